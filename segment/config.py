@@ -1,0 +1,105 @@
+"""What a training run can be told. `configs/segment/*.yaml` hold examples."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from segment.core.config import Settings
+from segment.core.palette import Class
+
+Split = Literal["group", "patch"]
+Crops = Literal["fixed", "random"]
+Undeclared = Literal["ignore", "refuse"]
+Normalisation = Literal["auto", "minmax", "standardise", "imagenet"]
+Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
+LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
+Optimizer = Literal["adam", "adamw"]
+Schedule = Literal["constant", "cosine", "one_cycle"]
+
+
+class DataSettings(Settings):
+    """Which pixels are learned, and how they reach the network."""
+
+    classes: list[Class] | None = Field(default=None, description="class table; else classes.yaml beside the data")
+    tile: int = Field(default=256, ge=32, description="edge of a training tile, pixels")
+    crops: Crops = Field(default="fixed", description="tiles on a fixed grid, or drawn at random places")
+    split: Split = Field(default="group", description="what is never divided between training and validation")
+    val_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of groups or patches for validation")
+    val_groups: list[str] = Field(default=[], description="groups for validation, by name")
+    test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
+    undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
+    normalise: Normalisation = Field(
+        default="auto", description="auto: imagenet with encoder_weights=imagenet, else standardise"
+    )
+    cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
+
+
+class AugmentSettings(Settings):
+    """Random changes of training tiles; 0 switches one off. Images and masks move together."""
+
+    flip: float = Field(default=0.5, ge=0, le=1, description="probability of a flip, each axis")
+    quarter_turns: bool = Field(default=True, description="turns by 0, 90, 180 or 270 degrees")
+    scale: float = Field(default=0.0, ge=0, lt=1, description="zoom by up to this fraction either way")
+    shift: float = Field(default=0.0, ge=0, lt=1, description="shift by up to this fraction of the tile")
+    brightness: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction of the full range")
+    contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
+    hue: int = Field(default=0, ge=0, le=180, description="turn of the hue by up to this many steps of 180 (RGB, 8 bits)")
+    blur: float = Field(default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels")
+    noise: float = Field(default=0.0, ge=0, lt=1, description="standard deviation up to this fraction of the full range")
+
+
+class ModelSettings(Settings):
+    """The network."""
+
+    architecture: Architecture = "unet"
+    backbone: str = Field(default="resnet34", description="an encoder of segmentation-models")
+    encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras)")
+
+
+class LossSettings(Settings):
+    """What is minimised. Ignored pixels count in none of the losses."""
+
+    name: LossName = "focal+dice"
+    focal_weight: float = Field(default=1.0, gt=0)
+    dice_weight: float = Field(default=1.0, gt=0)
+    gamma: float = Field(default=2.0, ge=0, description="focusing exponent; 0 is cross-entropy")
+    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+        default="none", description="balanced: inverse share of pixels; or a weight per class name, 1 if not named"
+    )
+
+
+class TrainingSettings(Settings):
+    """How long, how fast, how often."""
+
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    optimizer: Optimizer = "adam"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0, description="adamw only")
+    schedule: Schedule = "cosine"
+    warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
+    clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
+    mixed_precision: Literal["auto", "on", "off"] = Field(default="auto", description="auto: on a GPU")
+    early_stopping: int = Field(default=0, ge=0, description="epochs without a better Jaccard before the end; 0: never")
+    tensorboard: bool = False
+    workers: int = Field(default=2, ge=1, description="threads that prepare batches")
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> "TrainingSettings":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"training.warmup_epochs must end before training.epochs. "
+                f"Received {self.warmup_epochs} of {self.epochs}. Lower it."
+            )
+        return self
+
+
+class Config(Settings):
+    """Everything that makes a training run, but the data themselves."""
+
+    data: DataSettings = DataSettings()
+    augment: AugmentSettings = AugmentSettings()
+    model: ModelSettings = ModelSettings()
+    loss: LossSettings = LossSettings()
+    training: TrainingSettings = TrainingSettings()

@@ -1,0 +1,88 @@
+"""Settings that check themselves: YAML files and `a.b=value` overrides into pydantic models."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from segment.core.errors import InputError
+
+
+class Settings(BaseModel):
+    """Base of every part of a configuration: unknown keys are refused, values are checked on change."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[str] = ()) -> S:
+    """Settings of `kind` from a YAML file, then `key.key=value` overrides (values are YAML).
+
+    Raises InputError that names the key, what was received, and the nearest known key.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text()) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            problem = " ".join(str(error).split())
+            raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Mend it.") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: a configuration holds `key: value` lines. Received {type(content).__name__}.")
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_explain(kind, error, path)) from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    name, separator, text = override.partition("=")
+    keys = name.strip().split(".")
+    if not separator or not all(keys):
+        raise InputError(f"Overrides read `part.key=value`. Received {override!r}. Write e.g. training.epochs=20.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{name}: the value is YAML. Received {text!r}. Quote it.") from error
+    for key in keys[:-1]:
+        inner = content.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {override!r}. Set {key} itself.")
+        content = inner
+    content[keys[-1]] = value
+
+
+def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    prefix = f"{path}: " if path else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(kind, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        cure = f"Did you mean {near[0]!r}?" if near else f"Known there: {', '.join(known)}."
+        return f"{prefix}Settings know their keys. Received unknown key {place!r}. {cure}"
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{prefix}{place + ': ' if place else ''}{rule}"
+    return f"{prefix}{place}: {rule}. Received {first['input']!r}. Change it there or with --set {place}=..."
+
+
+def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        field = kind.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Settings)):
+            return []
+        kind = field.annotation
+    return list(kind.model_fields)
+
+
+def dump_settings(settings: Settings) -> str:
+    """The settings as YAML that `load_settings` reads back."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)

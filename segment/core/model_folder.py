@@ -1,0 +1,83 @@
+"""Model folders: a network and everything one must know to use it."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from segment.core.config import Settings
+from segment.core.errors import InputError
+from segment.core.output import staged
+from segment.core.palette import Class, Palette
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL_FILE, INFO_FILE = "model.keras", "model.yaml"
+
+
+class ModelInfo(Settings):
+    """`model.yaml`: what a model expects, what it answers, and how it came about.
+
+    dtype, range: of the pixels it was trained on, as in the files; normalisation is part of the network.
+    tile: edge in pixels it was trained at; other edges must be multiples of `multiple`, or are not
+    possible at all where `fixed_tile` says so.
+    ground_sampling_distance: metres per pixel of the training images, None when they did not say.
+    """
+
+    task: Literal["segment", "classify"]
+    name: str
+    classes: list[Class]
+    bands: int
+    dtype: str
+    range: tuple[float, float]
+    tile: int
+    multiple: int = 32
+    fixed_tile: bool = False
+    ground_sampling_distance: float | None = None
+    training: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+
+    @property
+    def palette(self) -> Palette:
+        return Palette(self.classes)
+
+
+def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> None:
+    """Writes `model.keras` and `model.yaml` into an existing folder, each whole or not at all."""
+    versions = {name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")}
+    info = info.model_copy(update={"versions": versions})
+    with staged(folder / MODEL_FILE, overwrite=True) as partial:
+        whole = partial.with_suffix(".keras")  # keras insists on the ending
+        model.save(whole)
+        whole.rename(partial)
+    with staged(folder / INFO_FILE, overwrite=True) as partial:
+        partial.write_text(yaml.safe_dump(info.model_dump(mode="json"), sort_keys=False))
+
+
+def load_model_info(folder: Path) -> ModelInfo:
+    """Reads `model.yaml` of a model folder. Raises InputError when it is none."""
+    if not (folder / INFO_FILE).is_file() or not (folder / MODEL_FILE).is_file():
+        raise InputError(
+            f"{folder}: a model folder holds {MODEL_FILE} and {INFO_FILE}. Received neither or one. "
+            "Give the folder that segment-train wrote."
+        )
+    try:
+        return ModelInfo.model_validate(yaml.safe_load((folder / INFO_FILE).read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it.") from error
+
+
+def load_keras_model(folder: Path) -> "keras.Model":
+    """Loads `model.keras` of a model folder, in safe mode. Raises InputError when it cannot be read."""
+    import keras
+
+    try:
+        return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError) as error:
+        problem = str(error).split("\n")[0][:200]
+        raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error

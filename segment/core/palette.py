@@ -1,0 +1,141 @@
+"""Class tables: names, colours and values, and the masks that are written with them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from segment.core.errors import InputError
+
+IGNORED = 255
+"""What a decoded mask holds where nothing is to be learned or scored."""
+
+
+class Class(BaseModel):
+    """One entry of a class table.
+
+    name: as shown in legends and reports.
+    color: "#RRGGBB", the colour of the class in masks and maps.
+    value: what single-band masks and class rasters hold, 0 to 254; its position in the table if not given.
+    ignore: known, but neither learned nor scored (the "unlabeled" of many data sets).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+    value: int | None = Field(default=None, ge=0, le=255)
+    ignore: bool = False
+
+    @field_validator("color")
+    @classmethod
+    def _upper_case(cls, color: str) -> str:
+        return color.upper()
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        return int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16)
+
+
+class Palette:
+    """The classes of a task, in the order of a model's outputs.
+
+    `classes` are those that are learned; `ignored` are known ones that are not. Every class has a value.
+
+    Raises InputError when names, colours or values repeat, or when a learned class has the value 255 (nodata).
+    """
+
+    def __init__(self, table: Sequence[Class]):
+        entries = [c if c.value is not None else c.model_copy(update={"value": i}) for i, c in enumerate(table)]
+        for key in ("name", "color", "value"):
+            repeated = [k for k, n in Counter(getattr(c, key) for c in entries).items() if n > 1]
+            if repeated:
+                raise InputError(f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change one of them.")
+        self.classes = tuple(c for c in entries if not c.ignore)
+        self.ignored = tuple(c for c in entries if c.ignore)
+        if not self.classes:
+            raise InputError("A class table needs at least one class that is not ignored. Received none. Add classes.")
+        if any(c.value == IGNORED for c in self.classes):
+            raise InputError(f"Class values run from 0 to 254, {IGNORED} is nodata. Received {IGNORED}. Choose another.")
+
+    @property
+    def table(self) -> tuple[Class, ...]:
+        return self.classes + self.ignored
+
+    @property
+    def names(self) -> list[str]:
+        return [c.name for c in self.classes]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Palette) and self.table == other.table
+
+    def __repr__(self) -> str:
+        return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
+
+    def values(self) -> NDArray[np.uint8]:
+        """Look-up table (256,) from class index to class value; 255 stays 255."""
+        lut = np.full(256, IGNORED, np.uint8)
+        lut[: len(self)] = [c.value for c in self.classes]
+        return lut
+
+    def colors(self) -> NDArray[np.uint8]:
+        """Look-up table (256, 4) from class index to RGBA; ignored pixels are transparent black."""
+        lut = np.zeros((256, 4), np.uint8)
+        lut[: len(self)] = [(*c.rgb, 255) for c in self.classes]
+        return lut
+
+    def decode(self, mask: NDArray[np.generic]) -> tuple[NDArray[np.uint8], Counter[str]]:
+        """Class indices of a mask as it was read.
+
+        mask: (rows, columns, bands) of integers; one band holds class values, three or four hold class colours.
+        Returns the indices (rows, columns) uint8, 255 where ignored, and how many pixels hold each value
+        or "#RRGGBB" that the table does not name (255 in one band is nodata and not counted).
+        """
+        if mask.ndim != 3 or mask.shape[2] not in (1, 3, 4):
+            raise InputError(f"Masks have one band (values) or three (colours). Received shape {mask.shape}. Export them so.")
+        if mask.shape[2] == 1:
+            keys, known = mask[..., 0], {int(c.value or 0): i for i, c in enumerate(self.classes)}
+            silent = {IGNORED} | {int(c.value or 0) for c in self.ignored}
+        else:
+            red, green, blue = (mask[..., b].astype(np.uint32) for b in range(3))
+            keys = red << 16 | green << 8 | blue
+            known = {int(c.color[1:], 16): i for i, c in enumerate(self.classes)}
+            silent = {int(c.color[1:], 16) for c in self.ignored}
+        present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        indices = np.array([known.get(int(k), IGNORED) for k in present], np.uint8)[inverse].reshape(keys.shape)
+        undeclared: Counter[str] = Counter()
+        for key, count in zip(present.tolist(), counts.tolist(), strict=True):
+            if key not in known and key not in silent:
+                undeclared[str(key) if mask.shape[2] == 1 else f"#{key:06X}"] += count
+        return indices, undeclared
+
+
+def load_palette(path: Path) -> Palette:
+    """Reads a class table (`classes.yaml`): a list of `{name, color, value, ignore}`.
+
+    Raises InputError naming the file when it is not such a list.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text())
+        if not isinstance(entries, list):
+            raise InputError(f"{path}: a class table is a list of name and color. Received {type(entries).__name__}.")
+        return Palette([Class.model_validate(e) for e in entries])
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: a class table is YAML. Received: {' '.join(str(error).split())}. Mend it.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg']}. Received {first['input']!r}. Mend the entry.") from error
+
+
+def save_palette(palette: Palette, path: Path) -> None:
+    """Writes the class table that `load_palette` reads."""
+    entries = [c.model_dump(exclude_defaults=True) for c in palette.table]
+    path.write_text(yaml.safe_dump(entries, sort_keys=False, default_flow_style=None))

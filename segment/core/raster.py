@@ -1,0 +1,178 @@
+"""Reading rasters: any format GDAL knows, by rows, with what is nodata told apart."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+
+_GDAL_OPTIONS = {"GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}  # a truncated JPEG is an error, not grey rows
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster's header says. `bands` counts pixels' values without an alpha band."""
+
+    path: str
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    colors: tuple[str, ...]
+
+
+class Raster:
+    """An open raster. Pixels are read as (rows, columns, bands) in the order of `bands`.
+
+    bands: numbers (from 1) of the bands in use, alpha left out unless named.
+    crs, transform: as in the file; `crs` is None and `transform` the identity when it has none.
+    """
+
+    def __init__(self, dataset: Any, path: str, bands: Sequence[int] | None, nodata: float | None):
+        from rasterio.enums import ColorInterp
+
+        alpha = [i for i, c in zip(dataset.indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
+        self.path = path
+        self.bands = tuple(bands) if bands else tuple(i for i in dataset.indexes if i not in alpha)
+        if not set(self.bands) <= set(dataset.indexes):
+            raise InputError(f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose among them.")
+        self.width, self.height = dataset.width, dataset.height
+        self.dtype = np.dtype(dataset.dtypes[self.bands[0] - 1])
+        self.crs, self.transform = dataset.crs, dataset.transform
+        self.nodata = nodata
+        self._dataset = dataset
+        self._masked = nodata is not None or any("all_valid" not in {f.name for f in fs} for fs in dataset.mask_flag_enums)
+
+    @property
+    def info(self) -> RasterInfo:
+        colors = tuple(c.name for c in self._dataset.colorinterp)
+        return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors)
+
+    @property
+    def pixel_area(self) -> float | None:
+        """Square metres of one pixel where the CRS is projected, else None."""
+        if self.crs is None or not self.crs.is_projected:
+            return None
+        return abs(self.transform.determinant) * self.crs.linear_units_factor[1] ** 2
+
+    def row_pixel_areas(self, start: int, stop: int) -> NDArray[np.float64] | None:
+        """Square metres of a pixel in each of the rows, None without a CRS.
+
+        Where the CRS is geographic: geodesic on its ellipsoid, from the pixel in the middle of the row.
+        """
+        if self.crs is None:
+            return None
+        if self.pixel_area is not None:
+            return np.full(stop - start, self.pixel_area)
+        from pyproj import CRS
+
+        geod = CRS.from_user_input(self.crs).get_geod()
+        if geod is None:
+            return None
+        column, areas = self.width // 2, np.empty(stop - start)
+        for i, row in enumerate(range(start, stop)):
+            corners = [(column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1)]
+            lons, lats = zip(*(self.transform @ corner for corner in corners), strict=True)
+            areas[i] = abs(geod.polygon_area_perimeter(lons, lats)[0])
+        return areas
+
+    @property
+    def ground_sampling_distance(self) -> float | None:
+        """Metres per pixel (root of the pixel's area in the middle row), None without a CRS."""
+        areas = self.row_pixel_areas(self.height // 2, self.height // 2 + 1)
+        return None if areas is None else math.sqrt(areas[0])
+
+    def read(
+        self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Pixels (height, width, bands) and whether each is valid (height, width), of one rectangle.
+
+        A pixel is not valid where nodata, an alpha or a mask band says so for all bands in use: a dark pixel
+        with zero in one band only is no hole.
+        Raises InputError when the file cannot be decoded there.
+        """
+        from rasterio.windows import Window
+
+        window = Window(column, row, self.width - column if width is None else width, self.height - row if height is None else height)
+        with readable(self.path):
+            pixels = self._dataset.read(self.bands, window=window).transpose(1, 2, 0)
+            if not self._masked:
+                return pixels, np.ones(pixels.shape[:2], bool)
+            valid = (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
+        if self.nodata is not None:
+            missing = np.isnan(pixels) if math.isnan(self.nodata) else pixels == self.nodata
+            valid &= ~missing.all(axis=2)
+        return pixels, valid
+
+    def read_reduced(self, height: int, width: int, resampling: str) -> NDArray[Any]:
+        """The whole raster resampled to (height, width, bands); memory is that of the result."""
+        from rasterio.enums import Resampling
+
+        with readable(self.path):
+            shape = (len(self.bands), height, width)
+            return self._dataset.read(self.bands, out_shape=shape, resampling=Resampling[resampling]).transpose(1, 2, 0)
+
+
+@contextmanager
+def readable(path: object) -> Iterator[None]:
+    """Turns a reader's complaint into an InputError that names the file."""
+    from rasterio.errors import RasterioError, RasterioIOError
+
+    try:
+        yield
+    except (RasterioIOError, RasterioError) as error:
+        problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
+        raise InputError(f"{path}: must be a raster that can be read to its end. Received: {problem}. Get a whole copy.") from error
+
+
+@contextmanager
+def open_raster(path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> Iterator[Raster]:
+    """Opens a raster for reading.
+
+    bands: band numbers from 1, in the order wanted; by default all but alpha.
+    nodata: a value that means "no data" in all bands, in addition to what the file declares.
+
+    Raises InputError when it cannot be opened or lacks a band.
+    """
+    import warnings
+
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        if isinstance(path, Path) and not path.is_file():
+            raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
+        with readable(path):
+            dataset = rasterio.open(path)
+        with dataset:
+            yield Raster(dataset, str(path), bands, nodata)
+
+
+def read_info(path: Path) -> RasterInfo:
+    """The header of a raster. Raises InputError when it cannot be opened."""
+    with open_raster(path) as raster:
+        return raster.info
+
+
+def read_mask(path: Path) -> NDArray[Any]:
+    """A mask as it is stored, (rows, columns, 1 or 3): class values, or class colours.
+
+    A palette picture is returned as the colours of its palette, unless the palette is only a class raster's
+    colour table (GeoTIFF), which holds class values.
+    """
+    with open_raster(path) as raster:
+        pixels, _ = raster.read()
+        dataset = raster._dataset
+        if pixels.shape[2] == 1 and raster.info.colors == ("palette",) and dataset.driver != "GTiff":
+            lut = np.zeros((256, 3), np.uint8)
+            for index, color in dataset.colormap(1).items():
+                lut[index] = color[:3]
+            pixels = lut[pixels[..., 0]]
+    return pixels

@@ -1,0 +1,95 @@
+"""Scores of maps against truth: one streamed confusion matrix -> Jaccard, accuracy, F1."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.palette import IGNORED
+
+
+class Confusion:
+    """Counts of pixels by true and predicted class, added to piece by piece.
+
+    matrix: (classes, classes) int64, rows truth, columns prediction.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self.names = list(names)
+        self.matrix = np.zeros((len(names), len(names)), np.int64)
+        self._truth_probability = 0.0
+        self._with_probability = 0
+
+    def add(
+        self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.float32] | None = None
+    ) -> None:
+        """Adds pixels; those where either holds 255 count nowhere.
+
+        truth, predicted: class indices of one shape. probabilities: that shape x classes, for the soft Jaccard.
+        """
+        scored = (truth != IGNORED) & (predicted != IGNORED)
+        true = truth[scored].astype(np.int64)
+        n = len(self.names)
+        self.matrix += np.bincount(true * n + predicted[scored], minlength=n * n).reshape(n, n)
+        if probabilities is not None:
+            chosen = np.take_along_axis(probabilities[scored], true[:, None], axis=1)
+            self._truth_probability += float(chosen.sum(dtype=np.float64))
+            self._with_probability += len(true)
+
+    @property
+    def jaccard(self) -> NDArray[np.float64]:
+        """Intersection over union of each class (classes,); NaN where neither truth nor prediction has it.
+
+        Jaccard (1912), "The distribution of the flora in the alpine zone".
+        """
+        hits = np.diag(self.matrix).astype(float)
+        return _ratio(hits, self.matrix.sum(0) + self.matrix.sum(1) - hits)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """Harmonic mean of precision and recall of each class (classes,); NaN as for `jaccard`."""
+        hits = np.diag(self.matrix).astype(float)
+        return _ratio(2 * hits, self.matrix.sum(0) + self.matrix.sum(1))
+
+    @property
+    def mean_jaccard(self) -> float:
+        """Mean over the classes present in truth or prediction, 0 to 1; NaN when nothing was scored."""
+        present = self.jaccard[~np.isnan(self.jaccard)]
+        return float(present.mean()) if len(present) else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of scored pixels with the right class, 0 to 1; NaN when nothing was scored."""
+        return float(_ratio(np.array(np.trace(self.matrix), float), np.array(self.matrix.sum())))
+
+    @property
+    def soft_jaccard(self) -> float | None:
+        """Jaccard of one-hot truth and probabilities with all classes flattened together, as the Dubai
+        tutorials report it. Both sum to one in each pixel, so it is S / (2 N - S) with S the sum of the true
+        classes' probabilities over N pixels. None when no probabilities were given.
+        """
+        if not self._with_probability:
+            return None
+        return self._truth_probability / (2 * self._with_probability - self._truth_probability)
+
+    def report(self) -> dict[str, Any]:
+        """The scores under the keys of report.json; a class that occurs nowhere scores None."""
+        return {
+            "accuracy": _number(self.accuracy),
+            "mean_jaccard": _number(self.mean_jaccard),
+            "jaccard": {name: _number(v) for name, v in zip(self.names, self.jaccard, strict=True)},
+            "soft_jaccard": _number(self.soft_jaccard),
+            "f1": {name: _number(v) for name, v in zip(self.names, self.f1, strict=True)},
+            "confusion": self.matrix.tolist(),
+            "pixels": int(self.matrix.sum()),
+            "classes": self.names,
+        }
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(float(value), 6)

@@ -1,0 +1,176 @@
+"""Tile folders: groups of images and masks, how they split, and cutting scenes into tiles."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.config import DataSettings, Undeclared
+from segment.core.errors import InputError
+from segment.core.palette import Palette, load_palette, save_palette
+from segment.core.raster import RasterInfo, open_raster, read_info, read_mask
+from segment.stitch import cut_strip, tile_starts
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask. `group` names the scene they come from; `part` is set where folders fix it."""
+
+    image: Path
+    mask: Path
+    group: str
+    part: Part | None
+    info: RasterInfo
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of a pair to learn from: first row and column in the image, which may be smaller than the tile."""
+
+    pair: Pair
+    row: int
+    column: int
+
+
+def find_pairs(root: Path) -> list[Pair]:
+    """All image and mask pairs of a tile folder, sorted by group and name.
+
+    Raises InputError when there are none, when a mask has no image or an image no mask,
+    or when their sizes, or the bands or depth of images, differ.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
+    pairs = []
+    for images in sorted(p for p in root.rglob("images") if p.is_dir()):
+        masks = images.with_name("masks")
+        if not masks.is_dir():
+            raise InputError(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
+        pairs += _pair_up(root, images, masks)
+    if not pairs:
+        raise InputError(f"{root}: must hold `images` and `masks` side by side, with files. Received: none. Check the path.")
+    first = pairs[0].info
+    for pair in pairs:
+        if (pair.info.bands, pair.info.dtype) != (first.bands, first.dtype):
+            raise InputError(
+                f"{pair.image}: images of a tile folder have the same bands and depth. Received {pair.info.bands} of "
+                f"{pair.info.dtype}, but {first.bands} of {first.dtype} in {first.path}. Export them alike."
+            )
+    return pairs
+
+
+def _pair_up(root: Path, images: Path, masks: Path) -> list[Pair]:
+    image_of, mask_of = _by_stem(images), _by_stem(masks)
+    for stem in mask_of.keys() - image_of.keys():
+        raise InputError(f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove the mask.")
+    for stem in image_of.keys() - mask_of.keys():
+        raise InputError(f"{image_of[stem]}: an image needs its mask. Received no {masks / stem}.*. Add it, or move the image.")
+    folders = images.parent.relative_to(root).parts
+    part = next((p for p in PARTS if p in folders), None)
+    group = "/".join(f for f in folders if f not in PARTS) or root.resolve().name
+    pairs = []
+    for stem in sorted(image_of):
+        info, mask = read_info(image_of[stem]), read_info(mask_of[stem])
+        if (info.width, info.height) != (mask.width, mask.height):
+            raise InputError(
+                f"{mask_of[stem]}: masks must have the size of their image. Received image {info.width}x{info.height}, "
+                f"mask {mask.width}x{mask.height}. Re-export the mask at the image's size."
+            )
+        pairs.append(Pair(image_of[stem], mask_of[stem], group, part, info))
+    return pairs
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            if path.stem in files:
+                raise InputError(f"{path}: one file a name. Received {files[path.stem].name} too. Remove one.")
+            files[path.stem] = path
+    return files
+
+
+def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
+    """The class table beside the data: `classes.yaml` in the root, or the same one in the groups; None without."""
+    folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
+    files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
+    palettes = [load_palette(f) for f in files]
+    for file, palette in zip(files, palettes, strict=True):
+        if palette != palettes[0]:
+            raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[0]}. Mend one.")
+    return palettes[0] if palettes else None
+
+
+def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
+    """The patches that cover each image side by side; the last row and column shift inward."""
+    patches = []
+    for pair in pairs:
+        rows = tile_starts(max(pair.info.height, tile), tile, tile)
+        columns = tile_starts(max(pair.info.width, tile), tile, tile)
+        patches += [Patch(pair, row, column) for row in rows for column in columns]
+    return patches
+
+
+def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
+    """Patches for training, validation and test.
+
+    Folders named train, val and test win, then `val_groups` and `test_groups`; what remains is drawn by seed:
+    whole groups (default), or single patches, whose neighbours then leak from training into validation.
+
+    Raises InputError when a named group does not exist or a part that is needed stays empty.
+    """
+    groups = sorted({p.group for p in pairs})
+    for name in [*settings.val_groups, *settings.test_groups]:
+        if name not in groups:
+            raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
+    named: dict[str, Part] = {name: "val" for name in settings.val_groups} | {name: "test" for name in settings.test_groups}
+    fixed = [replace(p, part=p.part or named.get(p.group)) for p in pairs]
+    needs_validation = not any(p.part == "val" for p in fixed)
+    free = sorted({p.group for p in fixed if p.part in (None, "train")})
+    drawn: set[str] = set()
+    if needs_validation and settings.split == "group":
+        if len(free) < 2:
+            raise InputError(
+                f"Splitting by group needs two groups or more. Received {len(free)} ({', '.join(free)}). "
+                "Add scenes as further groups, or set data.split=patch (whose neighbours leak)."
+            )
+        count = min(max(1, round(len(free) * settings.val_fraction)), len(free) - 1)
+        drawn = set(random.Random(seed).sample(free, count))
+    parts: dict[Part, list[Patch]] = {part: [] for part in PARTS}
+    for patch in grid_patches(fixed, settings.tile):
+        part = patch.pair.part or "train"
+        parts["val" if part == "train" and patch.pair.group in drawn else part].append(patch)
+    if needs_validation and settings.split == "patch":
+        random.Random(seed).shuffle(parts["train"])
+        count = max(1, round(len(parts["train"]) * settings.val_fraction))
+        parts["val"], parts["train"] = parts["train"][:count], parts["train"][count:]
+    for part in PARTS[:2]:
+        if not parts[part]:
+            raise InputError(f"Training and validation need tiles each. Received none for {part}. Change the split.")
+    return parts
+
+
+def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
+    """Groups that stand both in training and in validation or test: their scores flatter."""
+    groups = {part: {p.pair.group for p in patches} for part, patches in parts.items()}
+    return sorted(groups["train"] & (groups["val"] | groups["test"]))
+
+
+def decode_mask(path: Path, palette: Palette, undeclared: Undeclared = "ignore") -> tuple[NDArray[np.uint8], Counter[str]]:
+    """A mask file as class indices (rows, columns) uint8, 255 ignored, and a count of undeclared values.
+
+    Raises InputError when `undeclared` is "refuse" and there are any.
+    """
+    indices, unknown = palette.decode(read_mask(path))
+    if unknown and undeclared == "refuse":
+        listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
+        raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")
+    return indices, unknown
