@@ -1,0 +1,40 @@
+"""Pixel labels: aerial and satellite scenes become land-cover maps.
+
+    import segment
+    run = segment.train("tiles", "run")
+    print(segment.predict_scene("scene.tif", "run", "maps"))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segment.config import Config
+    from segment.core.config import load_settings
+    from segment.core.errors import InputError
+    from segment.core.runtime import Model
+    from segment.core.runtime import Model as load_model
+    from segment.cutting import cut_scene
+    from segment.evaluation import evaluate
+    from segment.predict import predict_scene
+    from segment.sample import write_sample
+    from segment.training import train
+
+# Loaded on first use, so that `import segment` and every --help stay quick.
+_HOMES = {
+    "Config": "segment.config",
+    "InputError": "segment.core.errors",
+    "Model": "segment.core.runtime",
+    "evaluate": "segment.evaluation",
+    "load_model": "segment.core.runtime",
+    "load_settings": "segment.core.config",
+    "predict_scene": "segment.predict",
+    "train": "segment.training",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'segment' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from segment.core.config import Settings
+from segment.core.config import Settings, TrainingSettings
 from segment.core.palette import Class
 
 Split = Literal["group", "patch"]
@@ -13,8 +13,6 @@ Undeclared = Literal["ignore", "refuse"]
 Normalisation = Literal["auto", "minmax", "standardise", "imagenet"]
 Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
-Optimizer = Literal["adam", "adamw"]
-Schedule = Literal["constant", "cosine", "one_cycle"]
 
 
 class DataSettings(Settings):
@@ -66,33 +64,6 @@ class LossSettings(Settings):
     class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
         default="none", description="balanced: inverse share of pixels; or a weight per class name, 1 if not named"
     )
-
-
-class TrainingSettings(Settings):
-    """How long, how fast, how often."""
-
-    epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=8, ge=1)
-    optimizer: Optimizer = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0, description="adamw only")
-    schedule: Schedule = "cosine"
-    warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
-    clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
-    mixed_precision: Literal["auto", "on", "off"] = Field(default="auto", description="auto: on a GPU")
-    early_stopping: int = Field(default=0, ge=0, description="epochs without a better Jaccard before the end; 0: never")
-    tensorboard: bool = False
-    workers: int = Field(default=2, ge=1, description="threads that prepare batches")
-    seed: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _warmup_ends(self) -> "TrainingSettings":
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"training.warmup_epochs must end before training.epochs. "
-                f"Received {self.warmup_epochs} of {self.epochs}. Lower it."
-            )
-        return self
 
 
 class Config(Settings):

@@ -34,11 +34,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Patch:
-    """A square of a pair to learn from: first row and column in the image, which may be smaller than the tile."""
+    """A square of a pair: its first row and column in the image, which may be smaller than the tile.
+
+    seen_rows, seen_columns: how many of its first rows and columns the patches before it cover already.
+    """
 
     pair: Pair
     row: int
     column: int
+    seen_rows: int = 0
+    seen_columns: int = 0
 
 
 def find_pairs(root: Path) -> list[Pair]:
@@ -115,7 +120,8 @@ def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
     for pair in pairs:
         rows = tile_starts(max(pair.info.height, tile), tile, tile)
         columns = tile_starts(max(pair.info.width, tile), tile, tile)
-        patches += [Patch(pair, row, column) for row in rows for column in columns]
+        # the last tile shifted inward: it is the only one that does not start at a multiple of the tile
+        patches += [Patch(pair, row, column, -row % tile, -column % tile) for row in rows for column in columns]
     return patches
 
 

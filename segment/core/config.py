@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segment.core.errors import InputError
 
@@ -15,6 +15,37 @@ class Settings(BaseModel):
     """Base of every part of a configuration: unknown keys are refused, values are checked on change."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+Optimizer = Literal["adam", "adamw"]
+Schedule = Literal["constant", "cosine", "one_cycle"]
+
+
+class TrainingSettings(Settings):
+    """How long, how fast, how often."""
+
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    optimizer: Optimizer = "adam"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0, description="adamw only")
+    schedule: Schedule = "cosine"
+    warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
+    clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
+    mixed_precision: Literal["auto", "on", "off"] = Field(default="auto", description="auto: on a GPU")
+    early_stopping: int = Field(default=0, ge=0, description="epochs without a better Jaccard before the end; 0: never")
+    tensorboard: bool = False
+    workers: int = Field(default=2, ge=1, description="threads that prepare batches")
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> "TrainingSettings":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs must end before epochs. "
+                f"Received {self.warmup_epochs} of {self.epochs}. Lower it."
+            )
+        return self
 
 
 S = TypeVar("S", bound=Settings)

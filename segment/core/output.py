@@ -1,7 +1,7 @@
 """Outputs that appear whole or not at all: written beside their place, then renamed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +32,58 @@ def staged(target: Path, overwrite: bool = False) -> Iterator[Path]:
         partial.rename(target)
     except BaseException:
         _remove(partial)
-        for folder in made:
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        _remove_empty(made)
         raise
+
+
+@contextmanager
+def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False) -> Iterator[Path]:
+    """A hidden folder inside `folder` to write files to; on success all move into `folder`, on failure none.
+
+    names: all that the body may write, by which what exists is refused or, with `overwrite`, taken away:
+    an earlier file that is not written anew does not stay beside the new ones.
+    """
+    for name in names:
+        refuse_existing(folder / name, overwrite)
+    made = _make_parents(folder)
+    partial = folder / f".{names[0]}.partial"
+    moved: list[tuple[Path, Path]] = []
+    try:
+        with writable(folder):
+            _remove(partial)
+            (partial / "replaced").mkdir(parents=True)
+            (partial / "new").mkdir()
+        yield partial / "new"
+        with writable(folder):
+            earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
+            for source, target in earlier + [(f, folder / f.name) for f in sorted((partial / "new").iterdir())]:
+                moved.append((source, target))
+                source.rename(target)
+    except BaseException:
+        for source, target in reversed(moved):
+            if target.exists() and not source.exists():
+                target.rename(source)
+        _remove(partial)
+        _remove_empty(made)
+        raise
+    _remove(partial)
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turns a writer's complaint (disk full, no permission) into an InputError that names the place."""
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, RasterioError, CPLE_BaseError) as error:
+        problem = " ".join(str(getattr(error, "strerror", None) or error.__cause__ or error).split()).rstrip(".")
+        raise InputError(
+            f"{path}: outputs must be written to their end. Received: {problem}. Free space there, or choose another place."
+        ) from error
 
 
 def _make_parents(folder: Path) -> list[Path]:
@@ -45,7 +93,15 @@ def _make_parents(folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"Outputs go into folders. Received {folder}, which is a file. Choose another place.") from error
+    except OSError as error:
+        raise InputError(f"{folder}: must be a folder to write to. Received: {error.strerror}. Choose another place.") from error
     return made
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _remove(path: Path) -> None:

@@ -79,6 +79,19 @@ class Palette:
     def __repr__(self) -> str:
         return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
 
+    def reordered(self, names: Sequence[str]) -> "Palette":
+        """This table with the classes `names` in that order, and its further classes ignored.
+
+        Raises InputError when the table lacks one of them.
+        """
+        known = {c.name: c for c in self.table}
+        for name in names:
+            if name not in known:
+                raise InputError(f"The class table must hold {name!r}. Received {', '.join(known)}. Add it to classes.yaml.")
+        chosen = [known[name].model_copy(update={"ignore": False}) for name in names]
+        others = [c.model_copy(update={"ignore": True}) for c in self.table if c.name not in names]
+        return Palette([*chosen, *others])
+
     def values(self) -> NDArray[np.uint8]:
         """Look-up table (256,) from class index to class value; 255 stays 255."""
         lut = np.full(256, IGNORED, np.uint8)

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 
-_GDAL_OPTIONS = {"GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}  # a truncated JPEG is an error, not grey rows
+_GDAL_OPTIONS = {
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
+    "GDAL_CACHEMAX": 256,  # megabytes; GDAL's own limit grows with the machine's memory
+}
 
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster's header says. `bands` counts pixels' values without an alpha band."""
+    """What a raster's header says: bands without alpha, metres per pixel (None without a CRS)."""
 
     path: str
     width: int
@@ -25,6 +28,7 @@ class RasterInfo:
     bands: int
     dtype: str
     colors: tuple[str, ...]
+    ground_sampling_distance: float | None
 
 
 class Raster:
@@ -35,7 +39,7 @@ class Raster:
     """
 
     def __init__(self, dataset: Any, path: str, bands: Sequence[int] | None, nodata: float | None):
-        from rasterio.enums import ColorInterp
+        from rasterio.enums import ColorInterp, MaskFlags
 
         alpha = [i for i, c in zip(dataset.indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
         self.path = path
@@ -47,12 +51,13 @@ class Raster:
         self.crs, self.transform = dataset.crs, dataset.transform
         self.nodata = nodata
         self._dataset = dataset
-        self._masked = nodata is not None or any("all_valid" not in {f.name for f in fs} for fs in dataset.mask_flag_enums)
+        self._masked = any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums)
 
     @property
     def info(self) -> RasterInfo:
         colors = tuple(c.name for c in self._dataset.colorinterp)
-        return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors)
+        gsd = self.ground_sampling_distance
+        return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors, gsd)
 
     @property
     def pixel_area(self) -> float | None:
@@ -93,8 +98,8 @@ class Raster:
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Pixels (height, width, bands) and whether each is valid (height, width), of one rectangle.
 
-        A pixel is not valid where nodata, an alpha or a mask band says so for all bands in use: a dark pixel
-        with zero in one band only is no hole.
+        A pixel is not valid where nodata, an alpha or a mask band says so for all bands in use (a dark pixel
+        with zero in one band only is no hole), or where a band is not finite. It then holds 0 in all bands.
         Raises InputError when the file cannot be decoded there.
         """
         from rasterio.windows import Window
@@ -102,12 +107,15 @@ class Raster:
         window = Window(column, row, self.width - column if width is None else width, self.height - row if height is None else height)
         with readable(self.path):
             pixels = self._dataset.read(self.bands, window=window).transpose(1, 2, 0)
-            if not self._masked:
-                return pixels, np.ones(pixels.shape[:2], bool)
-            valid = (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
+            valid = np.ones(pixels.shape[:2], bool)
+            if self._masked:
+                valid &= (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
         if self.nodata is not None:
-            missing = np.isnan(pixels) if math.isnan(self.nodata) else pixels == self.nodata
-            valid &= ~missing.all(axis=2)
+            valid &= (pixels != self.nodata).any(axis=2)
+        if pixels.dtype.kind == "f":
+            valid &= np.isfinite(pixels).all(axis=2)
+        if not valid.all():
+            pixels[~valid] = 0
         return pixels, valid
 
     def read_reduced(self, height: int, width: int, resampling: str) -> NDArray[Any]:
@@ -161,18 +169,40 @@ def read_info(path: Path) -> RasterInfo:
         return raster.info
 
 
-def read_mask(path: Path) -> NDArray[Any]:
-    """A mask as it is stored, (rows, columns, 1 or 3): class values, or class colours.
+class Mask:
+    """An open mask. Pixels are read as they are stored: class values, or class colours.
 
-    A palette picture is returned as the colours of its palette, unless the palette is only a class raster's
+    A palette picture is read as the colours of its palette, unless the palette is only a class raster's
     colour table (GeoTIFF), which holds class values.
     """
+
+    def __init__(self, raster: Raster):
+        self.path, self.width, self.height = raster.path, raster.width, raster.height
+        self._dataset, self._bands = raster._dataset, raster.bands
+        self._palette: NDArray[np.uint8] | None = None
+        if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
+            self._palette = np.zeros((256, 3), np.uint8)
+            for index, color in self._dataset.colormap(1).items():
+                self._palette[index] = color[:3]
+
+    def read(self, row: int = 0, height: int | None = None) -> NDArray[Any]:
+        """Whole rows (height, width, 1 or 3). Raises InputError when the file cannot be decoded there."""
+        from rasterio.windows import Window
+
+        window = Window(0, row, self.width, self.height - row if height is None else height)
+        with readable(self.path):
+            pixels: NDArray[Any] = self._dataset.read(self._bands, window=window).transpose(1, 2, 0)
+        return pixels if self._palette is None else self._palette[pixels[..., 0]]
+
+
+@contextmanager
+def open_mask(path: Path) -> Iterator[Mask]:
+    """Opens a mask for reading by rows. Raises InputError when it cannot be opened."""
     with open_raster(path) as raster:
-        pixels, _ = raster.read()
-        dataset = raster._dataset
-        if pixels.shape[2] == 1 and raster.info.colors == ("palette",) and dataset.driver != "GTiff":
-            lut = np.zeros((256, 3), np.uint8)
-            for index, color in dataset.colormap(1).items():
-                lut[index] = color[:3]
-            pixels = lut[pixels[..., 0]]
-    return pixels
+        yield Mask(raster)
+
+
+def read_mask(path: Path) -> NDArray[Any]:
+    """A whole mask as it is stored, (rows, columns, 1 or 3): class values, or class colours."""
+    with open_mask(path) as mask:
+        return mask.read()

@@ -1,0 +1,236 @@
+"""Backbones of segmentation-models under Keras 3: shims, preprocessing and pretrained weights.
+
+segmentation-models 1.0.1 predates Keras 3. All that is needed to use it, on any Keras backend, stands here.
+"""
+
+import contextlib
+import io
+import os
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+Weights = dict[str, list[NDArray[Any]]]
+"""Layer name -> its weights, in the order of `layer.weights`."""
+
+_AUTOMATIC_NAME = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")
+_UNUSABLE = ("densenet",)  # layer names hold a slash, which Keras 3 refuses
+
+
+@cache
+def segmentation_models() -> Any:
+    """The module `segmentation_models`, made to work with Keras 3 and with stock layers only."""
+    os.environ["SM_FRAMEWORK"] = "keras"
+    import keras
+
+    # Names of Keras 2 that the package and its dependencies look up while they are imported.
+    keras.utils.generic_utils = types.SimpleNamespace(get_custom_objects=keras.utils.get_custom_objects)
+    keras.backend.int_shape = lambda tensor: tuple(tensor.shape)
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces its framework
+        import efficientnet.model
+        import segmentation_models
+
+    # Lambda, and EfficientNet's own dropout and swish, would keep a saved model from loading in safe mode.
+    layers = types.SimpleNamespace(**vars(keras.layers))
+    layers.Lambda = _stock_lambda
+    segmentation_models._KERAS_LAYERS = layers
+    efficientnet.model.get_dropout = lambda **kwargs: keras.layers.Dropout
+    efficientnet.model.get_swish = lambda **kwargs: keras.activations.silu
+    return segmentation_models
+
+
+def _stock_lambda(function: Any, arguments: Mapping[str, Any] | None = None, name: str | None = None, **_: Any) -> Any:
+    """What `Lambda` does, as operations that Keras stores by itself, and one layer, as the package counts layers."""
+    import keras
+
+    return lambda tensor: keras.layers.Identity(name=name)(function(tensor, **(arguments or {})))
+
+
+def backbone_names() -> list[str]:
+    """Names of the backbones that build."""
+    names = segmentation_models().get_available_backbone_names()
+    return [n for n in names if not n.startswith(_UNUSABLE)]
+
+
+def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The backbone's own preprocessing of 8-bit RGB as `pixels @ matrix + offset`.
+
+    Returns matrix (3, 3) and offset (3,). Measured on the function itself, which is affine in all families:
+    none, to -1..1, by ImageNet's mean and deviation, or to BGR less the mean.
+    """
+    function = segmentation_models().get_preprocessing(backbone)
+    probes = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).reshape(4, 1, 1, 3)
+    answers = np.stack([np.asarray(function(p[None].copy()), float).reshape(3) for p in probes])
+    return (answers[1:] - answers[0]) / 255, answers[0]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Which layers of a backbone got pretrained weights."""
+
+    source: str
+    loaded: list[str]
+    missing: list[str]
+
+    def __str__(self) -> str:
+        rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
+        more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
+        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} encoder layers loaded{rest}{more}"
+
+
+def read_weights(source: str, backbone: str) -> Weights:
+    """Pretrained weights by layer name.
+
+    source: "imagenet" (segmentation-models' download), or a file: `.npz` with keys LAYER/WEIGHT,
+    a Keras 2 `.h5`, or `.keras` of an earlier training.
+
+    Raises InputError when the file cannot be read, or the download fails.
+    """
+    if source == "imagenet":
+        return _download_imagenet(backbone)
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"model.encoder_weights: imagenet, none or a file. Received {source!r}, no such file. Check it.")
+    readers = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras}
+    if path.suffix not in readers:
+        raise InputError(f"{path}: weights come as {', '.join(readers)}. Received {path.suffix!r}. Convert them.")
+    try:
+        return readers[path.suffix](path)
+    except (OSError, ValueError, KeyError) as error:
+        problem = str(error).split("\n")[0]
+        raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
+
+
+def build_backbone(name: str, weights: str | None = None, bands: int = 3) -> "keras.Model":
+    """A backbone without its classifier, from (batch, rows, columns, bands) to features.
+
+    weights: None, or "imagenet", which segmentation-models downloads.
+    """
+    sm = segmentation_models()
+    from segmentation_models.backbones.backbones_factory import Backbones
+
+    modules = {"backend": sm._KERAS_BACKEND, "layers": sm._KERAS_LAYERS, "models": sm._KERAS_MODELS, "utils": sm._KERAS_UTILS}
+    shape = (224, 224, bands)
+    return Backbones.get_backbone(name, input_shape=shape, weights=weights, include_top=False, **modules)
+
+
+def _download_imagenet(backbone: str) -> Weights:
+    try:
+        return weights_of(build_backbone(backbone, "imagenet"))
+    except Exception as error:  # whatever urllib raises, and plain Exception where a checksum is wrong
+        problem = str(error).split("\n")[0]
+        raise InputError(
+            f"model.encoder_weights: ImageNet weights of {backbone} must be downloaded once. Received: {problem}. "
+            "Connect to the internet, or set it to none or to a local file."
+        ) from error
+
+
+def _read_npz(path: Path) -> Weights:
+    order = {"kernel": 0, "depthwise_kernel": 0, "bias": 1, "gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3}
+    found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            layer, _, weight = key.rpartition("/")
+            found.setdefault(layer, []).append((order[weight], arrays[key].astype(np.float32)))
+    return {layer: [w for _, w in sorted(weights, key=lambda item: item[0])] for layer, weights in found.items()}
+
+
+def _read_h5(path: Path) -> Weights:
+    import h5py
+
+    with h5py.File(path) as file:
+        groups = file["model_weights"] if "model_weights" in file else file
+        names = [n.decode() if isinstance(n, bytes) else n for n in groups.attrs["layer_names"]]
+        return {n: [np.asarray(groups[n][w]) for w in groups[n].attrs["weight_names"]] for n in names if n in groups}
+
+
+def _read_keras(path: Path) -> Weights:
+    import keras
+
+    return weights_of(keras.saving.load_model(path, compile=False, safe_mode=True))
+
+
+def weights_of(model: "keras.Model") -> Weights:
+    """All weights of a model and of the models within it, by layer name (see `layers_by_name`)."""
+    return {name: layer.get_weights() for name, layer in layers_by_name(model).items()}
+
+
+def layers_by_name(model: "keras.Model") -> dict[str, Any]:
+    """The layers that hold weights. Names that Keras numbered itself, such as `conv2d_17`, depend on what was
+    built before in the process; they are numbered anew from 0, in the order of construction.
+    """
+    named: dict[str, Any] = {}
+    numbered: dict[str, list[tuple[int, Any]]] = {}
+    for layer in _leaves(model):
+        if automatic := _AUTOMATIC_NAME.fullmatch(layer.name):
+            numbered.setdefault(automatic[1], []).append((int(automatic[2] or 0), layer))
+        else:
+            named[layer.name] = layer
+    for kind, layers in numbered.items():
+        for rank, (_, layer) in enumerate(sorted(layers, key=lambda item: item[0])):
+            named[f"{kind}_{rank}"] = layer
+    return named
+
+
+def _leaves(model: "keras.Model") -> list[Any]:
+    leaves = []
+    for layer in model.layers:
+        leaves += _leaves(layer) if hasattr(layer, "layers") else [layer]
+    return [layer for layer in leaves if layer.weights]
+
+
+def load_backbone(model: "keras.Model", backbone: str, source: str) -> Loaded:
+    """Copies pretrained weights into the backbone within a model, by layer name.
+
+    source: as for `read_weights`. Where only the number of input bands differs, RGB weights are carried over
+    (see `carry_over`). Layers that the source does not have, or has in another shape, keep their values and are listed.
+
+    Raises InputError when the source cannot be read, or when no layer of it fits.
+    """
+    weights, layers = read_weights(source, backbone), layers_by_name(model)
+    loaded, missing = [], []
+    for name in layers_by_name(build_backbone(backbone)):
+        layer, stored = layers[name], weights.get(name, [])
+        carried = [carry_over(w, tuple(v.shape)) for w, v in zip(stored, layer.weights, strict=False)]
+        if len(stored) == len(layer.weights) and all(w is not None for w in carried):
+            layer.set_weights(carried)
+            loaded.append(name)
+        else:
+            missing.append(name)
+    if not loaded:
+        raise InputError(
+            f"model.encoder_weights: must fit {backbone}. Received {source}, of which no layer fits. "
+            "Use weights of the same backbone."
+        )
+    return Loaded(source, loaded, missing)
+
+
+def carry_over(weight: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """A weight made for RGB in the shape that another number of bands needs; None where shapes do not agree.
+
+    Kernels (rows, columns, 3, filters): the first three bands keep their weights, further ones get the mean of
+    the three, and all are scaled by 3 / bands so that activations keep their size. Per-band vectors (3,): the
+    mean fills up. One band gets the mean of all (kernels: the sum).
+    """
+    if weight.shape == shape:
+        return weight
+    if weight.ndim == len(shape) == 1 and weight.shape == (3,):
+        return np.full(shape, weight.mean()) if shape[0] < 3 else np.concatenate([weight, np.full(shape[0] - 3, weight.mean())])
+    if weight.ndim == len(shape) == 4 and weight.shape[2] == 3 and weight.shape[:2] + weight.shape[3:] == shape[:2] + shape[3:]:
+        bands, mean = shape[2], weight.mean(axis=2, keepdims=True)
+        if bands < 3:
+            return np.repeat(mean, bands, axis=2) * 3 / bands
+        return np.concatenate([weight, np.repeat(mean, bands - 3, axis=2)], axis=2) * 3 / bands
+    return None

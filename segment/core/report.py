@@ -1,0 +1,127 @@
+"""Reports as one HTML page that needs nothing from outside, and the figures both packages put there."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.output import staged
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; } th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
+.swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border: 1px solid #0003; vertical-align: -.1em; }
+.note { color: #666; }
+"""
+
+
+class Report:
+    """A page that is put together from top to bottom."""
+
+    def __init__(self, title: str):
+        self._title = title
+        self._parts = [f"<h1>{html.escape(title)}</h1>"]
+
+    def heading(self, text: str) -> None:
+        self._parts.append(f"<h2>{html.escape(text)}</h2>")
+
+    def text(self, text: str) -> None:
+        self._parts.append(f"<p>{html.escape(text)}</p>")
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]], colors: Sequence[str] | None = None) -> None:
+        """colors: "#RRGGBB" per row, shown as a swatch before its first cell."""
+        lines = ["<tr>" + "".join(f"<th>{html.escape(h)}</th>" for h in header) + "</tr>"]
+        for i, row in enumerate(rows):
+            cells = [html.escape(format_number(cell)) for cell in row]
+            if colors:
+                cells[0] = f'<span class="swatch" style="background:{colors[i]}"></span>{cells[0]}'
+            lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        self._parts.append("<table>" + "\n".join(lines) + "</table>")
+
+    def figure(self, figure: "Figure", caption: str) -> None:
+        """The figure as it is, within the page, under words for those who cannot see it."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+        data = base64.b64encode(buffer.getvalue()).decode()
+        text = html.escape(caption)
+        self._parts.append(f'<p><img alt="{text}" src="data:image/png;base64,{data}"></p><p class="note">{text}</p>')
+
+    def write(self, path: Path) -> None:
+        """Writes the page, whole or not at all."""
+        page = (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
+            f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+            + "\n".join(self._parts)
+            + "</body></html>\n"
+        )
+        with staged(path, overwrite=True) as partial:
+            partial.write_text(page, encoding="utf-8")
+
+
+def format_number(value: object) -> str:
+    """A table cell: three digits for fractions, thousands apart for counts, a dash for what does not exist."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def plot_history(history: Sequence[dict[str, float]], panels: dict[str, Sequence[str]]) -> "Figure":
+    """Curves over the epochs, one panel per title, which names the columns drawn in it."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(5 * len(panels), 3.4), layout="constrained")
+    epochs = [row["epoch"] for row in history]
+    for axes, (title, columns) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for column in columns:
+            axes.plot(epochs, [row[column] for row in history], marker=".", label=column.replace("_", " "))
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> "Figure":
+    """A confusion matrix (classes, classes), rows truth, as shares of each row."""
+    from matplotlib.figure import Figure
+
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    size = 2.2 + 0.65 * len(names)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*shares.shape):
+        shade = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=shade, fontsize=9)
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("truth")
+    return figure
+
+
+def displayable(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Pixels (rows, columns, bands) as RGB (rows, columns, 3) uint8 to look at.
+
+    8 bits stay as they are; other depths are stretched between their 2nd and 98th percentile.
+    The first three bands are shown, one or two bands as grey.
+    """
+    shown = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    if shown.dtype == np.uint8:
+        return shown
+    low, high = np.percentile(shown, (2, 98))
+    return (255 * np.clip((shown - low) / max(high - low, 1e-12), 0, 1)).astype(np.uint8)

@@ -1,0 +1,185 @@
+"""Batches of tiles for training: read, cut, augmented."""
+
+import math
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.augment import Change
+from segment.config import Undeclared
+from segment.core.errors import InputError
+from segment.core.normalise import BandStatistics, BandStatisticsMeter
+from segment.core.palette import IGNORED, Palette
+from segment.core.raster import open_raster
+from segment.tiles import Pair, Part, Patch, decode_mask
+
+
+class TilePixels:
+    """Pixels and class indices of pairs, with the most recently used ones kept in memory.
+
+    megabytes: at most this much is kept. Safe to use from several threads.
+    """
+
+    def __init__(self, palette: Palette, undeclared: Undeclared, megabytes: int):
+        self._palette, self._undeclared, self._limit = palette, undeclared, megabytes * 2**20
+        self._kept: OrderedDict[Path, tuple[NDArray[Any], NDArray[np.uint8]]] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def load(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """The image (rows, columns, bands) and its class indices (rows, columns) uint8, 255 ignored or nodata."""
+        with self._lock:
+            if pair.image in self._kept:
+                self._kept.move_to_end(pair.image)
+                return self._kept[pair.image]
+        image, _, mask, _ = _read(pair, self._palette, self._undeclared)
+        with self._lock:
+            if pair.image not in self._kept:
+                self._kept[pair.image] = image, mask
+                self._size += image.nbytes + mask.nbytes
+            while self._size > self._limit:
+                old_image, old_mask = self._kept.popitem(last=False)[1]
+                self._size -= old_image.nbytes + old_mask.nbytes
+        return image, mask
+
+
+def _read(pair: Pair, palette: Palette, undeclared: Undeclared) -> tuple[Any, Any, NDArray[np.uint8], Counter[str]]:
+    """Image, where it is valid, class indices (ignored where it is not), and the count of undeclared values."""
+    with open_raster(pair.image) as raster:
+        image, valid = raster.read()
+    mask, unknown = decode_mask(pair.mask, palette, undeclared)
+    mask[~valid] = IGNORED
+    return image, valid, mask, unknown
+
+
+class TileDataset(keras.utils.PyDataset):
+    """Batches of (images, masks): (batch, tile, tile, bands) in the files' dtype and (batch, tile, tile) uint8.
+
+    patches: where tiles lie. random_crops: each tile is drawn anew from the patch's image instead.
+    augment: a change of tiles by seed (see `augmentation`). Without, tiles come as they are and in order, and
+    pixels that an earlier tile covers are ignored, so that scores count each pixel once.
+    seed, epoch: what batch i holds depends on these and i alone, so that a run can be repeated and resumed.
+    """
+
+    def __init__(
+        self,
+        patches: Sequence[Patch],
+        pixels: TilePixels,
+        tile: int,
+        batch_size: int,
+        *,
+        augment: Callable[[int], Change] | None = None,
+        random_crops: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        workers: int = 1,
+    ):
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
+        self.patches = list(patches)
+        self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
+        self._pixels, self._augment, self._random_crops, self._seed = pixels, augment, random_crops, seed
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.patches) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        random = np.random.default_rng([self._seed, self.epoch, index])
+        chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
+        tiles = [self._cut(self.patches[i], random) for i in chosen]
+        if self._augment is not None:
+            change = self._augment(int(random.integers(2**31)))
+            tiles = [change(image, mask) for image, mask in tiles]
+        images, masks = zip(*tiles, strict=True)
+        return np.stack(images), np.stack(masks)
+
+    def tile_at(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Image and mask of one of `patches`, as they are scored."""
+        return self._cut(self.patches[index], np.random.default_rng(self._seed))
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def _order(self) -> NDArray[np.intp]:
+        if self._augment is None:
+            return np.arange(len(self.patches))
+        return np.random.default_rng([self._seed, self.epoch]).permutation(len(self.patches))
+
+    def _cut(self, patch: Patch, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        image, mask = self._pixels.load(patch.pair)
+        row, column = patch.row, patch.column
+        if self._random_crops:
+            row = int(random.integers(max(mask.shape[0] - self.tile, 0) + 1))
+            column = int(random.integers(max(mask.shape[1] - self.tile, 0) + 1))
+        window = slice(row, row + self.tile), slice(column, column + self.tile)
+        image, mask = image[window], mask[window]
+        if self._augment is None:
+            mask = mask.copy()
+            mask[: patch.seen_rows] = IGNORED
+            mask[:, : patch.seen_columns] = IGNORED
+        return pad_tile(image, mask, self.tile)
+
+
+def pad_tile(
+    image: NDArray[Any], mask: NDArray[np.uint8], tile: int
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Fills up an image and mask smaller than a tile: the image by reflection, the mask with 255 (ignored)."""
+    missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
+    if missing == ((0, 0), (0, 0)):
+        return image, mask
+    return np.pad(image, (*missing, (0, 0)), "reflect"), np.pad(mask, missing, constant_values=IGNORED)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a pass over all pixels of a tile folder found.
+
+    statistics: of the training pixels. class_pixels: (classes,) int64, of the training masks.
+    undeclared: pixels by value or colour that the class table does not name, in all masks.
+    """
+
+    statistics: BandStatistics
+    class_pixels: NDArray[np.int64]
+    undeclared: Counter[str]
+
+
+def survey(
+    parts: Mapping[Part, Sequence[Patch]],
+    palette: Palette,
+    undeclared: Undeclared,
+    tile: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """Reads every image and mask once, before training starts: statistics, class shares, undeclared colours.
+
+    Raises InputError when a file cannot be read to its end, or when no training pixel is left to learn from.
+    """
+    patches = [(part, patch) for part, some in parts.items() for patch in some]
+    patches.sort(key=lambda item: item[1].pair.image)
+    first = patches[0][1].pair.info
+    meter, class_pixels = BandStatisticsMeter(first.bands, first.dtype), np.zeros(len(palette), np.int64)
+    unknown: Counter[str] = Counter()
+    pair = None
+    for done, (part, patch) in enumerate(patches, 1):
+        if patch.pair.image != pair:
+            pair = patch.pair.image
+            image, valid, mask, found = _read(patch.pair, palette, undeclared)
+            unknown += found
+        if part == "train":
+            window = slice(patch.row, patch.row + tile), slice(patch.column, patch.column + tile)
+            meter.add(image[window], valid[window])
+            class_pixels += np.bincount(mask[window].ravel(), minlength=256)[: len(palette)]
+        if progress:
+            progress(done, len(patches))
+    if not class_pixels.any():
+        raise InputError(
+            f"Training needs pixels of the classes {', '.join(palette.names)}. Received none in the training masks. "
+            "Check the class table's colours or values against the masks."
+        )
+    return Survey(meter.statistics(), class_pixels, unknown)

@@ -1,0 +1,113 @@
+"""Scoring a model on a tile folder."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.output import refuse_existing, staged
+from segment.core.palette import Palette
+from segment.core.progress import Progress, Silent
+from segment.core.runtime import Model
+from segment.dataset import TileDataset, TilePixels
+from segment.report import write_scores
+from segment.scores import Confusion
+from segment.tiles import Patch, find_pairs, find_palette, grid_patches
+
+Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on patches: over all pixels, and the mean Jaccard of each patch (NaN: nothing to score)."""
+
+    confusion: Confusion
+    patches: list[Patch]
+    patch_scores: list[float]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The keys of report.json."""
+        return self.confusion.report()
+
+    def __str__(self) -> str:
+        c = self.confusion
+        classes = "  ".join(f"{name} {value:.3f}" for name, value in zip(c.names, c.jaccard, strict=True))
+        return f"mean Jaccard {c.mean_jaccard:.3f}  accuracy {c.accuracy:.3f}  ({classes})"
+
+
+def score_patches(
+    predict: Predict,
+    dataset: TileDataset,
+    names: Sequence[str],
+    progress: Progress,
+    on_batch: Callable[[NDArray[np.uint8], NDArray[np.float32]], None] | None = None,
+) -> Evaluation:
+    """Scores a dataset's patches, batch by batch.
+
+    on_batch: also gets each batch's truth (batch, tile, tile) and probabilities (batch, tile, tile, classes).
+    """
+    confusion, scores = Confusion(names), []
+    for index in range(len(dataset)):
+        images, truth = dataset[index]
+        probabilities = predict(images)
+        labels = probabilities.argmax(axis=-1).astype(np.uint8)
+        confusion.add(truth, labels, probabilities)
+        for one_truth, one_labels in zip(truth, labels, strict=True):
+            patch = Confusion(names)
+            patch.add(one_truth, one_labels)
+            scores.append(patch.mean_jaccard)
+        if on_batch:
+            on_batch(truth, probabilities)
+        progress.advance("scoring", index + 1, len(dataset))
+    return Evaluation(confusion, dataset.patches, scores)
+
+
+def evaluate(
+    tiles: Path | str,
+    model: Model | Path | str,
+    output: Path | str | None = None,
+    *,
+    batch_size: int = 8,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Scores a model on all of a tile folder, each pixel once.
+
+    model: a model folder, or one that is loaded. output: a folder for report.json and report.html.
+    Masks are read with the model's classes, unless a classes.yaml beside them says how.
+
+    Raises InputError for a tile folder that does not fit the model, and when `output` exists.
+    """
+    tiles, progress = Path(tiles), progress or Silent()
+    if output is not None:
+        refuse_existing(Path(output), overwrite)
+    pairs = find_pairs(tiles)
+    model = model if isinstance(model, Model) else Model(model)
+    info, first = model.info, pairs[0].info
+    if (first.bands, first.dtype) != (info.bands, info.dtype):
+        raise InputError(
+            f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
+            "Export the images so, or use another model."
+        )
+    palette = class_table(tiles, pairs, info.palette)
+    pixels = TilePixels(palette, "ignore", megabytes=0)
+    dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size)
+    evaluation = score_patches(model.predict, dataset, info.palette.names, progress)
+    if output is not None:
+        with staged(Path(output), overwrite) as folder:
+            folder.mkdir()
+            (folder / "report.json").write_text(json.dumps(evaluation.report, indent=2))
+            write_scores(folder / "report.html", f"{info.name} on {tiles.name}", evaluation, dataset, model.predict, info.palette)
+    return evaluation
+
+
+def class_table(tiles: Path, pairs: Any, palette: Palette) -> Palette:
+    """How masks are read: by classes.yaml beside them, in the order of the model's classes, or by the model's own table."""
+    beside = find_palette(tiles, pairs)
+    return palette if beside is None else beside.reordered(palette.names)

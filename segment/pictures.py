@@ -1,0 +1,140 @@
+"""A map to look at: the coloured mask, and the scene with the map laid over it and a legend."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.output import writable
+from segment.core.palette import IGNORED, Palette
+from segment.core.raster import Raster, open_raster
+from segment.maps import write_sidecar
+
+LARGEST = 4096
+"""Longer side of a picture, pixels; larger scenes are reduced to it."""
+_OPACITY = 0.45
+_NODATA_GREY = 235
+
+
+def write_pictures(classes: Path, scene: Raster, palette: Palette, mask: Path, overlay: Path, shares: Mapping[str, float]) -> None:
+    """Writes the coloured mask (PNG, transparent where nodata) and the overlay (JPEG) of a class raster.
+
+    shares: fraction of the valid pixels of each class, for the legend. Memory does not grow with the scene.
+    Raises InputError when the disk is full.
+    """
+    import cv2
+
+    reduction = max(scene.height, scene.width, LARGEST) / LARGEST
+    height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
+    indices = _read_indices(classes, palette, height, width)
+    rgba = palette.colors()[indices]
+    _write_picture(mask, cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
+    if scene.crs is not None:
+        _write_georeference(mask, scene, height, width)
+    picture = lay_over(read_photograph(scene, height, width, indices != IGNORED), indices, palette)
+    legend = draw_legend(palette, shares, max(width, 480), text=max(height, width) / 64)
+    canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
+    canvas[:height, :width] = picture
+    canvas[height:] = legend
+    _write_picture(overlay, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
+
+
+def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> NDArray[np.uint8]:
+    index_of = np.full(256, IGNORED, np.uint8)
+    index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
+    with open_raster(classes) as raster:
+        return index_of[raster.read_reduced(height, width, "mode")[..., 0]]
+
+
+def read_photograph(scene: Raster, height: int, width: int, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The scene as a picture (height, width, 3): its first three bands, or the first as grey; pale where not valid.
+
+    Anything but 8 bits is stretched, each band from its 2nd to its 98th percentile.
+    """
+    pixels = scene.read_reduced(height, width, "average")
+    pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    if pixels.dtype != np.uint8:
+        pixels = np.stack([_stretch(pixels[..., band], valid) for band in range(3)], axis=2)
+    pixels[~valid] = _NODATA_GREY
+    return np.ascontiguousarray(pixels)
+
+
+def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    seen = band[valid & np.isfinite(band)]
+    low, high = np.percentile(seen, (2, 98)) if len(seen) else (0, 1)
+    scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
+    return np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+
+
+def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
+    """The photograph (height, width, 3) tinted with the classes' colours, their boundaries in full colour."""
+    import cv2
+
+    colors = np.ascontiguousarray(palette.colors()[indices][..., :3])
+    mapped = indices != IGNORED
+    tinted = cv2.addWeighted(colors, _OPACITY, photograph, 1 - _OPACITY, 0)
+    picture = np.where(mapped[..., None], tinted, photograph)
+    edges = np.zeros(indices.shape, np.uint8)
+    edges[:, 1:] |= indices[:, 1:] != indices[:, :-1]
+    edges[1:] |= indices[1:] != indices[:-1]
+    thickness = 1 + max(indices.shape) // 2048
+    edges = cv2.dilate(edges, np.ones((thickness, thickness), np.uint8))
+    drawn = (edges > 0) & mapped
+    picture[drawn] = colors[drawn]
+    return picture
+
+
+def draw_legend(palette: Palette, shares: Mapping[str, float], width: int, text: float) -> NDArray[np.uint8]:
+    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines.
+
+    text: height of the letters in pixels, at least 12.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    size = max(text, 12.0)
+    figure = Figure(figsize=(width / 100, 1), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    entries = [(c.color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in palette.classes]
+    labels = [figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False) for _, name in entries]
+    spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
+    line, left, places = 0, size, []
+    for span in spans:
+        if left > size and left + span > width:
+            line, left = line + 1, size
+        places.append((line, left))
+        left += span
+    height = round((line + 1) * 1.8 * size + 0.8 * size)
+    figure.set_size_inches(width / 100, height / 100)
+    for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
+        middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
+        box = (left / width, (middle - size / 2) / height)
+        figure.add_artist(
+            Rectangle(box, size / width, size / height, facecolor=color, edgecolor="#444444", linewidth=size / 30)
+        )
+        label.set_position(((left + 1.4 * size) / width, middle / height))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
+
+
+def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    import cv2
+
+    done, encoded = cv2.imencode(path.suffix, pixels)
+    assert done, path
+    with writable(path):
+        path.write_bytes(encoded.tobytes())  # cv2.imwrite would not tell of a full disk
+
+
+def _write_georeference(path: Path, scene: Raster, height: int, width: int) -> None:
+    transform = scene.transform * type(scene.transform).scale(scene.width / width, scene.height / height)
+    numbers = ", ".join(repr(float(n)) for n in transform.to_gdal())
+    write_sidecar(path, f"  <SRS>{escape(scene.crs.to_wkt())}</SRS>\n  <GeoTransform>{numbers}</GeoTransform>\n")

@@ -1,0 +1,108 @@
+"""What a training or an evaluation shows: curves, scores per class, and tiles beside their truth."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.palette import Palette
+from segment.core.report import Report, displayable, plot_confusion, plot_history
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from segment.dataset import TileDataset
+    from segment.evaluation import Evaluation
+
+Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+_PANELS = {"Loss": ("loss", "val_loss"), "Validation": ("val_jaccard", "val_accuracy"), "Learning rate": ("learning_rate",)}
+
+
+def plot_training(history: Sequence[dict[str, float]]) -> "Figure":
+    """The curves of a training run."""
+    return plot_history(history, _PANELS)
+
+
+def write_training(
+    path: Path,
+    title: str,
+    facts: Sequence[tuple[str, object]],
+    history: Sequence[dict[str, float]],
+    sections: Sequence[tuple[str, "Evaluation", "TileDataset"]],
+    predict: Predict,
+    palette: Palette,
+) -> None:
+    """The report of a training run: facts, curves, and the scores of each part of the data."""
+    report = Report(title)
+    report.table(("Run", ""), facts)
+    report.heading("Curves")
+    report.figure(plot_training(history), "Loss, validation scores and learning rate by epoch.")
+    for name, evaluation, dataset in sections:
+        _add_scores(report, name, evaluation, dataset, predict, palette)
+    report.write(path)
+
+
+def write_scores(
+    path: Path, title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+) -> None:
+    """The report of an evaluation."""
+    report = Report(title)
+    _add_scores(report, "Scores", evaluation, dataset, predict, palette)
+    report.write(path)
+
+
+def _add_scores(
+    report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+) -> None:
+    scores, confusion = evaluation.report, evaluation.confusion
+    report.heading(heading)
+    report.text(
+        f"Mean Jaccard {confusion.mean_jaccard:.3f}, accuracy {confusion.accuracy:.3f} "
+        f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
+    )
+    shares = confusion.matrix.sum(axis=1) / max(confusion.matrix.sum(), 1)
+    rows = [
+        (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
+        for c, share in zip(palette.classes, shares, strict=True)
+    ]
+    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.color for c in palette.classes])
+    report.figure(plot_confusion(confusion.matrix, palette.names), "Confusion matrix: share of each true class.")
+    chosen = choose_examples(evaluation.patch_scores)
+    if chosen:
+        figure = _plot_examples(chosen, evaluation, dataset, predict, palette)
+        report.figure(figure, "Best, median and worst tiles by mean Jaccard: image, truth, prediction. Black: ignored.")
+
+
+def choose_examples(scores: Sequence[float], each: int = 2) -> list[tuple[str, int]]:
+    """Up to `each` of the best, median and worst tiles, as ("best", index); tiles without a score are left out."""
+    order = [int(i) for i in np.argsort(scores)[::-1] if not np.isnan(scores[i])]
+    middle = max(len(order) // 2 - each // 2, 0)
+    groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
+    seen: set[int] = set()
+    chosen = []
+    for name, indices in groups.items():
+        chosen += [(name, i) for i in indices if i not in seen]
+        seen.update(indices)
+    return chosen
+
+
+def _plot_examples(
+    chosen: Sequence[tuple[str, int]], evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+) -> "Figure":
+    from matplotlib.figure import Figure
+
+    colors = palette.colors()[..., :3]
+    figure = Figure(figsize=(9, 3.1 * len(chosen)), layout="constrained")
+    grid = figure.subplots(len(chosen), 3, squeeze=False)
+    for axes, (name, index) in zip(grid, chosen, strict=True):
+        image, truth = dataset.tile_at(index)
+        labels = predict(image[None])[0].argmax(axis=-1)
+        patch = evaluation.patches[index]
+        titles = (f"{name}: {patch.pair.group}/{patch.pair.image.stem}", "truth", f"map, Jaccard {evaluation.patch_scores[index]:.2f}")
+        for cell, picture, title in zip(axes, (displayable(image), colors[truth], colors[labels]), titles, strict=True):
+            cell.imshow(picture, interpolation="nearest")
+            cell.set_title(title, fontsize=9)
+            cell.axis("off")
+    return figure

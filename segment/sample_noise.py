@@ -1,0 +1,68 @@
+"""Smooth noise on the endless plane: the value at a point depends on its absolute position and the seed only."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+def hashed(seed: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+    """Random float64 in -1 to 1 for integer positions; the two arrays broadcast."""
+    state = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    state = state + columns.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+    state = state + np.uint64((seed * 0x165667B19E3779F9) % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    return (state >> np.uint64(11)) / 2.0**52 - 1.0
+
+
+def spline_weights(fraction: Floats) -> Floats:
+    """Cubic B-spline weights of the four lattice points around a position: (..., 4), rows sum to 1."""
+    f = fraction[..., None]
+    rest = 1 - f
+    return (
+        np.concatenate([rest**3, 3 * f**3 - 6 * f**2 + 4, 3 * rest**3 - 6 * rest**2 + 4, f**3], axis=-1) / 6
+    )
+
+
+def noise(seed: int, ys: Floats, xs: Floats, cell: float) -> NDArray[np.float32]:
+    """Noise of zero mean and unit deviation on the grid of `ys` by `xs`.
+
+    Args:
+        seed: one field per seed.
+        ys, xs: absolute coordinates of the rows (H,) and columns (W,).
+        cell: distance between lattice points, in the unit of the coordinates.
+
+    Returns:
+        float32 (H, W).
+    """
+
+    def weights(positions: Floats) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        scaled = np.asarray(positions, np.float64) / cell
+        first = np.floor(scaled).astype(np.int64)
+        lattice = np.arange(first.min() - 1, first.max() + 3)
+        matrix = np.zeros((len(scaled), len(lattice)), np.float32)
+        columns = (first - lattice[0] - 1)[:, None] + np.arange(4)
+        np.put_along_axis(matrix, columns, spline_weights(scaled - first).astype(np.float32), axis=1)
+        return lattice, matrix
+
+    rows, down = weights(ys)
+    columns, across = weights(xs)
+    values = hashed(seed, rows[:, None], columns[None, :]).astype(np.float32) * np.float32(3.6)
+    return down @ values @ across.T
+
+
+def curve(seed: int, line: int, along: Floats, cell: float) -> Floats:
+    """Noise in one dimension, of zero mean and unit deviation, at positions of any shape.
+
+    Args:
+        seed: one family of curves per seed.
+        line: which curve of the family.
+        along: positions.
+        cell: distance between lattice points, in the unit of `along`.
+    """
+    scaled = np.asarray(along, np.float64) / cell
+    first = np.floor(scaled).astype(np.int64)
+    taps = first[..., None] + np.arange(-1, 3)
+    values = hashed(seed, np.full_like(taps, line), taps)
+    return 2.5 * (values * spline_weights(scaled - first)).sum(-1)
