@@ -9,27 +9,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segment.config import Config
-    from segment.core.config import load_settings
-    from segment.core.errors import InputError
-    from segment.core.runtime import Model
-    from segment.core.runtime import Model as load_model
-    from segment.cutting import cut_scene
-    from segment.evaluation import evaluate
-    from segment.predict import predict_scene
-    from segment.sample import write_sample
-    from segment.training import train
+    from segment.config import Config as Config
+    from segment.core.config import load_settings as load_settings
+    from segment.core.errors import InputError as InputError
+    from segment.core.runtime import Model as Model
+    from segment.core.runtime import load_model as load_model
+    from segment.cutting import cut_scene as cut_scene
+    from segment.evaluation import evaluate as evaluate
+    from segment.predict import predict_scene as predict_scene
+    from segment.sample import write_sample as write_sample
+    from segment.training import train as train
 
 # Loaded on first use, so that `import segment` and every --help stay quick.
 _HOMES = {
     "Config": "segment.config",
     "InputError": "segment.core.errors",
     "Model": "segment.core.runtime",
+    "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",
     "predict_scene": "segment.predict",
     "train": "segment.training",
+    "write_sample": "segment.sample",
 }
 __all__ = sorted(_HOMES)
 

@@ -10,12 +10,12 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
-from segment.core.output import writable
+from segment.core.output import broken_write, writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster
 
 _BLOCK = 512
+_LOST = "a file that lost pixels, as on a full disk"
 CONFIDENCE_STEPS = 254
 """What a confidence raster holds where the most probable class has probability 1."""
 
@@ -59,17 +59,21 @@ class ByteRaster:
 
     def finish(self) -> None:
         """Makes the cloud-optimised GeoTIFF. Raises InputError when it is not what was written."""
+        from rasterio._err import CPLE_BaseError
+        from rasterio.errors import RasterioError
         from rasterio.shutil import copy
 
         assert self._next == self._dataset.height, "rows are missing"
-        with writable(self.path):
+        try:
             self._dataset.close()
             copy(self._rows, self.path, driver="COG", blocksize=_BLOCK, compress="DEFLATE", bigtiff="IF_SAFER",
                  overview_resampling=self._overviews, num_threads="ALL_CPUS")  # fmt: skip
             self._rows.unlink()
             whole = self._read_back() == self._written
+        except (OSError, RasterioError, CPLE_BaseError) as error:
+            raise broken_write(self.path, _LOST) from error
         if not whole:
-            raise InputError(f"{self.path}: outputs must be written to their end. Received a file that lost pixels. Free space there.")
+            raise broken_write(self.path, _LOST)
 
     def _read_back(self) -> int:
         import rasterio

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segment.config import ModelSettings, Normalisation
-from segment.core.backbones import Loaded, backbone_names, imagenet_affine, load_backbone, segmentation_models
+from segment.core.backbones import Loaded, backbone_names, imagenet_affine, layers_by_name, load_backbone, segmentation_models
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 
@@ -66,6 +66,9 @@ def build_model(settings: ModelSettings, classes: int, statistics: BandStatistic
     core = builder(
         settings.backbone, input_shape=(size, size, bands), classes=classes, activation="linear", encoder_weights=None
     )
+    for layer in layers_by_name(core).values():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = settings.batch_norm_momentum
     weights = settings.encoder_weights
     loaded = None if weights == "none" else load_backbone(core, settings.backbone, weights)
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
-from segment.core.raster import Raster, open_raster
+from segment.core.raster import Raster
 from segment.maps import write_sidecar
 
 LARGEST = 4096
@@ -43,10 +43,13 @@ def write_pictures(classes: Path, scene: Raster, palette: Palette, mask: Path, o
 
 
 def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> NDArray[np.uint8]:
+    import rasterio
+    from rasterio.enums import Resampling
+
     index_of = np.full(256, IGNORED, np.uint8)
     index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
-    with open_raster(classes) as raster:
-        return index_of[raster.read_reduced(height, width, "mode")[..., 0]]
+    with writable(classes), rasterio.open(classes) as raster:
+        return index_of[raster.read(1, out_shape=(height, width), resampling=Resampling.mode)]
 
 
 def read_photograph(scene: Raster, height: int, width: int, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -54,7 +57,7 @@ def read_photograph(scene: Raster, height: int, width: int, valid: NDArray[np.bo
 
     Anything but 8 bits is stretched, each band from its 2nd to its 98th percentile.
     """
-    pixels = scene.read_reduced(height, width, "average")
+    pixels = scene.read_reduced(height, width)
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if pixels.dtype != np.uint8:
         pixels = np.stack([_stretch(pixels[..., band], valid) for band in range(3)], axis=2)
@@ -135,6 +138,6 @@ def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 
 def _write_georeference(path: Path, scene: Raster, height: int, width: int) -> None:
-    transform = scene.transform * type(scene.transform).scale(scene.width / width, scene.height / height)
+    transform = scene.transform @ type(scene.transform).scale(scene.width / width, scene.height / height)
     numbers = ", ".join(repr(float(n)) for n in transform.to_gdal())
     write_sidecar(path, f"  <SRS>{escape(scene.crs.to_wkt())}</SRS>\n  <GeoTransform>{numbers}</GeoTransform>\n")

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segment.core.errors import InputError
-from segment.core.output import writable
+from segment.core.output import broken_write, writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster
 
@@ -57,7 +56,7 @@ def write_polygons(classes: Path, scene: Raster, palette: Palette, path: Path, l
                 break
         written = pyogrio.read_info(path, layer=layer)["features"]
     if written != count:
-        raise InputError(f"{path}: outputs must be written to their end. Received {written} of {count} polygons. Free space there.")
+        raise broken_write(path, f"{written} of {count} polygons")
     return count
 
 

@@ -1,11 +1,11 @@
-"""predict_scene(): a scene read, predicted, merged, written and scored in memory that its height does not change."""
+"""predict_scene(): a scene read, predicted, merged, scored and written, in memory that its height does not change."""
 
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import staged_files, writable
-from segment.core.palette import IGNORED, Palette
+from segment.core.palette import IGNORED
 from segment.core.raster import Raster, open_raster
 from segment.core.runtime import Model
 from segment.maps import CONFIDENCE_STEPS, class_raster, confidence_raster, sidecar_name
+from segment.pictures import write_pictures
 from segment.scene import Batch, SceneTiles, check_scene, choose_tile
-from segment.scores import Confusion
+from segment.scene_map import SceneMap, SceneTally
 from segment.stitch import TilePlan, stitch
-from segment.truth import open_truth
+from segment.truth import Truth, open_truth
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -35,47 +36,6 @@ class Predictor(Protocol):
     info: ModelInfo
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]: ...
-
-
-@dataclass(frozen=True, repr=False)
-class SceneMap:
-    """A mapped scene: the files written, and the report as in `report_file`."""
-
-    scene: Path
-    classes: Path
-    mask: Path
-    overlay: Path
-    report_file: Path
-    confidence: Path | None
-    polygons: Path | None
-    report: dict[str, Any]
-
-    @property
-    def files(self) -> list[Path]:
-        every = (self.classes, self.mask, self.overlay, self.report_file, self.confidence, self.polygons)
-        return [file for file in every if file is not None]
-
-    def __repr__(self) -> str:
-        r = self.report
-        lines = [f"{self.scene.name}: {r['width']} x {r['height']} px at {r['megapixels_per_second']:.3g} megapixels/s"]
-        if "mean_jaccard" in r:
-            mean, accuracy = (_figure(r[key]) for key in ("mean_jaccard", "accuracy"))
-            lines[0] += f"; mean Jaccard {mean}, accuracy {accuracy}"
-        longest = max(len(name) for name in r["classes"])
-        total = max(sum(r["pixels_by_class"].values()), 1)
-        for name, pixels in r["pixels_by_class"].items():
-            line = f"  {name:<{longest}} {100 * pixels / total:5.1f} %"
-            line += "" if r["area_m2"] is None else f" {_area(r['area_m2'][name]):>14}"
-            lines.append(line + (f"  Jaccard {_figure(r['jaccard'][name])}" if "jaccard" in r else ""))
-        return "\n".join([*lines, *(f"  {note}" for note in r["notes"]), f"  -> {self.classes}"])
-
-
-def _figure(score: float | None) -> str:
-    return "  -" if score is None else f"{score:.3f}"
-
-
-def _area(square_metres: float) -> str:
-    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
 
 
 def predict_scene(
@@ -96,73 +56,139 @@ def predict_scene(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> SceneMap:
-    """Maps a scene and writes class raster, coloured mask, overlay and report into `output`, all or none.
+    """Maps a scene; writes class raster, coloured mask, overlay and report into `output`, all or none.
 
     scene: GeoTIFF, PNG, JPEG or what else GDAL reads. model: a model folder, or a loaded model.
-    truth: mask of the scene's size, in values or colours; the report then holds the scores.
+    truth: mask of the scene's size, in values or colours, for scores in the report.
     overlap: fraction of the tile edge shared with its neighbour, 0 to below 1. tile: edge in pixels, by default as trained.
-    batch_size, rows: tiles predicted, and scene rows read, at a time; the map does not depend on them.
-    augment: averages over the eight flips and quarter turns, for eight times the work.
+    batch_size, rows: tiles predicted and scene rows read at a time; the map does not depend on them.
+    augment: averages over the eight flips and quarter turns, at eight times the work.
     confidence, polygons: writes SCENE_confidence.tif, SCENE.gpkg too.
-    bands: band numbers from 1 in the model's order, by default all but alpha. nodata: a value that means "no data".
+    bands: band numbers from 1 in the model's order, by default all but alpha. nodata: a value that means "no data" in
+    all bands, beside what the file declares.
 
-    Pixels that are nodata or transparent are 255 in the map and count nowhere. Memory grows with the scene's width (and,
-    with `polygons`, with their number), never with its height.
+    Pixels that are nodata or transparent are 255 in the map and count nowhere. Memory grows with the scene's width (and
+    with the number of polygons), never with its height.
 
-    Raises InputError when scene, truth and model do not fit each other, a file cannot be read or written to its end,
-    or an output exists already.
+    Raises InputError when scene, truth and model do not fit each other, when a file cannot be read or written to its
+    end, and when an output exists already.
     """
-    scene, output = Path(scene), Path(output)
-    truth = None if truth is None else Path(truth)
-    for name, value in (("batch_size", batch_size), ("rows", rows)):
-        if value < 1:
-            raise InputError(f"{name} is at least 1. Received {value}. Choose e.g. 8.")
+    scene, truth = Path(scene), None if truth is None else Path(truth)
+    if batch_size < 1 or rows < 1:
+        raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     if info.task != "segment":
-        raise InputError(f"Scenes are mapped with models for segmentation. Received {info.name}, which classifies. Give another.")
-    result = _name_outputs(scene, output, confidence, polygons)
-    names = [file.name for file in result.files]
+        raise InputError(f"Scenes are mapped with a model of task segment. Received {info.name}: {info.task}. Give another.")
+    planned = SceneMap.planned(scene, Path(output), confidence, polygons)
     with ExitStack() as stack:
         raster = stack.enter_context(open_raster(scene, bands, nodata))
         check_scene(raster, info)
         plan = TilePlan(raster.height, raster.width, choose_tile(info, tile), overlap)
-        for file in result.files:
-            if file.exists() and any(file.samefile(source) for source in (scene, truth) if source):
-                raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another --output.")
-        sidecars = [sidecar_name(file.name) for file in (result.classes, result.mask)]
-        folder = stack.enter_context(staged_files(output, names + sidecars, overwrite))
+        folder = stack.enter_context(_staged(planned, truth, overwrite))
+        files = SceneMap.planned(scene, folder, confidence, polygons)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
+        # the network comes last: nobody should wait for it to hear that a file is missing
         network: Predictor = Model(model) if isinstance(model, (str, Path)) else model
-
-        started = time.monotonic()
-        tally = _Tally(raster, info)
+        started, tally = time.monotonic(), SceneTally(raster, info)
         tiles = SceneTiles(scene, plan, rows, bands, nodata)
-        probabilities = _probabilities(tiles.batches(batch_size, info.dtype), network, plan, augment, progress)
-        with ExitStack() as writers:
-            written = writers.enter_context(class_raster(folder / result.classes.name, raster, info.palette))
-            sure = None
-            if result.confidence:
-                sure = writers.enter_context(confidence_raster(folder / result.confidence.name, raster))
-            for (start, stop), part in zip(plan.finished, stitch(plan, len(info.palette), probabilities), strict=True):
-                valid = tiles.valid.popleft()
-                if start == stop:
-                    continue
-                labels = np.where(valid, part.argmax(axis=2), IGNORED).astype(np.uint8)
-                written.write(info.palette.values()[labels])
-                if sure:
-                    sure.write(np.where(valid, np.rint(part.max(axis=2) * CONFIDENCE_STEPS), IGNORED).astype(np.uint8))
-                tally.add(start, labels, part, reference.read(start, stop) if reference else None)
-        if polygons:
+        with closing(_predict_tiles(tiles, network, batch_size, augment, progress)) as probabilities:
+            _write_rows(files, raster, tiles, stitch(plan, len(info.palette), probabilities), reference, tally, info)
+        write_pictures(files.classes, raster, info.palette, files.mask, files.overlay, tally.shares)
+        if files.polygons:
             from segment.polygons import write_polygons
 
-            write_polygons(folder / result.classes.name, raster, info.palette, folder / names[-1], scene.stem)
-        from segment.pictures import write_pictures
-
-        files = (folder / result.classes.name, folder / result.mask.name, folder / result.overlay.name)
-        write_pictures(files[0], raster, info.palette, files[1], files[2], tally.shares)
-        report = tally.report(plan, time.monotonic() - started)
+            write_polygons(files.classes, raster, info.palette, files.polygons, scene.stem)
+        report = tally.report(time.monotonic() - started)
         if reference:
             report["undeclared"] = dict(reference.undeclared.most_common())
-        with writable(result.report_file):
-            (folder / result.report_file.name).write_text(json.dumps(report, indent=2) + "\n")
-    return replace(result, report=report)
+        with writable(planned.report_file):
+            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+    return replace(planned, report=report)
+
+
+@contextmanager
+def _staged(planned: SceneMap, truth: Path | None, overwrite: bool) -> Iterator[Path]:
+    for file in planned.files:
+        if file.exists() and any(file.samefile(source) for source in (planned.scene, truth) if source and source.exists()):
+            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
+    names = [file.name for file in planned.files]
+    sidecars = [sidecar_name(file.name) for file in (planned.classes, planned.mask)]
+    with staged_files(planned.classes.parent, names + sidecars, overwrite) as folder:
+        yield folder
+
+
+def _write_rows(
+    files: SceneMap,
+    scene: Raster,
+    tiles: SceneTiles,
+    stitched: Iterator[NDArray[np.float32]],
+    truth: Truth | None,
+    tally: SceneTally,
+    info: ModelInfo,
+) -> None:
+    values = info.palette.values()
+    with ExitStack() as stack:
+        classes = stack.enter_context(class_raster(files.classes, scene, info.palette))
+        confidence = stack.enter_context(confidence_raster(files.confidence, scene)) if files.confidence else None
+        for (start, stop), probabilities in zip(tiles.plan.finished, stitched, strict=True):
+            valid = tiles.valid.popleft()
+            if start == stop:
+                continue
+            labels = np.where(valid, probabilities.argmax(axis=2), IGNORED).astype(np.uint8)
+            classes.write(values[labels])
+            if confidence:
+                steps = np.rint(probabilities.max(axis=2) * CONFIDENCE_STEPS)
+                confidence.write(np.where(valid, steps.clip(0, CONFIDENCE_STEPS), IGNORED).astype(np.uint8))
+            tally.add(start, labels, probabilities, truth.read(start, stop) if truth else None)
+
+
+def _predict_tiles(
+    tiles: SceneTiles, network: Predictor, batch_size: int, augment: bool, progress: Progress | None
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """(padded row, padded column, probabilities) of all tiles; reading and predicting go on while the caller merges."""
+    count = len(tiles.plan.rows) * len(tiles.plan.columns)
+
+    def predicted() -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+        with closing(_ahead(tiles.batches(batch_size, network.info.dtype))) as batches:
+            for batch in batches:
+                yield batch, predict_batch(network, batch.pixels, augment)
+
+    with closing(_ahead(predicted())) as answers:
+        for batch, probabilities in answers:
+            for (row, column), part in zip(batch.places, probabilities, strict=False):
+                yield row, column, part
+            if progress:
+                progress(batch.done, count)
+    if progress:
+        progress(count, count)
+
+
+def predict_batch(network: Predictor, pixels: NDArray[Any], augment: bool) -> NDArray[np.float32]:
+    """Probabilities (batch, rows, columns, classes) of square tiles, with `augment` the mean over their eight symmetries.
+
+    Raises InputError when the network answers other classes than its model.yaml names.
+    """
+    if not augment:
+        answer = network.predict(pixels)
+        expected = (*pixels.shape[:3], len(network.info.palette))
+        if answer.shape != expected:
+            raise InputError(f"{network.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
+        return answer
+    total = np.zeros((*pixels.shape[:3], len(network.info.palette)), np.float32)
+    for turns in range(4):
+        for flip in (1, -1):
+            turned = np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip])
+            total += np.rot90(predict_batch(network, turned, False)[:, :, ::flip], -turns, axes=(1, 2))
+    return total / 8
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the next of them made in a thread of its own while one is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pending = pool.submit(next, items, None)
+            while (item := pending.result()) is not None:
+                pending = pool.submit(next, items, None)
+                yield item
+        finally:
+            pool.submit(items.close)  # type: ignore[attr-defined]  # there, too: files close in the thread that opened them

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def read_weights(source: str, backbone: str) -> Weights:
         raise InputError(f"{path}: weights come as {', '.join(readers)}. Received {path.suffix!r}. Convert them.")
     try:
         return readers[path.suffix](path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         problem = str(error).split("\n")[0]
         raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
 

@@ -1,11 +1,16 @@
 """Outputs that appear whole or not at all: written beside their place, then renamed."""
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from segment.core.errors import InputError
+
+_PARTIAL = ".partial"
+_LEAST_SPACE = 2**20  # bytes
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -23,7 +28,7 @@ def staged(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     refuse_existing(target, overwrite)
     made = _make_parents(target.parent)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}{_PARTIAL}")
     _remove(partial)
     try:
         yield partial
@@ -46,7 +51,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False) ->
     for name in names:
         refuse_existing(folder / name, overwrite)
     made = _make_parents(folder)
-    partial = folder / f".{names[0]}.partial"
+    partial = folder / f".{names[0]}{_PARTIAL}"
     moved: list[tuple[Path, Path]] = []
     try:
         with writable(folder):
@@ -71,19 +76,28 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False) ->
 
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Turns a writer's complaint (disk full, no permission) into an InputError that names the place."""
+    """Turns a writer's complaint (disk full, no permission) into an InputError that names the file."""
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
     try:
+        if shutil.disk_usage(path.parent).free < _LEAST_SPACE:  # GDAL may lose a write on a full disk without a word
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield
     except InputError:
         raise
     except (OSError, RasterioError, CPLE_BaseError) as error:
-        problem = " ".join(str(getattr(error, "strerror", None) or error.__cause__ or error).split()).rstrip(".")
-        raise InputError(
-            f"{path}: outputs must be written to their end. Received: {problem}. Free space there, or choose another place."
-        ) from error
+        raise broken_write(path, str(getattr(error, "strerror", None) or error)) from error
+
+
+def broken_write(path: Path, problem: str) -> InputError:
+    """The error to raise when a file could not be written to its end."""
+    staged_in = path.parent.parent
+    place = staged_in.parent / path.name if staged_in.name.endswith(_PARTIAL) else path
+    return InputError(
+        f"{place}: outputs must be written to their end. Received: {' '.join(problem.split()).rstrip('.')}. "
+        "Free space there, or choose another place."
+    )
 
 
 def _make_parents(folder: Path) -> list[Path]:

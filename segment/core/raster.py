@@ -1,5 +1,6 @@
 """Reading rasters: any format GDAL knows, by rows, with what is nodata told apart."""
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+
+# what GDAL complains of reaches the caller as an error; unconfigured logging would print it as well
+logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
@@ -51,7 +55,9 @@ class Raster:
         self.crs, self.transform = dataset.crs, dataset.transform
         self.nodata = nodata
         self._dataset = dataset
-        self._masked = any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums)
+        flags = {flag for band in self.bands for flag in dataset.mask_flag_enums[band - 1]}
+        self._alpha = alpha[:1] if MaskFlags.alpha in flags else []
+        self._masked = flags != {MaskFlags.all_valid} and not self._alpha
 
     @property
     def info(self) -> RasterInfo:
@@ -106,8 +112,11 @@ class Raster:
 
         window = Window(column, row, self.width - column if width is None else width, self.height - row if height is None else height)
         with readable(self.path):
-            pixels = self._dataset.read(self.bands, window=window).transpose(1, 2, 0)
+            # alpha comes in the same call: PNG would be decoded from its top again for another
+            pixels = self._dataset.read([*self.bands, *self._alpha], window=window).transpose(1, 2, 0)
             valid = np.ones(pixels.shape[:2], bool)
+            if self._alpha:
+                pixels, valid = pixels[..., :-1], pixels[..., -1] > 0
             if self._masked:
                 valid &= (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
         if self.nodata is not None:
@@ -118,13 +127,22 @@ class Raster:
             pixels[~valid] = 0
         return pixels, valid
 
-    def read_reduced(self, height: int, width: int, resampling: str) -> NDArray[Any]:
-        """The whole raster resampled to (height, width, bands); memory is that of the result."""
-        from rasterio.enums import Resampling
+    def read_reduced(self, height: int, width: int) -> NDArray[Any]:
+        """The whole raster at (height, width, bands), at most its own size, each pixel the mean of those it covers.
 
-        with readable(self.path):
-            shape = (len(self.bands), height, width)
-            return self._dataset.read(self.bands, out_shape=shape, resampling=Resampling[resampling]).transpose(1, 2, 0)
+        Pixels that are not valid count as 0. Reads forward only, unlike GDAL's resampling, which decodes a PNG many times over.
+        """
+        tops, lefts = (np.arange(n) * size // n for n, size in ((height, self.height), (width, self.width)))
+        result = np.empty((height, width, len(self.bands)), self.dtype)
+        columns_each = np.diff(lefts, append=self.width)[:, None]
+        at_a_time = max(1, 256 * height // self.height)
+        for first in range(0, height, at_a_time):
+            inside = tops[first : first + at_a_time]
+            end = tops[first + at_a_time] if first + at_a_time < height else self.height
+            pixels, _ = self.read(int(inside[0]), height=int(end - inside[0]))
+            sums = np.add.reduceat(np.add.reduceat(pixels, inside - inside[0], dtype=float), lefts, axis=1)
+            result[first : first + at_a_time] = sums / (np.diff(inside, append=end)[:, None, None] * columns_each)
+        return result
 
 
 @contextmanager

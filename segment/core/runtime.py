@@ -33,6 +33,11 @@ class Model:
         return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.palette.names)}; tile {i.tile})"
 
 
+def load_model(folder: Path | str) -> Model:
+    """Loads a model folder. Raises InputError when it is none."""
+    return Model(folder)
+
+
 def has_gpu() -> bool:
     """Whether the Keras backend in use sees a GPU."""
     import keras

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segment.sample_noise import Floats, curve, hashed
+from segment.town.noise import Floats, curve, hashed
 
 DISTRICT_SIZE = 288.0
 SIDEWALK = 2.4
@@ -57,10 +57,10 @@ def junction(seed: int, row: int, column: int) -> tuple[float, float]:
 def avenue_width(seed: int, line: int, eastward: bool) -> float:
     """Carriageway width of an avenue; above 15 m it has a planted median."""
     draw = 0.5 + 0.5 * float(hashed(seed + 1 + eastward, np.array([line]), np.array([0]))[0])
-    return 17.0 if draw > 0.75 else 8.5 + 6.0 * draw
+    return 16.0 if draw > 0.82 else 7.5 + 5.0 * draw
 
 
-def avenue(seed: int, row: int, column: int, eastward: bool, steps: Floats) -> Floats:
+def avenue_line(seed: int, row: int, column: int, eastward: bool, steps: Floats) -> Floats:
     """Points (N, 2) on the centre line from junction (row, column) to the next one; `steps` in 0 to 1.
 
     A Catmull-Rom spline, so that an avenue runs smoothly through its junctions.
@@ -68,38 +68,49 @@ def avenue(seed: int, row: int, column: int, eastward: bool, steps: Floats) -> F
     ahead = (0, 1) if eastward else (1, 0)
     knots = np.array([junction(seed, row + k * ahead[0], column + k * ahead[1]) for k in (-1, 0, 1, 2)])
     t = np.asarray(steps, np.float64)[:, None]
-    return 0.5 * (
+    points: Floats = 0.5 * (
         2 * knots[1]
         + (knots[2] - knots[0]) * t
         + (2 * knots[0] - 5 * knots[1] + 4 * knots[2] - knots[3]) * t**2
         + (3 * knots[1] - knots[0] - 3 * knots[2] + knots[3]) * t**3
     )
+    return points
 
 
 class Patch:
     """The ground between four avenues: maps district coordinates (s, t) to the plane (a Coons patch)."""
 
+    _STEPS = 72
+
     def __init__(self, seed: int, row: int, column: int):
-        self._sides = (
-            lambda u: avenue(seed, row, column, True, u),
-            lambda u: avenue(seed, row + 1, column, True, u),
-            lambda v: avenue(seed, row, column, False, v),
-            lambda v: avenue(seed, row, column + 1, False, v),
-        )
-        self._corners = [junction(seed, row + i, column + j) for i in (0, 1) for j in (0, 1)]
+        steps = np.linspace(0, 1, self._STEPS + 1)
+        top, bottom = (avenue_line(seed, row + k, column, True, steps)[None] for k in (0, 1))
+        left, right = (avenue_line(seed, row, column + k, False, steps)[:, None] for k in (0, 1))
+        a, b, c, d = (np.array(junction(seed, row + i, column + j)) for i in (0, 1) for j in (0, 1))
+        u, v = steps[None, :, None], steps[:, None, None]
+        corners = (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d)
+        self._grid: Floats = (1 - v) * top + v * bottom + (1 - u) * left + u * right - corners
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Least x and y, greatest x and y, with what stands, leans or casts shadows beyond the avenues."""
+        (x0, y0), (x1, y1) = self._grid.min((0, 1)) - 30, self._grid.max((0, 1)) + 30
+        return x0, y0, x1, y1
 
     def at(self, s: Floats | float, t: Floats | float) -> Floats:
         """Points (N, 2) on the plane for district coordinates that broadcast to (N,)."""
-        s, t = np.broadcast_arrays(np.atleast_1d(s), np.atleast_1d(t))
-        u, v = s / DISTRICT_SIZE, t / DISTRICT_SIZE
-        top, bottom, left, right = (side(x) for side, x in zip(self._sides, (u, u, v, v), strict=True))
-        a, b, c, d = np.asarray(self._corners)
-        u, v = u[:, None], v[:, None]
-        corners = (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d)
-        return (1 - v) * top + v * bottom + (1 - u) * left + u * right - corners
+        scale = self._STEPS / DISTRICT_SIZE
+        u, v = np.atleast_1d(s) * scale, np.atleast_1d(t) * scale
+        j = np.minimum(np.maximum(u.astype(int), 0), self._STEPS - 1)
+        i = np.minimum(np.maximum(v.astype(int), 0), self._STEPS - 1)
+        u, v, grid = (u - j)[:, None], (v - i)[:, None], self._grid
+        above = (1 - u) * grid[i, j] + u * grid[i, j + 1]
+        below = (1 - u) * grid[i + 1, j] + u * grid[i + 1, j + 1]
+        points: Floats = (1 - v) * above + v * below
+        return points
 
     def frame(self, s: float, t: float) -> tuple[Floats, Floats, Floats]:
-        """Position and two perpendicular axes (one district metre long) at (s, t): things keep right angles."""
+        """Position and two perpendicular axes, one district metre long, at (s, t)."""
         centre, east, south = self.at(np.array([s, s + 1, s]), np.array([t, t, t + 1]))
         across, down = east - centre, south - centre
         normal = np.array([-across[1], across[0]]) / np.hypot(*across)
@@ -109,7 +120,10 @@ class Patch:
         """Corners (4, 2) of a rectangle about (s, t) that is aligned with the streets."""
         centre, across, down = self.frame(s, t)
         return np.array(
-            [centre + across * width * i + down * height * j for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
+            [
+                centre + across * width * i + down * height * j
+                for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+            ]
         )
 
     def outline(self, block: Block) -> Floats:
@@ -118,7 +132,8 @@ class Patch:
         s = np.concatenate([block.left + step * block.width, np.full(8, block.right)])
         t = np.concatenate([np.full(8, block.top), block.top + step * block.height])
         return self.at(
-            np.concatenate([s, block.left + block.right - s]), np.concatenate([t, block.top + block.bottom - t])
+            np.concatenate([s, block.left + block.right - s]),
+            np.concatenate([t, block.top + block.bottom - t]),
         )
 
     def line(self, start: tuple[float, float], end: tuple[float, float]) -> Floats:
@@ -140,12 +155,14 @@ def divide(
     blocks: list[Block] = []
     streets: list[Street] = []
 
-    def cut(left: float, top: float, right: float, bottom: float, edges: tuple[float, ...], width: float) -> None:
+    def cut(
+        left: float, top: float, right: float, bottom: float, edges: tuple[float, ...], width: float
+    ) -> None:
         excess = np.array([(right - left) / longest, (bottom - top) / deepest])
         if excess.max() <= 1:
             blocks.append(Block(left + edges[0], top + edges[1], right - edges[2], bottom - edges[3]))
             return
-        part, half, thinner = rng.uniform(0.42, 0.58), width / 2, max(5.0, width - rng.uniform(0.4, 1.5))
+        part, half, thinner = rng.uniform(0.42, 0.58), width / 2, max(4.8, width - rng.uniform(0.4, 1.5))
         if excess[0] >= excess[1]:
             at = left + part * (right - left)
             streets.append(Street((at, top), (at, bottom), width))
@@ -157,7 +174,7 @@ def divide(
             cut(left, top, right, at, (edges[0], edges[1], edges[2], half), thinner)
             cut(left, at, right, bottom, (edges[0], half, edges[2], edges[3]), thinner)
 
-    cut(0, 0, DISTRICT_SIZE, DISTRICT_SIZE, margins, rng.uniform(6.5, 8.0))
+    cut(0, 0, DISTRICT_SIZE, DISTRICT_SIZE, margins, rng.uniform(5.4, 6.8))
     return blocks, streets
 
 

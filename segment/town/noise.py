@@ -1,9 +1,11 @@
-"""Smooth noise on the endless plane: the value at a point depends on its absolute position and the seed only."""
+"""Smooth noise on the endless plane: a value depends on its absolute position and the seed only."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating[Any]]
 
 
 def hashed(seed: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
@@ -13,14 +15,15 @@ def hashed(seed: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Fl
     state = state + np.uint64((seed * 0x165667B19E3779F9) % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-    return (state >> np.uint64(11)) / 2.0**52 - 1.0
+    values: Floats = (state >> np.uint64(11)) / 2.0**52 - 1.0
+    return values
 
 
 def spline_weights(fraction: Floats) -> Floats:
     """Cubic B-spline weights of the four lattice points around a position: (..., 4), rows sum to 1."""
     f = fraction[..., None]
     rest = 1 - f
-    return (
+    weights: Floats = (
         np.concatenate([rest**3, 3 * f**3 - 6 * f**2 + 4, 3 * rest**3 - 6 * rest**2 + 4, f**3], axis=-1) / 6
     )
 
@@ -65,4 +68,5 @@ def curve(seed: int, line: int, along: Floats, cell: float) -> Floats:
     first = np.floor(scaled).astype(np.int64)
     taps = first[..., None] + np.arange(-1, 3)
     values = hashed(seed, np.full_like(taps, line), taps)
-    return 2.5 * (values * spline_weights(scaled - first)).sum(-1)
+    smooth: Floats = 2.5 * (values * spline_weights(scaled - first)).sum(-1)
+    return smooth

@@ -1,0 +1,101 @@
+"""What all commands share: options, one-line errors, exit statuses, quiet imports."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from segment.core.errors import InputError
+from segment.core.progress import Console, Progress, Silent
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+
+DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
+
+
+def entry_point(function: Callable[..., None]) -> Callable[[], None]:
+    """The console script of a command: `function`'s parameters become its options, as typer reads them."""
+
+    def main() -> None:
+        sys.exit(run(function, sys.argv[1:]))
+
+    main.__doc__ = function.__doc__
+    main.__wrapped__ = function  # type: ignore[attr-defined]
+    return main
+
+
+def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
+    """Runs a command and returns its exit status; errors go to stderr in one line.
+
+    0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them).
+    """
+    name = "-".join((function.__module__.split(".")[0], function.__name__))
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(function)
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperCommand)
+    debug = "--debug" in arguments
+    try:
+        command.main(list(arguments), prog_name=name, standalone_mode=False)
+        return DONE
+    except InputError as error:
+        return _fail(name, str(error), INPUT_FAULT, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(name, "stopped. Nothing half-written was kept.", INPUT_FAULT, debug)
+    except OSError as error:
+        return _fail(name, _explain(error), INPUT_FAULT, debug)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # how arguments were typed
+            return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)
+        problem = " ".join(str(error).split())
+        return _fail(name, f"a fault of ours, please report it: {type(error).__name__}: {problem} (see --debug)", OUR_FAULT, debug)
+
+
+def _fail(name: str, message: str, status: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _explain(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space, nothing half-written was kept."
+    return f"{where}{error.strerror or error}. Check the path and its permissions."
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress]:
+    """Where a command's library call shows its progress."""
+    if quiet:
+        yield Silent()
+        return
+    with Console() as console:
+        yield console
+
+
+def load_keras() -> Any:
+    """Imports Keras without what its backend prints to stderr on the way (also from C++, hence the descriptor)."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    saved, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    try:
+        import keras
+
+        keras.distribution.list_devices()  # starts the backend, which is when it speaks
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(silence)
+    return keras

@@ -1,0 +1,119 @@
+"""Cutting a scene and its mask into a tile folder, band by band of rows."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.output import staged, writable
+from segment.core.palette import IGNORED, Palette, load_palette, save_palette
+from segment.core.raster import Mask, Raster, open_mask, open_raster
+from segment.stitch import TilePlan, cut_strip, tile_starts
+
+
+@dataclass(frozen=True)
+class CutScene:
+    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels."""
+
+    folder: Path
+    tiles: int
+    empty: int
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only nodata or ignored pixels"
+
+
+def cut_scene(
+    scene: Path | str,
+    mask: Path | str,
+    output: Path | str,
+    size: int = 256,
+    overlap: float = 0.0,
+    *,
+    classes: Path | str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> CutScene:
+    """Cuts a scene and its mask into `output`/images and `output`/masks, GeoTIFF tiles of `size` pixels.
+
+    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1; the last row and column shift inward.
+    classes: class table (YAML) by which pixels are ignored, written beside the tiles; else classes.yaml beside the mask.
+    One strip of `size` rows is in memory at a time. Masks are cut as they are stored.
+
+    Raises InputError when the mask does not fit the scene, the scene is smaller than a tile, or every tile is empty.
+    """
+    scene, mask, output = Path(scene), Path(mask), Path(output)
+    table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
+    palette = load_palette(table) if classes is not None or table.is_file() else None
+    with open_raster(scene) as raster, open_mask(mask) as truth:
+        step = TilePlan(raster.height, raster.width, size, overlap).step
+        if (raster.width, raster.height) != (truth.width, truth.height):
+            raise InputError(
+                f"{mask}: masks must have the size of their scene. Received scene {raster.width}x{raster.height}, "
+                f"mask {truth.width}x{truth.height}. Re-export the mask at the scene's size."
+            )
+        if min(raster.width, raster.height) < size:
+            raise InputError(
+                f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height} for tiles of {size}. "
+                "Lower --size."
+            )
+        with staged(output, overwrite) as folder:
+            for name in ("images", "masks"):
+                (folder / name).mkdir(parents=True)
+            if palette:
+                save_palette(palette, folder / "classes.yaml")
+            written = empty = 0
+            for row, column, pixels, valid, labels in _tiles(raster, truth, size, step, progress):
+                known = valid if palette is None else valid & (palette.decode(labels)[0] != IGNORED)
+                if not known.any():
+                    empty += 1
+                    continue
+                name = f"r{row:06}_c{column:06}.tif"
+                _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
+                _write_tile(folder / "masks" / name, labels, np.ones_like(valid), raster, row, column)
+                written += 1
+            if not written:
+                raise InputError(f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes.")
+    return CutScene(output, written, empty)
+
+
+def _tiles(
+    scene: Raster, mask: Mask, size: int, step: int, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any]]]:
+    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1 or 3)) of each tile."""
+    rows = tile_starts(scene.height, size, step)
+    for done, row in enumerate(rows, 1):
+        pixels, valid = scene.read(row, height=size)
+        images = cut_strip(pixels, size, step)
+        masks = cut_strip(mask.read(row, size), size, step)
+        for (column, image), (_, labels) in zip(images, masks, strict=True):
+            yield row, column, image, valid[:, column : column + size], labels
+        if progress:
+            progress(done, len(rows))
+
+
+def _write_tile(
+    path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int
+) -> None:
+    import rasterio
+    from rasterio import Affine
+
+    profile = {
+        "driver": "GTiff",
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "count": pixels.shape[2],
+        "dtype": pixels.dtype,
+        "crs": scene.crs,
+        "transform": scene.transform @ Affine.translation(column, row),
+        "compress": "deflate",
+    }
+    with writable(path), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as file:
+        file.write(pixels.transpose(2, 0, 1))
+        if not valid.all():
+            file.write_mask(valid)

@@ -1,0 +1,141 @@
+"""Procedural aerial scenes of a town with pixel-exact truth, of any size, by seed.
+
+The town is an endless plane: a seed shows the same ground at every size, and any rectangle of it can be rendered
+alone.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.palette import IGNORED, Class
+
+if TYPE_CHECKING:
+    from segment.town.plan import Plan
+
+SAMPLE_CLASSES = (
+    Class(name="building", color="#3C1098", value=0),
+    Class(name="land", color="#8429F6", value=1),
+    Class(name="road", color="#6EC1E4", value=2),
+    Class(name="vegetation", color="#FEDD3A", value=3),
+    Class(name="water", color="#E2A929", value=4),
+    Class(name="unlabeled", color="#9B9B9B", value=IGNORED, ignore=True),
+)
+"""What truth pixels hold. Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road;
+pools are water; vehicles and sports courts are unlabeled. A shadow does not change the class beneath it."""
+
+GROUND_SAMPLING_DISTANCE = 0.3
+"""Metres per pixel."""
+
+BLOCK = 1024
+"""Pixels on a side of the squares that a scene is rendered in."""
+
+
+class Town:
+    """The scene of a seed, `height` by `width` pixels; nothing is computed before `render`."""
+
+    def __init__(self, height: int, width: int, seed: int = 0):
+        from segment.town.materials import season
+        from segment.town.streets import Patch, River
+
+        self.height, self.width, self.seed = height, width, seed
+        self._season, self._river = season(seed), River(seed)
+        self._patch = lru_cache(maxsize=1024)(lambda row, column: Patch(seed, row, column))
+        self._district = lru_cache(maxsize=160)(self._plan_district)
+        self._square = lru_cache(maxsize=6)(self._paint_square)
+
+    def render(
+        self, row: int, col: int, height: int, width: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Image (height, width, 3) and truth (height, width), uint8, of a rectangle inside the scene.
+
+        Bit for bit the same as that window of the whole scene. The cost is that of the 1024 px squares touched.
+
+        Raises:
+            ValueError: if the rectangle reaches outside the scene.
+        """
+        if row < 0 or col < 0 or row + height > self.height or col + width > self.width:
+            raise ValueError(
+                f"A window must lie inside the scene of {self.height} x {self.width} px. "
+                f"Received: row={row}, col={col}, height={height}, width={width}. Crop the window."
+            )
+        image = np.empty((height, width, 3), np.uint8)
+        truth = np.empty((height, width), np.uint8)
+        for i in range(row // BLOCK, -(-(row + height) // BLOCK)):
+            for j in range(col // BLOCK, -(-(col + width) // BLOCK)):
+                top, bottom = max(row, i * BLOCK), min(row + height, (i + 1) * BLOCK)
+                left, right = max(col, j * BLOCK), min(col + width, (j + 1) * BLOCK)
+                there = slice(top - row, bottom - row), slice(left - col, right - col)
+                here = slice(top - i * BLOCK, bottom - i * BLOCK), slice(left - j * BLOCK, right - j * BLOCK)
+                square = self._square(i, j)
+                image[there], truth[there] = square[0][here], square[1][here]
+        return image, truth
+
+    def _plan_district(self, row: int, column: int) -> "Plan":
+        from segment.town.district import plan_district
+
+        return plan_district(self.seed, row, column, self._patch(row, column), self._season)
+
+    def _paint_square(self, i: int, j: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        return self._paint(i * BLOCK, j * BLOCK, BLOCK)
+
+    def _paint(self, row: int, col: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        from segment.town.paint import paint
+        from segment.town.streets import DISTRICT_SIZE
+
+        left, top, extent = (GROUND_SAMPLING_DISTANCE * v for v in (col, row, size))
+        near = []
+        for r in range(int(top // DISTRICT_SIZE) - 1, int((top + extent) // DISTRICT_SIZE) + 2):
+            for c in range(int(left // DISTRICT_SIZE) - 1, int((left + extent) // DISTRICT_SIZE) + 2):
+                x0, y0, x1, y1 = self._patch(r, c).bounds
+                if x0 < left + extent and x1 > left and y0 < top + extent and y1 > top:
+                    near.append(self._district(r, c))
+        return paint(self.seed, row, col, size, near, self._river, self._season)
+
+
+def write_sample(
+    folder: Path, height: int, width: int, seed: int = 0, progress: Callable[[int], object] | None = None
+) -> None:
+    """Write `scene.tif` (RGB) and `truth.tif` (class values, nodata 255) into an existing folder.
+
+    Both are tiled, losslessly compressed GeoTIFFs in EPSG:32640. Memory does not grow with the scene's size.
+
+    Args:
+        height, width: size of the scene in pixels.
+        seed: which town, 0 or above.
+        progress: called with the number of pixels just finished.
+    """
+    import rasterio
+    from rasterio.transform import from_origin
+    from rasterio.windows import Window
+
+    profile = {
+        "driver": "GTiff", "height": height, "width": width, "dtype": "uint8", "crs": "EPSG:32640",
+        "transform": from_origin(326_400.0, 2_780_700.0, GROUND_SAMPLING_DISTANCE, GROUND_SAMPLING_DISTANCE),
+        "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "zlevel": 3,
+        "predictor": 2, "bigtiff": "IF_SAFER",
+    }  # fmt: skip
+    town = Town(height, width, seed)
+    labels = [c for c in SAMPLE_CLASSES if not c.ignore]
+    with (
+        rasterio.open(folder / "scene.tif", "w", count=3, photometric="RGB", **profile) as scene,
+        rasterio.open(
+            folder / "truth.tif", "w", count=1, nodata=IGNORED, **{**profile, "predictor": 1}
+        ) as truth,
+    ):
+        scene.descriptions = ("red", "green", "blue")
+        truth.write_colormap(1, {c.value: (*c.rgb, 255) for c in SAMPLE_CLASSES})
+        truth.set_band_description(1, "land cover")
+        truth.update_tags(1, **{f"class_{c.value}": c.name for c in labels})
+        for row in range(0, height, BLOCK):
+            for col in range(0, width, BLOCK):
+                window = Window(col, row, min(BLOCK, width - col), min(BLOCK, height - row))
+                image, classes = town.render(row, col, window.height, window.width)
+                scene.write(np.moveaxis(image, -1, 0), window=window)
+                truth.write(classes, 1, window=window)
+                if progress is not None:
+                    progress(window.height * window.width)

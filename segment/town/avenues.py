@@ -1,0 +1,90 @@
+"""Carriageways of the sample town with their sidewalks, markings, street trees and traffic."""
+
+import numpy as np
+
+from segment.town.materials import WHITE, Color, Material
+from segment.town.noise import Floats
+from segment.town.plan import Plan
+from segment.town.streets import SIDEWALK, Street, avenue_line, avenue_width, junction
+
+
+def street(plan: Plan, course: Street, tint: Color) -> None:
+    """A street inside the district, with trees beside it and parked cars."""
+    path = plan.patch.line(course.start, course.end)
+    plan.line("ground", path, Material.ASPHALT, tint, round(course.width / 0.3))
+    length = np.hypot(course.end[0] - course.start[0], course.end[1] - course.start[1])
+    down = course.start[0] == course.end[0]
+    for along in np.arange(9, length - 9, 7.5):
+        part = along / length
+        s = course.start[0] + (course.end[0] - course.start[0]) * part
+        t = course.start[1] + (course.end[1] - course.start[1]) * part
+        for side in (-1, 1):
+            draw = plan.rng.random()
+            off = side * (course.width / 2 - 1.1 if draw < 0.12 else course.width / 2 + 1.4)
+            at = (s + off, t) if down else (s, t + off)
+            if draw < 0.12:
+                plan.vehicle(*plan.patch.frame(*at), along_second=down)
+            elif draw < 0.42:
+                plan.tree(*at, plan.rng.uniform(1.4, 3.0))
+
+
+def avenue(plan: Plan, eastward: bool) -> None:
+    """The avenue above (eastward) or left of the district, with sidewalks, markings, trees and traffic."""
+    seed, row, column = plan.seed, plan.row, plan.column
+    rng = np.random.default_rng([seed, 8 + eastward, row + 2**20, column + 2**20])
+    width = avenue_width(seed, row if eastward else column, eastward)
+    path = avenue_line(seed, row, column, eastward, np.linspace(0, 1, 49))
+    pixels = round(width / 0.3)
+    plan.line("shore", path, Material.PAVEMENT, plan.paving, pixels + 2 * round(SIDEWALK / 0.3))
+    plan.line("decks", path + np.asarray(plan.season.shadow) * 5, Material.ASPHALT, (0, 0, 0), pixels + 10)
+    low, high = np.array(plan.season.asphalt)
+    tint = tuple(int(c) for c in low + (high - low) * (width * 7.3 % 1))  # one surface along an avenue
+    plan.line("asphalt", path, Material.ASPHALT, tint, pixels)  # type: ignore[arg-type]
+    step = np.diff(path, axis=0)
+    normal = np.stack([-step[:, 1], step[:, 0]], 1) / np.hypot(*step.T)[:, None]
+    middle = (path[1:] + path[:-1]) / 2
+    inner = slice(4, -4)
+    if width == 16.0:
+        plan.line("marking", path[4:-4], Material.GRASS, plan.season.grass[0], 9)
+        for point in middle[inner][::2]:
+            if plan.to_bank(point[None])[0] > 1:
+                plan.place_tree(point, rng.uniform(1.2, 2.2))
+    for side in (-1, 1):
+        plan.line("marking", (middle + normal * side * (width / 2 - 0.6))[inner], Material.MARKING, WHITE, 1)
+    lanes = (
+        (-width / 4 - 0.7, width / 4 + 0.7)
+        if width == 16.0
+        else ((0.0,) if width < 11 else (-width / 4, 0.0, width / 4))
+    )
+    for lane in lanes:
+        line = middle + normal * lane
+        for a, b in zip(line[inner][:-1], line[inner][1:], strict=True):
+            plan.line("marking", np.array([a, a + (b - a) * 0.5]), Material.MARKING, WHITE, 1)
+    for end in (4, -5):
+        for offset in np.arange(-width / 2 + 0.9, width / 2 - 0.4, 1.2):
+            centre, ahead = middle[end] + normal[end] * offset, step[end] / np.hypot(*step[end])
+            plan.line(
+                "marking", np.array([centre - ahead * 1.5, centre + ahead * 1.5]), Material.MARKING, WHITE, 2
+            )
+    for k in range(5, 43):
+        for side in (-1, 1):
+            ahead = step[k] / np.hypot(*step[k])
+            if rng.random() < 0.16:
+                plan.vehicle(middle[k] + normal[k] * side * width * 0.3, ahead, normal[k], on_bridge=True)
+            if rng.random() < 0.4:
+                plan.place_tree(middle[k] + normal[k] * side * (width / 2 + 1.4), rng.uniform(1.5, 3.2))
+    if eastward and junction(seed, row, column)[0] % 1 < 0.3:
+        roundabout(plan, np.array(junction(seed, row, column)))
+
+
+def roundabout(plan: Plan, centre: Floats) -> None:
+    """A ring of asphalt about a planted island."""
+    angle = np.linspace(0, 2 * np.pi, 40)
+    ring = np.stack([np.cos(angle), np.sin(angle)], 1)
+    plan.fill("shore", centre + ring * 23.5, Material.PAVEMENT, plan.paving)
+    plan.fill("asphalt", centre + ring * 21, Material.ASPHALT, (108, 108, 108))
+    plan.fill("marking", centre + ring * 12.5, Material.ASPHALT, (108, 108, 108))
+    plan.fill("marking", centre + ring * 11.2, Material.PAVEMENT, plan.paving)
+    plan.fill("marking", centre + ring * 10.4, Material.GRASS, plan.season.grass[0])
+    for k in range(0, 40, 5):
+        plan.place_tree(centre + ring[k] * 6.5, 1.8)

@@ -1,0 +1,351 @@
+"""Land use: what fills a block between streets. Functions take a plan and the block within its sidewalks."""
+
+import numpy as np
+
+from segment.town.buildings import hall, house
+from segment.town.materials import ROOFS, WHITE, Material, mean, times
+from segment.town.plan import Plan
+from segment.town.streets import Block
+
+
+def perimeter(plan: Plan, block: Block) -> None:
+    """Adjoining houses around a courtyard."""
+    depth = plan.rng.uniform(11, 15)
+    lawn(plan, block.shrunk(depth)) if plan.rng.random() < 0.6 else yard(plan, block.shrunk(depth))
+    for _ in range(int(plan.rng.integers(4, 10))):
+        plan.tree_in(block.shrunk(depth + 4), 2, 4)
+    floors, row = plan.rng.uniform(9, 17), plan.pick(ROOFS)
+    for t, length in ((block.top + depth / 2, block.width), (block.bottom - depth / 2, block.width)):
+        s = block.left
+        while s < block.left + length - 6:
+            width = min(plan.rng.uniform(13, 26), block.left + length - s)
+            width = block.left + length - s if block.left + length - s - width < 9 else width
+            house(plan, s + width / 2, t, width, depth, floors + plan.rng.uniform(-3, 3), row)
+            s += width
+    for s in (block.left + depth / 2, block.right - depth / 2):
+        t, end = block.top + depth, block.bottom - depth
+        while t < end - 6:
+            width = min(plan.rng.uniform(13, 26), end - t)
+            width = end - t if end - t - width < 9 else width
+            if plan.rng.random() < 0.88:
+                house(plan, s, t + width / 2, depth, width, floors + plan.rng.uniform(-3, 3), row)
+            t += width
+
+
+def villas(plan: Plan, block: Block) -> None:
+    """Detached houses with gardens, driveways and some pools, in two rows back to back."""
+    wide = block.width >= block.height
+    length, depth = (block.width, block.height) if wide else (block.height, block.width)
+    count = max(1, round(length / plan.rng.uniform(17, 22)))
+    rows = 2 if depth > 44 else 1
+    pitch, lot_depth = length / count, depth / rows
+    for k in range(count * rows):
+        a, b = (k // rows) * pitch, (k % rows) * lot_depth
+        front = -1 if k % rows == 0 else 1
+        lot = Block(a, b, a + pitch, b + lot_depth)
+        lot = lot if wide else Block(lot.top, lot.left, lot.bottom, lot.right)
+        lot = Block(block.left + lot[0], block.top + lot[1], block.left + lot[2], block.top + lot[3])
+        villa(plan, lot.shrunk(0.35), wide, front)
+
+
+def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
+    """A house on its lot. `wide`: the street runs along s; `front`: it lies towards lesser (-1) or greater t."""
+    rng = plan.rng
+    draw = rng.random()
+    if draw < 0.06:
+        vacant(plan, lot)
+        return
+    lawn(plan, lot) if draw < 0.82 else yard(plan, lot)
+    width = min(rng.uniform(11, 15.5), (lot.width if wide else lot.height) - 3)
+    depth = rng.uniform(10, 14)
+    s, t = lot.centre
+    side = (
+        rng.choice((-1, 1))
+        * max(0.0, ((lot.width if wide else lot.height) - width) / 2 - 1.5)
+        * rng.uniform(0.3, 1)
+    )
+    forth = front * ((lot.height if wide else lot.width) / 2 - depth / 2 - rng.uniform(4, 6.5))
+
+    def place(a: float, b: float, w: float, h: float) -> tuple[float, float, float, float]:
+        return (s + a, t + b, w, h) if wide else (s + b, t + a, h, w)
+
+    edge = front * (lot.height if wide else lot.width) / 2
+    drive = side + rng.choice((-1, 1)) * (width / 2 - 1.8)
+    plan.box(
+        "ground",
+        *place(drive, (edge + forth) / 2 + front * 1.4, 3.4, abs(edge - forth) + 3),
+        Material.PAVEMENT,
+        plan.paving,
+        16,
+    )
+    if rng.random() < 0.5:
+        plan.vehicle(*plan.patch.frame(*place(drive, edge - front * 3.2, 0, 0)[:2]), along_second=wide)
+    if rng.random() < 0.34:
+        a, b = side * -0.6, forth - front * (depth / 2 + 5.0)
+        plan.box("ground", *place(a, b, 10.0, 7.0), Material.PAVEMENT, (204, 196, 180), 12)
+        plan.box(
+            "ground",
+            *place(a, b, rng.uniform(5, 8), 4.2),
+            Material.POOL,
+            plan.shade(((84, 140, 150), (104, 178, 190))),
+            12,
+        )
+    colour = plan.pick(ROOFS)
+    house(plan, *place(side, forth, width, depth), rng.uniform(5, 8), colour)
+    if rng.random() < 0.5:
+        a = side + rng.choice((-1, 1)) * (width / 2 - 2.6)
+        house(plan, *place(a, forth - front * depth * 0.55, 5.6, 6.5), rng.uniform(3, 5), colour)
+    for _ in range(int(rng.integers(2, 6))):
+        plan.tree_in(lot, 1.2, 3.4)
+    if rng.random() < 0.6:
+        back = lot.centre[1] - front * lot.height / 2 if wide else lot.centre[0] - front * lot.width / 2
+        ends = ((lot.left, back), (lot.right, back)) if wide else ((back, lot.top), (back, lot.bottom))
+        plan.hedge(*ends)
+
+
+def slabs(plan: Plan, block: Block) -> None:
+    """Long apartment houses on a lawn with a parking lot."""
+    lawn(plan, block)
+    count = max(1, int(block.height // 40))
+    pitch = block.height / count
+    for k in range(count):
+        t = block.top + (k + 0.5) * pitch
+        lengths = [block.width * 0.82] if block.width < 80 else [block.width * 0.42] * 2
+        for i, length in enumerate(lengths):
+            s = block.left + block.width * ((i + 0.5) / len(lengths))
+            house(
+                plan,
+                s,
+                t - 8,
+                length,
+                plan.rng.uniform(13, 17),
+                plan.rng.uniform(12, 24),
+                plan.pick(ROOFS),
+                flat=True,
+            )
+        if pitch > 36:
+            lot = Block(
+                block.left + 0.06 * block.width,
+                t + 5,
+                block.right - 0.2 * block.width,
+                min(t + 5 + 16.5, block.bottom - 1),
+            )
+            parking(plan, lot)
+    plan.box("ground", *block.centre, 2.6, block.height, Material.PAVEMENT, plan.paving, 8)
+    for _ in range(int(block.width * block.height / 220)):
+        plan.tree_in(block, 2, 4.6)
+
+
+def halls(plan: Plan, block: Block) -> None:
+    """Industrial halls on a paved or gravel yard."""
+    rng = plan.rng
+    plan.fill(
+        "ground",
+        plan.patch.outline(block),
+        Material.GRAVEL,
+        plan.shade(((132, 126, 118), (182, 174, 160))),
+        6,
+    )
+    columns, rows = max(1, round(block.width / 66)), max(1, round(block.height / 66))
+    for k in range(columns * rows):
+        w, h = block.width / columns, block.height / rows
+        part = Block(block.left + (k % columns) * w, block.top + (k // columns) * h, 0, 0)
+        part = Block(part.left, part.top, part.left + w, part.top + h).shrunk(3)
+        draw = rng.random()
+        if draw < 0.08:
+            parking(plan, part.shrunk(2))
+        elif draw < 0.22:
+            basin(plan, part.shrunk(4))
+        else:
+            strip = rng.uniform(0.2, 0.36) * part.height
+            apron = Block(part.left, part.bottom - strip, part.right, part.bottom)
+            parking(plan, apron) if rng.random() < 0.5 else lawn(plan, apron)
+            hall(
+                plan,
+                part.centre[0],
+                part.top + (part.height - strip) / 2,
+                part.width * rng.uniform(0.78, 0.98),
+                part.height - strip - 3,
+            )
+        for _ in range(5):
+            plan.tree_in(Block(part.left, part.bottom - 4, part.right, part.bottom), 1.5, 3)
+
+
+def market(plan: Plan, block: Block) -> None:
+    """A large flat-roofed store behind its parking lot."""
+    plan.fill("ground", plan.patch.outline(block), Material.PAVEMENT, plan.paving, 10)
+    split = block.top + block.height * plan.rng.uniform(0.52, 0.64)
+    parking(plan, Block(block.left + 2, split, block.right - 2, block.bottom - 3))
+    hall(plan, block.centre[0], (block.top + split) / 2, block.width * 0.88, (split - block.top) * 0.82)
+
+
+def park(plan: Plan, block: Block) -> None:
+    """Grass with paths, clumps of trees, a pond or a sports court."""
+    rng = plan.rng
+    lawn(plan, block)
+    size = min(block.width, block.height)
+    if size < 30:
+        for _ in range(8):
+            plan.tree_in(block, 1.5, 4)
+        return
+    for _ in range(3):
+        ends = rng.uniform(0, 1, 4)
+        a = (block.left + ends[0] * block.width, block.top)
+        b = (
+            block.right if ends[2] < 0.5 else block.left + ends[1] * block.width,
+            block.bottom if ends[2] >= 0.5 else block.top + ends[3] * block.height,
+        )
+        way = plan.patch.line(a, b)
+        way = way + np.sin(np.linspace(0, np.pi * 2, 16))[:, None] * rng.uniform(-7, 7, 2)
+        plan.line("ground", way, Material.GRAVEL, plan.season.sand, 8)
+    s, t = (
+        block.left + rng.uniform(0.35, 0.65) * block.width,
+        block.top + rng.uniform(0.35, 0.65) * block.height,
+    )
+    radius = min(size * rng.uniform(0.14, 0.24), 22)
+    pond(plan, s, t, radius)
+    if rng.random() < 0.4:
+        corner = (block.left + 18, block.top + 14)
+        tint = ((152, 92, 72), (86, 120, 96), (84, 112, 148))[rng.integers(3)]
+        plan.box("ground", *corner, 26, 15, Material.COURT, tint, 8)
+        plan.line("ground", plan.patch.box(*corner, 22, 10)[[0, 1, 2, 3, 0]], Material.COURT, WHITE, 1)
+    if rng.random() < 0.7:
+        house(plan, block.right - 16, block.bottom - 14, 14, 10, 4, plan.pick(ROOFS))
+    for _ in range(int(size / 9)):
+        x, y = rng.uniform(block.left, block.right), rng.uniform(block.top, block.bottom)
+        for _ in range(int(rng.integers(3, 12))):
+            away = rng.normal(0, 6, 2)
+            inside = block.left < x + away[0] < block.right and block.top < y + away[1] < block.bottom
+            if inside and np.hypot(x + away[0] - s, y + away[1] - t) > 1.9 * radius:
+                plan.tree(x + away[0], y + away[1], rng.uniform(1.8, 4.8))
+
+
+def fields(plan: Plan, block: Block) -> None:
+    """Crops and fallow soil in rows, with hedges, and a track."""
+    rng = plan.rng
+    columns, rows = int(rng.integers(1, 4)), int(rng.integers(2, 4))
+    for k in range(columns * rows):
+        w, h = block.width / columns, block.height / rows
+        left, top = block.left + (k % columns) * w, block.top + (k // columns) * h
+        field = Block(left, top, left + w, top + h).shrunk(1.2)
+        draw = rng.random()
+        if draw < 0.13:
+            basin(plan, field.shrunk(6))
+            continue
+        crop = draw < 0.62
+        colour = plan.shade(plan.season.grass if crop else plan.season.soil)
+        material = Material.CROP if crop else Material.SOIL
+        plan.fill("ground", plan.patch.outline(field), material, colour, 10)
+        pitch, dark = rng.uniform(1.8, 3.2), times(colour, rng.uniform(0.84, 0.93))
+        for t in np.arange(field.top + 1.5, field.bottom - 1, pitch):
+            plan.line("ground", plan.patch.line((field.left, t), (field.right, t)), material, dark, 2)
+        if rng.random() < 0.5:
+            plan.hedge((field.left, field.bottom), (field.right, field.bottom))
+    track = plan.patch.line((block.left, block.top + 2.4), (block.right, block.top + 2.4))
+    plan.line("ground", track, Material.GRAVEL, plan.season.sand, 9)
+    if rng.random() < 0.8:
+        s, t = block.left + 22, block.bottom - 20
+        plan.box("ground", s, t, 36, 30, Material.GRAVEL, (176, 164, 142), 10)
+        hall(plan, s - 5, t - 6, 16, 11)
+        house(plan, s + 9, t + 5, 11, 10, 6, plan.pick(ROOFS))
+        for _ in range(5):
+            plan.tree_in(Block(s - 18, t - 15, s + 18, t + 15), 1.8, 4)
+
+
+def vacant(plan: Plan, block: Block) -> None:
+    """Bare ground with tracks, shrubs and sometimes a construction plot."""
+    rng = plan.rng
+    colour = plan.shade(plan.season.soil)
+    plan.fill("ground", plan.patch.outline(block), Material.SOIL, colour, 8)
+    if block.width > 40 and block.height > 40:
+        for offset in (0.0, 1.7):
+            way = plan.patch.line(
+                (block.left, block.top + 10 + offset), (block.right, block.bottom - 14 + offset)
+            )
+            way = way + np.sin(np.linspace(0, 5, 16))[:, None] * np.array([0.0, 6.0])
+            plan.line("ground", way, Material.SAND, plan.season.sand, 3)
+        if rng.random() < 0.55:
+            plot = Block(
+                block.left + 6,
+                block.top + 6,
+                block.left + 6 + block.width * 0.5,
+                block.top + 6 + block.height * 0.45,
+            )
+            plan.fill("ground", plan.patch.outline(plot), Material.SAND, plan.season.sand, 12)
+            house(plan, *plot.centre, plot.width * 0.5, plot.height * 0.5, 5, (190, 186, 178), flat=True)
+            for _ in range(6):
+                s, t = rng.uniform(plot.left, plot.right), rng.uniform(plot.top, plot.bottom)
+                plan.box(
+                    "ground", s, t, rng.uniform(2, 7), rng.uniform(2, 5), Material.GRAVEL, (150, 134, 112), 30
+                )
+        if rng.random() < 0.35:
+            pond(
+                plan, block.right - block.width * 0.25, block.bottom - block.height * 0.3, rng.uniform(6, 11)
+            )
+    for _ in range(int(block.width * block.height / 160)):
+        plan.tree_in(block, 0.5, 1.5)
+
+
+def lawn(plan: Plan, block: Block) -> None:
+    """Grass, from lush to straw."""
+    plan.fill("ground", plan.patch.outline(block), Material.GRASS, plan.shade(plan.season.grass), 8)
+
+
+def yard(plan: Plan, block: Block) -> None:
+    """Paved, gravelled or bare ground about a house."""
+    material = (Material.PAVEMENT, Material.GRAVEL, Material.SOIL)[plan.rng.integers(3)]
+    colour = plan.paving if material is Material.PAVEMENT else plan.shade(plan.season.soil)
+    plan.fill("ground", plan.patch.outline(block), material, colour, 12)
+
+
+def parking(plan: Plan, block: Block) -> None:
+    """Asphalt with marked bays in double rows, a part of them taken."""
+    if block.width < 12 or block.height < 9:
+        return
+    rng = plan.rng
+    plan.fill("ground", plan.patch.outline(block), Material.ASPHALT, plan.shade(plan.season.asphalt), 8)
+    taken = rng.uniform(0.1, 0.5)
+    for t in np.arange(block.top + 3.2, block.bottom - 2.6, 15.5):
+        for lane in (t, t + 10.3):
+            if lane > block.bottom - 2.6:
+                continue
+            bays = np.arange(block.left + 2, block.right - 2, 2.6)
+            ends = np.tile([lane - 2.4, lane + 2.4], len(bays))
+            for s, line in zip(bays, plan.patch.at(np.repeat(bays, 2), ends).reshape(-1, 2, 2), strict=True):
+                plan.line("ground", line, Material.MARKING, (176, 174, 168), 1)
+                if rng.random() < taken and s + 2.6 < block.right:
+                    plan.vehicle(*plan.patch.frame(s + 1.3, lane), along_second=True)
+        if block.width > 30 and rng.random() < 0.4:
+            for s in np.arange(block.left + 6, block.right - 4, 13):
+                plan.tree(s, t + 2.7, rng.uniform(1.2, 2.2))
+
+
+def pond(plan: Plan, s: float, t: float, radius: float) -> None:
+    """A pond with a sandy shore, deeper towards its middle."""
+    centre = plan.patch.at(s, t)[0]
+    angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    waves = sum(
+        plan.rng.normal(0, 0.22 / k) * np.sin(k * angle + plan.rng.uniform(0, 6.3)) for k in range(2, 7)
+    )
+    outline = np.stack([np.cos(angle) * plan.rng.uniform(1, 1.5), np.sin(angle)], 1) * (1 + waves)[:, None]
+    shades = (
+        (1.0, plan.season.shallow),
+        (0.84, mean(plan.season.shallow, plan.season.deep)),
+        (0.66, plan.season.deep),
+    )
+    plan.fill("ground", centre + outline * (radius + 1.8), Material.SAND, plan.season.sand, 6)
+    for part, colour in shades:
+        plan.fill("ground", centre + outline * radius * part, Material.WATER, colour)
+    for k in plan.rng.permutation(48)[:8]:
+        plan.place_tree(centre + outline[k] * (radius + 4), plan.rng.uniform(1.2, 3))
+
+
+def basin(plan: Plan, block: Block) -> None:
+    """A retention or irrigation basin with a sloped edge."""
+    if block.width < 12 or block.height < 12:
+        return
+    plan.fill("ground", plan.patch.outline(block), Material.GRAVEL, (160, 150, 132), 10)
+    plan.fill("ground", plan.patch.outline(block.shrunk(2)), Material.WATER, plan.season.shallow, 6)
+    plan.fill(
+        "ground", plan.patch.outline(block.shrunk(4)), Material.WATER, mean(plan.season.deep, (44, 82, 86)), 6
+    )

@@ -1,0 +1,130 @@
+"""What surfaces of the sample town are made of: their class, their texture, and their colours in a season."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+BUILDING, LAND, ROAD, VEGETATION, WATER, UNLABELED = 0, 1, 2, 3, 4, 255
+
+Color = tuple[int, int, int]
+
+
+class Material(IntEnum):
+    """Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road; pools are water."""
+
+    SOIL = 0
+    SAND = 1
+    GRAVEL = 2
+    PAVEMENT = 3
+    GRASS = 4
+    CROP = 5
+    CROWN = 6
+    ASPHALT = 7
+    MARKING = 8
+    BRIDGE = 9
+    TILES = 10
+    FLAT_ROOF = 11
+    METAL = 12
+    WATER = 13
+    POOL = 14
+    VEHICLE = 15
+    COURT = 16
+
+
+_PROPERTIES = {  # class, then relative brightness deviation: per pixel, and over about 1, 4 and 15 metres
+    Material.SOIL: (LAND, 0.05, 0.06, 0.06, 0.06),
+    Material.SAND: (LAND, 0.03, 0.03, 0.05, 0.05),
+    Material.GRAVEL: (LAND, 0.09, 0.06, 0.04, 0.05),
+    Material.PAVEMENT: (LAND, 0.03, 0.03, 0.04, 0.04),
+    Material.GRASS: (VEGETATION, 0.07, 0.08, 0.07, 0.07),
+    Material.CROP: (VEGETATION, 0.08, 0.09, 0.07, 0.06),
+    Material.CROWN: (VEGETATION, 0.12, 0.24, 0.06, 0.05),
+    Material.ASPHALT: (ROAD, 0.03, 0.03, 0.035, 0.06),
+    Material.MARKING: (ROAD, 0.05, 0.08, 0.03, 0.05),
+    Material.BRIDGE: (ROAD, 0.02, 0.02, 0.02, 0.03),
+    Material.TILES: (BUILDING, 0.06, 0.04, 0.03, 0.02),
+    Material.FLAT_ROOF: (BUILDING, 0.03, 0.03, 0.05, 0.03),
+    Material.METAL: (BUILDING, 0.02, 0.015, 0.03, 0.03),
+    Material.WATER: (WATER, 0.015, 0.02, 0.03, 0.1),
+    Material.POOL: (WATER, 0.03, 0.05, 0.02, 0.0),
+    Material.VEHICLE: (UNLABELED, 0.03, 0.0, 0.0, 0.0),
+    Material.COURT: (UNLABELED, 0.02, 0.01, 0.02, 0.02),
+}
+
+LABELS = np.zeros(256, np.uint8)
+TEXTURE = np.zeros((4, 256), np.float32)
+for _material, (_label, *_deviations) in _PROPERTIES.items():
+    LABELS[_material] = _label
+    TEXTURE[:, _material] = _deviations
+
+ROOFS: tuple[Color, ...] = (
+    (160, 110, 92), (142, 100, 86), (126, 104, 90), (152, 150, 146), (92, 94, 98), (206, 202, 194),
+    (184, 170, 146), (160, 144, 122), (112, 120, 96), (132, 128, 124), (112, 120, 130), (116, 112, 106),
+    (170, 162, 148), (142, 130, 112), (150, 142, 110),
+)  # fmt: skip
+HALL_ROOFS: tuple[Color, ...] = (
+    (188, 192, 194), (150, 160, 170), (218, 216, 208), (186, 172, 146), (128, 128, 126),
+    (138, 108, 96), (118, 131, 142),
+    (108, 118, 92), (102, 150, 160), (112, 108, 102), (160, 148, 128),
+)  # fmt: skip
+VEHICLES: tuple[Color, ...] = (
+    (230, 230, 228), (180, 184, 188), (60, 62, 66), (40, 42, 46), (150, 50, 46), (58, 82, 128),
+)  # fmt: skip
+
+
+class Season(NamedTuple):
+    """Colours, sun and air of one flight. Colours are RGB 0 to 255 of the ground in full sun."""
+
+    soil: tuple[Color, Color]
+    sand: Color
+    grass: tuple[Color, Color]
+    crown: tuple[Color, Color]
+    asphalt: tuple[Color, Color]
+    paving: tuple[Color, Color]
+    shallow: Color
+    deep: Color
+    shadow: tuple[float, float]  # metres that a shadow reaches east and south, per metre of height
+    gain: tuple[float, float, float]
+    haze: float
+
+
+WHITE: Color = (208, 206, 198)
+
+
+def times(colour: Color, factor: float) -> Color:
+    """A colour made brighter or darker."""
+    return tuple(int(min(max(c * factor, 0), 255)) for c in colour)  # type: ignore[return-value]
+
+
+def mean(a: Color, b: Color) -> Color:
+    """The colour halfway between two."""
+    return tuple((x + y) // 2 for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+
+
+def _between(a: Color, b: Color, part: float) -> Color:
+    return tuple(round(x + (y - x) * part) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+
+
+def season(seed: int) -> Season:
+    """The season of a seed: dry to lush, brown to blue-green water, sun from south-east to south-west."""
+    rng = np.random.default_rng([seed, 5])
+    dry, red, turbid, clear = rng.uniform(0, 1, 4)
+    bearing, reach = rng.uniform(-0.95, 0.95), rng.uniform(0.55, 1.0)
+    warm = rng.uniform(-0.05, 0.05)
+    return Season(
+        soil=(
+            _between((122, 116, 96), (142, 118, 96), red),
+            _between((192, 184, 166), (196, 172, 144), red),
+        ),
+        sand=_between((206, 192, 164), (200, 176, 142), red),
+        grass=(_between((88, 104, 66), (112, 110, 76), dry), _between((140, 140, 98), (170, 156, 120), dry)),
+        crown=(_between((44, 62, 40), (62, 68, 48), dry), _between((84, 98, 62), (118, 110, 78), dry)),
+        asphalt=((82, 82, 84), (150, 142, 130)),
+        paving=((146, 142, 138), (194, 184, 166)),
+        shallow=_between((104, 112, 92), (140, 124, 96), turbid),
+        deep=_between(_between((48, 70, 70), (58, 68, 50), clear), (112, 100, 76), turbid),
+        shadow=(float(np.sin(bearing) * reach), float(-np.cos(bearing) * reach)),
+        gain=(1 + warm, float(rng.uniform(0.98, 1.02)), 1 - warm),
+        haze=float(rng.uniform(2, 22)),
+    )

@@ -1,0 +1,169 @@
+"""What is to be painted in one district: outlines and lines by layer, and trees.
+
+Plans are in metres and hold no pixels, so that any rectangle of the scene can be painted alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.town.materials import VEHICLES, Color, Material, Season, times
+from segment.town.noise import Floats
+from segment.town.streets import Block, Patch, River
+
+SUBPIXELS = 16
+UNITS_PER_METRE = SUBPIXELS / 0.3
+BANK = 7.0  # metres along a river that stay free of buildings
+
+
+class Shape(NamedTuple):
+    """An outline to fill or, with a thickness in pixels, a line to draw. Points: int32 (N, 2), 1/16 pixel."""
+
+    points: NDArray[np.int32]
+    material: Material
+    color: Color
+    thickness: int = 0
+
+
+def units(points: Floats) -> NDArray[np.int32]:
+    """Metres to sixteenths of a pixel."""
+    rounded: NDArray[np.int32] = np.round(np.asarray(points) * UNITS_PER_METRE).astype(np.int32)
+    return rounded
+
+
+class Plan:
+    """The plan of a district, with the means to draw it: its ground, its season and its dice.
+
+    layers: shapes in the order of painting, by layer: ground, shore (avenues' sidewalks, above rivers),
+        asphalt, marking, vehicles, roofs, shadows (of buildings), decks (shadows of bridges).
+    boxes: int32 (N, 4) by layer, least x and y and greatest x and y of each shape; once finished.
+    trees: float (N, 7), x, y, radius and height of a crown in metres, its red, green and blue; once finished.
+    """
+
+    def __init__(self, seed: int, row: int, column: int, patch: Patch, season: Season):
+        self.seed, self.row, self.column, self.patch, self.season = seed, row, column, patch, season
+        self.rng = np.random.default_rng([seed, 7, row + 2**20, column + 2**20])
+        self.paving = self.shade(season.paving)
+        self.layers: dict[str, list[Shape]] = defaultdict(list)
+        self.boxes: dict[str, NDArray[np.int32]] = {}
+        self.trees: Floats = np.empty((0, 7))
+        self._planted: list[tuple[float, float, float]] = []  # s, t, crown radius
+        self._placed: list[tuple[float, float, float]] = []  # x, y, crown radius
+        self._origin = np.array(patch.bounds[:2])
+        xs, ys = (np.arange(patch.bounds[k], patch.bounds[k + 2] + 2, 2.0) for k in (0, 1))
+        self._bank = River(seed).distance(xs[None, :], ys[:, None])
+
+    def finish(self) -> None:
+        """Grow the trees and measure the shapes, once everything is drawn."""
+        self.trees = self._grow_trees()
+        self.boxes = {
+            name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes])
+            for name, shapes in self.layers.items()
+        }
+
+    def fill(self, layer: str, points: Floats, material: Material, colour: Color, spread: int = 0) -> None:
+        """Fill an outline (N, 2) on the plane; `spread`: by how much the colour may differ from `colour`."""
+        self.layers[layer].append(Shape(units(points), material, self.jitter(colour, spread)))
+
+    def box(
+        self,
+        layer: str,
+        s: float,
+        t: float,
+        width: float,
+        depth: float,
+        material: Material,
+        colour: Color,
+        spread: int,
+    ) -> None:
+        """Fill a rectangle about (s, t), aligned with the streets."""
+        self.fill(layer, self.patch.box(s, t, width, depth), material, colour, spread)
+
+    def line(self, layer: str, points: Floats, material: Material, colour: Color, thickness: int) -> None:
+        """Draw a line of `thickness` pixels through points (N, 2) on the plane."""
+        self.layers[layer].append(Shape(units(points), material, colour, thickness))
+
+    def vehicle(
+        self,
+        centre: Floats,
+        first: Floats,
+        second: Floats,
+        along_second: bool = False,
+        on_bridge: bool = False,
+    ) -> None:
+        """A parked or driving car; it stands along the first of its place's axes, or along the second."""
+        along, across = (second, first) if along_second else (first, second)
+        along, across = along / np.hypot(*along), across / np.hypot(*across)
+        if self.to_bank(centre[None])[0] < 1.5 and not on_bridge:
+            return
+        corners = (
+            np.array([-1, 1, 1, -1])[:, None] * along * 2.2 + np.array([-1, -1, 1, 1])[:, None] * across * 0.9
+        )
+        colour = self.jitter(VEHICLES[self.rng.integers(len(VEHICLES))], 10)
+        self.fill("vehicles", centre + corners, Material.VEHICLE, colour)
+        window = corners * np.array(0.62) + along * 0.25
+        self.fill("vehicles", centre + window, Material.VEHICLE, times(colour, 0.78))
+
+    def hedge(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """A row of bushes between two places in district coordinates."""
+        length = np.hypot(end[0] - start[0], end[1] - start[1])
+        for part in np.arange(0, 1, 1.3 / max(length, 1.3)):
+            s, t = start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part
+            self.tree(s, t, self.rng.uniform(0.7, 1.2))
+
+    def tree_in(self, block: Block, smallest: float, largest: float) -> None:
+        """A tree anywhere in a block, its crown's radius between the two."""
+        if block.width > 0 and block.height > 0:
+            s, t = self.rng.uniform(block.left, block.right), self.rng.uniform(block.top, block.bottom)
+            self.tree(s, t, self.rng.uniform(smallest, largest))
+
+    def tree(self, s: float, t: float, radius: float) -> None:
+        """A tree at district coordinates."""
+        self._planted.append((s, t, radius))
+
+    def place_tree(self, point: Floats, radius: float) -> None:
+        """A tree at a point of the plane."""
+        self._placed.append((point[0], point[1], radius))
+
+    def _grow_trees(self) -> Floats:
+        """All trees on dry ground, with heights and colours."""
+        planted, placed = (
+            np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed)
+        )
+        at = np.concatenate([self.patch.at(planted[:, 0], planted[:, 1]), placed[:, :2]])
+        radius = np.concatenate([planted[:, 2], placed[:, 2]])[:, None]
+        low, high = np.array(self.season.crown, np.float64)
+        colours = low + (high - low) * self.rng.random((len(at), 1)) + self.rng.uniform(-8, 8, (len(at), 3))
+        return np.hstack([at, radius, 0.6 + radius * 1.7, colours])[self.to_bank(at) > 0.5]
+
+    def to_bank(self, points: Floats) -> Floats:
+        """Metres (N,) to the river's bank for points (N, 2), from a grid of 2 m."""
+        j, i = np.round((points - self._origin) / 2).astype(int).T
+        height, width = self._bank.shape
+        metres: Floats = self._bank[i.clip(0, height - 1), j.clip(0, width - 1)]
+        return metres
+
+    def is_free(self, corners: Floats) -> bool:
+        """Whether a building may stand there: away from the river."""
+        points = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
+        return bool(self.to_bank(points).min() > BANK)
+
+    def pick(self, colours: Sequence[Color]) -> Color:
+        """One of the colours, slightly changed."""
+        return self.jitter(colours[self.rng.integers(len(colours))], 10)
+
+    def shade(self, ends: tuple[Color, Color]) -> Color:
+        """A colour between two."""
+        part = self.rng.random()
+        return tuple(round(a + (b - a) * part) for a, b in zip(*ends, strict=True))  # type: ignore[return-value]
+
+    def jitter(self, colour: Color, spread: int) -> Color:
+        """A colour that is brighter or darker by at most `spread`, and a little off in hue."""
+        if not spread:
+            return colour
+        change = self.rng.uniform(-spread, spread)
+        tint = self.rng.uniform(-spread, spread, 3) * 0.25
+        return tuple(int(min(max(c + change + d, 0), 255)) for c, d in zip(colour, tint, strict=True))  # type: ignore[return-value]

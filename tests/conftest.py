@@ -1,0 +1,70 @@
+"""Tiny truths: class tables, tile folders and model folders of a few pixels."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+
+from segment.core.palette import Class, Palette, save_palette
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+@pytest.fixture
+def palette() -> Palette:
+    return Palette([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
+
+
+@pytest.fixture(scope="session")
+def dubai() -> Path:
+    folder = SHARED / "data" / "dubai"
+    if not folder.is_dir():
+        pytest.skip("the Dubai images are not here")
+    return folder
+
+
+def write_raster(path: Path, pixels: np.ndarray, **profile: object) -> Path:
+    """Writes (rows, columns, bands) as a raster; GeoTIFFs get a CRS and 30 cm pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width, count = pixels.shape
+    options = {"height": height, "width": width, "count": count, "dtype": pixels.dtype}
+    if path.suffix == ".tif":
+        options |= {"crs": CRS.from_epsg(32640), "transform": from_origin(500_000, 2_700_000, 0.3, 0.3)}
+    drivers = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG"}
+    with rasterio.open(path, "w", driver=drivers[path.suffix], **(options | profile)) as file:
+        file.write(pixels.transpose(2, 0, 1))
+    return path
+
+
+def two_class_scene(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """An image (rows, columns, 3) uint8 whose blue half planes are water, and its class indices (rows, columns, 1)."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    angle, offset = random.uniform(0, 2 * np.pi), random.uniform(-0.2, 0.2)
+    water = np.cos(angle) * (rows / height - 0.5) + np.sin(angle) * (columns / width - 0.5) > offset
+    colors = np.where(water[..., None], (30, 60, 160), (150, 120, 80))
+    return np.clip(colors + random.normal(0, 10, (height, width, 3)), 0, 255).astype(np.uint8), water[..., None].astype(np.uint8)
+
+
+@pytest.fixture
+def tile_folder(tmp_path: Path, palette: Palette) -> Callable[..., Path]:
+    """Makes a tile folder of some groups with `count` tiles of `size` pixels each."""
+
+    def make(groups: int = 3, count: int = 2, size: int = 64) -> Path:
+        root = tmp_path / "tiles"
+        for group in range(groups):
+            for tile in range(count):
+                image, mask = two_class_scene(size, size, seed=group * 100 + tile)
+                write_raster(root / f"scene{group}" / "images" / f"t{tile}.png", image)
+                write_raster(root / f"scene{group}" / "masks" / f"t{tile}.png", mask)
+        save_palette(palette, root / "classes.yaml")
+        return root
+
+    return make

@@ -1,0 +1,51 @@
+"""Models made of numpy: what they answer is known beforehand, so a map can be checked pixel by pixel."""
+
+from typing import Any
+
+import numpy as np
+
+from segment.core.model_folder import ModelInfo
+from segment.core.palette import Class
+
+COLORS = ["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"]
+NAMES = ["building", "land", "road", "vegetation", "water"]
+
+
+class FakeModel:
+    """Counts what it is asked, and looks at each pixel alone: the first band's value k is class k."""
+
+    def __init__(self, bands: int = 1, dtype: str = "uint8", tile: int = 32, classes: int = 5, **info: Any):
+        table = [Class(name=n, color=c, value=10 * i) for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))]
+        self.info = ModelInfo(
+            task="segment", name="fake", classes=table[:classes], bands=bands, dtype=dtype, range=(0, 255), tile=tile,
+            **({"multiple": 8} | info),
+        )  # fmt: skip
+        self.shapes: set[tuple[int, ...]] = set()
+        self.tiles = 0
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        assert pixels.dtype == self.info.dtype and pixels.flags.c_contiguous
+        self.shapes.add(pixels.shape)
+        self.tiles += len(pixels)
+        return self.answer(pixels)
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        classes = len(self.info.classes)
+        return np.eye(classes, dtype=np.float32)[np.minimum(pixels[..., 0], classes - 1).astype(int)]
+
+
+class ConstantModel(FakeModel):
+    """Answers the same probabilities everywhere."""
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        return np.full((*pixels.shape[:3], 5), np.array([0.1, 0.2, 0.4, 0.2, 0.1], np.float32), np.float32)
+
+
+class PlaceModel(FakeModel):
+    """Answers by pixel and by where in the tile it lies, so that overlapping tiles disagree."""
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        rows, columns = np.mgrid[: pixels.shape[1], : pixels.shape[2]]
+        phase = pixels[..., :1] / 7.0 + (rows / 5.0 + columns / 3.0)[None, ..., None] + np.arange(5)
+        weights = np.exp(np.sin(phase)).astype(np.float32)
+        return weights / weights.sum(axis=3, keepdims=True)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from segment.config import Config
+from segment.core.config import dump_settings, load_settings
+from segment.core.errors import InputError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "segment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_shipped_config_loads(path):
+    assert isinstance(load_settings(Config, path), Config)
+
+
+def test_overrides_win_over_the_file(tmp_path):
+    (tmp_path / "c.yaml").write_text("training: {epochs: 3, batch_size: 2}")
+    config = load_settings(Config, tmp_path / "c.yaml", ["training.epochs=5", "data.val_groups=[Tile 4]"])
+    assert (config.training.epochs, config.training.batch_size, config.data.val_groups) == (5, 2, ["Tile 4"])
+
+
+def test_settings_survive_their_file(tmp_path):
+    config = load_settings(Config, None, ["loss.class_weights={water: 2.0}"])
+    (tmp_path / "c.yaml").write_text(dump_settings(config))
+    assert load_settings(Config, tmp_path / "c.yaml") == config
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("training.epoch=3", ["'training.epoch'", "'epochs'"]),
+        ("trainin.epochs=3", ["'trainin'", "'training'"]),
+        ("training.epochs=three", ["training.epochs", "'three'"]),
+        ("model.architecture=unett", ["model.architecture", "'unet'"]),
+        ("training.epochs", ["part.key=value"]),
+        ("training.epochs.x=1", ["training.epochs"]),
+        ("training.warmup_epochs=100", ["warmup_epochs"]),
+        ("model.backbone=[", ["model.backbone"]),
+    ],
+)
+def test_errors_name_key_value_and_cure(tmp_path, override, words):
+    (tmp_path / "c.yaml").write_text("training: {epochs: 100}")
+    with pytest.raises(InputError) as error:
+        load_settings(Config, tmp_path / "c.yaml", [override])
+    assert all(word in str(error.value) for word in words), error.value
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "\xff"])
+def test_files_that_are_no_config_are_named(tmp_path, text):
+    (tmp_path / "c.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="c.yaml"):
+        load_settings(Config, tmp_path / "c.yaml")

@@ -1,0 +1,146 @@
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+from rio_cogeo.cogeo import cog_validate
+
+from segment import pictures
+from segment.core.raster import read_mask
+from segment.pictures import draw_legend
+from segment.predict import SceneMap, predict_scene
+from tests.conftest import write_raster
+from tests.fakes import COLORS, NAMES, FakeModel
+
+GEOGRAPHIC = {"crs": CRS.from_epsg(4326), "transform": from_origin(55, 25, 1e-5, 1e-5)}
+
+
+@pytest.fixture
+def indices() -> np.ndarray:
+    blocks = np.random.default_rng(0).integers(0, 5, (6, 9))
+    indices = np.kron(blocks, np.ones((10, 10), int)).astype(np.uint8)
+    indices[:12, :15] = 99  # nodata
+    return indices
+
+
+def map_it(tmp_path: Path, indices: np.ndarray, suffix: str = ".tif", **options: object) -> SceneMap:
+    scene = write_raster(tmp_path / f"town{suffix}", indices[..., None], **({"nodata": 99} if suffix == ".tif" else {}) | options)
+    return predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
+
+
+def test_class_raster_is_cloud_optimised_and_speaks_for_itself(tmp_path: Path) -> None:
+    indices = np.kron(np.random.default_rng(0).integers(0, 5, (60, 55)), np.ones((10, 20), int)).astype(np.uint8)
+    result = map_it(tmp_path, indices)
+    for path in (result.classes, result.confidence):
+        valid, errors, warnings = cog_validate(path, strict=True)
+        assert valid, (errors, warnings)
+    with rasterio.open(result.classes) as file:
+        assert file.dtypes == ("uint8",) and file.nodata == 255 and file.overviews(1) == [2, 4]
+        assert file.crs.to_epsg() == 32640 and file.transform == from_origin(500_000, 2_700_000, 0.3, 0.3)
+        assert file.colormap(1)[20][:3] == (0x6E, 0xC1, 0xE4)
+        assert file.tags()["class_20"] == "road" and file.descriptions == ("land cover",)
+        np.testing.assert_array_equal(file.read(1), indices * 10)
+        assert set(np.unique(file.read(1, out_shape=(300, 550)))) <= {0, 10, 20, 30, 40}
+    root = ElementTree.parse(f"{result.classes}.aux.xml").getroot()
+    names = [entry.text or "" for entry in root.iter("Category")]
+    assert len(names) == 41 and names[::10] == NAMES and not any(names[1:10])
+    with rasterio.open(result.confidence) as file:
+        assert file.nodata == 255 and file.scales == (1 / 254,) and file.read(1).min() == 254
+
+
+def test_pictures_show_the_classes(tmp_path: Path, indices: np.ndarray) -> None:
+    result = map_it(tmp_path, indices)
+    with rasterio.open(result.mask) as file:  # the sidecar holds where it lies
+        assert file.crs.to_epsg() == 32640 and file.transform.almost_equals(from_origin(500_000, 2_700_000, 0.3, 0.3))
+        rgba = file.read().transpose(1, 2, 0)
+    colors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLORS], np.uint8)
+    mapped = indices != 99
+    np.testing.assert_array_equal(rgba[..., 3], np.where(mapped, 255, 0))
+    np.testing.assert_array_equal(rgba[mapped][:, :3], colors[indices[mapped]])
+    decoded, undeclared = FakeModel().info.palette.decode(read_mask(result.mask))
+    np.testing.assert_array_equal(decoded, np.where(mapped, indices, 255))
+    with rasterio.open(result.overlay) as file:
+        assert file.width >= 480 and file.height > 60 and file.count == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_large_scenes_give_small_pictures_in_pure_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type) -> None:
+    monkeypatch.setattr(pictures, "LARGEST", 64)
+    indices = np.kron(np.random.default_rng(0).integers(0, 5, (10, 6)), np.ones((20, 20), int)).astype(dtype)
+    scene = write_raster(tmp_path / "town.tif", np.repeat(indices[..., None], 3, axis=2))
+    result = predict_scene(scene, FakeModel(bands=3, dtype=np.dtype(dtype).name), tmp_path)
+    with rasterio.open(result.mask) as file:
+        assert (file.height, file.width) == (64, 38)
+        assert file.bounds == pytest.approx((500_000, 2_699_940, 500_036, 2_700_000))
+        found = {"#{:02X}{:02X}{:02X}".format(*color) for color in file.read([1, 2, 3]).reshape(3, -1).T}
+    assert found <= set(COLORS) and len(found) == 5
+
+
+def test_without_crs_there_is_neither_sidecar_nor_area(tmp_path: Path, indices: np.ndarray) -> None:
+    result = map_it(tmp_path, np.where(indices == 99, 0, indices), ".png")
+    assert result.report["area_m2"] is None and not Path(f"{result.mask}.aux.xml").exists()
+    assert pyogrio.read_info(result.polygons)["crs"] is None
+    with rasterio.open(result.classes) as file:
+        assert file.crs is None and cog_validate(result.classes)[0]
+
+
+@pytest.mark.parametrize("grid", [{}, GEOGRAPHIC], ids=["projected", "geographic"])
+def test_polygons_are_the_map(tmp_path: Path, indices: np.ndarray, grid: dict[str, object]) -> None:
+    result = map_it(tmp_path, indices, **grid)
+    meta, _, geometry, fields = pyogrio.raw.read(result.polygons)
+    assert CRS.from_user_input(meta["crs"]).to_epsg() == (4326 if grid else 32640)
+    table = dict(zip(meta["fields"], fields, strict=True))
+    with rasterio.open(result.classes) as file:
+        drawn = rasterio.features.rasterize(
+            zip(shapely.from_wkb(geometry), table["value"], strict=True), file.shape, fill=255, transform=file.transform, dtype="uint8"
+        )
+        np.testing.assert_array_equal(drawn, file.read(1))
+    for name, color in zip(NAMES, COLORS, strict=True):
+        chosen = table["class"] == name
+        assert set(table["color"][chosen]) == {color}
+        assert table["area_m2"][chosen].sum() == pytest.approx(result.report["area_m2"][name], rel=1e-4)
+
+
+def test_classes_beyond_latin_and_many_lines_fit_the_legend() -> None:
+    palette = FakeModel().info.palette
+    shares = {name: 0.2 for name in NAMES}
+    wide, narrow = draw_legend(palette, shares, 1000, 12), draw_legend(palette, shares, 300, 12)
+    assert wide.shape[1] == 1000 and narrow.shape[1] == 300 and narrow.shape[0] > wide.shape[0]
+    for color in COLORS:
+        rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (wide == rgb).all(axis=2).any() and (narrow == rgb).all(axis=2).any()
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from segment.core.errors import InputError
+from segment.predict import predict_scene
+from tests.fakes import FakeModel
+import matplotlib.font_manager, cv2, pyogrio
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    predict_scene(Path(sys.argv[1]), FakeModel(), Path(sys.argv[2]), polygons=True, confidence=True)
+except InputError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
+def test_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 5, (300, 200, 1), np.uint8)
+    scene = write_raster(tmp_path / "town.tif", noise)
+    for limit in (100, 5_000, 20_000, 30_000, 60_000, 110_000):
+        command = [sys.executable, "-c", FULL_DISK, str(scene), str(tmp_path / "out"), str(limit)]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
+        assert run.returncode == 2, (limit, run)
+        assert "outputs must be written to their end" in run.stdout and len(run.stdout.splitlines()) == 1, (limit, run)
+        assert [p.name for p in tmp_path.iterdir()] == ["town.tif"], limit

@@ -1,0 +1,187 @@
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from segment.config import ModelSettings
+from segment.core import backbones
+from segment.core.backbones import backbone_names, build_backbone, carry_over, imagenet_affine, layers_by_name, weights_of
+from segment.core.errors import InputError
+from segment.core.normalise import BandStatistics
+from segment.models import build_model
+
+from .conftest import SHARED
+
+FAMILIES = ["resnet18", "seresnet18", "vgg16", "mobilenet", "mobilenetv2", "efficientnetb0", "inceptionv3"]
+LARGE_FAMILIES = ["seresnet50", "resnext50", "seresnext50", "inceptionresnetv2"]
+
+
+def statistics(bands: int = 3, dtype: str = "uint8") -> BandStatistics:
+    ones = np.ones(bands)
+    return BandStatistics(dtype, 1, 0 * ones, 255 * ones, 100 * ones, 50 * ones)
+
+
+def build(tile: int = 64, bands: int = 3, dtype: str = "uint8", normalise: str = "auto", **settings):
+    return build_model(ModelSettings(**settings), 4, statistics(bands, dtype), normalise, tile)
+
+
+def pixels(tile: int = 64, bands: int = 3, dtype: str = "uint8") -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (2, tile, tile, bands)).astype(dtype)
+
+
+def assert_reloads(network: keras.Model, batch: np.ndarray, path) -> None:
+    network.save(path)
+    reloaded = keras.saving.load_model(path, compile=False, safe_mode=True)
+    np.testing.assert_array_equal(reloaded.predict_on_batch(batch), network.predict_on_batch(batch))
+
+
+@pytest.mark.parametrize("backbone", [*FAMILIES, *(pytest.param(b, marks=pytest.mark.slow) for b in LARGE_FAMILIES)])
+def test_every_family_builds_and_reloads_in_safe_mode(backbone, tmp_path):
+    network = build(backbone=backbone).network
+    answer = network.predict_on_batch(pixels())
+    assert answer.shape == (2, 64, 64, 4)
+    np.testing.assert_allclose(answer.sum(axis=-1), 1, atol=1e-5)
+    assert_reloads(network, pixels(), tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)])
+def test_every_architecture_trains_a_step_and_reloads(architecture, tile, tmp_path):
+    network = build(tile, architecture=architecture, backbone="resnet18").network
+    trainer = keras.Model(network.inputs, network.outputs)
+    trainer.compile("sgd", "sparse_categorical_crossentropy")
+    before = network.get_weights()
+    trainer.train_on_batch(pixels(tile), np.zeros((2, tile, tile), np.uint8))
+    assert any((a != b).any() for a, b in zip(before, network.get_weights(), strict=True))
+    assert_reloads(network, pixels(tile), tmp_path / "m.keras")
+
+
+def test_convolutional_models_take_other_sizes():
+    assert build(backbone="resnet18").network.predict_on_batch(pixels(96)).shape == (2, 96, 96, 4)
+
+
+@pytest.mark.parametrize("bands, dtype", [(1, "uint8"), (4, "uint16"), (13, "uint16"), (5, "float32")])
+def test_any_bands_and_depth(bands, dtype, tmp_path):
+    network = build(bands=bands, dtype=dtype, backbone="resnet18").network
+    assert_reloads(network, pixels(bands=bands, dtype=dtype), tmp_path / "m.keras")
+
+
+def normalised(network: keras.Model, batch: np.ndarray) -> np.ndarray:
+    return keras.Model(network.inputs, network.get_layer("normalisation").output).predict_on_batch(batch)
+
+
+def test_normalisation_is_inside():
+    batch = pixels()
+    minmax = normalised(build(backbone="resnet18", normalise="minmax").network, batch)
+    np.testing.assert_allclose(minmax, batch / 255, rtol=1e-6)
+    standard = normalised(build(backbone="resnet18", normalise="standardise").network, batch)
+    np.testing.assert_allclose(standard, (batch - 100.0) / 50, rtol=1e-6)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "mobilenet", "seresnet50", "efficientnetb0"])
+def test_imagenet_preprocessing_is_the_librarys(backbone):
+    batch = pixels()
+    function = backbones.segmentation_models().get_preprocessing(backbone)
+    matrix, offset = imagenet_affine(backbone)
+    np.testing.assert_allclose(batch @ matrix + offset, function(batch.astype(float)), atol=1e-4)
+    if backbone in ("resnet18", "vgg16", "efficientnetb0"):
+        inside = normalised(build(backbone=backbone, normalise="imagenet").network, batch)
+        np.testing.assert_allclose(inside, function(batch.astype(float)), atol=1e-3)
+
+
+def test_carried_over_weights_answer_grey_as_rgb_does():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 8)).astype(np.float32)
+    for bands in (1, 2, 4, 13):
+        carried = carry_over(kernel, (3, 3, bands, 8))
+        np.testing.assert_allclose(carried.sum(axis=2), kernel.sum(axis=2), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(carry_over(kernel, (3, 3, 4, 8))[:, :, :3] * 4 / 3, kernel, rtol=1e-6)
+    assert carry_over(kernel, (5, 5, 3, 8)) is None
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "seresnet18"])
+@pytest.mark.parametrize("form", ["npz", "h5", "keras"])
+def test_weights_load_from_files_by_name(backbone, form, tmp_path):
+    source = build_backbone(backbone)
+    weights, path = weights_of(source), tmp_path / f"w.{form}"
+    if form == "npz":
+        names = {1: ["kernel"], 2: ["kernel", "bias"], 3: ["beta", "moving_mean", "moving_variance"], 4: ["gamma", "beta", "moving_mean", "moving_variance"]}
+        np.savez(path, **{f"{layer}/{n}": w for layer, ws in weights.items() for n, w in zip(names[len(ws)], ws, strict=True)})
+    elif form == "keras":
+        source.save(path)
+    else:
+        with h5py.File(path, "w") as file:  # the layout of Keras 2, in which the library's downloads come
+            file.attrs["layer_names"] = list(weights)
+            for layer, ws in weights.items():
+                group = file.create_group(layer)
+                group.attrs["weight_names"] = [f"{layer}/w{i}:0" for i in range(len(ws))]
+                for i, w in enumerate(ws):
+                    group[f"{layer}/w{i}:0"] = w
+    built = build(backbone=backbone, encoder_weights=str(path))
+    assert built.encoder.missing == []
+    inside = layers_by_name(built.network)
+    for name, ws in weights.items():
+        for w, v in zip(ws, inside[name].get_weights(), strict=True):
+            np.testing.assert_array_equal(w, v)
+
+
+def test_imagenet_weights_come_through_the_librarys_download(tmp_path, monkeypatch):
+    source = build_backbone("resnet18")
+    path = tmp_path / "resnet18.weights.h5"
+    source.save_weights(path)
+    asked = []
+    monkeypatch.setattr(keras.utils, "get_file", lambda name, url, **_: asked.append(url) or str(path))
+    built = build(backbone="resnet18", encoder_weights="imagenet", bands=4)
+    assert asked and asked[0].startswith("https://") and "resnet18" in asked[0]
+    assert built.encoder.missing == []
+
+
+def test_a_failed_download_says_what_to_do(monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.utils, "get_file", fail)
+    with pytest.raises(InputError, match="no route to host.*local file"):
+        build(backbone="resnet18", encoder_weights="imagenet")
+
+
+def test_partial_weights_are_counted():
+    path = SHARED / "weights" / "resnet50_imagenet_stem-stage3.npz"
+    if not path.is_file():
+        pytest.skip("the partial ImageNet weights are not here")
+    loaded = build(backbone="resnet50", encoder_weights=str(path)).encoder
+    with np.load(path) as arrays:
+        assert set(loaded.loaded) == {name.split("/")[0] for name in arrays.files}
+    assert all(name.startswith(("stage4", "bn1")) for name in loaded.missing)
+    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} encoder layers" in str(loaded)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"backbone": "resnet33"}, ["'resnet33'", "resnet34"]),
+        ({"backbone": "densenet121"}, ["'densenet121'"]),
+        ({"architecture": "pspnet", "tile": 64}, ["48", "64", "96"]),
+        ({"tile": 100}, ["32", "100", "96 or 128"]),
+        ({"encoder_weights": "nowhere.npz"}, ["nowhere.npz"]),
+        ({"encoder_weights": __file__}, ["test_models.py", ".npz"]),
+        ({"normalise": "imagenet", "bands": 1}, ["data.normalise", "1 bands"]),
+    ],
+)
+def test_settings_that_do_not_fit(options, words):
+    with pytest.raises(InputError) as error:
+        build(**({"backbone": "resnet18"} | options))
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_weights_of_another_backbone_are_refused(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"nothing/kernel": np.zeros(3)})
+    with pytest.raises(InputError, match="no layer fits"):
+        build(backbone="resnet18", encoder_weights=str(tmp_path / "w.npz"))
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(InputError, match="broken.npz"):
+        build(backbone="resnet18", encoder_weights=str(tmp_path / "broken.npz"))
+
+
+def test_densenet_alone_is_left_out():
+    everything = set(backbones.segmentation_models().get_available_backbone_names())
+    assert everything - set(backbone_names()) == {"densenet121", "densenet169", "densenet201"}

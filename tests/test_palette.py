@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from segment.core.errors import InputError
+from segment.core.palette import IGNORED, Class, Palette, load_palette, save_palette
+
+CLASSES = [
+    Class(name="land", color="#804000"),
+    Class(name="water", color="#0000ff", value=7),
+    Class(name="unlabeled", color="#9B9B9B", value=9, ignore=True),
+]
+
+
+def test_values_decode_to_positions():
+    indices, undeclared = Palette(CLASSES).decode(np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None])
+    assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED, IGNORED]]
+    assert undeclared == {"3": 2}
+
+
+def test_colors_decode_to_positions():
+    colors = np.array([[[128, 64, 0], [0, 0, 255], [155, 155, 155], [1, 2, 3]]], np.uint8)
+    indices, undeclared = Palette(CLASSES).decode(colors)
+    assert indices.tolist() == [[0, 1, IGNORED, IGNORED]]
+    assert undeclared == {"#010203": 1}
+
+
+def test_a_fourth_band_is_transparency_and_not_looked_at():
+    colors = np.array([[[0, 0, 255, 10]]], np.uint8)
+    assert Palette(CLASSES).decode(colors)[0].tolist() == [[1]]
+
+
+def test_lookup_tables_go_back_to_values_and_colors():
+    palette = Palette(CLASSES)
+    assert palette.values()[[0, 1, IGNORED]].tolist() == [0, 7, 255]
+    assert palette.colors()[[1, IGNORED]].tolist() == [[0, 0, 255, 255], [0, 0, 0, 0]]
+
+
+def test_table_survives_its_file(tmp_path):
+    save_palette(Palette(CLASSES), tmp_path / "classes.yaml")
+    assert load_palette(tmp_path / "classes.yaml") == Palette(CLASSES)
+
+
+def test_reordered_takes_another_tables_order():
+    palette = Palette(CLASSES).reordered(["water"])
+    assert palette.names == ["water"]
+    assert palette.decode(np.array([[0, 7]], np.uint8)[..., None])[0].tolist() == [[IGNORED, 0]]
+    with pytest.raises(InputError, match="'road'"):
+        Palette(CLASSES).reordered(["road"])
+
+
+@pytest.mark.parametrize(
+    "table, word",
+    [
+        ([Class(name="a", color="#000000"), Class(name="a", color="#000001")], "name"),
+        ([Class(name="a", color="#000000"), Class(name="b", color="#000000")], "color"),
+        ([Class(name="a", color="#000000", value=1), Class(name="b", color="#000001")], "value"),
+        ([Class(name="a", color="#000000", value=255)], "255"),
+        ([Class(name="a", color="#000000", ignore=True)], "none"),
+    ],
+)
+def test_unclear_tables_are_refused(table, word):
+    with pytest.raises(InputError, match=word):
+        Palette(table)
+
+
+@pytest.mark.parametrize("text", ["name: water", "- {name: a}", "- {name: a, color: blue}", "- [", "- {name: a, color: '#000000', x: 1}"])
+def test_broken_files_are_named(tmp_path, text):
+    (tmp_path / "classes.yaml").write_text(text)
+    with pytest.raises(InputError, match="classes.yaml"):
+        load_palette(tmp_path / "classes.yaml")

@@ -1,0 +1,245 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
+
+from segment import predict as predict_module
+from segment.core.errors import InputError
+from segment.core.palette import Class, Palette, save_palette
+from segment.predict import predict_batch, predict_scene
+from tests.conftest import SHARED, write_raster
+from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
+
+SIZES = [(64, 96), (33, 70), (20, 13), (1, 1), (97, 32)]
+ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
+
+
+def write_scene(path: Path, height: int = 50, width: int = 90, bands: int = 1, **profile: object) -> tuple[Path, np.ndarray]:
+    """A scene of blocks of class indices 0 to 4 in its first band, and those indices."""
+    blocks = np.random.default_rng(height).integers(0, 5, (height // 6 + 1, width // 6 + 1))
+    indices = np.kron(blocks, np.ones((6, 6), int))[:height, :width].astype(np.uint8)
+    pixels = np.repeat(indices[..., None], bands, axis=2).astype(profile.get("dtype", np.uint8))
+    return write_raster(path, pixels, **profile), indices
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("overlap", [0, 0.5, 0.3])
+def test_identity_and_constant_models(tmp_path: Path, height: int, width: int, overlap: float) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif", height, width, transform=ROTATED)
+    same = predict_scene(scene, FakeModel(), tmp_path / "same", overlap=overlap)
+    np.testing.assert_array_equal(read(same.classes), indices * 10)  # values, not indices
+    constant = predict_scene(scene, ConstantModel(), tmp_path / "constant", overlap=overlap, confidence=True)
+    assert set(np.unique(read(constant.classes))) == {20}
+    assert set(np.unique(read(constant.confidence))) == {round(0.4 * 254)}
+    with rasterio.open(same.classes) as file:
+        assert file.transform.almost_equals(ROTATED) and file.crs.to_epsg() == 32640
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_map_depends_neither_on_batch_size_nor_on_rows_read(tmp_path: Path, suffix: str) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8)
+    scene = write_raster(tmp_path / f"scene{suffix}", pixels)
+    maps = []
+    for number, (batch, rows) in enumerate([(1, 1), (3, 7), (8, 256), (64, 30)]):
+        model = PlaceModel(bands=3)
+        result = predict_scene(scene, model, tmp_path / str(number), batch_size=batch, rows=rows, confidence=True)
+        assert model.shapes == {(batch, 32, 32, 3)}
+        maps.append((read(result.classes), read(result.confidence)))
+    for labels, confidence in maps[1:]:
+        np.testing.assert_array_equal(labels, maps[0][0])
+        np.testing.assert_array_equal(confidence, maps[0][1])
+
+
+def test_nodata_and_alpha_are_left_out(tmp_path: Path) -> None:
+    scene, indices = write_scene(tmp_path / "declared.tif", nodata=3)
+    result = predict_scene(scene, FakeModel(), tmp_path)
+    np.testing.assert_array_equal(read(result.classes), np.where(indices == 3, 255, indices * 10))
+    assert result.report["pixels_by_class"]["vegetation"] == 0
+    scene, indices = write_scene(tmp_path / "told.tif")
+    result = predict_scene(scene, FakeModel(), tmp_path, nodata=2)
+    np.testing.assert_array_equal(read(result.classes) == 255, indices == 2)
+
+    rgba = np.repeat(indices[..., None], 4, axis=2)
+    rgba[..., 3] = 255
+    rgba[:20, :, 3] = 0
+    for suffix in (".tif", ".png"):
+        path = write_raster(tmp_path / f"alpha{suffix}", rgba, **({"photometric": "RGB", "alpha": "yes"} if suffix == ".tif" else {}))
+        result = predict_scene(path, FakeModel(bands=3), tmp_path / suffix[1:])
+        np.testing.assert_array_equal(read(result.classes), np.where(rgba[..., 3] == 0, 255, indices * 10))
+        assert sum(result.report["pixels_by_class"].values()) == 30 * 90
+
+
+def test_tiles_without_a_valid_pixel_are_not_predicted(tmp_path: Path) -> None:
+    pixels = np.zeros((160, 160, 1), np.uint8)
+    pixels[140:, 140:] = 1
+    model = FakeModel()
+    seen: list[tuple[int, int]] = []
+    scene = write_raster(tmp_path / "corner.tif", pixels, nodata=0)
+    result = predict_scene(scene, model, tmp_path, batch_size=1, progress=lambda done, total: seen.append((done, total)))
+    assert 0 < model.tiles < 10 and seen[-1] == (100, 100) and seen == sorted(seen)
+    assert (read(result.classes) == 10).sum() == 400
+    empty = write_raster(tmp_path / "empty.tif", pixels * 0, nodata=0)
+    result = predict_scene(empty, model, tmp_path)
+    assert set(np.unique(read(result.classes))) == {255} and "No pixel" in repr(result)
+
+
+def test_scores_are_those_of_the_written_map(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8)
+    scene = write_raster(tmp_path / "scene.tif", pixels)
+    truth = np.random.default_rng(2).choice(np.array([0, 10, 20, 30, 40, 255], np.uint8), (75, 101, 1))
+    mask = write_raster(tmp_path / "truth.tif", truth)
+    result = predict_scene(scene, PlaceModel(bands=3), tmp_path / "out", truth=mask)
+    scored = truth[..., 0] != 255
+    true, found = truth[..., 0][scored], read(result.classes)[scored]
+    report = json.loads(result.report_file.read_text())
+    assert report == result.report
+    labels = [0, 10, 20, 30, 40]
+    np.testing.assert_allclose(list(report["jaccard"].values()), jaccard_score(true, found, labels=labels, average=None), atol=1e-6)
+    np.testing.assert_allclose(list(report["f1"].values()), f1_score(true, found, labels=labels, average=None), atol=1e-6)
+    np.testing.assert_array_equal(report["confusion"], confusion_matrix(true, found, labels=labels))
+    assert report["pixels"] == scored.sum() and 0 < report["soft_jaccard"] < 1
+    assert sum(report["area_m2"].values()) == pytest.approx(75 * 101 * 0.09, rel=1e-4)
+    assert {"megapixels_per_second", "peak_memory_mb", "mean_jaccard", "accuracy"} <= report.keys()
+    assert "mean Jaccard" in repr(result) and str(result.classes) in repr(result)
+
+
+def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif")
+    colors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLORS], np.uint8)
+    mask = colors[indices]
+    mask[0, :7] = 1
+    truth = write_raster(tmp_path / "colours" / "truth.png", mask)
+    report = predict_scene(scene, FakeModel(), tmp_path / "a", truth=truth).report
+    assert report["accuracy"] == 1 and report["undeclared"] == {"#010101": 7}
+
+    table = [Class(name=name.upper(), color=color, value=value) for value, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))]
+    truth = write_raster(tmp_path / "own" / "truth.tif", 4 - indices[..., None])
+    save_palette(Palette([c.model_copy(update={"value": 4 - c.value}) for c in table[1:]]), truth.with_name("classes.yaml"))
+    report = predict_scene(scene, FakeModel(), tmp_path / "b", truth=truth).report
+    assert report["accuracy"] == 1 and report["pixels"] == (indices > 0).sum()
+
+
+def test_augmentation_turns_answers_back(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 5, (2, 16, 16, 1), np.uint8)
+    model = FakeModel()
+    np.testing.assert_array_equal(predict_batch(model, pixels, augment=True), model.answer(pixels))
+    assert model.tiles == 16
+
+
+def test_float_scene_and_class_count(tmp_path: Path) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif", dtype=np.float64)
+    result = predict_scene(scene, FakeModel(dtype="float32"), tmp_path)
+    np.testing.assert_array_equal(read(result.classes), indices * 10)
+    with pytest.raises(InputError, match="must answer"):
+        predict_scene(scene, ConstantModel(dtype="float32", classes=3), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    rgbn, _ = write_scene(tmp_path / "rgbn.tif", bands=4, photometric="minisblack")
+    grey16, _ = write_scene(tmp_path / "grey16.tif", dtype=np.uint16)
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    small = write_raster(tmp_path / "small.png", np.zeros((5, 5, 1), np.uint8))
+    alien = write_raster(tmp_path / "alien.png", np.full((50, 90, 1), 77, np.uint8))
+    noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
+    cut = write_raster(tmp_path / "cut.jpg", noise)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    rgb, one = FakeModel(bands=3), FakeModel()
+    out = tmp_path / "deep" / "out"
+    cases: list[tuple[str, Callable[[], object]]] = [
+        ("--bands 1,2,3", lambda: predict_scene(rgbn, rgb, out)),
+        ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, rgb, out)),
+        ("3 bands", lambda: predict_scene(scene, rgb, out)),
+        ("multiples of 8", lambda: predict_scene(scene, one, out, tile=33)),
+        ("tiles of 32 pixels only", lambda: predict_scene(scene, FakeModel(fixed_tile=True), out, tile=64)),
+        ("below 1", lambda: predict_scene(scene, one, out, overlap=1)),
+        ("batch_size=0", lambda: predict_scene(scene, one, out, batch_size=0)),
+        ("size of its scene", lambda: predict_scene(scene, one, out, truth=small)),
+        ("holds classes of the model", lambda: predict_scene(scene, one, out, truth=alien)),
+        ("no such file", lambda: predict_scene(tmp_path / "none.tif", one, out)),
+        ("no such file", lambda: predict_scene(scene, one, out, truth=tmp_path / "none.tif")),
+        ("read to its end", lambda: predict_scene(cut, rgb, out)),
+        ("bands run from 1", lambda: predict_scene(scene, one, out, bands=[2])),
+        ("a model folder", lambda: predict_scene(scene, tmp_path, out)),
+        ("a file", lambda: predict_scene(scene, one, small)),
+    ]
+    for expected, call in cases:
+        with pytest.raises(InputError, match=expected) as error:
+            call()
+        assert "\n" not in str(error.value) and "Received" in str(error.value)
+        assert not (tmp_path / "deep").exists(), expected
+
+
+def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif")
+    first = predict_scene(scene, ConstantModel(), tmp_path)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    with pytest.raises(InputError, match="do not replace what exists"):
+        predict_scene(scene, FakeModel(), tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before and set(np.unique(read(first.classes))) == {20}
+    again = predict_scene(scene, FakeModel(), tmp_path, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+    np.testing.assert_array_equal(read(again.classes), indices * 10)
+    truth, _ = write_scene(tmp_path / "truth_mask.png")
+    truth.rename(tmp_path / "scene_mask.png")
+    with pytest.raises(InputError, match="do not replace their input"):
+        predict_scene(scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True)
+
+
+@pytest.mark.parametrize("stage", ["predict", "pictures", "last file"])
+def test_interrupted_work_leaves_nothing_and_restores_what_was(tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    earlier = predict_scene(scene, ConstantModel(), tmp_path / "earlier")
+    before = {p: p.read_bytes() for p in earlier.classes.parent.iterdir()}
+    model = FakeModel()
+
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    if stage == "predict":
+        model.answer = lambda pixels: interrupt() if model.tiles > 8 else FakeModel.answer(model, pixels)  # type: ignore[assignment]
+    elif stage == "pictures":
+        monkeypatch.setattr(predict_module, "write_pictures", interrupt)
+    else:
+        rename = Path.rename
+
+        def rename_or_stop(self: Path, target: Path) -> Path:
+            if self.name == "scene_report.json" and self.parent.name == "new":
+                raise KeyboardInterrupt
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", rename_or_stop)
+    with pytest.raises(KeyboardInterrupt):
+        predict_scene(scene, model, tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(KeyboardInterrupt):
+        predict_scene(scene, model, tmp_path / "earlier", overwrite=True)
+    assert {p: p.read_bytes() for p in earlier.classes.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["bahamas_rgba", "naip_5m_rgbn", "sentinel2_10m_tci", "spacenet_50cm_uint16", "urban_bridge_10cm_rgb_nodata"])
+def test_real_rasters_map_or_say_what_to_change(tmp_path: Path, name: str) -> None:
+    path = SHARED / "data" / "scenes" / f"{name}.tif"
+    if not path.is_file():
+        pytest.skip("the scenes are not here")
+    model = FakeModel(bands=3, tile=256)
+    if name in ("naip_5m_rgbn", "spacenet_50cm_uint16"):
+        with pytest.raises(InputError, match="--bands 1,2,3|gdal_translate -ot Byte"):
+            predict_scene(path, model, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+        return
+    result = predict_scene(path, model, tmp_path, overlap=0, nodata=0 if "bridge" in name else None)
+    with rasterio.open(path) as source, rasterio.open(result.classes) as written:
+        assert written.crs == source.crs and written.transform.almost_equals(source.transform)
+        expected = source.read([1, 2, 3]).any(axis=0) if "bridge" in name else source.dataset_mask() > 0
+        np.testing.assert_array_equal(written.read(1) != 255, expected)

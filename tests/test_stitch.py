@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segment.core.errors import InputError
+from segment.stitch import RowStitcher, TilePlan, cut_strip, reflect, stitch, tile_starts, window
+
+sizes = st.integers(1, 70)
+plans = st.builds(TilePlan, sizes, sizes, st.integers(1, 32), st.floats(0, 0.99))
+NAMED = [(64, 96), (65, 33), (31, 100), (1, 1), (1, 40), (7, 2), (33, 32)]
+
+
+def ones(plan: TilePlan, classes: int = 2) -> list[tuple[int, int, np.ndarray]]:
+    tile = np.ones((plan.tile, plan.tile, classes), np.float32)
+    return [(row, column, tile) for row in plan.rows for column in plan.columns]
+
+
+@given(st.integers(1, 200), st.integers(1, 64), st.integers(1, 64))
+def test_tiles_cover_an_axis_and_stay_inside(size: int, tile: int, step: int) -> None:
+    size, step = max(size, tile), min(step, tile)
+    starts = tile_starts(size, tile, step)
+    covered = np.zeros(size, int)
+    for start in starts:
+        assert 0 <= start <= size - tile
+        covered[start : start + tile] += 1
+    assert covered.min() >= 1 and starts == sorted(set(starts))
+
+
+@given(plans)
+@settings(deadline=None, max_examples=60)
+def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
+    rows = list(stitch(plan, 2, ones(plan)))
+    assert [(len(part), part.shape[1]) for part in rows] == [(stop - start, plan.width) for start, stop in plan.finished]
+    edges = [edge for span in plan.finished for edge in span]
+    assert edges[0] == 0 and edges[-1] == plan.height and edges[1:-1:2] == edges[2::2]
+    np.testing.assert_allclose(np.concatenate(rows), 1, rtol=1e-5)  # the outermost ring too
+
+
+@given(plans)
+@settings(deadline=None, max_examples=60)
+def test_padding_is_numpys_reflection(plan: TilePlan) -> None:
+    below = plan.padded_height - plan.height - plan.margin
+    scene = np.arange(plan.height)
+    padded = np.pad(scene, (plan.margin, below), mode="reflect" if plan.height > 1 else "edge")
+    for row in plan.rows:
+        np.testing.assert_array_equal(plan.scene_rows(row), padded[row : row + plan.tile])
+    assert [plan.scene_rows(row).min() for row in plan.rows] == sorted(plan.scene_rows(row).min() for row in plan.rows)
+    assert plan.scene_columns.shape == (plan.padded_width,) and set(plan.scene_columns) == set(range(plan.width))
+
+
+def test_reflection_bounces_as_often_as_needed() -> None:
+    assert reflect(np.arange(-5, 8), 3).tolist() == np.pad(np.arange(3), (5, 5), mode="reflect").tolist()
+    assert reflect(np.arange(-2, 3), 1).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize(("height", "width"), NAMED)
+def test_tiles_cut_from_strips_merge_to_the_scene(height: int, width: int) -> None:
+    plan = TilePlan(height, width, 32, 0.5)
+    scene = np.random.default_rng(0).random((height, width, 3), np.float32)
+    tiles = []
+    for row in plan.rows:
+        strip = scene[np.ix_(plan.scene_rows(row), plan.scene_columns)]
+        tiles += [(row, column, tile) for column, tile in cut_strip(strip, plan.tile, plan.step)]
+    assert [tile[:2] for tile in tiles] == [tile[:2] for tile in ones(plan)]
+    np.testing.assert_allclose(np.concatenate(list(stitch(plan, 3, tiles))), scene, atol=1e-6)
+
+
+def test_overlapping_tiles_are_averaged_by_their_windows() -> None:
+    plan = TilePlan(8, 8 + 4, 8, 0.5)  # margin 2, so 12 x 16 padded: tiles at rows 0, 4 and columns 0, 4, 8
+    first = np.zeros((8, 8, 1), np.float32)
+    tiles = [(row, column, first + column) for row in plan.rows for column in plan.columns]
+    merged = np.concatenate(list(stitch(plan, 1, tiles)))[0, :, 0]
+    expected = [sum(window(8)[x - c] * c for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
+    total = [sum(window(8)[x - c] for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
+    np.testing.assert_allclose(merged, np.divide(expected, total), rtol=1e-6)
+
+
+def test_window_is_never_zero_and_symmetric() -> None:
+    for tile in (1, 2, 255, 256):
+        weights = window(tile)
+        assert weights.min() > 0 and weights.shape == (tile,)
+        np.testing.assert_allclose(weights, weights[::-1], atol=1e-6)
+
+
+def test_missing_tiles_leave_zeros_and_no_gap() -> None:
+    plan = TilePlan(100, 40, 32, 0.5)
+    some = [tile for tile in ones(plan) if tile[0] == plan.rows[2]]
+    merged = np.concatenate(list(stitch(plan, 2, some)))
+    assert merged.shape == (100, 40, 2) and merged[:10].max() == 0 and merged[40].min() > 0
+    assert np.concatenate(list(stitch(plan, 2, []))).max() == 0
+
+
+@pytest.mark.parametrize("height", [64, 64_000])
+def test_open_rows_do_not_grow_with_height(height: int) -> None:
+    stitcher = RowStitcher(TilePlan(height, 50, 32, 0.5), 3)
+    assert stitcher._sums.shape == (32, 50, 3)
+    stitcher.finish()
+    assert stitcher._sums.shape == (32, 50, 3)
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 1.0, 2])
+def test_overlap_out_of_range_is_refused(overlap: float) -> None:
+    with pytest.raises(InputError, match="from 0 to below 1"):
+        TilePlan(10, 10, 8, overlap)

@@ -1,0 +1,181 @@
+"""Whole trainings of seconds: what a run folder holds, what it takes to go on with one, and what is refused."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+import segment
+from segment.config import Config
+from segment.core.config import TrainingSettings, load_settings
+from segment.core.errors import InputError, Interrupted
+from segment.core.progress import Silent
+from segment.core.training import CHECKPOINT, build_optimizer, dtype_policy
+from segment.report import choose_examples
+
+QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4", "training.workers=1"]
+
+
+def config(*more: str) -> Config:
+    return load_settings(Config, None, [*QUICK, *more])
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(folder / "model.keras").get_weights()
+
+
+class StopAfter(Silent):
+    """Interrupts training once an epoch is through, as Ctrl-C would."""
+
+    def __init__(self, epoch: int):
+        self._epoch = epoch
+
+    def say(self, line: str) -> None:
+        if line.startswith(f"epoch {self._epoch}/"):
+            raise KeyboardInterrupt
+
+
+def test_a_run_folder_is_whole(tile_folder, tmp_path):
+    root, output = tile_folder(groups=3, count=3), tmp_path / "runs" / "first"
+    run = segment.train(root, output, config("training.epochs=2", "data.test_groups=[scene1]", "data.val_groups=[scene2]"))
+    assert {p.name for p in output.iterdir()} == {
+        "model.keras",
+        "model.yaml",
+        "config.yaml",
+        "history.csv",
+        "curves.png",
+        "report.json",
+        "report.html",
+        "checkpoints",
+    }
+    assert len(run.history) == 2 and "validation" in str(run) and "test" in str(run)
+    report = json.loads((output / "report.json").read_text())
+    assert report["mean_jaccard"] == pytest.approx(run.validation.confusion.mean_jaccard, abs=1e-6)
+    assert report["pixels"] == report["test"]["pixels"] == 3 * 64 * 64
+    info = yaml.safe_load((output / "model.yaml").read_text())
+    assert (info["bands"], info["dtype"], info["tile"], info["training"]["groups"]["val"]) == (3, "uint8", 64, ["scene2"])
+    page = (output / "report.html").read_text()
+    assert page.count("data:image/png;base64") == 5 and "http" not in page
+    model = segment.load_model(output)
+    assert "land, water" in repr(model)
+    assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 64, 64, 2)
+    evaluation = segment.evaluate(root, model, tmp_path / "scores")
+    assert evaluation.report["pixels"] == 9 * 64 * 64
+    assert json.loads((tmp_path / "scores" / "report.json").read_text()) == evaluation.report
+    with pytest.raises(InputError, match="--overwrite"):
+        segment.train(root, output, config("training.epochs=1"))
+
+
+def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_folder, tmp_path):
+    root = tile_folder()
+    settings = config("training.epochs=3", "data.crops=random", "augment.noise=0.05", "training.warmup_epochs=1")
+    whole = segment.train(root, tmp_path / "whole", settings)
+    with pytest.raises(Interrupted, match="--resume"):
+        segment.train(root, tmp_path / "broken", settings, progress=StopAfter(2))
+    resumed = segment.train(root, tmp_path / "broken", settings, resume=True)
+    assert resumed.history == whole.history
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "broken"), strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = segment.train(root, tmp_path / "other", settings.model_copy(update={"training": TrainingSettings(**(settings.training.model_dump() | {"seed": 1}))}))
+    assert other.history[-1]["loss"] != whole.history[-1]["loss"]
+
+
+def test_a_killed_training_goes_on(tile_folder, tmp_path):
+    root, output = tile_folder(), tmp_path / "run"
+    settings = [part for setting in [*QUICK, "training.epochs=40"] for part in ("--set", setting)]
+    command = [sys.executable, "-c", "import segment.cli; segment.cli.train()", str(root), "--output", str(output), *settings]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (output / CHECKPOINT).is_file() and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with np.load(output / CHECKPOINT) as state:
+        done = len(json.loads(str(state["history"])))
+    run = segment.train(root, output, config(f"training.epochs={done + 1}"), resume=True)
+    assert [row["epoch"] for row in run.history] == list(range(1, done + 2))
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, monkeypatch):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "fit", stop)
+    with pytest.raises(Interrupted, match="Nothing was kept"):
+        segment.train(tile_folder(), tmp_path / "run", config())
+    assert not (tmp_path / "run").exists()
+
+
+def test_early_stopping_ends_a_run_that_stands_still(tile_folder, tmp_path):
+    settings = config("training.epochs=30", "training.learning_rate=1e-12", "training.schedule=constant", "training.early_stopping=1")
+    run = segment.train(tile_folder(), tmp_path / "run", settings)
+    assert len(run.history) < 30
+
+
+@pytest.mark.parametrize("schedule, first, middle, last", [("constant", 1, 1, 1), ("cosine", 1, 0.5, 0), ("one_cycle", 0, 0.7, 0)])
+def test_schedules(schedule, first, middle, last):
+    rate = build_optimizer(TrainingSettings(learning_rate=1, schedule=schedule, epochs=10), 100)._learning_rate
+    assert float(rate(0)) == pytest.approx(first, abs=0.01)
+    assert float(rate(500)) == pytest.approx(middle, abs=0.15)
+    assert float(rate(999)) == pytest.approx(last, abs=0.01)
+
+
+def test_warm_up_rises_linearly():
+    rate = build_optimizer(TrainingSettings(learning_rate=1, warmup_epochs=2, epochs=10), 100)._learning_rate
+    assert float(rate(99)) == pytest.approx(0.5) and float(rate(199)) == pytest.approx(1)
+
+
+def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
+    monkeypatch.setattr("segment.core.training.has_gpu", lambda: True)
+    assert dtype_policy(TrainingSettings()) == "mixed_bfloat16"
+    monkeypatch.setattr("segment.core.training.has_gpu", lambda: False)
+    assert dtype_policy(TrainingSettings()) == "float32"
+    assert dtype_policy(TrainingSettings(mixed_precision="on")) == "mixed_bfloat16"
+
+
+def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path):
+    segment.train(tile_folder(), tmp_path / "run", config("training.epochs=1", "training.mixed_precision=on"))
+    kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+
+
+def test_examples_are_best_median_and_worst():
+    scores = [0.5, 0.9, float("nan"), 0.1, 0.7, 0.3]
+    assert choose_examples(scores, each=1) == [("best", 1), ("median", 0), ("worst", 3)]
+    assert choose_examples([0.2]) == [("best", 0)]
+    assert choose_examples([float("nan")]) == []
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        (["loss.class_weights={sea: 2}"], ["'sea'", "land, water"]),
+        (["data.classes=[{name: lava, color: '#FF0000', value: 9}]"], ["lava"]),
+        (["data.undeclared=refuse", "data.classes=[{name: land, color: '#804000'}]"], ["declared", "1 ("]),
+        (["data.val_groups=[nowhere]"], ["'nowhere'", "scene0"]),
+        (["model.backbone=resnet"], ["'resnet'"]),
+    ],
+)
+def test_what_does_not_fit_leaves_nothing_behind(tile_folder, tmp_path, settings, words):
+    with pytest.raises(InputError) as error:
+        segment.train(tile_folder(), tmp_path / "run", config(*settings))
+    assert all(word in str(error.value) for word in words), error.value
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_class_table_is_refused(tile_folder, tmp_path):
+    root = tile_folder()
+    (root / "classes.yaml").unlink()
+    with pytest.raises(InputError, match=r"classes\.yaml"):
+        segment.train(root, tmp_path / "run", config())
+
+
+def test_resume_needs_a_run(tile_folder, tmp_path):
+    with pytest.raises(InputError, match="checkpoint"):
+        segment.train(tile_folder(), tmp_path / "run", config(), resume=True)
