@@ -1,8 +1,8 @@
 """Pixel labels: aerial and satellite scenes become land-cover maps.
 
-    import segment
-    run = segment.train("tiles", "run")
-    print(segment.predict_scene("scene.tif", "run", "maps"))
+import segment
+run = segment.train("tiles", "run")
+print(segment.predict_scene("scene.tif", "run", "maps"))
 """
 
 from importlib import import_module
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from segment.evaluation import evaluate as evaluate
     from segment.predict import predict_scene as predict_scene
     from segment.sample import write_sample as write_sample
+    from segment.scene_map import SceneMap as SceneMap
     from segment.training import train as train
 
 # Loaded on first use, so that `import segment` and every --help stay quick.
@@ -25,6 +26,7 @@ _HOMES = {
     "Config": "segment.config",
     "InputError": "segment.core.errors",
     "Model": "segment.core.runtime",
+    "SceneMap": "segment.scene_map",
     "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",
     "load_model": "segment.core.runtime",

@@ -1,11 +1,13 @@
 """The segment-* commands: parse, call one library function, print."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from segment.core.command import Debug, Overwrite, Quiet, entry_point, load_keras, progress_bar
+from segment.core.errors import InputError
 
 ConfigFile = Annotated[Path | None, Option("--config", help="Settings, a YAML file (see configs/segment).")]
 Overrides = Annotated[list[str], Option("--set", metavar="KEY=VALUE", help="One setting, e.g. training.epochs=20; repeatable.")]
@@ -25,7 +27,9 @@ def sample(
     from segment.sample import write_sample
 
     with progress_bar(quiet) as progress:
-        progress.say(str(write_sample(output, size, size, seed, overwrite=overwrite, progress=progress)))
+        shown = partial(progress.advance, "drawing")
+        folder = write_sample(output, size, size, seed, overwrite=overwrite, progress=shown)
+        progress.say(f"{folder}: scene.tif, truth.tif and classes.yaml of {size} x {size} px")
 
 
 @entry_point
@@ -44,8 +48,8 @@ def tile(
     from segment.cutting import cut_scene
 
     with progress_bar(quiet) as progress:
-        result = cut_scene(scene, mask, output, size, overlap, classes=classes, overwrite=overwrite, progress=progress)
-        progress.say(str(result))
+        shown = partial(progress.advance, "cutting")
+        progress.say(str(cut_scene(scene, mask, output, size, overlap, classes=classes, overwrite=overwrite, progress=shown)))
 
 
 @entry_point
@@ -53,7 +57,7 @@ def train(
     tiles: Annotated[Path, Argument(help="Tile folder: images/ and masks/ side by side, anywhere below.")],
     output: Annotated[Path, Option(help="Run folder to write.")],
     config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 (typer reads it, nothing writes it)
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     resume: Annotated[bool, Option("--resume", help="Go on with the run in --output from its last epoch.")] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -88,18 +92,17 @@ def evaluate(
     from segment.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
-        result = score(tiles, model, output, overwrite=overwrite, progress=progress)
-    print(result)
+        progress.say(str(score(tiles, model, output, overwrite=overwrite, progress=progress)))
 
 
 @entry_point
 def predict(
-    scenes: Annotated[list[str], Argument(help="Scenes to map: GeoTIFF, PNG or JPEG.")],
+    scenes: Annotated[list[Path], Argument(help="Scenes to map: GeoTIFF, PNG or JPEG.")],
     model: ModelFolder,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.25,
-    tile: Annotated[int | None, Option(help="Edge of a tile, pixels; the model's own by default.")] = None,
+    tile: Annotated[int | None, Option(min=1, help="Edge of a tile, pixels; the model's own by default.")] = None,
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")] = None,
     nodata: Annotated[float | None, Option(help="A value that means no data, besides what the file says.")] = None,
     augment: Annotated[bool, Option("--augment", help="Average the eight flips and turns: eight times the work.")] = False,
@@ -110,3 +113,42 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    from segment.core.model_folder import load_model_info
+    from segment.predict import predict_scene
+
+    if truth is not None and len(scenes) > 1:
+        raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
+    numbers = parse_bands(bands)
+    load_model_info(model)  # a wrong folder is told before Keras is waited for
+    load_keras()
+    from segment.core.runtime import Model
+
+    network = Model(model)
+    with progress_bar(quiet) as progress:
+        for scene in scenes:
+            result = predict_scene(
+                scene,
+                network,
+                output,
+                truth=truth,
+                overlap=overlap,
+                tile=tile,
+                bands=numbers,
+                nodata=nodata,
+                augment=augment,
+                confidence=confidence,
+                polygons=polygons,
+                overwrite=overwrite,
+                progress=partial(progress.advance, f"mapping {scene.name}"),
+            )
+            progress.say(repr(result))
+
+
+def parse_bands(text: str | None) -> list[int] | None:
+    """Band numbers from "4,3,2". Raises InputError when they are not such a list."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
+    return [int(part) for part in parts]

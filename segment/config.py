@@ -26,9 +26,7 @@ class DataSettings(Settings):
     val_groups: list[str] = Field(default=[], description="groups for validation, by name")
     test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
     undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
-    normalise: Normalisation = Field(
-        default="auto", description="auto: imagenet with encoder_weights=imagenet, else standardise"
-    )
+    normalise: Normalisation = Field(default="auto", description="auto: imagenet with encoder_weights=imagenet, else standardise")
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
 
 

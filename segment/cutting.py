@@ -1,7 +1,6 @@
 """Cutting a scene and its mask into a tile folder, band by band of rows."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.output import staged, writable
-from segment.core.palette import IGNORED, Palette, load_palette, save_palette
+from segment.core.palette import IGNORED, load_palette, save_palette
 from segment.core.raster import Mask, Raster, open_mask, open_raster
 from segment.stitch import TilePlan, cut_strip, tile_starts
 
@@ -78,7 +77,9 @@ def cut_scene(
                 _write_tile(folder / "masks" / name, labels, np.ones_like(valid), raster, row, column)
                 written += 1
             if not written:
-                raise InputError(f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes.")
+                raise InputError(
+                    f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
+                )
     return CutScene(output, written, empty)
 
 
@@ -97,9 +98,7 @@ def _tiles(
             progress(done, len(rows))
 
 
-def _write_tile(
-    path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int
-) -> None:
+def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int) -> None:
     import rasterio
     from rasterio import Affine
 

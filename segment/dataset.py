@@ -126,9 +126,7 @@ class TileDataset(keras.utils.PyDataset):
         return pad_tile(image, mask, self.tile)
 
 
-def pad_tile(
-    image: NDArray[Any], mask: NDArray[np.uint8], tile: int
-) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Fills up an image and mask smaller than a tile: the image by reflection, the mask with 255 (ignored)."""
     missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
     if missing == ((0, 0), (0, 0)):

@@ -33,9 +33,7 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float]) -> Loss:
     }
     if settings.name != "focal+dice":
         return parts[settings.name]
-    return lambda truth, p: (
-        settings.focal_weight * parts["focal"](truth, p) + settings.dice_weight * parts["dice"](truth, p)
-    )
+    return lambda truth, p: settings.focal_weight * parts["focal"](truth, p) + settings.dice_weight * parts["dice"](truth, p)
 
 
 def resolve_class_weights(settings: LossSettings, names: Sequence[str], class_pixels: Any) -> list[float]:
@@ -51,12 +49,10 @@ def resolve_class_weights(settings: LossSettings, names: Sequence[str], class_pi
         counts = np.asarray(class_pixels, float)
         present = counts > 0
         balanced = counts.sum() / np.where(present, counts, 1) / present.sum()
-        return np.where(present, balanced, 1.0).tolist()
+        return [float(w) for w in np.where(present, balanced, 1.0)]
     for name in settings.class_weights:
         if name not in names:
-            raise InputError(
-                f"loss.class_weights: classes are {', '.join(names)}. Received {name!r}. Name one of them."
-            )
+            raise InputError(f"loss.class_weights: classes are {', '.join(names)}. Received {name!r}. Name one of them.")
     return [settings.class_weights.get(name, 1.0) for name in names]
 
 

@@ -4,18 +4,20 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.output import broken_write, writable
+from segment.core.output import broken_write, require_space, writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster
 
 _BLOCK = 512
+_CACHED = 2**28  # bytes that GDAL may hold back before it notices that they do not fit
 _LOST = "a file that lost pixels, as on a full disk"
+Overviews = Literal["MODE", "AVERAGE"]
 CONFIDENCE_STEPS = 254
 """What a confidence raster holds where the most probable class has probability 1."""
 
@@ -27,16 +29,19 @@ class ByteRaster:
     back, because GDAL may lose a write on a full disk without a word.
     """
 
-    def __init__(self, path: Path, scene: Raster, description: str, tags: Mapping[str, str], overviews: Literal["MODE", "AVERAGE"]):
+    def __init__(
+        self, path: Path, scene: Raster, description: str, tags: Mapping[str, str], overviews: Literal["MODE", "AVERAGE"]
+    ):
         import rasterio
 
         self.path, self._overviews = path, overviews
         self._rows = path.with_name(f"{path.stem}.rows.tif")
+        self._space = min(scene.width * scene.height, _CACHED) + 2**20
         self._next = self._written = 0
-        with writable(path):
+        with writable(path, self._space):
             self._dataset = rasterio.open(
-                self._rows, "w", driver="GTiff", width=scene.width, height=scene.height, count=1, dtype="uint8",
-                nodata=IGNORED, crs=scene.crs, transform=scene.transform, compress="deflate", zlevel=1, blockysize=1, bigtiff="if_safer",
+                self._rows, "w", driver="GTiff", width=scene.width, height=scene.height, count=1, dtype="uint8", nodata=IGNORED,
+                crs=scene.crs, transform=scene.transform, compress="deflate", zlevel=1, blockysize=1, bigtiff="if_safer",
             )  # fmt: skip
             self._dataset.set_band_description(1, description)
             self._dataset.update_tags(**tags)
@@ -52,10 +57,10 @@ class ByteRaster:
         """Appends rows (rows, width). Raises InputError when they cannot be written."""
         from rasterio.windows import Window
 
-        with writable(self.path):
+        with writable(self.path, self._space):
             self._dataset.write(rows, 1, window=Window(0, self._next, rows.shape[1], len(rows)))
         self._next += len(rows)
-        self._written = zlib.crc32(np.ascontiguousarray(rows), self._written)
+        self._written = zlib.crc32(rows.tobytes(), self._written)
 
     def finish(self) -> None:
         """Makes the cloud-optimised GeoTIFF. Raises InputError when it is not what was written."""
@@ -66,12 +71,13 @@ class ByteRaster:
         assert self._next == self._dataset.height, "rows are missing"
         try:
             self._dataset.close()
+            require_space(self.path, 2 * self._rows.stat().st_size)  # overviews and, for a while, a copy of them
             copy(self._rows, self.path, driver="COG", blocksize=_BLOCK, compress="DEFLATE", bigtiff="IF_SAFER",
                  overview_resampling=self._overviews, num_threads="ALL_CPUS")  # fmt: skip
             self._rows.unlink()
             whole = self._read_back() == self._written
         except (OSError, RasterioError, CPLE_BaseError) as error:
-            raise broken_write(self.path, _LOST) from error
+            raise broken_write(self.path, getattr(error, "strerror", None) or _LOST) from error
         if not whole:
             raise broken_write(self.path, _LOST)
 
@@ -83,7 +89,7 @@ class ByteRaster:
         with rasterio.open(self.path) as dataset:
             for start in range(0, dataset.height, _BLOCK):
                 rows = dataset.read(1, window=Window(0, start, dataset.width, min(_BLOCK, dataset.height - start)))
-                found = zlib.crc32(np.ascontiguousarray(rows), found)
+                found = zlib.crc32(rows.tobytes(), found)
         return found
 
     def close(self) -> None:
@@ -104,9 +110,9 @@ def class_raster(path: Path, scene: Raster, palette: Palette) -> Iterator[ByteRa
         raster.finish()
     finally:
         raster.close()
-    names = {c.value: c.name for c in palette.classes}
-    rows = "".join(f"      <Category>{escape(names.get(v, ''))}</Category>\n" for v in range(max(c.value or 0 for c in palette.classes) + 1))
-    write_sidecar(path, f'  <PAMRasterBand band="1">\n    <CategoryNames>\n{rows}    </CategoryNames>\n  </PAMRasterBand>\n')
+    names = {c.value or 0: c.name for c in palette.classes}
+    entries = "".join(f"      <Category>{escape(names.get(value, ''))}</Category>\n" for value in range(max(names) + 1))
+    write_sidecar(path, f'  <PAMRasterBand band="1">\n    <CategoryNames>\n{entries}    </CategoryNames>\n  </PAMRasterBand>\n')
 
 
 @contextmanager

@@ -63,9 +63,7 @@ def build_model(settings: ModelSettings, classes: int, statistics: BandStatistic
     size = tile if has_fixed_tile(settings) else None
     builder = getattr(segmentation_models(), _BUILDERS[settings.architecture])
     bands = statistics.bands
-    core = builder(
-        settings.backbone, input_shape=(size, size, bands), classes=classes, activation="linear", encoder_weights=None
-    )
+    core = builder(settings.backbone, input_shape=(size, size, bands), classes=classes, activation="linear", encoder_weights=None)
     for layer in layers_by_name(core).values():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings.batch_norm_momentum

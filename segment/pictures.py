@@ -19,7 +19,9 @@ _OPACITY = 0.45
 _NODATA_GREY = 235
 
 
-def write_pictures(classes: Path, scene: Raster, palette: Palette, mask: Path, overlay: Path, shares: Mapping[str, float]) -> None:
+def write_pictures(
+    classes: Path, scene: Raster, palette: Palette, mask: Path, overlay: Path, shares: Mapping[str, float]
+) -> None:
     """Writes the coloured mask (PNG, transparent where nodata) and the overlay (JPEG) of a class raster.
 
     shares: fraction of the valid pixels of each class, for the legend. Memory does not grow with the scene.
@@ -35,7 +37,7 @@ def write_pictures(classes: Path, scene: Raster, palette: Palette, mask: Path, o
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
     picture = lay_over(read_photograph(scene, height, width, indices != IGNORED), indices, palette)
-    legend = draw_legend(palette, shares, max(width, 480), text=max(height, width) / 64)
+    legend = draw_legend(palette, shares, max(width, 480))
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
@@ -49,7 +51,8 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
     index_of = np.full(256, IGNORED, np.uint8)
     index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
     with writable(classes), rasterio.open(classes) as raster:
-        return index_of[raster.read(1, out_shape=(height, width), resampling=Resampling.mode)]
+        values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
+    return index_of[values]
 
 
 def read_photograph(scene: Raster, height: int, width: int, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -69,7 +72,8 @@ def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     seen = band[valid & np.isfinite(band)]
     low, high = np.percentile(seen, (2, 98)) if len(seen) else (0, 1)
     scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
-    return np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    stretched: NDArray[np.uint8] = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    return stretched
 
 
 def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
@@ -84,24 +88,20 @@ def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette:
     edges[:, 1:] |= indices[:, 1:] != indices[:, :-1]
     edges[1:] |= indices[1:] != indices[:-1]
     thickness = 1 + max(indices.shape) // 2048
-    edges = cv2.dilate(edges, np.ones((thickness, thickness), np.uint8))
-    drawn = (edges > 0) & mapped
+    drawn = (cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) > 0) & mapped
     picture[drawn] = colors[drawn]
     return picture
 
 
-def draw_legend(palette: Palette, shares: Mapping[str, float], width: int, text: float) -> NDArray[np.uint8]:
-    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines.
-
-    text: height of the letters in pixels, at least 12.
-    """
+def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    size = max(text, 12.0)
-    figure = Figure(figsize=(width / 100, 1), dpi=100, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
+    size = max(width / 64, 12.0)
+    figure = Figure(dpi=100, facecolor="white")
+    canvas: Any = FigureCanvasAgg(figure)
     entries = [(c.color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in palette.classes]
     labels = [figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False) for _, name in entries]
     spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
@@ -112,13 +112,11 @@ def draw_legend(palette: Palette, shares: Mapping[str, float], width: int, text:
         places.append((line, left))
         left += span
     height = round((line + 1) * 1.8 * size + 0.8 * size)
-    figure.set_size_inches(width / 100, height / 100)
+    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)  # cut to whole pixels, whatever the rounding
     for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
         middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
         box = (left / width, (middle - size / 2) / height)
-        figure.add_artist(
-            Rectangle(box, size / width, size / height, facecolor=color, edgecolor="#444444", linewidth=size / 30)
-        )
+        figure.add_artist(Rectangle(box, size / width, size / height, facecolor=color, edgecolor="#444444", linewidth=size / 30))
         label.set_position(((left + 1.4 * size) / width, middle / height))
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -128,7 +126,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 
-def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+def _write_picture(path: Path, pixels: Any) -> None:
     import cv2
 
     done, encoded = cv2.imencode(path.suffix, pixels)

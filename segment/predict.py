@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -44,7 +44,7 @@ def predict_scene(
     output: Path | str = Path("."),
     *,
     truth: Path | str | None = None,
-    overlap: float = 0.5,
+    overlap: float = 0.25,
     tile: int | None = None,
     batch_size: int = 8,
     rows: int = 256,
@@ -144,11 +144,11 @@ def _write_rows(
 
 def _predict_tiles(
     tiles: SceneTiles, network: Predictor, batch_size: int, augment: bool, progress: Progress | None
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+) -> Generator[tuple[int, int, NDArray[np.float32]], None, None]:
     """(padded row, padded column, probabilities) of all tiles; reading and predicting go on while the caller merges."""
     count = len(tiles.plan.rows) * len(tiles.plan.columns)
 
-    def predicted() -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+    def predicted() -> Generator[tuple[Batch, NDArray[np.float32]], None, None]:
         with closing(_ahead(tiles.batches(batch_size, network.info.dtype))) as batches:
             for batch in batches:
                 yield batch, predict_batch(network, batch.pixels, augment)
@@ -182,7 +182,7 @@ def predict_batch(network: Predictor, pixels: NDArray[Any], augment: bool) -> ND
     return total / 8
 
 
-def _ahead(items: Iterator[T]) -> Iterator[T]:
+def _ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """The same items, the next of them made in a thread of its own while one is in use."""
     with ThreadPoolExecutor(1) as pool:
         try:
@@ -191,4 +191,4 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
                 pending = pool.submit(next, items, None)
                 yield item
         finally:
-            pool.submit(items.close)  # type: ignore[attr-defined]  # there, too: files close in the thread that opened them
+            pool.submit(items.close)  # there, too, so that files close in the thread that opened them

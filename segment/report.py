@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from segment.evaluation import Evaluation
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
-_PANELS = {"Loss": ("loss", "val_loss"), "Validation": ("val_jaccard", "val_accuracy"), "Learning rate": ("learning_rate",)}
+_PANELS: dict[str, Sequence[str]] = {
+    "Loss": ("loss", "val_loss"),
+    "Validation": ("val_jaccard", "val_accuracy"),
+    "Learning rate": ("learning_rate",),
+}
 
 
 def plot_training(history: Sequence[dict[str, float]]) -> "Figure":
@@ -100,7 +104,11 @@ def _plot_examples(
         image, truth = dataset.tile_at(index)
         labels = predict(image[None])[0].argmax(axis=-1)
         patch = evaluation.patches[index]
-        titles = (f"{name}: {patch.pair.group}/{patch.pair.image.stem}", "truth", f"map, Jaccard {evaluation.patch_scores[index]:.2f}")
+        titles = (
+            f"{name}: {patch.pair.group}/{patch.pair.image.stem}",
+            "truth",
+            f"map, Jaccard {evaluation.patch_scores[index]:.2f}",
+        )
         for cell, picture, title in zip(axes, (displayable(image), colors[truth], colors[labels]), titles, strict=True):
             cell.imshow(picture, interpolation="nearest")
             cell.set_title(title, fontsize=9)

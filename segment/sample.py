@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.palette import IGNORED, Class
+from segment.core.errors import InputError
+from segment.core.output import staged, writable
+from segment.core.palette import IGNORED, Class, Palette, save_palette
 
 if TYPE_CHECKING:
     from segment.town.plan import Plan
@@ -48,9 +50,7 @@ class Town:
         self._district = lru_cache(maxsize=160)(self._plan_district)
         self._square = lru_cache(maxsize=6)(self._paint_square)
 
-    def render(
-        self, row: int, col: int, height: int, width: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def render(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Image (height, width, 3) and truth (height, width), uint8, of a rectangle inside the scene.
 
         Bit for bit the same as that window of the whole scene. The cost is that of the 1024 px squares touched.
@@ -98,44 +98,66 @@ class Town:
 
 
 def write_sample(
-    folder: Path, height: int, width: int, seed: int = 0, progress: Callable[[int], object] | None = None
-) -> None:
-    """Write `scene.tif` (RGB) and `truth.tif` (class values, nodata 255) into an existing folder.
+    folder: Path | str,
+    height: int,
+    width: int,
+    seed: int = 0,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Writes `scene.tif` (RGB), `truth.tif` (class values, nodata 255) and `classes.yaml` into a new folder.
 
-    Both are tiled, losslessly compressed GeoTIFFs in EPSG:32640. Memory does not grow with the scene's size.
+    Both rasters are tiled, losslessly compressed GeoTIFFs in EPSG:32640. Memory does not grow with the scene's size.
 
-    Args:
-        height, width: size of the scene in pixels.
-        seed: which town, 0 or above.
-        progress: called with the number of pixels just finished.
+    height, width: size of the scene in pixels. seed: which town, 0 or above.
+    progress: told of pixels done and pixels in all.
+
+    Returns the folder. Raises InputError when it exists, unless `overwrite`, or cannot be written to its end.
     """
+    if min(height, width) < 1 or seed < 0:
+        raise InputError(f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed {seed}. Change them.")
+    with staged(Path(folder), overwrite) as partial, writable(Path(folder)):
+        partial.mkdir()
+        save_palette(Palette(SAMPLE_CLASSES), partial / "classes.yaml")
+        _write_rasters(partial, Town(height, width, seed), progress)
+    return Path(folder)
+
+
+def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None] | None) -> None:
     import rasterio
     from rasterio.transform import from_origin
     from rasterio.windows import Window
 
     profile = {
-        "driver": "GTiff", "height": height, "width": width, "dtype": "uint8", "crs": "EPSG:32640",
+        "driver": "GTiff",
+        "height": town.height,
+        "width": town.width,
+        "dtype": "uint8",
+        "crs": "EPSG:32640",
         "transform": from_origin(326_400.0, 2_780_700.0, GROUND_SAMPLING_DISTANCE, GROUND_SAMPLING_DISTANCE),
-        "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "zlevel": 3,
-        "predictor": 2, "bigtiff": "IF_SAFER",
-    }  # fmt: skip
-    town = Town(height, width, seed)
-    labels = [c for c in SAMPLE_CLASSES if not c.ignore]
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+        "compress": "deflate",
+        "zlevel": 3,
+        "bigtiff": "IF_SAFER",
+    }
+    done, total = 0, town.height * town.width
     with (
-        rasterio.open(folder / "scene.tif", "w", count=3, photometric="RGB", **profile) as scene,
-        rasterio.open(
-            folder / "truth.tif", "w", count=1, nodata=IGNORED, **{**profile, "predictor": 1}
-        ) as truth,
+        rasterio.open(folder / "scene.tif", "w", count=3, photometric="RGB", predictor=2, **profile) as scene,
+        rasterio.open(folder / "truth.tif", "w", count=1, nodata=IGNORED, **profile) as truth,
     ):
         scene.descriptions = ("red", "green", "blue")
         truth.write_colormap(1, {c.value: (*c.rgb, 255) for c in SAMPLE_CLASSES})
         truth.set_band_description(1, "land cover")
-        truth.update_tags(1, **{f"class_{c.value}": c.name for c in labels})
-        for row in range(0, height, BLOCK):
-            for col in range(0, width, BLOCK):
-                window = Window(col, row, min(BLOCK, width - col), min(BLOCK, height - row))
+        truth.update_tags(1, **{f"class_{c.value}": c.name for c in SAMPLE_CLASSES if not c.ignore})
+        for row in range(0, town.height, BLOCK):
+            for col in range(0, town.width, BLOCK):
+                window = Window(col, row, min(BLOCK, town.width - col), min(BLOCK, town.height - row))
                 image, classes = town.render(row, col, window.height, window.width)
                 scene.write(np.moveaxis(image, -1, 0), window=window)
                 truth.write(classes, 1, window=window)
+                done += window.height * window.width
                 if progress is not None:
-                    progress(window.height * window.width)
+                    progress(done, total)

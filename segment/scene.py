@@ -1,7 +1,7 @@
 """A scene as batches of tiles: checked against a model, read forward only, padded and cut."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class SceneTiles:
         self.path, self.plan, self.rows, self.bands, self.nodata = path, plan, rows, bands, nodata
         self.valid: deque[NDArray[np.bool_]] = deque()
 
-    def batches(self, size: int, dtype: str) -> Iterator[Batch]:
+    def batches(self, size: int, dtype: str) -> Generator[Batch, None, None]:
         """Batches of exactly `size` tiles as `dtype`; none where no pixel of the scene is valid.
 
         Raises InputError when the file cannot be decoded to its end.

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.model_folder import ModelInfo
-from segment.core.palette import IGNORED
 from segment.core.raster import Raster
 from segment.scores import Confusion
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class TilePlan:
     height: int
     width: int
     tile: int
-    overlap: float = 0.5
+    overlap: float
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1:
@@ -94,7 +95,7 @@ class TilePlan:
         """Scene rows (first, past the last) that no tile after each row of tiles touches; empty for some at the edges."""
         edges = [*self.rows, self.padded_height]
         inside = [min(max(edge - self.margin, 0), self.height) for edge in edges]
-        return list(zip(inside[:-1], inside[1:], strict=True))
+        return list(pairwise(inside))
 
     def scene_rows(self, start: int) -> NDArray[np.intp]:
         """The scene's rows (tile,) that the tiles from padded row `start` on see, reflected at its edges."""
@@ -122,7 +123,8 @@ def window(tile: int) -> NDArray[np.float32]:
     alone covers from being divided by next to nothing.
     """
     centres = (np.arange(tile) + 0.5) / tile
-    return np.maximum(np.sin(np.pi * centres) ** 2, 1e-3).astype(np.float32)
+    weights: NDArray[np.float32] = np.maximum(np.sin(np.pi * centres) ** 2, 1e-3).astype(np.float32)
+    return weights
 
 
 class RowStitcher:

@@ -1,8 +1,8 @@
 """Tile folders: groups of images and masks, how they split, and cutting scenes into tiles."""
 
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from segment.config import DataSettings, Undeclared
 from segment.core.errors import InputError
-from segment.core.palette import Palette, load_palette, save_palette
-from segment.core.raster import RasterInfo, open_raster, read_info, read_mask
-from segment.stitch import cut_strip, tile_starts
+from segment.core.palette import Palette, load_palette
+from segment.core.raster import RasterInfo, read_info, read_mask
+from segment.stitch import tile_starts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 Part = Literal["train", "val", "test"]
@@ -137,7 +137,9 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
     for name in [*settings.val_groups, *settings.test_groups]:
         if name not in groups:
             raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
-    named: dict[str, Part] = {name: "val" for name in settings.val_groups} | {name: "test" for name in settings.test_groups}
+    named: dict[str, Part] = {}
+    named.update(dict.fromkeys(settings.val_groups, "val"))
+    named.update(dict.fromkeys(settings.test_groups, "test"))
     fixed = [replace(p, part=p.part or named.get(p.group)) for p in pairs]
     needs_validation = not any(p.part == "val" for p in fixed)
     free = sorted({p.group for p in fixed if p.part in (None, "train")})

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -105,7 +104,9 @@ class _Data:
         pairs = find_pairs(tiles)
         table = Palette(config.data.classes) if config.data.classes else find_palette(tiles, pairs)
         if table is None:
-            raise InputError(f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes.")
+            raise InputError(
+                f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes."
+            )
         parts = split_patches(pairs, config.data, config.training.seed)
         for group in leaks(parts):
             progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
@@ -141,9 +142,7 @@ def _make_run_folder(output: Path, config: Config) -> None:
         (folder / "config.yaml").write_text(dump_settings(config))
 
 
-def _train(
-    network: keras.Model, data: _Data, config: Config, tiles: Path, output: Path, resume: bool, progress: Progress
-) -> Run:
+def _train(network: keras.Model, data: _Data, config: Config, tiles: Path, output: Path, resume: bool, progress: Progress) -> Run:
     pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb)
     size, batch = config.data.tile, config.training.batch_size
     augment = partial(augmentation, config.augment, data.survey.statistics)

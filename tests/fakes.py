@@ -24,7 +24,8 @@ class FakeModel:
         self.tiles = 0
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
-        assert pixels.dtype == self.info.dtype and pixels.flags.c_contiguous
+        assert pixels.dtype == self.info.dtype
+        assert pixels.flags.c_contiguous
         self.shapes.add(pixels.shape)
         self.tiles += len(pixels)
         return self.answer(pixels)

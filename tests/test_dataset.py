@@ -88,7 +88,9 @@ def test_a_truncated_jpeg_is_named(tmp_path, palette):
         survey({"train": grid_patches(find_pairs(tmp_path), 32)}, palette, "ignore", 32)
 
 
-@pytest.mark.parametrize("bands, dtype, high", [(3, "uint8", 255), (1, "uint8", 255), (4, "uint16", 9000), (13, "uint16", 9000), (2, "float32", 1.5)])
+@pytest.mark.parametrize(
+    "bands, dtype, high", [(3, "uint8", 255), (1, "uint8", 255), (4, "uint16", 9000), (13, "uint16", 9000), (2, "float32", 1.5)]
+)
 def test_any_depth_is_augmented(bands, dtype, high):
     image = (np.random.default_rng(0).random((64, 64, bands)) * high).astype(dtype)
     mask = np.random.default_rng(1).integers(0, 3, (64, 64)).astype(np.uint8)

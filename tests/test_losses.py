@@ -45,7 +45,9 @@ def test_value_and_gradient(name, batch):
     truth, p = batch
     loss = build_loss(LossSettings(name=name), WEIGHTS)
     weights = np.array(WEIGHTS)
-    assert float(loss(truth, ops.convert_to_tensor(p))) == pytest.approx(reference(name, truth, p.astype(float), weights), rel=1e-5)
+    assert float(loss(truth, ops.convert_to_tensor(p))) == pytest.approx(
+        reference(name, truth, p.astype(float), weights), rel=1e-5
+    )
     numeric = np.zeros_like(p, float)
     for index in np.ndindex(*p.shape):
         high, low = p.astype(float), p.astype(float)

@@ -1,4 +1,3 @@
-
 import h5py
 import keras
 import numpy as np
@@ -104,7 +103,12 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
     source = build_backbone(backbone)
     weights, path = weights_of(source), tmp_path / f"w.{form}"
     if form == "npz":
-        names = {1: ["kernel"], 2: ["kernel", "bias"], 3: ["beta", "moving_mean", "moving_variance"], 4: ["gamma", "beta", "moving_mean", "moving_variance"]}
+        names = {
+            1: ["kernel"],
+            2: ["kernel", "bias"],
+            3: ["beta", "moving_mean", "moving_variance"],
+            4: ["gamma", "beta", "moving_mean", "moving_variance"],
+        }
         np.savez(path, **{f"{layer}/{n}": w for layer, ws in weights.items() for n, w in zip(names[len(ws)], ws, strict=True)})
     elif form == "keras":
         source.save(path)

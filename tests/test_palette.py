@@ -63,7 +63,9 @@ def test_unclear_tables_are_refused(table, word):
         Palette(table)
 
 
-@pytest.mark.parametrize("text", ["name: water", "- {name: a}", "- {name: a, color: blue}", "- [", "- {name: a, color: '#000000', x: 1}"])
+@pytest.mark.parametrize(
+    "text", ["name: water", "- {name: a}", "- {name: a, color: blue}", "- [", "- {name: a, color: '#000000', x: 1}"]
+)
 def test_broken_files_are_named(tmp_path, text):
     (tmp_path / "classes.yaml").write_text(text)
     with pytest.raises(InputError, match="classes.yaml"):

@@ -16,6 +16,7 @@ from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
 SIZES = [(64, 96), (33, 70), (20, 13), (1, 1), (97, 32)]
+SCENES = ["bahamas_rgba", "naip_5m_rgbn", "sentinel2_10m_tci", "spacenet_50cm_uint16", "urban_bridge_10cm_rgb_nodata"]
 ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
 
 
@@ -42,7 +43,8 @@ def test_identity_and_constant_models(tmp_path: Path, height: int, width: int, o
     assert set(np.unique(read(constant.classes))) == {20}
     assert set(np.unique(read(constant.confidence))) == {round(0.4 * 254)}
     with rasterio.open(same.classes) as file:
-        assert file.transform.almost_equals(ROTATED) and file.crs.to_epsg() == 32640
+        assert file.transform.almost_equals(ROTATED)
+        assert file.crs.to_epsg() == 32640
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
@@ -73,7 +75,9 @@ def test_nodata_and_alpha_are_left_out(tmp_path: Path) -> None:
     rgba[..., 3] = 255
     rgba[:20, :, 3] = 0
     for suffix in (".tif", ".png"):
-        path = write_raster(tmp_path / f"alpha{suffix}", rgba, **({"photometric": "RGB", "alpha": "yes"} if suffix == ".tif" else {}))
+        path = write_raster(
+            tmp_path / f"alpha{suffix}", rgba, **({"photometric": "RGB", "alpha": "yes"} if suffix == ".tif" else {})
+        )
         result = predict_scene(path, FakeModel(bands=3), tmp_path / suffix[1:])
         np.testing.assert_array_equal(read(result.classes), np.where(rgba[..., 3] == 0, 255, indices * 10))
         assert sum(result.report["pixels_by_class"].values()) == 30 * 90
@@ -86,11 +90,14 @@ def test_tiles_without_a_valid_pixel_are_not_predicted(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     scene = write_raster(tmp_path / "corner.tif", pixels, nodata=0)
     result = predict_scene(scene, model, tmp_path, batch_size=1, progress=lambda done, total: seen.append((done, total)))
-    assert 0 < model.tiles < 10 and seen[-1] == (100, 100) and seen == sorted(seen)
+    assert 0 < model.tiles < 10
+    assert seen[-1] == (100, 100)
+    assert seen == sorted(seen)
     assert (read(result.classes) == 10).sum() == 400
     empty = write_raster(tmp_path / "empty.tif", pixels * 0, nodata=0)
     result = predict_scene(empty, model, tmp_path)
-    assert set(np.unique(read(result.classes))) == {255} and "No pixel" in repr(result)
+    assert set(np.unique(read(result.classes))) == {255}
+    assert "No pixel" in repr(result)
 
 
 def test_scores_are_those_of_the_written_map(tmp_path: Path) -> None:
@@ -104,13 +111,17 @@ def test_scores_are_those_of_the_written_map(tmp_path: Path) -> None:
     report = json.loads(result.report_file.read_text())
     assert report == result.report
     labels = [0, 10, 20, 30, 40]
-    np.testing.assert_allclose(list(report["jaccard"].values()), jaccard_score(true, found, labels=labels, average=None), atol=1e-6)
+    np.testing.assert_allclose(
+        list(report["jaccard"].values()), jaccard_score(true, found, labels=labels, average=None), atol=1e-6
+    )
     np.testing.assert_allclose(list(report["f1"].values()), f1_score(true, found, labels=labels, average=None), atol=1e-6)
     np.testing.assert_array_equal(report["confusion"], confusion_matrix(true, found, labels=labels))
-    assert report["pixels"] == scored.sum() and 0 < report["soft_jaccard"] < 1
+    assert report["pixels"] == scored.sum()
+    assert 0 < report["soft_jaccard"] < 1
     assert sum(report["area_m2"].values()) == pytest.approx(75 * 101 * 0.09, rel=1e-4)
     assert {"megapixels_per_second", "peak_memory_mb", "mean_jaccard", "accuracy"} <= report.keys()
-    assert "mean Jaccard" in repr(result) and str(result.classes) in repr(result)
+    assert "mean Jaccard" in repr(result)
+    assert str(result.classes) in repr(result)
 
 
 def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
@@ -120,13 +131,17 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
     mask[0, :7] = 1
     truth = write_raster(tmp_path / "colours" / "truth.png", mask)
     report = predict_scene(scene, FakeModel(), tmp_path / "a", truth=truth).report
-    assert report["accuracy"] == 1 and report["undeclared"] == {"#010101": 7}
+    assert report["accuracy"] == 1
+    assert report["undeclared"] == {"#010101": 7}
 
-    table = [Class(name=name.upper(), color=color, value=value) for value, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))]
+    table = [
+        Class(name=name.upper(), color=color, value=4 - i) for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))
+    ]
     truth = write_raster(tmp_path / "own" / "truth.tif", 4 - indices[..., None])
-    save_palette(Palette([c.model_copy(update={"value": 4 - c.value}) for c in table[1:]]), truth.with_name("classes.yaml"))
+    save_palette(Palette(table[1:]), truth.with_name("classes.yaml"))
     report = predict_scene(scene, FakeModel(), tmp_path / "b", truth=truth).report
-    assert report["accuracy"] == 1 and report["pixels"] == (indices > 0).sum()
+    assert report["accuracy"] == 1
+    assert report["pixels"] == (indices > 0).sum()
 
 
 def test_augmentation_turns_answers_back(tmp_path: Path) -> None:
@@ -176,7 +191,8 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
     for expected, call in cases:
         with pytest.raises(InputError, match=expected) as error:
             call()
-        assert "\n" not in str(error.value) and "Received" in str(error.value)
+        assert "\n" not in str(error.value)
+        assert "Received" in str(error.value)
         assert not (tmp_path / "deep").exists(), expected
 
 
@@ -186,7 +202,8 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     before = sorted(p.name for p in tmp_path.iterdir())
     with pytest.raises(InputError, match="do not replace what exists"):
         predict_scene(scene, FakeModel(), tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == before and set(np.unique(read(first.classes))) == {20}
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+    assert set(np.unique(read(first.classes))) == {20}
     again = predict_scene(scene, FakeModel(), tmp_path, overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
     np.testing.assert_array_equal(read(again.classes), indices * 10)
@@ -197,7 +214,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["predict", "pictures", "last file"])
-def test_interrupted_work_leaves_nothing_and_restores_what_was(tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interruption_leaves_nothing_and_restores_what_was(tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     earlier = predict_scene(scene, ConstantModel(), tmp_path / "earlier")
     before = {p: p.read_bytes() for p in earlier.classes.parent.iterdir()}
@@ -227,19 +244,20 @@ def test_interrupted_work_leaves_nothing_and_restores_what_was(tmp_path: Path, s
     assert {p: p.read_bytes() for p in earlier.classes.parent.iterdir()} == before
 
 
-@pytest.mark.parametrize("name", ["bahamas_rgba", "naip_5m_rgbn", "sentinel2_10m_tci", "spacenet_50cm_uint16", "urban_bridge_10cm_rgb_nodata"])
+@pytest.mark.parametrize("name", SCENES)
 def test_real_rasters_map_or_say_what_to_change(tmp_path: Path, name: str) -> None:
     path = SHARED / "data" / "scenes" / f"{name}.tif"
     if not path.is_file():
         pytest.skip("the scenes are not here")
     model = FakeModel(bands=3, tile=256)
     if name in ("naip_5m_rgbn", "spacenet_50cm_uint16"):
-        with pytest.raises(InputError, match="--bands 1,2,3|gdal_translate -ot Byte"):
+        with pytest.raises(InputError, match=r"--bands 1,2,3|gdal_translate -ot Byte"):
             predict_scene(path, model, tmp_path / "out")
         assert not (tmp_path / "out").exists()
         return
     result = predict_scene(path, model, tmp_path, overlap=0, nodata=0 if "bridge" in name else None)
     with rasterio.open(path) as source, rasterio.open(result.classes) as written:
-        assert written.crs == source.crs and written.transform.almost_equals(source.transform)
+        assert written.crs == source.crs
+        assert written.transform.almost_equals(source.transform)
         expected = source.read([1, 2, 3]).any(axis=0) if "bridge" in name else source.dataset_mask() > 0
         np.testing.assert_array_equal(written.read(1) != 255, expected)

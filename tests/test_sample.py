@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import jaccard_score
 
+from segment.core.errors import InputError
+from segment.core.palette import Palette, load_palette
 from segment.sample import BLOCK, GROUND_SAMPLING_DISTANCE, SAMPLE_CLASSES, Town, write_sample
 
 HEIGHT, WIDTH = 1100, 1400
@@ -27,9 +29,7 @@ def town() -> Town:
 
 def span(length: int) -> st.SearchStrategy[tuple[int, int]]:
     """First position and past-the-end position within `length`."""
-    return st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True).map(
-        lambda p: (min(p), max(p))
-    )
+    return st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True).map(lambda p: (min(p), max(p)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -49,7 +49,7 @@ def test_a_window_equals_the_whole_when_it_is_the_first_that_is_rendered(whole):
 
 def test_the_ground_does_not_depend_on_the_size_of_the_scene(whole):
     image, truth = Town(300, 517, seed=1).render(0, 0, 300, 517)
-    assert image.shape == (300, 517, 3) and truth.shape == (300, 517)
+    assert (image.shape, truth.shape) == ((300, 517, 3), (300, 517))
     np.testing.assert_array_equal(image, whole[0][:300, :517])
     np.testing.assert_array_equal(truth, whole[1][:300, :517])
 
@@ -88,7 +88,8 @@ def test_every_class_occurs_in_a_scene_of_1024_pixels(whole):
     truth = whole[1][:1024, :1024]
     assert set(np.unique(truth)) == {c.value for c in SAMPLE_CLASSES}
     shares = [(truth == c.value).mean() for c in SAMPLE_CLASSES if not c.ignore]
-    assert min(shares) > 0.01 and (truth == 255).mean() < 0.04
+    assert min(shares) > 0.01
+    assert (truth == 255).mean() < 0.04
 
 
 def test_colour_alone_does_not_solve_it(whole):
@@ -102,18 +103,27 @@ def test_colour_alone_does_not_solve_it(whole):
 
 
 def test_written_rasters(tmp_path: Path, whole):
-    done: list[int] = []
-    write_sample(tmp_path, HEIGHT, WIDTH, seed=1, progress=done.append)
-    assert sum(done) == HEIGHT * WIDTH
-    with rasterio.open(tmp_path / "scene.tif") as scene, rasterio.open(tmp_path / "truth.tif") as truth:
+    told: list[tuple[int, int]] = []
+    folder = write_sample(tmp_path / "town", HEIGHT, WIDTH, seed=1, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (HEIGHT * WIDTH, HEIGHT * WIDTH)
+    assert load_palette(folder / "classes.yaml") == Palette(SAMPLE_CLASSES)
+    with rasterio.open(folder / "scene.tif") as scene, rasterio.open(folder / "truth.tif") as truth:
         np.testing.assert_array_equal(np.moveaxis(scene.read(), 0, -1), whole[0])
         np.testing.assert_array_equal(truth.read(1), whole[1])
         for raster in (scene, truth):
             assert raster.crs.to_epsg() == 32640
             assert raster.res == (GROUND_SAMPLING_DISTANCE, GROUND_SAMPLING_DISTANCE)
             assert raster.transform.e < 0
-            assert raster.profile["tiled"] and raster.profile["compress"] == "deflate"
+            assert (raster.profile["tiled"], raster.profile["compress"]) == (True, "deflate")
         assert (scene.count, truth.count) == (3, 1)
-        assert scene.nodata is None and truth.nodata == 255
+        assert (scene.nodata, truth.nodata) == (None, 255)
         assert truth.colormap(1)[4][:3] == SAMPLE_CLASSES[4].rgb
         assert truth.tags(1)["class_2"] == "road"
+
+
+def test_a_scene_that_cannot_be_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="0x10"):
+        write_sample(tmp_path / "town", 0, 10)
+    with pytest.raises(InputError, match="--overwrite"):
+        write_sample(tmp_path, 10, 10)
+    assert list(tmp_path.iterdir()) == []

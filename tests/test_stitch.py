@@ -24,7 +24,8 @@ def test_tiles_cover_an_axis_and_stay_inside(size: int, tile: int, step: int) ->
     for start in starts:
         assert 0 <= start <= size - tile
         covered[start : start + tile] += 1
-    assert covered.min() >= 1 and starts == sorted(set(starts))
+    assert covered.min() >= 1
+    assert starts == sorted(set(starts))
 
 
 @given(plans)
@@ -33,24 +34,27 @@ def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
     rows = list(stitch(plan, 2, ones(plan)))
     assert [(len(part), part.shape[1]) for part in rows] == [(stop - start, plan.width) for start, stop in plan.finished]
     edges = [edge for span in plan.finished for edge in span]
-    assert edges[0] == 0 and edges[-1] == plan.height and edges[1:-1:2] == edges[2::2]
+    assert edges[0] == 0
+    assert edges[-1] == plan.height
+    assert edges[1:-1:2] == edges[2::2]
     np.testing.assert_allclose(np.concatenate(rows), 1, rtol=1e-5)  # the outermost ring too
 
 
 @given(plans)
 @settings(deadline=None, max_examples=60)
-def test_padding_is_numpys_reflection(plan: TilePlan) -> None:
-    below = plan.padded_height - plan.height - plan.margin
-    scene = np.arange(plan.height)
-    padded = np.pad(scene, (plan.margin, below), mode="reflect" if plan.height > 1 else "edge")
+def test_padding_is_a_reflection(plan: TilePlan) -> None:
+    scene = list(range(plan.height))
+    there_and_back = [*scene, *scene[-2:0:-1]]  # numpy.pad of numpy 1 errs where it bounces more than once
+    padded = [there_and_back[row % len(there_and_back)] for row in range(-plan.margin, plan.padded_height - plan.margin)]
     for row in plan.rows:
         np.testing.assert_array_equal(plan.scene_rows(row), padded[row : row + plan.tile])
     assert [plan.scene_rows(row).min() for row in plan.rows] == sorted(plan.scene_rows(row).min() for row in plan.rows)
-    assert plan.scene_columns.shape == (plan.padded_width,) and set(plan.scene_columns) == set(range(plan.width))
+    assert plan.scene_columns.shape == (plan.padded_width,)
+    assert set(plan.scene_columns) == set(range(plan.width))
 
 
 def test_reflection_bounces_as_often_as_needed() -> None:
-    assert reflect(np.arange(-5, 8), 3).tolist() == np.pad(np.arange(3), (5, 5), mode="reflect").tolist()
+    assert reflect(np.arange(-5, 8), 3).tolist() == [1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1]
     assert reflect(np.arange(-2, 3), 1).tolist() == [0] * 5
 
 
@@ -79,7 +83,8 @@ def test_overlapping_tiles_are_averaged_by_their_windows() -> None:
 def test_window_is_never_zero_and_symmetric() -> None:
     for tile in (1, 2, 255, 256):
         weights = window(tile)
-        assert weights.min() > 0 and weights.shape == (tile,)
+        assert weights.min() > 0
+        assert weights.shape == (tile,)
         np.testing.assert_allclose(weights, weights[::-1], atol=1e-6)
 
 
@@ -87,7 +92,9 @@ def test_missing_tiles_leave_zeros_and_no_gap() -> None:
     plan = TilePlan(100, 40, 32, 0.5)
     some = [tile for tile in ones(plan) if tile[0] == plan.rows[2]]
     merged = np.concatenate(list(stitch(plan, 2, some)))
-    assert merged.shape == (100, 40, 2) and merged[:10].max() == 0 and merged[40].min() > 0
+    assert merged.shape == (100, 40, 2)
+    assert merged[:10].max() == 0
+    assert merged[40].min() > 0
     assert np.concatenate(list(stitch(plan, 2, []))).max() == 0
 
 

@@ -83,8 +83,6 @@ def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_fo
     assert resumed.history == whole.history
     for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "broken"), strict=True):
         np.testing.assert_array_equal(a, b)
-    other = segment.train(root, tmp_path / "other", settings.model_copy(update={"training": TrainingSettings(**(settings.training.model_dump() | {"seed": 1}))}))
-    assert other.history[-1]["loss"] != whole.history[-1]["loss"]
 
 
 def test_a_killed_training_goes_on(tile_folder, tmp_path):
@@ -113,12 +111,16 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, mon
 
 
 def test_early_stopping_ends_a_run_that_stands_still(tile_folder, tmp_path):
-    settings = config("training.epochs=30", "training.learning_rate=1e-12", "training.schedule=constant", "training.early_stopping=1")
+    settings = config(
+        "training.epochs=30", "training.learning_rate=1e-12", "training.schedule=constant", "training.early_stopping=1"
+    )
     run = segment.train(tile_folder(), tmp_path / "run", settings)
     assert len(run.history) < 30
 
 
-@pytest.mark.parametrize("schedule, first, middle, last", [("constant", 1, 1, 1), ("cosine", 1, 0.5, 0), ("one_cycle", 0, 0.7, 0)])
+@pytest.mark.parametrize(
+    "schedule, first, middle, last", [("constant", 1, 1, 1), ("cosine", 1, 0.5, 0), ("one_cycle", 0, 0.7, 0)]
+)
 def test_schedules(schedule, first, middle, last):
     rate = build_optimizer(TrainingSettings(learning_rate=1, schedule=schedule, epochs=10), 100)._learning_rate
     assert float(rate(0)) == pytest.approx(first, abs=0.01)
@@ -136,11 +138,11 @@ def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
     assert dtype_policy(TrainingSettings()) == "mixed_bfloat16"
     monkeypatch.setattr("segment.core.training.has_gpu", lambda: False)
     assert dtype_policy(TrainingSettings()) == "float32"
-    assert dtype_policy(TrainingSettings(mixed_precision="on")) == "mixed_bfloat16"
+    assert dtype_policy(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
 
 
 def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path):
-    segment.train(tile_folder(), tmp_path / "run", config("training.epochs=1", "training.mixed_precision=on"))
+    segment.train(tile_folder(), tmp_path / "run", config("training.epochs=1", "training.precision=mixed"))
     kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
 

@@ -152,7 +152,7 @@ def _read_h5(path: Path) -> Weights:
     import h5py
 
     with h5py.File(path) as file:
-        groups = file["model_weights"] if "model_weights" in file else file
+        groups = file.get("model_weights", file)
         names = [n.decode() if isinstance(n, bytes) else n for n in groups.attrs["layer_names"]]
         return {n: [np.asarray(groups[n][w]) for w in groups[n].attrs["weight_names"]] for n in names if n in groups}
 
@@ -227,11 +227,12 @@ def carry_over(weight: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | N
     """
     if weight.shape == shape:
         return weight
-    if weight.ndim == len(shape) == 1 and weight.shape == (3,):
-        return np.full(shape, weight.mean()) if shape[0] < 3 else np.concatenate([weight, np.full(shape[0] - 3, weight.mean())])
-    if weight.ndim == len(shape) == 4 and weight.shape[2] == 3 and weight.shape[:2] + weight.shape[3:] == shape[:2] + shape[3:]:
-        bands, mean = shape[2], weight.mean(axis=2, keepdims=True)
-        if bands < 3:
-            return np.repeat(mean, bands, axis=2) * 3 / bands
-        return np.concatenate([weight, np.repeat(mean, bands - 3, axis=2)], axis=2) * 3 / bands
-    return None
+    axis = {1: 0, 4: 2}.get(weight.ndim)
+    if axis is None or len(shape) != weight.ndim or weight.shape[axis] != 3:
+        return None
+    if np.delete(weight.shape, axis).tolist() != np.delete(shape, axis).tolist():
+        return None
+    bands, mean = shape[axis], weight.mean(axis=axis, keepdims=True)
+    first = weight if bands >= 3 else np.repeat(mean, bands, axis)
+    carried: NDArray[Any] = np.concatenate([first, np.repeat(mean, max(bands - 3, 0), axis)], axis)
+    return carried * (3 / bands) if axis == 2 else carried

@@ -55,7 +55,9 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
         if hasattr(error, "format_message"):  # how arguments were typed
             return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)
         problem = " ".join(str(error).split())
-        return _fail(name, f"a fault of ours, please report it: {type(error).__name__}: {problem} (see --debug)", OUR_FAULT, debug)
+        return _fail(
+            name, f"a fault of ours, please report it: {type(error).__name__}: {problem} (see --debug)", OUR_FAULT, debug
+        )
 
 
 def _fail(name: str, message: str, status: int, debug: bool) -> int:
@@ -70,7 +72,9 @@ def _fail(name: str, message: str, status: int, debug: bool) -> int:
 def _explain(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space, nothing half-written was kept."
+        return (
+            f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space, nothing half-written was kept."
+        )
     return f"{where}{error.strerror or error}. Check the path and its permissions."
 
 

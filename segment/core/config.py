@@ -32,7 +32,7 @@ class TrainingSettings(Settings):
     schedule: Schedule = "cosine"
     warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
     clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
-    mixed_precision: Literal["auto", "on", "off"] = Field(default="auto", description="auto: on a GPU")
+    precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
     early_stopping: int = Field(default=0, ge=0, description="epochs without a better Jaccard before the end; 0: never")
     tensorboard: bool = False
     workers: int = Field(default=2, ge=1, description="threads that prepare batches")
@@ -41,10 +41,7 @@ class TrainingSettings(Settings):
     @model_validator(mode="after")
     def _warmup_ends(self) -> "TrainingSettings":
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs must end before epochs. "
-                f"Received {self.warmup_epochs} of {self.epochs}. Lower it."
-            )
+            raise ValueError(f"warmup_epochs must end before epochs. Received {self.warmup_epochs} of {self.epochs}. Lower it.")
         return self
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from segment.core.config import Settings
 from segment.core.errors import InputError
@@ -37,9 +37,9 @@ class ModelInfo(Settings):
     multiple: int = 32
     fixed_tile: bool = False
     ground_sampling_distance: float | None = None
-    training: dict[str, Any] = {}
-    scores: dict[str, Any] = {}
-    versions: dict[str, str] = {}
+    training: dict[str, Any] = Field(default_factory=dict)
+    scores: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
 
     @property
     def palette(self) -> Palette:

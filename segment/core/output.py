@@ -10,7 +10,6 @@ from pathlib import Path
 from segment.core.errors import InputError
 
 _PARTIAL = ".partial"
-_LEAST_SPACE = 2**20  # bytes
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -75,19 +74,27 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False) ->
 
 
 @contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Turns a writer's complaint (disk full, no permission) into an InputError that names the file."""
+def writable(path: Path, space: int = 2**20) -> Iterator[None]:
+    """Turns a writer's complaint (disk full, no permission) into an InputError that names the file.
+
+    space: bytes that must be free beforehand.
+    """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
     try:
-        if shutil.disk_usage(path.parent).free < _LEAST_SPACE:  # GDAL may lose a write on a full disk without a word
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        require_space(path, space)
         yield
     except InputError:
         raise
     except (OSError, RasterioError, CPLE_BaseError) as error:
         raise broken_write(path, str(getattr(error, "strerror", None) or error)) from error
+
+
+def require_space(path: Path, space: int) -> None:
+    """Raises OSError when fewer than `space` bytes are free: GDAL may lose a write on a full disk without a word."""
+    if shutil.disk_usage(path.parent).free < space:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def broken_write(path: Path, problem: str) -> InputError:

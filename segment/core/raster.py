@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,33 +66,48 @@ class Raster:
         gsd = self.ground_sampling_distance
         return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors, gsd)
 
-    @property
+    @cached_property
     def pixel_area(self) -> float | None:
-        """Square metres of one pixel where the CRS is projected, else None."""
+        """Square metres of every pixel where the CRS is projected and true to area, else None.
+
+        True to area: within 1 % of the geodesic area in the middle. UTM is, Mercator away from the equator is not.
+        """
         if self.crs is None or not self.crs.is_projected:
             return None
-        return abs(self.transform.determinant) * self.crs.linear_units_factor[1] ** 2
+        planar: float = abs(self.transform.determinant) * self.crs.linear_units_factor[1] ** 2
+        true = self._geodesic_areas(self.height // 2, self.height // 2 + 1)
+        return planar if true is None or abs(planar / true[0] - 1) < 0.01 else None
 
     def row_pixel_areas(self, start: int, stop: int) -> NDArray[np.float64] | None:
         """Square metres of a pixel in each of the rows, None without a CRS.
 
-        Where the CRS is geographic: geodesic on its ellipsoid, from the pixel in the middle of the row.
+        Where the CRS is not true to area: geodesic on its ellipsoid, from the pixel in the middle of the row.
         """
         if self.crs is None:
             return None
-        if self.pixel_area is not None:
-            return np.full(stop - start, self.pixel_area)
-        from pyproj import CRS
+        return self._geodesic_areas(start, stop) if self.pixel_area is None else np.full(stop - start, self.pixel_area)
 
-        geod = CRS.from_user_input(self.crs).get_geod()
-        if geod is None:
+    def _geodesic_areas(self, start: int, stop: int) -> NDArray[np.float64] | None:
+        geodetic = self.geodetic()
+        if geodetic is None:
             return None
+        to_degrees, geod = geodetic
         column, areas = self.width // 2, np.empty(stop - start)
         for i, row in enumerate(range(start, stop)):
             corners = [(column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1)]
-            lons, lats = zip(*(self.transform @ corner for corner in corners), strict=True)
-            areas[i] = abs(geod.polygon_area_perimeter(lons, lats)[0])
+            xs, ys = zip(*(self.transform @ corner for corner in corners), strict=True)
+            areas[i] = abs(geod.polygon_area_perimeter(*to_degrees(xs, ys))[0])
         return areas
+
+    def geodetic(self) -> tuple[Any, Any] | None:
+        """What turns (xs, ys) of the CRS into degrees, and its ellipsoid (pyproj.Geod); None where it has none."""
+        from pyproj import CRS, Transformer
+
+        crs = CRS.from_user_input(self.crs)
+        geod = crs.get_geod()
+        if geod is None or crs.geodetic_crs is None:
+            return None
+        return Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform, geod
 
     @property
     def ground_sampling_distance(self) -> float | None:
@@ -110,7 +126,9 @@ class Raster:
         """
         from rasterio.windows import Window
 
-        window = Window(column, row, self.width - column if width is None else width, self.height - row if height is None else height)
+        window = Window(
+            column, row, self.width - column if width is None else width, self.height - row if height is None else height
+        )
         with readable(self.path):
             # alpha comes in the same call: PNG would be decoded from its top again for another
             pixels = self._dataset.read([*self.bands, *self._alpha], window=window).transpose(1, 2, 0)
@@ -154,7 +172,9 @@ def readable(path: object) -> Iterator[None]:
         yield
     except (RasterioIOError, RasterioError) as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
-        raise InputError(f"{path}: must be a raster that can be read to its end. Received: {problem}. Get a whole copy.") from error
+        raise InputError(
+            f"{path}: must be a raster that can be read to its end. Received: {problem}. Get a whole copy."
+        ) from error
 
 
 @contextmanager

@@ -120,8 +120,9 @@ def displayable(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     8 bits stay as they are; other depths are stretched between their 2nd and 98th percentile.
     The first three bands are shown, one or two bands as grey.
     """
-    shown = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    shown: NDArray[Any] = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if shown.dtype == np.uint8:
         return shown
     low, high = np.percentile(shown, (2, 98))
-    return (255 * np.clip((shown - low) / max(high - low, 1e-12), 0, 1)).astype(np.uint8)
+    stretched: NDArray[Any] = np.clip((shown - low) / max(high - low, 1e-12), 0, 1)
+    return (255 * stretched).astype(np.uint8)

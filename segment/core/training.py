@@ -26,7 +26,7 @@ Row = dict[str, float]
 
 def dtype_policy(settings: TrainingSettings) -> str:
     """Keras' name for the precision of the computation: bfloat16 where asked for, or where a GPU profits."""
-    mixed = settings.mixed_precision == "on" or (settings.mixed_precision == "auto" and has_gpu())
+    mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
     return "mixed_bfloat16" if mixed else "float32"
 
 
@@ -76,7 +76,7 @@ def fit(
 ) -> list[Row]:
     """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
 
-    network: trained in place. dataset: a PyDataset with `epoch` and `batch_size`, each epoch of which depends on its number alone.
+    network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
     validate: called after each epoch. monitor: which of its figures to maximise; `save_best` is called when it rises.
     folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
     and ends as it would have without the break.
@@ -98,9 +98,7 @@ def fit(
         callbacks: list[Any] = [epochs]
         if settings.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
-        trainer.fit(
-            dataset, initial_epoch=len(history), epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks
-        )
+        trainer.fit(dataset, initial_epoch=len(history), epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return history
 
 
@@ -170,7 +168,7 @@ def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row]) -> Non
     path.parent.mkdir(exist_ok=True)
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
     with staged(path, overwrite=True) as partial, partial.open("wb") as file:
-        np.savez(file, history=np.array(json.dumps(history)), **arrays)  # type: ignore[arg-type]
+        np.savez(file, history=np.array(json.dumps(history)), **arrays)
 
 
 def load_checkpoint(path: Path, trainer: keras.Model) -> list[Row]:

@@ -51,11 +51,7 @@ def avenue(plan: Plan, eastward: bool) -> None:
                 plan.place_tree(point, rng.uniform(1.2, 2.2))
     for side in (-1, 1):
         plan.line("marking", (middle + normal * side * (width / 2 - 0.6))[inner], Material.MARKING, WHITE, 1)
-    lanes = (
-        (-width / 4 - 0.7, width / 4 + 0.7)
-        if width == 16.0
-        else ((0.0,) if width < 11 else (-width / 4, 0.0, width / 4))
-    )
+    lanes = (-width / 4 - 0.7, width / 4 + 0.7) if width == 16.0 else ((0.0,) if width < 11 else (-width / 4, 0.0, width / 4))
     for lane in lanes:
         line = middle + normal * lane
         for a, b in zip(line[inner][:-1], line[inner][1:], strict=True):
@@ -63,9 +59,7 @@ def avenue(plan: Plan, eastward: bool) -> None:
     for end in (4, -5):
         for offset in np.arange(-width / 2 + 0.9, width / 2 - 0.4, 1.2):
             centre, ahead = middle[end] + normal[end] * offset, step[end] / np.hypot(*step[end])
-            plan.line(
-                "marking", np.array([centre - ahead * 1.5, centre + ahead * 1.5]), Material.MARKING, WHITE, 2
-            )
+            plan.line("marking", np.array([centre - ahead * 1.5, centre + ahead * 1.5]), Material.MARKING, WHITE, 2)
     for k in range(5, 43):
         for side in (-1, 1):
             ahead = step[k] / np.hypot(*step[k])

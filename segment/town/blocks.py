@@ -59,11 +59,7 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
     width = min(rng.uniform(11, 15.5), (lot.width if wide else lot.height) - 3)
     depth = rng.uniform(10, 14)
     s, t = lot.centre
-    side = (
-        rng.choice((-1, 1))
-        * max(0.0, ((lot.width if wide else lot.height) - width) / 2 - 1.5)
-        * rng.uniform(0.3, 1)
-    )
+    side = rng.choice((-1, 1)) * max(0.0, ((lot.width if wide else lot.height) - width) / 2 - 1.5) * rng.uniform(0.3, 1)
     forth = front * ((lot.height if wide else lot.width) / 2 - depth / 2 - rng.uniform(4, 6.5))
 
     def place(a: float, b: float, w: float, h: float) -> tuple[float, float, float, float]:
@@ -259,9 +255,7 @@ def vacant(plan: Plan, block: Block) -> None:
     plan.fill("ground", plan.patch.outline(block), Material.SOIL, colour, 8)
     if block.width > 40 and block.height > 40:
         for offset in (0.0, 1.7):
-            way = plan.patch.line(
-                (block.left, block.top + 10 + offset), (block.right, block.bottom - 14 + offset)
-            )
+            way = plan.patch.line((block.left, block.top + 10 + offset), (block.right, block.bottom - 14 + offset))
             way = way + np.sin(np.linspace(0, 5, 16))[:, None] * np.array([0.0, 6.0])
             plan.line("ground", way, Material.SAND, plan.season.sand, 3)
         if rng.random() < 0.55:
@@ -275,13 +269,9 @@ def vacant(plan: Plan, block: Block) -> None:
             house(plan, *plot.centre, plot.width * 0.5, plot.height * 0.5, 5, (190, 186, 178), flat=True)
             for _ in range(6):
                 s, t = rng.uniform(plot.left, plot.right), rng.uniform(plot.top, plot.bottom)
-                plan.box(
-                    "ground", s, t, rng.uniform(2, 7), rng.uniform(2, 5), Material.GRAVEL, (150, 134, 112), 30
-                )
+                plan.box("ground", s, t, rng.uniform(2, 7), rng.uniform(2, 5), Material.GRAVEL, (150, 134, 112), 30)
         if rng.random() < 0.35:
-            pond(
-                plan, block.right - block.width * 0.25, block.bottom - block.height * 0.3, rng.uniform(6, 11)
-            )
+            pond(plan, block.right - block.width * 0.25, block.bottom - block.height * 0.3, rng.uniform(6, 11))
     for _ in range(int(block.width * block.height / 160)):
         plan.tree_in(block, 0.5, 1.5)
 
@@ -323,10 +313,10 @@ def parking(plan: Plan, block: Block) -> None:
 def pond(plan: Plan, s: float, t: float, radius: float) -> None:
     """A pond with a sandy shore, deeper towards its middle."""
     centre = plan.patch.at(s, t)[0]
+    if plan.to_bank(centre[None])[0] < 2 * radius:
+        return
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    waves = sum(
-        plan.rng.normal(0, 0.22 / k) * np.sin(k * angle + plan.rng.uniform(0, 6.3)) for k in range(2, 7)
-    )
+    waves = sum(plan.rng.normal(0, 0.22 / k) * np.sin(k * angle + plan.rng.uniform(0, 6.3)) for k in range(2, 7))
     outline = np.stack([np.cos(angle) * plan.rng.uniform(1, 1.5), np.sin(angle)], 1) * (1 + waves)[:, None]
     shades = (
         (1.0, plan.season.shallow),
@@ -342,10 +332,9 @@ def pond(plan: Plan, s: float, t: float, radius: float) -> None:
 
 def basin(plan: Plan, block: Block) -> None:
     """A retention or irrigation basin with a sloped edge."""
-    if block.width < 12 or block.height < 12:
+    outline = plan.patch.outline(block)
+    if block.width < 12 or block.height < 12 or not plan.is_free(outline):
         return
-    plan.fill("ground", plan.patch.outline(block), Material.GRAVEL, (160, 150, 132), 10)
+    plan.fill("ground", outline, Material.GRAVEL, (160, 150, 132), 10)
     plan.fill("ground", plan.patch.outline(block.shrunk(2)), Material.WATER, plan.season.shallow, 6)
-    plan.fill(
-        "ground", plan.patch.outline(block.shrunk(4)), Material.WATER, mean(plan.season.deep, (44, 82, 86)), 6
-    )
+    plan.fill("ground", plan.patch.outline(block.shrunk(4)), Material.WATER, mean(plan.season.deep, (44, 82, 86)), 6)

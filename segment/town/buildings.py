@@ -31,11 +31,7 @@ def house(
     if width < depth:
         corners = np.roll(corners, -1, axis=0)
     middle_a, middle_b = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
-    inset = (
-        0.0
-        if kind < 0.7
-        else 0.5 * min(1.0, np.hypot(*(corners[3] - corners[0])) / np.hypot(*(corners[1] - corners[0])))
-    )
+    inset = 0.0 if kind < 0.7 else 0.5 * min(1.0, np.hypot(*(corners[3] - corners[0])) / np.hypot(*(corners[1] - corners[0])))
     ridge_a, ridge_b = middle_a + (middle_b - middle_a) * inset, middle_b - (middle_b - middle_a) * inset
     faces = [[corners[0], corners[1], ridge_b, ridge_a], [corners[2], corners[3], ridge_a, ridge_b]]
     faces += [[corners[1], corners[2], ridge_b], [corners[3], corners[0], ridge_a]] if inset else []
@@ -75,16 +71,12 @@ def hall(plan: Plan, s: float, t: float, width: float, depth: float) -> None:
         plan.fill("roofs", np.array([a, a + along, b + along, b]), Material.METAL, times(colour, lit))
     for part in np.arange(0.04, 0.97, 3.0 / np.hypot(*along)):
         a = corners[0] + along * part
-        plan.line(
-            "roofs", np.array([a + across * 0.02, a + across * 0.98]), Material.METAL, times(colour, 0.94), 1
-        )
+        plan.line("roofs", np.array([a + across * 0.02, a + across * 0.98]), Material.METAL, times(colour, 0.94), 1)
     if plan.rng.random() < 0.6:
         for part in np.arange(0.1, 0.85, 9.0 / np.hypot(*along)):
             for k in range(2 * bays):
                 a = corners[0] + along * part + across * ((k + 0.3) / (2 * bays))
-                light = np.array(
-                    [a, a + along * 0.02, a + along * 0.02 + across * 0.2 / bays, a + across * 0.2 / bays]
-                )
+                light = np.array([a, a + along * 0.02, a + along * 0.02 + across * 0.2 / bays, a + across * 0.2 / bays])
                 plan.fill("roofs", light, Material.METAL, times(colour, 1.14))
 
 

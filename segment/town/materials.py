@@ -33,14 +33,14 @@ class Material(IntEnum):
 
 
 _PROPERTIES = {  # class, then relative brightness deviation: per pixel, and over about 1, 4 and 15 metres
-    Material.SOIL: (LAND, 0.05, 0.06, 0.06, 0.06),
+    Material.SOIL: (LAND, 0.03, 0.03, 0.09, 0.06),
     Material.SAND: (LAND, 0.03, 0.03, 0.05, 0.05),
-    Material.GRAVEL: (LAND, 0.09, 0.06, 0.04, 0.05),
-    Material.PAVEMENT: (LAND, 0.03, 0.03, 0.04, 0.04),
-    Material.GRASS: (VEGETATION, 0.07, 0.08, 0.07, 0.07),
+    Material.GRAVEL: (LAND, 0.12, 0.05, 0.04, 0.05),
+    Material.PAVEMENT: (LAND, 0.04, 0.02, 0.05, 0.03),
+    Material.GRASS: (VEGETATION, 0.09, 0.12, 0.05, 0.07),
     Material.CROP: (VEGETATION, 0.08, 0.09, 0.07, 0.06),
     Material.CROWN: (VEGETATION, 0.12, 0.24, 0.06, 0.05),
-    Material.ASPHALT: (ROAD, 0.03, 0.03, 0.035, 0.06),
+    Material.ASPHALT: (ROAD, 0.025, 0.02, 0.03, 0.06),
     Material.MARKING: (ROAD, 0.05, 0.08, 0.03, 0.05),
     Material.BRIDGE: (ROAD, 0.02, 0.02, 0.02, 0.03),
     Material.TILES: (BUILDING, 0.06, 0.04, 0.03, 0.02),

@@ -23,9 +23,9 @@ def spline_weights(fraction: Floats) -> Floats:
     """Cubic B-spline weights of the four lattice points around a position: (..., 4), rows sum to 1."""
     f = fraction[..., None]
     rest = 1 - f
-    weights: Floats = (
-        np.concatenate([rest**3, 3 * f**3 - 6 * f**2 + 4, 3 * rest**3 - 6 * rest**2 + 4, f**3], axis=-1) / 6
-    )
+    outer, inner = rest**3, 3 * rest**3 - 6 * rest**2 + 4
+    weights: Floats = np.concatenate([outer, 3 * f**3 - 6 * f**2 + 4, inner, f**3], axis=-1) / 6
+    return weights
 
 
 def noise(seed: int, ys: Floats, xs: Floats, cell: float) -> NDArray[np.float32]:

@@ -63,12 +63,7 @@ def _draw(target: NDArray[np.uint8], plan: Plan, layer: str, left: int, top: int
     side = target.shape[0] * SUBPIXELS
     reach = 60 * SUBPIXELS
     boxes = plan.boxes[layer] - np.concatenate([origin, origin])
-    seen = (
-        (boxes[:, 0] < side + reach)
-        & (boxes[:, 1] < side + reach)
-        & (boxes[:, 2] > -reach)
-        & (boxes[:, 3] > -reach)
-    )
+    seen = (boxes[:, 0] < side + reach) & (boxes[:, 1] < side + reach) & (boxes[:, 2] > -reach) & (boxes[:, 3] > -reach)
     for k in np.flatnonzero(seen):
         shape = shapes[k]
         points = shape.points - origin

@@ -60,8 +60,7 @@ class Plan:
         """Grow the trees and measure the shapes, once everything is drawn."""
         self.trees = self._grow_trees()
         self.boxes = {
-            name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes])
-            for name, shapes in self.layers.items()
+            name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes]) for name, shapes in self.layers.items()
         }
 
     def fill(self, layer: str, points: Floats, material: Material, colour: Color, spread: int = 0) -> None:
@@ -99,9 +98,7 @@ class Plan:
         along, across = along / np.hypot(*along), across / np.hypot(*across)
         if self.to_bank(centre[None])[0] < 1.5 and not on_bridge:
             return
-        corners = (
-            np.array([-1, 1, 1, -1])[:, None] * along * 2.2 + np.array([-1, -1, 1, 1])[:, None] * across * 0.9
-        )
+        corners = np.array([-1, 1, 1, -1])[:, None] * along * 2.2 + np.array([-1, -1, 1, 1])[:, None] * across * 0.9
         colour = self.jitter(VEHICLES[self.rng.integers(len(VEHICLES))], 10)
         self.fill("vehicles", centre + corners, Material.VEHICLE, colour)
         window = corners * np.array(0.62) + along * 0.25
@@ -130,9 +127,7 @@ class Plan:
 
     def _grow_trees(self) -> Floats:
         """All trees on dry ground, with heights and colours."""
-        planted, placed = (
-            np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed)
-        )
+        planted, placed = (np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed))
         at = np.concatenate([self.patch.at(planted[:, 0], planted[:, 1]), placed[:, :2]])
         radius = np.concatenate([planted[:, 2], placed[:, 2]])[:, None]
         low, high = np.array(self.season.crown, np.float64)

@@ -120,10 +120,7 @@ class Patch:
         """Corners (4, 2) of a rectangle about (s, t) that is aligned with the streets."""
         centre, across, down = self.frame(s, t)
         return np.array(
-            [
-                centre + across * width * i + down * height * j
-                for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
-            ]
+            [centre + across * width * i + down * height * j for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
         )
 
     def outline(self, block: Block) -> Floats:
@@ -155,9 +152,7 @@ def divide(
     blocks: list[Block] = []
     streets: list[Street] = []
 
-    def cut(
-        left: float, top: float, right: float, bottom: float, edges: tuple[float, ...], width: float
-    ) -> None:
+    def cut(left: float, top: float, right: float, bottom: float, edges: tuple[float, ...], width: float) -> None:
         excess = np.array([(right - left) / longest, (bottom - top) / deepest])
         if excess.max() <= 1:
             blocks.append(Block(left + edges[0], top + edges[1], right - edges[2], bottom - edges[3]))

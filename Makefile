@@ -1,0 +1,27 @@
+# make demo: from nothing to a scored land-cover map. make test: all tests. Both make .venv on first use.
+.PHONY: demo test lint clean
+
+# the first Python of 3.11 or 3.12 that starts
+PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+demo: .venv/.installed
+	@.venv/bin/python examples/demo.py
+
+test: .venv/.installed
+	@.venv/bin/python -m pytest -q
+
+lint: .venv/.installed
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+.venv/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed, none was found: install one and type make again." >&2; exit 2; }
+	@echo "installing into .venv (once, about 1 GB) ..."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv demo

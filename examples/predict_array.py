@@ -1,0 +1,25 @@
+"""A model on pixels that are in memory already: python examples/predict_array.py PICTURE MODEL_FOLDER"""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import segment
+
+
+def main(picture: Path, folder: Path) -> np.ndarray:
+    """Class indices (rows, columns) of the first tile of a picture."""
+    model = segment.load_model(folder)
+    print(model)
+    pixels = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)[: model.info.tile, : model.info.tile]
+    probabilities = model.predict(pixels[None])[0]
+    labels = probabilities.argmax(axis=-1)
+    for index, name in enumerate(model.info.palette.names):
+        print(f"{name:12} {np.mean(labels == index):6.1%}")
+    return labels
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:3]))

@@ -1,0 +1,206 @@
+"""The commands as a user types them: help, results, one-line errors, exit statuses, nothing half-written."""
+
+import ast
+import errno
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from segment import cli
+from segment.core.command import run
+from segment.core.errors import InputError
+
+from .conftest import two_class_scene, write_raster
+
+COMMANDS = ["sample", "tile", "train", "evaluate", "predict"]
+QUICK = [
+    "--set",
+    "model.backbone=resnet18",
+    "--set",
+    "data.tile=64",
+    "--set",
+    "training.batch_size=4",
+    "--set",
+    "training.epochs=1",
+]
+
+
+def call(command: str, *arguments: object) -> int:
+    return run(getattr(cli, command).__wrapped__, [str(a) for a in arguments])
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_because_nothing_heavy_is_loaded(command):
+    code = (
+        "import sys, segment.cli\n"
+        f"try: sys.argv = ['segment-{command}', '--help']; segment.cli.{command}()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'keras', 'tensorflow', 'cv2', 'rasterio', 'matplotlib', 'albumentations', 'pydantic'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert "--quiet" in shown.stdout and "--debug" in shown.stdout
+
+
+def test_importing_segment_loads_nothing_heavy():
+    code = "import segment, sys; assert not {'keras', 'tensorflow', 'numpy', 'rasterio'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_imports_point_one_way():
+    """cli -> work -> core; core imports neither package, segment never imports classify."""
+    root = Path(__file__).parents[1]
+    for path in [*root.glob("segment/**/*.py"), *root.glob("classify/**/*.py")]:
+        package, core = path.relative_to(root).parts[0], "core" in path.relative_to(root).parts
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if core and name.startswith(("segment", "classify")):
+                    assert name.startswith("segment.core"), f"{path}: {name}"
+                if package == "segment":
+                    assert not name.startswith("classify"), f"{path}: {name}"
+                if package == "classify" and name.startswith("segment"):
+                    assert name.startswith("segment.core"), f"{path}: {name}"
+                assert not name.endswith(".cli"), f"{path}: {name}"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    """What a new user makes, with the commands alone: a scene, tiles, a run, scores and a map."""
+    folder = tmp_path_factory.mktemp("work")
+    for seed in (1, 2):
+        assert call("sample", folder / f"town{seed}", "--size", 128, "--seed", seed) == 0
+        town = folder / f"town{seed}"
+        assert (
+            call("tile", town / "scene.tif", "--mask", town / "truth.tif", "--output", folder / "tiles" / town.name, "--size", 64)
+            == 0
+        )
+    assert call("train", folder / "tiles", "--output", folder / "run", *QUICK) == 0
+    return folder
+
+
+def test_the_commands_in_a_row(work, capsys):
+    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores") == 0
+    assert "mean Jaccard" in capsys.readouterr().out
+    assert json.loads((work / "scores" / "report.json").read_text())["pixels"] > 0
+    town = work / "town1"
+    assert (
+        call("predict", town / "scene.tif", "--model", work / "run", "--output", work / "map", "--truth", town / "truth.tif") == 0
+    )
+    assert "Jaccard" in capsys.readouterr().out
+    with rasterio.open(work / "map" / "scene_classes.tif") as file, rasterio.open(town / "scene.tif") as scene:
+        assert (file.shape, file.crs, file.transform) == (scene.shape, scene.crs, scene.transform)
+
+
+def test_quiet_prints_nothing(work, capsys):
+    assert call("sample", work / "quiet", "--size", 64, "--quiet") == 0
+    shown = capsys.readouterr()
+    assert shown.out == shown.err == ""
+
+
+def test_resume_takes_the_runs_own_settings(work, capsys):
+    assert call("train", work / "tiles", "--output", work / "run", "--resume", "--set", "training.epochs=2") == 0
+    assert "epoch 2/2" in capsys.readouterr().out
+
+
+def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
+    gray = write_raster(tmp_path / "gray.tif", np.zeros((64, 64, 1), np.uint16))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.txt").write_text("no raster")
+    small = write_raster(tmp_path / "small.tif", two_class_scene(64, 64)[0])
+    scene, model = work / "town1" / "scene.tif", work / "run"
+    cases = [
+        (["train", tmp_path / "empty", "--output", tmp_path / "out"], ["empty", "images"]),
+        (["train", work / "tiles", "--output", work / "run"], ["--overwrite"]),
+        (["train", work / "tiles", "--output", tmp_path / "out", "--set", "training.epoch=1"], ["'training.epoch'", "'epochs'"]),
+        (["train", work / "tiles", "--output", tmp_path / "out", "--config", tmp_path / "no.yaml"], ["no.yaml"]),
+        (["train", work / "tiles"], ["--output"]),
+        (["train", work / "tiles", "--output", tmp_path / "out", "--sett", "x"], ["--sett"]),
+        (["predict", tmp_path / "no.tif", "--model", model, "--output", tmp_path / "out"], ["no.tif", "no such file"]),
+        (["predict", tmp_path / "note.txt", "--model", model, "--output", tmp_path / "out"], ["note.txt"]),
+        (["predict", gray, "--model", model, "--output", tmp_path / "out"], ["3 bands of uint8", "1 band of uint16"]),
+        (["predict", scene, "--model", tmp_path / "empty", "--output", tmp_path / "out"], ["empty", "model"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--bands", "a,b"], ["--bands", "'a,b'"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--tile", 100], ["100", "32"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small], ["small.tif", "64x64"]),
+        (["predict", scene, small, "--model", model, "--output", tmp_path / "out", "--truth", small], ["--truth"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "note.txt"], ["note.txt"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--overlap", 2], ["--overlap"]),
+        (["evaluate", tmp_path / "empty", "--model", model], ["empty"]),
+        (["sample", work / "town1"], ["--overwrite"]),
+        (["sample", tmp_path / "out", "--size", 0], ["--size"]),
+        (["tile", scene, "--mask", small, "--output", tmp_path / "out"], ["small.tif"]),
+    ]
+    for arguments, words in cases:
+        before = sorted(tmp_path.rglob("*"))
+        assert call(*arguments) == 2, arguments
+        shown = capsys.readouterr()
+        line = one_line(shown.err)
+        assert line.startswith(f"segment-{arguments[0]}: ") and all(word in line for word in words), line
+        assert sorted(tmp_path.rglob("*")) == before, arguments
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path, capsys):
+    assert call("evaluate", tmp_path, "--model", tmp_path, "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error, status, words",
+    [
+        (InputError("rule. Received x. Cure."), 2, ["rule"]),
+        (OSError(errno.ENOSPC, "No space left on device", "map.tif"), 2, ["map.tif", "No space left", "Free"]),
+        (PermissionError(errno.EACCES, "Permission denied", "out"), 2, ["out", "Permission denied"]),
+        (KeyboardInterrupt(), 2, ["stopped"]),
+        (ZeroDivisionError("division\nby zero"), 1, ["fault of ours", "ZeroDivisionError"]),
+    ],
+)
+def test_every_error_is_one_line(error, status, words, capsys):
+    def sample() -> None:
+        raise error
+
+    sample.__module__ = "segment.cli"
+    assert run(sample, []) == status
+    line = one_line(capsys.readouterr().err)
+    assert line.startswith("segment-sample: ") and all(word in line for word in words)
+
+
+def test_a_full_disk_leaves_nothing(work, tmp_path):
+    """A limit on file sizes stands in for the full disk: writes fail half way, as they would there."""
+    code = "import resource, sys, segment.cli\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\nsegment.cli.sample()"
+    command = [sys.executable, "-c", code, str(tmp_path / "town"), "--size", "256"]
+    failed = subprocess.run(command, capture_output=True, text=True)
+    assert failed.returncode == 2 and "town" in one_line(failed.stderr), failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    command = [sys.executable, "-c", "import segment.cli; segment.cli.sample()", str(tmp_path / "town"), "--size", "20000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.iterdir()) and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "stopped" in one_line(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_console_scripts_are_installed():
+    for command in COMMANDS:
+        assert (Path(sys.executable).parent / f"segment-{command}").exists()
