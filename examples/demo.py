@@ -15,7 +15,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "segment" / "sample.yaml"
 def main(folder: Path, town_size: int = 1024, scene_size: int = 2048, settings: Sequence[str] = ()) -> segment.SceneMap:
     load_keras()
     with progress_bar(quiet=False) as progress:
-        for seed in range(1, 7):
+        for seed in range(1, 31):
             town, tiles = folder / "towns" / f"town{seed}", folder / "tiles" / f"town{seed}"
             if not town.exists():
                 progress.say(f"drawing {town.name}, {town_size} x {town_size} px")
@@ -24,7 +24,7 @@ def main(folder: Path, town_size: int = 1024, scene_size: int = 2048, settings: 
                 segment.cut_scene(town / "scene.tif", town / "truth.tif", tiles)
         run = folder / "run"
         if not (run / "report.html").exists():
-            progress.say("training a U-Net with ResNet34 encoder on five of them, from nothing; the sixth validates")
+            progress.say("training a U-Net with ResNet34 encoder on most of them, from nothing; a tenth validates")
             config = segment.load_settings(segment.Config, CONFIG, settings)
             progress.say(str(segment.train(folder / "tiles", run, config, resume=run.exists(), progress=progress)))
         scene = folder / "new-town"

@@ -112,7 +112,11 @@ def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scen
         "transform": scene.transform @ Affine.translation(column, row),
         "compress": "deflate",
     }
-    with writable(path), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as file:
+    with (
+        writable(path, space=2 * pixels.nbytes),
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **profile) as file,
+    ):
         file.write(pixels.transpose(2, 0, 1))
         if not valid.all():
             file.write_mask(valid)

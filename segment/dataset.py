@@ -24,11 +24,12 @@ from segment.tiles import Pair, Part, Patch, decode_mask
 class TilePixels:
     """Pixels and class indices of pairs, with the most recently used ones kept in memory.
 
-    megabytes: at most this much is kept. Safe to use from several threads.
+    megabytes: at most this much is kept. names: classes to count the indices by, if not the palette's.
+    Safe to use from several threads.
     """
 
-    def __init__(self, palette: Palette, undeclared: Undeclared, megabytes: int):
-        self._palette, self._undeclared, self._limit = palette, undeclared, megabytes * 2**20
+    def __init__(self, palette: Palette, undeclared: Undeclared, megabytes: int, names: Sequence[str] | None = None):
+        self._palette, self._undeclared, self._names, self._limit = palette, undeclared, names, megabytes * 2**20
         self._kept: OrderedDict[Path, tuple[NDArray[Any], NDArray[np.uint8]]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -39,7 +40,7 @@ class TilePixels:
             if pair.image in self._kept:
                 self._kept.move_to_end(pair.image)
                 return self._kept[pair.image]
-        image, _, mask, _ = _read(pair, self._palette, self._undeclared)
+        image, _, mask, _ = _read(pair, self._palette, self._undeclared, self._names)
         with self._lock:
             if pair.image not in self._kept:
                 self._kept[pair.image] = image, mask
@@ -50,11 +51,13 @@ class TilePixels:
         return image, mask
 
 
-def _read(pair: Pair, palette: Palette, undeclared: Undeclared) -> tuple[Any, Any, NDArray[np.uint8], Counter[str]]:
+def _read(
+    pair: Pair, palette: Palette, undeclared: Undeclared, names: Sequence[str] | None = None
+) -> tuple[Any, Any, NDArray[np.uint8], Counter[str]]:
     """Image, where it is valid, class indices (ignored where it is not), and the count of undeclared values."""
     with open_raster(pair.image) as raster:
         image, valid = raster.read()
-    mask, unknown = decode_mask(pair.mask, palette, undeclared)
+    mask, unknown = decode_mask(pair.mask, palette, undeclared, names)
     mask[~valid] = IGNORED
     return image, valid, mask, unknown
 

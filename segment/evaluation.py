@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.output import refuse_existing, staged
-from segment.core.palette import Palette
 from segment.core.progress import Progress, Silent
 from segment.core.runtime import Model
 from segment.dataset import TileDataset, TilePixels
@@ -95,19 +94,18 @@ def evaluate(
             f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
             "Export the images so, or use another model."
         )
-    palette = class_table(tiles, pairs, info.palette)
-    pixels = TilePixels(palette, "ignore", megabytes=0)
+    palette = find_palette(tiles, pairs) or info.palette
+    pixels = TilePixels(palette, "ignore", megabytes=0, names=info.palette.names)
     dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size)
     evaluation = score_patches(model.predict, dataset, info.palette.names, progress)
+    if not evaluation.report["pixels"]:
+        raise InputError(
+            f"{tiles}: masks must hold classes of the model ({', '.join(info.palette.names)}). Received none. "
+            "Lay the masks' own classes.yaml beside them, with the model's class names."
+        )
     if output is not None:
         with staged(Path(output), overwrite) as folder:
             folder.mkdir()
             (folder / "report.json").write_text(json.dumps(evaluation.report, indent=2))
             write_scores(folder / "report.html", f"{info.name} on {tiles.name}", evaluation, dataset, model.predict, info.palette)
     return evaluation
-
-
-def class_table(tiles: Path, pairs: Any, palette: Palette) -> Palette:
-    """How masks are read: by classes.yaml beside them, in the order of the model's classes, or by the model's own table."""
-    beside = find_palette(tiles, pairs)
-    return palette if beside is None else beside.reordered(palette.names)

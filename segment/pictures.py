@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster
+from segment.core.report import displayable
 from segment.maps import write_sidecar
 
 LARGEST = 4096
@@ -56,24 +57,10 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
 
 
 def read_photograph(scene: Raster, height: int, width: int, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The scene as a picture (height, width, 3): its first three bands, or the first as grey; pale where not valid.
-
-    Anything but 8 bits is stretched, each band from its 2nd to its 98th percentile.
-    """
-    pixels = scene.read_reduced(height, width)
-    pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    if pixels.dtype != np.uint8:
-        pixels = np.stack([_stretch(pixels[..., band], valid) for band in range(3)], axis=2)
-    pixels[~valid] = _NODATA_GREY
-    return np.ascontiguousarray(pixels)
-
-
-def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    seen = band[valid & np.isfinite(band)]
-    low, high = np.percentile(seen, (2, 98)) if len(seen) else (0, 1)
-    scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
-    stretched: NDArray[np.uint8] = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
-    return stretched
+    """The scene as a picture (height, width, 3), see `displayable`; pale where not valid."""
+    picture = displayable(scene.read_reduced(height, width), valid)
+    picture[~valid] = _NODATA_GREY
+    return picture
 
 
 def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:

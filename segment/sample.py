@@ -117,7 +117,7 @@ def write_sample(
     """
     if min(height, width) < 1 or seed < 0:
         raise InputError(f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed {seed}. Change them.")
-    with staged(Path(folder), overwrite) as partial, writable(Path(folder)):
+    with staged(Path(folder), overwrite) as partial, writable(Path(folder), space=5 * height * width):
         partial.mkdir()
         save_palette(Palette(SAMPLE_CLASSES), partial / "classes.yaml")
         _write_rasters(partial, Town(height, width, seed), progress)

@@ -172,12 +172,15 @@ def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
     return sorted(groups["train"] & (groups["val"] | groups["test"]))
 
 
-def decode_mask(path: Path, palette: Palette, undeclared: Undeclared = "ignore") -> tuple[NDArray[np.uint8], Counter[str]]:
+def decode_mask(
+    path: Path, palette: Palette, undeclared: Undeclared = "ignore", names: Sequence[str] | None = None
+) -> tuple[NDArray[np.uint8], Counter[str]]:
     """A mask file as class indices (rows, columns) uint8, 255 ignored, and a count of undeclared values.
 
+    names: classes to count the indices by, if not the palette's (see `Palette.decode`).
     Raises InputError when `undeclared` is "refuse" and there are any.
     """
-    indices, unknown = palette.decode(read_mask(path))
+    indices, unknown = palette.decode(read_mask(path), names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")

@@ -24,21 +24,16 @@ class Truth:
     """
 
     def __init__(self, mask: Mask, palette: Palette):
-        self._mask, self._palette = mask, palette
-        self._classes = np.arange(256, dtype=np.uint8)
-        self.undeclared: Counter[str] = Counter()
         table = Path(mask.path).with_name("classes.yaml")
-        if table.is_file():
-            self._palette = load_palette(table)
-            known = {name.casefold(): index for index, name in enumerate(palette.names)}
-            own = [known.get(name.casefold(), IGNORED) for name in self._palette.names]
-            self._classes = np.array(own + [IGNORED] * (256 - len(own)), np.uint8)
+        self._mask, self._names = mask, palette.names
+        self._palette = load_palette(table) if table.is_file() else palette
+        self.undeclared: Counter[str] = Counter()
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Class indices (rows, width) of some rows, 255 where ignored. Raises InputError when they cannot be decoded."""
-        indices, undeclared = self._palette.decode(self._mask.read(start, stop - start))
+        indices, undeclared = self._palette.decode(self._mask.read(start, stop - start), self._names)
         self.undeclared += undeclared
-        return self._classes[indices]
+        return indices
 
     def check(self) -> None:
         """Reads it once to the end. Raises InputError when it cannot be read or holds none of the classes."""

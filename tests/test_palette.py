@@ -40,12 +40,10 @@ def test_table_survives_its_file(tmp_path):
     assert load_palette(tmp_path / "classes.yaml") == Palette(CLASSES)
 
 
-def test_reordered_takes_another_tables_order():
-    palette = Palette(CLASSES).reordered(["water"])
-    assert palette.names == ["water"]
-    assert palette.decode(np.array([[0, 7]], np.uint8)[..., None])[0].tolist() == [[IGNORED, 0]]
-    with pytest.raises(InputError, match="'road'"):
-        Palette(CLASSES).reordered(["road"])
+def test_indices_can_count_by_another_tables_classes():
+    indices, undeclared = Palette(CLASSES).decode(np.array([[0, 7, 9]], np.uint8)[..., None], ["road", "Water"])
+    assert indices.tolist() == [[IGNORED, 1, IGNORED]]
+    assert not undeclared
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def test_tiles_without_a_valid_pixel_are_not_predicted(tmp_path: Path) -> None:
     model = FakeModel()
     seen: list[tuple[int, int]] = []
     scene = write_raster(tmp_path / "corner.tif", pixels, nodata=0)
-    result = predict_scene(scene, model, tmp_path, batch_size=1, progress=lambda done, total: seen.append((done, total)))
+    tell = lambda done, total: seen.append((done, total))  # noqa: E731
+    result = predict_scene(scene, model, tmp_path, overlap=0.5, batch_size=1, progress=tell)
     assert 0 < model.tiles < 10
     assert seen[-1] == (100, 100)
     assert seen == sorted(seen)

@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Console, Progress, Silent
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -38,7 +39,7 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
     """
     name = "-".join((function.__module__.split(".")[0], function.__name__))
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(function)
+    app.command()(_interruptible(function))
     command = typer.main.get_command(app)
     assert isinstance(command, TyperCommand)
     debug = "--debug" in arguments
@@ -47,8 +48,6 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
         return DONE
     except InputError as error:
         return _fail(name, str(error), INPUT_FAULT, debug)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail(name, "stopped. Nothing half-written was kept.", INPUT_FAULT, debug)
     except OSError as error:
         return _fail(name, _explain(error), INPUT_FAULT, debug)
     except Exception as error:
@@ -58,6 +57,19 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
         return _fail(
             name, f"a fault of ours, please report it: {type(error).__name__}: {problem} (see --debug)", OUR_FAULT, debug
         )
+
+
+def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with Ctrl-C as an error like others: left to itself, typer would make a success of it."""
+
+    @wraps(function)
+    def guarded(**arguments: Any) -> None:
+        try:
+            function(**arguments)
+        except KeyboardInterrupt as error:
+            raise Interrupted("stopped. Nothing half-written was kept.") from error
+
+    return guarded
 
 
 def _fail(name: str, message: str, status: int, debug: bool) -> int:

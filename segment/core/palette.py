@@ -79,19 +79,6 @@ class Palette:
     def __repr__(self) -> str:
         return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
 
-    def reordered(self, names: Sequence[str]) -> "Palette":
-        """This table with the classes `names` in that order, and its further classes ignored.
-
-        Raises InputError when the table lacks one of them.
-        """
-        known = {c.name: c for c in self.table}
-        for name in names:
-            if name not in known:
-                raise InputError(f"The class table must hold {name!r}. Received {', '.join(known)}. Add it to classes.yaml.")
-        chosen = [known[name].model_copy(update={"ignore": False}) for name in names]
-        others = [c.model_copy(update={"ignore": True}) for c in self.table if c.name not in names]
-        return Palette([*chosen, *others])
-
     def values(self) -> NDArray[np.uint8]:
         """Look-up table (256,) from class index to class value; 255 stays 255."""
         lut = np.full(256, IGNORED, np.uint8)
@@ -104,22 +91,26 @@ class Palette:
         lut[: len(self)] = [(*c.rgb, 255) for c in self.classes]
         return lut
 
-    def decode(self, mask: NDArray[np.generic]) -> tuple[NDArray[np.uint8], Counter[str]]:
+    def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
         """Class indices of a mask as it was read.
 
         mask: (rows, columns, bands) of integers; one band holds class values, three or four hold class colours.
+        names: classes to count the indices by, those of another table (case does not matter); classes that are
+        not among them are ignored. By default this table's own.
         Returns the indices (rows, columns) uint8, 255 where ignored, and how many pixels hold each value
         or "#RRGGBB" that the table does not name (255 in one band is nodata and not counted).
         """
         if mask.ndim != 3 or mask.shape[2] not in (1, 3, 4):
             raise InputError(f"Masks have one band (values) or three (colours). Received shape {mask.shape}. Export them so.")
+        wanted = dict.fromkeys((name.casefold() for name in self.names), IGNORED)
+        wanted |= {name.casefold(): index for index, name in enumerate(names or self.names)}
         if mask.shape[2] == 1:
-            keys, known = mask[..., 0], {int(c.value or 0): i for i, c in enumerate(self.classes)}
+            keys, known = mask[..., 0], {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
             silent = {IGNORED} | {int(c.value or 0) for c in self.ignored}
         else:
             red, green, blue = (mask[..., b].astype(np.uint32) for b in range(3))
             keys = red << 16 | green << 8 | blue
-            known = {int(c.color[1:], 16): i for i, c in enumerate(self.classes)}
+            known = {int(c.color[1:], 16): wanted[c.name.casefold()] for c in self.classes}
             silent = {int(c.color[1:], 16) for c in self.ignored}
         present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
         indices = np.array([known.get(int(k), IGNORED) for k in present], np.uint8)[inverse].reshape(keys.shape)

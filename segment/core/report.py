@@ -114,15 +114,22 @@ def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> "Figure":
     return figure
 
 
-def displayable(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Pixels (rows, columns, bands) as RGB (rows, columns, 3) uint8 to look at.
+def displayable(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+    """Pixels (rows, columns, bands) as RGB (rows, columns, 3) uint8 to look at: the first three bands, or the first as grey.
 
-    8 bits stay as they are; other depths are stretched between their 2nd and 98th percentile.
-    The first three bands are shown, one or two bands as grey.
+    8 bits stay as they are; in other depths each band is stretched from the 2nd to the 98th percentile of its
+    valid (rows, columns) and finite values.
     """
     shown: NDArray[Any] = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if shown.dtype == np.uint8:
-        return shown
-    low, high = np.percentile(shown, (2, 98))
-    stretched: NDArray[Any] = np.clip((shown - low) / max(high - low, 1e-12), 0, 1)
-    return (255 * stretched).astype(np.uint8)
+        return np.ascontiguousarray(shown)
+    seen = np.ones(shown.shape[:2], bool) if valid is None else valid
+    return np.stack([_stretch(shown[..., band], seen) for band in range(3)], axis=2)
+
+
+def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    seen = band[valid & np.isfinite(band)]
+    low, high = np.percentile(seen, (2, 98)) if len(seen) else (0, 1)
+    scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
+    stretched: NDArray[np.uint8] = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    return stretched
