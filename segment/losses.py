@@ -65,7 +65,7 @@ def focal(truth: Any, probabilities: Any, weights: Any, gamma: float) -> Any:
     p = ops.clip(ops.sum(one_hot * probabilities, axis=-1), _SMALLEST, 1.0)
     # the clip below keeps the gradient finite where p reaches 1 and gamma is below 1
     hardness = ops.power(ops.clip(1.0 - p, _SMALLEST, 1.0), gamma) if gamma else 1.0
-    loss = -ops.sum(one_hot * weights, axis=-1) * hardness * ops.log(p)
+    loss = -ops.sum(one_hot * ops.convert_to_tensor(weights), axis=-1) * hardness * ops.log(p)
     return ops.sum(loss * scored) / ops.maximum(ops.sum(scored), 1.0)
 
 
@@ -106,5 +106,5 @@ def _sums(truth: Any, probabilities: Any) -> tuple[Any, Any, Any]:
 
 def _over_present(losses: Any, true: Any, weights: Any) -> Any:
     """Weighted mean over the classes that the batch's truth holds: absent ones have no overlap to learn from."""
-    shares = weights * ops.cast(true > 0, losses.dtype)
+    shares = ops.convert_to_tensor(weights) * ops.cast(true > 0, losses.dtype)
     return ops.sum(losses * shares) / ops.maximum(ops.sum(shares), _SMALLEST)

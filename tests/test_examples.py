@@ -4,7 +4,11 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import rasterio
+
+from .conftest import write_raster
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = ["model.backbone=resnet18", "data.tile=64", "training.epochs=1"]
@@ -30,3 +34,15 @@ def test_the_examples_in_a_row(tmp_path):
     areas = load("map_scene").main(demo / "new-town" / "scene.tif", demo / "run", tmp_path / "map")
     assert sum(areas.values()) == pytest.approx(300 * 300 * 0.09)
     assert load("predict_array").main(demo / "new-town" / "scene.tif", demo / "run").shape == (64, 64)
+
+
+def test_parts_are_put_back_in_reading_order(tmp_path):
+    for part in range(9):
+        size = (20 + (part == 4), 30 + (part == 2), 3)
+        write_raster(tmp_path / "t" / "images" / f"p{part}.png", np.full(size, part, np.uint8))
+        write_raster(tmp_path / "t" / "masks" / f"p{part}.png", np.full(size, part * 10, np.uint8))
+    load("join_parts").main(tmp_path / "t", tmp_path / "joined")
+    for name, factor in (("scene", 1), ("truth", 10)):
+        with rasterio.open(tmp_path / "joined" / f"{name}.tif") as file:
+            assert file.shape == (60, 90)
+            assert file.read(1)[10::20, 15::30].tolist() == [[factor * (3 * r + c) for c in range(3)] for r in range(3)]

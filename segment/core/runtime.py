@@ -42,4 +42,11 @@ def has_gpu() -> bool:
     """Whether the Keras backend in use sees a GPU."""
     import keras
 
-    return bool(keras.distribution.list_devices("gpu"))
+    if keras.backend.backend() == "torch":  # has no list of devices in Keras
+        import torch
+
+        return bool(torch.cuda.is_available())
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except RuntimeError:  # JAX without a GPU
+        return False

@@ -166,7 +166,7 @@ class _Epochs(keras.callbacks.Callback):
 def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row]) -> None:
     """Everything that training needs to go on, in one file: weights, random states, optimiser, history."""
     path.parent.mkdir(exist_ok=True)
-    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_state(trainer))}
+    arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(trainer))}
     with staged(path, overwrite=True) as partial, partial.open("wb") as file:
         np.savez(file, history=np.array(json.dumps(history)), **arrays)
 

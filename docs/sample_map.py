@@ -1,0 +1,31 @@
+"""Draws docs/sample-map.jpg from what `make demo` leaves in the folder demo: scene, truth, map and a legend."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segment.core.palette import Palette
+from segment.core.raster import open_raster
+from segment.pictures import draw_legend
+from segment.sample import SAMPLE_CLASSES
+
+PANEL, GAP = 640, 12
+
+palette = Palette(SAMPLE_CLASSES)
+with (
+    open_raster(Path("demo/new-town/scene.tif")) as scene,
+    open_raster(Path("demo/new-town/truth.tif")) as truth,
+    open_raster(Path("demo/map/scene_classes.tif")) as classes,
+):
+    photograph = scene.read()[0]
+    maps = [palette.colors()[palette.decode(raster.read()[0])[0]][..., :3] for raster in (truth, classes)]
+shrunk = [cv2.resize(photograph, (PANEL, PANEL), interpolation=cv2.INTER_AREA)]
+shrunk += [cv2.resize(picture, (PANEL, PANEL), interpolation=cv2.INTER_NEAREST) for picture in maps]
+gap = np.full((PANEL, GAP, 3), 255, np.uint8)
+row = np.hstack([shrunk[0], gap, shrunk[1], gap, shrunk[2]])
+report = json.loads(Path("demo/map/scene_report.json").read_text())
+shares = {name: n / sum(report["pixels_by_class"].values()) for name, n in report["pixels_by_class"].items()}
+picture = np.vstack([row, draw_legend(palette, shares, row.shape[1])])
+cv2.imwrite("docs/sample-map.jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
