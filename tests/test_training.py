@@ -147,6 +147,17 @@ def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path)
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
 
 
+def test_tensorboard_gets_the_scores_or_says_what_is_missing(tile_folder, tmp_path, monkeypatch):
+    root, settings = tile_folder(), config("training.epochs=1", "training.tensorboard=true")
+    segment.train(root, tmp_path / "run", settings)
+    logs = b"".join(file.read_bytes() for file in (tmp_path / "run" / "tensorboard").rglob("events*"))
+    assert b"epoch_loss" in logs and b"epoch_jaccard" in logs
+    monkeypatch.setattr("segment.core.training.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install"):
+        segment.train(root, tmp_path / "other", settings)
+    assert not (tmp_path / "other").exists()
+
+
 def test_examples_are_best_median_and_worst():
     scores = [0.5, 0.9, float("nan"), 0.1, 0.7, 0.3]
     assert choose_examples(scores, each=1) == [("best", 1), ("median", 0), ("worst", 3)]

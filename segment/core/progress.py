@@ -1,5 +1,6 @@
 """What long work tells of itself: lines and bars."""
 
+import sys
 from typing import Protocol
 
 
@@ -42,7 +43,8 @@ class Console:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        self._bars = RichProgress(*columns, console=RichConsole(stderr=True), transient=True)
+        console = RichConsole(stderr=True)
+        self._bars = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._tasks: dict[str, int] = {}
 
     def __enter__(self) -> "Console":
@@ -53,7 +55,7 @@ class Console:
         self._bars.stop()
 
     def say(self, line: str) -> None:
-        if self._bars.console.is_terminal:
+        if self._bars.console.is_terminal and sys.stdout.isatty():  # above the bars
             self._bars.console.print(line, markup=False, highlight=False)
         else:
             print(line, flush=True)

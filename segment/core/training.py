@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,18 @@ def fit(
     if len(history) < settings.epochs and not epochs.has_stalled():
         callbacks: list[Any] = [epochs]
         if settings.tensorboard:
-            callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+            callbacks.append(_tensorboard(folder))
         trainer.fit(dataset, initial_epoch=len(history), epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return history
+
+
+def _tensorboard(folder: Path) -> Any:
+    if find_spec("tensorboard") is None:
+        raise InputError(
+            "training.tensorboard: needs the package tensorboard. Received none. "
+            "Install it: pip install 'aerial-segment[tensorboard]'."
+        )
+    return keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
 
 
 class _Epochs(keras.callbacks.Callback):
@@ -142,7 +152,10 @@ class _Epochs(keras.callbacks.Callback):
                 "Lower training.learning_rate, or set training.clip_norm=1."
             )
         rate = float(self._trainer.optimizer.learning_rate)
-        row = {"epoch": float(epoch + 1), "loss": loss, "learning_rate": rate, **self._validate()}
+        figures = self._validate()
+        row = {"epoch": float(epoch + 1), "loss": loss, "learning_rate": rate, **figures}
+        if logs is not None:
+            logs.update(figures)  # for the callbacks that come after
         best = all(row[self._monitor] > earlier[self._monitor] for earlier in self._history)
         self._history.append(row)
         if best:
