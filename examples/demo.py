@@ -26,7 +26,8 @@ def main(folder: Path, town_size: int = 1024, scene_size: int = 2048, settings: 
         if not (run / "report.html").exists():
             progress.say("training a U-Net with ResNet34 encoder on most of them, from nothing; a tenth validates")
             config = segment.load_settings(segment.Config, CONFIG, settings)
-            progress.say(str(segment.train(folder / "tiles", run, config, resume=run.exists(), progress=progress)))
+            begun = (run / "checkpoints").exists()
+            progress.say(str(segment.train(folder / "tiles", run, config, resume=begun, progress=progress)))
         scene = folder / "new-town"
         if not scene.exists():
             progress.say(f"drawing a town that training never saw, {scene_size} x {scene_size} px")

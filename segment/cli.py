@@ -1,5 +1,6 @@
 """The segment-* commands: parse, call one library function, print."""
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -118,6 +119,9 @@ def predict(
 
     if truth is not None and len(scenes) > 1:
         raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
+    for stem, count in Counter(scene.stem for scene in scenes).items():
+        if count > 1:
+            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")
     numbers = parse_bands(bands)
     load_model_info(model)  # a wrong folder is told before Keras is waited for
     load_keras()

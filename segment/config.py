@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from segment.core.config import Settings, TrainingSettings
 from segment.core.palette import Class
@@ -18,7 +18,7 @@ LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
 class DataSettings(Settings):
     """Which pixels are learned, and how they reach the network."""
 
-    classes: list[Class] | None = Field(default=None, description="class table; else classes.yaml beside the data")
+    classes: list[Class] | None = Field(default=None, min_length=1, description="class table; else classes.yaml beside the data")
     tile: int = Field(default=256, ge=32, description="edge of a training tile, pixels")
     crops: Crops = Field(default="fixed", description="tiles on a fixed grid, or drawn at random places")
     split: Split = Field(default="group", description="what is never divided between training and validation")
@@ -28,6 +28,15 @@ class DataSettings(Settings):
     undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
     normalise: Normalisation = Field(default="auto", description="auto: imagenet with encoder_weights=imagenet, else standardise")
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
+
+    @model_validator(mode="after")
+    def _crops_stay_in_their_part(self) -> "DataSettings":
+        if self.split == "patch" and self.crops == "random":
+            raise ValueError(
+                "random crops would reach into the patches kept for validation. Received split: patch with crops: random. "
+                "Set data.crops=fixed, or split by group."
+            )
+        return self
 
 
 class AugmentSettings(Settings):
@@ -62,7 +71,7 @@ class LossSettings(Settings):
     focal_weight: float = Field(default=1.0, gt=0)
     dice_weight: float = Field(default=1.0, gt=0)
     gamma: float = Field(default=2.0, ge=0, description="focusing exponent; 0 is cross-entropy")
-    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+    class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = Field(
         default="none", description="balanced: inverse share of pixels; or a weight per class name, 1 if not named"
     )
 

@@ -61,7 +61,7 @@ def cut_scene(
                 f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height} for tiles of {size}. "
                 "Lower --size."
             )
-        with staged(output, overwrite) as folder:
+        with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
             for name in ("images", "masks"):
                 (folder / name).mkdir(parents=True)
             if palette:

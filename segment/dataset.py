@@ -24,8 +24,8 @@ from segment.tiles import Pair, Part, Patch, decode_mask
 class TilePixels:
     """Pixels and class indices of pairs, with the most recently used ones kept in memory.
 
-    megabytes: at most this much is kept. names: classes to count the indices by, if not the palette's.
-    Safe to use from several threads.
+    megabytes: at most this much is kept, and one image in any case. names: classes to count the indices by, if not the palette's.
+    unknown: what each mask read so far holds that no class has, see `Palette.decode`. Safe to use from several threads.
     """
 
     def __init__(self, palette: Palette, undeclared: Undeclared, megabytes: int, names: Sequence[str] | None = None):
@@ -33,6 +33,7 @@ class TilePixels:
         self._kept: OrderedDict[Path, tuple[NDArray[Any], NDArray[np.uint8]]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
+        self.unknown: dict[Path, Counter[str]] = {}
 
     def load(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """The image (rows, columns, bands) and its class indices (rows, columns) uint8, 255 ignored or nodata."""
@@ -40,12 +41,13 @@ class TilePixels:
             if pair.image in self._kept:
                 self._kept.move_to_end(pair.image)
                 return self._kept[pair.image]
-        image, _, mask, _ = _read(pair, self._palette, self._undeclared, self._names)
+        image, _, mask, unknown = _read(pair, self._palette, self._undeclared, self._names)
         with self._lock:
+            self.unknown[pair.image] = unknown
             if pair.image not in self._kept:
                 self._kept[pair.image] = image, mask
                 self._size += image.nbytes + mask.nbytes
-            while self._size > self._limit:
+            while self._size > self._limit and len(self._kept) > 1:
                 old_image, old_mask = self._kept.popitem(last=False)[1]
                 self._size -= old_image.nbytes + old_mask.nbytes
         return image, mask
@@ -141,12 +143,12 @@ def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[N
 class Survey:
     """What a pass over all pixels of a tile folder found.
 
-    statistics: of the training pixels. class_pixels: (classes,) int64, of the training masks.
+    statistics: of the training pixels. class_pixels: (classes,) int64 of each part's masks.
     undeclared: pixels by value or colour that the class table does not name, in all masks.
     """
 
     statistics: BandStatistics
-    class_pixels: NDArray[np.int64]
+    class_pixels: dict[Part, NDArray[np.int64]]
     undeclared: Counter[str]
 
 
@@ -159,12 +161,13 @@ def survey(
 ) -> Survey:
     """Reads every image and mask once, before training starts: statistics, class shares, undeclared colours.
 
-    Raises InputError when a file cannot be read to its end, or when no training pixel is left to learn from.
+    Raises InputError when a file cannot be read to its end, or when a part holds no pixel to learn from or to score.
     """
     patches = [(part, patch) for part, some in parts.items() for patch in some]
     patches.sort(key=lambda item: item[1].pair.image)
     first = patches[0][1].pair.info
-    meter, class_pixels = BandStatisticsMeter(first.bands, first.dtype), np.zeros(len(palette), np.int64)
+    meter = BandStatisticsMeter(first.bands, first.dtype)
+    class_pixels = {part: np.zeros(len(palette), np.int64) for part, some in parts.items() if some}
     unknown: Counter[str] = Counter()
     pair = None
     for done, (part, patch) in enumerate(patches, 1):
@@ -172,15 +175,16 @@ def survey(
             pair = patch.pair.image
             image, valid, mask, found = _read(patch.pair, palette, undeclared)
             unknown += found
+        window = slice(patch.row, patch.row + tile), slice(patch.column, patch.column + tile)
+        class_pixels[part] += np.bincount(mask[window].ravel(), minlength=256)[: len(palette)]
         if part == "train":
-            window = slice(patch.row, patch.row + tile), slice(patch.column, patch.column + tile)
             meter.add(image[window], valid[window])
-            class_pixels += np.bincount(mask[window].ravel(), minlength=256)[: len(palette)]
         if progress:
             progress(done, len(patches))
-    if not class_pixels.any():
-        raise InputError(
-            f"Training needs pixels of the classes {', '.join(palette.names)}. Received none in the training masks. "
-            "Check the class table's colours or values against the masks."
-        )
+    for part, counts in class_pixels.items():
+        if not counts.any():
+            raise InputError(
+                f"Each part needs pixels of the classes {', '.join(palette.names)}. Received none in the masks of {part}. "
+                "Check the class table's colours or values against the masks, or change the split."
+            )
     return Survey(meter.statistics(), class_pixels, unknown)

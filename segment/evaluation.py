@@ -1,6 +1,7 @@
 """Scoring a model on a tile folder."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from segment.report import write_scores
 from segment.scores import Confusion
 from segment.tiles import Patch, find_pairs, find_palette, grid_patches
 
+_FILES = ("report.json", "report.html")
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
@@ -85,10 +87,11 @@ def evaluate(
     """
     tiles, progress = Path(tiles), progress or Silent()
     if output is not None:
-        refuse_existing(Path(output), overwrite)
+        refuse_existing(Path(output), overwrite, _FILES)
     pairs = find_pairs(tiles)
     model = model if isinstance(model, Model) else Model(model)
     info, first = model.info, pairs[0].info
+    info.require_task("segment")
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(
             f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
@@ -98,13 +101,15 @@ def evaluate(
     pixels = TilePixels(palette, "ignore", megabytes=0, names=info.palette.names)
     dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size)
     evaluation = score_patches(model.predict, dataset, info.palette.names, progress)
+    for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
+        progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
     if not evaluation.report["pixels"]:
         raise InputError(
             f"{tiles}: masks must hold classes of the model ({', '.join(info.palette.names)}). Received none. "
             "Lay the masks' own classes.yaml beside them, with the model's class names."
         )
     if output is not None:
-        with staged(Path(output), overwrite) as folder:
+        with staged(Path(output), overwrite, _FILES) as folder:
             folder.mkdir()
             (folder / "report.json").write_text(json.dumps(evaluation.report, indent=2))
             write_scores(folder / "report.html", f"{info.name} on {tiles.name}", evaluation, dataset, model.predict, info.palette)

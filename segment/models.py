@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segment.config import ModelSettings, Normalisation
-from segment.core.backbones import Loaded, backbone_names, imagenet_affine, layers_by_name, load_backbone, segmentation_models
+from segment.core.backbones import (
+    Loaded,
+    backbone_names,
+    check_source,
+    imagenet_affine,
+    layers_by_name,
+    load_backbone,
+    segmentation_models,
+)
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 
@@ -35,19 +43,8 @@ def has_fixed_tile(settings: ModelSettings) -> bool:
     return settings.architecture == "pspnet"
 
 
-def build_model(settings: ModelSettings, classes: int, statistics: BandStatistics, normalise: Normalisation, tile: int) -> Built:
-    """A network from pixels as they stand in the file to class probabilities.
-
-    classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
-    tile: edge of a training tile, pixels.
-
-    Input (batch, rows, columns, bands) in the pixels' dtype; output (batch, rows, columns, classes) float32.
-
-    Raises InputError for an unknown backbone, a tile that does not fit the architecture,
-    weights that cannot be read or that do not fit the backbone at all.
-    """
-    import keras
-
+def check_model(settings: ModelSettings, tile: int) -> None:
+    """Raises InputError for an unknown backbone, a tile that does not fit the architecture, or a missing weights file."""
     if settings.backbone not in backbone_names():
         raise InputError(
             f"model.backbone: must be an encoder of segmentation-models. Received {settings.backbone!r}. "
@@ -60,6 +57,30 @@ def build_model(settings: ModelSettings, classes: int, statistics: BandStatistic
             f"data.tile: {settings.architecture} needs a multiple of {multiple}. Received {tile}. "
             f"Use {lower} or {lower + multiple}."
         )
+    check_source(settings.encoder_weights)
+
+
+def build_model(
+    settings: ModelSettings,
+    classes: int,
+    statistics: BandStatistics,
+    normalise: Normalisation,
+    tile: int,
+    pretrained: bool = True,
+) -> Built:
+    """A network from pixels as they stand in the file to class probabilities.
+
+    classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
+    tile: edge of a training tile, pixels. pretrained: load `encoder_weights`; not where all weights are to be replaced.
+
+    Input (batch, rows, columns, bands) in the pixels' dtype; output (batch, rows, columns, classes) float32.
+
+    Raises InputError for an unknown backbone, a tile that does not fit the architecture,
+    weights that cannot be read or that do not fit the backbone at all.
+    """
+    import keras
+
+    check_model(settings, tile)
     size = tile if has_fixed_tile(settings) else None
     builder = getattr(segmentation_models(), _BUILDERS[settings.architecture])
     bands = statistics.bands
@@ -68,7 +89,7 @@ def build_model(settings: ModelSettings, classes: int, statistics: BandStatistic
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings.batch_norm_momentum
     weights = settings.encoder_weights
-    loaded = None if weights == "none" else load_backbone(core, settings.backbone, weights)
+    loaded = None if weights == "none" or not pretrained else load_backbone(core, settings.backbone, weights)
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
     x = normalisation(settings, statistics, normalise)(pixels)
     x = core(x)
@@ -90,7 +111,7 @@ def normalisation(settings: ModelSettings, statistics: BandStatistics, normalise
     else:
         offset, scale = statistics.mean, statistics.deviation
     scale = np.where(scale > 0, scale, 1)  # a band that never varies carries nothing
-    return keras.layers.Normalization(mean=offset.tolist(), variance=(scale**2).tolist(), name="normalisation")
+    return keras.layers.Normalization(mean=offset.tolist(), variance=(scale**2).tolist(), dtype="float32", name="normalisation")
 
 
 def _imagenet_preprocessing(backbone: str, statistics: BandStatistics) -> Any:
@@ -109,7 +130,7 @@ def _imagenet_preprocessing(backbone: str, statistics: BandStatistics) -> Any:
     further = statistics.bands - 3
     mean = np.concatenate([-offset / scale, np.full(further, (-offset / scale).mean())])
     variance = np.concatenate([1 / scale**2, np.full(further, (1 / scale**2).mean())])
-    layer = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="normalisation")
+    layer = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="normalisation")
     if not swapped:
         return layer
 

@@ -77,8 +77,7 @@ def predict_scene(
     if batch_size < 1 or rows < 1:
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
-    if info.task != "segment":
-        raise InputError(f"Scenes are mapped with a model of task segment. Received {info.name}: {info.task}. Give another.")
+    info.require_task("segment")
     planned = SceneMap.planned(scene, Path(output), confidence, polygons)
     with ExitStack() as stack:
         raster = stack.enter_context(open_raster(scene, bands, nodata))

@@ -111,6 +111,6 @@ def _plot_examples(
         )
         for cell, picture, title in zip(axes, (displayable(image), colors[truth], colors[labels]), titles, strict=True):
             cell.imshow(picture, interpolation="nearest")
-            cell.set_title(title, fontsize=9)
+            cell.set_title(title, fontsize=9, parse_math=False)
             cell.axis("off")
     return figure

@@ -33,6 +33,7 @@ pools are water; vehicles and sports courts are unlabeled. A shadow does not cha
 GROUND_SAMPLING_DISTANCE = 0.3
 """Metres per pixel."""
 
+_FILES = ("scene.tif", "truth.tif", "classes.yaml", "scene.tif.aux.xml", "truth.tif.aux.xml")
 BLOCK = 1024
 """Pixels on a side of the squares that a scene is rendered in."""
 
@@ -117,7 +118,7 @@ def write_sample(
     """
     if min(height, width) < 1 or seed < 0:
         raise InputError(f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed {seed}. Change them.")
-    with staged(Path(folder), overwrite) as partial, writable(Path(folder), space=5 * height * width):
+    with staged(Path(folder), overwrite, _FILES) as partial, writable(Path(folder), space=5 * height * width):
         partial.mkdir()
         save_palette(Palette(SAMPLE_CLASSES), partial / "classes.yaml")
         _write_rasters(partial, Town(height, width, seed), progress)

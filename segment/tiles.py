@@ -1,8 +1,9 @@
-"""Tile folders: groups of images and masks, how they split, and cutting scenes into tiles."""
+"""Tile folders: groups of images and masks, and how they split."""
 
+import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -47,7 +48,7 @@ class Patch:
 
 
 def find_pairs(root: Path) -> list[Pair]:
-    """All image and mask pairs of a tile folder, sorted by group and name.
+    """All image and mask pairs of a tile folder, sorted by group and name; hidden files and folders are passed over.
 
     Raises InputError when there are none, when a mask has no image or an image no mask,
     or when their sizes, or the bands or depth of images, differ.
@@ -55,7 +56,7 @@ def find_pairs(root: Path) -> list[Pair]:
     if not root.is_dir():
         raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
     pairs = []
-    for images in sorted(p for p in root.rglob("images") if p.is_dir()):
+    for images in sorted(_image_folders(root)):
         masks = images.with_name("masks")
         if not masks.is_dir():
             raise InputError(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
@@ -70,6 +71,16 @@ def find_pairs(root: Path) -> list[Pair]:
                 f"{pair.info.dtype}, but {first.bands} of {first.dtype} in {first.path}. Export them alike."
             )
     return pairs
+
+
+def _image_folders(root: Path) -> Iterator[Path]:
+    """All folders named `images`, behind links too, but none that is hidden or within a hidden one."""
+    seen: set[str] = set()
+    for folder, names, _ in os.walk(root, followlinks=True):
+        names[:] = sorted(n for n in names if not n.startswith(".") and os.path.realpath(Path(folder, n)) not in seen)
+        seen.update(os.path.realpath(Path(folder, n)) for n in names)
+        if "images" in names:
+            yield Path(folder, "images")
 
 
 def _pair_up(root: Path, images: Path, masks: Path) -> list[Pair]:
@@ -180,7 +191,10 @@ def decode_mask(
     names: classes to count the indices by, if not the palette's (see `Palette.decode`).
     Raises InputError when `undeclared` is "refuse" and there are any.
     """
-    indices, unknown = palette.decode(read_mask(path), names)
+    try:
+        indices, unknown = palette.decode(read_mask(path), names)
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")

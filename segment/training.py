@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,21 +13,26 @@ from numpy.typing import NDArray
 
 from segment.augment import augmentation, value_range
 from segment.config import Config
-from segment.core.config import dump_settings
+from segment.core.config import dump_settings, flatten, load_settings
 from segment.core.errors import InputError, Interrupted
-from segment.core.model_folder import ModelInfo, load_keras_model, save_model_folder
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, ModelInfo, load_keras_model, save_model_folder
 from segment.core.output import refuse_existing, staged
 from segment.core.palette import Palette
 from segment.core.progress import Progress, Silent
 from segment.core.training import CHECKPOINT, Row, dtype_policy, fit
-from segment.dataset import Survey, TileDataset, TilePixels, survey
+from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import Evaluation, score_patches
-from segment.losses import build_loss, resolve_class_weights
-from segment.models import build_model, has_fixed_tile, tile_multiple
+from segment.losses import build_loss
+from segment.models import build_model, check_model, has_fixed_tile, tile_multiple
 from segment.report import plot_training, write_training
-from segment.tiles import PARTS, Pair, Part, Patch, find_pairs, find_palette, leaks, split_patches
+from segment.tiles import PARTS, Part
+from segment.training_data import TrainingData
 
 MONITOR = "val_jaccard"
+_RUN_FILES = (
+    "config.yaml", "history.csv", "curves.png", "report.json", "report.html", "checkpoints", "tensorboard", MODEL_FILE, INFO_FILE,
+)  # fmt: skip
+_CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")
 
 
 @dataclass(frozen=True)
@@ -67,65 +72,65 @@ def train(
     """
     tiles, output, progress = Path(tiles), Path(output), progress or Silent()
     config = config or Config()
-    if not resume:
-        refuse_existing(output, overwrite)
-    elif not (output / CHECKPOINT).is_file():
-        raise InputError(f"{output}: --resume needs a run with a checkpoint. Received none. Train without --resume.")
+    if resume:
+        _check_resume(output, config)
+    else:
+        refuse_existing(output, overwrite or _is_only_begun(output), _RUN_FILES)
+    check_model(config.model, config.data.tile)
     keras.utils.set_random_seed(config.training.seed)
-    data = _Data.prepare(tiles, config, progress)
-    network = _build(config, data, dtype_policy(config.training), progress)
-    if not resume:
-        _make_run_folder(output, config)
+    data = TrainingData.prepare(tiles, config, progress)
+    network = _build(config, data, dtype_policy(config.training), progress, pretrained=not resume)
+    if not resume and output.exists():
+        shutil.rmtree(output)
+    _write_config(output, config)
     try:
         return _train(network, data, config, tiles, output, resume, progress)
-    except KeyboardInterrupt as error:
-        if not (output / CHECKPOINT).is_file():
-            shutil.rmtree(output)
-            raise Interrupted(f"{output}: stopped before the first epoch ended. Nothing was kept.") from error
-        raise Interrupted(f"{output}: stopped. The same command with --resume goes on from the last epoch.") from error
-    except BaseException:
-        if not (output / CHECKPOINT).is_file():
+    except BaseException as error:
+        kept = (output / CHECKPOINT).is_file()
+        if not kept:
             shutil.rmtree(output, ignore_errors=True)
-        raise
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        told = "The same command with --resume goes on from the last epoch." if kept else "No epoch had ended, nothing was kept."
+        raise Interrupted(f"{output}: stopped. {told}") from error
 
 
-@dataclass(frozen=True)
-class _Data:
-    """What training knows of its tile folder before it starts."""
+def _is_only_begun(output: Path) -> bool:
+    """Whether the folder is what a training that was killed in its first epoch leaves."""
+    return output.is_dir() and [p.name for p in output.iterdir()] == ["config.yaml"]
 
-    palette: Palette
-    pairs: Sequence[Pair]
-    parts: Mapping[Part, list[Patch]]
-    survey: Survey
-    class_weights: list[float]
 
-    @classmethod
-    def prepare(cls, tiles: Path, config: Config, progress: Progress) -> "_Data":
-        pairs = find_pairs(tiles)
-        table = Palette(config.data.classes) if config.data.classes else find_palette(tiles, pairs)
-        if table is None:
+def _check_resume(output: Path, config: Config) -> None:
+    """Raises InputError when the run in `output` cannot go on with these settings."""
+    if not (output / CHECKPOINT).is_file():
+        raise InputError(f"{output}: --resume needs a run with a checkpoint. Received none. Train without --resume.")
+    before, now = (flatten(c.model_dump(mode="json")) for c in (load_settings(Config, output / "config.yaml"), config))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key) and key not in _CHANGEABLE:
             raise InputError(
-                f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes."
+                f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run has {before.get(key)!r}. "
+                f"Leave it; {', '.join(_CHANGEABLE)} may change."
             )
-        parts = split_patches(pairs, config.data, config.training.seed)
-        for group in leaks(parts):
-            progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
-        found = survey(parts, table, config.data.undeclared, config.data.tile, partial(progress.advance, "reading"))
-        for value, count in found.undeclared.most_common(5):
-            progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
-        weights = resolve_class_weights(config.loss, table.names, found.class_pixels)
-        groups = {part: sorted({p.pair.group for p in parts[part]}) for part in PARTS if parts[part]}
-        for part, names in groups.items():
-            listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-            progress.say(f"{part:5} {len(parts[part]):5} tiles of {config.data.tile} px from {listed}")
-        return cls(table, pairs, parts, found, weights)
 
 
-def _build(config: Config, data: _Data, policy: str, progress: Progress) -> keras.Model:
+def _write_config(output: Path, config: Config) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    with staged(output / "config.yaml", overwrite=True) as partial_file:
+        partial_file.write_text(dump_settings(config))
+
+
+def _build(config: Config, data: TrainingData, policy: str, progress: Progress, pretrained: bool) -> keras.Model:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        built = build_model(config.model, len(data.palette), data.survey.statistics, config.data.normalise, config.data.tile)
+        built = build_model(
+            config.model,
+            len(data.palette),
+            data.survey.statistics,
+            config.data.normalise,
+            config.data.tile,
+            pretrained=pretrained,
+        )
     finally:
         keras.config.set_dtype_policy(before)
     progress.say(f"model {built.network.name}, {built.network.count_params():,} weights, on {keras.backend.backend()}")
@@ -134,15 +139,9 @@ def _build(config: Config, data: _Data, policy: str, progress: Progress) -> kera
     return built.network
 
 
-def _make_run_folder(output: Path, config: Config) -> None:
-    if output.exists():
-        shutil.rmtree(output)
-    with staged(output) as folder:
-        folder.mkdir()
-        (folder / "config.yaml").write_text(dump_settings(config))
-
-
-def _train(network: keras.Model, data: _Data, config: Config, tiles: Path, output: Path, resume: bool, progress: Progress) -> Run:
+def _train(
+    network: keras.Model, data: TrainingData, config: Config, tiles: Path, output: Path, resume: bool, progress: Progress
+) -> Run:
     pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb)
     size, batch = config.data.tile, config.training.batch_size
     augment = partial(augmentation, config.augment, data.survey.statistics)
@@ -168,10 +167,10 @@ def _train(network: keras.Model, data: _Data, config: Config, tiles: Path, outpu
 
         confusion = score_patches(network.predict_on_batch, scored["val"], data.palette.names, progress, add_loss).confusion
         figures = {"val_loss": float(np.mean(losses)), MONITOR: confusion.mean_jaccard, "val_accuracy": confusion.accuracy}
-        return {name: 0.0 if np.isnan(value) else value for name, value in figures.items()}
+        return figures
 
     # what is kept computes in float32 wherever it is used, whatever the precision of training
-    kept = network if dtype_policy(config.training) == "float32" else _build(config, data, "float32", Silent())
+    kept = network if dtype_policy(config.training) == "float32" else _build(config, data, "float32", Silent(), pretrained=False)
 
     def save_best(row: Row) -> None:
         kept.set_weights(network.get_weights())
@@ -187,15 +186,15 @@ def _train(network: keras.Model, data: _Data, config: Config, tiles: Path, outpu
         settings=config.training,
         folder=output,
         progress=progress,
+        data=data.fingerprint,
         resume=resume,
     )
     return _finish(output, history, scored, info, data.palette, progress)
 
 
-def _describe(network: keras.Model, data: _Data, config: Config, tiles: Path) -> ModelInfo:
+def _describe(network: keras.Model, data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
     statistics, first = data.survey.statistics, data.pairs[0].info
     low, high = value_range(statistics)
-    distances = [p.info.ground_sampling_distance for p in data.pairs if p.info.ground_sampling_distance]
     return ModelInfo(
         task="segment",
         name=f"{config.model.architecture}/{config.model.backbone}",
@@ -206,7 +205,7 @@ def _describe(network: keras.Model, data: _Data, config: Config, tiles: Path) ->
         tile=config.data.tile,
         multiple=tile_multiple(config.model),
         fixed_tile=has_fixed_tile(config.model),
-        ground_sampling_distance=float(np.median(distances)) if distances else None,
+        ground_sampling_distance=data.ground_sampling_distance(),
         training={
             "data": tiles.resolve().name,
             "tiles": {part: len(patches) for part, patches in data.parts.items()},

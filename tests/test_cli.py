@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import inspect
 import json
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import yaml
 
 from segment import cli
 from segment.core.command import run
@@ -38,9 +40,8 @@ def call(command: str, *arguments: object) -> int:
 
 
 def one_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    assert len(lines) == 1, text
-    return lines[0]
+    assert text.count("\n") == 1 and text.endswith("\n"), text
+    return text.rstrip("\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -148,7 +149,10 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         (["predict", scene, small, "--model", model, "--output", tmp_path / "out", "--truth", small], ["--truth"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "note.txt"], ["note.txt"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "out", "--overlap", 2], ["--overlap"]),
+        (["predict", scene, work / "town2" / "scene.tif", "--model", model, "--output", tmp_path / "out"], ["'scene'"]),
         (["evaluate", tmp_path / "empty", "--model", model], ["empty"]),
+        (["evaluate", work / "tiles", "--model", model, "--output", model, "--overwrite"], ["run", "checkpoints"]),
+        (["tile", scene, "--mask", scene.with_name("truth.tif"), "--output", work / "town1", "--overwrite"], ["scene.tif"]),
         (["sample", work / "town1"], ["--overwrite"]),
         (["sample", tmp_path / "out", "--size", 0], ["--size"]),
         (["tile", scene, "--mask", small, "--output", tmp_path / "out"], ["small.tif"]),
@@ -207,6 +211,27 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     message = process.communicate(timeout=60)[1]
     assert process.returncode == 2 and "stopped" in one_line(message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key, value", [("bands", 4), ("classes", [{"name": "a", "color": "#000000"}]), ("tile", 0)])
+def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, value):
+    shutil.copytree(work / "run", tmp_path / "run")
+    info = yaml.safe_load((tmp_path / "run" / "model.yaml").read_text())
+    (tmp_path / "run" / "model.yaml").write_text(yaml.safe_dump(info | {key: value}))
+    for arguments in (["evaluate", work / "tiles"], ["predict", work / "town1" / "scene.tif", "--output", tmp_path / "map"]):
+        assert call(*arguments, "--model", tmp_path / "run") == 2
+        assert "model.yaml" in one_line(capsys.readouterr().err)
+
+
+def test_defaults_of_commands_are_those_of_the_library():
+    from segment.cutting import cut_scene
+    from segment.predict import predict_scene
+
+    for command, function in ((cli.predict, predict_scene), (cli.tile, cut_scene)):
+        theirs, ours = inspect.signature(function).parameters, inspect.signature(command.__wrapped__).parameters
+        for name in ours.keys() & theirs.keys() - {"output"}:
+            if theirs[name].default is not inspect.Parameter.empty:
+                assert ours[name].default == theirs[name].default, name
 
 
 def test_console_scripts_are_installed():

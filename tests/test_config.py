@@ -20,6 +20,16 @@ def test_overrides_win_over_the_file(tmp_path):
     assert (config.training.epochs, config.training.batch_size, config.data.val_groups) == (5, 2, ["Tile 4"])
 
 
+def test_parts_without_settings_are_as_if_they_were_not_there(tmp_path):
+    (tmp_path / "c.yaml").write_text("training:\n  # epochs: 3\nmodel:\n")
+    assert load_settings(Config, tmp_path / "c.yaml", ["training.epochs=7"]).training.epochs == 7
+
+
+def test_random_crops_do_not_go_with_a_split_by_patch():
+    with pytest.raises(InputError, match="validation"):
+        load_settings(Config, None, ["data.split=patch", "data.crops=random"])
+
+
 def test_settings_survive_their_file(tmp_path):
     config = load_settings(Config, None, ["loss.class_weights={water: 2.0}"])
     (tmp_path / "c.yaml").write_text(dump_settings(config))
@@ -37,6 +47,11 @@ def test_settings_survive_their_file(tmp_path):
         ("training.epochs.x=1", ["training.epochs"]),
         ("training.warmup_epochs=100", ["warmup_epochs"]),
         ("model.backbone=[", ["model.backbone"]),
+        ("loss.class_weights=heavy", ["loss.class_weights", "'heavy'", "--set loss.class_weights=..."]),
+        ("loss.class_weights={water: -1}", ["loss.class_weights.water", "-1"]),
+        ("training.learning_rate=.inf", ["training.learning_rate"]),
+        ("training.seed=99999999999", ["training.seed"]),
+        ("data.classes=[]", ["data.classes"]),
     ],
 )
 def test_errors_name_key_value_and_cure(tmp_path, override, words):

@@ -60,7 +60,7 @@ def test_nodata_is_ignored_and_not_measured(tmp_path, palette):
     write_raster(tmp_path / "masks" / "a.tif", np.ones((32, 32, 1), np.uint8))
     patches = grid_patches(find_pairs(tmp_path), 32)
     found = survey({"train": patches}, palette, "ignore", 32)
-    assert found.class_pixels.tolist() == [0, 512]
+    assert found.class_pixels["train"].tolist() == [0, 512]
     assert found.statistics.maximum.tolist() == [100] * 3
     images, masks = dataset(tmp_path, palette)[0]
     assert (masks[0, :, :16] == IGNORED).all() and (images[0, :, :16] == 0).all()
@@ -71,12 +71,15 @@ def test_survey_measures_training_only_and_reads_all(tmp_path, palette):
         write_raster(tmp_path / "images" / f"{name}.png", np.full((32, 32, 3), value, np.uint8))
         write_raster(tmp_path / "masks" / f"{name}.png", np.full((32, 32, 1), 0 if name == "a" else 5, np.uint8))
     a, b, c = grid_patches(find_pairs(tmp_path), 32)
+    write_raster(tmp_path / "masks" / "c.png", np.eye(32, dtype=np.uint8)[..., None] * 5)
     found = survey({"train": [a, b], "val": [c]}, palette, "ignore", 32)
     np.testing.assert_allclose(found.statistics.mean, 15)
     np.testing.assert_allclose(found.statistics.deviation, 5)
-    assert found.undeclared == {"5": 2 * 32 * 32}
-    with pytest.raises(InputError, match="land, water"):
+    assert found.undeclared == {"5": 32 * 32 + 32}
+    with pytest.raises(InputError, match="land, water.*train"):
         survey({"train": [b], "val": [c]}, palette, "ignore", 32)
+    with pytest.raises(InputError, match="land, water.*val"):
+        survey({"train": [a], "val": [b]}, palette, "ignore", 32)
 
 
 def test_a_truncated_jpeg_is_named(tmp_path, palette):

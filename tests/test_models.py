@@ -77,6 +77,18 @@ def test_normalisation_is_inside():
     np.testing.assert_allclose(standard, (batch - 100.0) / 50, rtol=1e-6)
 
 
+def test_normalisation_is_exact_whatever_the_precision():
+    ones = np.ones(1)
+    narrow = BandStatistics("uint16", 1, 9000 * ones, 9800 * ones, 9400 * ones, 30 * ones)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = build_model(ModelSettings(backbone="resnet18"), 2, narrow, "auto", 64).network
+    finally:
+        keras.config.set_dtype_policy("float32")
+    batch = np.arange(9400, 9400 + 64, dtype=np.uint16).reshape(1, 1, 64, 1).repeat(64, axis=1)
+    np.testing.assert_allclose(normalised(network, batch), (batch - 9400.0) / 30, rtol=1e-5)
+
+
 @pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "mobilenet", "seresnet50", "efficientnetb0"])
 def test_imagenet_preprocessing_is_the_librarys(backbone):
     batch = pixels()

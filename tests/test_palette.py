@@ -46,9 +46,22 @@ def test_indices_can_count_by_another_tables_classes():
     assert not undeclared
 
 
+def test_floats_that_are_no_values_are_undeclared_or_nodata():
+    mask = np.array([[0.0, 7.0, 0.7, np.nan, np.inf]])[..., None]
+    indices, undeclared = Palette(CLASSES).decode(mask)
+    assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED]]
+    assert undeclared == {"0.7": 1}
+
+
+def test_colors_of_other_depths_are_refused():
+    with pytest.raises(InputError, match="uint16"):
+        Palette(CLASSES).decode(np.zeros((2, 2, 3), np.uint16))
+
+
 @pytest.mark.parametrize(
     "table, word",
     [
+        ([Class(name="Land", color="#000000"), Class(name="land", color="#000001")], "name"),
         ([Class(name="a", color="#000000"), Class(name="a", color="#000001")], "name"),
         ([Class(name="a", color="#000000"), Class(name="b", color="#000000")], "color"),
         ([Class(name="a", color="#000000", value=1), Class(name="b", color="#000001")], "value"),

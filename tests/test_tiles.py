@@ -23,6 +23,16 @@ def test_pairs_know_their_group(tile_folder, palette):
     assert find_palette(root, pairs) == palette
 
 
+def test_links_are_followed_and_hidden_folders_are_not(tile_folder, tmp_path):
+    root = tile_folder(groups=2)
+    shutil.move(root / "scene1", tmp_path / "elsewhere")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "round").symlink_to(root)
+    shutil.copytree(root / "scene0", root / ".scene9.partial")
+    (root / "scene0" / "images" / ".DS_Store").write_text("")
+    assert {p.group for p in find_pairs(root)} == {"scene0", "linked"}
+
+
 def test_one_pair_of_folders_is_a_group_of_its_own(tile_folder):
     assert {p.group for p in find_pairs(tile_folder(groups=1) / "scene0")} == {"scene0"}
 

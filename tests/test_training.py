@@ -1,6 +1,7 @@
 """Whole trainings of seconds: what a run folder holds, what it takes to go on with one, and what is refused."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from segment.core.progress import Silent
 from segment.core.training import CHECKPOINT, build_optimizer, dtype_policy
 from segment.report import choose_examples
 
-QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4", "training.workers=1"]
+QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
 
 
 def config(*more: str) -> Config:
@@ -87,7 +88,7 @@ def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_fo
 
 def test_a_killed_training_goes_on(tile_folder, tmp_path):
     root, output = tile_folder(), tmp_path / "run"
-    settings = [part for setting in [*QUICK, "training.epochs=40"] for part in ("--set", setting)]
+    settings = [part for setting in [*QUICK, "training.epochs=40", "training.schedule=constant"] for part in ("--set", setting)]
     command = [sys.executable, "-c", "import segment.cli; segment.cli.train()", str(root), "--output", str(output), *settings]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (output / CHECKPOINT).is_file() and process.poll() is None:
@@ -96,8 +97,34 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     process.wait()
     with np.load(output / CHECKPOINT) as state:
         done = len(json.loads(str(state["history"])))
-    run = segment.train(root, output, config(f"training.epochs={done + 1}"), resume=True)
+    settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
+    run = segment.train(root, output, settings, resume=True)
     assert [row["epoch"] for row in run.history] == list(range(1, done + 2))
+    assert segment.train(root, tmp_path / "unbroken", settings).history == run.history
+
+
+def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
+    root, output = tile_folder(groups=4), tmp_path / "run"
+    segment.train(root, output, config("training.epochs=1"))
+    for change in ("training.seed=5", "training.optimizer=adamw", "loss.name=dice"):
+        with pytest.raises(InputError, match=change.split("=")[0]):
+            segment.train(root, output, config("training.epochs=2", change), resume=True)
+    shutil.rmtree(root / "scene3")
+    with pytest.raises(InputError, match="tiles and split"):
+        segment.train(root, output, config("training.epochs=2"), resume=True)
+    whole = (output / CHECKPOINT).read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"junk"):
+        (output / CHECKPOINT).write_bytes(broken)
+        with pytest.raises(InputError, match="whole checkpoint"):
+            segment.train(root, output, config("training.epochs=2"), resume=True)
+
+
+def test_overwrite_spares_the_training_data(tile_folder):
+    root = tile_folder()
+    before = sorted(root.rglob("*"))
+    with pytest.raises(InputError, match="earlier outputs"):
+        segment.train(root, root, config("training.epochs=1"), overwrite=True)
+    assert sorted(root.rglob("*")) == before
 
 
 def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, monkeypatch):
@@ -105,7 +132,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(keras.Model, "fit", stop)
-    with pytest.raises(Interrupted, match="Nothing was kept"):
+    with pytest.raises(Interrupted, match="nothing was kept"):
         segment.train(tile_folder(), tmp_path / "run", config())
     assert not (tmp_path / "run").exists()
 

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import types
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -91,6 +92,17 @@ class Loaded:
         return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} encoder layers loaded{rest}{more}"
 
 
+def check_source(source: str) -> None:
+    """Raises InputError when pretrained weights are neither imagenet, none, nor a file of a kind that can be read."""
+    path = Path(source)
+    if source in ("imagenet", "none"):
+        return
+    if not path.is_file():
+        raise InputError(f"model.encoder_weights: imagenet, none or a file. Received {source!r}, no such file. Check it.")
+    if path.suffix not in _READERS:
+        raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
+
+
 def read_weights(source: str, backbone: str) -> Weights:
     """Pretrained weights by layer name.
 
@@ -101,15 +113,11 @@ def read_weights(source: str, backbone: str) -> Weights:
     """
     if source == "imagenet":
         return _download_imagenet(backbone)
+    check_source(source)
     path = Path(source)
-    if not path.is_file():
-        raise InputError(f"model.encoder_weights: imagenet, none or a file. Received {source!r}, no such file. Check it.")
-    readers = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras}
-    if path.suffix not in readers:
-        raise InputError(f"{path}: weights come as {', '.join(readers)}. Received {path.suffix!r}. Convert them.")
     try:
-        return readers[path.suffix](path)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        return _READERS[path.suffix](path)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         problem = str(error).split("\n")[0]
         raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
 
@@ -161,6 +169,9 @@ def _read_keras(path: Path) -> Weights:
     import keras
 
     return weights_of(keras.saving.load_model(path, compile=False, safe_mode=True))
+
+
+_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras}
 
 
 def weights_of(model: "keras.Model") -> Weights:

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -60,16 +62,27 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with Ctrl-C as an error like others: left to itself, typer would make a success of it."""
+    """The function with Ctrl-C and SIGTERM as an error like others: typer would make a success of the one (and of
+    EOFError), and the other would leave partial files behind."""
 
     @wraps(function)
     def guarded(**arguments: Any) -> None:
+        previous = signal.signal(signal.SIGTERM, _stop) if threading.current_thread() is threading.main_thread() else None
         try:
             function(**arguments)
+        except EOFError as error:
+            raise RuntimeError(f"EOFError {error}") from error
         except KeyboardInterrupt as error:
             raise Interrupted("stopped. Nothing half-written was kept.") from error
+        finally:
+            if previous is not None:
+                signal.signal(signal.SIGTERM, previous)
 
     return guarded
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _fail(name: str, message: str, status: int, debug: bool) -> int:

@@ -27,7 +27,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=8, ge=1)
     optimizer: Optimizer = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     weight_decay: float = Field(default=1e-4, ge=0, description="adamw only")
     schedule: Schedule = "cosine"
     warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
@@ -36,7 +36,7 @@ class TrainingSettings(Settings):
     early_stopping: int = Field(default=0, ge=0, description="epochs without a better Jaccard before the end; 0: never")
     tensorboard: bool = False
     workers: int = Field(default=2, ge=1, description="threads that prepare batches")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> "TrainingSettings":
@@ -56,12 +56,16 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
     content: Any = {}
     if path is not None:
         try:
-            content = yaml.safe_load(path.read_text()) or {}
+            content = yaml.safe_load(path.read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             problem = " ".join(str(error).split())
             raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Mend it.") from error
+        if content is None:
+            content = {}
         if not isinstance(content, dict):
-            raise InputError(f"{path}: a configuration holds `key: value` lines. Received {type(content).__name__}.")
+            received = type(content).__name__
+            raise InputError(f"{path}: a configuration holds `key: value` lines. Received {received}. See configs/segment.")
+        content = {key: value for key, value in content.items() if value is not None}  # parts with all lines commented out
     for override in overrides:
         _apply(content, override)
     try:
@@ -80,7 +84,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
     except yaml.YAMLError as error:
         raise InputError(f"{name}: the value is YAML. Received {text!r}. Quote it.") from error
     for key in keys[:-1]:
-        inner = content.setdefault(key, {})
+        if content.get(key) is None:
+            content[key] = {}
+        inner = content[key]
         if not isinstance(inner, dict):
             raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {override!r}. Set {key} itself.")
         content = inner
@@ -88,8 +94,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    first = max(error.errors(), key=lambda e: len(e["loc"]))  # of alternatives, the one that fits best fails deepest
+    place = ".".join(str(part) for part in first["loc"] if str(part).isidentifier() or isinstance(part, int))
     prefix = f"{path}: " if path else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, first["loc"][:-1])
@@ -109,6 +115,14 @@ def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[s
             return []
         kind = field.annotation
     return list(kind.model_fields)
+
+
+def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as {"part.key": value}."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def dump_settings(settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from zipfile import BadZipFile, ZipFile
 
 import yaml
 from pydantic import Field, ValidationError
@@ -30,16 +31,21 @@ class ModelInfo(Settings):
     task: Literal["segment", "classify"]
     name: str
     classes: list[Class]
-    bands: int
+    bands: int = Field(ge=1)
     dtype: str
     range: tuple[float, float]
-    tile: int
-    multiple: int = 32
+    tile: int = Field(ge=1)
+    multiple: int = Field(default=32, ge=1)
     fixed_tile: bool = False
     ground_sampling_distance: float | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+
+    def require_task(self, task: str) -> None:
+        """Raises InputError when the model was made for something else."""
+        if self.task != task:
+            raise InputError(f"{self.name}: needed is a model of task {task}. Received one of task {self.task}. Give another.")
 
     @property
     def palette(self) -> Palette:
@@ -52,8 +58,11 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
     info = info.model_copy(update={"versions": versions})
     with staged(folder / MODEL_FILE, overwrite=True) as partial:
         whole = partial.with_suffix(".keras")  # keras insists on the ending
-        model.save(whole)
-        whole.rename(partial)
+        try:
+            model.save(whole)
+            whole.rename(partial)
+        finally:
+            whole.unlink(missing_ok=True)
     with staged(folder / INFO_FILE, overwrite=True) as partial:
         partial.write_text(yaml.safe_dump(info.model_dump(mode="json"), sort_keys=False))
 
@@ -77,7 +86,9 @@ def load_keras_model(folder: Path) -> "keras.Model":
     import keras
 
     try:
+        with ZipFile(folder / MODEL_FILE) as archive:  # Keras would call a broken one "not found"
+            archive.testzip()
         return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         problem = str(error).split("\n")[0][:200]
         raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error

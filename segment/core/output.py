@@ -3,38 +3,58 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from segment.core.errors import InputError
 
-_PARTIAL = ".partial"
+_PARTIAL, _REPLACED = ".partial", ".replaced"
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raises InputError when `path` exists and may not be replaced."""
-    if path.exists() and not overwrite:
+def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
+    """Raises InputError when `path` exists and may not be replaced.
+
+    ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
+    """
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
         raise InputError(f"Outputs do not replace what exists. Received {path}. Choose another place or add --overwrite.")
+    if path.is_symlink():
+        raise InputError(f"{path}: outputs do not replace links. Received one. Give the place it leads to.")
+    if ours and not path.is_dir():
+        raise InputError(f"{path}: the output is a folder. Received a file. Choose another place.")
+    if path.is_dir():
+        for entry in sorted(path.iterdir()):
+            if entry.name not in ours and not entry.name.endswith((_PARTIAL, _REPLACED)):
+                raise InputError(
+                    f"{path}: --overwrite replaces folders that hold earlier outputs only. Received {entry.name} in it. "
+                    "Choose another place, or empty it yourself."
+                )
 
 
 @contextmanager
-def staged(target: Path, overwrite: bool = False) -> Iterator[Path]:
+def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) -> Iterator[Path]:
     """A path beside `target` to write to; it becomes `target` on success and vanishes on failure.
 
     The body may make a file or a folder there. Folders above `target` are made, and removed again
-    on failure if nothing else came into them.
+    on failure if nothing else came into them. ours: see `refuse_existing`.
     """
-    refuse_existing(target, overwrite)
+    refuse_existing(target, overwrite, ours)
     made = _make_parents(target.parent)
-    partial = target.with_name(f".{target.name}{_PARTIAL}")
+    partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
     _remove(partial)
+    _remove(replaced)
     try:
         yield partial
-        if overwrite:
-            _remove(target)
-        partial.rename(target)
+        if target.is_dir():
+            target.rename(replaced)
+        os.replace(partial, target)
+        _remove(replaced)
     except BaseException:
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
         _remove(partial)
         _remove_empty(made)
         raise

@@ -15,6 +15,9 @@ IGNORED = 255
 """What a decoded mask holds where nothing is to be learned or scored."""
 
 
+_EXAMPLE = '- {name: water, color: "#E2A929"}'
+
+
 class Class(BaseModel):
     """One entry of a class table.
 
@@ -52,7 +55,7 @@ class Palette:
     def __init__(self, table: Sequence[Class]):
         entries = [c if c.value is not None else c.model_copy(update={"value": i}) for i, c in enumerate(table)]
         for key in ("name", "color", "value"):
-            repeated = [k for k, n in Counter(getattr(c, key) for c in entries).items() if n > 1]
+            repeated = [k for k, n in Counter(str(getattr(c, key)).casefold() for c in entries).items() if n > 1]
             if repeated:
                 raise InputError(f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change one of them.")
         self.classes = tuple(c for c in entries if not c.ignore)
@@ -104,6 +107,10 @@ class Palette:
             raise InputError(f"Masks have one band (values) or three (colours). Received shape {mask.shape}. Export them so.")
         wanted = dict.fromkeys((name.casefold() for name in self.names), IGNORED)
         wanted |= {name.casefold(): index for index, name in enumerate(names or self.names)}
+        if mask.shape[2] > 1 and mask.dtype != np.uint8:
+            raise InputError(f"Masks in colours have 8 bits. Received {mask.dtype}. Export them so.")
+        if mask.dtype.kind == "f":
+            mask = np.where(np.isfinite(mask), mask, IGNORED)
         if mask.shape[2] == 1:
             keys, known = mask[..., 0], {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
             silent = {IGNORED} | {int(c.value or 0) for c in self.ignored}
@@ -113,11 +120,11 @@ class Palette:
             known = {int(c.color[1:], 16): wanted[c.name.casefold()] for c in self.classes}
             silent = {int(c.color[1:], 16) for c in self.ignored}
         present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        indices = np.array([known.get(int(k), IGNORED) for k in present], np.uint8)[inverse].reshape(keys.shape)
+        indices = np.array([known.get(k, IGNORED) for k in present.tolist()], np.uint8)[inverse].reshape(keys.shape)
         undeclared: Counter[str] = Counter()
         for key, count in zip(present.tolist(), counts.tolist(), strict=True):
             if key not in known and key not in silent:
-                undeclared[str(key) if mask.shape[2] == 1 else f"#{key:06X}"] += count
+                undeclared[f"{key:g}" if mask.shape[2] == 1 else f"#{key:06X}"] += count
         return indices, undeclared
 
 
@@ -129,14 +136,17 @@ def load_palette(path: Path) -> Palette:
     try:
         entries = yaml.safe_load(path.read_text())
         if not isinstance(entries, list):
-            raise InputError(f"{path}: a class table is a list of name and color. Received {type(entries).__name__}.")
+            received = type(entries).__name__
+            raise InputError(f"A class table is a list of name and color. Received {received}. Write e.g. {_EXAMPLE}.")
         return Palette([Class.model_validate(e) for e in entries])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: a class table is YAML. Received: {' '.join(str(error).split())}. Mend it.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {where}: {first['msg']}. Received {first['input']!r}. Mend the entry.") from error
+        where = ".".join(str(part) for part in first["loc"]) or "entry"
+        raise InputError(f"{path}: {where}: {first['msg']}. Received {first['input']!r}. Write e.g. {_EXAMPLE}.") from error
 
 
 def save_palette(palette: Palette, path: Path) -> None:

@@ -25,7 +25,7 @@ _GDAL_OPTIONS = {
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster's header says: bands without alpha, metres per pixel (None without a CRS)."""
+    """What a raster's header says; bands are counted without alpha."""
 
     path: str
     width: int
@@ -33,7 +33,6 @@ class RasterInfo:
     bands: int
     dtype: str
     colors: tuple[str, ...]
-    ground_sampling_distance: float | None
 
 
 class Raster:
@@ -63,8 +62,7 @@ class Raster:
     @property
     def info(self) -> RasterInfo:
         colors = tuple(c.name for c in self._dataset.colorinterp)
-        gsd = self.ground_sampling_distance
-        return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors, gsd)
+        return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors)
 
     @cached_property
     def pixel_area(self) -> float | None:
@@ -97,7 +95,7 @@ class Raster:
             corners = [(column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1)]
             xs, ys = zip(*(self.transform @ corner for corner in corners), strict=True)
             areas[i] = abs(geod.polygon_area_perimeter(*to_degrees(xs, ys))[0])
-        return areas
+        return areas if np.isfinite(areas).all() else None  # a transform that leads off the globe
 
     def geodetic(self) -> tuple[Any, Any] | None:
         """What turns (xs, ys) of the CRS into degrees, and its ellipsoid (pyproj.Geod); None where it has none."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info
 
 
@@ -19,6 +20,13 @@ class Model:
         """Loads a model folder. Raises InputError when it is none."""
         self.info: ModelInfo = load_model_info(Path(folder))
         self._network = load_keras_model(Path(folder))
+        expected = (self.info.bands, len(self.info.palette))
+        received = (self._network.input_shape[-1], self._network.output_shape[-1])
+        if expected != received:
+            raise InputError(
+                f"{folder}: model.yaml and model.keras must agree on bands and classes. Received {expected} and {received}. "
+                "Restore the one that was changed."
+            )
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities of a batch.

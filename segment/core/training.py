@@ -4,10 +4,12 @@ import csv
 import json
 import math
 import time
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -73,12 +75,14 @@ def fit(
     settings: TrainingSettings,
     folder: Path,
     progress: Progress,
+    data: str,
     resume: bool = False,
 ) -> list[Row]:
     """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
 
     network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
     validate: called after each epoch. monitor: which of its figures to maximise; `save_best` is called when it rises.
+    data: tells the training data from others; a run is resumed on its own only.
     folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
     and ends as it would have without the break.
 
@@ -92,9 +96,10 @@ def fit(
     trainer.optimizer.build(trainer.trainable_variables)
     history: list[Row] = []
     if resume:
-        history = load_checkpoint(folder / CHECKPOINT, trainer)
+        history = load_checkpoint(folder / CHECKPOINT, trainer, data)
+        write_history(folder / HISTORY, history)
         dataset.epoch = len(history)
-    epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps)
+    epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps, data)
     if len(history) < settings.epochs and not epochs.has_stalled():
         callbacks: list[Any] = [epochs]
         if settings.tensorboard:
@@ -126,11 +131,12 @@ class _Epochs(keras.callbacks.Callback):
         folder: Path,
         progress: Progress,
         steps: int,
+        data: str,
     ):
         super().__init__()
         self._trainer, self._history, self._validate, self._monitor = trainer, history, validate, monitor
         self._save_best, self._settings, self._folder, self._progress = save_best, settings, folder, progress
-        self._steps, self._started, self._first = steps, time.monotonic(), len(history)
+        self._steps, self._data, self._started, self._first = steps, data, time.monotonic(), len(history)
 
     def has_stalled(self) -> bool:
         """Whether the best epoch lies `early_stopping` epochs back."""
@@ -145,22 +151,22 @@ class _Epochs(keras.callbacks.Callback):
         self._progress.advance(f"epoch {epoch + 1}/{self._settings.epochs}", done, self._steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = float((logs or {})["loss"])
-        if not math.isfinite(loss):
-            raise InputError(
-                f"Training must stay finite. Received a loss of {loss} in epoch {epoch + 1}. "
-                "Lower training.learning_rate, or set training.clip_norm=1."
-            )
         rate = float(self._trainer.optimizer.learning_rate)
         figures = self._validate()
-        row = {"epoch": float(epoch + 1), "loss": loss, "learning_rate": rate, **figures}
+        row = {"epoch": float(epoch + 1), "loss": float((logs or {})["loss"]), "learning_rate": rate, **figures}
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"Training must stay finite. Received {name} {value} in epoch {epoch + 1}. "
+                    "Lower training.learning_rate, or set training.clip_norm=1."
+                )
         if logs is not None:
             logs.update(figures)  # for the callbacks that come after
         best = all(row[self._monitor] > earlier[self._monitor] for earlier in self._history)
         self._history.append(row)
         if best:
             self._save_best(row)
-        save_checkpoint(self._folder / CHECKPOINT, self._trainer, self._history)
+        save_checkpoint(self._folder / CHECKPOINT, self._trainer, self._history, self._data)
         write_history(self._folder / HISTORY, self._history)
         self._tell(row, best)
         if self.has_stalled():
@@ -176,25 +182,32 @@ class _Epochs(keras.callbacks.Callback):
         self._progress.say(f"epoch {done}/{self._settings.epochs}  {figures}  ({minutes}:{seconds:02} left){mark}")
 
 
-def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row]) -> None:
+def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: str) -> None:
     """Everything that training needs to go on, in one file: weights, random states, optimiser, history."""
     path.parent.mkdir(exist_ok=True)
     arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(trainer))}
     with staged(path, overwrite=True) as partial, partial.open("wb") as file:
-        np.savez(file, history=np.array(json.dumps(history)), **arrays)
+        np.savez(file, history=np.array(json.dumps(history)), data=np.array(data), **arrays)
 
 
-def load_checkpoint(path: Path, trainer: keras.Model) -> list[Row]:
+def load_checkpoint(path: Path, trainer: keras.Model, data: str) -> list[Row]:
     """Puts a checkpoint's state into a compiled model and returns the history.
 
-    Raises InputError when there is none, or when it belongs to another model or optimiser.
+    Raises InputError when there is none, when it is broken, or belongs to other data, another model or optimiser.
     """
     if not path.is_file():
         raise InputError(f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume.")
     state = _state(trainer)
-    with np.load(path) as arrays:
-        stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 1)]
-        history: list[Row] = json.loads(str(arrays["history"]))
+    try:
+        with np.load(path) as arrays:
+            stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
+            history: list[Row] = json.loads(str(arrays["history"]))
+            known = str(arrays["data"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        problem = str(error) or type(error).__name__
+        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train anew with --overwrite.") from error
+    if known != data:
+        raise InputError(f"{path}: --resume needs the run's own tiles and split. Received others. Restore them, or train anew.")
     if [s.shape for s in stored] != [tuple(v.shape) for v in state]:
         raise InputError(f"{path}: --resume needs the same model and optimiser. Received another's. Leave them unchanged.")
     for variable, value in zip(state, stored, strict=True):
