@@ -1,7 +1,6 @@
 """Puts the nine parts of a Dubai tile back together: python examples/join_parts.py "dubai/Tile 8" OUTPUT
 
-Writes OUTPUT/scene.tif and OUTPUT/truth.tif. The parts are a 3 x 3 cut in reading order; some are a pixel larger
-than their neighbours and lose it.
+Writes scene.tif and truth.tif. The parts are a 3 x 3 cut in reading order; some are a pixel larger and lose it.
 """
 
 import sys
@@ -14,7 +13,6 @@ from segment.core.raster import open_raster, read_mask
 
 
 def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:
-    """One picture (rows, columns, bands) of parts in reading order."""
     rows = [parts[i : i + columns] for i in range(0, len(parts), columns)]
     widths = [min(part.shape[1] for part in column) for column in zip(*rows, strict=True)]
     heights = [min(part.shape[0] for part in row) for row in rows]
