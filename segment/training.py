@@ -157,7 +157,7 @@ def _train(
     )
     scored = {part: TileDataset(data.parts[part], pixels, size, batch) for part in PARTS[1:] if data.parts[part]}
     loss = build_loss(config.loss, data.class_weights)
-    info = _describe(network, data, config, tiles)
+    info = _describe(data, config, tiles)
 
     def validate() -> Row:
         losses: list[float] = []
@@ -166,8 +166,7 @@ def _train(
             losses.append(float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(probabilities))))
 
         confusion = score_patches(network.predict_on_batch, scored["val"], data.palette.names, progress, add_loss).confusion
-        figures = {"val_loss": float(np.mean(losses)), MONITOR: confusion.mean_jaccard, "val_accuracy": confusion.accuracy}
-        return figures
+        return {"val_loss": float(np.mean(losses)), MONITOR: confusion.mean_jaccard, "val_accuracy": confusion.accuracy}
 
     # what is kept computes in float32 wherever it is used, whatever the precision of training
     kept = network if dtype_policy(config.training) == "float32" else _build(config, data, "float32", Silent(), pretrained=False)
@@ -192,7 +191,7 @@ def _train(
     return _finish(output, history, scored, info, data.palette, progress)
 
 
-def _describe(network: keras.Model, data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
+def _describe(data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
     statistics, first = data.survey.statistics, data.pairs[0].info
     low, high = value_range(statistics)
     return ModelInfo(
