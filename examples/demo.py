@@ -1,8 +1,6 @@
-"""From nothing to a scored land-cover map of a town that training never saw. `make demo` runs this.
+"""`make demo`: from nothing to a scored map of a town that training never saw. Takes up again what is in demo already."""
 
-It writes into the folder demo, and takes up again what is there already.
-"""
-
+from functools import partial
 from pathlib import Path
 
 import segment
@@ -31,7 +29,9 @@ def main(
         if not scene.exists():
             segment.write_sample(scene, new_size, new_size, seed=0)
         progress.say(f"mapping a town that training never saw, {new_size} x {new_size} px")
-        return segment.predict_scene(scene / "scene.tif", run, folder / "map", truth=scene / "truth.tif", overwrite=True)
+        # averaged over the eight flips and turns: a point of Jaccard for a minute
+        options = {"truth": scene / "truth.tif", "augment": True, "progress": partial(progress.advance, "mapping")}
+        return segment.predict_scene(scene / "scene.tif", run, folder / "map", overwrite=True, **options)
 
 
 if __name__ == "__main__":
