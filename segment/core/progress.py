@@ -44,7 +44,8 @@ class Console:
             TextColumn("{task.fields[note]}"),
         )
         console = RichConsole(stderr=True)
-        self._bars = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        shown = console.is_terminal
+        self._bars = RichProgress(*columns, console=console, transient=True, redirect_stdout=False, disable=not shown)
         self._tasks: dict[str, int] = {}
 
     def __enter__(self) -> "Console":
@@ -62,6 +63,8 @@ class Console:
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
         if task not in self._tasks:
+            if done >= total:
+                return
             self._tasks[task] = self._bars.add_task(task, total=total, rate="", note="")
         number = self._tasks[task]
         speed = self._bars.tasks[self._bars.task_ids.index(number)].speed  # type: ignore[arg-type]
