@@ -29,9 +29,7 @@ class ByteRaster:
     back, because GDAL may lose a write on a full disk without a word.
     """
 
-    def __init__(
-        self, path: Path, scene: Raster, description: str, tags: Mapping[str, str], overviews: Literal["MODE", "AVERAGE"]
-    ):
+    def __init__(self, path: Path, scene: Raster, description: str, tags: Mapping[str, str], overviews: Overviews):
         import rasterio
 
         self.path, self._overviews = path, overviews
