@@ -3,15 +3,21 @@
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from segment.core.choices import Runtime
 from segment.core.command import Debug, Overwrite, Quiet, entry_point, load_keras, progress_bar
 from segment.core.errors import InputError
+from segment.core.export import ExportFormat
+
+if TYPE_CHECKING:
+    from segment.core.runtime import Model
 
 ConfigFile = Annotated[Path | None, Option("--config", help="Settings, a YAML file (see configs/segment).")]
 Overrides = Annotated[list[str], Option("--set", metavar="KEY=VALUE", help="One setting, e.g. training.epochs=20; repeatable.")]
+RuntimeOption = Annotated[Runtime, Option(help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras.")]
 ModelFolder = Annotated[Path, Option("--model", help="A model folder that segment-train wrote.")]
 
 
@@ -84,54 +90,81 @@ def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
     model: ModelFolder,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
+    runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Scores a model on a tile folder."""
-    load_keras()
     from segment.evaluation import evaluate as score
 
+    network = load_network(model, runtime)
     with progress_bar(quiet) as progress:
-        progress.say(str(score(tiles, model, output, overwrite=overwrite, progress=progress)))
+        progress.say(str(score(tiles, network, output, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
+def export(
+    model: Annotated[Path, Argument(help="Model folder that segment-train wrote.")],
+    format: Annotated[
+        ExportFormat, Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others.")
+    ] = "openvino",
+    int8: Annotated[Path | None, Option(metavar="TILES", help="Quantise OpenVINO's weights on this tile folder.")] = None,
+    output: Annotated[Path | None, Option(help="File for ONNX; model.onnx in the model folder by default.")] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Writes a model in another form: faster, or portable."""
+    from segment.core.model_folder import load_model_info
+
+    load_model_info(model)  # a wrong folder is told before Keras is waited for
+    load_keras()
+    from segment.exporting import export_model
+
+    with progress_bar(quiet) as progress:
+        progress.say(str(export_model(model, format, int8=int8, output=output, overwrite=overwrite, progress=progress)))
 
 
 @entry_point
 def predict(
-    scenes: Annotated[list[Path], Argument(help="Scenes to map: GeoTIFF, PNG or JPEG.")],
+    scenes: Annotated[
+        list[str], Argument(help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")
+    ],
     model: ModelFolder,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
-    overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.25,
-    tile: Annotated[int | None, Option(min=1, help="Edge of a tile, pixels; the model's own by default.")] = None,
+    overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.1875,
+    tile: Annotated[int | None, Option(min=1, help="Edge of a tile, pixels; chosen for speed by default.")] = None,
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")] = None,
     nodata: Annotated[float | None, Option(help="A value that means no data, besides what the file says.")] = None,
+    resample: Annotated[bool, Option("--resample", help="See the scene at the pixel size the model learned from.")] = False,
     augment: Annotated[bool, Option("--augment", help="Average the eight flips and turns: eight times the work.")] = False,
     confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = False,
     polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False,
+    min_area: Annotated[float, Option(min=0, help="Smaller polygons join a neighbour; m² (pixels without a CRS).")] = 0,
+    runtime: RuntimeOption = "auto",
+    resume: Annotated[bool, Option(help="Go on with a map that was stopped, if scene, model and settings are the same.")] = True,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.model_folder import load_model_info
     from segment.predict import predict_scene
+    from segment.scene import find_scenes
 
-    if truth is not None and len(scenes) > 1:
-        raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
-    for stem, count in Counter(scene.stem for scene in scenes).items():
+    sources = find_scenes(scenes)
+    if truth is not None and len(sources) > 1:
+        raise InputError(f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one.")
+    for stem, count in Counter(source.stem for source in sources).items():
         if count > 1:
             raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")
     numbers = parse_bands(bands)
-    load_model_info(model)  # a wrong folder is told before Keras is waited for
-    load_keras()
-    from segment.core.runtime import Model
-
-    network = Model(model)
+    network = load_network(model, runtime)
     with progress_bar(quiet) as progress:
-        for scene in scenes:
+        for source in sources:
             result = predict_scene(
-                scene,
+                source.path,
                 network,
                 output,
                 truth=truth,
@@ -139,13 +172,26 @@ def predict(
                 tile=tile,
                 bands=numbers,
                 nodata=nodata,
+                resample=resample,
                 augment=augment,
                 confidence=confidence,
                 polygons=polygons,
+                min_area=min_area,
+                resume=resume,
                 overwrite=overwrite,
-                progress=partial(progress.advance, f"mapping {scene.name}"),
+                progress=partial(progress.advance, f"mapping {source.name}"),
             )
             progress.say(repr(result))
+
+
+def load_network(folder: Path, runtime: Runtime) -> "Model":
+    """Loads a model; Keras, if it is needed, without its noise, and only after a wrong folder would have been told."""
+    from segment.core.runtime import choose_runtime, load_model
+
+    if choose_runtime(folder, runtime) == "keras":
+        load_keras()
+        return load_model(folder, "keras")
+    return load_model(folder, "openvino")
 
 
 def parse_bands(text: str | None) -> list[int] | None:

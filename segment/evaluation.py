@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.output import refuse_existing, staged
 from segment.core.progress import Progress, Silent
-from segment.core.runtime import Model
+from segment.core.runtime import Model, load_model
 from segment.dataset import TileDataset, TilePixels
 from segment.report import write_scores
 from segment.scores import Confusion
@@ -75,12 +76,14 @@ def evaluate(
     output: Path | str | None = None,
     *,
     batch_size: int = 8,
+    runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Scores a model on all of a tile folder, each pixel once.
 
-    model: a model folder, or one that is loaded. output: a folder for report.json and report.html.
+    model: a model folder, or one that is loaded. runtime: what computes, where it is a folder.
+    output: a folder for report.json and report.html.
     Masks are read with the model's classes, unless a classes.yaml beside them says how.
 
     Raises InputError for a tile folder that does not fit the model, and when `output` exists.
@@ -89,7 +92,7 @@ def evaluate(
     if output is not None:
         refuse_existing(Path(output), overwrite, _FILES)
     pairs = find_pairs(tiles)
-    model = model if isinstance(model, Model) else Model(model)
+    model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info, first = model.info, pairs[0].info
     info.require_task("segment")
     if (first.bands, first.dtype) != (info.bands, info.dtype):

@@ -33,8 +33,7 @@ def write_pictures(
     reduction = max(scene.height, scene.width, LARGEST) / LARGEST
     height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
     indices = _read_indices(classes, palette, height, width)
-    rgba = palette.colors()[indices]
-    _write_picture(mask, cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
+    _write_picture(mask, cv2.cvtColor(colored(indices, palette, 4), cv2.COLOR_RGBA2BGRA))
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
     picture = lay_over(read_photograph(scene, height, width, indices != IGNORED), indices, palette)
@@ -67,17 +66,24 @@ def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette:
     """The photograph (height, width, 3) tinted with the classes' colours, their boundaries in full colour."""
     import cv2
 
-    colors = np.ascontiguousarray(palette.colors()[indices][..., :3])
-    mapped = indices != IGNORED
-    tinted = cv2.addWeighted(colors, _OPACITY, photograph, 1 - _OPACITY, 0)
-    picture = np.where(mapped[..., None], tinted, photograph)
+    colors = colored(indices, palette)
+    mapped = (indices != IGNORED).astype(np.uint8)
+    picture = photograph.copy()
+    cv2.copyTo(cv2.addWeighted(colors, _OPACITY, photograph, 1 - _OPACITY, 0), mapped, picture)
     edges = np.zeros(indices.shape, np.uint8)
     edges[:, 1:] |= indices[:, 1:] != indices[:, :-1]
     edges[1:] |= indices[1:] != indices[:-1]
     thickness = 1 + max(indices.shape) // 2048
-    drawn = (cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) > 0) & mapped
-    picture[drawn] = colors[drawn]
+    cv2.copyTo(colors, cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) & mapped, picture)
     return picture
+
+
+def colored(indices: NDArray[np.uint8], palette: Palette, channels: int = 3) -> NDArray[np.uint8]:
+    """Class indices (rows, columns) as the classes' colours (rows, columns, channels), RGB or RGBA; what is ignored is 0."""
+    import cv2
+
+    table = np.ascontiguousarray(palette.colors()[:, None, :channels])
+    return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
 
 
 def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:

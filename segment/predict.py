@@ -2,192 +2,250 @@
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.bands import Band, predict_bands
+from segment.core.choices import Runtime
+from segment.core.errors import InputError, Interrupted
 from segment.core.model_folder import ModelInfo, load_model_info
-from segment.core.output import staged_files, writable
-from segment.core.palette import IGNORED
-from segment.core.raster import Raster, open_raster
-from segment.core.runtime import Model
-from segment.maps import CONFIDENCE_STEPS, class_raster, confidence_raster, sidecar_name
+from segment.core.output import Stage, staged_files, writable
+from segment.core.raster import Raster, Source
+from segment.core.runtime import Model, load_model
+from segment.inference import Progress
+from segment.journal import Journal
+from segment.maps import (
+    CLASSES,
+    CONFIDENCE,
+    CONFIDENCE_STEPS,
+    companions,
+    write_class_raster,
+    write_confidence_raster,
+)
 from segment.pictures import write_pictures
-from segment.scene import Batch, SceneTiles, check_scene, choose_tile
+from segment.regrid import regrid, seen_window
+from segment.scene import OVERLAP, SceneTiles, check_scene, check_window, choose_factor, plan_tiles
 from segment.scene_map import SceneMap, SceneTally
-from segment.stitch import TilePlan, stitch
+from segment.stitch import TilePlan, Window
 from segment.truth import Truth, open_truth
-
-T = TypeVar("T")
-Progress = Callable[[int, int], None]
-"""Told of tiles dealt with and tiles in all."""
-
-
-class Predictor(Protocol):
-    """What maps a scene: a `Model`, or anything that answers like one."""
-
-    info: ModelInfo
-
-    def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
 def predict_scene(
     scene: Path | str,
-    model: Path | str | Predictor,
+    model: Path | str | Model,
     output: Path | str = Path("."),
     *,
     truth: Path | str | None = None,
-    overlap: float = 0.25,
+    overlap: float = OVERLAP,
     tile: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     rows: int = 256,
     augment: bool = False,
     confidence: bool = False,
     polygons: bool = False,
+    min_area: float = 0.0,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
+    resample: bool = False,
+    runtime: Runtime = "auto",
+    resume: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> SceneMap:
     """Maps a scene; writes class raster, coloured mask, overlay and report into `output`, all or none.
 
-    scene: GeoTIFF, PNG, JPEG or what else GDAL reads. model: a model folder, or a loaded model.
+    scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
     truth: mask of the scene's size, in values or colours, for scores in the report.
-    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1. tile: edge in pixels, by default as trained.
+    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1. tile: edge in pixels, by default the fastest.
     batch_size, rows: tiles predicted and scene rows read at a time; the map does not depend on them.
     augment: averages over the eight flips and quarter turns, at eight times the work.
-    confidence, polygons: writes SCENE_confidence.tif, SCENE.gpkg too.
+    confidence, polygons: writes SCENE_confidence.tif, SCENE.gpkg too. min_area: see `write_polygons`.
     bands: band numbers from 1 in the model's order, by default all but alpha. nodata: a value that means "no data" in
-    all bands, beside what the file declares.
+    all bands, beside what the file declares. runtime: what computes, where `model` is a folder.
+    resample: the model sees the scene at the ground sampling distance it learned from; the map is on the scene's own grid.
+    resume: go on with what a call with the same scene, model and settings left unfinished when it was stopped, killed
+    or met an error; the map is the same, byte for byte.
 
     Pixels that are nodata or transparent are 255 in the map and count nowhere. Memory grows with the scene's width (and
     with the number of polygons), never with its height.
 
     Raises InputError when scene, truth and model do not fit each other, when a file cannot be read or written to its
-    end, and when an output exists already.
+    end, and when an output exists already; Interrupted, when Ctrl-C stops it.
     """
-    scene, truth = Path(scene), None if truth is None else Path(truth)
-    if batch_size < 1 or rows < 1:
+    if (batch_size is not None and batch_size < 1) or rows < 1:
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
+    source = Source.of(scene, bands, nodata)
+    truth = None if truth is None else Path(truth)
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
-    planned = SceneMap.planned(scene, Path(output), confidence, polygons)
+    planned = SceneMap.planned(source, Path(output), confidence, polygons)
+    _check_outputs(planned, source, truth, overwrite)
     with ExitStack() as stack:
-        raster = stack.enter_context(open_raster(scene, bands, nodata))
+        raster = stack.enter_context(source.open())
         check_scene(raster, info)
-        plan = TilePlan(raster.height, raster.width, choose_tile(info, tile), overlap)
-        folder = stack.enter_context(_staged(planned, truth, overwrite))
-        files = SceneMap.planned(scene, folder, confidence, polygons)
+        source = replace(source, factor=choose_factor(raster, info) if resample else 1.0)
+        plan = plan_tiles(raster, info, tile, overlap, source.factor)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
         # the network comes last: nobody should wait for it to hear that a file is missing
-        network: Predictor = Model(model) if isinstance(model, (str, Path)) else model
-        started, tally = time.monotonic(), SceneTally(raster, info)
-        tiles = SceneTiles(scene, plan, rows, bands, nodata)
-        with closing(_predict_tiles(tiles, network, batch_size, augment, progress)) as probabilities:
-            _write_rows(files, raster, tiles, stitch(plan, len(info.palette), probabilities), reference, tally, info)
-        write_pictures(files.classes, raster, info.palette, files.mask, files.overlay, tally.shares)
-        if files.polygons:
-            from segment.polygons import write_polygons
+        network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+        belongs = _describe_work(source, raster, network, plan, truth, augment, confidence) if resume else None
+        stage = stack.enter_context(_staged(planned, overwrite, belongs))
+        files = SceneMap.planned(source, stage.new, confidence, polygons)
+        tally, journal = SceneTally(raster, info), Journal(stage.work, raster.width)
+        with _resumable(journal, raster.height, resume):
+            left_over = (journal.rows, raster.height, 0, raster.width)
+            found = _bands(source, raster, plan, left_over, network, augment, rows, batch_size, progress)
+            with closing(found):
+                seconds = _write_rows(found, journal, tally, reference, info, confidence)
+            started = time.monotonic()
+            write_class_raster(journal, files.classes, raster, info.palette, tally.pixels)
+            if files.confidence:
+                write_confidence_raster(journal, files.confidence, raster)
+            write_pictures(files.classes, raster, info.palette, files.mask, files.overlay, tally.shares)
+            if files.polygons:
+                from segment.polygons import write_polygons
 
-            write_polygons(files.classes, raster, info.palette, files.polygons, scene.stem)
-        report = tally.report(time.monotonic() - started)
-        if reference:
-            report["undeclared"] = dict(reference.undeclared.most_common())
-        with writable(planned.report_file):
-            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+                write_polygons(files.classes, raster, info.palette, files.polygons, source.stem, min_area=min_area)
+            report = tally.report(seconds + time.monotonic() - started) | {"runtime": network.runtime}
+            if reference:
+                report["undeclared"] = dict(reference.undeclared.most_common())
+            with writable(planned.report_file):
+                files.report_file.write_text(json.dumps(report, indent=2) + "\n")
     return replace(planned, report=report)
 
 
-@contextmanager
-def _staged(planned: SceneMap, truth: Path | None, overwrite: bool) -> Iterator[Path]:
-    for file in planned.files:
-        if file.exists() and any(file.samefile(source) for source in (planned.scene, truth) if source and source.exists()):
-            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
-    names = [file.name for file in planned.files]
-    sidecars = [sidecar_name(file.name) for file in (planned.classes, planned.mask)]
-    with staged_files(planned.classes.parent, names + sidecars, overwrite) as folder:
-        yield folder
+def predict_window(
+    scene: Path | str,
+    model: Path | str | Model,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    *,
+    overlap: float = OVERLAP,
+    tile: int | None = None,
+    augment: bool = False,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    resample: bool = False,
+    runtime: Runtime = "auto",
+) -> NDArray[np.uint8]:
+    """Class values (height, width) of one window of a scene, 255 where nodata; nothing else of the scene is computed.
+
+    top, left, height, width: pixels of the scene. The rest as in `predict_scene`, whose class raster holds the same there,
+    bit for bit.
+
+    Raises InputError when the window does not lie inside the scene, and as `predict_scene`.
+    """
+    source = Source.of(scene, bands, nodata)
+    network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    network.info.require_task("segment")
+    region = (top, top + height, left, left + width)
+    with source.open() as raster:
+        check_scene(raster, network.info)
+        check_window(raster, *region)
+        source = replace(source, factor=choose_factor(raster, network.info) if resample else 1.0)
+        plan = plan_tiles(raster, network.info, tile, overlap, source.factor)
+        labels = np.concatenate([band.labels() for band in _bands(source, raster, plan, region, network, augment)])
+    values: NDArray[np.uint8] = network.info.palette.values()[labels]
+    return values
+
+
+def _bands(
+    source: Source,
+    raster: Raster,
+    plan: TilePlan,
+    region: tuple[int, int, int, int],
+    network: Model,
+    augment: bool,
+    rows: int = 256,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Generator[Band, None, None]:
+    """Bands of a region (top, bottom, left, right) of the scene, on the scene's own grid."""
+    if region[0] == region[1]:
+        return
+    resampled = source.factor != 1
+    window = seen_window(plan, raster, *region) if resampled else Window(plan, *region)
+    with closing(predict_bands(SceneTiles(source, window, rows), network, batch_size, augment, progress)) as bands:
+        yield from regrid(bands, window, raster, *region) if resampled else bands
 
 
 def _write_rows(
-    files: SceneMap,
-    scene: Raster,
-    tiles: SceneTiles,
-    stitched: Iterator[NDArray[np.float32]],
-    truth: Truth | None,
-    tally: SceneTally,
-    info: ModelInfo,
-) -> None:
-    values = info.palette.values()
-    with ExitStack() as stack:
-        classes = stack.enter_context(class_raster(files.classes, scene, info.palette))
-        confidence = stack.enter_context(confidence_raster(files.confidence, scene)) if files.confidence else None
-        for (start, stop), probabilities in zip(tiles.plan.finished, stitched, strict=True):
-            valid = tiles.valid.popleft()
-            if start == stop:
-                continue
-            labels = np.where(valid, probabilities.argmax(axis=2), IGNORED).astype(np.uint8)
-            classes.write(values[labels])
-            if confidence:
-                steps = np.rint(probabilities.max(axis=2) * CONFIDENCE_STEPS)
-                confidence.write(np.where(valid, steps.clip(0, CONFIDENCE_STEPS), IGNORED).astype(np.uint8))
-            tally.add(start, labels, probabilities, truth.read(start, stop) if truth else None)
+    bands: Iterable[Band], journal: Journal, tally: SceneTally, truth: Truth | None, info: ModelInfo, confidence: bool
+) -> float:
+    """Appends the bands' rows to the journal and counts them; returns the seconds that this took, earlier calls included."""
+    earlier = 0.0
+    if journal.state is not None:
+        earlier = journal.state["seconds"]
+        tally.restore(journal.state["tally"])
+        if truth:
+            truth.undeclared = Counter(journal.state["undeclared"])
+    values, started = info.palette.values(), time.monotonic()
+    for band in bands:
+        labels = band.labels()
+        rows = {CLASSES: values[labels]}
+        if confidence:
+            rows[CONFIDENCE] = band.confidence(CONFIDENCE_STEPS)
+        tally.add(band.start, labels, band.probabilities, truth.read(band.start, band.start + len(labels)) if truth else None)
+        state = {
+            "seconds": earlier + time.monotonic() - started,
+            "tally": tally.state(),
+            "undeclared": dict(truth.undeclared) if truth else {},
+        }
+        with writable(journal.file(CLASSES)):
+            journal.append(rows, state)
+    return earlier + time.monotonic() - started
 
 
-def _predict_tiles(
-    tiles: SceneTiles, network: Predictor, batch_size: int, augment: bool, progress: Progress | None
-) -> Generator[tuple[int, int, NDArray[np.float32]], None, None]:
-    """(padded row, padded column, probabilities) of all tiles; reading and predicting go on while the caller merges."""
-    count = len(tiles.plan.rows) * len(tiles.plan.columns)
-
-    def predicted() -> Generator[tuple[Batch, NDArray[np.float32]], None, None]:
-        with closing(_ahead(tiles.batches(batch_size, network.info.dtype))) as batches:
-            for batch in batches:
-                yield batch, predict_batch(network, batch.pixels, augment)
-
-    with closing(_ahead(predicted())) as answers:
-        for batch, probabilities in answers:
-            for (row, column), part in zip(batch.places, probabilities, strict=False):
-                yield row, column, part
-            if progress:
-                progress(batch.done, count)
-    if progress:
-        progress(count, count)
+def _check_outputs(planned: SceneMap, source: Source, truth: Path | None, overwrite: bool) -> None:
+    inputs = [Path(file) for file in (source.path, truth) if isinstance(file, Path) and file.exists()]
+    for file in planned.files:
+        if file.exists() and any(file.samefile(given) for given in inputs):
+            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
 
 
-def predict_batch(network: Predictor, pixels: NDArray[Any], augment: bool) -> NDArray[np.float32]:
-    """Probabilities (batch, rows, columns, classes) of square tiles, with `augment` the mean over their eight symmetries.
-
-    Raises InputError when the network answers other classes than its model.yaml names.
-    """
-    if not augment:
-        answer = network.predict(pixels)
-        expected = (*pixels.shape[:3], len(network.info.palette))
-        if answer.shape != expected:
-            raise InputError(f"{network.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
-        return answer
-    total = np.zeros((*pixels.shape[:3], len(network.info.palette)), np.float32)
-    for turns in range(4):
-        for flip in (1, -1):
-            turned = np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip])
-            total += np.rot90(predict_batch(network, turned, False)[:, :, ::flip], -turns, axes=(1, 2))
-    return total / 8
+@contextmanager
+def _staged(planned: SceneMap, overwrite: bool, belongs: str | None) -> Iterator[Stage]:
+    names = [file.name for file in planned.files]
+    names += [name for file in (planned.classes, planned.mask) for name in companions(file)]
+    with staged_files(planned.classes.parent, names, overwrite, belongs) as stage:
+        yield stage
 
 
-def _ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
-    """The same items, the next of them made in a thread of its own while one is in use."""
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            pending = pool.submit(next, items, None)
-            while (item := pending.result()) is not None:
-                pending = pool.submit(next, items, None)
-                yield item
-        finally:
-            pool.submit(items.close)  # there, too, so that files close in the thread that opened them
+@contextmanager
+def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
+    """Says, where work is broken off, that the same command goes on with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, InputError) as error:
+        if not (resume and journal.rows):
+            raise
+        kept = f"The first {journal.rows} of {height} rows are kept: the same command goes on from there."
+        if isinstance(error, InputError):
+            raise InputError(f"{error} {kept}") from error
+        raise Interrupted(f"stopped. {kept}") from error
+
+
+def _describe_work(
+    source: Source, raster: Raster, network: Model, plan: TilePlan, truth: Path | None, augment: bool, confidence: bool
+) -> str:
+    """All that the rows of a map depend on: work that was left unfinished goes on only where this is the same."""
+    return json.dumps(
+        {
+            "version": version("aerial-segment"),
+            "scene": [source.identity, raster.height, raster.width, raster.bands, raster.nodata],
+            "model": [network.identity, network.runtime],
+            "plan": [plan.tile, plan.overlap, source.factor, plan.row, plan.column],
+            "truth": truth and Source(truth).identity,
+            "augment": augment,
+            "confidence": confidence,
+        }
+    )

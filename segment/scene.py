@@ -1,5 +1,6 @@
 """A scene as batches of tiles: checked against a model, read forward only, padded and cut."""
 
+import glob
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,14 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
-from segment.core.raster import Raster, open_raster
-from segment.stitch import TilePlan, cut_strip
+from segment.core.raster import Raster, Source, resampled_size
+from segment.scene_map import MAP_ENDINGS
+from segment.stitch import TilePlan, Window, cut_strip
 
+TILE, OVERLAP = 512, 0.1875
+"""Edge of a tile, pixels, and fraction of it shared with its neighbour: the fastest without seams, see docs/tiles.md."""
+_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".img")
+_FURTHEST = 10
 _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
 
 
@@ -29,17 +35,22 @@ class Batch:
 
 
 class SceneTiles:
-    """The tiles of a scene in reading order, those without a valid pixel left out.
+    """The tiles of a window of a scene in reading order, those without a valid pixel left out.
 
     Rows are read forward only (PNG and JPEG decoders start again at the top for a step back), `rows` at a time, and kept
     until no tile needs them any more. The file is opened by whoever iterates `batches`, and used in that thread alone.
 
-    valid: for each row of tiles read so far, which pixels of the plan's `finished` rows are valid (rows, width).
+    valid: for each row of tiles read so far, which pixels of the window's `finished` rows are valid (rows, window width).
     """
 
-    def __init__(self, path: Path, plan: TilePlan, rows: int, bands: Sequence[int] | None, nodata: float | None):
-        self.path, self.plan, self.rows, self.bands, self.nodata = path, plan, rows, bands, nodata
+    def __init__(self, source: Source, window: Window, rows: int = 256):
+        self.source, self.window, self.rows = source, window, rows
         self.valid: deque[NDArray[np.bool_]] = deque()
+
+    @property
+    def count(self) -> int:
+        """Tiles in all, those left out among them."""
+        return len(self.window.rows) * len(self.window.columns)
 
     def batches(self, size: int, dtype: str) -> Generator[Batch, None, None]:
         """Batches of exactly `size` tiles as `dtype`; none where no pixel of the scene is valid.
@@ -48,13 +59,13 @@ class SceneTiles:
         """
         pixels: list[NDArray[Any]] = []
         places: list[tuple[int, int]] = []
-        done = 0
+        done, plan, left = 0, self.window.plan, self.window.columns[0]
         for row, strip, valid in self._strips():
-            for column, tile in cut_strip(strip, self.plan.tile, self.plan.step):
+            for column, tile in cut_strip(strip, plan.tile, plan.step):
                 done += 1
-                if valid[:, column : column + self.plan.tile].any():
+                if valid[:, column : column + plan.tile].any():
                     pixels.append(tile)
-                    places.append((row, column))
+                    places.append((row, left + column))
                 if len(places) == size:
                     yield Batch(np.stack(pixels).astype(dtype, copy=False), places, done)
                     pixels, places = [], []
@@ -63,23 +74,49 @@ class SceneTiles:
             yield Batch(np.stack(pixels).astype(dtype, copy=False), places, done)
 
     def _strips(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_]]]:
-        """For each row of tiles its first padded row, pixels (tile, padded_width, bands) and validity (tile, padded_width)."""
-        plan = self.plan
-        with open_raster(self.path, self.bands, self.nodata) as raster:
-            first = last = 0  # scene rows that are kept
-            pixels = np.empty((0, plan.width, len(raster.bands)), raster.dtype)
-            valid = np.empty((0, plan.width), bool)
-            for row, (begin, end) in zip(plan.rows, plan.finished, strict=True):
+        """For each row of tiles its first padded row, its pixels (tile, padded columns, bands) and their validity."""
+        window, plan = self.window, self.window.plan
+        columns = window.scene_columns
+        left, right = int(columns.min()), int(columns.max()) + 1
+        inside = slice(window.left - left, window.right - left)
+        with self.source.open() as raster:
+            first = last = int(plan.scene_rows(window.rows[0]).min())  # scene rows that are kept
+            pixels = np.empty((0, len(columns), len(raster.bands)), raster.dtype)  # with padded columns
+            valid = np.empty((0, right - left), bool)
+            for row, (begin, end) in zip(window.rows, window.finished, strict=True):
                 wanted = plan.scene_rows(row)
                 read = [(pixels[wanted.min() - first :], valid[wanted.min() - first :])]
                 first = int(wanted.min())
                 while last <= wanted.max():
-                    read.append(raster.read(last, height=min(self.rows, plan.height - last)))
-                    last += len(read[-1][0])
+                    rows, mask = raster.read(last, left, min(self.rows, plan.height - last), right - left)
+                    read.append((rows.take(columns - left, axis=1), mask))
+                    last += len(rows)
                 pixels, valid = (np.concatenate(parts) for parts in zip(*read, strict=True))
-                self.valid.append(valid[begin - first : end - first].copy())
-                index = np.ix_(wanted - first, plan.scene_columns)
-                yield row, pixels[index], valid[index]
+                self.valid.append(valid[begin - first : end - first, inside].copy())
+                yield row, pixels[wanted - first], valid[wanted - first].take(columns - left, axis=1)
+
+
+def find_scenes(names: Sequence[str]) -> list[Source]:
+    """Scenes behind what a user names: files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
+    whatever GDAL resolves by itself. Maps that lie beside their scene are none.
+
+    Raises InputError for a folder or a pattern without rasters.
+    """
+    found: list[Source] = []
+    for name in names:
+        source = Source.of(name)
+        is_folder = isinstance(source.path, Path) and source.path.is_dir()
+        if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
+            found.append(source)
+            continue
+        matching = map(Path, sorted(glob.glob(f"{glob.escape(name)}/*" if is_folder else name, recursive=True)))
+        rasters = [file for file in matching if file.suffix.lower() in _SUFFIXES and file.is_file()]
+        maps = {file.with_name(file.stem + ending) for file in rasters for ending in MAP_ENDINGS}
+        scenes = [Source(file) for file in rasters if file not in maps]
+        if not scenes:
+            raise InputError(f"{name}: must lead to rasters ({', '.join(_SUFFIXES)}). Received none. Check it, or name files.")
+        found += scenes
+    return found
 
 
 def check_scene(raster: Raster, info: ModelInfo) -> None:
@@ -102,16 +139,58 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         )
 
 
+def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -> None:
+    """Raises InputError when a window is empty or not inside the scene."""
+    if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
+        raise InputError(
+            f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns. "
+            f"Received rows {top} to {bottom}, columns {left} to {right}. Choose it within."
+        )
+
+
+def choose_factor(raster: Raster, info: ModelInfo) -> float:
+    """Pixels of the size the model learned from in place of one of the scene, along each axis; 1 within a hundredth of it.
+
+    Raises InputError when either size is not known, or they are too far apart.
+    """
+    pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
+    if pixel is None or learned is None:
+        lacking = "the scene has no CRS" if pixel is None else f"{info.name} learned from images without a CRS"
+        raise InputError(f"{raster.path}: --resample needs pixel sizes. Received none: {lacking}. Leave it out, or set a CRS.")
+    factor = pixel / learned
+    if not 1 / _FURTHEST <= factor <= _FURTHEST:
+        raise InputError(
+            f"{raster.path}: --resample bridges pixel sizes up to {_FURTHEST} times apart. "
+            f"Received {pixel:.3g} m and {learned:.3g} m. Take a model for such imagery."
+        )
+    return 1.0 if abs(factor - 1) < 0.01 else factor
+
+
 def _count(bands: int) -> str:
     return f"{bands} band{'' if bands == 1 else 's'}"
 
 
-def choose_tile(info: ModelInfo, tile: int | None) -> int:
-    """The tile edge to map with, by default the one trained at. Raises InputError when the model cannot take it."""
-    if tile is None or tile == info.tile:
-        return info.tile
+def plan_tiles(raster: Raster, info: ModelInfo, tile: int | None, overlap: float, factor: float = 1.0) -> TilePlan:
+    """Where the tiles of a scene lie that is opened with `factor`; in the grid of its CRS, so that maps of scenes that
+    overlap agree. tile: see `choose_tile`. overlap: fraction of the tile edge shared with its neighbour.
+    """
+    height, width = resampled_size(raster.height, raster.width, factor)
+    row, column = raster.grid_position(height, width)
+    edge = choose_tile(info, tile, max(height, width))
+    return TilePlan(height, width, edge, overlap, 1 if info.fixed_tile else info.multiple, row, column)
+
+
+def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -> int:
+    """The tile edge to map with: the one asked for; else the fastest, or less where the scene's `longest` side is shorter.
+
+    Raises InputError when the model cannot take it.
+    """
     if info.fixed_tile:
-        raise InputError(f"The model {info.name} takes tiles of {info.tile} pixels only. Received {tile}. Leave --tile out.")
+        if tile not in (None, info.tile):
+            raise InputError(f"The model {info.name} takes tiles of {info.tile} pixels only. Received {tile}. Leave --tile out.")
+        return info.tile
+    if tile is None:
+        return -(-min(TILE, longest) // info.multiple) * info.multiple
     if tile < 1 or tile % info.multiple:
         near = max(round(tile / info.multiple), 1) * info.multiple
         raise InputError(f"Tiles of {info.name} are multiples of {info.multiple} pixels. Received {tile}. Take {near}.")

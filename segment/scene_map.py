@@ -9,17 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.model_folder import ModelInfo
-from segment.core.raster import Raster
+from segment.core.raster import Raster, Source
 from segment.scores import Confusion
 
-_STRANGE_PIXELS = 2.0  # times finer or coarser than the training images before it is worth a note
+_STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note
+
+
+MAP_ENDINGS = ("_classes.tif", "_mask.png", "_overlay.jpg", "_confidence.tif")
+"""What follows a scene's name in the names of its rasters and pictures."""
 
 
 @dataclass(frozen=True, repr=False)
 class SceneMap:
     """Where a mapped scene's files are, and `report`, which `report_file` holds too. Prints as a short table."""
 
-    scene: Path
+    scene: str
     classes: Path
     mask: Path
     overlay: Path
@@ -29,20 +33,21 @@ class SceneMap:
     report: dict[str, Any]
 
     @classmethod
-    def planned(cls, scene: Path, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
+    def planned(cls, scene: Source, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
         """The files that a scene gives in `folder`, with an empty report."""
         stem = folder / scene.stem
 
         def file(ending: str) -> Path:
             return stem.with_name(stem.name + ending)
 
+        classes, mask, overlay, probability = map(file, MAP_ENDINGS)
         return cls(
-            scene=scene,
-            classes=file("_classes.tif"),
-            mask=file("_mask.png"),
-            overlay=file("_overlay.jpg"),
+            scene=str(scene.path),
+            classes=classes,
+            mask=mask,
+            overlay=overlay,
             report_file=file("_report.json"),
-            confidence=file("_confidence.tif") if confidence else None,
+            confidence=probability if confidence else None,
             polygons=file(".gpkg") if polygons else None,
             report={},
         )
@@ -54,7 +59,7 @@ class SceneMap:
 
     def __repr__(self) -> str:
         report = self.report
-        title = f"{self.scene.name}: {report['width']} x {report['height']} px"
+        title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
             title += f", mean Jaccard {_figure(report['mean_jaccard'])}, accuracy {_figure(report['accuracy'])}"
         longest = max(len(name) for name in report["classes"])
@@ -80,12 +85,15 @@ def _area(square_metres: float) -> str:
 
 
 class SceneTally:
-    """Pixels, areas and scores of a map, added up row band by row band."""
+    """Pixels, areas and scores of a map, added up row band by row band.
+
+    pixels: (classes,) int64, those that each class takes.
+    """
 
     def __init__(self, scene: Raster, info: ModelInfo):
         self._scene, self._info = scene, info
         self._names = info.palette.names
-        self._pixels = np.zeros(len(self._names), np.int64)
+        self.pixels = np.zeros(len(self._names), np.int64)
         self._areas = np.zeros(len(self._names))
         self._confusion: Confusion | None = None
 
@@ -93,10 +101,8 @@ class SceneTally:
         self, start: int, labels: NDArray[np.uint8], probabilities: NDArray[np.float32], truth: NDArray[np.uint8] | None = None
     ) -> None:
         """Adds rows from `start` on: class indices (rows, width), 255 where not valid, and (rows, width, classes)."""
-        lines = np.arange(len(labels))[:, None] * 256
-        by_row = np.bincount((labels + lines).ravel(), minlength=256 * len(labels)).reshape(len(labels), 256)
-        counts = by_row[:, : len(self._names)]
-        self._pixels += counts.sum(axis=0)
+        counts = np.stack([np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1)
+        self.pixels += counts.sum(axis=0)
         areas = self._scene.row_pixel_areas(start, start + len(labels))
         if areas is not None:
             self._areas += areas @ counts
@@ -104,11 +110,22 @@ class SceneTally:
             self._confusion = self._confusion or Confusion(self._names)
             self._confusion.add(truth, labels, probabilities)
 
+    def state(self) -> dict[str, Any]:
+        """What was added, as plain numbers that `restore` takes."""
+        confusion = None if self._confusion is None else self._confusion.state()
+        return {"pixels": self.pixels.tolist(), "areas": self._areas.tolist(), "confusion": confusion}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.pixels, self._areas = np.array(state["pixels"], np.int64), np.array(state["areas"])
+        if state["confusion"] is not None:
+            self._confusion = Confusion(self._names)
+            self._confusion.restore(state["confusion"])
+
     @property
     def shares(self) -> dict[str, float]:
         """Fraction of the valid pixels that each class takes."""
-        total = max(int(self._pixels.sum()), 1)
-        return {name: int(n) / total for name, n in zip(self._names, self._pixels, strict=True)}
+        total = max(int(self.pixels.sum()), 1)
+        return {name: int(n) / total for name, n in zip(self._names, self.pixels, strict=True)}
 
     def report(self, seconds: float) -> dict[str, Any]:
         """All keys of report.json; the scores only if there was truth.
@@ -124,7 +141,7 @@ class SceneTally:
             "crs": None if scene.crs is None else scene.crs.to_string(),
             "ground_sampling_distance": scene.ground_sampling_distance,
             "classes": self._names,
-            "pixels_by_class": dict(zip(self._names, self._pixels.tolist(), strict=True)),
+            "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
             "area_m2": None,
         }
         if scene.row_pixel_areas(0, 1) is not None:
@@ -139,7 +156,7 @@ class SceneTally:
 
     def _notes(self) -> list[str]:
         notes = []
-        if not self._pixels.any():
+        if not self.pixels.any():
             notes.append("No pixel of the scene is valid: the map is empty.")
         pixel, learned = self._scene.ground_sampling_distance, self._info.ground_sampling_distance
         if pixel and learned and not 1 / _STRANGE_PIXELS <= pixel / learned <= _STRANGE_PIXELS:

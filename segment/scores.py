@@ -37,6 +37,14 @@ class Confusion:
             self._truth_probability += float(chosen.sum(dtype=np.float64))
             self._with_probability += len(true)
 
+    def state(self) -> dict[str, Any]:
+        """What was added, as plain numbers that `restore` takes."""
+        return {"matrix": self.matrix.tolist(), "soft": [self._truth_probability, self._with_probability]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.matrix = np.array(state["matrix"], np.int64)
+        self._truth_probability, self._with_probability = state["soft"]
+
     @property
     def jaccard(self) -> NDArray[np.float64]:
         """Intersection over union of each class (classes,); NaN where neither truth nor prediction has it.

@@ -20,6 +20,7 @@ class FakeModel:
             task="segment", name="fake", classes=table[:classes], bands=bands, dtype=dtype, range=(0, 255), tile=tile,
             **({"multiple": 8} | info),
         )  # fmt: skip
+        self.runtime = self.identity = "fake"
         self.shapes: set[tuple[int, ...]] = set()
         self.tiles = 0
 
@@ -29,6 +30,9 @@ class FakeModel:
         self.shapes.add(pixels.shape)
         self.tiles += len(pixels)
         return self.answer(pixels)
+
+    def pace(self, tile: int) -> tuple[int, int]:
+        return 8, 2
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
         classes = len(self.info.classes)

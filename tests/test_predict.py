@@ -1,23 +1,33 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from segment import predict as predict_module
-from segment.core.errors import InputError
+from segment.core.errors import InputError, Interrupted
 from segment.core.palette import Class, Palette, save_palette
-from segment.predict import predict_batch, predict_scene
+from segment.inference import predict_batch
+from segment.predict import predict_scene, predict_window
+from segment.scene_map import SceneMap
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
 SIZES = [(64, 96), (33, 70), (20, 13), (1, 1), (97, 32)]
 SCENES = ["bahamas_rgba", "naip_5m_rgbn", "sentinel2_10m_tci", "spacenet_50cm_uint16", "urban_bridge_10cm_rgb_nodata"]
 ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
+
+
+@pytest.fixture(autouse=True)
+def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segment.scene.TILE", 32)
 
 
 def write_scene(path: Path, height: int = 50, width: int = 90, bands: int = 1, **profile: object) -> tuple[Path, np.ndarray]:
@@ -92,7 +102,7 @@ def test_tiles_without_a_valid_pixel_are_not_predicted(tmp_path: Path) -> None:
     tell = lambda done, total: seen.append((done, total))  # noqa: E731
     result = predict_scene(scene, model, tmp_path, overlap=0.5, batch_size=1, progress=tell)
     assert 0 < model.tiles < 10
-    assert seen[-1] == (100, 100)
+    assert seen[-1] == (110, 110)
     assert seen == sorted(seen)
     assert (read(result.classes) == 10).sum() == 400
     empty = write_raster(tmp_path / "empty.tif", pixels * 0, nodata=0)
@@ -214,8 +224,23 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
         predict_scene(scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True)
 
 
+def stopping(model: FakeModel, tiles: int) -> FakeModel:
+    """The model, stopped by Ctrl-C once it was asked for more than some tiles."""
+    answer = model.answer
+
+    def answer_or_stop(pixels: np.ndarray) -> np.ndarray:
+        if model.tiles > tiles:
+            raise KeyboardInterrupt
+        return answer(pixels)
+
+    model.answer = answer_or_stop  # type: ignore[method-assign]
+    return model
+
+
 @pytest.mark.parametrize("stage", ["predict", "pictures", "last file"])
-def test_interruption_leaves_nothing_and_restores_what_was(tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interruption_without_resuming_leaves_nothing_and_restores_what_was(
+    tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     earlier = predict_scene(scene, ConstantModel(), tmp_path / "earlier")
     before = {p: p.read_bytes() for p in earlier.classes.parent.iterdir()}
@@ -225,7 +250,7 @@ def test_interruption_leaves_nothing_and_restores_what_was(tmp_path: Path, stage
         raise KeyboardInterrupt
 
     if stage == "predict":
-        model.answer = lambda pixels: interrupt() if model.tiles > 8 else FakeModel.answer(model, pixels)  # type: ignore[assignment]
+        stopping(model, 8)
     elif stage == "pictures":
         monkeypatch.setattr(predict_module, "write_pictures", interrupt)
     else:
@@ -238,11 +263,95 @@ def test_interruption_leaves_nothing_and_restores_what_was(tmp_path: Path, stage
 
         monkeypatch.setattr(Path, "rename", rename_or_stop)
     with pytest.raises(KeyboardInterrupt):
-        predict_scene(scene, model, tmp_path / "new" / "folder")
+        predict_scene(scene, model, tmp_path / "new" / "folder", resume=False)
     assert not (tmp_path / "new").exists()
     with pytest.raises(KeyboardInterrupt):
-        predict_scene(scene, model, tmp_path / "earlier", overwrite=True)
+        predict_scene(scene, model, tmp_path / "earlier", overwrite=True, resume=False)
     assert {p: p.read_bytes() for p in earlier.classes.parent.iterdir()} == before
+
+
+def outputs(result: SceneMap) -> dict[str, bytes]:
+    """All files of a map, and its report less what differs from run to run."""
+    found = {p.name: p.read_bytes() for p in result.classes.parent.iterdir()}
+    report = json.loads(found.pop(result.report_file.name))
+    timed = ("megapixels_per_second", "peak_memory_mb")
+    return found | {"report": json.dumps({k: v for k, v in report.items() if k not in timed}).encode()}
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_interrupted_work_goes_on_and_ends_the_same(tmp_path: Path, suffix: str) -> None:
+    pixels = np.random.default_rng(1).integers(1, 255, (275, 101, 3), np.uint8)
+    pixels[40:60, 30:70] = 0
+    scene = write_raster(tmp_path / f"scene{suffix}", pixels)
+    truth = write_raster(tmp_path / "truth.tif", np.random.default_rng(2).integers(0, 6, (275, 101, 1)).astype(np.uint8) * 10)
+    options = {"truth": truth, "nodata": 0, "overlap": 0.4, "confidence": True, "batch_size": 1}
+    whole = PlaceModel(bands=3)
+    expected = outputs(predict_scene(scene, whole, tmp_path / "whole", **options))
+    folder = tmp_path / "parts"
+    for tiles in (2, 40, 45, 9):
+        model = stopping(PlaceModel(bands=3), tiles)
+        with pytest.raises((KeyboardInterrupt, Interrupted)) as stop:
+            predict_scene(scene, model, folder, **options)
+        if tiles > 2:
+            assert "goes on from there" in str(stop.value)
+        assert not folder.exists() or [p.name for p in folder.iterdir()] == [".scene_classes.tif.partial"]
+    model = PlaceModel(bands=3)
+    result = predict_scene(scene, model, folder, **options)
+    assert outputs(result) == expected
+    assert 0 < model.tiles < 0.8 * whole.tiles
+
+
+def test_only_the_same_work_goes_on(tmp_path: Path) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
+    changes: list[dict[str, object]] = [{}, {"overlap": 0.1}, {"tile": 40}, {"nodata": 3}, {"confidence": True}]
+    for number, change in enumerate(changes):
+        whole = FakeModel()
+        predict_scene(scene, whole, tmp_path / str(number), batch_size=1, **change)  # type: ignore[arg-type]
+        with pytest.raises(Interrupted):
+            predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
+        model = FakeModel()
+        result = predict_scene(scene, model, tmp_path / "out", batch_size=1, **change)  # type: ignore[arg-type]
+        assert (model.tiles < whole.tiles) == (change == {})
+        np.testing.assert_array_equal(read(result.classes), np.where(indices == change.get("nodata"), 255, indices * 10))
+        for file in (tmp_path / "out").iterdir():
+            file.unlink()
+    with pytest.raises(Interrupted):
+        predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
+    other, indices = write_scene(tmp_path / "other.tif", 201, 40)
+    other.replace(scene)
+    np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+
+
+def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    model = FakeModel()
+
+    def map_the_same(pixels: np.ndarray) -> np.ndarray:
+        with pytest.raises(InputError, match="one process"):
+            predict_scene(scene, FakeModel(), tmp_path)
+        return FakeModel.answer(model, pixels)
+
+    model.answer = map_the_same  # type: ignore[method-assign]
+    predict_scene(scene, model, tmp_path)
+    assert model.tiles
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=15)
+def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -> None:
+    pixels, model = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8), PlaceModel(bands=3)
+    pixels[20:50, 10:40] = 0
+    overlap = data.draw(st.floats(0, 0.9))
+    with TemporaryDirectory() as folder:
+        scene = write_raster(Path(folder) / "scene.tif", pixels, nodata=0)
+        whole = read(predict_scene(scene, model, folder, overlap=overlap).classes)
+        for _ in range(4):
+            top, left = data.draw(st.integers(0, 74)), data.draw(st.integers(0, 100))
+            height, width = data.draw(st.integers(1, 75 - top)), data.draw(st.integers(1, 101 - left))
+            alone = predict_window(scene, model, top, left, height, width, overlap=overlap)
+            np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
+    with pytest.raises(InputError, match="inside its scene"):
+        predict_window(write_scene(Path(folder) / "s.tif")[0], FakeModel(), 40, 0, 20, 20)
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -4,16 +4,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segment.core.errors import InputError
-from segment.stitch import RowStitcher, TilePlan, cut_strip, reflect, stitch, tile_starts, window
+from segment.stitch import RowStitcher, TilePlan, Window, blend_weights, cut_strip, reflect, stitch, tile_starts
 
 sizes = st.integers(1, 70)
-plans = st.builds(TilePlan, sizes, sizes, st.integers(1, 32), st.floats(0, 0.99))
+plans = st.builds(
+    lambda height, width, edge, overlap, multiple, row, column: TilePlan(
+        height, width, edge * multiple, overlap, multiple, row, column
+    ),
+    *(sizes, sizes, st.integers(1, 10), st.floats(0, 0.99), st.integers(1, 5), st.integers(-50, 50), st.integers(-50, 50)),
+)
 NAMED = [(64, 96), (65, 33), (31, 100), (1, 1), (1, 40), (7, 2), (33, 32)]
 
 
 def ones(plan: TilePlan, classes: int = 2) -> list[tuple[int, int, np.ndarray]]:
     tile = np.ones((plan.tile, plan.tile, classes), np.float32)
     return [(row, column, tile) for row in plan.rows for column in plan.columns]
+
+
+def whole(plan: TilePlan) -> Window:
+    return Window(plan, 0, plan.height, 0, plan.width)
+
+
+def stitched(plan: TilePlan, classes: int, tiles: list[tuple[int, int, np.ndarray]]) -> list[np.ndarray]:
+    return [part.copy() for part in stitch(whole(plan), classes, tiles)]
 
 
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(1, 64))
@@ -31,7 +44,7 @@ def test_tiles_cover_an_axis_and_stay_inside(size: int, tile: int, step: int) ->
 @given(plans)
 @settings(deadline=None, max_examples=60)
 def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
-    rows = list(stitch(plan, 2, ones(plan)))
+    rows = stitched(plan, 2, ones(plan))
     assert [(len(part), part.shape[1]) for part in rows] == [(stop - start, plan.width) for start, stop in plan.finished]
     edges = [edge for span in plan.finished for edge in span]
     assert edges[0] == 0
@@ -45,12 +58,22 @@ def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
 def test_padding_is_a_reflection(plan: TilePlan) -> None:
     scene = list(range(plan.height))
     there_and_back = [*scene, *scene[-2:0:-1]]  # numpy.pad of numpy 1 errs where it bounces more than once
-    padded = [there_and_back[row % len(there_and_back)] for row in range(-plan.margin, plan.padded_height - plan.margin)]
+    padded = [there_and_back[row % len(there_and_back)] for row in range(-plan.top, plan.padded_height - plan.top)]
     for row in plan.rows:
         np.testing.assert_array_equal(plan.scene_rows(row), padded[row : row + plan.tile])
     assert [plan.scene_rows(row).min() for row in plan.rows] == sorted(plan.scene_rows(row).min() for row in plan.rows)
-    assert plan.scene_columns.shape == (plan.padded_width,)
-    assert set(plan.scene_columns) == set(range(plan.width))
+    columns = whole(plan).scene_columns
+    assert columns.shape == (plan.padded_width,)
+    assert set(columns) == set(range(plan.width))
+
+
+@given(plans)
+@settings(deadline=None, max_examples=60)
+def test_tiles_keep_to_the_grid_and_see_around_the_edges(plan: TilePlan) -> None:
+    for starts, before, place in ((plan.rows, plan.top, plan.row), (plan.columns, plan.left, plan.column)):
+        assert {(place - before + start) % plan.multiple for start in starts} == {0}
+        assert plan.shared // 2 <= before < plan.shared // 2 + plan.multiple
+    assert plan.padded_height - plan.top - plan.height >= plan.shared // 2
 
 
 def test_reflection_bounces_as_often_as_needed() -> None:
@@ -64,25 +87,25 @@ def test_tiles_cut_from_strips_merge_to_the_scene(height: int, width: int) -> No
     scene = np.random.default_rng(0).random((height, width, 3), np.float32)
     tiles = []
     for row in plan.rows:
-        strip = scene[np.ix_(plan.scene_rows(row), plan.scene_columns)]
+        strip = scene[np.ix_(plan.scene_rows(row), whole(plan).scene_columns)]
         tiles += [(row, column, tile) for column, tile in cut_strip(strip, plan.tile, plan.step)]
     assert [tile[:2] for tile in tiles] == [tile[:2] for tile in ones(plan)]
-    np.testing.assert_allclose(np.concatenate(list(stitch(plan, 3, tiles))), scene, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(stitched(plan, 3, tiles)), scene, atol=1e-6)
 
 
 def test_overlapping_tiles_are_averaged_by_their_windows() -> None:
     plan = TilePlan(8, 8 + 4, 8, 0.5)  # margin 2, so 12 x 16 padded: tiles at rows 0, 4 and columns 0, 4, 8
     first = np.zeros((8, 8, 1), np.float32)
     tiles = [(row, column, first + column) for row in plan.rows for column in plan.columns]
-    merged = np.concatenate(list(stitch(plan, 1, tiles)))[0, :, 0]
-    expected = [sum(window(8)[x - c] * c for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
-    total = [sum(window(8)[x - c] for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
+    merged = np.concatenate(stitched(plan, 1, tiles))[0, :, 0]
+    expected = [sum(blend_weights(8)[x - c] * c for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
+    total = [sum(blend_weights(8)[x - c] for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
     np.testing.assert_allclose(merged, np.divide(expected, total), rtol=1e-6)
 
 
-def test_window_is_never_zero_and_symmetric() -> None:
+def test_weights_are_never_zero_and_symmetric() -> None:
     for tile in (1, 2, 255, 256):
-        weights = window(tile)
+        weights = blend_weights(tile)
         assert weights.min() > 0
         assert weights.shape == (tile,)
         np.testing.assert_allclose(weights, weights[::-1], atol=1e-6)
@@ -91,19 +114,20 @@ def test_window_is_never_zero_and_symmetric() -> None:
 def test_missing_tiles_leave_zeros_and_no_gap() -> None:
     plan = TilePlan(100, 40, 32, 0.5)
     some = [tile for tile in ones(plan) if tile[0] == plan.rows[2]]
-    merged = np.concatenate(list(stitch(plan, 2, some)))
+    merged = np.concatenate(stitched(plan, 2, some))
     assert merged.shape == (100, 40, 2)
     assert merged[:10].max() == 0
     assert merged[40].min() > 0
-    assert np.concatenate(list(stitch(plan, 2, []))).max() == 0
+    assert np.concatenate(stitched(plan, 2, [])).max() == 0
 
 
 @pytest.mark.parametrize("height", [64, 64_000])
 def test_open_rows_do_not_grow_with_height(height: int) -> None:
-    stitcher = RowStitcher(TilePlan(height, 50, 32, 0.5), 3)
-    assert stitcher._sums.shape == (32, 50, 3)
-    stitcher.finish()
-    assert stitcher._sums.shape == (32, 50, 3)
+    stitcher = RowStitcher(whole(TilePlan(height, 50, 32, 0.5)), 3)
+    assert stitcher._sums.size == 32 * 50 * 3
+    stitcher.finished()
+    stitcher.advance()
+    assert stitcher._sums.size == 32 * 50 * 3
 
 
 @pytest.mark.parametrize("overlap", [-0.1, 1.0, 2])

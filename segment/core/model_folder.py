@@ -1,5 +1,6 @@
 """Model folders: a network and everything one must know to use it."""
 
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,24 @@ from segment.core.palette import Class, Palette
 if TYPE_CHECKING:
     import keras
 
-MODEL_FILE, INFO_FILE = "model.keras", "model.yaml"
+MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = "model.keras", "model.yaml", "openvino", "model.onnx"
+
+
+class OpenVinoInfo(Settings):
+    """What a model folder's `openvino/` holds.
+
+    precision: of the weights. versions: of the packages that made it.
+    For int8: tiles, the folder it was quantised on; calibration_tiles, how many of its tiles that took; scored_tiles,
+    pixels, the others and what of them has a class; scores, mean_jaccard and accuracy of "keras" and "int8" on these.
+    """
+
+    precision: Literal["fp16", "int8"]
+    versions: dict[str, str] = Field(default_factory=dict)
+    tiles: str | None = None
+    calibration_tiles: int = 0
+    scored_tiles: int = 0
+    pixels: int = 0
+    scores: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 class ModelInfo(Settings):
@@ -38,6 +56,7 @@ class ModelInfo(Settings):
     multiple: int = Field(default=32, ge=1)
     fixed_tile: bool = False
     ground_sampling_distance: float | None = None
+    openvino: OpenVinoInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
@@ -52,10 +71,17 @@ class ModelInfo(Settings):
         return Palette(self.classes)
 
 
+def openvino_file(folder: Path) -> Path:
+    """Where the OpenVINO form of a model folder stands, if it has one."""
+    return folder / OPENVINO_FOLDER / "model.xml"
+
+
 def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> None:
-    """Writes `model.keras` and `model.yaml` into an existing folder, each whole or not at all."""
+    """Writes `model.keras` and `model.yaml` into an existing folder, each whole or not at all.
+
+    What was exported there from an earlier model goes.
+    """
     versions = {name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")}
-    info = info.model_copy(update={"versions": versions})
     with staged(folder / MODEL_FILE, overwrite=True) as partial:
         whole = partial.with_suffix(".keras")  # keras insists on the ending
         try:
@@ -63,6 +89,13 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
             whole.rename(partial)
         finally:
             whole.unlink(missing_ok=True)
+    save_model_info(folder, info.model_copy(update={"versions": versions, "openvino": None}))
+    shutil.rmtree(folder / OPENVINO_FOLDER, ignore_errors=True)
+    (folder / ONNX_FILE).unlink(missing_ok=True)
+
+
+def save_model_info(folder: Path, info: ModelInfo) -> None:
+    """Writes `model.yaml`, whole or not at all."""
     with staged(folder / INFO_FILE, overwrite=True) as partial:
         partial.write_text(yaml.safe_dump(info.model_dump(mode="json"), sort_keys=False))
 

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from segment.core.errors import InputError
@@ -60,37 +61,84 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
         raise
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Where the body of `staged_files` writes: `new` becomes the outputs, `work` is what it could go on from."""
+
+    new: Path
+    work: Path
+
+
 @contextmanager
-def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False) -> Iterator[Path]:
-    """A hidden folder inside `folder` to write files to; on success all move into `folder`, on failure none.
+def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, belongs: str | None = None) -> Iterator[Stage]:
+    """A hidden folder inside `folder` to write files to; on success all of `new` moves into `folder`, on failure none.
 
     names: all that the body may write, by which what exists is refused or, with `overwrite`, taken away:
     an earlier file that is not written anew does not stay beside the new ones.
+    belongs: says what the work is done for. What lies in `work` when the body fails, or is killed, then stays there, and
+    is found again by whoever asks with the same words; who asks with others starts afresh.
+
+    Raises InputError when an output exists, when the folder cannot be written to, or when another process is at the same work.
     """
-    for name in names:
-        refuse_existing(folder / name, overwrite)
-    made = _make_parents(folder)
     partial = folder / f".{names[0]}{_PARTIAL}"
+    belonging, moving = partial / "belongs.json", partial / "moving"
+    found = belongs is not None and belonging.is_file() and belonging.read_text() == belongs
+    for name in names:
+        refuse_existing(folder / name, overwrite or (found and moving.exists()))
+    made = _make_parents(folder)
+    stage = Stage(partial / "new", partial / "work")
     moved: list[tuple[Path, Path]] = []
-    try:
-        with writable(folder):
-            _remove(partial)
-            (partial / "replaced").mkdir(parents=True)
-            (partial / "new").mkdir()
-        yield partial / "new"
-        with writable(folder):
-            earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
-            for source, target in earlier + [(f, folder / f.name) for f in sorted((partial / "new").iterdir())]:
-                moved.append((source, target))
-                source.rename(target)
-    except BaseException:
-        for source, target in reversed(moved):
-            if target.exists() and not source.exists():
-                target.rename(source)
+    with writable(folder):
+        partial.mkdir(exist_ok=True)
+    with _alone(partial):
+        try:
+            with writable(folder):
+                for entry in partial.iterdir():
+                    if not found or entry not in (belonging, stage.work):
+                        _remove(entry)
+                for place in (stage.new, stage.work, partial / "replaced"):
+                    place.mkdir(exist_ok=True)
+                belonging.write_text(belongs or "")
+            yield stage
+            with writable(folder):
+                moving.touch()
+                earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
+                for source, target in earlier + [(f, folder / f.name) for f in sorted(stage.new.iterdir())]:
+                    moved.append((source, target))
+                    source.rename(target)
+        except BaseException:
+            for source, target in reversed(moved):
+                if target.exists() and not source.exists():
+                    target.rename(source)
+            moving.unlink(missing_ok=True)
+            if belongs is None or not stage.work.is_dir() or not any(stage.work.iterdir()):
+                _remove(partial)
+                _remove_empty(made)
+            raise
         _remove(partial)
-        _remove_empty(made)
-        raise
-    _remove(partial)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes from the same work, where the system has locks; a killed process leaves none behind."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder.parent}: a map is written by one process. Received a second one. Wait, or choose another place."
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,17 @@ class Raster:
         areas = self.row_pixel_areas(self.height // 2, self.height // 2 + 1)
         return None if areas is None else math.sqrt(areas[0])
 
+    def grid_position(self, height: int, width: int) -> tuple[int, int]:
+        """Row and column of the first pixel, counted from the origin of the CRS, if the raster had height x width pixels.
+
+        Scenes of one pixel grid then number their pixels alike. (0, 0) without a georeference.
+        """
+        if self.crs is None and self.transform.is_identity:
+            return 0, 0
+        column, row = ~self.transform @ (0, 0)
+        # pixels are often aligned to wholes or halves: neither must round one way here and the other way there
+        return math.floor(0.25 - row * height / self.height), math.floor(0.25 - column * width / self.width)
+
     def read(
         self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -148,16 +159,18 @@ class Raster:
 
         Pixels that are not valid count as 0. Reads forward only, unlike GDAL's resampling, which decodes a PNG many times over.
         """
-        tops, lefts = (np.arange(n) * size // n for n, size in ((height, self.height), (width, self.width)))
+        import cv2
+
+        tops = np.arange(height + 1) * self.height // height
         result = np.empty((height, width, len(self.bands)), self.dtype)
-        columns_each = np.diff(lefts, append=self.width)[:, None]
         at_a_time = max(1, 256 * height // self.height)
         for first in range(0, height, at_a_time):
-            inside = tops[first : first + at_a_time]
-            end = tops[first + at_a_time] if first + at_a_time < height else self.height
-            pixels, _ = self.read(int(inside[0]), height=int(end - inside[0]))
-            sums = np.add.reduceat(np.add.reduceat(pixels, inside - inside[0], dtype=float), lefts, axis=1)
-            result[first : first + at_a_time] = sums / (np.diff(inside, append=end)[:, None, None] * columns_each)
+            last = min(first + at_a_time, height)
+            pixels, _ = self.read(int(tops[first]), height=int(tops[last] - tops[first]))
+            if pixels.dtype not in (np.uint8, np.uint16, np.int16, np.float32):  # what OpenCV averages
+                pixels = pixels.astype(np.float32)
+            reduced = cv2.resize(pixels, (width, last - first), interpolation=cv2.INTER_AREA)
+            result[first:last] = reduced.reshape(last - first, width, -1)
         return result
 
 
@@ -176,11 +189,15 @@ def readable(path: object) -> Iterator[None]:
 
 
 @contextmanager
-def open_raster(path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> Iterator[Raster]:
+def open_raster(
+    path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None, factor: float = 1.0
+) -> Iterator[Raster]:
     """Opens a raster for reading.
 
     bands: band numbers from 1, in the order wanted; by default all but alpha.
     nodata: a value that means "no data" in all bands, in addition to what the file declares.
+    factor: as if it had been taken with so many pixels in place of one along each axis: below 1 pixels are means, above 1
+    they are interpolated. The raster then has `resampled_size` and needs a CRS.
 
     Raises InputError when it cannot be opened or lacks a band.
     """
@@ -189,14 +206,69 @@ def open_raster(path: Path | str, bands: Sequence[int] | None = None, nodata: fl
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
-    with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings():
+    with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         if isinstance(path, Path) and not path.is_file():
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
         with readable(path):
-            dataset = rasterio.open(path)
-        with dataset:
-            yield Raster(dataset, str(path), bands, nodata)
+            dataset = stack.enter_context(rasterio.open(path))
+            if factor != 1:
+                dataset = stack.enter_context(_resample(dataset, factor, nodata))
+        yield Raster(dataset, str(path), bands, nodata)
+
+
+def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+
+    height, width = resampled_size(dataset.height, dataset.width, factor)
+    transform = dataset.transform @ type(dataset.transform).scale(dataset.width / width, dataset.height / height)
+    resampling = Resampling.average if factor < 1 else Resampling.bilinear
+    missing = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+    return WarpedVRT(
+        dataset, crs=dataset.crs, transform=transform, width=width, height=height, resampling=resampling, tolerance=0, **missing
+    )
+
+
+def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:
+    """Height and width of a raster that is opened with a factor."""
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor: see `open_raster`."""
+
+    path: Path | str
+    bands: tuple[int, ...] | None = None
+    nodata: float | None = None
+    factor: float = 1.0
+
+    @classmethod
+    def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
+        """A source from what a user names: a file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...)."""
+        remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
+        return cls(path if remote else Path(path), None if bands is None else tuple(bands), nodata)
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(str(self.path).replace("\\", "/")).name.split("?")[0]
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem
+
+    @property
+    def identity(self) -> list[str | int]:
+        """Where it is and, of a file, its size and when it was last written."""
+        if isinstance(self.path, str):
+            return [self.path]
+        found = self.path.stat()
+        return [str(self.path.absolute()), found.st_size, found.st_mtime_ns]
+
+    def open(self) -> AbstractContextManager[Raster]:
+        """Opens it for reading. Raises InputError as `open_raster` does."""
+        return open_raster(self.path, self.bands, self.nodata, self.factor)
 
 
 def read_info(path: Path) -> RasterInfo:

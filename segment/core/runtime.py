@@ -1,49 +1,180 @@
-"""Models in use: pixels go in, class probabilities come out."""
+"""Models in use: pixels go in, class probabilities come out, through Keras or through OpenVINO."""
 
+import os
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import Runtime
 from segment.core.errors import InputError
-from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info
+from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file
+
+_MOST_STREAMS = 8  # each holds the activations of a tile
 
 
-class Model:
-    """A trained model, ready to use.
+class Model(Protocol):
+    """A trained model, ready to use: one network behind either runtime.
 
-    info: what `model.yaml` says of it.
+    info: what `model.yaml` says of it. runtime: what computes, in words. identity: tells it from other models.
     """
 
-    def __init__(self, folder: Path | str):
-        """Loads a model folder. Raises InputError when it is none."""
-        self.info: ModelInfo = load_model_info(Path(folder))
-        self._network = load_keras_model(Path(folder))
-        expected = (self.info.bands, len(self.info.palette))
-        received = (self._network.input_shape[-1], self._network.output_shape[-1])
-        if expected != received:
-            raise InputError(
-                f"{folder}: model.yaml and model.keras must agree on bands and classes. Received {expected} and {received}. "
-                "Restore the one that was changed."
-            )
+    info: ModelInfo
+    runtime: str
+    identity: str
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Class probabilities of a batch.
+        """Class probabilities of a batch; may be called from several threads.
 
         pixels: (batch, rows, columns, bands) in the model's dtype and range, as they stand in the file.
         Returns (batch, rows, columns, classes) float32, summing to 1 over the classes.
         """
+
+    def pace(self, tile: int) -> tuple[int, int]:
+        """How many tiles of edge `tile` to give at a time, and from how many threads."""
+
+
+class KerasModel:
+    """`model.keras` on the Keras backend in use."""
+
+    def __init__(self, info: ModelInfo, file: Path):
+        """Loads a network that training wrote. Raises InputError when it cannot be read."""
+        self._network = load_keras_model(file.parent)
+        import keras
+
+        _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
+        self.info, self.identity = info, _identify(file, keras.__version__)
+        self.runtime = f"keras on {keras.backend.backend()}"
+
+    def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
 
+    def pace(self, tile: int) -> tuple[int, int]:
+        return max(8 * 256**2 // tile**2, 1), 1
+
     def __repr__(self) -> str:
-        i = self.info
-        return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.palette.names)}; tile {i.tile})"
+        return _describe(self)
 
 
-def load_model(folder: Path | str) -> Model:
-    """Loads a model folder. Raises InputError when it is none."""
-    return Model(folder)
+class OpenVinoModel:
+    """`openvino/model.xml` on the CPU: one tile at a time in each of several streams, compiled for the tiles' size.
+
+    An answer depends on its own tile only, bit for bit, not on what else is computed.
+    """
+
+    def __init__(self, info: ModelInfo, file: Path):
+        """Reads a network that `segment.core.export` wrote. Raises InputError when it cannot be read."""
+        import openvino
+
+        self.info, self._file, self._core = info, file, openvino.Core()
+        self._network = self._read()
+        self.identity = _identify(file.with_suffix(".bin"), openvino.__version__)
+        self.runtime = "openvino" if info.openvino is None else f"openvino {info.openvino.precision}"
+        self._streams = min(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MOST_STREAMS
+        )
+        self._compiled: dict[tuple[int, int], Any] = {}
+        self._lock, self._requests = threading.Lock(), threading.local()
+
+    def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        request, seen, said = self._request(pixels.shape[1], pixels.shape[2])
+        answers = np.empty((*pixels.shape[:3], len(self.info.palette)), np.float32)
+        for tile, answer in zip(pixels, answers, strict=True):
+            seen[0] = tile
+            request.start_async()
+            request.wait()
+            answer[:] = said[0]
+        return answers
+
+    def pace(self, tile: int) -> tuple[int, int]:
+        return 1, self._streams
+
+    def _request(self, rows: int, columns: int) -> tuple[Any, NDArray[Any], NDArray[np.float32]]:
+        """This thread's own request for tiles of a size, and its input and output as arrays.
+
+        One thread at a time, and never a new tensor later on: making tensors in several threads can lock up OpenVINO.
+        """
+        kept = vars(self._requests).setdefault("by_size", {})
+        if (rows, columns) not in kept:
+            with self._lock:
+                if (rows, columns) not in self._compiled:
+                    self._compiled[rows, columns] = self._compile(rows, columns)
+                request = self._compiled[rows, columns].create_infer_request()
+                kept[rows, columns] = (request, request.get_input_tensor().data, request.get_output_tensor().data)
+        found: tuple[Any, NDArray[Any], NDArray[np.float32]] = kept[rows, columns]
+        return found
+
+    def _compile(self, rows: int, columns: int) -> Any:
+        network = self._network.clone()
+        network.reshape([1, rows, columns, self.info.bands])
+        settings: dict[str, Any] = {"NUM_STREAMS": self._streams}
+        if self.info.openvino is not None and self.info.openvino.precision == "int8":
+            # on processors with bfloat16, turning to and fro between it and int8 costs half the speed
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        return self._core.compile_model(network, "CPU", settings)
+
+    def _read(self) -> Any:
+        try:
+            network = self._core.read_model(self._file)
+        except RuntimeError as error:
+            problem = " ".join(str(error).split())[:200]
+            raise InputError(f"{self._file}: must be a whole OpenVINO model. Received: {problem}. Export it again.") from error
+        received = (network.input().partial_shape[3], network.output().partial_shape[3])
+        _require_agreement(self._file, self.info, received)
+        return network
+
+    def __repr__(self) -> str:
+        return _describe(self)
+
+
+def load_model(folder: Path | str, runtime: Runtime = "auto") -> Model:
+    """Loads a model folder. Raises InputError when it is none, or has no form for the runtime."""
+    folder = Path(folder)
+    info = load_model_info(folder)
+    if choose_runtime(folder, runtime) == "openvino":
+        return OpenVinoModel(info, openvino_file(folder))
+    return KerasModel(info, folder / MODEL_FILE)
+
+
+def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
+    """What will compute, found without importing Keras where OpenVINO will do.
+
+    Raises InputError when OpenVINO is asked for and the model folder does not have it.
+    """
+    if runtime not in get_args(Runtime):
+        raise InputError(f"Runtimes are {', '.join(get_args(Runtime))}. Received {runtime!r}. Choose one of them.")
+    exported = load_model_info(folder).openvino is not None
+    if runtime == "openvino" and not exported:
+        raise InputError(f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it: segment-export {folder}")
+    if runtime == "auto":
+        return "openvino" if exported and not (_may_have_gpu() and has_gpu()) else "keras"
+    return runtime
+
+
+def _require_agreement(file: Path, info: ModelInfo, received: tuple[Any, Any]) -> None:
+    expected = (info.bands, len(info.palette))
+    if received != expected:
+        raise InputError(
+            f"{file}: a network must have the bands and classes of its model.yaml, {expected}. Received {received}. "
+            "Restore the one that was changed."
+        )
+
+
+def _identify(file: Path, version: str) -> str:
+    found = file.stat()
+    return f"{file.name} of {found.st_size} bytes, {found.st_mtime_ns}, {version}"
+
+
+def _describe(model: Model) -> str:
+    i = model.info
+    return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.palette.names)}; tile {i.tile}; {model.runtime})"
+
+
+def _may_have_gpu() -> bool:
+    """Whether it is worth asking Keras, which takes seconds to start."""
+    return any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def has_gpu() -> bool:

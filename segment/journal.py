@@ -1,0 +1,64 @@
+"""Finished rows of a map and what was counted in them, kept so that the same command can go on after a stop."""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_JOURNAL = "journal.json"
+
+
+class Journal:
+    """One file of plain rows (a byte a pixel, from the top) per raster of a map, and `journal.json` beside them.
+
+    The journal is replaced as a whole after each band, so that at any moment it names rows that are whole.
+
+    rows: of the scene that are finished. state: what the last `append` was given, None before the first.
+    """
+
+    def __init__(self, folder: Path, width: int):
+        """Takes up what lies in `folder`, if anything does."""
+        self.folder, self._width = folder, width
+        self.rows = 0
+        self.state: dict[str, Any] | None = None
+        self._checksums: dict[str, int] = {}
+        if (folder / _JOURNAL).is_file():
+            found = json.loads((folder / _JOURNAL).read_text())
+            self.rows, self.state, self._checksums = found["rows"], found["state"], found["checksums"]
+
+    def file(self, name: str) -> Path:
+        """Where the rows of one raster stand."""
+        return self.folder / f"{name}.rows"
+
+    def checksum(self, name: str) -> int:
+        """CRC-32 of all finished rows of one raster."""
+        return self._checksums[name]
+
+    def append(self, band: Mapping[str, NDArray[np.uint8]], state: dict[str, Any]) -> None:
+        """Adds rows (rows, width) of each raster, and what is to be known when work goes on behind them.
+
+        Raises OSError when the disk is full; the band is then not part of the journal.
+        """
+        try:
+            for name, rows in band.items():
+                content = rows.tobytes()
+                descriptor = os.open(self.file(name), os.O_WRONLY | os.O_CREAT, 0o666)
+                with open(descriptor, "wb") as file:
+                    file.seek(self.rows * self._width)
+                    file.write(content)
+                self._checksums[name] = zlib.crc32(content, self._checksums.get(name, 0))
+        except OSError:
+            if not self.rows:  # nothing to go on from
+                for name in band:
+                    self.file(name).unlink(missing_ok=True)
+            raise
+        self.rows += len(next(iter(band.values())))
+        self.state = state
+        renewed = self.folder / f"{_JOURNAL}.new"
+        renewed.write_text(json.dumps({"rows": self.rows, "state": state, "checksums": self._checksums}))
+        renewed.replace(self.folder / _JOURNAL)
