@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
-from segment.core.raster import Raster
+from segment.core.raster import Raster, Source
 from segment.core.report import displayable
 from segment.maps import write_sidecar
 
@@ -21,27 +21,46 @@ _NODATA_GREY = 235
 
 
 def write_pictures(
-    classes: Path, scene: Raster, palette: Palette, mask: Path, overlay: Path, shares: Mapping[str, float]
+    classes: Path,
+    scene: Raster,
+    photograph: NDArray[Any],
+    palette: Palette,
+    mask: Path,
+    overlay: Path,
+    shares: Mapping[str, float],
 ) -> None:
     """Writes the coloured mask (PNG, transparent where nodata) and the overlay (JPEG) of a class raster.
 
-    shares: fraction of the valid pixels of each class, for the legend. Memory does not grow with the scene.
-    Raises InputError when the disk is full.
+    photograph: of the scene, see `read_photograph`. shares: fraction of the valid pixels of each class, for the legend.
+    Memory does not grow with the scene. Raises InputError when the disk is full.
     """
     import cv2
 
-    reduction = max(scene.height, scene.width, LARGEST) / LARGEST
-    height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
+    height, width = photograph.shape[:2]
     indices = _read_indices(classes, palette, height, width)
     _write_picture(mask, cv2.cvtColor(colored(indices, palette, 4), cv2.COLOR_RGBA2BGRA))
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
-    picture = lay_over(read_photograph(scene, height, width, indices != IGNORED), indices, palette)
+    valid = indices != IGNORED
+    shown = displayable(photograph, valid)
+    shown[~valid] = _NODATA_GREY
+    picture = lay_over(shown, indices, palette)
     legend = draw_legend(palette, shares, max(width, 480))
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
     _write_picture(overlay, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
+
+
+def read_photograph(source: Source) -> NDArray[Any]:
+    """The scene (height, width, bands) in its own dtype, its longer side at most LARGEST pixels.
+
+    Raises InputError when it cannot be read to its end.
+    """
+    with source.open() as scene:
+        reduction = max(scene.height, scene.width, LARGEST) / LARGEST
+        height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
+        return scene.read_reduced(height, width)
 
 
 def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> NDArray[np.uint8]:
@@ -53,13 +72,6 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
     with writable(classes), rasterio.open(classes) as raster:
         values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
     return index_of[values]
-
-
-def read_photograph(scene: Raster, height: int, width: int, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The scene as a picture (height, width, 3), see `displayable`; pale where not valid."""
-    picture = displayable(scene.read_reduced(height, width), valid)
-    picture[~valid] = _NODATA_GREY
-    return picture
 
 
 def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:

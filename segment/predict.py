@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -29,7 +30,7 @@ from segment.maps import (
     write_class_raster,
     write_confidence_raster,
 )
-from segment.pictures import write_pictures
+from segment.pictures import read_photograph, write_pictures
 from segment.regrid import regrid, seen_window
 from segment.scene import OVERLAP, SceneTiles, check_scene, check_window, choose_factor, plan_tiles
 from segment.scene_map import SceneMap, SceneTally
@@ -90,35 +91,43 @@ def predict_scene(
     with ExitStack() as stack:
         raster = stack.enter_context(source.open())
         check_scene(raster, info)
-        source = replace(source, factor=choose_factor(raster, info) if resample else 1.0)
-        plan = plan_tiles(raster, info, tile, overlap, source.factor)
+        seen = replace(source, factor=choose_factor(raster, info) if resample else 1.0)
+        plan = plan_tiles(raster, info, tile, overlap, seen.factor)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
         # the network comes last: nobody should wait for it to hear that a file is missing
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-        belongs = _describe_work(source, raster, network, plan, truth, augment, confidence) if resume else None
+        belongs = _describe_work(seen, raster, network, plan, truth, augment, confidence) if resume else None
         stage = stack.enter_context(_staged(planned, overwrite, belongs))
         files = SceneMap.planned(source, stage.new, confidence, polygons)
-        tally, journal = SceneTally(raster, info), Journal(stage.work, raster.width)
+        tally, journal = SceneTally(raster, info, resample), Journal(stage.work, raster.width)
         with _resumable(journal, raster.height, resume):
             left_over = (journal.rows, raster.height, 0, raster.width)
-            found = _bands(source, raster, plan, left_over, network, augment, rows, batch_size, progress)
-            with closing(found):
+            with closing(_bands(seen, raster, plan, left_over, network, augment, rows, batch_size, progress)) as found:
                 seconds = _write_rows(found, journal, tally, reference, info, confidence)
             started = time.monotonic()
-            write_class_raster(journal, files.classes, raster, info.palette, tally.pixels)
-            if files.confidence:
-                write_confidence_raster(journal, files.confidence, raster)
-            write_pictures(files.classes, raster, info.palette, files.mask, files.overlay, tally.shares)
-            if files.polygons:
-                from segment.polygons import write_polygons
-
-                write_polygons(files.classes, raster, info.palette, files.polygons, source.stem, min_area=min_area)
+            _write_maps(files, journal, tally, source, raster, info, min_area)
             report = tally.report(seconds + time.monotonic() - started) | {"runtime": network.runtime}
             if reference:
                 report["undeclared"] = dict(reference.undeclared.most_common())
             with writable(planned.report_file):
                 files.report_file.write_text(json.dumps(report, indent=2) + "\n")
     return replace(planned, report=report)
+
+
+def _write_maps(
+    files: SceneMap, journal: Journal, tally: SceneTally, source: Source, raster: Raster, info: ModelInfo, min_area: float
+) -> None:
+    """All that is made of finished rows: rasters, pictures, polygons."""
+    with ThreadPoolExecutor(1) as pool:
+        photograph = pool.submit(read_photograph, source)  # while the rasters are compressed
+        write_class_raster(journal, files.classes, raster, info.palette, tally.pixels)
+        if files.confidence:
+            write_confidence_raster(journal, files.confidence, raster)
+        write_pictures(files.classes, raster, photograph.result(), info.palette, files.mask, files.overlay, tally.shares)
+    if files.polygons:
+        from segment.polygons import write_polygons
+
+        write_polygons(files.classes, raster, info.palette, files.polygons, source.stem, min_area=min_area)
 
 
 def predict_window(

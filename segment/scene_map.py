@@ -87,11 +87,12 @@ def _area(square_metres: float) -> str:
 class SceneTally:
     """Pixels, areas and scores of a map, added up row band by row band.
 
+    resampled: the model saw it at the size of pixels that it learned from.
     pixels: (classes,) int64, those that each class takes.
     """
 
-    def __init__(self, scene: Raster, info: ModelInfo):
-        self._scene, self._info = scene, info
+    def __init__(self, scene: Raster, info: ModelInfo, resampled: bool = False):
+        self._scene, self._info, self._resampled = scene, info, resampled
         self._names = info.palette.names
         self.pixels = np.zeros(len(self._names), np.int64)
         self._areas = np.zeros(len(self._names))
@@ -159,8 +160,8 @@ class SceneTally:
         if not self.pixels.any():
             notes.append("No pixel of the scene is valid: the map is empty.")
         pixel, learned = self._scene.ground_sampling_distance, self._info.ground_sampling_distance
-        if pixel and learned and not 1 / _STRANGE_PIXELS <= pixel / learned <= _STRANGE_PIXELS:
-            notes.append(f"Pixels are {pixel:.3g} m, the model learned from {learned:.3g} m: resample the scene to that.")
+        if pixel and learned and not self._resampled and not 1 / _STRANGE_PIXELS <= pixel / learned <= _STRANGE_PIXELS:
+            notes.append(f"Pixels are {pixel:.3g} m, the model learned from {learned:.3g} m: map it with --resample.")
         return notes
 
 

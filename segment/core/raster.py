@@ -157,10 +157,17 @@ class Raster:
     def read_reduced(self, height: int, width: int) -> NDArray[Any]:
         """The whole raster at (height, width, bands), at most its own size, each pixel the mean of those it covers.
 
-        Pixels that are not valid count as 0. Reads forward only, unlike GDAL's resampling, which decodes a PNG many times over.
+        Overviews are used where there are some. Pixels that are not valid may count as 0. Reads forward only, unlike GDAL's
+        resampling, which decodes a PNG many times over.
         """
         import cv2
+        from rasterio.enums import Resampling
 
+        if self._dataset.overviews(self.bands[0]):
+            with readable(self.path):
+                shape = (len(self.bands), height, width)
+                found: NDArray[Any] = self._dataset.read(self.bands, out_shape=shape, resampling=Resampling.average)
+            return np.ascontiguousarray(found.transpose(1, 2, 0))
         tops = np.arange(height + 1) * self.height // height
         result = np.empty((height, width, len(self.bands)), self.dtype)
         at_a_time = max(1, 256 * height // self.height)
@@ -183,8 +190,9 @@ def readable(path: object) -> Iterator[None]:
         yield
     except (RasterioIOError, RasterioError) as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
+        cure = "See that it can be reached." if "://" in str(path) else "Get a whole copy."
         raise InputError(
-            f"{path}: must be a raster that can be read to its end. Received: {problem}. Get a whole copy."
+            f"{path}: must be a raster that can be read to its end. Received: {problem}. {cure}"
         ) from error
 
 
@@ -225,9 +233,7 @@ def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
     transform = dataset.transform @ type(dataset.transform).scale(dataset.width / width, dataset.height / height)
     resampling = Resampling.average if factor < 1 else Resampling.bilinear
     missing = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
-    return WarpedVRT(
-        dataset, crs=dataset.crs, transform=transform, width=width, height=height, resampling=resampling, tolerance=0, **missing
-    )
+    return WarpedVRT(dataset, crs=dataset.crs, transform=transform, width=width, height=height, resampling=resampling, **missing)
 
 
 def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:
