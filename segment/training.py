@@ -15,7 +15,15 @@ from segment.augment import augmentation, value_range
 from segment.config import Config
 from segment.core.config import dump_settings, flatten, load_settings
 from segment.core.errors import InputError, Interrupted
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, ModelInfo, load_keras_model, save_model_folder
+from segment.core.model_folder import (
+    INFO_FILE,
+    MODEL_FILE,
+    ONNX_FILE,
+    OPENVINO_FOLDER,
+    ModelInfo,
+    load_keras_model,
+    save_model_folder,
+)
 from segment.core.output import refuse_existing, staged
 from segment.core.palette import Palette
 from segment.core.progress import Progress, Silent
@@ -30,7 +38,8 @@ from segment.training_data import TrainingData
 
 MONITOR = "val_jaccard"
 _RUN_FILES = (
-    "config.yaml", "history.csv", "curves.png", "report.json", "report.html", "checkpoints", "tensorboard", MODEL_FILE, INFO_FILE,
+    "config.yaml", "history.csv", "curves.png", "report.json", "report.html", "checkpoints", "tensorboard",
+    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE,
 )  # fmt: skip
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")
 
