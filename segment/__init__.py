@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from segment.core.runtime import load_model as load_model
     from segment.cutting import cut_scene as cut_scene
     from segment.evaluation import evaluate as evaluate
+    from segment.exporting import export_model as export_model
     from segment.predict import predict_scene as predict_scene
+    from segment.predict import predict_window as predict_window
     from segment.sample import write_sample as write_sample
     from segment.scene_map import SceneMap as SceneMap
     from segment.training import train as train
@@ -29,9 +31,11 @@ _HOMES = {
     "SceneMap": "segment.scene_map",
     "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",
+    "export_model": "segment.exporting",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",
     "predict_scene": "segment.predict",
+    "predict_window": "segment.predict",
     "train": "segment.training",
     "write_sample": "segment.sample",
 }

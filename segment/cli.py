@@ -1,16 +1,15 @@
 """The segment-* commands: parse, call one library function, print."""
 
-from collections import Counter
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from segment.core.choices import Runtime
+from segment.core.choices import ExportFormat, Runtime
 from segment.core.command import Debug, Overwrite, Quiet, entry_point, load_keras, progress_bar
-from segment.core.errors import InputError
-from segment.core.export import ExportFormat
+from segment.core.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from segment.core.runtime import Model
@@ -150,38 +149,44 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.predict import predict_scene
+    from segment.predict import check_inputs, predict_scene
     from segment.scene import find_scenes
 
-    sources = find_scenes(scenes)
-    if truth is not None and len(sources) > 1:
-        raise InputError(f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one.")
-    for stem, count in Counter(source.stem for source in sources).items():
-        if count > 1:
-            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")
-    numbers = parse_bands(bands)
-    network = load_network(model, runtime)
+    sources, numbers = find_scenes(scenes), parse_bands(bands)
+    check_inputs(sources, model, output, truth=truth, bands=numbers)
+    network, failed = load_network(model, runtime), 0
     with progress_bar(quiet) as progress:
         for source in sources:
-            result = predict_scene(
-                source.path,
-                network,
-                output,
-                truth=truth,
-                overlap=overlap,
-                tile=tile,
-                bands=numbers,
-                nodata=nodata,
-                resample=resample,
-                augment=augment,
-                confidence=confidence,
-                polygons=polygons,
-                min_area=min_area,
-                resume=resume,
-                overwrite=overwrite,
-                progress=partial(progress.advance, f"mapping {source.name}"),
-            )
-            progress.say(repr(result))
+            try:
+                result = predict_scene(
+                    source.path,
+                    network,
+                    output,
+                    truth=truth,
+                    overlap=overlap,
+                    tile=tile,
+                    bands=numbers,
+                    nodata=nodata,
+                    resample=resample,
+                    augment=augment,
+                    confidence=confidence,
+                    polygons=polygons,
+                    min_area=min_area,
+                    resume=resume,
+                    overwrite=overwrite,
+                    progress=partial(progress.advance, f"mapping {source.name}"),
+                )
+            except Interrupted:
+                raise
+            except InputError as error:
+                if len(sources) == 1:
+                    raise
+                failed += 1  # the others need not wait for it
+                print(f"segment-predict: {error}", file=sys.stderr)
+            else:
+                progress.say(repr(result))
+    if failed:
+        raise InputError(f"all {len(sources)} scenes must be mapped. Received {failed} that were not. See the lines above.")
 
 
 def load_network(folder: Path, runtime: Runtime) -> "Model":
@@ -199,6 +204,6 @@ def parse_bands(text: str | None) -> list[int] | None:
     if text is None:
         return None
     parts = text.split(",")
-    if not all(part.strip().isdigit() for part in parts):
+    if not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
     return [int(part) for part in parts]

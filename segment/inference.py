@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.runtime import Model
 from segment.scene import Batch, SceneTiles
+from segment.stitch import Tile
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -22,8 +24,8 @@ _AHEAD = 3  # batches read, and batches computed, per thread that computes: enou
 
 def predict_tiles(
     tiles: SceneTiles, model: Model, batch_size: int | None = None, augment: bool = False, progress: Progress | None = None
-) -> Generator[tuple[int, int, NDArray[np.float32]], None, None]:
-    """(padded row, padded column, probabilities) of all tiles with a valid pixel, in reading order.
+) -> Generator[Tile, None, None]:
+    """All tiles with a valid pixel, in reading order, and one without probabilities for each row of tiles that has none.
 
     batch_size: tiles in a batch, by default what suits the model. augment: see `predict_batch`.
     Raises what reading and predicting raise.
@@ -32,7 +34,7 @@ def predict_tiles(
     size = batch_size or size
     with closing(_computed(tiles.batches(size, model.info.dtype), model, workers, augment)) as answers:
         for batch, probabilities in answers:
-            for (row, column), part in zip(batch.places, probabilities, strict=False):
+            for (row, column), part in zip(batch.places, repeat(None) if probabilities is None else probabilities, strict=False):
                 yield row, column, part
             if progress:
                 progress(batch.done, tiles.count)
@@ -61,13 +63,17 @@ def predict_batch(model: Model, pixels: NDArray[Any], augment: bool) -> NDArray[
 
 def _computed(
     batches: Generator[Batch, None, None], model: Model, workers: int, augment: bool
-) -> Generator[tuple[Batch, NDArray[np.float32]], None, None]:
+) -> Generator[tuple[Batch, NDArray[np.float32] | None], None, None]:
     """Batches and their probabilities in order, several at work at a time."""
-    pending: deque[tuple[Batch, Future[NDArray[np.float32]]]] = deque()
+
+    def compute(batch: Batch) -> NDArray[np.float32] | None:
+        return None if batch.pixels is None else predict_batch(model, batch.pixels, augment)
+
+    pending: deque[tuple[Batch, Future[NDArray[np.float32] | None]]] = deque()
     with ThreadPoolExecutor(workers) as pool, closing(_read_ahead(batches, _AHEAD * workers)) as read:
         try:
             for batch in read:
-                pending.append((batch, pool.submit(predict_batch, model, batch.pixels, augment)))
+                pending.append((batch, pool.submit(compute, batch)))
                 if len(pending) > _AHEAD * workers:
                     batch, future = pending.popleft()
                     yield batch, future.result()
@@ -81,13 +87,14 @@ def _computed(
 
 def _read_ahead(items: Generator[T, None, None], count: int) -> Generator[T, None, None]:
     """The same items, the next `count` of them made in a thread of its own while one is in use."""
+    pending: deque[Future[T | None]] = deque()
     with ThreadPoolExecutor(1) as pool:
-        pending = deque(pool.submit(next, items, None) for _ in range(count))
         try:
+            pending.extend(pool.submit(next, items, None) for _ in range(count))
             while (item := pending.popleft().result()) is not None:
                 pending.append(pool.submit(next, items, None))
                 yield item
         finally:
             for future in pending:
                 future.cancel()
-            pool.submit(items.close)  # there, too, so that files close in the thread that opened them
+            pool.submit(items.close).result()  # there, too, so that files close in the thread that opened them

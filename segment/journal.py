@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _JOURNAL = "journal.json"
+_AT_A_TIME = 2**24  # bytes
 
 
 class Journal:
@@ -27,9 +28,19 @@ class Journal:
         self.rows = 0
         self.state: dict[str, Any] | None = None
         self._checksums: dict[str, int] = {}
-        if (folder / _JOURNAL).is_file():
+        try:
             found = json.loads((folder / _JOURNAL).read_text())
-            self.rows, self.state, self._checksums = found["rows"], found["state"], found["checksums"]
+            if all(self._sum_up(name, found["rows"]) == checksum for name, checksum in found["checksums"].items()):
+                self.rows, self.state, self._checksums = found["rows"], found["state"], found["checksums"]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            pass  # nothing there, or not whole, as after a power cut: the work starts afresh
+
+    def _sum_up(self, name: str, rows: int) -> int:
+        checksum, left = 0, rows * self._width
+        with open(self.file(name), "rb") as file:
+            while part := file.read(min(_AT_A_TIME, left)):
+                checksum, left = zlib.crc32(part, checksum), left - len(part)
+        return checksum
 
     def file(self, name: str) -> Path:
         """Where the rows of one raster stand."""

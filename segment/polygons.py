@@ -1,8 +1,10 @@
 """A map as polygons in a GeoPackage, for GIS programs: the areas of one class, without gaps or overlaps between them."""
 
 import math
+import shutil
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -41,9 +43,7 @@ def write_polygons(
     Raises InputError when an option is out of range, the raster holds a value that is no class, or a file cannot be read
     or written to its end.
     """
-    for name, option in (("min_area", min_area), ("simplify", simplify)):
-        if not 0 <= option < math.inf:
-            raise InputError(f"{name} is 0 or a positive number. Received {option}. Change it.")
+    check_options(min_area, simplify)
     values = _read_framed(classes)
     if min_area:
         values = _sieve(values, _pixels_of(min_area, scene))
@@ -53,9 +53,23 @@ def write_polygons(
         raise InputError(f"{classes}: must hold values of its classes. Received {min(unknown)}. Name it in the class table.")
     outlines = insert_junctions(outlines, values)
     polygons = smooth_polygons(outlines, values, simplify) if simplify and len(outlines) else outlines.polygons()
-    _write(polygons, _fields(polygons, outlines.values, scene, palette), scene, path, layer)
+    fields = _fields(polygons, outlines.values, scene, palette)
+    if "!" not in str(path):
+        _write(polygons, fields, scene, path, layer)
+    else:  # for pyogrio, what leads into an archive
+        with TemporaryDirectory() as folder:
+            _write(polygons, fields, scene, Path(folder) / "map.gpkg", layer)
+            with writable(path):
+                shutil.copyfile(Path(folder) / "map.gpkg", path)
     store_polygon_style(path, layer, palette)
     return len(polygons)
+
+
+def check_options(min_area: float, simplify: float = 1.0) -> None:
+    """Raises InputError when an option of `write_polygons` is out of range."""
+    for name, option in (("min_area", min_area), ("simplify", simplify)):
+        if not 0 <= option < math.inf:
+            raise InputError(f"{name} is 0 or a positive number. Received {option}. Change it.")
 
 
 def _read_framed(classes: Path) -> NDArray[np.uint8]:

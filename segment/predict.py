@@ -1,12 +1,13 @@
 """predict_scene(): a scene read, predicted, merged, scored and written, in memory that its height does not change."""
 
+import hashlib
 import json
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from segment.bands import Band, predict_bands
 from segment.core.choices import Runtime
 from segment.core.errors import InputError, Interrupted
 from segment.core.model_folder import ModelInfo, load_model_info
-from segment.core.output import Stage, staged_files, writable
+from segment.core.output import finish_moving, staged_files, writable
 from segment.core.raster import Raster, Source
 from segment.core.runtime import Model, load_model
 from segment.inference import Progress
@@ -31,6 +32,7 @@ from segment.maps import (
     write_confidence_raster,
 )
 from segment.pictures import read_photograph, write_pictures
+from segment.polygons import check_options, write_polygons
 from segment.regrid import regrid, seen_window
 from segment.scene import OVERLAP, SceneTiles, check_scene, check_window, choose_factor, plan_tiles
 from segment.scene_map import SceneMap, SceneTally
@@ -72,7 +74,7 @@ def predict_scene(
     all bands, beside what the file declares. runtime: what computes, where `model` is a folder.
     resample: the model sees the scene at the ground sampling distance it learned from; the map is on the scene's own grid.
     resume: go on with what a call with the same scene, model and settings left unfinished when it was stopped, killed
-    or met an error; the map is the same, byte for byte.
+    or met an error; the map is the same, byte for byte. What it finished is not mapped again.
 
     Pixels that are nodata or transparent are 255 in the map and count nowhere. Memory grows with the scene's width (and
     with the number of polygons), never with its height.
@@ -84,10 +86,13 @@ def predict_scene(
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
     source = Source.of(scene, bands, nodata)
     truth = None if truth is None else Path(truth)
+    check_options(min_area)
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
-    _check_outputs(planned, source, truth, overwrite)
+    check_outputs(planned, [source], truth)
+    names = _names(source, Path(output))
+    finish_moving(Path(output), names)
     with ExitStack() as stack:
         raster = stack.enter_context(source.open())
         check_scene(raster, info)
@@ -96,8 +101,13 @@ def predict_scene(
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
         # the network comes last: nobody should wait for it to hear that a file is missing
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-        belongs = _describe_work(seen, raster, network, plan, truth, augment, confidence) if resume else None
-        stage = stack.enter_context(_staged(planned, overwrite, belongs))
+        work = _describe_work(raster, network, plan, reference, augment, confidence)
+        made_of = hashlib.sha256(json.dumps([work, polygons and min_area]).encode()).hexdigest()
+        if resume and not overwrite and (earlier := planned.found(made_of)):
+            return earlier
+        stage = stack.enter_context(
+            staged_files(planned.classes.parent, _names(source, Path(output)), overwrite, work if resume else None)
+        )
         files = SceneMap.planned(source, stage.new, confidence, polygons)
         tally, journal = SceneTally(raster, info, resample), Journal(stage.work, raster.width)
         with _resumable(journal, raster.height, resume):
@@ -106,7 +116,8 @@ def predict_scene(
                 seconds = _write_rows(found, journal, tally, reference, info, confidence)
             started = time.monotonic()
             _write_maps(files, journal, tally, source, raster, info, min_area)
-            report = tally.report(seconds + time.monotonic() - started) | {"runtime": network.runtime}
+            report = tally.report(seconds + time.monotonic() - started)
+            report |= {"runtime": network.runtime, "made_of": made_of}
             if reference:
                 report["undeclared"] = dict(reference.undeclared.most_common())
             with writable(planned.report_file):
@@ -125,9 +136,7 @@ def _write_maps(
             write_confidence_raster(journal, files.confidence, raster)
         write_pictures(files.classes, raster, photograph.result(), info.palette, files.mask, files.overlay, tally.shares)
     if files.polygons:
-        from segment.polygons import write_polygons
-
-        write_polygons(files.classes, raster, info.palette, files.polygons, source.stem, min_area=min_area)
+        write_polygons(files.classes, raster, info.palette, files.polygons, "land_cover", min_area=min_area)
 
 
 def predict_window(
@@ -214,19 +223,36 @@ def _write_rows(
     return earlier + time.monotonic() - started
 
 
-def _check_outputs(planned: SceneMap, source: Source, truth: Path | None, overwrite: bool) -> None:
-    inputs = [Path(file) for file in (source.path, truth) if isinstance(file, Path) and file.exists()]
+def check_inputs(
+    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None, bands: Sequence[int] | None = None
+) -> None:
+    """Raises InputError for what would stop `predict_scene` at one of several scenes, before any is mapped."""
+    info = load_model_info(model)
+    info.require_task("segment")
+    if truth is not None and len(scenes) > 1:
+        raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
+    for stem, count in Counter(source.stem for source in scenes).items():
+        if count > 1:
+            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")
+    for source in scenes:
+        check_outputs(SceneMap.planned(source, output, True, True), scenes, truth)
+        with replace(source, bands=None if bands is None else tuple(bands)).open() as raster:
+            check_scene(raster, info)
+
+
+def check_outputs(planned: SceneMap, scenes: Sequence[Source], truth: Path | None) -> None:
+    """Raises InputError when an output would replace a scene or the truth."""
+    inputs = [file for file in (*(source.path for source in scenes), truth) if isinstance(file, Path) and file.exists()]
     for file in planned.files:
         if file.exists() and any(file.samefile(given) for given in inputs):
             raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
 
 
-@contextmanager
-def _staged(planned: SceneMap, overwrite: bool, belongs: str | None) -> Iterator[Stage]:
-    names = [file.name for file in planned.files]
-    names += [name for file in (planned.classes, planned.mask) for name in companions(file)]
-    with staged_files(planned.classes.parent, names, overwrite, belongs) as stage:
-        yield stage
+def _names(source: Source, folder: Path) -> list[str]:
+    """All that a scene may give, asked for or not: what an earlier call left of it would not belong to the new map."""
+    every = SceneMap.planned(source, folder, True, True)
+    companies = [name for file in (every.classes, every.confidence, every.mask) if file for name in companions(file)]
+    return [file.name for file in every.files] + companies
 
 
 @contextmanager
@@ -243,17 +269,15 @@ def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
         raise Interrupted(f"stopped. {kept}") from error
 
 
-def _describe_work(
-    source: Source, raster: Raster, network: Model, plan: TilePlan, truth: Path | None, augment: bool, confidence: bool
-) -> str:
+def _describe_work(raster: Raster, network: Model, plan: TilePlan, truth: Truth | None, augment: bool, confidence: bool) -> str:
     """All that the rows of a map depend on: work that was left unfinished goes on only where this is the same."""
     return json.dumps(
         {
             "version": version("aerial-segment"),
-            "scene": [source.identity, raster.height, raster.width, raster.bands, raster.nodata],
-            "model": [network.identity, network.runtime],
-            "plan": [plan.tile, plan.overlap, source.factor, plan.row, plan.column],
-            "truth": truth and Source(truth).identity,
+            "scene": raster.identity,
+            "model": [network.identity, network.runtime, network.info.model_dump(mode="json")],
+            "plan": asdict(plan),
+            "truth": truth and truth.identity,
             "augment": augment,
             "confidence": confidence,
         }

@@ -62,5 +62,5 @@ def regrid(bands: Iterable[Band], window: Window, scene: Raster, top: int, botto
             _, valid = scene.read(row, left, ready, right - left)
             yield Band(row, made, valid & made.any(axis=2))
             row += ready
-        needed = rows.neighbours(row, row + 1)[0][0] if row < bottom else end
-        kept, start = seen[needed - start :].copy(), int(needed)
+        needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end  # rows may be passed over
+        kept, start = seen[needed - start :].copy(), needed

@@ -27,9 +27,11 @@ _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32":
 class Batch:
     """Tiles to predict together. pixels: (batch, tile, tile, bands); places: padded (row, column) of the first of them,
     what follows repeats the last tile so that the network sees one shape. done: tiles of the plan dealt with so far.
+
+    pixels is None where a whole row of tiles, that of places[0], has no valid pixel: the rows above it are finished.
     """
 
-    pixels: NDArray[Any]
+    pixels: NDArray[Any] | None
     places: list[tuple[int, int]]
     done: int
 
@@ -53,25 +55,36 @@ class SceneTiles:
         return len(self.window.rows) * len(self.window.columns)
 
     def batches(self, size: int, dtype: str) -> Generator[Batch, None, None]:
-        """Batches of exactly `size` tiles as `dtype`; none where no pixel of the scene is valid.
+        """Batches of exactly `size` tiles as `dtype`, and one without pixels for each row of tiles that has none.
 
         Raises InputError when the file cannot be decoded to its end.
         """
         pixels: list[NDArray[Any]] = []
         places: list[tuple[int, int]] = []
         done, plan, left = 0, self.window.plan, self.window.columns[0]
+
+        def batch() -> Batch:
+            stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(dtype, copy=False)
+            return Batch(stacked, places, done)
+
         for row, strip, valid in self._strips():
+            if not valid.any():
+                if places:
+                    yield batch()
+                    pixels, places = [], []
+                done += len(self.window.columns)
+                yield Batch(None, [(row, left)], done)
+                continue
             for column, tile in cut_strip(strip, plan.tile, plan.step):
                 done += 1
                 if valid[:, column : column + plan.tile].any():
                     pixels.append(tile)
                     places.append((row, left + column))
                 if len(places) == size:
-                    yield Batch(np.stack(pixels).astype(dtype, copy=False), places, done)
+                    yield batch()
                     pixels, places = [], []
         if places:
-            pixels += pixels[-1:] * (size - len(pixels))
-            yield Batch(np.stack(pixels).astype(dtype, copy=False), places, done)
+            yield batch()
 
     def _strips(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_]]]:
         """For each row of tiles its first padded row, its pixels (tile, padded columns, bands) and their validity."""
@@ -104,6 +117,8 @@ def find_scenes(names: Sequence[str]) -> list[Source]:
     """
     found: list[Source] = []
     for name in names:
+        if not name:
+            raise InputError("Scenes have names. Received an empty one. Check the command.")
         source = Source.of(name)
         is_folder = isinstance(source.path, Path) and source.path.is_dir()
         if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
@@ -116,7 +131,7 @@ def find_scenes(names: Sequence[str]) -> list[Source]:
         if not scenes:
             raise InputError(f"{name}: must lead to rasters ({', '.join(_SUFFIXES)}). Received none. Check it, or name files.")
         found += scenes
-    return found
+    return list(dict.fromkeys(found))
 
 
 def check_scene(raster: Raster, info: ModelInfo) -> None:

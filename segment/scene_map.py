@@ -1,7 +1,8 @@
 """A mapped scene: the files that were written, and what its report says."""
 
+import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,10 @@ class SceneMap:
     @classmethod
     def planned(cls, scene: Source, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
         """The files that a scene gives in `folder`, with an empty report."""
-        stem = folder / scene.stem
+        stem = scene.stem
 
         def file(ending: str) -> Path:
-            return stem.with_name(stem.name + ending)
+            return folder / f"{stem}{ending}"
 
         classes, mask, overlay, probability = map(file, MAP_ENDINGS)
         return cls(
@@ -56,6 +57,15 @@ class SceneMap:
     def files(self) -> list[Path]:
         every = (self.classes, self.mask, self.overlay, self.report_file, self.confidence, self.polygons)
         return [file for file in every if file is not None]
+
+    def found(self, made_of: str) -> "SceneMap | None":
+        """The map, if all its files are there and its report says that it was made of the same."""
+        try:
+            report = json.loads(self.report_file.read_text())
+            same = report["made_of"] == made_of and all(file.is_file() for file in self.files)
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]}) if same else None
 
     def __repr__(self) -> str:
         report = self.report
@@ -95,7 +105,7 @@ class SceneTally:
         self._scene, self._info, self._resampled = scene, info, resampled
         self._names = info.palette.names
         self.pixels = np.zeros(len(self._names), np.int64)
-        self._areas = np.zeros(len(self._names))
+        self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
         self._confusion: Confusion | None = None
 
     def add(
@@ -105,7 +115,9 @@ class SceneTally:
         counts = np.stack([np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1)
         self.pixels += counts.sum(axis=0)
         areas = self._scene.row_pixel_areas(start, start + len(labels))
-        if areas is not None:
+        if areas is None or self._areas is None:  # a part off the globe
+            self._areas = None
+        else:
             self._areas += areas @ counts
         if truth is not None:
             self._confusion = self._confusion or Confusion(self._names)
@@ -114,10 +126,12 @@ class SceneTally:
     def state(self) -> dict[str, Any]:
         """What was added, as plain numbers that `restore` takes."""
         confusion = None if self._confusion is None else self._confusion.state()
-        return {"pixels": self.pixels.tolist(), "areas": self._areas.tolist(), "confusion": confusion}
+        areas = None if self._areas is None else self._areas.tolist()
+        return {"pixels": self.pixels.tolist(), "areas": areas, "confusion": confusion}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.pixels, self._areas = np.array(state["pixels"], np.int64), np.array(state["areas"])
+        self.pixels = np.array(state["pixels"], np.int64)
+        self._areas = None if state["areas"] is None else np.array(state["areas"])
         if state["confusion"] is not None:
             self._confusion = Confusion(self._names)
             self._confusion.restore(state["confusion"])
@@ -145,7 +159,7 @@ class SceneTally:
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
             "area_m2": None,
         }
-        if scene.row_pixel_areas(0, 1) is not None:
+        if self._areas is not None:
             report["area_m2"] = {name: round(area, 2) for name, area in zip(self._names, self._areas.tolist(), strict=True)}
         if self._confusion is not None:
             report |= self._confusion.report()
@@ -159,6 +173,8 @@ class SceneTally:
         notes = []
         if not self.pixels.any():
             notes.append("No pixel of the scene is valid: the map is empty.")
+        if self._scene.has_only_control_points:
+            notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and map that.")
         pixel, learned = self._scene.ground_sampling_distance, self._info.ground_sampling_distance
         if pixel and learned and not self._resampled and not 1 / _STRANGE_PIXELS <= pixel / learned <= _STRANGE_PIXELS:
             notes.append(f"Pixels are {pixel:.3g} m, the model learned from {learned:.3g} m: map it with --resample.")

@@ -12,6 +12,9 @@ from patchify import patchify
 
 from segment.core.errors import InputError
 
+Tile = tuple[int, int, NDArray[np.float32] | None]
+"""Padded row and column of a tile, and its probabilities (tile, tile, classes)."""
+
 
 def tile_starts(size: int, tile: int, step: int) -> list[int]:
     """First pixels of the tiles that cover 0..size, `step` apart; the last one shifts inward.
@@ -250,9 +253,9 @@ def _coverage(starts: list[int], tile: int, size: int) -> NDArray[np.float32]:
     return sums.astype(np.float32)
 
 
-def stitch(window: Window, classes: int, tiles: Iterable[tuple[int, int, NDArray[np.float32]]]) -> Iterator[NDArray[np.float32]]:
-    """Merges (padded row, padded column, probabilities) in reading order; yields what `RowStitcher.finished` gives
-    for each row of tiles, as soon as a tile of a later row arrives. Tiles may be missing.
+def stitch(window: Window, classes: int, tiles: Iterable[Tile]) -> Iterator[NDArray[np.float32]]:
+    """Merges tiles in reading order; yields what `RowStitcher.finished` gives for each row of tiles, as soon as a tile of
+    a later row arrives. Tiles may be missing, or without probabilities.
     """
     stitcher, index = RowStitcher(window, classes), 0
     for row, column, probabilities in tiles:
@@ -260,7 +263,8 @@ def stitch(window: Window, classes: int, tiles: Iterable[tuple[int, int, NDArray
             yield stitcher.finished()
             stitcher.advance()
             index += 1
-        stitcher.add(row, column, probabilities)
+        if probabilities is not None:
+            stitcher.add(row, column, probabilities)
     for _ in window.rows[index:]:
         yield stitcher.finished()
         stitcher.advance()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,11 @@ class Truth:
         self._mask, self._names = mask, palette.names
         self._palette = load_palette(table) if table.is_file() else palette
         self.undeclared: Counter[str] = Counter()
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from another truth, or from itself as it was before somebody changed it."""
+        return [self._mask.identity, [c.model_dump(mode="json") for c in self._palette.table]]
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Class indices (rows, width) of some rows, 255 where ignored. Raises InputError when they cannot be decoded."""

@@ -20,7 +20,7 @@ class FakeModel:
             task="segment", name="fake", classes=table[:classes], bands=bands, dtype=dtype, range=(0, 255), tile=tile,
             **({"multiple": 8} | info),
         )  # fmt: skip
-        self.runtime = self.identity = "fake"
+        self.runtime, self.identity = "fake", type(self).__name__
         self.shapes: set[tuple[int, ...]] = set()
         self.tiles = 0
 

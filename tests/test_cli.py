@@ -22,7 +22,7 @@ from segment.core.errors import InputError
 
 from .conftest import two_class_scene, write_raster
 
-COMMANDS = ["sample", "tile", "train", "evaluate", "predict"]
+COMMANDS = ["sample", "tile", "train", "evaluate", "export", "predict"]
 QUICK = [
     "--set",
     "model.backbone=resnet18",
@@ -107,6 +107,65 @@ def test_the_commands_in_a_row(work, capsys):
         assert (file.shape, file.crs, file.transform) == (scene.shape, scene.crs, scene.transform)
 
 
+def test_openvino_maps_without_keras(work, tmp_path):
+    shutil.copytree(work / "run", tmp_path / "run")
+    assert call("export", tmp_path / "run") == 0
+    (tmp_path / "scenes").mkdir()
+    shutil.copy(work / "town1" / "scene.tif", tmp_path / "scenes")
+    arguments = [str(tmp_path / "scenes"), "--model", str(tmp_path / "run"), "--output", str(tmp_path / "map"), "--confidence"]
+    code = (
+        f"import sys, segment.cli\nsys.argv = ['segment-predict', *{arguments!r}]\n"
+        "try: segment.cli.predict()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0 and not shown.stderr, shown.stderr
+    assert json.loads((tmp_path / "map" / "scene_report.json").read_text())["runtime"] == "openvino fp16"
+    keras_map = tmp_path / "keras"
+    assert (
+        call(
+            "predict", tmp_path / "scenes" / "scene.tif", "--model", tmp_path / "run", "--output", keras_map, "--runtime", "keras"
+        )
+        == 0
+    )
+    with rasterio.open(keras_map / "scene_classes.tif") as theirs, rasterio.open(tmp_path / "map" / "scene_classes.tif") as ours:
+        assert (theirs.read(1) == ours.read(1)).mean() > 0.95
+
+
+def test_a_killed_command_goes_on_where_it_was(work, tmp_path):
+    assert call("sample", tmp_path / "town", "--size", 1024, "--quiet") == 0
+    command = [sys.executable, "-c", "import segment.cli; segment.cli.predict()", str(tmp_path / "town" / "scene.tif")]
+    command += ["--model", str(work / "run"), "--tile", "128", "--quiet", "--output"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    process = subprocess.Popen([*command, str(tmp_path / "parts")])
+    journal = tmp_path / "parts" / ".scene_classes.tif.partial" / "work" / "journal.json"
+    while not journal.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert 0 < json.loads(journal.read_text())["rows"] < 1024
+    subprocess.run([*command, str(tmp_path / "parts")], check=True)
+    for name in ("scene_classes.tif", "scene_classes.tif.aux.xml", "scene_classes.qml", "scene_mask.png", "scene_overlay.jpg"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_several_scenes_go_past_a_broken_one_and_on_where_they_were(work, tmp_path, capsys):
+    for name in "abc":
+        shutil.copy(work / "town1" / "scene.tif", tmp_path / f"{name}.tif")
+    whole = (tmp_path / "b.tif").read_bytes()
+    (tmp_path / "b.tif").write_bytes(whole[: len(whole) // 2])
+    arguments = [tmp_path / "*.tif", "--model", work / "run", "--output", tmp_path / "maps", "--tile", 64]
+    assert call("predict", *arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 2 and "b.tif" in shown.err and "Received 1 that were not" in shown.err
+    assert sorted(p.name for p in (tmp_path / "maps").glob("*_classes.tif")) == ["a_classes.tif", "c_classes.tif"]
+    (tmp_path / "b.tif").write_bytes(whole)
+    assert call("predict", *arguments) == 0
+    assert capsys.readouterr().out.count("It was there already") == 2
+    assert (tmp_path / "maps" / "b_classes.tif").read_bytes() == (tmp_path / "maps" / "a_classes.tif").read_bytes()
+
+
 def test_masks_of_other_classes_are_refused(work, tmp_path, capsys):
     shutil.copytree(work / "tiles" / "town1", tmp_path / "tiles")
     (tmp_path / "tiles" / "classes.yaml").write_text("- {name: lava, color: '#FF0000'}")
@@ -150,6 +209,8 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         (["predict", scene, "--model", model, "--output", tmp_path / "note.txt"], ["note.txt"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "out", "--overlap", 2], ["--overlap"]),
         (["predict", scene, work / "town2" / "scene.tif", "--model", model, "--output", tmp_path / "out"], ["'scene'"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--runtime", "openvino"], ["segment-export"]),
+        (["predict", tmp_path / "empty", "--model", model, "--output", tmp_path / "out"], ["must lead to rasters"]),
         (["evaluate", tmp_path / "empty", "--model", model], ["empty"]),
         (["evaluate", work / "tiles", "--model", model, "--output", model, "--overwrite"], ["run", "checkpoints"]),
         (["tile", scene, "--mask", scene.with_name("truth.tif"), "--output", work / "town1", "--overwrite"], ["scene.tif"]),
@@ -220,7 +281,8 @@ def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, v
     (tmp_path / "run" / "model.yaml").write_text(yaml.safe_dump(info | {key: value}))
     for arguments in (["evaluate", work / "tiles"], ["predict", work / "town1" / "scene.tif", "--output", tmp_path / "map"]):
         assert call(*arguments, "--model", tmp_path / "run") == 2
-        assert "model.yaml" in one_line(capsys.readouterr().err)
+        told = one_line(capsys.readouterr().err)
+        assert "model.yaml" in told or "the model maps 4 bands" in told
 
 
 def test_defaults_of_commands_are_those_of_the_library():

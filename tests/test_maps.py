@@ -150,7 +150,7 @@ def test_without_crs_there_is_neither_sidecar_nor_area(tmp_path: Path, indices: 
     result = map_it(tmp_path, np.where(indices == 99, 0, indices), ".png")
     assert result.report["area_m2"] is None
     assert not Path(f"{result.mask}.aux.xml").exists()
-    assert pyogrio.read_info(result.polygons, layer="town")["crs"] is None
+    assert pyogrio.read_info(result.polygons, layer="land_cover")["crs"] is None
     with rasterio.open(result.classes) as file:
         assert file.crs is None
         assert cog_validate(result.classes)[0]
@@ -158,7 +158,7 @@ def test_without_crs_there_is_neither_sidecar_nor_area(tmp_path: Path, indices: 
 
 def test_polygons_have_the_areas_of_the_report(tmp_path: Path, indices: np.ndarray) -> None:
     result = map_it(tmp_path, indices)
-    meta, _, _, fields = pyogrio.raw.read(result.polygons, layer="town", read_geometry=False)
+    meta, _, _, fields = pyogrio.raw.read(result.polygons, layer="land_cover", read_geometry=False)
     table = dict(zip(meta["fields"], fields, strict=True))
     for name in NAMES:
         found = table["area_m2"][table["class"] == name].sum()

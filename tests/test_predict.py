@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,9 @@ from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 from segment import predict as predict_module
 from segment.core.errors import InputError, Interrupted
 from segment.core.palette import Class, Palette, save_palette
+from segment.core.raster import Source
 from segment.inference import predict_batch
-from segment.predict import predict_scene, predict_window
+from segment.predict import check_outputs, predict_scene, predict_window
 from segment.scene_map import SceneMap
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
@@ -320,6 +322,85 @@ def test_only_the_same_work_goes_on(tmp_path: Path) -> None:
     other, indices = write_scene(tmp_path / "other.tif", 201, 40)
     other.replace(scene)
     np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+
+
+@pytest.mark.parametrize("garbage", ["", "[]", "{}", "\x00", '{"rows": 99999, "state": {}, "checksums": {"classes": 1}}'])
+def test_damaged_work_starts_afresh(tmp_path: Path, garbage: str) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
+    with pytest.raises(Interrupted):
+        predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
+    (tmp_path / "out" / ".scene_classes.tif.partial" / "work" / "journal.json").write_text(garbage)
+    np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+
+
+def test_rows_that_lost_bytes_start_afresh(tmp_path: Path) -> None:
+    scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
+    with pytest.raises(Interrupted):
+        predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
+    (tmp_path / "out" / ".scene_classes.tif.partial" / "work" / "classes.rows").write_bytes(b"\0" * 10)
+    np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+
+
+def test_work_on_a_mosaic_or_with_a_model_that_changed_starts_afresh(tmp_path: Path) -> None:
+    part, _ = write_scene(tmp_path / "part.tif", 200, 40)
+    mosaic = tmp_path / "mosaic.vrt"
+    rasterio.shutil.copy(part, mosaic, driver="VRT")
+    with pytest.raises(Interrupted):
+        predict_scene(mosaic, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
+    write_raster(part, np.full((200, 40, 1), 4, np.uint8))
+    with pytest.raises(Interrupted):
+        predict_scene(mosaic, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
+    model = FakeModel()
+    classes = [Class(name=name, color=color, value=index) for index, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))]
+    model.info = model.info.model_copy(update={"classes": classes})
+    assert set(np.unique(read(predict_scene(mosaic, model, tmp_path / "out").classes))) == {4}
+
+
+def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    first = predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True)
+    model = FakeModel()
+    again = predict_scene(scene, model, tmp_path / "out", polygons=True)
+    assert model.tiles == 0
+    assert again.classes == first.classes
+    assert "It was there already" in repr(again)
+    first.polygons.unlink()  # type: ignore[union-attr]
+    for change in ({"polygons": True}, {"min_area": 2.0, "polygons": True}, {"resume": False}):
+        with pytest.raises(InputError, match="do not replace what exists"):
+            predict_scene(scene, FakeModel(), tmp_path / "out", **change)  # type: ignore[arg-type]
+
+
+def test_nothing_of_an_earlier_map_stays_beside_a_new_one(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", overwrite=True)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {p.name for p in result.files} | {
+        "scene_classes.tif.aux.xml", "scene_classes.qml", "scene_mask.png.aux.xml"
+    }  # fmt: skip
+
+
+def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    expected = outputs(predict_scene(scene, FakeModel(), tmp_path / "whole"))
+    result = predict_scene(scene, FakeModel(), tmp_path / "out")
+    partial = tmp_path / "out" / ".scene_classes.tif.partial"
+    (partial / "new").mkdir(parents=True)
+    names = [p.name for p in (tmp_path / "out").iterdir() if p != partial]
+    (partial / "moving").write_text("\n".join(names))
+    for name in names[::2]:
+        (tmp_path / "out" / name).rename(partial / "new" / name)
+    (tmp_path / "out" / "scene.gpkg").write_text("of an earlier map")
+    model = FakeModel()
+    assert predict_scene(scene, model, tmp_path / "out").classes == result.classes
+    assert model.tiles == 0
+    assert outputs(result) == expected
+
+
+def test_scenes_do_not_become_outputs(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "a.tif")
+    other, _ = write_scene(tmp_path / "a_classes.tif")
+    with pytest.raises(InputError, match="do not replace their input"):
+        check_outputs(SceneMap.planned(Source(scene), tmp_path, False, False), [Source(scene), Source(other)], None)
 
 
 def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import rasterio
 from affine import Affine
 from rasterio.transform import from_origin
 
+from segment.bands import predict_bands
 from segment.core.errors import InputError
 from segment.core.raster import Source
 from segment.predict import predict_scene, predict_window
-from segment.scene import TILE, choose_tile, find_scenes, plan_tiles
+from segment.scene import TILE, SceneTiles, choose_tile, find_scenes, plan_tiles
+from segment.stitch import Window
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel
 
@@ -40,6 +42,51 @@ def test_scenes_are_files_folders_patterns_and_what_gdal_resolves(tmp_path: Path
     for nothing in (tmp_path / "deep" / "*.png", tmp_path / "none*"):
         with pytest.raises(InputError, match="must lead to rasters"):
             find_scenes([str(nothing)])
+
+
+def test_names_of_outputs_are_safe(tmp_path: Path) -> None:
+    odd = ["what?.tif", "wow!.tif", "-dash.tif", "a b.tif", "layer_styles.tif", "é&<'.tif"]
+    for name in odd:
+        scene = write_raster(tmp_path / name, NOISE)
+        result = predict_scene(str(scene), FakeModel(bands=3), tmp_path / "out!x", tile=32, polygons=True)
+        assert result.classes == tmp_path / "out!x" / f"{name[:-4]}_classes.tif"
+        assert all(file.is_file() for file in result.files)
+    assert len(list((tmp_path / "out!x").iterdir())) == len(odd) * 8
+    with pytest.raises(InputError, match="named after their scene"):
+        Source("://").stem  # noqa: B018
+    assert Source.of("s3://bucket/a.tif?sig=a/b").stem == "a"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"dtype": "complex64"}, "real numbers"), ({"transform": Affine(0, 0, 1, 0, 0, 1)}, "a size")]
+)
+def test_rasters_that_are_no_scene_are_told_in_one_line(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    scene = write_raster(tmp_path / "odd.tif", NOISE.astype(change.get("dtype", np.uint8)), **change)
+    with pytest.raises(InputError, match=words):
+        predict_scene(scene, FakeModel(bands=3), tmp_path / "out")
+
+
+def test_alpha_counts_beside_nodata(tmp_path: Path) -> None:
+    pixels = np.full((40, 40, 4), 255, np.uint8)
+    pixels[..., :3] = 3
+    pixels[:20, :, 3] = 0
+    pixels[30:, :, :3] = 7
+    scene = write_raster(tmp_path / "rgba.tif", pixels, photometric="RGB", alpha="yes", nodata=7)
+    with rasterio.open(predict_scene(scene, FakeModel(bands=3), tmp_path / "out", tile=32).classes) as file:
+        assert [set(part.ravel()) for part in np.split(file.read(1), [20, 30])] == [{255}, {30}, {255}]
+
+
+def test_nodata_is_not_gathered_up(tmp_path: Path) -> None:
+    """A long stretch without a valid pixel goes through row by row of tiles, as any other."""
+    scene = write_raster(tmp_path / "empty.tif", np.zeros((3000, 40, 1), np.uint8), nodata=0)
+    model = FakeModel()
+    with Source(scene).open() as raster:
+        plan = plan_tiles(raster, model.info, 32, 0.25)
+    tiles = SceneTiles(Source(scene), Window(plan, 0, 3000, 0, 40), 64)
+    most = [len(tiles.valid) for _ in predict_bands(tiles, model)]
+    assert len(most) > 100
+    assert max(most) < 40
+    assert model.tiles == 0
 
 
 def test_tiles_are_those_of_the_model_or_the_fastest() -> None:
@@ -109,7 +156,7 @@ def test_a_server_that_vanishes_is_one_line_and_nothing_looks_finished(tmp_path:
     noise = np.random.default_rng(1).integers(0, 255, (700, 700, 3), np.uint8)
     write_raster(tmp_path / "scene.tif", noise, tiled=True, blockxsize=64, blockysize=64)
     with pytest.raises(InputError, match="read to its end") as error:
-        predict_scene(f"{serve(60)}/scene.tif", PlaceModel(bands=3), tmp_path / "out", tile=32, rows=32)
+        predict_scene(f"{serve(90)}/scene.tif", PlaceModel(bands=3), tmp_path / "out", tile=32, rows=32)
     assert "\n" not in str(error.value)
     assert "rows are kept" in str(error.value)
     assert [p.name for p in (tmp_path / "out").glob("[!.]*")] == []
@@ -142,6 +189,32 @@ def test_resampling_maps_at_the_models_pixels_on_the_scenes_grid(tmp_path: Path)
             alone = predict_window(scene, model, top, left, height, width, resample=True, tile=32)
             np.testing.assert_array_equal(alone, labels[top : top + height, left : left + width])
     assert "resample" in predict_scene(scene, model, tmp_path / "as-it-is", tile=32).report["notes"][0]
+
+
+@pytest.mark.parametrize("pixel", [2.0, 4.0, 5.9])
+def test_resampling_of_coarse_scenes_passes_over_rows_rightly(tmp_path: Path, pixel: float) -> None:
+    pixels = np.random.default_rng(4).integers(0, 255, (61, 47, 3), np.uint8)
+    scene = write_raster(tmp_path / "scene.tif", pixels, transform=from_origin(500_000, 2_700_000, pixel, pixel))
+    model = PlaceModel(bands=3, ground_sampling_distance=0.6)
+    with rasterio.open(predict_scene(scene, model, tmp_path / "out", resample=True, tile=32).classes) as file:
+        whole = file.read(1)
+    for top, left, height, width in ((0, 0, 9, 9), (30, 11, 20, 30), (60, 46, 1, 1)):
+        alone = predict_window(scene, model, top, left, height, width, resample=True, tile=32)
+        np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
+    bars = np.repeat(np.arange(61) // 10 % 5, 47).reshape(61, 47, 1).astype(np.uint8)
+    scene = write_raster(tmp_path / "bars.tif", bars, transform=from_origin(500_000, 2_700_000, pixel, pixel))
+    result = predict_scene(scene, FakeModel(ground_sampling_distance=0.6), tmp_path / "out", resample=True, tile=32)
+    with rasterio.open(result.classes) as file:
+        assert (file.read(1) == bars[..., 0] * 10).mean() > 0.85
+
+
+def test_resampling_keeps_what_a_mask_band_hides(tmp_path: Path) -> None:
+    scene = write_raster(tmp_path / "scene.tif", np.full((60, 60, 1), 2, np.uint8))
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(scene, "r+") as file:
+        file.write_mask(np.kron(np.eye(2), np.ones((30, 30))).astype(bool))
+    result = predict_scene(scene, FakeModel(ground_sampling_distance=0.6), tmp_path / "out", resample=True, tile=32)
+    with rasterio.open(result.classes) as file:
+        np.testing.assert_array_equal(file.read(1), np.kron([[20, 255], [255, 20]], np.ones((30, 30))))
 
 
 def test_resampling_keeps_nodata_pixel_by_pixel(tmp_path: Path) -> None:

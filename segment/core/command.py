@@ -27,7 +27,10 @@ def entry_point(function: Callable[..., None]) -> Callable[[], None]:
     """The console script of a command: `function`'s parameters become its options, as typer reads them."""
 
     def main() -> None:
-        sys.exit(run(function, sys.argv[1:]))
+        try:
+            sys.exit(run(function, sys.argv[1:]))
+        except KeyboardInterrupt:
+            sys.exit(INPUT_FAULT)
 
     main.__doc__ = function.__doc__
     main.__wrapped__ = function  # type: ignore[attr-defined]
@@ -46,12 +49,16 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
     assert isinstance(command, TyperCommand)
     debug = "--debug" in arguments
     try:
-        command.main(list(arguments), prog_name=name, standalone_mode=False)
+        status = command.main(list(arguments), prog_name=name, standalone_mode=False)
+        if status == 130:  # how typer tells of a Ctrl-C that came before the command itself
+            raise Interrupted("stopped. Nothing was begun.")
         return DONE
     except InputError as error:
         return _fail(name, str(error), INPUT_FAULT, debug)
     except OSError as error:
         return _fail(name, _explain(error), INPUT_FAULT, debug)
+    except MemoryError:
+        return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles (--tile).", INPUT_FAULT, debug)
     except Exception as error:
         if hasattr(error, "format_message"):  # how arguments were typed
             return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from segment.core.errors import InputError
 
-_PARTIAL, _REPLACED = ".partial", ".replaced"
+_PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
@@ -81,16 +81,16 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
     Raises InputError when an output exists, when the folder cannot be written to, or when another process is at the same work.
     """
     partial = folder / f".{names[0]}{_PARTIAL}"
-    belonging, moving = partial / "belongs.json", partial / "moving"
-    found = belongs is not None and belonging.is_file() and belonging.read_text() == belongs
+    belonging, moving = partial / "belongs.json", partial / _MOVING
     for name in names:
-        refuse_existing(folder / name, overwrite or (found and moving.exists()))
+        refuse_existing(folder / name, overwrite)
     made = _make_parents(folder)
     stage = Stage(partial / "new", partial / "work")
     moved: list[tuple[Path, Path]] = []
     with writable(folder):
         partial.mkdir(exist_ok=True)
     with _alone(partial):
+        found = belongs is not None and belonging.is_file() and belonging.read_bytes() == belongs.encode()
         try:
             with writable(folder):
                 for entry in partial.iterdir():
@@ -98,10 +98,12 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
                         _remove(entry)
                 for place in (stage.new, stage.work, partial / "replaced"):
                     place.mkdir(exist_ok=True)
-                belonging.write_text(belongs or "")
+                belonging.write_bytes((belongs or "").encode())
             yield stage
+            for name in names:  # it may have come meanwhile
+                refuse_existing(folder / name, overwrite)
             with writable(folder):
-                moving.touch()
+                moving.write_text("\n".join(file.name for file in stage.new.iterdir()))
                 earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
                 for source, target in earlier + [(f, folder / f.name) for f in sorted(stage.new.iterdir())]:
                     moved.append((source, target))
@@ -115,6 +117,21 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
                 _remove(partial)
                 _remove_empty(made)
             raise
+        _remove(partial)
+
+
+def finish_moving(folder: Path, names: Sequence[str]) -> None:
+    """Ends what a `staged_files` of the same names was killed at: its files were whole, and on their way to `folder`."""
+    partial = folder / f".{names[0]}{_PARTIAL}"
+    if not (partial / _MOVING).is_file():
+        return
+    with _alone(partial), writable(folder):
+        whole = (partial / _MOVING).read_text().split("\n")
+        for name in names:
+            if name in whole and (partial / "new" / name).exists():
+                os.replace(partial / "new" / name, folder / name)
+            elif name not in whole and (folder / name).exists():
+                _remove(folder / name)
         _remove(partial)
 
 
@@ -169,10 +186,10 @@ def broken_write(path: Path, problem: str) -> InputError:
     """The error to raise when a file could not be written to its end."""
     staged_in = path.parent.parent
     place = staged_in.parent / path.name if staged_in.name.endswith(_PARTIAL) else path
-    return InputError(
-        f"{place}: outputs must be written to their end. Received: {' '.join(problem.split()).rstrip('.')}. "
-        "Free space there, or choose another place."
-    )
+    problem = " ".join(problem.split()).rstrip(".")
+    barred = any(word in problem for word in ("ermission", "Read-only", "directory", "exists"))
+    cure = "Choose another place." if barred else "Free space there, or choose another place."
+    return InputError(f"{place}: outputs must be written to their end. Received: {problem}. {cure}")
 
 
 def _make_parents(folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ class Class(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")  # control characters break XML
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
     value: int | None = Field(default=None, ge=0, le=255)
     ignore: bool = False

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -50,14 +51,48 @@ class Raster:
         self.bands = tuple(bands) if bands else tuple(i for i in dataset.indexes if i not in alpha)
         if not set(self.bands) <= set(dataset.indexes):
             raise InputError(f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose among them.")
+        if not self.bands:
+            within = (
+                f"{len(dataset.subdatasets)} data sets within, such as {dataset.subdatasets[0]}"
+                if dataset.subdatasets
+                else "none"
+            )
+            raise InputError(f"{path}: a raster has bands besides alpha. Received {within}. Name one that has some.")
+        dtypes = {dataset.dtypes[band - 1] for band in self.bands}
+        if len(dtypes) > 1 or any(name.startswith("complex") for name in dtypes):
+            raise InputError(
+                f"{path}: bands in use share one type of real numbers. Received {', '.join(sorted(dtypes))}. "
+                "Convert them: gdal_translate -ot Float32 IN OUT"
+            )
+        if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
+            raise InputError(f"{path}: pixels have a size. Received the transform {dataset.transform.to_gdal()}. Mend it.")
         self.width, self.height = dataset.width, dataset.height
-        self.dtype = np.dtype(dataset.dtypes[self.bands[0] - 1])
+        self.dtype = np.dtype(dtypes.pop())
         self.crs, self.transform = dataset.crs, dataset.transform
         self.nodata = nodata
         self._dataset = dataset
         flags = {flag for band in self.bands for flag in dataset.mask_flag_enums[band - 1]}
-        self._alpha = alpha[:1] if MaskFlags.alpha in flags else []
-        self._masked = flags != {MaskFlags.all_valid} and not self._alpha
+        self._alpha = [band for band in alpha[:1] if band not in self.bands]
+        if self._alpha:  # stands for a mask of the whole
+            flags -= {MaskFlags.alpha, MaskFlags.per_dataset}
+        self._masked = bool(flags - {MaskFlags.all_valid})
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from another raster, or from itself as it was before somebody changed it.
+
+        Files behind it (of a VRT too) by size and time of change; those that are not here are known by name only.
+        """
+        files = [[name, *_stamp(name)] for name in self._dataset.files]
+        georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
+        nodata = [repr(value) for value in (*self._dataset.nodatavals, self.nodata)]
+        masks = [[flag.name for flag in flags] for flags in self._dataset.mask_flag_enums]
+        return [self.path, files, self.height, self.width, self.bands, self.dtype.name, georeference, nodata, masks]
+
+    @property
+    def has_only_control_points(self) -> bool:
+        """Whether its place is told by ground control points alone, which maps do not take over."""
+        return self.crs is None and bool(self._dataset.gcps[0])
 
     @property
     def info(self) -> RasterInfo:
@@ -184,16 +219,14 @@ class Raster:
 @contextmanager
 def readable(path: object) -> Iterator[None]:
     """Turns a reader's complaint into an InputError that names the file."""
-    from rasterio.errors import RasterioError, RasterioIOError
+    from rasterio.errors import RasterioError
 
     try:
         yield
-    except (RasterioIOError, RasterioError) as error:
+    except RasterioError as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
         cure = "See that it can be reached." if "://" in str(path) else "Get a whole copy."
-        raise InputError(
-            f"{path}: must be a raster that can be read to its end. Received: {problem}. {cure}"
-        ) from error
+        raise InputError(f"{path}: must be a raster that can be read to its end. Received: {problem}. {cure}") from error
 
 
 @contextmanager
@@ -214,11 +247,11 @@ def open_raster(
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
-    with rasterio.Env(**_GDAL_OPTIONS), warnings.catch_warnings(), ExitStack() as stack:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
         if isinstance(path, Path) and not path.is_file():
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
-        with readable(path):
+        with readable(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = stack.enter_context(rasterio.open(path))
             if factor != 1:
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))
@@ -226,19 +259,29 @@ def open_raster(
 
 
 def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
-    from rasterio.enums import Resampling
+    from rasterio.enums import ColorInterp, MaskFlags, Resampling
     from rasterio.vrt import WarpedVRT
 
     height, width = resampled_size(dataset.height, dataset.width, factor)
     transform = dataset.transform @ type(dataset.transform).scale(dataset.width / width, dataset.height / height)
     resampling = Resampling.average if factor < 1 else Resampling.bilinear
-    missing = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+    missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
+        missing["add_alpha"] = True  # a mask band would be left behind
     return WarpedVRT(dataset, crs=dataset.crs, transform=transform, width=width, height=height, resampling=resampling, **missing)
 
 
 def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:
     """Height and width of a raster that is opened with a factor."""
     return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+def _stamp(name: str) -> list[int]:
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
 
 
 @dataclass(frozen=True)
@@ -258,19 +301,18 @@ class Source:
 
     @property
     def name(self) -> str:
-        return PurePosixPath(str(self.path).replace("\\", "/")).name.split("?")[0]
+        if isinstance(self.path, Path):
+            return self.path.name
+        address = self.path.split("?")[0].rstrip("/")  # what follows may be a key
+        return re.sub(r"[^\w.,=+-]+", "_", PurePosixPath(address).name).strip("_")
 
     @property
     def stem(self) -> str:
-        return PurePosixPath(self.name).stem
-
-    @property
-    def identity(self) -> list[str | int]:
-        """Where it is and, of a file, its size and when it was last written."""
-        if isinstance(self.path, str):
-            return [self.path]
-        found = self.path.stat()
-        return [str(self.path.absolute()), found.st_size, found.st_mtime_ns]
+        """What outputs are named after. Raises InputError when there is nothing to."""
+        stem = PurePosixPath(self.name).stem
+        if not stem:
+            raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
+        return stem
 
     def open(self) -> AbstractContextManager[Raster]:
         """Opens it for reading. Raises InputError as `open_raster` does."""
@@ -291,7 +333,7 @@ class Mask:
     """
 
     def __init__(self, raster: Raster):
-        self.path, self.width, self.height = raster.path, raster.width, raster.height
+        self.path, self.width, self.height, self.identity = raster.path, raster.width, raster.height, raster.identity
         self._dataset, self._bands = raster._dataset, raster.bands
         self._palette: NDArray[np.uint8] | None = None
         if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
+from segment.core.export import import_openvino
 from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file
 
 _MOST_STREAMS = 8  # each holds the activations of a tile
@@ -66,8 +67,7 @@ class OpenVinoModel:
 
     def __init__(self, info: ModelInfo, file: Path):
         """Reads a network that `segment.core.export` wrote. Raises InputError when it cannot be read."""
-        import openvino
-
+        openvino = import_openvino()
         self.info, self._file, self._core = info, file, openvino.Core()
         self._network = self._read()
         self.identity = _identify(file.with_suffix(".bin"), openvino.__version__)
@@ -110,7 +110,7 @@ class OpenVinoModel:
         network = self._network.clone()
         network.reshape([1, rows, columns, self.info.bands])
         settings: dict[str, Any] = {"NUM_STREAMS": self._streams}
-        if self.info.openvino is not None and self.info.openvino.precision == "int8":
+        if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):  # int8
             # on processors with bfloat16, turning to and fro between it and int8 costs half the speed
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         return self._core.compile_model(network, "CPU", settings)
