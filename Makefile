@@ -1,5 +1,5 @@
 # make demo: from nothing to a scored land-cover map. make test: all tests. Both make .venv on first use.
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench bench-peers clean
 
 # the first Python of 3.11 or 3.12 that starts
 PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
@@ -16,6 +16,19 @@ lint: .venv/.installed
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
+# figures of speed, memory and faithfulness, an hour or two; trains the model of make demo if it is not there
+bench: .venv/.installed
+	@.venv/bin/python -m tests.benchmarks
+
+bench-peers: bench/peers/.installed
+	@.venv/bin/python -m tests.benchmarks peers
+
+bench/peers/.installed: .venv/.installed tests/benchmarks/peers.txt
+	@echo "installing PyTorch into bench/peers (once, about 6 GB) ..."
+	@$(PYTHON) -m venv bench/peers
+	@bench/peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
+	@touch $@
+
 .venv/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed, none was found: install one and type make again." >&2; exit 2; }
 	@echo "installing into .venv (once, about 1 GB) ..."
@@ -24,4 +37,4 @@ lint: .venv/.installed
 	@touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo bench

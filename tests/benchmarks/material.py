@@ -1,0 +1,68 @@
+"""What the benchmarks work on: sample scenes, and a model trained on sample towns, made once in the folder bench."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from segment.core.model_folder import load_model_info
+from segment.sample import write_sample
+
+FOLDER = Path("bench")
+
+
+def scene(height: int, width: int, seed: int) -> Path:
+    """A sample scene; its truth lies beside it as truth.tif."""
+    folder = FOLDER / f"town-{height}x{width}-{seed}"
+    if not folder.exists():
+        write_sample(folder, height, width, seed)
+    return folder / "scene.tif"
+
+
+def trained(run: Path | None = None, tiles: Path | None = None) -> Path:
+    """A model folder with an int8 form: that of `make demo`, unless another run is given with tiles to quantise on."""
+    from segment.exporting import export_model
+
+    folder = FOLDER / f"model-{run.name if run else 'demo'}"
+    if folder.exists():
+        return folder
+    if run is None:
+        sys.path.insert(0, "examples")
+        import demo
+
+        run, tiles = Path("demo/run"), Path("demo/tiles")
+        if not (run / "report.html").exists():
+            demo.main(Path("demo"))
+    assert tiles is not None, "quantising takes tiles"
+    partial = FOLDER / "model.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in ("model.keras", "model.yaml"):
+        shutil.copy(run / name, partial)
+    export_model(partial, "openvino", int8=tiles)
+    partial.rename(folder)
+    return folder
+
+
+def tiles_of(path: Path, tile: int, count: int) -> NDArray[np.uint8]:
+    """The first `count` square tiles of a scene, side by side: (count, tile, tile, 3)."""
+    with rasterio.open(path) as file:
+        across = file.width // tile
+        strip = file.read(window=((0, tile * -(-count // across)), (0, across * tile)))
+    parts = strip.reshape(3, -1, tile, across, tile).transpose(1, 3, 2, 4, 0).reshape(-1, tile, tile, 3)
+    return np.ascontiguousarray(parts[:count])
+
+
+def quantised_scores(model: Path) -> dict[str, dict[str, float]]:
+    """Scores before and after, as the export measured them."""
+    info = load_model_info(model).openvino
+    assert info is not None, "quantised where it was exported"
+    return info.scores
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    with rasterio.open(path) as file:
+        return file.read(1)

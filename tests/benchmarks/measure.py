@@ -1,0 +1,80 @@
+"""How figures are taken and told."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+COMMANDS = Path(sys.executable).parent
+
+
+def tell(figure: str, value: float, *, at_least: float | None = None, at_most: float | None = None, **details: Any) -> None:
+    """Prints a figure as a line of JSON, with the target it is measured against."""
+    value = float(value)
+    target = {"at_least": at_least} if at_least is not None else {"at_most": at_most} if at_most is not None else {}
+    reached = None
+    if target:
+        reached = value >= at_least if at_least is not None else value <= at_most  # type: ignore[operator]
+    line = {"figure": figure, "value": round(value, 4), **target, **({} if reached is None else {"reached": reached}), **details}
+    print(json.dumps(line), flush=True)
+
+
+def machine() -> str:
+    """Processor, cores and system, in words."""
+    name = platform.processor()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
+        flags = next((line for line in lines if line.startswith("flags")), "")
+        name += ", " + ", ".join(kind for kind in ("avx512_vnni", "avx512_bf16", "amx_int8") if kind in flags)
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that was run to its end."""
+
+    seconds: float
+    peak_mb: float
+
+
+def run(command: Sequence[str | Path]) -> Run:
+    """Runs a command and measures it as a whole, its start included. Raises RuntimeError when it fails."""
+    started = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    complaint = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{command[0]} failed: {complaint.decode()[-2000:]}")
+    return Run(time.perf_counter() - started, usage.ru_maxrss / 1024)
+
+
+def segment_predict(scene: Path, model: Path, output: Path, *options: str) -> Run:
+    """Maps a scene with the command, afresh."""
+    options = ("--model", str(model), "--output", str(output), "--overwrite", "--no-resume", "--quiet", *options)
+    return run([COMMANDS / "segment-predict", scene, *options])
+
+
+def take_turns(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """The median of what each contestant returns; they take turns, the first to start changing."""
+    found: dict[str, list[float]] = {name: [] for name in contestants}
+    names = list(contestants)
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            found[name].append(contestants[name]())
+    return {name: median(values) for name, values in found.items()}
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

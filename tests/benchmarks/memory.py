@@ -1,0 +1,18 @@
+"""How much memory: the peak of the whole process, by the size of the scene."""
+
+from pathlib import Path
+
+from tests.benchmarks.material import FOLDER, scene
+from tests.benchmarks.measure import segment_predict, tell
+
+
+def memory(model: Path) -> None:
+    """Peaks in MB: of a square scene, of one four times as high against one as wide, and of a large one."""
+
+    def peak(height: int, width: int) -> float:
+        return segment_predict(scene(height, width, 1), model, FOLDER / "out").peak_mb
+
+    tell("peak memory, MB, 8192 x 8192", peak(8192, 8192), at_most=1000)
+    low, high = peak(8192, 4096), peak(32768, 4096)
+    tell("peak memory of 4096 x 32768 over that of 4096 x 8192", high / low, at_most=1.05, peak_mb=[low, high])
+    tell("peak memory, MB, 20,000 x 20,000", peak(20_000, 20_000), at_most=2000)

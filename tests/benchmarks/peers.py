@@ -1,0 +1,22 @@
+"""The same U-Net in PyTorch, whole scene and merging included. Its environment: make bench-peers."""
+
+from pathlib import Path
+
+from segment.scene import OVERLAP
+from tests.benchmarks.material import FOLDER, scene
+from tests.benchmarks.measure import run, segment_predict, take_turns, tell
+
+PYTHON = FOLDER / "peers" / "bin" / "python"
+
+
+def peers(model: Path, rounds: int = 3, size: int = 4096) -> None:
+    """Megapixels per second of the command against segmentation-models-pytorch with pytorch-toolbelt's TileMerger."""
+    path, script = scene(size, size, 1), Path(__file__).with_name("peers_worker.py")
+    megapixels = size**2 / 1e6
+    contestants = {"command": lambda: megapixels / segment_predict(path, model, FOLDER / "out").seconds}
+    for tile in (256, 512):
+        arguments = [PYTHON, script, path, str(tile), str(OVERLAP)]
+        contestants[f"pytorch, tiles of {tile}"] = lambda a=arguments: megapixels / run(a).seconds
+    rates = take_turns(contestants, rounds)
+    best = max(rate for name, rate in rates.items() if name != "command")
+    tell(f"scene throughput against PyTorch, {size} x {size}", rates["command"] / best, at_least=2.0, megapixels_per_s=rates)

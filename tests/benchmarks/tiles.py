@@ -1,0 +1,67 @@
+"""Which tiles to map with: their edge, how much they share, and how they merge, by quality and speed (docs/tiles.md)."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment import stitch
+from segment.bands import predict_bands
+from segment.core.raster import Source
+from segment.core.runtime import Model, load_model
+from segment.scene import SceneTiles, plan_tiles
+from segment.scores import Confusion
+from segment.stitch import TilePlan, Window
+from segment.truth import open_truth
+from tests.benchmarks.material import scene
+from tests.benchmarks.measure import take_turns, timed
+from tests.benchmarks.seams import seam_ratio
+
+CHOICES = [(256, 64), (256, 128), (384, 64), (384, 96), (512, 64), (512, 96), (512, 128), (512, 256), (1024, 128)]
+
+
+def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
+    """A line of JSON for each tile, overlap (pixels) and merge. shift: share of a crop mapped as in the whole, without
+    a place in the grid (so the crop is off the tiles' grid), and with one.
+    """
+    path, loaded = path or scene(2048, 2048, 0), load_model(model, "openvino")
+    source = Source(path)
+    with source.open() as raster:
+        plans = {(t, s, m): plan_tiles(raster, loaded.info, t, s / t) for t, s in CHOICES for m in ("blend", "crop")}
+        with open_truth(path.with_name("truth.tif"), raster, loaded.info.palette) as opened:
+            truth = opened.read(0, raster.height)
+    whole = {choice: labels(source, plan, loaded, choice[2]) for choice, plan in plans.items()}
+    blends = {choice: plan for choice, plan in plans.items() if choice[2] == "blend"}
+    seconds = take_turns({str(c): lambda p=p: timed(lambda: labels(source, p, loaded)) for c, p in blends.items()}, rounds)
+    for (tile, shared, merge), found in whole.items():
+        plan, confusion = plans[tile, shared, merge], Confusion(loaded.info.palette.names)
+        confusion.add(truth, found)
+        line = {"tile": tile, "shared": shared, "merge": merge, "mean_jaccard": round(confusion.mean_jaccard, 4)}
+        line["seams"] = round(seam_ratio(found, plan), 3)
+        if merge == "blend":
+            line["megapixels_per_s"] = round(found.size / 1e6 / seconds[str((tile, shared, merge))], 2)
+        print(json.dumps(line), flush=True)
+
+
+def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -> NDArray[np.uint8]:
+    """Class indices of a whole scene."""
+    with merging(plan, merge):
+        bands = predict_bands(SceneTiles(source, Window(plan, 0, plan.height, 0, plan.width)), model)
+        return np.concatenate([band.labels() for band in bands])
+
+
+@contextmanager
+def merging(plan: TilePlan, merge: str) -> Iterator[None]:
+    """Merges by weights, or takes each tile's centre and nothing of what it shares beyond the middle."""
+    original = stitch.blend_weights
+    centre = np.zeros(plan.tile, np.float32)
+    centre[plan.shared // 2 : plan.tile - plan.shared // 2] = 1
+    if merge == "crop":
+        stitch.blend_weights = lambda tile: centre
+    try:
+        yield
+    finally:
+        stitch.blend_weights = original
