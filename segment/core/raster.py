@@ -20,7 +20,7 @@ logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
-    "GDAL_CACHEMAX": 256,  # megabytes; GDAL's own limit grows with the machine's memory
+    "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
 }
 
 

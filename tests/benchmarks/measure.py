@@ -3,8 +3,10 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,14 +49,26 @@ class Run:
 
 def run(command: Sequence[str | Path]) -> Run:
     """Runs a command and measures it as a whole, its start included. Raises RuntimeError when it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    complaint = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{command[0]} failed: {complaint.decode()[-2000:]}")
-    return Run(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    started, peak = time.perf_counter(), 0
+    with tempfile.TemporaryFile() as complaint:
+        process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=complaint)
+        while process.poll() is None:
+            peak = max(peak, high_water(process.pid))
+            time.sleep(0.02)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            complaint.seek(0)
+            raise RuntimeError(f"{command[0]} failed: {complaint.read().decode()[-2000:]}")
+    return Run(seconds, peak / 1024)
+
+
+def high_water(pid: int) -> int:
+    """The most memory (KiB, resident) that a process has held so far. Not getrusage: that begins with its parent's."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    except OSError:  # it has ended
+        return 0
+    return int(found[1]) if found else 0
 
 
 def segment_predict(scene: Path, model: Path, output: Path, *options: str) -> Run:
