@@ -205,6 +205,8 @@ class _Sample:
 
 
 def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, progress: Progress) -> Export:
+    if file.suffix != ".onnx":
+        raise InputError(f"--output: ONNX files end in .onnx. Received {file}. Rename it.")
     refuse_existing(file, overwrite)
     require_converter("onnx", "tf2onnx", extra="onnx")
     network = load_keras_model(folder)

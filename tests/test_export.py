@@ -241,6 +241,7 @@ def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path
         ([small, "--format", "onnx", "--int8", tiles], ["--int8", "openvino"]),
         ([small, "--output", tmp_path / "x"], ["--output", "onnx"]),
         ([small, "--format", "tflite"], ["tflite"]),
+        ([small, "--format", "onnx", "--output", tmp_path / "map.tif"], ["map.tif", ".onnx"]),
         ([small, "--format", "onnx", "--output", tmp_path / "model.onnx"], ["model.onnx", "--overwrite"]),
         ([small, "--int8", tmp_path / "none"], ["none", "no such folder"]),
         ([small, "--int8", tiles], ["two tiles", "one"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.control
 from affine import Affine
 from rasterio.transform import from_origin
 
@@ -74,6 +75,22 @@ def test_alpha_counts_beside_nodata(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "rgba.tif", pixels, photometric="RGB", alpha="yes", nodata=7)
     with rasterio.open(predict_scene(scene, FakeModel(bands=3), tmp_path / "out", tile=32).classes) as file:
         assert [set(part.ravel()) for part in np.split(file.read(1), [20, 30])] == [{255}, {30}, {255}]
+
+
+def test_control_points_alone_are_noted(tmp_path: Path) -> None:
+    corners = [
+        (0, 0, 500_000, 2_700_000),
+        (0, 150, 500_045, 2_700_000),
+        (120, 0, 500_000, 2_699_964),
+        (120, 150, 500_045, 2_699_964),
+    ]
+    points = [rasterio.control.GroundControlPoint(*corner) for corner in corners]
+    scene = write_raster(tmp_path / "scene.tif", NOISE, crs=None, transform=None)
+    with rasterio.open(scene, "r+") as file:
+        file.gcps = (points, rasterio.CRS.from_epsg(32640))
+    result = predict_scene(scene, FakeModel(bands=3), tmp_path / "out", tile=32)
+    assert "gdalwarp" in result.report["notes"][0]
+    assert result.report["area_m2"] is None
 
 
 def test_nodata_is_not_gathered_up(tmp_path: Path) -> None:
