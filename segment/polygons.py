@@ -136,5 +136,16 @@ def _write(polygons: NDArray[np.object_], fields: dict[str, NDArray[Any]], scene
             raise broken_write(path, str(error)) from error
     if found["features"] != len(polygons):
         raise broken_write(path, f"{found['features']} of {len(polygons)} polygons")
-    if not found["capabilities"]["fast_spatial_filter"]:  # made when the file is closed, where GDAL tells nobody
+    # made when the file is closed, where GDAL tells nobody
+    if not found["capabilities"]["fast_spatial_filter"] and _can_index():
         raise broken_write(path, "no spatial index")
+
+
+def _can_index() -> bool:
+    """Whether GDAL makes spatial indexes here: it cannot when TensorFlow, whose SQLite lacks them, was loaded first."""
+    import pyogrio
+    import shapely
+
+    probe, point = "/vsimem/probe.gpkg", shapely.to_wkb(np.array([shapely.Point(0, 0)]))
+    pyogrio.raw.write(probe, point, [], [], layer="probe", driver="GPKG", geometry_type="Point", crs="EPSG:4326")
+    return bool(pyogrio.read_info(probe)["capabilities"]["fast_spatial_filter"])

@@ -122,6 +122,8 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
 
 def load_keras() -> Any:
     """Imports Keras without what its backend prints to stderr on the way (also from C++, hence the descriptor)."""
+    import pyogrio  # noqa: F401 - before TensorFlow, whose SQLite would take the place of GDAL's and makes no spatial indexes
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     saved, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
