@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -264,7 +265,8 @@ def test_a_full_disk_leaves_nothing(work, tmp_path):
 
 def test_ctrl_c_leaves_nothing(tmp_path):
     command = [sys.executable, "-c", "import segment.cli; segment.cli.sample()", str(tmp_path / "town"), "--size", "20000"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background may be deaf to it
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     # drawing, not starting: during an import an interrupt may fall where Python drops it
     while not any(f.is_file() and f.stat().st_size > 10**6 for f in tmp_path.rglob("*")) and process.poll() is None:
         time.sleep(0.05)
