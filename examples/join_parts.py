@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from segment.core.raster import open_raster, read_mask
+from segment.core.mask import read_mask
+from segment.core.raster import open_raster
 
 
 def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:

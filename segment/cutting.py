@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.mask import Mask, open_mask
 from segment.core.output import staged, writable
 from segment.core.palette import IGNORED, load_palette, save_palette
-from segment.core.raster import Mask, Raster, open_mask, open_raster
+from segment.core.raster import Raster, open_raster
 from segment.stitch import TilePlan, cut_strip, tile_starts
 
 

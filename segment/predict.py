@@ -105,9 +105,7 @@ def predict_scene(
         made_of = hashlib.sha256(json.dumps([work, polygons and min_area]).encode()).hexdigest()
         if resume and not overwrite and (earlier := planned.found(made_of)):
             return earlier
-        stage = stack.enter_context(
-            staged_files(planned.classes.parent, _names(source, Path(output)), overwrite, work if resume else None)
-        )
+        stage = stack.enter_context(staged_files(Path(output), names, overwrite, work if resume else None))
         files = SceneMap.planned(source, stage.new, confidence, polygons)
         tally, journal = SceneTally(raster, info, resample), Journal(stage.work, raster.width)
         with _resumable(journal, raster.height, resume):

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from segment.config import DataSettings, Undeclared
 from segment.core.errors import InputError
+from segment.core.mask import read_mask
 from segment.core.palette import Palette, load_palette
-from segment.core.raster import RasterInfo, read_info, read_mask
+from segment.core.raster import RasterInfo, read_info
 from segment.stitch import tile_starts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.mask import Mask, open_mask
 from segment.core.palette import IGNORED, Palette, load_palette
-from segment.core.raster import Mask, Raster, open_mask
+from segment.core.raster import Raster
 
 _CHECKED_ROWS = 256
 

@@ -1,0 +1,50 @@
+"""Reading masks: rasters whose pixels are class values or class colours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.raster import Raster, open_raster, readable
+
+
+class Mask:
+    """An open mask. Pixels are read as they are stored: class values, or class colours.
+
+    A palette picture is read as the colours of its palette, unless the palette is only a class raster's
+    colour table (GeoTIFF), which holds class values.
+    """
+
+    def __init__(self, raster: Raster):
+        self.path, self.width, self.height, self.identity = raster.path, raster.width, raster.height, raster.identity
+        self._dataset, self._bands = raster._dataset, raster.bands
+        self._palette: NDArray[np.uint8] | None = None
+        if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
+            self._palette = np.zeros((256, 3), np.uint8)
+            for index, color in self._dataset.colormap(1).items():
+                self._palette[index] = color[:3]
+
+    def read(self, row: int = 0, height: int | None = None) -> NDArray[Any]:
+        """Whole rows (height, width, 1 or 3). Raises InputError when the file cannot be decoded there."""
+        from rasterio.windows import Window
+
+        window = Window(0, row, self.width, self.height - row if height is None else height)
+        with readable(self.path):
+            pixels: NDArray[Any] = self._dataset.read(self._bands, window=window).transpose(1, 2, 0)
+        return pixels if self._palette is None else self._palette[pixels[..., 0]]
+
+
+@contextmanager
+def open_mask(path: Path) -> Iterator[Mask]:
+    """Opens a mask for reading by rows. Raises InputError when it cannot be opened."""
+    with open_raster(path) as raster:
+        yield Mask(raster)
+
+
+def read_mask(path: Path) -> NDArray[Any]:
+    """A whole mask as it is stored, (rows, columns, 1 or 3): class values, or class colours."""
+    with open_mask(path) as mask:
+        return mask.read()
