@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
+from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
 from segment.core.palette import Class
 
 Split = Literal["group", "patch"]
 Crops = Literal["fixed", "random"]
 Undeclared = Literal["ignore", "refuse"]
-Normalisation = Literal["auto", "minmax", "standardise", "imagenet"]
 Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
 

@@ -17,8 +17,9 @@ from segment.config import Undeclared
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.palette import IGNORED, Palette
+from segment.core.parts import Part
 from segment.core.raster import open_raster
-from segment.tiles import Pair, Part, Patch, decode_mask
+from segment.tiles import Pair, Patch, decode_mask
 
 
 class TilePixels:

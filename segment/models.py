@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segment.config import ModelSettings, Normalisation
+from segment.config import ModelSettings
 from segment.core.backbones import (
     Loaded,
     backbone_names,
@@ -15,6 +15,7 @@ from segment.core.backbones import (
     load_backbone,
     segmentation_models,
 )
+from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 

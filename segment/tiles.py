@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,11 @@ from segment.config import DataSettings, Undeclared
 from segment.core.errors import InputError
 from segment.core.mask import read_mask
 from segment.core.palette import Palette, load_palette
+from segment.core.parts import PARTS, Part
 from segment.core.raster import RasterInfo, read_info
 from segment.stitch import tile_starts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)

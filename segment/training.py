@@ -26,6 +26,7 @@ from segment.core.model_folder import (
 )
 from segment.core.output import refuse_existing, staged
 from segment.core.palette import Palette
+from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
 from segment.core.training import CHECKPOINT, Row, dtype_policy, fit
 from segment.dataset import TileDataset, TilePixels
@@ -33,7 +34,6 @@ from segment.evaluation import Evaluation, score_patches
 from segment.losses import build_loss
 from segment.models import build_model, check_model, has_fixed_tile, tile_multiple
 from segment.report import plot_training, write_training
-from segment.tiles import PARTS, Part
 from segment.training_data import TrainingData
 
 MONITOR = "val_jaccard"

@@ -11,11 +11,12 @@ import numpy as np
 from segment.config import Config
 from segment.core.errors import InputError
 from segment.core.palette import Palette
+from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
 from segment.core.raster import open_raster
 from segment.dataset import Survey, survey
 from segment.losses import resolve_class_weights
-from segment.tiles import PARTS, Pair, Part, Patch, find_pairs, find_palette, leaks, split_patches
+from segment.tiles import Pair, Patch, find_pairs, find_palette, leaks, split_patches
 
 
 @dataclass(frozen=True)

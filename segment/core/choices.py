@@ -7,3 +7,8 @@ Runtime = Literal["auto", "keras", "openvino"]
 
 ExportFormat = Literal["openvino", "onnx"]
 """What a model is exported as."""
+
+Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_statistics"]
+"""How pixels reach a network. minmax, standardise: by the training pixels. imagenet: as the backbone's own ImageNet weights
+expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from PyTorch or MXNet expect. auto: imagenet with
+these weights, else standardise."""

@@ -37,6 +37,24 @@ class OpenVinoInfo(Settings):
     scores: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
+class LabelInfo(Settings):
+    """How a model of scene labels is fed and read.
+
+    resize: length that an image's shorter side is brought to, 0: none; what the network sees is the middle of it.
+    several: an image may carry several labels, and its probabilities do not sum to 1.
+    temperature: logits are divided by it, which makes probabilities agree with how often they are right.
+    thresholds: probability from which a class is given, for several labels, one per class; else empty.
+    read_bands, file_bands: bands read (numbers from 1) of images with so many; None: all but alpha.
+    """
+
+    resize: int = Field(ge=0)
+    several: bool = False
+    temperature: float = Field(default=1.0, gt=0)
+    thresholds: list[float] = Field(default_factory=list)
+    read_bands: list[int] | None = None
+    file_bands: int | None = None
+
+
 class ModelInfo(Settings):
     """`model.yaml`: what a model expects, what it answers, and how it came about.
 
@@ -57,6 +75,7 @@ class ModelInfo(Settings):
     fixed_tile: bool = False
     ground_sampling_distance: float | None = None
     openvino: OpenVinoInfo | None = None
+    labels: LabelInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ from segment.config import Config
 from segment.core.config import dump_settings, load_settings
 from segment.core.errors import InputError
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "segment").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "segment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from .conftest import write_raster
+from ..conftest import write_raster
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 QUICK = ("model.backbone=resnet18", "data.tile=64", "training.epochs=1")
 
 

@@ -10,7 +10,7 @@ from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 from segment.models import build_model
 
-from .conftest import SHARED
+from ..conftest import SHARED
 
 FAMILIES = ["resnet18", "seresnet18", "vgg16", "mobilenet", "mobilenetv2", "efficientnetb0", "inceptionv3"]
 LARGE_FAMILIES = ["seresnet50", "resnext50", "seresnext50", "inceptionresnetv2"]

@@ -24,7 +24,7 @@ from segment.core.runtime import load_model
 from segment.exporting import export_model, onnx_metadata, pixel_scale
 from segment.models import build_model
 
-from .conftest import write_raster
+from ..conftest import write_raster
 
 openvino = import_openvino()
 CLASSES = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="road", color="#777777")]

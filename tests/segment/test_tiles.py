@@ -8,7 +8,7 @@ from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.tiles import decode_mask, find_pairs, find_palette, grid_patches, leaks, split_patches
 
-from .conftest import write_raster
+from ..conftest import write_raster
 
 
 def test_pairs_know_their_group(tile_folder, palette):

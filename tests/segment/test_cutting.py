@@ -8,7 +8,7 @@ from segment.core.raster import open_raster
 from segment.cutting import cut_scene
 from segment.tiles import find_pairs
 
-from .conftest import two_class_scene, write_raster
+from ..conftest import two_class_scene, write_raster
 
 
 def put_scene(folder, height, width, **profile):

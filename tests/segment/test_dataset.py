@@ -9,7 +9,7 @@ from segment.core.palette import IGNORED
 from segment.dataset import TileDataset, TilePixels, survey
 from segment.tiles import find_pairs, grid_patches
 
-from .conftest import write_raster
+from ..conftest import write_raster
 
 
 def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandStatistics:

@@ -21,7 +21,7 @@ from segment import cli
 from segment.core.command import run
 from segment.core.errors import InputError
 
-from .conftest import two_class_scene, write_raster
+from ..conftest import two_class_scene, write_raster
 
 COMMANDS = ["sample", "tile", "train", "evaluate", "export", "predict"]
 QUICK = [
@@ -66,7 +66,7 @@ def test_importing_segment_loads_nothing_heavy():
 
 def test_imports_point_one_way():
     """cli -> work -> core; core imports neither package, segment never imports classify."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     for path in [*root.glob("segment/**/*.py"), *root.glob("classify/**/*.py")]:
         package, core = path.relative_to(root).parts[0], "core" in path.relative_to(root).parts
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,0 +1,122 @@
+"""What a training run of scene labels can be told. `configs/classify/*.yaml` hold examples."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+
+from segment.core.choices import Normalisation
+from segment.core.config import Settings, TrainingSettings
+from segment.core.palette import Class
+
+Backbone = Literal[
+    "resnet50", "wide_resnet50_2", "efficientnetv2-b0", "efficientnetv2-s", "efficientnetv2-l", "mobilenetv2", "baseline"
+]
+Head = Literal["linear", "mlp"]
+Sampling = Literal["uniform", "weighted"]
+Unreadable = Literal["refuse", "skip"]
+Duplicates = Literal["warn", "drop"]
+BatchNorm = Literal["training", "frozen"]
+
+
+class DataSettings(Settings):
+    """Which images are learned, and how they reach the network."""
+
+    classes: list[Class] | None = Field(
+        default=None, min_length=1, description="class table, for order and colours; else the names found, in alphabetical order"
+    )
+    label_map: dict[str, str | None] = Field(
+        default={}, description="class that a folder's or CSV's label stands for; null leaves its images out"
+    )
+    resize: int = Field(default=256, ge=0, description="shorter side that images are brought to, pixels; 0: not resized")
+    size: int = Field(default=224, ge=32, description="edge of the crop that the network sees, pixels")
+    bands: list[int | str] | None = Field(
+        default=None, min_length=1, description="bands to read, by number from 1 or by name (B04); all but alpha by default"
+    )
+    leave_out: list[int | str] = Field(default=[], description="bands not to read, by number or name, e.g. [B10]")
+    val_fraction: float = Field(default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split")
+    test_fraction: float = Field(default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split")
+    unreadable: Unreadable = Field(default="refuse", description="images that cannot be read: an error, or named and left out")
+    duplicates: Duplicates = Field(
+        default="warn", description="training images that validation or test hold too: named, or named and not trained on"
+    )
+    sampling: Sampling = Field(default="uniform", description="each image once an epoch, or each class equally often")
+    normalise: Normalisation = Field(default="auto", description="auto: imagenet with weights=imagenet, else standardise")
+    cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
+
+    @model_validator(mode="after")
+    def _parts_and_crops_fit(self) -> "DataSettings":
+        if self.resize and self.size > self.resize:
+            raise ValueError(f"size must fit into resize. Received size {self.size}, resize {self.resize}. Raise resize.")
+        if self.val_fraction + self.test_fraction >= 1:
+            received = f"val_fraction {self.val_fraction}, test_fraction {self.test_fraction}"
+            raise ValueError(f"fractions must leave something to train on. Received {received}. Lower them.")
+        return self
+
+
+class AugmentSettings(Settings):
+    """Random changes of training images; 0 switches one off, unless it says otherwise."""
+
+    random_crop: bool = Field(default=True, description="crops of data.size at random places, else from the middle")
+    resized_crop: float = Field(
+        default=1.0, gt=0, le=1, description="crops take this share of the image's area or more and are resized; 1: not resized"
+    )
+    rotation: float = Field(default=0.0, ge=0, le=180, description="turns by up to this many degrees either way")
+    quarter_turns: bool = Field(default=False, description="turns by 0, 90, 180 or 270 degrees")
+    horizontal_flip: float = Field(default=0.5, ge=0, le=1, description="probability")
+    vertical_flip: float = Field(default=0.5, ge=0, le=1, description="probability")
+    brightness: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction of the full range")
+    contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
+    saturation: float = Field(default=0.0, ge=0, lt=1, description="up to this fraction either way (RGB, 8 bits)")
+    hue: int = Field(default=0, ge=0, le=180, description="turn of the hue by up to this many degrees (RGB, 8 bits)")
+    elastic: float = Field(default=0.0, ge=0, le=1, description="probability of an elastic deformation")
+    blur: float = Field(default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels")
+    cutout: float = Field(default=0.0, ge=0, le=1, description="probability of a hole of a tenth to a third of the edge")
+    mixup: NonNegativeFloat = Field(default=0.0, description="alpha of the mixing ratio's beta distribution")
+    cutmix: NonNegativeFloat = Field(default=0.0, description="alpha of the mixing ratio's beta distribution")
+
+
+class ModelSettings(Settings):
+    """The network: a backbone under a head."""
+
+    backbone: Backbone = "resnet50"
+    weights: str = Field(default="imagenet", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
+    head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")
+    dense_units: int = Field(default=256, ge=1, description="of the mlp head")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
+    batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1, description="of the running means")
+
+
+class LossSettings(Settings):
+    """Cross-entropy; binary, where images carry several labels."""
+
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = Field(
+        default="none", description="balanced: inverse share of images; or a weight per class name, 1 if not named"
+    )
+
+
+class PhaseSettings(TrainingSettings):
+    """Two phases: pretrained layers are frozen at first, then their last stages, or all, are tuned at a lower rate."""
+
+    epochs: int = Field(default=20, ge=1, description="of both phases together")
+    batch_size: int = Field(default=32, ge=1)
+    frozen_epochs: int = Field(
+        default=5, ge=0, description="epochs of the first phase, in which layers with pretrained weights stay as they are"
+    )
+    unfreeze: Literal["all"] | NonNegativeInt = Field(
+        default="all", description="what is tuned in the second phase: the whole backbone, or so many of its last stages"
+    )
+    fine_tuning_rate: float = Field(default=1e-4, gt=0, allow_inf_nan=False, description="learning rate of the second phase")
+    batch_norm: BatchNorm = Field(
+        default="training", description="pretrained batch normalisation of the tuned part: statistics of the batch, or frozen"
+    )
+
+
+class Config(Settings):
+    """Everything that makes a training run, but the data themselves."""
+
+    data: DataSettings = DataSettings()
+    augment: AugmentSettings = AugmentSettings()
+    model: ModelSettings = ModelSettings()
+    loss: LossSettings = LossSettings()
+    training: PhaseSettings = PhaseSettings()
