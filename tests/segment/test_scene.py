@@ -147,7 +147,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     running: list[subprocess.Popen[str]] = []
 
     def start(requests: int) -> str:
-        script = Path(__file__).with_name("range_server.py")
+        script = Path(__file__).parents[1] / "range_server.py"
         command = [sys.executable, str(script), str(tmp_path), str(requests)]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         assert running[-1].stdout is not None
