@@ -3,21 +3,27 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
-from segment.core.choices import ExportFormat, Runtime
-from segment.core.command import Debug, Overwrite, Quiet, entry_point, load_keras, progress_bar
+from segment.core.choices import ExportFormat
+from segment.core.command import (
+    ConfigFile,
+    Debug,
+    ModelFolder,
+    Overrides,
+    Overwrite,
+    Quiet,
+    Resume,
+    RuntimeOption,
+    entry_point,
+    load_keras,
+    load_network,
+    parse_bands,
+    progress_bar,
+)
 from segment.core.errors import InputError, Interrupted
-
-if TYPE_CHECKING:
-    from segment.core.runtime import Model
-
-ConfigFile = Annotated[Path | None, Option("--config", help="Settings, a YAML file (see configs/segment).")]
-Overrides = Annotated[list[str], Option("--set", metavar="KEY=VALUE", help="One setting, e.g. training.epochs=20; repeatable.")]
-RuntimeOption = Annotated[Runtime, Option(help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras.")]
-ModelFolder = Annotated[Path, Option("--model", help="A model folder that segment-train wrote.")]
 
 
 @entry_point
@@ -64,7 +70,7 @@ def train(
     output: Annotated[Path, Option(help="Run folder to write.")],
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
-    resume: Annotated[bool, Option("--resume", help="Go on with the run in --output from its last epoch.")] = False,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -149,10 +155,11 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    from segment.core.sources import find_sources
     from segment.predict import check_inputs, predict_scene
-    from segment.scene import find_scenes
+    from segment.scene_map import MAP_ENDINGS
 
-    sources, numbers = find_scenes(scenes), parse_bands(bands)
+    sources, numbers = find_sources(scenes, MAP_ENDINGS), parse_bands(bands)
     check_inputs(sources, model, output, truth=truth, bands=numbers)
     network, failed = load_network(model, runtime), 0
     with progress_bar(quiet) as progress:
@@ -187,23 +194,3 @@ def predict(
                 progress.say(repr(result))
     if failed:
         raise InputError(f"all {len(sources)} scenes must be mapped. Received {failed} that were not. See the lines above.")
-
-
-def load_network(folder: Path, runtime: Runtime) -> "Model":
-    """Loads a model; Keras, if it is needed, without its noise, and only after a wrong folder would have been told."""
-    from segment.core.runtime import choose_runtime, load_model
-
-    if choose_runtime(folder, runtime) == "keras":
-        load_keras()
-        return load_model(folder, "keras")
-    return load_model(folder, "openvino")
-
-
-def parse_bands(text: str | None) -> list[int] | None:
-    """Band numbers from "4,3,2". Raises InputError when they are not such a list."""
-    if text is None:
-        return None
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
-    return [int(part) for part in parts]

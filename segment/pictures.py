@@ -8,11 +8,11 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.class_raster import write_sidecar
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster, Source
 from segment.core.report import displayable
-from segment.maps import write_sidecar
 
 LARGEST = 4096
 """Longer side of a picture, pixels; larger scenes are reduced to it."""

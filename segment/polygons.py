@@ -1,23 +1,18 @@
 """A map as polygons in a GeoPackage, for GIS programs: the areas of one class, without gaps or overlaps between them."""
 
 import math
-import shutil
-import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.output import broken_write, writable
+from segment.core.geopackage import write_geopackage
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster, open_raster
 from segment.outlines import insert_junctions, smooth_polygons, trace
-from segment.styles import store_polygon_style
 
-_AT_A_TIME = 20_000  # polygons written
 _ROWS = 1024  # rows looked at
 
 
@@ -54,14 +49,7 @@ def write_polygons(
     outlines = insert_junctions(outlines, values)
     polygons = smooth_polygons(outlines, values, simplify) if simplify and len(outlines) else outlines.polygons()
     fields = _fields(polygons, outlines.values, scene, palette)
-    if "!" not in str(path):
-        _write(polygons, fields, scene, path, layer)
-    else:  # for pyogrio, what leads into an archive
-        with TemporaryDirectory() as folder:
-            _write(polygons, fields, scene, Path(folder) / "map.gpkg", layer)
-            with writable(path):
-                shutil.copyfile(Path(folder) / "map.gpkg", path)
-    store_polygon_style(path, layer, palette)
+    write_geopackage(polygons, fields, scene, palette, path, layer)
     return len(polygons)
 
 
@@ -114,38 +102,3 @@ def _fields(polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Ras
         rows = shapely.get_y(shapely.centroid(polygons))
         areas *= np.interp(rows, np.arange(scene.height) + 0.5, pixel_areas)
     return {"class": names[values], "value": values.astype(np.int32), "color": colors[values], "area_m2": areas}
-
-
-def _write(polygons: NDArray[np.object_], fields: dict[str, NDArray[Any]], scene: Raster, path: Path, layer: str) -> None:
-    import pyogrio
-    import shapely
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    crs, transform = None if scene.crs is None else scene.crs.to_wkt(), scene.transform
-    with writable(path), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*crs.*")  # a scene without CRS has polygons without one
-        try:
-            for start in range(0, max(len(polygons), 1), _AT_A_TIME):
-                some = slice(start, start + _AT_A_TIME)
-                placed = shapely.transform(polygons[some], lambda x, y: transform @ (x, y), interleaved=False)
-                columns = [column[some] for column in fields.values()]
-                pyogrio.raw.write(path, shapely.to_wkb(placed), columns, list(fields), layer=layer, driver="GPKG",
-                                  geometry_type="Polygon", crs=crs, append=start > 0)  # fmt: skip
-            found = pyogrio.read_info(path, layer=layer)
-        except (DataLayerError, DataSourceError) as error:
-            raise broken_write(path, str(error)) from error
-    if found["features"] != len(polygons):
-        raise broken_write(path, f"{found['features']} of {len(polygons)} polygons")
-    # made when the file is closed, where GDAL tells nobody
-    if not found["capabilities"]["fast_spatial_filter"] and _can_index():
-        raise broken_write(path, "no spatial index")
-
-
-def _can_index() -> bool:
-    """Whether GDAL makes spatial indexes here: it cannot when TensorFlow, whose SQLite lacks them, was loaded first."""
-    import pyogrio
-    import shapely
-
-    probe, point = "/vsimem/probe.gpkg", shapely.to_wkb(np.array([shapely.Point(0, 0)]))
-    pyogrio.raw.write(probe, point, [], [], layer="probe", driver="GPKG", geometry_type="Point", crs="EPSG:4326")
-    return bool(pyogrio.read_info(probe)["capabilities"]["fast_spatial_filter"])

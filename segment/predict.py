@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from segment.bands import Band, predict_bands
 from segment.core.choices import Runtime
+from segment.core.class_raster import companions, write_class_raster
 from segment.core.errors import InputError, Interrupted
+from segment.core.journal import Journal
 from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import finish_moving, staged_files, writable
 from segment.core.raster import Raster, Source
 from segment.core.runtime import Model, load_model
 from segment.inference import Progress
-from segment.journal import Journal
 from segment.maps import (
     CLASSES,
     CONFIDENCE,
     CONFIDENCE_STEPS,
-    companions,
-    write_class_raster,
     write_confidence_raster,
 )
 from segment.pictures import read_photograph, write_pictures
@@ -129,7 +128,8 @@ def _write_maps(
     """All that is made of finished rows: rasters, pictures, polygons."""
     with ThreadPoolExecutor(1) as pool:
         photograph = pool.submit(read_photograph, source)  # while the rasters are compressed
-        write_class_raster(journal, files.classes, raster, info.palette, tally.pixels)
+        rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
+        write_class_raster(rows, checksum, files.classes, raster, info.palette, tally.pixels, "land cover")
         if files.confidence:
             write_confidence_raster(journal, files.confidence, raster)
         write_pictures(files.classes, raster, photograph.result(), info.palette, files.mask, files.overlay, tally.shares)

@@ -1,10 +1,8 @@
 """A scene as batches of tiles: checked against a model, read forward only, padded and cut."""
 
-import glob
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,10 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster, Source, resampled_size
-from segment.scene_map import MAP_ENDINGS
 from segment.stitch import TilePlan, Window, cut_strip
 
 TILE, OVERLAP = 512, 0.1875
 """Edge of a tile, pixels, and fraction of it shared with its neighbour: the fastest without seams, see docs/tiles.md."""
-_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".img")
 _FURTHEST = 10
 _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
 
@@ -107,31 +103,6 @@ class SceneTiles:
                 pixels, valid = (np.concatenate(parts) for parts in zip(*read, strict=True))
                 self.valid.append(valid[begin - first : end - first, inside].copy())
                 yield row, pixels[wanted - first], valid[wanted - first].take(columns - left, axis=1)
-
-
-def find_scenes(names: Sequence[str]) -> list[Source]:
-    """Scenes behind what a user names: files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
-    whatever GDAL resolves by itself. Maps that lie beside their scene are none.
-
-    Raises InputError for a folder or a pattern without rasters.
-    """
-    found: list[Source] = []
-    for name in names:
-        if not name:
-            raise InputError("Scenes have names. Received an empty one. Check the command.")
-        source = Source.of(name)
-        is_folder = isinstance(source.path, Path) and source.path.is_dir()
-        if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
-            found.append(source)
-            continue
-        matching = map(Path, sorted(glob.glob(f"{glob.escape(name)}/*" if is_folder else name, recursive=True)))
-        rasters = [file for file in matching if file.suffix.lower() in _SUFFIXES and file.is_file()]
-        maps = {file.with_name(file.stem + ending) for file in rasters for ending in MAP_ENDINGS}
-        scenes = [Source(file) for file in rasters if file not in maps]
-        if not scenes:
-            raise InputError(f"{name}: must lead to rasters ({', '.join(_SUFFIXES)}). Received none. Check it, or name files.")
-        found += scenes
-    return list(dict.fromkeys(found))
 
 
 def check_scene(raster: Raster, info: ModelInfo) -> None:

@@ -8,17 +8,31 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from segment.core.choices import Runtime
 from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Console, Progress, Silent
+
+if TYPE_CHECKING:
+    from segment.core.runtime import Model
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --output from its last epoch.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, a YAML file (see the folder configs).")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. training.epochs=20; repeatable.")
+]
+RuntimeOption = Annotated[
+    Runtime, typer.Option(help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras.")
+]
+ModelFolder = Annotated[Path, typer.Option("--model", help="A model folder that training wrote.")]
 
 DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
 
@@ -137,3 +151,23 @@ def load_keras() -> Any:
         os.close(saved)
         os.close(silence)
     return keras
+
+
+def load_network(folder: Path, runtime: Runtime) -> "Model":
+    """Loads a model; Keras, if it is needed, without its noise, and only after a wrong folder would have been told."""
+    from segment.core.runtime import choose_runtime, load_model
+
+    if choose_runtime(folder, runtime) == "keras":
+        load_keras()
+        return load_model(folder, "keras")
+    return load_model(folder, "openvino")
+
+
+def parse_bands(text: str | None) -> list[int] | None:
+    """Band numbers from "4,3,2". Raises InputError when they are not such a list."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
+    return [int(part) for part in parts]

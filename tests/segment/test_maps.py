@@ -14,9 +14,9 @@ from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
 from segment import pictures
+from segment.core.class_raster import companions
 from segment.core.mask import read_mask
 from segment.core.palette import Class
-from segment.maps import companions
 from segment.pictures import draw_legend
 from segment.predict import SceneMap, predict_scene
 from tests.conftest import write_raster

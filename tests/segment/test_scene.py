@@ -15,8 +15,10 @@ from rasterio.transform import from_origin
 from segment.bands import predict_bands
 from segment.core.errors import InputError
 from segment.core.raster import Source
+from segment.core.sources import find_sources
 from segment.predict import predict_scene, predict_window
-from segment.scene import TILE, SceneTiles, choose_tile, find_scenes, plan_tiles
+from segment.scene import TILE, SceneTiles, choose_tile, plan_tiles
+from segment.scene_map import MAP_ENDINGS
 from segment.stitch import Window
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel
@@ -32,17 +34,17 @@ def test_scenes_are_files_folders_patterns_and_what_gdal_resolves(tmp_path: Path
     for name in ("b.tif", "a.png", "deep/c.TIF", "note.txt", "b_classes.tif", "b_mask.png", "b_overlay.jpg", "b_report.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert names(find_scenes([str(tmp_path)])) == ["a.png", "b.tif"]  # not the maps beside
-    assert names(find_scenes([f"{tmp_path}/*.tif", str(tmp_path / "a.png")])) == ["b.tif", "a.png"]
-    assert names(find_scenes([f"{tmp_path}/**/*.TIF"])) == ["c.TIF"]
-    assert names(find_scenes([str(tmp_path / "b_classes.tif")])) == ["b_classes.tif"]  # if it is asked for
+    assert names(find_sources([str(tmp_path)], MAP_ENDINGS)) == ["a.png", "b.tif"]  # not the maps beside
+    assert names(find_sources([f"{tmp_path}/*.tif", str(tmp_path / "a.png")], MAP_ENDINGS)) == ["b.tif", "a.png"]
+    assert names(find_sources([f"{tmp_path}/**/*.TIF"], MAP_ENDINGS)) == ["c.TIF"]
+    assert names(find_sources([str(tmp_path / "b_classes.tif")], MAP_ENDINGS)) == ["b_classes.tif"]  # if it is asked for
     remote = ["/vsicurl/https://example.org/x/scene.tif?key=1", "s3://bucket/scene.tif", 'NETCDF:"sea.nc":sst']
-    assert [source.path for source in find_scenes(remote)] == remote
-    assert names(find_scenes(remote[:2])) == ["scene.tif"] * 2
-    assert names(find_scenes([str(tmp_path / "missing.tif")])) == ["missing.tif"]  # told when it is opened
+    assert [source.path for source in find_sources(remote, MAP_ENDINGS)] == remote
+    assert names(find_sources(remote[:2], MAP_ENDINGS)) == ["scene.tif"] * 2
+    assert names(find_sources([str(tmp_path / "missing.tif")], MAP_ENDINGS)) == ["missing.tif"]  # told when it is opened
     for nothing in (tmp_path / "deep" / "*.png", tmp_path / "none*"):
         with pytest.raises(InputError, match="must lead to rasters"):
-            find_scenes([str(nothing)])
+            find_sources([str(nothing)], MAP_ENDINGS)
 
 
 def test_names_of_outputs_are_safe(tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 from xml.sax.saxutils import escape, quoteattr
 
 from segment.core.output import broken_write, require_space
 from segment.core.palette import IGNORED
-from segment.core.raster import Raster
 
 _BLOCK = 512
 _LOST = "a file that lost pixels, as on a full disk"
@@ -16,11 +15,20 @@ Overviews = Literal["MODE", "AVERAGE"]
 Colors = Mapping[int, tuple[int, int, int, int]]
 
 
+class Grid(Protocol):
+    """Where the pixels of a raster lie; a scene's own, or a coarser one over it."""
+
+    width: int
+    height: int
+    crs: Any
+    transform: Any
+
+
 def write_cog(
-    rows: Path, checksum: int, path: Path, scene: Raster, description: str, tags: Mapping[str, str], overviews: Overviews,
+    rows: Path, checksum: int, path: Path, grid: Grid, description: str, tags: Mapping[str, str], overviews: Overviews,
     colors: Colors | None = None, scale: float | None = None,
 ) -> None:  # fmt: skip
-    """Writes one band of uint8 on a scene's grid, nodata 255, with overviews.
+    """Writes one band of uint8 on a grid, nodata 255, with overviews.
 
     rows: file of width x height bytes. checksum: its CRC-32, by which what was written is read back and compared: GDAL may
     lose a write on a full disk without a word. colors: RGBA by value. scale: what a stored value is to be multiplied with.
@@ -33,7 +41,7 @@ def write_cog(
 
     # GDAL takes plain rows for a raster where a VRT beside them says how they lie
     header = rows.with_suffix(".vrt")
-    header.write_text(_describe(rows, scene, description, tags, colors, scale), encoding="utf-8")
+    header.write_text(_describe(rows, grid, description, tags, colors, scale), encoding="utf-8")
     try:
         require_space(path, rows.stat().st_size)
         copy(header, path, driver="COG", blocksize=_BLOCK, compress="DEFLATE", bigtiff="IF_SAFER",
@@ -46,13 +54,13 @@ def write_cog(
 
 
 def _describe(
-    rows: Path, scene: Raster, description: str, tags: Mapping[str, str], colors: Colors | None, scale: float | None
+    rows: Path, grid: Grid, description: str, tags: Mapping[str, str], colors: Colors | None, scale: float | None
 ) -> str:
     georeference = ""
-    if scene.crs is not None:
-        georeference = f"<SRS>{escape(scene.crs.to_wkt(version='WKT2_2019'))}</SRS>"
-    if scene.crs is not None or not scene.transform.is_identity:
-        georeference += f"<GeoTransform>{', '.join(repr(float(n)) for n in scene.transform.to_gdal())}</GeoTransform>"
+    if grid.crs is not None:
+        georeference = f"<SRS>{escape(grid.crs.to_wkt(version='WKT2_2019'))}</SRS>"
+    if grid.crs is not None or not grid.transform.is_identity:
+        georeference += f"<GeoTransform>{', '.join(repr(float(n)) for n in grid.transform.to_gdal())}</GeoTransform>"
     metadata = "".join(f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in tags.items())
     band = f"<Description>{escape(description)}</Description><NoDataValue>{IGNORED}</NoDataValue>"
     if colors:
@@ -62,10 +70,10 @@ def _describe(
     if scale is not None:
         band += f"<Scale>{scale!r}</Scale>"
     return (
-        f'<VRTDataset rasterXSize="{scene.width}" rasterYSize="{scene.height}">{georeference}<Metadata>{metadata}</Metadata>'
+        f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">{georeference}<Metadata>{metadata}</Metadata>'
         f'<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">{band}'
         f'<SourceFilename relativetoVRT="1">{escape(rows.name)}</SourceFilename><ImageOffset>0</ImageOffset>'
-        f"<PixelOffset>1</PixelOffset><LineOffset>{scene.width}</LineOffset></VRTRasterBand></VRTDataset>"
+        f"<PixelOffset>1</PixelOffset><LineOffset>{grid.width}</LineOffset></VRTRasterBand></VRTDataset>"
     )
 
 

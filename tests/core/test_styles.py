@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from segment.core.palette import Class, Palette
-from segment.styles import polygon_style, raster_style, style_name, write_qml
+from segment.core.styles import polygon_style, raster_style, style_name, write_qml
 
 ODD = 'roads & <"paved"> squares, Straße'
 

@@ -1,0 +1,37 @@
+"""Rasters behind what a user names."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from segment.core.errors import InputError
+from segment.core.raster import Source
+
+SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".img")
+
+
+def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Source]:
+    """Rasters behind what a user names: files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
+    whatever GDAL resolves by itself.
+
+    outputs: what follows a raster's stem in the names of files that were made of it; beside it, these are none.
+
+    Raises InputError for a folder or a pattern without rasters.
+    """
+    found: list[Source] = []
+    for name in names:
+        if not name:
+            raise InputError("Rasters have names. Received an empty one. Check the command.")
+        source = Source.of(name)
+        is_folder = isinstance(source.path, Path) and source.path.is_dir()
+        if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
+            found.append(source)
+            continue
+        matching = map(Path, sorted(glob.glob(f"{glob.escape(name)}/*" if is_folder else name, recursive=True)))
+        rasters = [file for file in matching if file.suffix.lower() in SUFFIXES and file.is_file()]
+        made = {file.with_name(file.stem + ending) for file in rasters for ending in outputs}
+        chosen = [Source(file) for file in rasters if file not in made]
+        if not chosen:
+            raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
+        found += chosen
+    return list(dict.fromkeys(found))
