@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.palette import Palette
-from segment.core.report import Report, displayable, plot_confusion, plot_history
+from segment.core.report import Report, displayable, plot_confusion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,35 +17,11 @@ if TYPE_CHECKING:
     from segment.evaluation import Evaluation
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
-_PANELS: dict[str, Sequence[str]] = {
+PANELS: dict[str, Sequence[str]] = {
     "Loss": ("loss", "val_loss"),
     "Validation": ("val_jaccard", "val_accuracy"),
     "Learning rate": ("learning_rate",),
 }
-
-
-def plot_training(history: Sequence[dict[str, float]]) -> "Figure":
-    """The curves of a training run."""
-    return plot_history(history, _PANELS)
-
-
-def write_training(
-    path: Path,
-    title: str,
-    facts: Sequence[tuple[str, object]],
-    history: Sequence[dict[str, float]],
-    sections: Sequence[tuple[str, "Evaluation", "TileDataset"]],
-    predict: Predict,
-    palette: Palette,
-) -> None:
-    """The report of a training run: facts, curves, and the scores of each part of the data."""
-    report = Report(title)
-    report.table(("Run", ""), facts)
-    report.heading("Curves")
-    report.figure(plot_training(history), "Loss, validation scores and learning rate by epoch.")
-    for name, evaluation, dataset in sections:
-        _add_scores(report, name, evaluation, dataset, predict, palette)
-    report.write(path)
 
 
 def write_scores(
@@ -53,13 +29,14 @@ def write_scores(
 ) -> None:
     """The report of an evaluation."""
     report = Report(title)
-    _add_scores(report, "Scores", evaluation, dataset, predict, palette)
+    add_scores(report, "Scores", evaluation, dataset, predict, palette)
     report.write(path)
 
 
-def _add_scores(
+def add_scores(
     report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
 ) -> None:
+    """Scores of one part of the data: per class, as a confusion matrix, and on some of its tiles."""
     scores, confusion = evaluation.report, evaluation.confusion
     report.heading(heading)
     report.text(

@@ -24,16 +24,16 @@ class OpenVinoInfo(Settings):
     """What a model folder's `openvino/` holds.
 
     precision: of the weights. versions: of the packages that made it.
-    For int8: tiles, the folder it was quantised on; calibration_tiles, how many of its tiles that took; scored_tiles,
-    pixels, the others and what of them has a class; scores, mean_jaccard and accuracy of "keras" and "int8" on these.
+    For int8: data, the folder it was quantised on; kind, what is counted there; calibrated, how many that took;
+    scored, the others; scores, of "keras" and "int8" on these.
     """
 
     precision: Literal["fp16", "int8"]
     versions: dict[str, str] = Field(default_factory=dict)
-    tiles: str | None = None
-    calibration_tiles: int = 0
-    scored_tiles: int = 0
-    pixels: int = 0
+    data: str | None = None
+    kind: str = "tiles"
+    calibrated: int = 0
+    scored: int = 0
     scores: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 

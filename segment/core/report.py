@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,21 @@ def format_number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def plot_history(history: Sequence[dict[str, float]], panels: dict[str, Sequence[str]]) -> "Figure":
+def training_report(
+    title: str,
+    facts: Sequence[tuple[str, object]],
+    history: Sequence[dict[str, float]],
+    panels: Mapping[str, Sequence[str]],
+) -> Report:
+    """The beginning of a training's report: facts and curves. panels: see `plot_history`."""
+    report = Report(title)
+    report.table(("Run", ""), facts)
+    report.heading("Curves")
+    report.figure(plot_history(history, panels), "Loss, validation scores and learning rate by epoch.")
+    return report
+
+
+def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]]) -> "Figure":
     """Curves over the epochs, one panel per title, which names the columns drawn in it."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

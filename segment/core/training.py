@@ -5,7 +5,9 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,49 @@ Row = dict[str, float]
 """One epoch: "epoch" from 1, "loss", "learning_rate", and what validation returned."""
 
 
-def dtype_policy(settings: TrainingSettings) -> str:
+def wanted_precision(settings: TrainingSettings) -> str:
     """Keras' name for the precision of the computation: bfloat16 where asked for, or where a GPU profits."""
     mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
     return "mixed_bfloat16" if mixed else "float32"
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Layers that are made within compute in the precision of that name."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+    """What gives the network to save, with the weights of the moment: one that computes in float32 wherever it is used,
+    whatever the precision of training. build: makes another of its kind."""
+    if wanted_precision(settings) == "float32":
+        return lambda: network
+    with dtype_policy("float32"):
+        other = build()
+
+    def kept() -> keras.Model:
+        other.set_weights(network.get_weights())
+        return other
+
+    return kept
+
+
+def describe_network(network: keras.Model) -> str:
+    return f"model {network.name}, {network.count_params():,} weights, on {keras.backend.backend()}"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training with a learning rate of its own. freeze: called before it, says which layers are trained."""
+
+    epochs: int
+    learning_rate: float
+    freeze: Callable[[], None] = lambda: None
 
 
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -76,6 +117,7 @@ def fit(
     folder: Path,
     progress: Progress,
     data: str,
+    phases: Sequence[Phase] | None = None,
     resume: bool = False,
 ) -> list[Row]:
     """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
@@ -83,29 +125,43 @@ def fit(
     network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
     validate: called after each epoch. monitor: which of its figures to maximise; `save_best` is called when it rises.
     data: tells the training data from others; a run is resumed on its own only.
+    phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early.
     folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
     and ends as it would have without the break.
 
     Returns the history, a row per epoch.
     """
-    # a second model over the same layers: `network` itself stays free of optimiser and loss, and so does its file
-    trainer = keras.Model(network.inputs, network.outputs)
-    steps = len(dataset)
-    slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
-    trainer.compile(build_optimizer(settings, steps), loss, jit_compile=False if slow_xla else "auto")
-    trainer.optimizer.build(trainer.trainable_variables)
-    history: list[Row] = []
-    if resume:
-        history = load_checkpoint(folder / CHECKPOINT, trainer, data)
-        write_history(folder / HISTORY, history)
-        dataset.epoch = len(history)
-    epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps, data)
-    if len(history) < settings.epochs and not epochs.has_stalled():
-        callbacks: list[Any] = [epochs]
-        if settings.tensorboard:
-            callbacks.append(_tensorboard(folder))
-        trainer.fit(dataset, initial_epoch=len(history), epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    phases = phases or [Phase(settings.epochs, settings.learning_rate)]
+    history: list[Row] = load_history(folder / CHECKPOINT, data) if resume else []
+    steps, resumed, end = len(dataset), len(history), 0
+    for number, phase in enumerate(phases, 1):
+        start, end = end, end + phase.epochs
+        if (start < resumed and end < resumed) or not phase.epochs:
+            continue
+        phase.freeze()
+        trainer = _compile(network, phase, loss, settings, steps)
+        if start < resumed:
+            load_checkpoint(folder / CHECKPOINT, trainer)
+            write_history(folder / HISTORY, history)
+        last = number == len(phases)
+        epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps, data, last)
+        if len(history) < end and not epochs.has_stalled():
+            dataset.epoch = len(history)
+            callbacks = [epochs, *([_tensorboard(folder)] if settings.tensorboard else [])]
+            trainer.fit(dataset, initial_epoch=len(history), epochs=end, shuffle=False, verbose=0, callbacks=callbacks)
     return history
+
+
+def _compile(
+    network: keras.Model, phase: Phase, loss: Callable[[Any, Any], Any], settings: TrainingSettings, steps: int
+) -> keras.Model:
+    """A second model over the same layers: `network` itself stays free of optimiser and loss, and so does its file."""
+    trainer = keras.Model(network.inputs, network.outputs)
+    slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
+    own = settings.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate})
+    trainer.compile(build_optimizer(own, steps), loss, jit_compile=False if slow_xla else "auto")
+    trainer.optimizer.build(trainer.trainable_variables)
+    return trainer
 
 
 def _tensorboard(folder: Path) -> Any:
@@ -132,17 +188,18 @@ class _Epochs(keras.callbacks.Callback):
         progress: Progress,
         steps: int,
         data: str,
+        may_stop: bool,
     ):
         super().__init__()
         self._trainer, self._history, self._validate, self._monitor = trainer, history, validate, monitor
         self._save_best, self._settings, self._folder, self._progress = save_best, settings, folder, progress
         self._steps, self._data, self._started, self._first = steps, data, time.monotonic(), len(history)
+        self._patience = settings.early_stopping if may_stop else 0
 
     def has_stalled(self) -> bool:
         """Whether the best epoch lies `early_stopping` epochs back."""
         scores = [row[self._monitor] for row in self._history]
-        patience = self._settings.early_stopping
-        return bool(patience and scores) and len(scores) - 1 - int(np.argmax(scores)) >= patience
+        return bool(self._patience and scores) and len(scores) - 1 - int(np.argmax(scores)) >= self._patience
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
@@ -170,7 +227,7 @@ class _Epochs(keras.callbacks.Callback):
         write_history(self._folder / HISTORY, self._history)
         self._tell(row, best)
         if self.has_stalled():
-            self._progress.say(f"no better {self._monitor} for {self._settings.early_stopping} epochs: done")
+            self._progress.say(f"no better {self._monitor} for {self._patience} epochs: done")
             self._trainer.stop_training = True
 
     def _tell(self, row: Row, best: bool) -> None:
@@ -190,29 +247,40 @@ def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: 
         np.savez(file, history=np.array(json.dumps(history)), data=np.array(data), **arrays)
 
 
-def load_checkpoint(path: Path, trainer: keras.Model, data: str) -> list[Row]:
-    """Puts a checkpoint's state into a compiled model and returns the history.
-
-    Raises InputError when there is none, when it is broken, or belongs to other data, another model or optimiser.
-    """
+def load_history(path: Path, data: str) -> list[Row]:
+    """The history in a checkpoint. Raises InputError when there is none, it is broken, or belongs to other data."""
     if not path.is_file():
         raise InputError(f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume.")
-    state = _state(trainer)
-    try:
-        with np.load(path) as arrays:
-            stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
-            history: list[Row] = json.loads(str(arrays["history"]))
-            known = str(arrays["data"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        problem = str(error) or type(error).__name__
-        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train anew with --overwrite.") from error
+    with _whole(path) as arrays:
+        history: list[Row] = json.loads(str(arrays["history"]))
+        known = str(arrays["data"])
     if known != data:
-        raise InputError(f"{path}: --resume needs the run's own tiles and split. Received others. Restore them, or train anew.")
+        raise InputError(f"{path}: --resume needs the run's own data and split. Received others. Restore them, or train anew.")
+    return history
+
+
+def load_checkpoint(path: Path, trainer: keras.Model) -> None:
+    """Puts a checkpoint's state into a compiled model.
+
+    Raises InputError when it is broken, or belongs to another model or optimiser.
+    """
+    state = _state(trainer)
+    with _whole(path) as arrays:
+        stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
     if [s.shape for s in stored] != [tuple(v.shape) for v in state]:
         raise InputError(f"{path}: --resume needs the same model and optimiser. Received another's. Leave them unchanged.")
     for variable, value in zip(state, stored, strict=True):
         variable.assign(value)
-    return history
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Any]:
+    try:
+        with np.load(path) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        problem = str(error) or type(error).__name__
+        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train anew with --overwrite.") from error
 
 
 def _state(trainer: keras.Model) -> list[Any]:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from segment import cli, exporting
+from segment.core import exporting as core_exporting
 from segment.config import Config, ModelSettings
 from segment.core import export as core_export
 from segment.core.command import run
@@ -20,6 +21,7 @@ from segment.core.export import convert_to_openvino, import_openvino, require_sa
 from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info, openvino_file, save_model_folder
 from segment.core.normalise import BandStatistics
 from segment.core.palette import Class
+from segment.core.progress import Silent
 from segment.core.runtime import load_model
 from segment.exporting import export_model, onnx_metadata, pixel_scale
 from segment.models import build_model
@@ -141,7 +143,7 @@ def test_an_export_that_is_stopped_leaves_the_earlier_one_or_none(small, monkeyp
     if earlier:
         export_model(small)
     before, function, calls = tree(small), fails.split()[-1], []
-    real = getattr(exporting, function)
+    real = getattr(core_exporting, function)
 
     def stop(*arguments: object) -> object:
         calls.append(function)
@@ -149,7 +151,7 @@ def test_an_export_that_is_stopped_leaves_the_earlier_one_or_none(small, monkeyp
             return real(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exporting, function, stop)
+    monkeypatch.setattr(core_exporting, function, stop)
     with pytest.raises(KeyboardInterrupt):
         export_model(small, overwrite=True)
     monkeypatch.undo()
@@ -200,7 +202,7 @@ def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
     assert told.lines == [] and told.tasks == {"converting", "calibrating", "scoring"}
     info = load_model_info(small).openvino
     assert info == result.openvino and info.precision == "int8" and set(info.versions) == {"openvino", "nncf"}
-    assert (info.tiles, info.calibration_tiles, info.scored_tiles, info.pixels) == ("tiles", 4, 5, 5 * 64**2)
+    assert (info.data, info.kind, info.calibrated, info.scored) == ("tiles", "tiles", 4, 5)
     assert info.scores["keras"]["mean_jaccard"] > 0.95
     assert abs(info.scores["keras"]["mean_jaccard"] - info.scores["int8"]["mean_jaccard"]) < 0.02
     assert "mean Jaccard" in str(result) and "points" in str(result) and "quantised on 4 tiles of tiles" in str(result)
@@ -209,7 +211,7 @@ def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
     precisions = [k["runtimePrecision"].astype(str) for k in kinds if k["layerType"].astype(str) == "Convolution"]
     assert len(precisions) == 3 and not precisions[0].endswith("8")
     assert all(p in ("u8", "i8") for p in precisions[1:]), "what lies behind the upsampling stays in floating point"
-    monkeypatch.setattr(exporting, "TOLERATED_FALL", -1.0)
+    monkeypatch.setattr(core_exporting, "TOLERATED_FALL", -1.0)
     export_model(small, int8=tile_folder(), overwrite=True, progress=told)
     assert told.lines[0].startswith("warning: int8 costs ") and "without --int8" in told.lines[0]
 
@@ -218,11 +220,11 @@ def test_int8_draws_tiles_by_seed(small, tile_folder):
     info, tiles = load_model_info(small), tile_folder(groups=4, count=3)
 
     def drawn(seed: int) -> list[str]:
-        return [str(p.pair.image) for p in exporting._Sample.draw(tiles, info, seed).calibration.patches]
+        return [str(p.pair.image) for p in exporting._Tiles(tiles, info, seed, Silent())._calibration.patches]
 
     assert drawn(0) == drawn(0) != drawn(1)
-    sample = exporting._Sample.draw(tiles, info, 0)
-    assert not {p.pair.image for p in sample.calibration.patches} & {p.pair.image for p in sample.scored.patches}
+    sample = exporting._Tiles(tiles, info, 0, Silent())
+    assert not {p.pair.image for p in sample._calibration.patches} & {p.pair.image for p in sample._scored.patches}
 
 
 def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from segment.config import Config
 from segment.core.config import TrainingSettings, load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Silent
-from segment.core.training import CHECKPOINT, build_optimizer, dtype_policy
+from segment.core.training import CHECKPOINT, build_optimizer, wanted_precision
 from segment.report import choose_examples
 
 QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
@@ -110,7 +110,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
         with pytest.raises(InputError, match=change.split("=")[0]):
             segment.train(root, output, config("training.epochs=2", change), resume=True)
     shutil.rmtree(root / "scene3")
-    with pytest.raises(InputError, match="tiles and split"):
+    with pytest.raises(InputError, match="data and split"):
         segment.train(root, output, config("training.epochs=2"), resume=True)
     whole = (output / CHECKPOINT).read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"junk"):
@@ -162,10 +162,10 @@ def test_warm_up_rises_linearly():
 
 def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
     monkeypatch.setattr("segment.core.training.has_gpu", lambda: True)
-    assert dtype_policy(TrainingSettings()) == "mixed_bfloat16"
+    assert wanted_precision(TrainingSettings()) == "mixed_bfloat16"
     monkeypatch.setattr("segment.core.training.has_gpu", lambda: False)
-    assert dtype_policy(TrainingSettings()) == "float32"
-    assert dtype_policy(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
+    assert wanted_precision(TrainingSettings()) == "float32"
+    assert wanted_precision(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
 
 
 def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path):

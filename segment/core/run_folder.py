@@ -1,0 +1,101 @@
+"""Run folders: a model folder with the settings, history, checkpoints and report of the training that made it."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from segment.core.config import Settings, dump_settings, flatten, load_settings
+from segment.core.errors import InputError, Interrupted
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER
+from segment.core.output import refuse_existing, staged
+from segment.core.report import Report, plot_history
+from segment.core.training import CHECKPOINT, HISTORY, Row
+
+CONFIG_FILE, CURVES_FILE, REPORT_FILE, PAGE_FILE = "config.yaml", "curves.png", "report.json", "report.html"
+_RUN_FILES = (
+    CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
+    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE,
+)  # fmt: skip
+_CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")
+
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Run(Generic[E]):
+    """A finished training run.
+
+    history: a row per epoch. validation, test: scores of the best model; test is None without test data.
+    """
+
+    folder: Path
+    history: list[Row]
+    validation: E
+    test: E | None
+
+    def __str__(self) -> str:
+        lines = [f"{self.folder}: {len(self.history)} epochs", f"validation  {self.validation}"]
+        if self.test:
+            lines.append(f"test        {self.test}")
+        return "\n".join(lines)
+
+
+def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) -> None:
+    """Raises InputError when a run may not be written to `output`, or cannot go on there with these settings."""
+    if not resume:
+        refuse_existing(output, overwrite or _is_only_begun(output), _RUN_FILES)
+        return
+    if not (output / CHECKPOINT).is_file():
+        raise InputError(f"{output}: --resume needs a run with a checkpoint. Received none. Train without --resume.")
+    earlier = load_settings(type(config), output / CONFIG_FILE)
+    before, now = (flatten(c.model_dump(mode="json")) for c in (earlier, config))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key) and key not in _CHANGEABLE:
+            raise InputError(
+                f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run has {before.get(key)!r}. "
+                f"Leave it; {', '.join(_CHANGEABLE)} may change."
+            )
+
+
+def _is_only_begun(output: Path) -> bool:
+    """Whether the folder is what a training that was killed in its first epoch leaves."""
+    return output.is_dir() and [p.name for p in output.iterdir()] == [CONFIG_FILE]
+
+
+@contextmanager
+def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
+    """Writes the settings before a training; takes the folder away when it ends without a checkpoint to go on from.
+
+    Raises Interrupted on Ctrl-C, with the way to go on.
+    """
+    if not resume and output.exists():
+        shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
+    with staged(output / CONFIG_FILE, overwrite=True) as partial:
+        partial.write_text(dump_settings(config))
+    try:
+        yield
+    except BaseException as error:
+        kept = (output / CHECKPOINT).is_file()
+        if not kept:
+            shutil.rmtree(output, ignore_errors=True)
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        told = "The same command with --resume goes on from the last epoch." if kept else "No epoch had ended, nothing was kept."
+        raise Interrupted(f"{output}: stopped. {told}") from error
+
+
+def write_run_report(
+    output: Path, figures: Mapping[str, Any], history: Sequence[Row], panels: Mapping[str, Sequence[str]], page: Report
+) -> None:
+    """Writes report.json, curves.png and report.html. panels: see `plot_history`."""
+    with staged(output / REPORT_FILE, overwrite=True) as partial:
+        partial.write_text(json.dumps(figures, indent=2))
+    with staged(output / CURVES_FILE, overwrite=True) as partial:
+        plot_history(history, panels).savefig(partial, format="png", dpi=120)
+    page.write(output / PAGE_FILE)
