@@ -1,8 +1,7 @@
 """Batches of tiles for training: read, cut, augmented."""
 
 import math
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from segment.augment import Change
 from segment.config import Undeclared
+from segment.core.cache import Cache
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.palette import IGNORED, Palette
@@ -30,27 +30,16 @@ class TilePixels:
     """
 
     def __init__(self, palette: Palette, undeclared: Undeclared, megabytes: int, names: Sequence[str] | None = None):
-        self._palette, self._undeclared, self._names, self._limit = palette, undeclared, names, megabytes * 2**20
-        self._kept: OrderedDict[Path, tuple[NDArray[Any], NDArray[np.uint8]]] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
+        self._palette, self._undeclared, self._names = palette, undeclared, names
+        self._cache = Cache[tuple[NDArray[Any], NDArray[np.uint8]]](megabytes, lambda both: both[0].nbytes + both[1].nbytes)
         self.unknown: dict[Path, Counter[str]] = {}
 
     def load(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """The image (rows, columns, bands) and its class indices (rows, columns) uint8, 255 ignored or nodata."""
-        with self._lock:
-            if pair.image in self._kept:
-                self._kept.move_to_end(pair.image)
-                return self._kept[pair.image]
-        image, _, mask, unknown = _read(pair, self._palette, self._undeclared, self._names)
-        with self._lock:
-            self.unknown[pair.image] = unknown
-            if pair.image not in self._kept:
-                self._kept[pair.image] = image, mask
-                self._size += image.nbytes + mask.nbytes
-            while self._size > self._limit and len(self._kept) > 1:
-                old_image, old_mask = self._kept.popitem(last=False)[1]
-                self._size -= old_image.nbytes + old_mask.nbytes
+        return self._cache.get(pair.image, lambda: self._read(pair))
+
+    def _read(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        image, _, mask, self.unknown[pair.image] = _read(pair, self._palette, self._undeclared, self._names)
         return image, mask
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from segment.config import LossSettings
-from segment.core.errors import InputError
 from segment.core.palette import IGNORED
 
 _SMALLEST = 1e-7  # probabilities are kept this far from 0, where the logarithm ends
@@ -19,7 +18,7 @@ Loss = Callable[[Any, Any], Any]
 def build_loss(settings: LossSettings, class_weights: Sequence[float]) -> Loss:
     """The loss that the settings name.
 
-    class_weights: one per class, see `resolve_class_weights`.
+    class_weights: one per class, see `segment.core.class_weights`.
 
     Each part is one number per batch, so that parts can be added: a mean over the batch's scored pixels (cross-entropy,
     focal), or over its classes (Dice, Jaccard).
@@ -34,26 +33,6 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float]) -> Loss:
     if settings.name != "focal+dice":
         return parts[settings.name]
     return lambda truth, p: settings.focal_weight * parts["focal"](truth, p) + settings.dice_weight * parts["dice"](truth, p)
-
-
-def resolve_class_weights(settings: LossSettings, names: Sequence[str], class_pixels: Any) -> list[float]:
-    """A weight per class, with mean 1 over the training pixels when balanced.
-
-    class_pixels: (classes,) counts in the training masks; a class that does not occur gets 1.
-
-    Raises InputError when weights are given for a class that does not exist.
-    """
-    if settings.class_weights == "none":
-        return [1.0] * len(names)
-    if settings.class_weights == "balanced":
-        counts = np.asarray(class_pixels, float)
-        present = counts > 0
-        balanced = counts.sum() / np.where(present, counts, 1) / present.sum()
-        return [float(w) for w in np.where(present, balanced, 1.0)]
-    for name in settings.class_weights:
-        if name not in names:
-            raise InputError(f"loss.class_weights: classes are {', '.join(names)}. Received {name!r}. Name one of them.")
-    return [settings.class_weights.get(name, 1.0) for name in names]
 
 
 def focal(truth: Any, probabilities: Any, weights: Any, gamma: float) -> Any:

@@ -1,28 +1,30 @@
 """U-Net and its siblings from segmentation-models; the one file that knows their quirks."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from functools import partial
+from typing import TYPE_CHECKING
 
 from segment.config import ModelSettings
 from segment.core.backbones import (
     Loaded,
     backbone_names,
+    build_backbone,
     check_source,
     imagenet_affine,
+    imagenet_weights,
     layers_by_name,
     load_backbone,
     segmentation_models,
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.normalise import BandStatistics
+from segment.core.normalise import BandStatistics, normalisation
 
 if TYPE_CHECKING:
     import keras
 
 _BUILDERS = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}
+_WEIGHTS = "model.encoder_weights"
 _MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
 
 
@@ -58,7 +60,7 @@ def check_model(settings: ModelSettings, tile: int) -> None:
             f"data.tile: {settings.architecture} needs a multiple of {multiple}. Received {tile}. "
             f"Use {lower} or {lower + multiple}."
         )
-    check_source(settings.encoder_weights)
+    check_source(settings.encoder_weights, _WEIGHTS)
 
 
 def build_model(
@@ -89,54 +91,18 @@ def build_model(
     for layer in layers_by_name(core).values():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings.batch_norm_momentum
-    weights = settings.encoder_weights
-    loaded = None if weights == "none" or not pretrained else load_backbone(core, settings.backbone, weights)
+    loaded = _load_encoder(core, settings) if pretrained and settings.encoder_weights != "none" else None
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
-    x = normalisation(settings, statistics, normalise)(pixels)
+    if normalise == "auto":
+        normalise = "imagenet" if settings.encoder_weights == "imagenet" else "standardise"
+    x = normalisation(statistics, normalise, partial(imagenet_affine, settings.backbone))(pixels)
     x = core(x)
     # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
     return Built(keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"), loaded)
 
 
-def normalisation(settings: ModelSettings, statistics: BandStatistics, normalise: Normalisation) -> Any:
-    """A function of a batch of pixels that brings them into the range the network learns from, of stock layers."""
-    import keras
-
-    if normalise == "auto":
-        normalise = "imagenet" if settings.encoder_weights == "imagenet" else "standardise"
-    if normalise == "imagenet":
-        return _imagenet_preprocessing(settings.backbone, statistics)
-    if normalise == "minmax":
-        offset, scale = statistics.minimum, statistics.maximum - statistics.minimum
-    else:
-        offset, scale = statistics.mean, statistics.deviation
-    scale = np.where(scale > 0, scale, 1)  # a band that never varies carries nothing
-    return keras.layers.Normalization(mean=offset.tolist(), variance=(scale**2).tolist(), dtype="float32", name="normalisation")
-
-
-def _imagenet_preprocessing(backbone: str, statistics: BandStatistics) -> Any:
-    import keras
-
-    if statistics.dtype != "uint8" or statistics.bands < 3:
-        raise InputError(
-            f"data.normalise: imagenet is made for RGB of 8 bits. Received {statistics.bands} bands of {statistics.dtype}. "
-            "Use standardise."
-        )
-    matrix, offset = imagenet_affine(backbone)
-    swapped = not np.allclose(matrix, np.diag(np.diag(matrix)))
-    if swapped:  # BGR: the families that came from Caffe
-        matrix = matrix[::-1]
-    scale = np.diag(matrix)
-    further = statistics.bands - 3
-    mean = np.concatenate([-offset / scale, np.full(further, (-offset / scale).mean())])
-    variance = np.concatenate([1 / scale**2, np.full(further, (1 / scale**2).mean())])
-    layer = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="normalisation")
-    if not swapped:
-        return layer
-
-    def from_rgb(pixels: Any) -> Any:
-        ordered = [2, 1, 0, *range(3, statistics.bands)]
-        return layer(keras.ops.take(pixels, ordered, axis=-1))
-
-    return from_rgb
+def _load_encoder(core: "keras.Model", settings: ModelSettings) -> Loaded:
+    backbone = settings.backbone
+    names, download = layers_by_name(build_backbone(backbone)), partial(imagenet_weights, backbone)
+    return load_backbone(core, names, settings.encoder_weights, download, backbone=backbone, setting=_WEIGHTS)

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.augment import augmentation, value_range
+from segment.augment import augmentation
 from segment.config import Config
+from segment.core.augment import value_range
 from segment.core.model_folder import ModelInfo, load_keras_model, save_model_folder
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from segment.config import Config
+from segment.core.class_weights import resolve_class_weights
 from segment.core.errors import InputError
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
 from segment.core.raster import open_raster
 from segment.dataset import Survey, survey
-from segment.losses import resolve_class_weights
 from segment.tiles import Pair, Patch, find_pairs, find_palette, leaks, split_patches
 
 
@@ -50,7 +50,7 @@ class TrainingData:
         found = survey(parts, table, config.data.undeclared, config.data.tile, partial(progress.advance, "reading"))
         for value, count in found.undeclared.most_common(5):
             progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
-        weights = resolve_class_weights(config.loss, table.names, found.class_pixels["train"])
+        weights = resolve_class_weights(config.loss.class_weights, table.names, found.class_pixels["train"])
         for part in PARTS:
             if parts[part]:
                 names = sorted({p.pair.group for p in parts[part]})

@@ -9,7 +9,7 @@ import os
 import re
 import types
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,31 +89,35 @@ class Loaded:
     def __str__(self) -> str:
         rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
         more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
-        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} encoder layers loaded{rest}{more}"
+        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} backbone layers loaded{rest}{more}"
 
 
-def check_source(source: str) -> None:
-    """Raises InputError when pretrained weights are neither imagenet, none, nor a file of a kind that can be read."""
+def check_source(source: str, setting: str) -> None:
+    """Raises InputError, which names the setting, when pretrained weights are neither imagenet, none, nor a file of a kind
+    that can be read.
+    """
     path = Path(source)
     if source in ("imagenet", "none"):
         return
     if not path.is_file():
-        raise InputError(f"model.encoder_weights: imagenet, none or a file. Received {source!r}, no such file. Check it.")
+        raise InputError(f"{setting}: imagenet, none or a file. Received {source!r}, no such file. Check it.")
     if path.suffix not in _READERS:
         raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
 
 
-def read_weights(source: str, backbone: str) -> Weights:
+def read_weights(source: str, download: Callable[[], Weights] | None, *, backbone: str, setting: str) -> Weights:
     """Pretrained weights by layer name.
 
-    source: "imagenet" (segmentation-models' download), or a file: `.npz` with keys LAYER/WEIGHT,
-    a Keras 2 `.h5`, or `.keras` of an earlier training.
+    source: "imagenet" (what `download` returns; None: there are none), or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`,
+    `.keras` of an earlier training, or `.safetensors` (see `read_safetensors`).
+    backbone, setting: their names, for errors.
 
     Raises InputError when the file cannot be read, or the download fails.
     """
     if source == "imagenet":
-        return _download_imagenet(backbone)
-    check_source(source)
+        assert download, f"{backbone} has no ImageNet weights"
+        return _download_imagenet(download, backbone, setting)
+    check_source(source, setting)
     path = Path(source)
     try:
         return _READERS[path.suffix](path)
@@ -122,26 +126,31 @@ def read_weights(source: str, backbone: str) -> Weights:
         raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
 
 
-def build_backbone(name: str, weights: str | None = None, bands: int = 3) -> "keras.Model":
+def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: int | None = 224) -> "keras.Model":
     """A backbone without its classifier, from (batch, rows, columns, bands) to features.
 
-    weights: None, or "imagenet", which segmentation-models downloads.
+    weights: None, or "imagenet", which segmentation-models downloads. size: rows and columns; None: any.
     """
     sm = segmentation_models()
     from segmentation_models.backbones.backbones_factory import Backbones
 
     modules = {"backend": sm._KERAS_BACKEND, "layers": sm._KERAS_LAYERS, "models": sm._KERAS_MODELS, "utils": sm._KERAS_UTILS}
-    shape = (224, 224, bands)
+    shape = (size, size, bands)
     return Backbones.get_backbone(name, input_shape=shape, weights=weights, include_top=False, **modules)
 
 
-def _download_imagenet(backbone: str) -> Weights:
+def imagenet_weights(backbone: str) -> Weights:
+    """ImageNet weights of a backbone of segmentation-models, which downloads them on first use."""
+    return weights_of(build_backbone(backbone, "imagenet"))
+
+
+def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: str) -> Weights:
     try:
-        return weights_of(build_backbone(backbone, "imagenet"))
+        return download()
     except Exception as error:  # whatever urllib raises, and plain Exception where a checksum is wrong
         problem = str(error).split("\n")[0]
         raise InputError(
-            f"model.encoder_weights: ImageNet weights of {backbone} must be downloaded once. Received: {problem}. "
+            f"{setting}: ImageNet weights of {backbone} must be downloaded once. Received: {problem}. "
             "Connect to the internet, or set it to none or to a local file."
         ) from error
 
@@ -153,6 +162,10 @@ def _read_npz(path: Path) -> Weights:
         for key in arrays.files:
             layer, _, weight = key.rpartition("/")
             found.setdefault(layer, []).append((order[weight], arrays[key].astype(np.float32)))
+    return _in_order(found)
+
+
+def _in_order(found: dict[str, list[tuple[int, NDArray[Any]]]]) -> Weights:
     return {layer: [w for _, w in sorted(weights, key=lambda item: item[0])] for layer, weights in found.items()}
 
 
@@ -171,7 +184,33 @@ def _read_keras(path: Path) -> Weights:
     return weights_of(keras.saving.load_model(path, compile=False, safe_mode=True))
 
 
-_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras}
+def read_safetensors(path: Path) -> Weights:
+    """Weights in the layout of PyTorch, as torchvision and timm name them, in that of Keras.
+
+    Keys are LAYER.WEIGHT; dots in a layer's name become underscores: `layer1.0.conv1` is `layer1_0_conv1`.
+    Convolutions (out, in, rows, columns) become (rows, columns, in, out), dense weights (out, in) become (in, out).
+
+    Raises ValueError when the file is not whole.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}  # of batch normalisation: gamma, beta, mean, variance
+    axes = {4: (2, 3, 1, 0), 2: (1, 0)}
+    try:
+        arrays = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
+    for key, array in arrays.items():
+        layer, _, weight = key.rpartition(".")
+        if weight in order:
+            array = array.astype(np.float32).transpose(axes.get(array.ndim))
+            found.setdefault(layer.replace(".", "_"), []).append((order[weight], array))
+    return _in_order(found)
+
+
+_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras, ".safetensors": read_safetensors}
 
 
 def weights_of(model: "keras.Model") -> Weights:
@@ -203,19 +242,30 @@ def _leaves(model: "keras.Model") -> list[Any]:
     return [layer for layer in leaves if layer.weights]
 
 
-def load_backbone(model: "keras.Model", backbone: str, source: str) -> Loaded:
+def load_backbone(
+    model: "keras.Model",
+    names: Collection[str],
+    source: str,
+    download: Callable[[], Weights] | None,
+    *,
+    backbone: str,
+    setting: str,
+    rgb: tuple[int, int, int] = (0, 1, 2),
+) -> Loaded:
     """Copies pretrained weights into the backbone within a model, by layer name.
 
-    source: as for `read_weights`. Where only the number of input bands differs, RGB weights are carried over
-    (see `carry_over`). Layers that the source does not have, or has in another shape, keep their values and are listed.
+    names: of the backbone's layers (see `layers_by_name`). source, download, backbone, setting: as for `read_weights`.
+    rgb: positions of red, green and blue among the input bands. Where the input has other bands than RGB,
+    weights are carried over (see `carry_over`). Layers that the source does not have, or has in another shape,
+    keep their values and are listed.
 
     Raises InputError when the source cannot be read, or when no layer of it fits.
     """
-    weights, layers = read_weights(source, backbone), layers_by_name(model)
+    weights, layers = read_weights(source, download, backbone=backbone, setting=setting), layers_by_name(model)
     loaded, missing = [], []
-    for name in layers_by_name(build_backbone(backbone)):
+    for name in names:
         layer, stored = layers[name], weights.get(name, [])
-        carried = [carry_over(w, tuple(v.shape)) for w, v in zip(stored, layer.weights, strict=False)]
+        carried = [carry_over(w, tuple(v.shape), rgb) for w, v in zip(stored, layer.weights, strict=False)]
         if len(stored) == len(layer.weights) and all(w is not None for w in carried):
             layer.set_weights(carried)
             loaded.append(name)
@@ -223,27 +273,25 @@ def load_backbone(model: "keras.Model", backbone: str, source: str) -> Loaded:
             missing.append(name)
     if not loaded:
         raise InputError(
-            f"model.encoder_weights: must fit {backbone}. Received {source}, of which no layer fits. "
-            "Use weights of the same backbone."
+            f"{setting}: must fit {backbone}. Received {source}, of which no layer fits. Use weights of the same backbone."
         )
     return Loaded(source, loaded, missing)
 
 
-def carry_over(weight: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """A weight made for RGB in the shape that another number of bands needs; None where shapes do not agree.
+def carry_over(weight: NDArray[Any], shape: tuple[int, ...], rgb: tuple[int, int, int] = (0, 1, 2)) -> NDArray[Any] | None:
+    """A weight made for RGB in the shape that other bands need; None where shapes do not agree.
 
-    Kernels (rows, columns, 3, filters): the first three bands keep their weights, further ones get the mean of
-    the three, and all are scaled by 3 / bands so that activations keep their size. Per-band vectors (3,): the
-    mean fills up. One band gets the mean of all (kernels: the sum).
+    rgb: positions of red, green and blue among the bands. Kernels (rows, columns, 3, filters): these bands keep
+    their weights, others get the mean of the three, and all are scaled by 3 / bands so that activations keep
+    their size. Per-band vectors (3,): the mean fills up. Fewer than three bands get the mean each.
     """
-    if weight.shape == shape:
-        return weight
     axis = {1: 0, 4: 2}.get(weight.ndim)
     if axis is None or len(shape) != weight.ndim or weight.shape[axis] != 3:
-        return None
+        return weight if weight.shape == shape else None
     if np.delete(weight.shape, axis).tolist() != np.delete(shape, axis).tolist():
         return None
-    bands, mean = shape[axis], weight.mean(axis=axis, keepdims=True)
-    first = weight if bands >= 3 else np.repeat(mean, bands, axis)
-    carried: NDArray[Any] = np.concatenate([first, np.repeat(mean, max(bands - 3, 0), axis)], axis)
+    bands = shape[axis]
+    carried: NDArray[Any] = np.repeat(weight.mean(axis=axis, keepdims=True), bands, axis)
+    if bands >= 3:
+        np.moveaxis(carried, axis, 0)[list(rgb)] = np.moveaxis(weight, axis, 0)
     return carried * (3 / bands) if axis == 2 else carried

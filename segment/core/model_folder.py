@@ -45,6 +45,7 @@ class LabelInfo(Settings):
     temperature: logits are divided by it, which makes probabilities agree with how often they are right.
     thresholds: probability from which a class is given, for several labels, one per class; else empty.
     read_bands, file_bands: bands read (numbers from 1) of images with so many; None: all but alpha.
+    rgb: positions of red, green and blue among them, to look at images.
     """
 
     resize: int = Field(ge=0)
@@ -53,6 +54,7 @@ class LabelInfo(Settings):
     thresholds: list[float] = Field(default_factory=list)
     read_bands: list[int] | None = None
     file_bands: int | None = None
+    rgb: tuple[int, int, int] = (0, 1, 2)
 
 
 class ModelInfo(Settings):

@@ -1,9 +1,19 @@
 """Per-band statistics of training pixels, measured once and put into the network as a layer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segment.core.choices import Normalisation
+from segment.core.errors import InputError
+
+Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""matrix (3, 3) and offset (3,) of a preprocessing of 8-bit RGB: `pixels @ matrix + offset`."""
+
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 @dataclass(frozen=True)
@@ -54,3 +64,70 @@ class BandStatisticsMeter:
         assert self.count, "no pixels were added"
         deviation = np.sqrt(self.squares / self.count)
         return BandStatistics(self.dtype, self.count, self.minimum, self.maximum, self.mean, deviation)
+
+
+def scaling(scale: float | NDArray[np.float64], offset: float | NDArray[np.float64]) -> Affine:
+    """`pixels * scale + offset`; numbers stand for all three channels."""
+    return np.diag(np.broadcast_to(scale, 3)), np.array(np.broadcast_to(offset, 3))
+
+
+def imagenet_statistics() -> Affine:
+    """To 0..1, less ImageNet's mean, by its deviation: what networks from PyTorch and MXNet were trained on."""
+    return scaling(1 / (255 * _IMAGENET_DEVIATION), -_IMAGENET_MEAN / _IMAGENET_DEVIATION)
+
+
+def normalisation(statistics: BandStatistics, mode: Normalisation, affine: Callable[[], Affine]) -> Callable[[Any], Any]:
+    """A function of a batch of pixels that brings them into the range the network learns from, of stock layers.
+
+    mode: anything but auto. affine: gives the preprocessing that the backbone's ImageNet weights expect.
+    Bands beyond the first three, which are taken for RGB, get the mean of what those get.
+
+    Raises InputError where a normalisation made for 8-bit RGB meets other pixels.
+    """
+    assert mode != "auto", "auto is resolved by who knows the weights"
+    if mode == "imagenet":
+        return _rgb_preprocessing(statistics, mode, affine())
+    if mode == "imagenet_statistics":
+        return _rgb_preprocessing(statistics, mode, imagenet_statistics())
+    if mode == "minmax":
+        offset, scale = statistics.minimum, statistics.maximum - statistics.minimum
+    else:
+        offset, scale = statistics.mean, statistics.deviation
+    scale = np.where(scale > 0, scale, 1)  # a band that never varies carries nothing
+    return _layer(offset, scale**2)
+
+
+def _layer(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> Callable[[Any], Any]:
+    import keras
+
+    layer: Callable[[Any], Any] = keras.layers.Normalization(
+        mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="normalisation"
+    )
+    return layer
+
+
+def _rgb_preprocessing(statistics: BandStatistics, mode: Normalisation, affine: Affine) -> Callable[[Any], Any]:
+    import keras
+
+    if statistics.dtype != "uint8" or statistics.bands < 3:
+        raise InputError(
+            f"data.normalise: {mode} is made for RGB of 8 bits. Received {statistics.bands} bands of {statistics.dtype}. "
+            "Use standardise."
+        )
+    matrix, offset = affine
+    swapped = not np.allclose(matrix, np.diag(np.diag(matrix)))
+    if swapped:  # BGR: the families that came from Caffe
+        matrix = matrix[::-1]
+    scale = np.diag(matrix)
+    further = statistics.bands - 3
+    mean = np.concatenate([-offset / scale, np.full(further, (-offset / scale).mean())])
+    variance = np.concatenate([1 / scale**2, np.full(further, (1 / scale**2).mean())])
+    layer = _layer(mean, variance)
+    if not swapped:
+        return layer
+
+    def from_rgb(pixels: Any) -> Any:
+        ordered = [2, 1, 0, *range(3, statistics.bands)]
+        return layer(keras.ops.take(pixels, ordered, axis=-1))
+
+    return from_rgb

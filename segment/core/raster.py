@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from segment.core.errors import InputError
 # what GDAL complains of reaches the caller as an error; unconfigured logging would print it as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
+_OPENING = threading.Lock()
 _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
     "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
@@ -93,6 +95,11 @@ class Raster:
     def has_only_control_points(self) -> bool:
         """Whether its place is told by ground control points alone, which maps do not take over."""
         return self.crs is None and bool(self._dataset.gcps[0])
+
+    @property
+    def descriptions(self) -> tuple[str | None, ...]:
+        """What the file calls its bands, all of them in its order; None for a band without a name."""
+        return tuple(self._dataset.descriptions)
 
     @property
     def info(self) -> RasterInfo:
@@ -250,7 +257,7 @@ def open_raster(
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
         if isinstance(path, Path) and not path.is_file():
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
-        with readable(path), warnings.catch_warnings():
+        with readable(path), _OPENING, warnings.catch_warnings():  # whose filters all threads share
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = stack.enter_context(rasterio.open(path))
             if factor != 1:

@@ -30,7 +30,7 @@ class Model(Protocol):
         """Class probabilities of a batch; may be called from several threads.
 
         pixels: (batch, rows, columns, bands) in the model's dtype and range, as they stand in the file.
-        Returns (batch, rows, columns, classes) float32, summing to 1 over the classes.
+        Returns (batch, rows, columns, classes) float32, or (batch, classes) of scene labels, as the network answers.
         """
 
     def pace(self, tile: int) -> tuple[int, int]:
@@ -80,7 +80,7 @@ class OpenVinoModel:
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         request, seen, said = self._request(pixels.shape[1], pixels.shape[2])
-        answers = np.empty((*pixels.shape[:3], len(self.info.palette)), np.float32)
+        answers = np.empty((len(pixels), *said.shape[1:]), np.float32)
         for tile, answer in zip(pixels, answers, strict=True):
             seen[0] = tile
             request.start_async()

@@ -92,7 +92,8 @@ def test_a_truncated_jpeg_is_named(tmp_path, palette):
 
 
 @pytest.mark.parametrize(
-    "bands, dtype, high", [(3, "uint8", 255), (1, "uint8", 255), (4, "uint16", 9000), (13, "uint16", 9000), (2, "float32", 1.5)]
+    "bands, dtype, high",
+    [(3, "uint8", 255), (1, "uint8", 255), (4, "uint16", 9000), (13, "uint16", 9000), (3, "uint16", 65535), (2, "float32", 1.5)],
 )
 def test_any_depth_is_augmented(bands, dtype, high):
     image = (np.random.default_rng(0).random((64, 64, bands)) * high).astype(dtype)
@@ -103,6 +104,14 @@ def test_any_depth_is_augmented(bands, dtype, high):
         assert (changed.shape, changed.dtype, labels.shape) == (image.shape, image.dtype, mask.shape)
         assert changed.min() >= 0 and changed.max() <= high
         assert set(np.unique(labels)) <= {0, 1, 2}, "masks never interpolate"
+
+
+def test_bright_pixels_of_16_bits_never_wrap():
+    image = np.full((32, 32, 1), 65000, np.uint16)
+    settings = AugmentSettings(brightness=0.1, contrast=0, noise=0.05)
+    for seed in range(5):
+        changed, _ = augmentation(settings, statistics(1, "uint16", 65535), seed)(image, image[..., 0].astype(np.uint8))
+        assert changed.min() > 40000
 
 
 def test_images_and_masks_move_together():

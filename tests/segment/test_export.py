@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from segment import cli, exporting
-from segment.core import exporting as core_exporting
 from segment.config import Config, ModelSettings
 from segment.core import export as core_export
+from segment.core import exporting as core_exporting
 from segment.core.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError

@@ -6,9 +6,10 @@ import pytest
 from keras import ops
 
 from segment.config import LossSettings
+from segment.core.class_weights import resolve_class_weights
 from segment.core.errors import InputError
 from segment.core.palette import IGNORED
-from segment.losses import build_loss, resolve_class_weights
+from segment.losses import build_loss
 
 WEIGHTS = [1.0, 2.0, 0.5]
 
@@ -95,9 +96,9 @@ def test_perfect_probabilities_cost_nothing():
 
 def test_class_weights():
     names, pixels = ["a", "b", "c"], np.array([10, 30, 0])
-    assert resolve_class_weights(LossSettings(), names, pixels) == [1, 1, 1]
-    balanced = resolve_class_weights(LossSettings(class_weights="balanced"), names, pixels)
+    assert resolve_class_weights("none", names, pixels) == [1, 1, 1]
+    balanced = resolve_class_weights("balanced", names, pixels)
     assert balanced == pytest.approx([2.0, 2 / 3, 1.0])
-    assert resolve_class_weights(LossSettings(class_weights={"b": 3}), names, pixels) == [1, 3, 1]
+    assert resolve_class_weights({"b": 3}, names, pixels) == [1, 3, 1]
     with pytest.raises(InputError, match="'d'"):
-        resolve_class_weights(LossSettings(class_weights={"d": 3}), names, pixels)
+        resolve_class_weights({"d": 3}, names, pixels)

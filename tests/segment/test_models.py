@@ -168,7 +168,7 @@ def test_partial_weights_are_counted():
     with np.load(path) as arrays:
         assert set(loaded.loaded) == {name.split("/")[0] for name in arrays.files}
     assert all(name.startswith(("stage4", "bn1")) for name in loaded.missing)
-    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} encoder layers" in str(loaded)
+    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} backbone layers" in str(loaded)
 
 
 @pytest.mark.parametrize(

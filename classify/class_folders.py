@@ -1,0 +1,68 @@
+"""Class folders: images that are sorted by what they show."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from classify.labels_csv import Entry
+from segment.core.errors import InputError
+from segment.core.parts import PARTS, Part
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2")
+LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
+
+
+def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
+    """The images of a data folder, sorted by path, and the class folders without any.
+
+    What lies deeper in a class folder counts to the class, behind links too; hidden files and folders are passed over.
+    Raises InputError when there are no class folders, or when some stand beside train, val and test.
+    """
+    entries: list[Entry] = []
+    empty: list[Path] = []
+    for part, folder in _class_folders(root):
+        images = sorted(_images(folder))
+        entries += [Entry(path, (folder.name,), part, str(folder)) for path in images]
+        if not images:
+            empty.append(folder)
+    if not entries:
+        raise InputError(f"{root}: must hold {LAYOUT}. Received folders without images ({', '.join(SUFFIXES)}). Check the path.")
+    return sorted(entries, key=lambda entry: entry.path), empty
+
+
+def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
+    folders = _folders(root)
+    parts = {folder: part for folder in folders for part in PARTS if folder.name.casefold() == part}
+    if not parts:
+        yield from ((None, folder) for folder in folders)
+        return
+    for folder in folders:
+        if folder in parts:
+            yield from ((parts[folder], found) for found in _folders(folder))
+        elif any(_images(folder)):
+            raise InputError(
+                f"{folder}: beside train, val and test there are no other folders with images. Received {folder.name!r}. "
+                "Move it into one of them, or out of the data folder."
+            )
+
+
+def _folders(root: Path) -> list[Path]:
+    found = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not found:
+        images = sum(_is_image(path.name) for path in root.iterdir())
+        received = f"{images} images and no folder" if images else "no folder"
+        cure = "Name the folder above, if this is one class." if images else "Check the path."
+        raise InputError(f"{root}: must hold {LAYOUT}. Received {received}. {cure}")
+    return found
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    seen = {os.path.realpath(folder)}
+    for below, names, files in os.walk(folder, followlinks=True):
+        names[:] = sorted(n for n in names if not n.startswith(".") and os.path.realpath(Path(below, n)) not in seen)
+        seen.update(os.path.realpath(Path(below, n)) for n in names)
+        yield from (Path(below, name) for name in files if _is_image(name))
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")

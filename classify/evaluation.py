@@ -1,0 +1,129 @@
+"""Scoring a model on labelled images."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.config import DataSettings
+from classify.dataset import ImageDataset, ImagePixels, one_hot
+from classify.images import LabelledImage, find_images
+from classify.inference import label_info, predict_dataset, read_resized, tempered
+from classify.report import write_scores
+from classify.scores import Scores, score
+from classify.split import split_images
+from segment.core.choices import Runtime
+from segment.core.errors import InputError
+from segment.core.model_folder import ModelInfo
+from segment.core.output import refuse_existing, staged
+from segment.core.parts import PARTS
+from segment.core.progress import Progress, Silent
+from segment.core.raster import Source
+from segment.core.runtime import Model, load_model
+
+_FILES = ("report.json", "report.html")
+Chosen = Literal["all", "train", "val", "test"]
+"""Which part of the data; parts are those of the folders, or drawn as the model's training drew them."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on images, in their order."""
+
+    scores: Scores
+    images: list[LabelledImage]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The keys of report.json."""
+        return self.scores.report
+
+    def __str__(self) -> str:
+        return str(self.scores)
+
+
+def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
+    """Scores answers (images, classes) as the model gives them out, see `tempered`."""
+    labels, names = label_info(info), info.palette.names
+    thresholds = labels.thresholds if labels.several else None
+    truth = one_hot(images, len(names))
+    return Evaluation(score(truth, probabilities, names, several=labels.several, thresholds=thresholds), list(images))
+
+
+def evaluate(
+    data: Sequence[Path | str],
+    model: Model | Path | str,
+    output: Path | str | None = None,
+    *,
+    part: Chosen = "all",
+    batch_size: int = 16,
+    runtime: Runtime = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Scores a model on data folders, with the temperature and the thresholds that its training found.
+
+    data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
+    loaded. runtime: what computes, where it is a folder. part: see `Chosen`; of the data the model was trained on, only
+    "test" is new to it. output: a folder for report.json and report.html.
+
+    Raises InputError for data that do not fit the model, and when `output` exists.
+    """
+    progress = progress or Silent()
+    if part not in get_args(Chosen):
+        raise InputError(f"Parts are {', '.join(get_args(Chosen))}. Received {part!r}. Choose one of them.")
+    if output is not None:
+        refuse_existing(Path(output), overwrite, _FILES)
+    model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    info = model.info
+    folders = [Path(folder) for folder in data]
+    images = find_scored(folders, info, part)
+    dataset = scored_dataset(images, info, batch_size)
+    _warn_of_training(folders, info, part, progress)
+    answers = predict_dataset(model.predict, dataset, progress, model.pace(info.tile)[1])
+    evaluation = score_images(images, tempered(answers, info), info)
+    if output is not None:
+        names = ", ".join(folder.name for folder in folders)
+        with staged(Path(output), overwrite, _FILES) as folder:
+            folder.mkdir()
+            (folder / "report.json").write_text(json.dumps(evaluation.report, indent=2))
+            write_scores(folder / "report.html", f"{info.name} on {names}", evaluation, dataset, info.palette)
+    return evaluation
+
+
+def find_scored(data: Sequence[Path], info: ModelInfo, part: Chosen = "all") -> list[LabelledImage]:
+    """Images of data folders, labelled with the model's classes. Raises InputError when the part has none, or labels differ."""
+    labels, training = label_info(info), info.training.get("settings", {})
+    settings = DataSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
+    found = find_images(data, settings, complete=False)
+    if found.several != labels.several:
+        kinds = ("several labels an image, from a CSV", "one label an image, from class folders")
+        expected, received = kinds if labels.several else kinds[::-1]
+        raise InputError(f"{data[0]}: the model learned {expected}. Received {received}. Lay the data out so.")
+    images = found.images
+    if part != "all":
+        split = training.get("data", {})
+        seed = training.get("training", {}).get("seed", 0)
+        fractions = split.get("val_fraction", settings.val_fraction), split.get("test_fraction", settings.test_fraction)
+        images = split_images(images, *fractions, seed)[part]
+    if not images:
+        raise InputError(f"{data[0]}: {part} must hold images. Received none. Choose another part of {', '.join(PARTS)}.")
+    return images
+
+
+def scored_dataset(images: Sequence[LabelledImage], info: ModelInfo, batch_size: int) -> ImageDataset:
+    """Images as the model sees them. Raises InputError when the first does not have the bands and pixels it takes."""
+    pixels = ImagePixels(lambda path: read_resized(Source(path), info), megabytes=0)
+    dataset = ImageDataset(images, pixels, len(info.palette), info.tile, batch_size, rgb=label_info(info).rgb)
+    dataset.image_at(0)
+    return dataset
+
+
+def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: Chosen, progress: Progress) -> None:
+    learned_from = info.training.get("data", [])
+    if part in ("all", "train") and any(folder.resolve().name in learned_from for folder in data):
+        progress.say(f"warning: {info.name} was trained on images of such a folder: --part test scores those it never saw")

@@ -1,0 +1,195 @@
+"""Scores of scene labels against truth: accuracy, F1, average precision, and how far probabilities can be trusted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.calibration import calibration_error
+from segment.core.errors import InputError
+
+_PRINTED = 12  # classes that one line of a terminal can hold
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What the labels of images score, made by `score`.
+
+    truth: (images, classes) bool. probabilities: (images, classes) float32. names: of the classes.
+    several: whether images carry several labels. thresholds: per class, the probability from which on it is given, where
+    they do.
+    """
+
+    truth: NDArray[np.bool_]
+    probabilities: NDArray[np.float32]
+    names: list[str]
+    several: bool
+    thresholds: list[float]
+
+    @cached_property
+    def answers(self) -> NDArray[np.bool_]:
+        """Which labels were given, (images, classes): the likeliest one, or all from their thresholds on."""
+        if self.several:
+            given: NDArray[np.bool_] = self.probabilities >= np.array(self.thresholds, np.float64)
+        else:
+            given = np.arange(len(self.names)) == self.probabilities.argmax(axis=1)[:, None]
+        return given
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the answer is right, (images,); with several labels each label is a yes or no, (images, classes)."""
+        same: NDArray[np.bool_] = self.answers == self.truth
+        return same if self.several else same.all(axis=1)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """The probability of the answer, in the shape of `right`; of a no, 1 less the label's."""
+        if self.several:
+            return np.where(self.answers, self.probabilities, 1 - self.probabilities)
+        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return highest
+
+    @cached_property
+    def mistakes(self) -> list[int]:
+        """Indices of wrongly labelled images, the surest of their wrong answers first."""
+        count = len(self.truth)
+        wrong = np.where(self.right, -1, self.confidence).reshape(count, -1).max(axis=1)
+        return [int(i) for i in np.argsort(-wrong, kind="stable") if wrong[i] >= 0]
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """Images by true class (rows) and answer (columns), (classes, classes); for one label an image."""
+        from sklearn.metrics import confusion_matrix
+
+        classes = range(len(self.names))
+        counts: NDArray[np.int64] = confusion_matrix(self.truth.argmax(axis=1), self.answers.argmax(axis=1), labels=classes)
+        return counts
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The scores under the keys of report.json, rounded to 6 digits.
+
+        None for what does not exist: all figures of a class that neither truth nor answers hold, the precision of one
+        that was never given, the recall of one without images, and top-3 accuracy below four classes.
+        """
+        per_class, f1_macro = self._per_class()
+        scores = self._several_labels(f1_macro) if self.several else self._one_label(f1_macro)
+        return scores | {
+            "per_class": per_class,
+            "calibration_error": _number(calibration_error(self.confidence, self.right)),
+            "images": len(self.truth),
+            "classes": self.names,
+        }
+
+    def _per_class(self) -> tuple[dict[str, dict[str, float | int | None]], float | None]:
+        from sklearn.metrics import precision_recall_fscore_support
+
+        labels = range(len(self.names)) if len(self.names) > 1 else [1]  # one column is a yes or no to scikit-learn
+        columns = precision_recall_fscore_support(self.truth, self.answers, labels=labels, average=None, zero_division=np.nan)
+        per_class: dict[str, dict[str, float | int | None]] = {
+            name: {"precision": _number(precision), "recall": _number(recall), "f1": _number(f1), "images": int(images)}
+            for name, precision, recall, f1, images in zip(self.names, *columns, strict=True)
+        }
+        present = columns[2][~np.isnan(columns[2])]
+        return per_class, _number(present.mean()) if len(present) else None
+
+    def _one_label(self, f1_macro: float | None) -> dict[str, Any]:
+        from scipy.stats import binomtest
+        from sklearn.metrics import log_loss
+
+        classes = range(len(self.names))
+        truth, right = self.truth.argmax(axis=1), int(self.right.sum())
+        interval = binomtest(right, len(truth)).proportion_ci(0.95, method="wilson")
+        # top_k_accuracy_score breaks ties from the last class on and arg-max from the first, so top-3 could lie below top-1.
+        ranked = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :3]
+        top3 = _number((ranked == truth[:, None]).any(axis=1).mean()) if len(classes) > 3 else None
+        p = np.maximum(self.probabilities.astype(np.float64), np.finfo(np.float32).eps)
+        return {
+            "accuracy": _number(right / len(truth)),
+            "accuracy_interval": [_number(interval.low), _number(interval.high)],
+            "top3_accuracy": top3,
+            "f1_macro": f1_macro,
+            "log_loss": _number(log_loss(self.truth, p / p.sum(axis=1, keepdims=True))),
+            "confusion": self.confusion.tolist(),
+        }
+
+    def _several_labels(self, f1_macro: float | None) -> dict[str, Any]:
+        from sklearn.metrics import average_precision_score, f1_score
+
+        precisions = [
+            float(average_precision_score(true, p)) if true.any() else None
+            for true, p in zip(self.truth.T, self.probabilities.T, strict=True)
+        ]
+        known = [p for p in precisions if p is not None]
+        return {
+            "mean_average_precision": _number(sum(known) / len(known)) if known else None,
+            "average_precision": {name: _number(p) for name, p in zip(self.names, precisions, strict=True)},
+            "f1_macro": f1_macro,
+            "f1_micro": _number(f1_score(self.truth.ravel(), self.answers.ravel(), zero_division=np.nan)),
+            "exact_match": _number(self.right.all(axis=1).mean()),
+            "thresholds": [_number(t) for t in self.thresholds],
+        }
+
+    def __str__(self) -> str:
+        r = self.report
+        if self.several:
+            words = {"mean average precision": "mean_average_precision", "macro F1": "f1_macro", "micro F1": "f1_micro"}
+            words |= {"exact match": "exact_match"}
+        else:
+            words = {"accuracy": "accuracy", "top-3": "top3_accuracy", "macro F1": "f1_macro"}
+        words |= {"calibration error": "calibration_error"}
+        parts = [f"{word} {r[key]:.3f}" for word, key in words.items() if r[key] is not None]
+        if not self.several:
+            low, high = r["accuracy_interval"]
+            parts[0] += f" ({low:.3f} to {high:.3f})"
+        f1 = {name: figures["f1"] for name, figures in r["per_class"].items() if figures["f1"] is not None}
+        shown = list(f1) if len(f1) <= _PRINTED else sorted(f1, key=f1.__getitem__)[:_PRINTED]
+        title = "F1" if len(shown) == len(f1) else f"lowest F1 of {len(f1)} classes"
+        return "  ".join(parts) + f"\n{title}: " + "  ".join(f"{name} {f1[name]:.3f}" for name in shown)
+
+
+def score(
+    truth: NDArray[Any],
+    probabilities: NDArray[Any],
+    names: Sequence[str],
+    *,
+    several: bool = False,
+    thresholds: Sequence[float] | None = None,
+) -> Scores:
+    """Scores of images' labels.
+
+    truth: (images, classes) of 0 or 1, a single 1 per image unless it carries `several` labels.
+    probabilities: (images, classes), 0 to 1. names: of the classes.
+    thresholds: per class, the probability from which on it is given, with several labels; 0.5 if not told.
+
+    Raises InputError for shapes that do not fit, no images, truth that is no label, or probabilities that are none.
+    """
+    true, p = np.asarray(truth), np.asarray(probabilities, np.float32)
+    if true.shape != p.shape or true.ndim != 2 or true.shape[1] != len(names):
+        received = f"truth {true.shape}, probabilities {p.shape}, {len(names)} names"
+        raise InputError(f"Truth and probabilities are images x classes. Received {received}. Give them in the same order.")
+    if not len(true):
+        raise InputError("Scores need an image. Received none. Give labelled images.")
+    if not np.isin(true, (0, 1)).all():
+        raise InputError(f"Truth is 0 or 1 per class. Received {true.min()} to {true.max()}. Give each label a column.")
+    if not several and (true.sum(axis=1) != 1).any():
+        first = int((true.sum(axis=1) != 1).argmax())
+        received = f"{int(true[first].sum())} (image {first})"
+        raise InputError(f"Images carry one label each. Received {received}. Score them as several labels.")
+    outside = ~((p >= -1e-4) & (p <= 1 + 1e-4))  # also true for NaN
+    if outside.any():
+        raise InputError(
+            f"Probabilities lie between 0 and 1. Received {p[outside][0]} (image {int(outside.any(axis=1).argmax())}). "
+            "Check the network: one whose training diverged answers so."
+        )
+    chosen = [0.5] * len(names) if thresholds is None else [float(t) for t in thresholds]
+    if len(chosen) != len(names):
+        raise InputError(f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them anew.")
+    return Scores(true.astype(bool), p.clip(0, 1), list(names), several, chosen)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(float(value), 6)

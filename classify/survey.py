@@ -1,0 +1,163 @@
+"""A pass over all images before training: what they are made of, which cannot be read, which come twice."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.bands import choose_bands, rgb_positions
+from classify.config import DataSettings, Unreadable
+from classify.duplicates import Fingerprint, find_duplicates, fingerprint
+from classify.images import LabelledImage, read_image
+from segment.core.ahead import compute_ahead
+from segment.core.errors import InputError
+from segment.core.normalise import BandStatistics, BandStatisticsMeter
+from segment.core.parts import Part
+from segment.core.raster import open_raster
+
+_WORKERS = 2
+_SIZED = 25  # images whose ground sampling distance is asked for
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Which bands are read. numbers: from 1, None: all but alpha; file_bands: of an image, without alpha.
+    rgb: positions of red, green and blue among those read."""
+
+    numbers: tuple[int, ...] | None
+    file_bands: int
+    rgb: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A training image that stands in validation or test, too. exact: pixel by pixel, else nearly."""
+
+    trained: LabelledImage
+    scored: LabelledImage
+    part: Part
+    exact: bool
+
+    def __str__(self) -> str:
+        alike = "the same as" if self.exact else "nearly the same as"
+        return f"{self.trained.path} (train) is {alike} {self.scored.path} ({self.part})"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the pass found.
+
+    parts: images that can be used. statistics: of the training pixels, of the bands that are read.
+    unreadable: what was left out, and why. twins: see `Twin`; one for each training image that has some.
+    """
+
+    parts: dict[Part, list[LabelledImage]]
+    bands: Bands
+    statistics: BandStatistics
+    unreadable: dict[Path, str]
+    twins: list[Twin]
+
+
+def survey(
+    parts: Mapping[Part, Sequence[LabelledImage]],
+    settings: DataSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """Reads every image once.
+
+    Raises InputError when an image cannot be read, or has other bands or another type of pixels than most, unless settings
+    skip such images; when settings ask for bands that there are not; and when no image is left to train on.
+    """
+    placed = [(part, image) for part, images in parts.items() for image in images]
+    bands = _bands(placed, settings)
+    meters: dict[tuple[int, str], BandStatisticsMeter] = {}
+    kinds: dict[Path, tuple[int, str]] = {}
+    prints: dict[Path, Fingerprint] = {}
+    unreadable: dict[Path, str] = {}
+
+    def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], Fingerprint] | InputError:
+        try:
+            pixels = read_image(item[1].path, bands.numbers)
+        except InputError as error:
+            return error
+        return pixels, fingerprint(pixels)
+
+    with closing(compute_ahead(_each(placed), read, _WORKERS)) as found:
+        for done, ((part, image), result) in enumerate(found, 1):
+            if isinstance(result, InputError):
+                unreadable[image.path] = str(result)
+            else:
+                pixels, prints[image.path] = result
+                kind = kinds[image.path] = (pixels.shape[2], pixels.dtype.name)
+                if part == "train":
+                    meter = meters.setdefault(kind, BandStatisticsMeter(*kind))
+                    meter.add(pixels, np.ones(pixels.shape[:2], bool))
+            if progress:
+                progress(done, len(placed))
+    common = Counter(kinds.values()).most_common(1)
+    if common:
+        expected = common[0][0]
+        typical = next(path for path, kind in kinds.items() if kind == expected)
+        for path, kind in kinds.items():
+            if kind != expected:
+                unreadable[path] = _odd(path, kind, typical, expected)
+    _judge(unreadable, settings.unreadable)
+    usable = {part: [image for image in images if image.path not in unreadable] for part, images in parts.items()}
+    if not usable["train"]:
+        raise InputError(f"There are images to train on. Received {len(unreadable)} that cannot be used. See the first: "
+                         f"{next(iter(unreadable.values()), 'none')}")  # fmt: skip
+    return Survey(usable, bands, meters[expected].statistics(), unreadable, _twins(usable, prints))
+
+
+def _each(placed: Sequence[tuple[Part, LabelledImage]]) -> Generator[tuple[Part, LabelledImage], None, None]:
+    yield from placed
+
+
+def _bands(placed: Sequence[tuple[Part, LabelledImage]], settings: DataSettings) -> Bands:
+    """As the first image that opens has them; what none opens is told later, with its reason."""
+    for _, image in placed:
+        try:
+            with open_raster(image.path) as raster:
+                count, descriptions = raster.info.bands, raster.descriptions
+        except InputError:
+            continue
+        numbers = choose_bands(settings, count, descriptions)
+        return Bands(numbers, count, rgb_positions(numbers, count, descriptions))
+    return Bands(None, 3, (0, 1, 2))
+
+
+def _odd(path: Path, kind: tuple[int, str], typical: Path, expected: tuple[int, str]) -> str:
+    return (
+        f"{path}: images of one run share bands and type of pixels. Received {kind[0]} of {kind[1]}, but most, such as "
+        f"{typical.name}, have {expected[0]} of {expected[1]}. Convert it, or name bands that all have in data.bands."
+    )
+
+
+def _judge(unreadable: Mapping[Path, str], wanted: Unreadable) -> None:
+    if unreadable and wanted == "refuse":
+        first = next(iter(unreadable.values()))
+        more = f" So it is with {len(unreadable) - 1} more." if len(unreadable) > 1 else ""
+        raise InputError(f"{first}{more} Or leave such images out: --set data.unreadable=skip")
+
+
+def _twins(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, Fingerprint]) -> list[Twin]:
+    trained = parts["train"]
+    scored: list[tuple[Part, LabelledImage]] = [("val", image) for image in parts["val"]]
+    scored += [("test", image) for image in parts["test"]]
+    found = find_duplicates([prints[i.path] for i in trained], [prints[i.path] for _, i in scored])
+    return [Twin(trained[d.first], scored[d.second][1], scored[d.second][0], d.exact) for d in found]
+
+
+def ground_sampling_distance(images: Sequence[LabelledImage]) -> float | None:
+    """Metres per pixel: the median of the first images that say so; None where none does."""
+    found = []
+    for image in images[:_SIZED]:
+        with open_raster(image.path) as raster:
+            if raster.ground_sampling_distance:
+                found.append(raster.ground_sampling_distance)
+    return float(np.median(found)) if found else None

@@ -1,0 +1,237 @@
+"""Training: folders of labelled images and settings become a run folder."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.augment import augmentation
+from classify.calibration import apply_temperature, calibration_error, choose_thresholds, fit_temperature
+from classify.config import Config
+from classify.dataset import ImageDataset, ImagePixels, one_hot
+from classify.evaluation import Evaluation, score_images
+from classify.images import prepare, read_image
+from classify.inference import predict_dataset, tempered
+from classify.losses import build_loss
+from classify.mixing import mix
+from classify.models import Built, build_model, check_model, check_unfreeze, set_trainable
+from classify.report import add_scores, panels
+from classify.scores import score
+from classify.survey import ground_sampling_distance
+from classify.training_data import TrainingData
+from segment.core.augment import value_range
+from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model, save_model_folder
+from segment.core.parts import PARTS, Part
+from segment.core.progress import Progress, Silent
+from segment.core.report import training_report
+from segment.core.run_folder import Run, check_run, run_folder, write_run_report
+from segment.core.training import Phase, Row, describe_network, dtype_policy, fit, keep_float32, wanted_precision
+
+
+def train(
+    data: Sequence[Path | str] | Path | str,
+    output: Path | str,
+    config: Config | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run[Evaluation]:
+    """Trains a model on labelled images and writes a run folder.
+
+    data: one or several data folders, or CSVs, see `find_images`. resume: go on with the run in `output` from its last
+    finished epoch.
+
+    Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
+    with the way to go on.
+    """
+    folders = [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+    output, progress, config = Path(output), progress or Silent(), config or Config()
+    check_run(output, config, resume=resume, overwrite=overwrite)
+    check_model(config.model, config.data)
+    check_unfreeze(config.model, config.training)
+    keras.utils.set_random_seed(config.training.seed)
+    found = TrainingData.prepare(folders, config, progress)
+    with dtype_policy(wanted_precision(config.training)):
+        built = _build(config, found)
+    progress.say(describe_network(built.network))
+    if built.loaded:
+        progress.say(f"backbone from {built.loaded}")
+    with run_folder(output, config, resume):
+        return _train(built, found, config, folders, output, resume, progress)
+
+
+def _build(config: Config, data: TrainingData) -> Built:
+    return build_model(
+        config.model,
+        len(data.palette),
+        data.survey.statistics,
+        config.data.normalise,
+        several=data.several,
+        rgb=data.survey.bands.rgb,
+    )
+
+
+def _train(
+    built: Built, data: TrainingData, config: Config, folders: Sequence[Path], output: Path, resume: bool, progress: Progress
+) -> Run[Evaluation]:
+    network, settings = built.network, config.training
+    training, scored = _datasets(data, config)
+    loss = build_loss(config.loss, data.class_weights, data.several)
+    info = _describe(data, config, folders)
+    truth = one_hot(data.parts["val"], len(data.palette))
+
+    def validate() -> Row:
+        answers = predict_dataset(network.predict_on_batch, scored["val"], progress)
+        figures = score(truth, answers, data.palette.names, several=data.several).report
+        lost = float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(answers)))
+        key = _monitored(data)
+        return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
+
+    kept = keep_float32(network, settings, lambda: _build(config, data).network)
+
+    def save_best(row: Row) -> None:
+        save_model_folder(output, kept(), info.model_copy(update={"scores": {"validation": row}}))
+
+    history = fit(
+        network,
+        training,
+        loss=loss,
+        validate=validate,
+        monitor=f"val_{_monitored(data)}",
+        save_best=save_best,
+        settings=settings,
+        folder=output,
+        progress=progress,
+        data=data.fingerprint,
+        phases=_phases(built, config),
+        resume=resume,
+    )
+    return _finish(output, history, scored, info, data, progress)
+
+
+def _monitored(data: TrainingData) -> str:
+    """The score by which the best epoch is chosen."""
+    return "mean_average_precision" if data.several else "accuracy"
+
+
+def _phases(built: Built, config: Config) -> list[Phase]:
+    """Pretrained layers frozen, then tuned; one phase where nothing is pretrained."""
+    settings = config.training
+    freeze = partial(set_trainable, built, config.model, settings)
+    if built.loaded is None:
+        return [Phase(settings.epochs, settings.learning_rate, partial(freeze, 1))]
+    frozen = min(settings.frozen_epochs, settings.epochs)
+    return [
+        Phase(frozen, settings.learning_rate, partial(freeze, 1)),
+        Phase(settings.epochs - frozen, settings.fine_tuning_rate, partial(freeze, 2)),
+    ]
+
+
+def _datasets(data: TrainingData, config: Config) -> tuple[ImageDataset, dict[Part, ImageDataset]]:
+    """What is trained on, and what is scored: validation, and the test if there is one."""
+    wanted, augment, bands = config.data, config.augment, data.survey.bands
+    pixels = ImagePixels(lambda path: prepare(read_image(path, bands.numbers), wanted.resize), wanted.cache_mb)
+    common = (pixels, len(data.palette), wanted.size, config.training.batch_size)
+    training = ImageDataset(
+        data.parts["train"],
+        *common,
+        augment=partial(augmentation, augment, wanted.size, data.survey.statistics),
+        mix=partial(mix, mixup=augment.mixup, cutmix=augment.cutmix),
+        weighted=wanted.sampling == "weighted",
+        seed=config.training.seed,
+        workers=config.training.workers,
+    )
+    return training, {part: ImageDataset(data.parts[part], *common, rgb=bands.rgb) for part in PARTS[1:] if data.parts[part]}
+
+
+def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> ModelInfo:
+    statistics, bands = data.survey.statistics, data.survey.bands
+    low, high = value_range(statistics)
+    return ModelInfo(
+        task="classify",
+        name=f"{config.model.backbone}/{config.model.head}",
+        classes=list(data.palette.table),
+        bands=statistics.bands,
+        dtype=statistics.dtype,
+        range=(float(low.min()), float(high.max())),
+        tile=config.data.size,
+        multiple=1,
+        ground_sampling_distance=ground_sampling_distance(data.parts["train"]),
+        labels=LabelInfo(
+            resize=config.data.resize,
+            several=data.several,
+            thresholds=[0.5] * len(data.palette) if data.several else [],
+            read_bands=None if bands.numbers is None else list(bands.numbers),
+            file_bands=bands.file_bands,
+            rgb=bands.rgb,
+        ),
+        training={
+            "data": [folder.resolve().name for folder in folders],
+            "images": {part: len(images) for part, images in data.parts.items()},
+            "backend": keras.backend.backend(),
+            "settings": config.model_dump(mode="json", exclude={"data": {"classes"}}),
+        },
+    )
+
+
+def _finish(
+    output: Path,
+    history: list[Row],
+    scored: Mapping[Part, ImageDataset],
+    info: ModelInfo,
+    data: TrainingData,
+    progress: Progress,
+) -> Run[Evaluation]:
+    """Calibrates the best model on validation, scores it and writes the reports."""
+    best = load_keras_model(output)
+    answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
+    calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.palette)), info)
+    results = {part: score_images(scored[part].images, tempered(p, calibrated), calibrated) for part, p in answers.items()}
+    run = Run(output, history, results["val"], results.get("test"))
+    scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
+    save_model_folder(output, best, calibrated.model_copy(update={"scores": scores}))
+    assert calibrated.labels is not None
+    figures = {
+        "part": "validation",
+        **run.validation.report,
+        "test": run.test.report if run.test else None,
+        "temperature": calibrated.labels.temperature,
+        "calibration_error_before_temperature": before,
+        "unreadable": {str(path): problem for path, problem in data.survey.unreadable.items()},
+        "duplicates": [str(twin) for twin in data.survey.twins],
+    }
+    training, drawn = info.training, panels(data.several)
+    best_row = max(history, key=lambda row: row[f"val_{_monitored(data)}"])
+    facts = [
+        ("Data", ", ".join(training["data"])),
+        ("Training images", training["images"]["train"]),
+        ("Classes", ", ".join(data.palette.names)),
+        ("Epochs", len(history)),
+        ("Best epoch", int(best_row["epoch"])),
+        ("Temperature", calibrated.labels.temperature),
+        ("Calibration error before", before),
+        ("Left out as unreadable", len(data.survey.unreadable)),
+        ("Training images that validation or test hold too", len(data.survey.twins)),
+        ("Backend", training["backend"]),
+    ]
+    page = training_report(f"{info.name} trained on {', '.join(training['data'])}", facts, history, drawn)
+    names: dict[Part, str] = {"val": "Validation", "test": "Test"}
+    for part, result in results.items():
+        add_scores(page, names[part], result, scored[part], data.palette)
+    write_run_report(output, figures, history, drawn, page)
+    return run
+
+
+def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo) -> tuple[ModelInfo, float]:
+    """The model with the temperature, and the thresholds, that suit its validation; and its calibration error without."""
+    labels = info.labels
+    assert labels is not None
+    before = score(truth, answers, info.palette.names, several=labels.several)
+    temperature = fit_temperature(truth, answers, labels.several)
+    thresholds = choose_thresholds(truth, apply_temperature(answers, temperature, labels.several)) if labels.several else []
+    found = labels.model_copy(update={"temperature": temperature, "thresholds": thresholds})
+    return info.model_copy(update={"labels": found}), calibration_error(before.confidence, before.right)

@@ -1,0 +1,146 @@
+"""Calibration of probabilities whose truth is known."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_softmax, softmax
+from sklearn.metrics import f1_score, log_loss
+
+from classify.calibration import apply_temperature, calibration_error, choose_thresholds, fit_temperature, reliability
+
+
+def test_error_by_hand():
+    # 0.95, 0.95 and 1 share the last bin (mean 0.9667, two of three right); 0.5 has one of its own.
+    error = calibration_error(np.array([0.95, 0.95, 1.0, 0.5]), np.array([1, 0, 1, 1]))
+    assert error == pytest.approx(3 / 4 * (2.9 / 3 - 2 / 3) + 1 / 4 * 0.5)
+
+
+def test_bins_hold_their_upper_edge():
+    counts, mean, share = reliability(np.array([0.0, 0.25, 0.26, 0.5, 1.0]), np.array([0, 1, 0, 1, 1]), bins=4)
+    np.testing.assert_array_equal(counts, [2, 2, 0, 1])
+    np.testing.assert_allclose(mean, [0.125, 0.38, np.nan, 1])
+    np.testing.assert_allclose(share, [0.5, 0.5, np.nan, 1])
+
+
+@pytest.mark.parametrize("right, error", [(True, 0.1), (False, 0.9)])
+def test_all_right_and_all_wrong(right, error):
+    assert calibration_error(np.full(20, 0.9), np.full(20, right)) == pytest.approx(error)
+
+
+def test_calibrated_and_overconfident_answers():
+    random = np.random.default_rng(0)
+    probability = random.uniform(0.5, 1, 50_000)
+    assert calibration_error(probability, random.random(50_000) < probability) < 0.01
+    assert calibration_error(probability, random.random(50_000) < probability - 0.2) == pytest.approx(0.2, abs=0.01)
+
+
+def test_nothing_answered_has_no_error():
+    assert np.isnan(calibration_error(np.zeros(0), np.zeros(0, bool)))
+
+
+def drawn(several, factor, images=6000):
+    """Truth drawn from logits, and the probabilities of these logits times the factor."""
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 1.5, (images, 4))
+    if several:
+        return (random.random(logits.shape) < expit(logits)).astype(int), expit(factor * logits)
+    truth = np.eye(4, dtype=int)[(logits + random.gumbel(size=logits.shape)).argmax(axis=1)]
+    return truth, softmax(factor * logits, axis=1)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_temperature_finds_the_factor(several, factor):
+    truth, probabilities = drawn(several, factor)
+    temperature = fit_temperature(truth, probabilities.astype(np.float32), several)
+    assert temperature == pytest.approx(factor, rel=0.06)
+    restored = apply_temperature(probabilities, temperature, several)
+    np.testing.assert_allclose(restored, drawn(several, 1.0)[1], atol=0.03)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_temperature_never_worsens_the_likelihood(several, seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 3, 8)
+    truth = np.eye(3, dtype=int)[labels]
+    probabilities = random.dirichlet(np.full(3, 0.3), 8).astype(np.float32)
+
+    def loss(p):
+        if several:
+            return log_loss(truth.ravel(), p.ravel().astype(np.float64))
+        return -log_softmax(np.log(p.astype(np.float64) + 1e-38), axis=1)[np.arange(8), labels].mean()
+
+    tempered = apply_temperature(probabilities, fit_temperature(truth, probabilities, several), several)
+    assert loss(tempered) <= loss(probabilities) + 1e-6
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_all_right_leaves_the_temperature(several):
+    truth = np.eye(2, dtype=int)
+    assert fit_temperature(truth, np.array([[0.9, 0.1], [0.2, 0.8]]), several) == 1
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_all_wrong_and_sure_of_it_is_flattened(several):
+    truth = np.eye(2, dtype=int)
+    probabilities = np.array([[0, 1], [1, 0]], np.float32)
+    temperature = fit_temperature(truth, probabilities, several)
+    assert temperature == pytest.approx(20, rel=0.01)
+    assert 0.5 < apply_temperature(probabilities, temperature, several).max() < 1
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 2.0, 20.0])
+def test_extremes_stay_probabilities_in_order(several, temperature):
+    probabilities = np.array([[0, 0, 1], [1e-30, 0.4, 0.6], [0.2, 0.3, 0.5]], np.float32)
+    tempered = apply_temperature(probabilities, temperature, several)
+    assert tempered.dtype == np.float32
+    assert np.isfinite(tempered).all() and tempered.min() >= 0 and tempered.max() <= 1
+    assert (np.diff(tempered, axis=1) >= 0).all()
+    if not several:
+        np.testing.assert_allclose(tempered.sum(axis=1), 1, atol=1e-6)
+
+
+def test_temperature_by_hand():
+    np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 2.0, False), [[2 / 3, 1 / 3]], rtol=1e-6)
+    np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 0.5, True), [[16 / 17, 1 / 17]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_temperature_of_one_changes_nothing(several):
+    probabilities = np.array([[0, 1], [0.3, 0.7]], np.float32)
+    np.testing.assert_array_equal(apply_temperature(probabilities, 1.0, several), probabilities)
+
+
+def test_thresholds_by_hand():
+    truth = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]])
+    probabilities = np.array([[0.9, 0.2, 0.1, 0.6], [0.4, 0.1, 0.9, 0.2], [0.2, 0.3, 0.3, 0.9], [0.1, 0.0, 0.2, 0.1]])
+    # Apart between 0.2 and 0.4; between 0.1 and 0.2; no image has it; every image has it.
+    assert choose_thresholds(truth, probabilities) == pytest.approx([0.3, 0.15, 0.5, 0.5])
+
+
+def test_threshold_where_labels_mix():
+    # F1 from 0.8 on: 2/4, from 0.6: 2/5, from 0.4: 4/6, from 0.3: 6/7, from 0.1: 6/8.
+    truth, probability = np.array([[1], [0], [1], [1], [0]]), np.array([[0.8], [0.6], [0.4], [0.3], [0.1]])
+    assert choose_thresholds(truth, probability) == pytest.approx([0.2])
+
+
+def test_of_equal_thresholds_the_nearest_to_a_half():
+    # F1 from the highest score on: 2/3, and from the lowest on too: 4/6.
+    truth, probability = np.array([[1], [0], [0], [1]]), np.array([[0.9], [0.8], [0.7], [0.45]])
+    assert choose_thresholds(truth, probability) == pytest.approx([0.225])
+    truth, probability = np.array([[1], [0], [0], [1]]), np.array([[0.6], [0.4], [0.3], [0.02]])
+    assert choose_thresholds(truth, probability) == pytest.approx([0.5])
+
+
+def test_a_label_on_the_least_likely_image_too_has_a_threshold_above_none():
+    assert choose_thresholds(np.array([[1], [0], [1]]), np.array([[0.9], [0.5], [0.5]])) == pytest.approx([0.25])
+
+
+def test_no_other_threshold_is_better():
+    random = np.random.default_rng(1)
+    truth, scores = (random.random((40, 3)) < 0.3).astype(int), random.random((40, 3)).astype(np.float32)
+    for label, threshold in enumerate(choose_thresholds(truth, scores)):
+        chosen = f1_score(truth[:, label], scores[:, label] >= np.float64(threshold))
+        best = max(f1_score(truth[:, label], scores[:, label] >= t, zero_division=0) for t in np.linspace(0, 1, 501))
+        assert chosen >= best
