@@ -1,5 +1,6 @@
 """The classify-* commands: parse, call one library function, print."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,11 +15,15 @@ from segment.core.command import (
     Quiet,
     Resume,
     RuntimeOption,
+    attempt_each,
     entry_point,
     load_keras,
     load_network,
+    parse_bands,
     progress_bar,
+    require_all,
 )
+from segment.core.errors import InputError
 
 DataFolders = Annotated[
     list[Path], Argument(metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined.")
@@ -71,3 +76,70 @@ def evaluate(
 
     with progress_bar(quiet) as progress:
         progress.say(str(score(data, network, output, part=part, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
+def export(
+    model: Annotated[Path, Argument(help="Model folder that classify-train wrote.")],
+    int8: Annotated[list[Path], Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable.")] = [],  # noqa: B006 - typer reads it, nothing writes to it
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Writes a model in OpenVINO's form, several times faster without a GPU."""
+    from segment.core.model_folder import load_model_info
+
+    load_model_info(model)  # a wrong folder is told before Keras is waited for
+    load_keras()
+    from classify.exporting import export_model
+
+    with progress_bar(quiet) as progress:
+        progress.say(str(export_model(model, int8=int8 or None, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
+def predict(
+    images: Annotated[list[str], Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")],
+    model: ModelFolder,
+    top: Annotated[int, Option(min=1, help="Labels of each image.")] = 3,
+    json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
+    csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,
+    grid: Annotated[int | None, Option(min=8, metavar="N", help="Label scenes cell by cell of N x N pixels, as maps.")] = None,
+    output: Annotated[Path, Option(help="Folder for the maps of --grid.")] = Path(),
+    bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
+    nodata: Annotated[float | None, Option(help="With --grid: a value that means no data, besides what the file says.")] = None,
+    runtime: RuntimeOption = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Names what images show; with --grid, what each cell of a scene shows."""
+    from classify.grid import LABEL_MAP_ENDINGS, label_scene
+    from classify.listing import as_csv, as_json, as_table
+    from classify.predict import predict_images
+    from segment.core.raster import Source
+    from segment.core.sources import find_sources
+
+    if json and csv:
+        raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")
+    if grid is None and (nodata is not None or output != Path()):
+        raise InputError("--output and --nodata belong to --grid. Received no --grid. Leave them out, or add --grid.")
+    if grid is not None and (json or csv):
+        raise InputError("--json and --csv are for images. Received --grid, whose report is a file. Leave one of them out.")
+    sources, numbers = find_sources(images, LABEL_MAP_ENDINGS), parse_bands(bands)
+    network = load_network(model, runtime)
+    with progress_bar(quiet or json or csv) as progress:
+
+        def map_one(source: Source) -> None:
+            shown = partial(progress.advance, f"labelling {source.name}")
+            options = {"bands": numbers, "nodata": nodata, "overwrite": overwrite, "progress": shown}
+            progress.say(str(label_scene(source.path, network, output, grid=grid, **options)))
+
+        if grid is not None:
+            attempt_each("classify-predict", sources, map_one)
+            return
+        predictions = list(predict_images(sources, network, top=top, bands=numbers, progress=progress))
+    problems = [prediction.problem for prediction in predictions if prediction.problem]
+    if len(problems) < len(predictions) or json or csv:
+        print((as_json if json else as_csv if csv else as_table)(predictions))
+    require_all("classify-predict", problems, len(predictions))

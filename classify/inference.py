@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.calibration import apply_temperature
-from classify.dataset import ImageDataset
 from classify.images import centre_crop, prepare, read_image
 from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
@@ -16,10 +15,13 @@ from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.progress import Progress
 from segment.core.raster import Source
 
+if TYPE_CHECKING:
+    from classify.dataset import ImageDataset
+
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
-def predict_dataset(predict: Predict, dataset: ImageDataset, progress: Progress, workers: int = 1) -> NDArray[np.float32]:
+def predict_dataset(predict: Predict, dataset: "ImageDataset", progress: Progress, workers: int = 1) -> NDArray[np.float32]:
     """What a network answers on all images of a dataset, (images, classes), in their order.
 
     workers: threads from which `predict` is called.

@@ -1,6 +1,5 @@
 """The segment-* commands: parse, call one library function, print."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +16,13 @@ from segment.core.command import (
     Quiet,
     Resume,
     RuntimeOption,
+    attempt_each,
     entry_point,
     load_keras,
     load_network,
     parse_bands,
     progress_bar,
 )
-from segment.core.errors import InputError, Interrupted
 
 
 @entry_point
@@ -155,42 +154,35 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    from segment.core.raster import Source
     from segment.core.sources import find_sources
     from segment.predict import check_inputs, predict_scene
     from segment.scene_map import MAP_ENDINGS
 
     sources, numbers = find_sources(scenes, MAP_ENDINGS), parse_bands(bands)
     check_inputs(sources, model, output, truth=truth, bands=numbers)
-    network, failed = load_network(model, runtime), 0
+    network = load_network(model, runtime)
     with progress_bar(quiet) as progress:
-        for source in sources:
-            try:
-                result = predict_scene(
-                    source.path,
-                    network,
-                    output,
-                    truth=truth,
-                    overlap=overlap,
-                    tile=tile,
-                    bands=numbers,
-                    nodata=nodata,
-                    resample=resample,
-                    augment=augment,
-                    confidence=confidence,
-                    polygons=polygons,
-                    min_area=min_area,
-                    resume=resume,
-                    overwrite=overwrite,
-                    progress=partial(progress.advance, f"mapping {source.name}"),
-                )
-            except Interrupted:
-                raise
-            except InputError as error:
-                if len(sources) == 1:
-                    raise
-                failed += 1  # the others need not wait for it
-                print(f"segment-predict: {error}", file=sys.stderr)
-            else:
-                progress.say(repr(result))
-    if failed:
-        raise InputError(f"all {len(sources)} scenes must be mapped. Received {failed} that were not. See the lines above.")
+
+        def map_one(source: Source) -> None:
+            result = predict_scene(
+                source.path,
+                network,
+                output,
+                truth=truth,
+                overlap=overlap,
+                tile=tile,
+                bands=numbers,
+                nodata=nodata,
+                resample=resample,
+                augment=augment,
+                confidence=confidence,
+                polygons=polygons,
+                min_area=min_area,
+                resume=resume,
+                overwrite=overwrite,
+                progress=partial(progress.advance, f"mapping {source.name}"),
+            )
+            progress.say(repr(result))
+
+        attempt_each("segment-predict", sources, map_one)

@@ -19,6 +19,7 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
+    from segment.core.raster import Source
     from segment.core.runtime import Model
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -151,6 +152,32 @@ def load_keras() -> Any:
         os.close(saved)
         os.close(silence)
     return keras
+
+
+def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Source"], None]) -> None:
+    """Does the work for one source after the other; what goes wrong with one of several need not stop the others.
+
+    Raises InputError at the end, when it went wrong somewhere.
+    """
+    problems = []
+    for source in sources:
+        try:
+            work(source)
+        except Interrupted:
+            raise
+        except InputError as error:
+            problems.append(str(error))
+    require_all(command, problems, len(sources))
+
+
+def require_all(command: str, problems: Sequence[str], count: int) -> None:
+    """Raises InputError when there are problems: that of one input, or, after a line for each, how many of `count` had one."""
+    if problems and count == 1:
+        raise InputError(problems[0])
+    for problem in problems:
+        print(f"{command}: {problem}", file=sys.stderr)
+    if problems:
+        raise InputError(f"all {count} inputs must be of use. Received {len(problems)} that were not. See the lines above.")
 
 
 def load_network(folder: Path, runtime: Runtime) -> "Model":

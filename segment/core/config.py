@@ -64,7 +64,7 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
             content = {}
         if not isinstance(content, dict):
             received = type(content).__name__
-            raise InputError(f"{path}: a configuration holds `key: value` lines. Received {received}. See configs/segment.")
+            raise InputError(f"{path}: a configuration holds `key: value` lines. Received {received}. See the folder configs.")
         content = {key: value for key, value in content.items() if value is not None}  # parts with all lines commented out
     for override in overrides:
         _apply(content, override)

@@ -59,6 +59,24 @@ class KerasModel:
         return _describe(self)
 
 
+class _Slot:
+    """Room for one tile on its way through a compiled network. said: its answer (1, ...), once it is there."""
+
+    def __init__(self, compiled: Any):
+        self._request = compiled.create_infer_request()
+        self._seen: NDArray[Any] = self._request.get_input_tensor().data
+        self.said: NDArray[np.float32] = self._request.get_output_tensor().data
+
+    def ask(self, tile: NDArray[Any]) -> None:
+        self._seen[0] = tile
+        self._request.start_async()
+
+    def answer(self) -> NDArray[np.float32]:
+        self._request.wait()
+        found: NDArray[np.float32] = self.said[0]
+        return found
+
+
 class OpenVinoModel:
     """`openvino/model.xml` on the CPU: one tile at a time in each of several streams, compiled for the tiles' size.
 
@@ -76,35 +94,36 @@ class OpenVinoModel:
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MOST_STREAMS
         )
         self._compiled: dict[tuple[int, int], Any] = {}
-        self._lock, self._requests = threading.Lock(), threading.local()
+        self._lock, self._slots_kept = threading.Lock(), threading.local()
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        request, seen, said = self._request(pixels.shape[1], pixels.shape[2])
-        answers = np.empty((len(pixels), *said.shape[1:]), np.float32)
-        for tile, answer in zip(pixels, answers, strict=True):
-            seen[0] = tile
-            request.start_async()
-            request.wait()
-            answer[:] = said[0]
+        slots = self._slots(pixels.shape[1], pixels.shape[2], len(pixels))
+        answers = np.empty((len(pixels), *slots[0].said.shape[1:]), np.float32)
+        for index, tile in enumerate(pixels):
+            slot = slots[index % len(slots)]
+            if index >= len(slots):
+                answers[index - len(slots)] = slot.answer()
+            slot.ask(tile)
+        for index in range(max(len(pixels) - len(slots), 0), len(pixels)):
+            answers[index] = slots[index % len(slots)].answer()
         return answers
 
     def pace(self, tile: int) -> tuple[int, int]:
         return 1, self._streams
 
-    def _request(self, rows: int, columns: int) -> tuple[Any, NDArray[Any], NDArray[np.float32]]:
-        """This thread's own request for tiles of a size, and its input and output as arrays.
+    def _slots(self, rows: int, columns: int, count: int) -> list["_Slot"]:
+        """This thread's own slots for tiles of a size, one for each stream that `count` tiles can keep busy.
 
         One thread at a time, and never a new tensor later on: making tensors in several threads can lock up OpenVINO.
         """
-        kept = vars(self._requests).setdefault("by_size", {})
-        if (rows, columns) not in kept:
+        kept: list[_Slot] = vars(self._slots_kept).setdefault("by_size", {}).setdefault((rows, columns), [])
+        wanted = max(min(count, self._streams), 1)
+        if len(kept) < wanted:
             with self._lock:
                 if (rows, columns) not in self._compiled:
                     self._compiled[rows, columns] = self._compile(rows, columns)
-                request = self._compiled[rows, columns].create_infer_request()
-                kept[rows, columns] = (request, request.get_input_tensor().data, request.get_output_tensor().data)
-        found: tuple[Any, NDArray[Any], NDArray[np.float32]] = kept[rows, columns]
-        return found
+                kept += [_Slot(self._compiled[rows, columns]) for _ in range(wanted - len(kept))]
+        return kept[:wanted]
 
     def _compile(self, rows: int, columns: int) -> Any:
         network = self._network.clone()
@@ -121,7 +140,8 @@ class OpenVinoModel:
         except RuntimeError as error:
             problem = " ".join(str(error).split())[:200]
             raise InputError(f"{self._file}: must be a whole OpenVINO model. Received: {problem}. Export it again.") from error
-        received = (network.input().partial_shape[3], network.output().partial_shape[3])
+        seen, said = network.input().partial_shape, network.output().partial_shape
+        received = (seen[len(seen) - 1], said[len(said) - 1])
         _require_agreement(self._file, self.info, received)
         return network
 
