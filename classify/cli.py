@@ -131,9 +131,18 @@ def predict(
     with progress_bar(quiet or json or csv) as progress:
 
         def map_one(source: Source) -> None:
-            shown = partial(progress.advance, f"labelling {source.name}")
-            options = {"bands": numbers, "nodata": nodata, "overwrite": overwrite, "progress": shown}
-            progress.say(str(label_scene(source.path, network, output, grid=grid, **options)))
+            assert grid is not None
+            result = label_scene(
+                source.path,
+                network,
+                output,
+                grid=grid,
+                bands=numbers,
+                nodata=nodata,
+                overwrite=overwrite,
+                progress=partial(progress.advance, f"labelling {source.name}"),
+            )
+            progress.say(str(result))
 
         if grid is not None:
             attempt_each("classify-predict", sources, map_one)

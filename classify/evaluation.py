@@ -1,6 +1,5 @@
 """Scoring a model on labelled images."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,19 @@ from classify.config import DataSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import LabelledImage, find_images
 from classify.inference import label_info, predict_dataset, read_resized, tempered
-from classify.report import write_scores
+from classify.report import scores_page
 from classify.scores import Scores, score
 from classify.split import split_images
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
-from segment.core.output import refuse_existing, staged
+from segment.core.output import refuse_existing
 from segment.core.parts import PARTS
 from segment.core.progress import Progress, Silent
 from segment.core.raster import Source
+from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, load_model
 
-_FILES = ("report.json", "report.html")
 Chosen = Literal["all", "train", "val", "test"]
 """Which part of the data; parts are those of the folders, or drawn as the model's training drew them."""
 
@@ -77,7 +76,7 @@ def evaluate(
     if part not in get_args(Chosen):
         raise InputError(f"Parts are {', '.join(get_args(Chosen))}. Received {part!r}. Choose one of them.")
     if output is not None:
-        refuse_existing(Path(output), overwrite, _FILES)
+        refuse_existing(Path(output), overwrite, REPORT_FILES)
     model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info = model.info
     folders = [Path(folder) for folder in data]
@@ -88,10 +87,8 @@ def evaluate(
     evaluation = score_images(images, tempered(answers, info), info)
     if output is not None:
         names = ", ".join(folder.name for folder in folders)
-        with staged(Path(output), overwrite, _FILES) as folder:
-            folder.mkdir()
-            (folder / "report.json").write_text(json.dumps(evaluation.report, indent=2))
-            write_scores(folder / "report.html", f"{info.name} on {names}", evaluation, dataset, info.palette)
+        page = scores_page(f"{info.name} on {names}", evaluation, dataset, info.palette)
+        write_report_folder(Path(output), evaluation.report, page, overwrite)
     return evaluation
 
 

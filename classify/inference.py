@@ -75,12 +75,12 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
 def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
     """As `read_input`, before it is cropped."""
     labels = label_info(info)
-    pixels = read_image(source.path, source.bands or _bands(source, labels))
+    pixels = read_image(source.path, source.bands or scene_bands(source, labels))
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare(pixels, labels.resize)
 
 
-def _bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
+def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
     """The bands to read of a file: those of the training, if it has as many as the training images had."""
     if labels.read_bands is None:
         return None

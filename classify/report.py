@@ -1,7 +1,6 @@
 """What a training or an evaluation of scene labels shows: curves, scores per class, and the surest mistakes."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_reliability, plot_roc
@@ -22,11 +21,11 @@ def panels(several: bool) -> dict[str, Sequence[str]]:
     return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
 
 
-def write_scores(path: Path, title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> None:
+def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> Report:
     """The report of an evaluation."""
     report = Report(title)
     add_scores(report, "Scores", evaluation, dataset, palette)
-    report.write(path)
+    return report
 
 
 def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> None:

@@ -1,6 +1,5 @@
 """Scoring a model on a tile folder."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from numpy.typing import NDArray
 
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
-from segment.core.output import refuse_existing, staged
+from segment.core.output import refuse_existing
 from segment.core.progress import Progress, Silent
+from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, load_model
 from segment.dataset import TileDataset, TilePixels
-from segment.report import write_scores
+from segment.report import scores_page
 from segment.scores import Confusion
 from segment.tiles import Patch, find_pairs, find_palette, grid_patches
 
-_FILES = ("report.json", "report.html")
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
@@ -90,7 +89,7 @@ def evaluate(
     """
     tiles, progress = Path(tiles), progress or Silent()
     if output is not None:
-        refuse_existing(Path(output), overwrite, _FILES)
+        refuse_existing(Path(output), overwrite, REPORT_FILES)
     pairs = find_pairs(tiles)
     model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info, first = model.info, pairs[0].info
@@ -112,8 +111,6 @@ def evaluate(
             "Lay the masks' own classes.yaml beside them, with the model's class names."
         )
     if output is not None:
-        with staged(Path(output), overwrite, _FILES) as folder:
-            folder.mkdir()
-            (folder / "report.json").write_text(json.dumps(evaluation.report, indent=2))
-            write_scores(folder / "report.html", f"{info.name} on {tiles.name}", evaluation, dataset, model.predict, info.palette)
+        page = scores_page(f"{info.name} on {tiles.name}", evaluation, dataset, model.predict, info.palette)
+        write_report_folder(Path(output), evaluation.report, page, overwrite)
     return evaluation

@@ -1,7 +1,6 @@
 """What a training or an evaluation shows: curves, scores per class, and tiles beside their truth."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +23,11 @@ PANELS: dict[str, Sequence[str]] = {
 }
 
 
-def write_scores(
-    path: Path, title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
-) -> None:
+def scores_page(title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette) -> Report:
     """The report of an evaluation."""
     report = Report(title)
     add_scores(report, "Scores", evaluation, dataset, predict, palette)
-    report.write(path)
+    return report
 
 
 def add_scores(

@@ -1,8 +1,6 @@
 """A mapped scene: the files that were written, and what its report says."""
 
 import json
-import re
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster, Source
 from segment.scores import Confusion
@@ -167,7 +166,7 @@ class SceneTally:
         return report | {
             "notes": self._notes(),
             "megapixels_per_second": round(scene.width * scene.height / 1e6 / max(seconds, 1e-9), 4),
-            "peak_memory_mb": _peak_memory_mb(),
+            "peak_memory_mb": peak_memory_mb(),
         }
 
     def _notes(self) -> list[str]:
@@ -180,15 +179,3 @@ class SceneTally:
         if pixel and learned and not self._resampled and not 1 / _STRANGE_PIXELS <= pixel / learned <= _STRANGE_PIXELS:
             notes.append(f"Pixels are {pixel:.3g} m, the model learned from {learned:.3g} m: map it with --resample.")
         return notes
-
-
-def _peak_memory_mb() -> float | None:
-    status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage says there counts the process that started this one, too
-        return round(int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 2**10, 1)  # type: ignore[index]
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

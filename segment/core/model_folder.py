@@ -126,7 +126,7 @@ def load_model_info(folder: Path) -> ModelInfo:
     if not (folder / INFO_FILE).is_file() or not (folder / MODEL_FILE).is_file():
         raise InputError(
             f"{folder}: a model folder holds {MODEL_FILE} and {INFO_FILE}. Received neither or one. "
-            "Give the folder that segment-train wrote."
+            "Give the folder that training wrote."
         )
     try:
         return ModelInfo.model_validate(yaml.safe_load((folder / INFO_FILE).read_text()))

@@ -22,6 +22,7 @@ logging.getLogger("rasterio").addHandler(logging.NullHandler())
 _OPENING = threading.Lock()
 _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not whatever lay in memory
     "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
 }
 

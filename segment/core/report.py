@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,17 @@ def format_number(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+REPORT_FILES = REPORT_FILE, PAGE_FILE = "report.json", "report.html"
+
+
+def write_report_folder(output: Path, figures: Mapping[str, Any], page: Report, overwrite: bool) -> None:
+    """Writes a folder of report.json and report.html, whole or not at all."""
+    with staged(output, overwrite, REPORT_FILES) as folder:
+        folder.mkdir()
+        (folder / REPORT_FILE).write_text(json.dumps(figures, indent=2))
+        page.write(folder / PAGE_FILE)
 
 
 def training_report(

@@ -12,10 +12,10 @@ from segment.core.config import Settings, dump_settings, flatten, load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER
 from segment.core.output import refuse_existing, staged
-from segment.core.report import Report, plot_history
+from segment.core.report import PAGE_FILE, REPORT_FILE, Report, plot_history
 from segment.core.training import CHECKPOINT, HISTORY, Row
 
-CONFIG_FILE, CURVES_FILE, REPORT_FILE, PAGE_FILE = "config.yaml", "curves.png", "report.json", "report.html"
+CONFIG_FILE, CURVES_FILE = "config.yaml", "curves.png"
 _RUN_FILES = (
     CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
     MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE,

@@ -165,9 +165,10 @@ def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino
     """
     if runtime not in get_args(Runtime):
         raise InputError(f"Runtimes are {', '.join(get_args(Runtime))}. Received {runtime!r}. Choose one of them.")
-    exported = load_model_info(folder).openvino is not None
+    info = load_model_info(folder)
+    exported = info.openvino is not None
     if runtime == "openvino" and not exported:
-        raise InputError(f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it: segment-export {folder}")
+        raise InputError(f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it: {info.task}-export {folder}")
     if runtime == "auto":
         return "openvino" if exported and not (_may_have_gpu() and has_gpu()) else "keras"
     return runtime

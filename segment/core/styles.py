@@ -26,7 +26,7 @@ VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"""
 _INSERT_STYLE = """
 INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, styleSLD,
                           useAsDefault, description, owner)
-SELECT '', '', table_name, column_name, 'land cover', ?, '', 1, 'land cover', ''
+SELECT '', '', table_name, column_name, replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
 FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 

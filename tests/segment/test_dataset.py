@@ -138,12 +138,3 @@ def test_nothing_asked_nothing_changed():
 def test_hue_needs_rgb():
     with pytest.raises(InputError, match="augment.hue"):
         augmentation(AugmentSettings(hue=10), statistics(4), 0)
-
-
-def test_pixels_kept_in_memory_are_bounded(tile_folder, palette):
-    pairs = find_pairs(tile_folder(groups=3, count=4, size=256))
-    pixels = TilePixels(palette, "ignore", megabytes=1)
-    for pair in pairs * 2:
-        pixels.load(pair)
-        assert sum(i.nbytes + m.nbytes for i, m in pixels._kept.values()) == pixels._size <= 2**20
-    assert len(pixels._kept) == 4

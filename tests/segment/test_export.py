@@ -239,7 +239,7 @@ def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path
     (other / "classes.yaml").write_text("- {name: lava, color: '#FF0000'}")
     (tmp_path / "model.onnx").write_text("mine")
     cases: list[tuple[list[object], list[str]]] = [
-        ([tmp_path], ["model.keras", "segment-train"]),
+        ([tmp_path], ["model.keras", "training wrote"]),
         ([small, "--format", "onnx", "--int8", tiles], ["--int8", "openvino"]),
         ([small, "--output", tmp_path / "x"], ["--output", "onnx"]),
         ([small, "--format", "tflite"], ["tflite"]),

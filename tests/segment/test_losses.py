@@ -6,8 +6,6 @@ import pytest
 from keras import ops
 
 from segment.config import LossSettings
-from segment.core.class_weights import resolve_class_weights
-from segment.core.errors import InputError
 from segment.core.palette import IGNORED
 from segment.losses import build_loss
 
@@ -92,13 +90,3 @@ def test_perfect_probabilities_cost_nothing():
     p = np.eye(2, dtype=np.float32)[truth]
     for name in ("focal+dice", "cross_entropy", "focal", "dice", "jaccard"):
         assert float(build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p))) == pytest.approx(0, abs=1e-6)
-
-
-def test_class_weights():
-    names, pixels = ["a", "b", "c"], np.array([10, 30, 0])
-    assert resolve_class_weights("none", names, pixels) == [1, 1, 1]
-    balanced = resolve_class_weights("balanced", names, pixels)
-    assert balanced == pytest.approx([2.0, 2 / 3, 1.0])
-    assert resolve_class_weights({"b": 3}, names, pixels) == [1, 3, 1]
-    with pytest.raises(InputError, match="'d'"):
-        resolve_class_weights({"d": 3}, names, pixels)

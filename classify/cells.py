@@ -1,0 +1,101 @@
+"""A scene as cells, and as batches of what a network sees of them: read forward only, by rows of cells."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.images import centre_crop, prepare
+from classify.inference import label_info
+from segment.core.model_folder import ModelInfo
+from segment.core.raster import Raster, Source
+
+SMALLEST = 8
+"""Edge of the smallest cells, pixels."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Square cells of `edge` pixels over a scene of height x width pixels, from its upper left corner on, in reading order.
+
+    The last row and column of cells end where the scene does. Their windows, which are what the network looks at, are
+    shifted inward, so that they have as many pixels as others; in a scene that is smaller than a cell, all there are.
+    """
+
+    height: int
+    width: int
+    edge: int
+
+    @property
+    def rows(self) -> int:
+        return -(-self.height // self.edge)
+
+    @property
+    def columns(self) -> int:
+        return -(-self.width // self.edge)
+
+    def window(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """Top, bottom, left and right of what the network looks at."""
+        (top, bottom), (left, right) = self._shifted(row, self.height), self._shifted(column, self.width)
+        return top, bottom, left, right
+
+    def _shifted(self, index: int, length: int) -> tuple[int, int]:
+        start = max(min(index * self.edge, length - self.edge), 0)
+        return start, min(start + self.edge, length)
+
+    def borders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Scene rows (rows + 1,) and columns (columns + 1,) between which the cells lie, the scene's own borders included."""
+        rows, columns = np.arange(self.rows + 1) * self.edge, np.arange(self.columns + 1) * self.edge
+        return rows.clip(max=self.height), columns.clip(max=self.width)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows to label together. pixels: (batch, tile, tile, bands); cells: numbers of the first of them, what follows
+    repeats the last window so that the network sees one shape.
+    """
+
+    pixels: NDArray[Any]
+    cells: list[int]
+
+
+def read_batches(source: Source, cells: Cells, info: ModelInfo, size: int) -> Generator[Batch, None, None]:
+    """Batches of exactly `size` windows, without those of cells that are nodata."""
+    windows: list[NDArray[Any]] = []
+    numbers: list[int] = []
+
+    def batch() -> Batch:
+        return Batch(np.stack(windows + windows[-1:] * (size - len(windows))), numbers)
+
+    with source.open() as raster:
+        for row, (strip, valid) in enumerate(_strips(raster, cells)):
+            for column in np.flatnonzero(valid).tolist():
+                _, _, left, right = cells.window(row, column)
+                windows.append(_seen(strip[:, left:right], cells.edge, info))
+                numbers.append(row * cells.columns + column)
+                if len(numbers) == size:
+                    yield batch()
+                    windows, numbers = [], []
+    if numbers:
+        yield batch()
+
+
+def _strips(raster: Raster, cells: Cells) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """For each row of cells the scene rows of its windows (rows, width, bands), and which cells are not nodata (columns,)."""
+    rows, columns = cells.borders()
+    pixels = np.empty((0, raster.width, len(raster.bands)), raster.dtype)
+    for top, bottom in zip(rows[:-1].tolist(), rows[1:].tolist(), strict=True):
+        read, valid = raster.read(top, height=bottom - top)
+        # windows of the last row begin in what was read before
+        pixels = read if top == 0 or len(read) == cells.edge else np.concatenate([pixels[len(read) :], read])
+        counts = np.add.reduceat(valid.sum(axis=0), columns[:-1])
+        yield pixels, 2 * counts >= len(valid) * np.diff(columns)
+
+
+def _seen(window: NDArray[Any], edge: int, info: ModelInfo) -> NDArray[Any]:
+    """A window as the network sees it, (tile, tile, bands): all of it, unless the scene is smaller than a cell."""
+    whole = window.shape[:2] == (edge, edge)
+    seen = prepare(window, info.tile) if whole else centre_crop(prepare(window, label_info(info).resize), info.tile)
+    return np.ascontiguousarray(seen)  # a view would keep the strip in memory

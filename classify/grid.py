@@ -1,0 +1,166 @@
+"""label_scene(): a scene labelled cell by cell, as a coarse class raster and as polygons."""
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.cells import SMALLEST, Batch, Cells, read_batches
+from classify.inference import given_labels, label_info, require_input, scene_bands, tempered
+from classify.label_map import CellLabels, describe
+from classify.label_map import LabelMap as LabelMap
+from segment.core.ahead import compute_ahead
+from segment.core.choices import Runtime
+from segment.core.class_raster import write_class_raster
+from segment.core.errors import InputError
+from segment.core.geopackage import write_geopackage
+from segment.core.model_folder import ModelInfo, load_model_info
+from segment.core.output import finish_moving, staged_files, writable
+from segment.core.palette import IGNORED
+from segment.core.raster import Raster, Source
+from segment.core.runtime import Model, load_model
+
+LABEL_MAP_ENDINGS = ("_labels.tif",)
+"""What follows a scene's name in the names of its rasters."""
+_LAYER = "labels"
+
+
+@dataclass
+class _CellRaster:
+    """The grid of which each cell is a pixel."""
+
+    width: int
+    height: int
+    crs: Any
+    transform: Any
+
+
+def label_scene(
+    scene: Path | str,
+    model: Path | str | Model,
+    output: Path | str = Path("."),
+    *,
+    grid: int,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    runtime: Runtime = "auto",
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> LabelMap:
+    """Labels a scene cell by cell; writes a raster of cells, polygons and a report into `output`, all or none.
+
+    scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
+    grid: edge of a cell in pixels of the scene, 8 or more. A cell is resized to what the network sees; see `Cells` for those
+    at the right and lower edge. A scene that is smaller than a cell is treated like any other image.
+    bands: band numbers from 1 in the model's order, by default those it reads. nodata: a value that means "no data" in all
+    bands, beside what the file declares. runtime: what computes, where `model` is a folder.
+    progress: told of cells dealt with and cells in all.
+
+    SCENE_labels.tif is a class raster with a pixel for each cell, whose last row and column may reach beyond the scene.
+    SCENE_labels.gpkg holds a square for each cell with a label, cut at the scene's edge. With several labels the likeliest that reaches its threshold is the cell's class. Cells in which
+    fewer than half of the pixels are valid, or no label reaches its threshold, are nodata (255).
+
+    Memory: two strips of `grid` scene rows, and about half a kilobyte for each cell. The scene is read forward only.
+
+    Raises InputError when grid, scene and model do not fit each other, when a file cannot be read or written to its end, and
+    when an output exists already.
+    """
+    if grid < SMALLEST:
+        raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
+    info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
+    source = Source.of(scene, bands, nodata)
+    source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
+    planned, folder = LabelMap.planned(source, Path(output)), Path(output)
+    _check_outputs(planned, source)
+    finish_moving(folder, planned.names)
+    with ExitStack() as stack:
+        raster = stack.enter_context(source.open())
+        _check_scene(raster, source, info)
+        stage = stack.enter_context(staged_files(folder, planned.names, overwrite))
+        # the network comes last: nobody should wait for it to hear that a file is missing
+        network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+        files, cells = LabelMap.planned(source, stage.new), Cells(raster.height, raster.width, grid)
+        started = time.monotonic()
+        labels = _label(source, cells, network, progress)
+        _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
+        _write_polygons(files.polygons, labels, cells, raster, info)
+        report = {"scene": source.name} | describe(labels, cells, raster, info, time.monotonic() - started)
+        report["runtime"] = network.runtime
+        with writable(files.report_file):
+            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+    return replace(planned, report=report)
+
+
+def _check_outputs(planned: LabelMap, source: Source) -> None:
+    for name in planned.names:
+        file = planned.labels.with_name(name)
+        if isinstance(source.path, Path) and source.path.exists() and file.exists() and file.samefile(source.path):
+            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
+
+
+def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
+    """Raises InputError when the scene's bands or pixels are not what the model takes."""
+    if source.bands is None and raster.info.colors == ("palette",):
+        raise InputError(f"{raster.path}: scenes have colours. Received a palette. Expand it: gdal_translate -expand rgb IN OUT")
+    require_input(raster.path, len(raster.bands), raster.dtype.name, info)
+
+
+def _label(source: Source, cells: Cells, network: Model, progress: Callable[[int, int], None] | None) -> CellLabels:
+    info, count = network.info, cells.rows * cells.columns
+    names, several = info.palette.names, label_info(info).several
+    found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
+    size, workers = network.pace(info.tile)
+
+    def compute(batch: Batch) -> NDArray[np.float32]:
+        return tempered(network.predict(batch.pixels)[: len(batch.cells)], info)
+
+    with closing(compute_ahead(read_batches(source, cells, info, size), compute, workers)) as answers:
+        for batch, probabilities in answers:
+            given = given_labels(probabilities, info)
+            for cell, row, labels in zip(batch.cells, probabilities, given, strict=True):
+                if labels:
+                    index = names.index(labels[0])
+                    found.indices[cell], found.probabilities[cell] = index, row[index]
+                    if several:
+                        found.given[cell] = ";".join(labels)
+            if progress:
+                progress(batch.cells[-1] + 1, count)
+    if progress:
+        progress(count, count)
+    return found
+
+
+def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
+    """rows: where to put what the raster is made from."""
+    transform, content = raster.transform, info.palette.values()[labels.indices].tobytes()
+    if raster.crs is not None or not transform.is_identity:
+        transform = transform @ type(transform).scale(cells.edge)
+    coarse = _CellRaster(cells.columns, cells.rows, raster.crs, transform)
+    with writable(rows):
+        rows.write_bytes(content)
+    write_class_raster(rows, zlib.crc32(content), path, coarse, info.palette, labels.count(len(info.palette)), "scene label")
+
+
+def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
+    import shapely
+
+    (numbers,) = np.nonzero(labels.labelled)
+    (row, column), (rows, columns) = np.divmod(numbers, cells.columns), cells.borders()
+    squares = shapely.box(columns[column], rows[row], columns[column + 1], rows[row + 1])
+    indices, classes = labels.indices[numbers], info.palette.classes
+    fields: dict[str, NDArray[Any]] = {
+        "class": np.array([c.name for c in classes], object)[indices],
+        "value": info.palette.values()[indices].astype(np.int32),
+        "color": np.array([c.color for c in classes], object)[indices],
+        "probability": labels.probabilities[numbers],
+    }
+    if label_info(info).several:
+        fields["labels"] = labels.given[numbers]
+    write_geopackage(squares, fields, raster, info.palette, path, _LAYER)

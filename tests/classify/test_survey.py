@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classify.config import DataSettings
+from classify.images import LabelledImage
+from classify.survey import ground_sampling_distance, survey
+from segment.core.errors import InputError
+
+from ..conftest import write_raster
+from .conftest import picture
+
+
+def image(path: Path) -> LabelledImage:
+    return LabelledImage(path, (0,), None, "a")
+
+
+def write(folder: Path, name: str, seed: int, **options) -> LabelledImage:
+    return image(write_raster(folder / name, picture(0, seed, **options)))
+
+
+def parts(train=(), val=(), test=()) -> dict:
+    return {"train": list(train), "val": list(val), "test": list(test)}
+
+
+def truncated(path: Path) -> LabelledImage:
+    write_raster(path, picture(0, 99))
+    path.write_bytes(path.read_bytes()[:1500])
+    return image(path)
+
+
+def test_statistics_are_of_the_training_images_alone(tmp_path):
+    values = {"a": 10, "b": 20, "c": 200, "d": 250}
+    a, b, c, d = (image(write_raster(tmp_path / f"{n}.png", np.full((20, 30, 3), v, np.uint8))) for n, v in values.items())
+    told = []
+    found = survey(parts([a, b], [c], [d]), DataSettings(), lambda *step: told.append(step))
+    statistics = found.statistics
+    np.testing.assert_allclose([statistics.mean, statistics.deviation], [[15] * 3, [5] * 3])
+    assert (statistics.count, statistics.dtype, statistics.bands) == (1200, "uint8", 3)
+    assert found.parts == parts([a, b], [c], [d]) and found.unreadable == {}
+    assert (found.bands.numbers, found.bands.file_bands, found.bands.rgb) == (None, 3, (0, 1, 2))
+    assert told == [(done, 4) for done in (1, 2, 3, 4)]
+
+
+def test_images_may_differ_in_size(tmp_path):
+    images = [write(tmp_path, f"{size}.png", size, size=size) for size in (20, 33, 64)]
+    assert survey(parts(images), DataSettings()).statistics.count == 20**2 + 33**2 + 64**2
+
+
+@pytest.mark.parametrize("broken", ["truncated", "empty", "text"])
+def test_an_image_that_cannot_be_read_is_refused_or_left_out(tmp_path, broken):
+    good = [write(tmp_path, f"{seed}.png", seed) for seed in range(4)]
+    bad = truncated(tmp_path / "bad.png")
+    if broken != "truncated":
+        bad.path.write_bytes(b"" if broken == "empty" else b"no image at all")
+    with pytest.raises(InputError) as error:
+        survey(parts([bad, *good]), DataSettings())
+    words = ["bad.png", "read to its end", "Get a whole copy", "--set data.unreadable=skip"]
+    assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(error.value)
+    found = survey(parts([bad, *good]), DataSettings(unreadable="skip"))
+    assert found.parts["train"] == good
+    assert list(found.unreadable) == [bad.path] and "bad.png" in found.unreadable[bad.path]
+    assert found.statistics.count == survey(parts(good), DataSettings()).statistics.count
+
+
+def test_how_many_more_cannot_be_read_is_told(tmp_path):
+    bad = [truncated(tmp_path / f"bad{number}.png") for number in range(3)]
+    good = write(tmp_path, "a.png", 0)
+    with pytest.raises(InputError, match=r"bad0\.png.* So it is with 2 more\."):
+        survey(parts([good, *bad]), DataSettings())
+
+
+def test_nothing_left_to_train_on(tmp_path):
+    bad = truncated(tmp_path / "bad.png")
+    with pytest.raises(InputError, match=r"images to train on\. Received 1 that cannot be used.*bad\.png"):
+        survey(parts([bad], [write(tmp_path, "a.png", 0)]), DataSettings(unreadable="skip"))
+
+
+OTHERS = {
+    "4 of uint8": {"bands": 4, "photometric": "MINISBLACK"},
+    "1 of uint8": {"bands": 1},
+    "3 of uint16": {"dtype": "uint16"},
+}
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+@pytest.mark.parametrize("received", OTHERS)
+def test_an_image_of_another_kind_than_most_is_refused_or_left_out(tmp_path, received, part):
+    good = [write(tmp_path, f"{seed}.tif", seed) for seed in range(4)]
+    options = dict(OTHERS[received])
+    profile = {"photometric": options.pop("photometric")} if "photometric" in options else {}
+    other = image(write_raster(tmp_path / "other.tif", picture(0, 9, **options), **profile))
+    images = {"train": [other, *good]} if part == "train" else {"train": good, "val": [other]}
+    with pytest.raises(InputError) as error:
+        survey(parts(**images), DataSettings())
+    words = ["other.tif", f"Received {received}", "0.tif, have 3 of uint8", "data.bands", "data.unreadable=skip"]
+    assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(error.value)
+    found = survey(parts(**images), DataSettings(unreadable="skip"))
+    assert found.parts == parts(good) and list(found.unreadable) == [other.path]
+    assert (found.statistics.bands, found.statistics.dtype, found.bands.file_bands) == (3, "uint8", 3)
+
+
+def test_named_bands_that_all_have_make_images_alike(tmp_path):
+    good = [write(tmp_path, f"{seed}.tif", seed) for seed in range(3)]
+    other = image(write_raster(tmp_path / "other.tif", picture(0, 9, bands=4), photometric="MINISBLACK"))
+    found = survey(parts([*good, other]), DataSettings(bands=[1, 2, 3]))
+    assert len(found.parts["train"]) == 4 and found.statistics.bands == 3
+
+
+def test_alpha_is_no_band(tmp_path):
+    images = [write(tmp_path, "a.png", 0), write(tmp_path, "b.png", 1, bands=4)]
+    assert survey(parts(images), DataSettings()).statistics.bands == 3
+
+
+def test_bands_are_chosen_by_name_and_rgb_is_found_among_them(tmp_path):
+    images = [write(tmp_path, f"{seed}.tif", seed, bands=13, dtype="uint16") for seed in range(2)]
+    found = survey(parts(images), DataSettings(leave_out=["B10", "B01"]))
+    assert found.bands.numbers == (2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13)
+    assert (found.bands.file_bands, found.bands.rgb, found.statistics.bands) == (13, (2, 1, 0), 11)
+    swapped = survey(parts(images), DataSettings(bands=["B04", "B03", "B02"]))
+    assert (swapped.bands.numbers, swapped.bands.rgb) == ((4, 3, 2), (0, 1, 2))
+    pixels = np.concatenate([picture(0, seed, bands=13, dtype="uint16").reshape(-1, 13) for seed in range(2)])
+    np.testing.assert_allclose(swapped.statistics.mean, pixels.mean(axis=0)[[3, 2, 1]])
+    with pytest.raises(InputError, match=r"data\.bands holds bands of the images\. Received 'B99'.*B01.*B8A"):
+        survey(parts(images), DataSettings(bands=["B99"]))
+
+
+def test_training_images_that_are_scored_too_are_found(tmp_path):
+    a, b, c = (write(tmp_path, f"{name}.png", seed, size=64) for seed, name in enumerate("abc"))
+    again = write(tmp_path, "a-again.png", 0, size=64)
+    smooth = np.kron(picture(0, 5, size=8), np.ones((8, 8, 1))).astype(np.uint8)
+    near = [image(write_raster(tmp_path / f"{n}.png", p)) for n, p in (("s", smooth), ("brighter", smooth + np.uint8(9)))]
+    found = survey(parts([a, b, near[0]], [again], [c, near[1]]), DataSettings())
+    assert [(t.trained, t.scored, t.part, t.exact) for t in found.twins] == [
+        (a, again, "val", True),
+        (near[0], near[1], "test", False),
+    ]
+    assert str(found.twins[0]) == f"{a.path} (train) is the same as {again.path} (val)"
+    assert str(found.twins[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
+
+
+def test_ground_sampling_distance(tmp_path):
+    assert ground_sampling_distance([write(tmp_path, "a.png", 0)]) is None
+    images = [write(tmp_path, f"{seed}.tif", seed) for seed in range(3)]
+    assert ground_sampling_distance([*images, write(tmp_path, "b.png", 1)]) == pytest.approx(0.3, rel=1e-3)
