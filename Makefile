@@ -9,7 +9,7 @@ demo: .venv/.installed
 	@.venv/bin/python examples/demo.py
 
 test: .venv/.installed
-	@.venv/bin/python -m pytest -q
+	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: .venv/.installed
 	@.venv/bin/ruff check .

@@ -117,8 +117,9 @@ def predict(
     from classify.grid import LABEL_MAP_ENDINGS, label_scene
     from classify.listing import as_csv, as_json, as_table
     from classify.predict import predict_images
+    from segment.core.model_folder import load_model_info
     from segment.core.raster import Source
-    from segment.core.sources import find_sources
+    from segment.core.sources import find_sources, require_own_names
 
     if json and csv:
         raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")
@@ -127,6 +128,9 @@ def predict(
     if grid is not None and (json or csv):
         raise InputError("--json and --csv are for images. Received --grid, whose report is a file. Leave one of them out.")
     sources, numbers = find_sources(images, LABEL_MAP_ENDINGS), parse_bands(bands)
+    load_model_info(model).require_task("classify")
+    if grid is not None:
+        require_own_names(sources)
     network = load_network(model, runtime)
     with progress_bar(quiet or json or csv) as progress:
 

@@ -64,8 +64,9 @@ def label_scene(
     progress: told of cells dealt with and cells in all.
 
     SCENE_labels.tif is a class raster with a pixel for each cell, whose last row and column may reach beyond the scene.
-    SCENE_labels.gpkg holds a square for each cell with a label, cut at the scene's edge. With several labels the likeliest that reaches its threshold is the cell's class. Cells in which
-    fewer than half of the pixels are valid, or no label reaches its threshold, are nodata (255).
+    SCENE_labels.gpkg holds a square for each cell with a label, cut at the scene's edge. With several
+    labels the likeliest that reaches its threshold is the cell's class. Cells in which fewer than half of the pixels are
+    valid, or no label reaches its threshold, are nodata (255).
 
     Memory: two strips of `grid` scene rows, and about half a kilobyte for each cell. The scene is read forward only.
 

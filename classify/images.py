@@ -213,7 +213,7 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
                     colors[index] = color[:3]
             pixels = colors[pixels[..., 0]]
             pixels[~valid] = 0
-        return pixels
+        return np.ascontiguousarray(pixels)
 
 
 def prepare(pixels: NDArray[Any], resize: int) -> NDArray[Any]:

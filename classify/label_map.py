@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.cells import SMALLEST, Cells
-from classify.inference import label_info
 from segment.core.class_raster import companions
 from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
@@ -123,8 +122,7 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
     if raster.has_only_control_points:
         notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and label that.")
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
-    # what the model knows is the size of pixels in its training files; where they were resized, it saw others
-    if pixel and learned and not label_info(info).resize:
+    if pixel and learned:
         seen, grid = pixel * cells.edge / info.tile, max(round(learned / pixel * info.tile), SMALLEST)
         if not 1 / _STRANGE_PIXELS <= seen / learned <= _STRANGE_PIXELS:
             notes.append(f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it with --grid {grid}.")

@@ -33,7 +33,7 @@ class Prediction:
     problem: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.image}  {self.problem or describe(self.labels)}"
+        return self.problem or f"{self.image}  {describe(self.labels)}"
 
 
 def describe(labels: Sequence[tuple[str, float]]) -> str:

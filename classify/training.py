@@ -160,7 +160,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
         range=(float(low.min()), float(high.max())),
         tile=config.data.size,
         multiple=1,
-        ground_sampling_distance=ground_sampling_distance(data.parts["train"]),
+        ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),
         labels=LabelInfo(
             resize=config.data.resize,
             several=data.several,

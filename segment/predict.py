@@ -23,6 +23,7 @@ from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import finish_moving, staged_files, writable
 from segment.core.raster import Raster, Source
 from segment.core.runtime import Model, load_model
+from segment.core.sources import require_own_names
 from segment.inference import Progress
 from segment.maps import (
     CLASSES,
@@ -229,9 +230,7 @@ def check_inputs(
     info.require_task("segment")
     if truth is not None and len(scenes) > 1:
         raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
-    for stem, count in Counter(source.stem for source in scenes).items():
-        if count > 1:
-            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")
+    require_own_names(scenes)
     for source in scenes:
         check_outputs(SceneMap.planned(source, output, True, True), scenes, truth)
         with replace(source, bands=None if bands is None else tuple(bands)).open() as raster:

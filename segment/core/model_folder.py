@@ -63,7 +63,7 @@ class ModelInfo(Settings):
     dtype, range: of the pixels it was trained on, as in the files; normalisation is part of the network.
     tile: edge in pixels it was trained at; other edges must be multiples of `multiple`, or are not
     possible at all where `fixed_tile` says so.
-    ground_sampling_distance: metres per pixel of the training images, None when they did not say.
+    ground_sampling_distance: metres per pixel of the training images as the network saw them, None when they did not say.
     """
 
     task: Literal["segment", "classify"]

@@ -26,6 +26,9 @@ th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
 """
 
 
+_NUMBERED = 20  # classes of a confusion matrix whose shares are written out
+
+
 class Report:
     """A page that is put together from top to bottom."""
 
@@ -122,15 +125,17 @@ def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Seque
 
 
 def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> "Figure":
-    """A confusion matrix (classes, classes), rows truth, as shares of each row."""
+    """A confusion matrix (classes, classes), rows truth, as shares of each row; many classes are told by colour alone."""
     from matplotlib.figure import Figure
 
+    few = len(names) <= _NUMBERED
+
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    size = 2.2 + 0.65 * len(names)
+    size = 2.2 + (0.65 if few else 0.28) * len(names)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*shares.shape):
+    for row, column in np.ndindex(*shares.shape) if few else ():
         shade = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=shade, fontsize=9)
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", parse_math=False)

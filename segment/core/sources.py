@@ -1,6 +1,7 @@
 """Rasters behind what a user names."""
 
 import glob
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,3 +36,10 @@ def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Sour
             raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
         found += chosen
     return list(dict.fromkeys(found))
+
+
+def require_own_names(sources: Sequence[Source]) -> None:
+    """Raises InputError when outputs that are named after two of the sources would be the same."""
+    for stem, count in Counter(source.stem for source in sources).items():
+        if count > 1:
+            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")

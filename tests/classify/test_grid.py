@@ -328,15 +328,14 @@ def test_other_types_of_pixels_are_labelled_as_they_are(tmp_path: Path) -> None:
 def test_notes_tell_of_pixels_the_model_never_saw(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", scene_of_cells(64, 64)[0])  # pixels of 30 cm
     cases = [
-        (0.3, 0, 16, None),
-        (0.3, 0, 20, None),
-        (0.3, 0, 32, "pixels of 0.6 m, it learned from 0.3 m: label it with --grid 16"),
-        (1.2, 0, 16, "pixels of 0.3 m, it learned from 1.2 m: label it with --grid 64"),
-        (1.2, 64, 16, None),  # of which size it saw them is not known
-        (None, 0, 64, None),
+        (0.3, 16, None),
+        (0.3, 20, None),
+        (0.3, 32, "pixels of 0.6 m, it learned from 0.3 m: label it with --grid 16"),
+        (1.2, 16, "pixels of 0.3 m, it learned from 1.2 m: label it with --grid 64"),
+        (None, 64, None),
     ]
-    for learned, resize, grid, expected in cases:
-        model = FakeLabeller(ground_sampling_distance=learned, labels={"resize": resize})
+    for learned, grid, expected in cases:
+        model = FakeLabeller(ground_sampling_distance=learned)
         notes = label_scene(scene, model, tmp_path, grid=grid, overwrite=True).report["notes"]
         assert len(notes) == (expected is not None), notes
         assert expected is None or expected in notes[0]
