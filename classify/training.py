@@ -23,11 +23,11 @@ from classify.scores import score
 from classify.survey import ground_sampling_distance
 from classify.training_data import TrainingData
 from segment.core.augment import value_range
-from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model, save_model_folder
+from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
-from segment.core.report import training_report
-from segment.core.run_folder import Run, check_run, run_folder, write_run_report
+from segment.core.report import Report
+from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.core.training import Phase, Row, describe_network, dtype_policy, fit, keep_float32, wanted_precision
 
 
@@ -55,6 +55,7 @@ def train(
     check_unfreeze(config.model, config.training)
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config, progress)
+    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, found)
     progress.say(describe_network(built.network))
@@ -92,17 +93,13 @@ def _train(
         return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
 
     kept = keep_float32(network, settings, lambda: _build(config, data).network)
-
-    def save_best(row: Row) -> None:
-        save_model_folder(output, kept(), info.model_copy(update={"scores": {"validation": row}}))
-
     history = fit(
         network,
         training,
         loss=loss,
         validate=validate,
         monitor=f"val_{_monitored(data)}",
-        save_best=save_best,
+        save_best=keep_best(output, info, kept),
         settings=settings,
         folder=output,
         progress=progress,
@@ -191,39 +188,35 @@ def _finish(
     answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
     calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.palette)), info)
     results = {part: score_images(scored[part].images, tempered(p, calibrated), calibrated) for part, p in answers.items()}
-    run = Run(output, history, results["val"], results.get("test"))
-    scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
-    save_model_folder(output, best, calibrated.model_copy(update={"scores": scores}))
     assert calibrated.labels is not None
-    figures = {
-        "part": "validation",
-        **run.validation.report,
-        "test": run.test.report if run.test else None,
-        "temperature": calibrated.labels.temperature,
-        "calibration_error_before_temperature": before,
-        "unreadable": {str(path): problem for path, problem in data.survey.unreadable.items()},
-        "duplicates": [str(twin) for twin in data.survey.twins],
-    }
-    training, drawn = info.training, panels(data.several)
-    best_row = max(history, key=lambda row: row[f"val_{_monitored(data)}"])
-    facts = [
-        ("Data", ", ".join(training["data"])),
-        ("Training images", training["images"]["train"]),
-        ("Classes", ", ".join(data.palette.names)),
-        ("Epochs", len(history)),
-        ("Best epoch", int(best_row["epoch"])),
-        ("Temperature", calibrated.labels.temperature),
-        ("Calibration error before", before),
-        ("Left out as unreadable", len(data.survey.unreadable)),
-        ("Training images that validation or test hold too", len(data.survey.twins)),
-        ("Backend", training["backend"]),
-    ]
-    page = training_report(f"{info.name} trained on {', '.join(training['data'])}", facts, history, drawn)
-    names: dict[Part, str] = {"val": "Validation", "test": "Test"}
-    for part, result in results.items():
-        add_scores(page, names[part], result, scored[part], data.palette)
-    write_run_report(output, figures, history, drawn, page)
-    return run
+
+    def add(page: Report, heading: str, part: Part) -> None:
+        add_scores(page, heading, results[part], scored[part], data.palette)
+
+    found = data.survey
+    return finish_run(
+        output,
+        best,
+        calibrated,
+        history,
+        results,
+        monitor=f"val_{_monitored(data)}",
+        facts=[
+            ("Training images", info.training["images"]["train"]),
+            ("Left out as unreadable", len(found.unreadable)),
+            ("Training images that validation or test hold too", len(found.twins)),
+            ("Temperature", calibrated.labels.temperature),
+            ("Calibration error before", before),
+        ],
+        panels=panels(data.several),
+        add_scores=add,
+        further={
+            "temperature": calibrated.labels.temperature,
+            "calibration_error_before_temperature": before,
+            "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
+            "duplicates": [str(twin) for twin in found.twins],
+        },
+    )
 
 
 def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo) -> tuple[ModelInfo, float]:

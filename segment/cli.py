@@ -76,11 +76,9 @@ def train(
 ) -> None:
     """Trains a model on a tile folder."""
     from segment.config import Config
-    from segment.core.config import load_settings
+    from segment.core.config import load_run_settings
 
-    if resume and config is None:
-        config = output / "config.yaml"
-    wanted = load_settings(Config, config, settings)
+    wanted = load_run_settings(Config, output, config, settings, resume)
     load_keras()
     from segment.training import train as train_model
 

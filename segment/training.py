@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from segment.augment import augmentation
 from segment.config import Config
 from segment.core.augment import value_range
-from segment.core.model_folder import ModelInfo, load_keras_model, save_model_folder
+from segment.core.model_folder import ModelInfo, load_keras_model
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
-from segment.core.report import training_report
-from segment.core.run_folder import Run, check_run, run_folder, write_run_report
+from segment.core.report import Report
+from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.core.training import Row, describe_network, dtype_policy, fit, keep_float32, wanted_precision
 from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import Evaluation, score_patches
@@ -94,17 +94,13 @@ def _train(
         return {"val_loss": float(np.mean(losses)), MONITOR: confusion.mean_jaccard, "val_accuracy": confusion.accuracy}
 
     kept = keep_float32(network, config.training, lambda: _build(config, data, pretrained=False).network)
-
-    def save_best(row: Row) -> None:
-        save_model_folder(output, kept(), info.model_copy(update={"scores": {"validation": row}}))
-
     history = fit(
         network,
         training,
         loss=loss,
         validate=validate,
         monitor=MONITOR,
-        save_best=save_best,
+        save_best=keep_best(output, info, kept),
         settings=config.training,
         folder=output,
         progress=progress,
@@ -149,23 +145,9 @@ def _finish(
     """Scores the best model and writes the reports."""
     best = load_keras_model(output)
     results = {part: score_patches(best.predict_on_batch, dataset, palette.names, progress) for part, dataset in scored.items()}
-    run = Run(output, history, results["val"], results.get("test"))
-    scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
-    save_model_folder(output, best, info.model_copy(update={"scores": scores}))
-    report = {"part": "validation", **run.validation.report, "test": run.test.report if run.test else None}
-    names: dict[Part, str] = {"val": "Validation", "test": "Test"}
-    training = info.training
-    best_row = max(history, key=lambda row: row[MONITOR])
-    facts = [
-        ("Data", training["data"]),
-        ("Training tiles", training["tiles"]["train"]),
-        ("Classes", ", ".join(palette.names)),
-        ("Epochs", len(history)),
-        ("Best epoch", int(best_row["epoch"])),
-        ("Backend", training["backend"]),
-    ]
-    page = training_report(f"{info.name} trained on {training['data']}", facts, history, PANELS)
-    for part, result in results.items():
-        add_scores(page, names[part], result, scored[part], best.predict_on_batch, palette)
-    write_run_report(output, report, history, PANELS, page)
-    return run
+
+    def add(page: Report, heading: str, part: Part) -> None:
+        add_scores(page, heading, results[part], scored[part], best.predict_on_batch, palette)
+
+    facts = [("Training tiles", info.training["tiles"]["train"])]
+    return finish_run(output, best, info, history, results, monitor=MONITOR, facts=facts, panels=PANELS, add_scores=add)

@@ -17,6 +17,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
+CONFIG_FILE = "config.yaml"
+"""What a run folder keeps its settings in."""
+
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 
@@ -72,6 +75,11 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
         return kind.model_validate(content)
     except ValidationError as error:
         raise InputError(_explain(kind, error, path)) from error
+
+
+def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool) -> S:
+    """As `load_settings`; a run in `output` that is resumed has its own settings, if no file is given."""
+    return load_settings(kind, output / CONFIG_FILE if resume and path is None else path, overrides)
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

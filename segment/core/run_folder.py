@@ -2,28 +2,41 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from segment.core.config import Settings, dump_settings, flatten, load_settings
+from segment.core.config import CONFIG_FILE, Settings, dump_settings, flatten, load_settings
 from segment.core.errors import InputError, Interrupted
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER, ModelInfo, save_model_folder
 from segment.core.output import refuse_existing, staged
-from segment.core.report import PAGE_FILE, REPORT_FILE, Report, plot_history
+from segment.core.parts import Part
+from segment.core.report import PAGE_FILE, REPORT_FILE, Report, plot_history, training_report
 from segment.core.training import CHECKPOINT, HISTORY, Row
 
-CONFIG_FILE, CURVES_FILE = "config.yaml", "curves.png"
+if TYPE_CHECKING:
+    import keras
+
+CURVES_FILE = "curves.png"
 _RUN_FILES = (
     CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
     MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE,
 )  # fmt: skip
+_PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")
 
 
-E = TypeVar("E")
+class Scored(Protocol):
+    """What a model scores on a part of the data, under the keys of report.json."""
+
+    @property
+    def report(self) -> dict[str, Any]: ...
+
+
+E = TypeVar("E", bound=Scored)
 
 
 @dataclass(frozen=True)
@@ -90,12 +103,55 @@ def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
         raise Interrupted(f"{output}: stopped. {told}") from error
 
 
-def write_run_report(
-    output: Path, figures: Mapping[str, Any], history: Sequence[Row], panels: Mapping[str, Sequence[str]], page: Report
-) -> None:
-    """Writes report.json, curves.png and report.html. panels: see `plot_history`."""
+def keep_best(output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]) -> Callable[[Row], None]:
+    """What saves the model of the moment with the validation scores of its epoch. network: see `keep_float32`."""
+
+    def save(row: Row) -> None:
+        save_model_folder(output, network(), info.model_copy(update={"scores": {"validation": row}}))
+
+    return save
+
+
+def finish_run(
+    output: Path,
+    network: "keras.Model",
+    info: ModelInfo,
+    history: list[Row],
+    results: Mapping[Part, E],
+    *,
+    monitor: str,
+    facts: Sequence[tuple[str, object]],
+    panels: Mapping[str, Sequence[str]],
+    add_scores: Callable[[Report, str, Part], None],
+    further: Mapping[str, object] = MappingProxyType({}),
+) -> Run[E]:
+    """Writes the best model with its scores, report.json, curves.png and report.html.
+
+    results: of the parts that were scored. monitor: the score by which the best epoch was chosen. facts, panels: see
+    `training_report`. add_scores: puts those of a part into the report, under a heading. further: keys of report.json
+    besides the scores.
+    """
+    run = Run(output, history, results["val"], results.get("test"))
+    scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
+    save_model_folder(output, network, info.model_copy(update={"scores": scores}))
+    best = max(history, key=lambda row: row[monitor])
+    data = info.training["data"]
+    named = data if isinstance(data, str) else ", ".join(data)
+    facts = [
+        ("Data", named),
+        *facts,
+        ("Classes", ", ".join(info.palette.names)),
+        ("Epochs", len(history)),
+        ("Best epoch", int(best["epoch"])),
+        ("Backend", info.training["backend"]),
+    ]
+    page = training_report(f"{info.name} trained on {named}", facts, history, panels)
+    for part in results:
+        add_scores(page, _PART_NAMES[part], part)
+    figures = {"part": "validation", **run.validation.report, "test": run.test.report if run.test else None, **further}
     with staged(output / REPORT_FILE, overwrite=True) as partial:
         partial.write_text(json.dumps(figures, indent=2))
     with staged(output / CURVES_FILE, overwrite=True) as partial:
         plot_history(history, panels).savefig(partial, format="png", dpi=120)
     page.write(output / PAGE_FILE)
+    return run

@@ -125,26 +125,27 @@ def fit(
     network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
     validate: called after each epoch. monitor: which of its figures to maximise; `save_best` is called when it rises.
     data: tells the training data from others; a run is resumed on its own only.
-    phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early.
+    phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early,
+    and what came before it does not count against it.
     folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
     and ends as it would have without the break.
 
     Returns the history, a row per epoch.
     """
-    phases = phases or [Phase(settings.epochs, settings.learning_rate)]
+    phases = [phase for phase in phases or [Phase(settings.epochs, settings.learning_rate)] if phase.epochs]
     history: list[Row] = load_history(folder / CHECKPOINT, data) if resume else []
     steps, resumed, end = len(dataset), len(history), 0
     for number, phase in enumerate(phases, 1):
         start, end = end, end + phase.epochs
-        if (start < resumed and end < resumed) or not phase.epochs:
+        if end < resumed:
             continue
         phase.freeze()
         trainer = _compile(network, phase, loss, settings, steps)
         if start < resumed:
             load_checkpoint(folder / CHECKPOINT, trainer)
             write_history(folder / HISTORY, history)
-        last = number == len(phases)
-        epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps, data, last)
+        stops_after = start if number == len(phases) else None
+        epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps, data, stops_after)
         if len(history) < end and not epochs.has_stalled():
             dataset.epoch = len(history)
             callbacks = [epochs, *([_tensorboard(folder)] if settings.tensorboard else [])]
@@ -188,18 +189,22 @@ class _Epochs(keras.callbacks.Callback):
         progress: Progress,
         steps: int,
         data: str,
-        may_stop: bool,
+        stops_after: int | None,
     ):
+        """stops_after: epochs that do not count against `early_stopping`; None: it does not stop early."""
         super().__init__()
         self._trainer, self._history, self._validate, self._monitor = trainer, history, validate, monitor
         self._save_best, self._settings, self._folder, self._progress = save_best, settings, folder, progress
         self._steps, self._data, self._started, self._first = steps, data, time.monotonic(), len(history)
-        self._patience = settings.early_stopping if may_stop else 0
+        self._patience = 0 if stops_after is None else settings.early_stopping
+        self._stops_after = stops_after or 0
 
     def has_stalled(self) -> bool:
-        """Whether the best epoch lies `early_stopping` epochs back."""
+        """Whether the best epoch, and the start of the phase, lie `early_stopping` epochs back."""
         scores = [row[self._monitor] for row in self._history]
-        return bool(self._patience and scores) and len(scores) - 1 - int(np.argmax(scores)) >= self._patience
+        if not self._patience or not scores:
+            return False
+        return len(scores) - max(int(np.argmax(scores)) + 1, self._stops_after) >= self._patience
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
