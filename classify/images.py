@@ -77,7 +77,7 @@ def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = T
     targets = _targets(spellings, label_map, [] if table is None else [c.name for c in table.ignored])
     for folder in empty:
         if targets[folder.name.casefold()] is not None:
-            cure = f"Remove it, or map it to null: data.label_map: {{{folder.name}: null}}."
+            cure = "Remove it" + (f", or map it to null: data.label_map: {{{folder.name}: null}}." if complete else ".")
             raise InputError(f"{folder}: class folders hold images. Received an empty one. {cure}")
     kept = [(name, e) for name, e in found if all(targets[label.casefold()] is not None for label in e.labels)]
     if table is None:
@@ -88,7 +88,7 @@ def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = T
         names = [targets[label.casefold()] or "" for label in entry.labels]
         for label, name in zip(entry.labels, names, strict=True):
             if name.casefold() not in indices:
-                raise _unknown(entry, label, name, table.names, source)
+                raise _unknown(entry, label, name, table.names, source) if complete else _not_learned(entry, label, table.names)
         labels = sorted({indices[name.casefold()] for name in names})
         images.append(LabelledImage(entry.path, tuple(labels), entry.part, collection))
     missing = sorted(set(indices.values()) - {label for image in images for label in image.labels})
@@ -169,6 +169,13 @@ def _unknown(entry: Entry, label: str, name: str, classes: Sequence[str], source
     received = repr(label) if name == label else f"{label!r}, mapped to {name!r}"
     cure = f"Set data.label_map: {{{label}: null}} to leave its images out, or {{{label}: {near}}} to count them to a class"
     return InputError(f"{entry.source}: labels stand in the class table ({source}). Received {received}. {cure}.")
+
+
+def _not_learned(entry: Entry, label: str, classes: Sequence[str]) -> InputError:
+    return InputError(
+        f"{entry.source}: labels are those that the model learned ({', '.join(classes)}). Received {label!r}. "
+        "Move its images elsewhere, or name it like the class that they show."
+    )
 
 
 def _colored(names: set[str], data: Sequence[Path]) -> Palette:
