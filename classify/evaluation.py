@@ -54,7 +54,7 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
 
 
 def evaluate(
-    data: Sequence[Path | str],
+    data: Sequence[Path | str] | Path | str,
     model: Model | Path | str,
     output: Path | str | None = None,
     *,
@@ -79,7 +79,7 @@ def evaluate(
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info = model.info
-    folders = [Path(folder) for folder in data]
+    folders = [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
     images = find_scored(folders, info, part)
     dataset = scored_dataset(images, info, batch_size)
     _warn_of_training(folders, info, part, progress)

@@ -21,7 +21,7 @@ from segment.core.parts import Part
 from segment.core.raster import open_raster
 
 _WORKERS = 2
-_SIZED = 25  # images whose ground sampling distance is asked for
+_ASKED = 25  # images whose bands, or ground sampling distance, are asked for
 
 
 @dataclass(frozen=True)
@@ -119,16 +119,24 @@ def _each(placed: Sequence[tuple[Part, LabelledImage]]) -> Generator[tuple[Part,
 
 
 def _bands(placed: Sequence[tuple[Part, LabelledImage]], settings: DataSettings) -> Bands:
-    """As the first image that opens has them; what none opens is told later, with its reason."""
-    for _, image in placed:
-        try:
-            with open_raster(image.path) as raster:
-                count, descriptions = raster.info.bands, raster.descriptions
-        except InputError:
-            continue
-        numbers = choose_bands(settings, count, descriptions)
-        return Bands(numbers, count, rgb_positions(numbers, count, descriptions))
+    """As most of some images have them, spread over all; what cannot be opened is told later, with its reason."""
+    for asked in (placed[:: max(1, len(placed) // _ASKED)], placed):
+        found = Counter(bands for _, image in asked if (bands := _header(image.path, settings)))
+        if found:
+            count, descriptions = found.most_common(1)[0][0]
+            numbers = choose_bands(settings, count, descriptions)
+            return Bands(numbers, count, rgb_positions(numbers, count, descriptions))
     return Bands(None, 3, (0, 1, 2))
+
+
+def _header(path: Path, settings: DataSettings) -> tuple[int, tuple[str | None, ...]] | None:
+    """Number of bands, without alpha, and their names; None where the file does not open."""
+    try:
+        with open_raster(path) as raster:
+            by_colors = settings.bands is None and not settings.leave_out and raster.info.colors == ("palette",)
+            return (3 if by_colors and raster.dtype == np.uint8 else raster.info.bands), raster.descriptions
+    except InputError:
+        return None
 
 
 def _odd(path: Path, kind: tuple[int, str], typical: Path, expected: tuple[int, str]) -> str:
@@ -153,11 +161,15 @@ def _twins(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, 
     return [Twin(trained[d.first], scored[d.second][1], scored[d.second][0], d.exact) for d in found]
 
 
-def ground_sampling_distance(images: Sequence[LabelledImage]) -> float | None:
-    """Metres per pixel: the median of the first images that say so; None where none does."""
+def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> float | None:
+    """Metres per pixel that the network sees: the median of the first images that say so; None where none does.
+
+    resize: length that an image's shorter side is brought to, see `prepare`.
+    """
     found = []
-    for image in images[:_SIZED]:
+    for image in images[:_ASKED]:
         with open_raster(image.path) as raster:
             if raster.ground_sampling_distance:
-                found.append(raster.ground_sampling_distance)
+                shorter = min(raster.width, raster.height)
+                found.append(raster.ground_sampling_distance * shorter / (resize or shorter))
     return float(np.median(found)) if found else None

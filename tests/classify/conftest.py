@@ -33,8 +33,8 @@ class Lines(Silent):
 
 
 def picture(label: int, seed: int, size: int = 36, bands: int = 3, dtype: str = "uint8") -> np.ndarray:
-    """Noise (size, size, bands) around a level that tells the class; no two seeds are alike."""
-    noise = np.random.default_rng([label, seed]).normal(60 + 60 * label, 30, (size, size, bands))
+    """Noise (size, size, bands) around a level that tells three classes apart; no two seeds are alike."""
+    noise = np.random.default_rng([label, seed]).normal(60 + 60 * (label % 3), 30, (size, size, bands))
     return np.clip(noise, 0, 255).astype(dtype)
 
 
@@ -66,6 +66,13 @@ def write_parts(root: Path, counts: Mapping[str, int], classes: tuple[str, ...] 
     return root
 
 
+def save_weights(path: Path, weights: Mapping[str, list[np.ndarray]]) -> Path:
+    """Weights by layer name as .npz with keys LAYER/WEIGHT."""
+    names = {1: ["kernel"], 4: ["gamma", "beta", "moving_mean", "moving_variance"]}
+    np.savez(path, **{f"{layer}/{n}": w for layer, ws in weights.items() for n, w in zip(names[len(ws)], ws, strict=True)})
+    return path
+
+
 @pytest.fixture
 def labels_csv(tmp_path: Path) -> Callable[..., Path]:
     """Makes a data folder with labels.csv: each image is `red`, `blue`, both or neither, as its bands show."""
@@ -74,7 +81,7 @@ def labels_csv(tmp_path: Path) -> Callable[..., Path]:
         rows = ["file,labels"]
         for number in range(4 * count):
             red, blue = number % 2, number // 2 % 2
-            image = np.random.default_rng(number).normal(60, 20, (36, 36, 3)) + [120 * red, 0, 120 * blue]
+            image = np.random.default_rng(number).normal((60 + 120 * red, 60, 60 + 120 * blue), 20, (36, 36, 3))
             write_raster(tmp_path / name / f"{number}.png", np.clip(image, 0, 255).astype(np.uint8))
             rows.append(f"{number}.png,{';'.join(['red'] * red + ['blue'] * blue)}")
         (tmp_path / name / "labels.csv").write_text("\n".join(rows))

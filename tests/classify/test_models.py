@@ -1,5 +1,6 @@
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import keras
@@ -15,6 +16,7 @@ from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 
 from ..conftest import SHARED
+from .conftest import save_weights
 
 STAGES = {
     "resnet50": 4,
@@ -51,41 +53,23 @@ def predict(network: keras.Model, batch: np.ndarray) -> np.ndarray:
 
 def train_a_step(network: keras.Model, batch: np.ndarray) -> None:
     trainer = keras.Model(network.input, network.output)
-    trainer.compile("sgd", "categorical_crossentropy", run_eagerly=True)
+    optimizer = keras.optimizers.SGD(0.01, global_clipnorm=1.0)
+    trainer.compile(optimizer, "categorical_crossentropy", run_eagerly=True)
     trainer.train_on_batch(batch, np.eye(5, dtype=np.float32)[: len(batch)])
-
-
-def save_weights(path, weights: dict[str, list[np.ndarray]]):
-    """As .npz with keys LAYER/WEIGHT."""
-    names = {1: ["kernel"], 4: ["gamma", "beta", "moving_mean", "moving_variance"]}
-    np.savez(path, **{f"{layer}/{n}": w for layer, ws in weights.items() for n, w in zip(names[len(ws)], ws, strict=True)})
-    return path
 
 
 def baseline_weights() -> dict[str, list[np.ndarray]]:
     return weights_of(build().backbone)
 
 
-@pytest.mark.parametrize("head", get_args(Head))
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_backbone_and_head_trains_a_step_and_reloads_in_safe_mode(backbone, head, tmp_path):
-    batch = pixels(4, "uint16")
-    network = build(4, "uint16", backbone=backbone, head=head).network
-    before = network.get_weights()
-    train_a_step(network, batch)
-    assert any((a != b).any() for a, b in zip(before, network.get_weights(), strict=True))
-    answer = predict(network, batch)
-    assert answer.shape == (2, 5) and answer.dtype == np.float32
-    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
-    network.save(tmp_path / "m.keras")
-    reloaded = keras.saving.load_model(tmp_path / "m.keras", compile=False, safe_mode=True)
-    np.testing.assert_array_equal(predict(reloaded, batch), answer)
+@pytest.fixture(scope="module", params=BACKBONES)
+def each_backbone(request) -> tuple[str, Built]:
+    """Each backbone under one head, built once: the large ones take seconds."""
+    return request.param, build(4, "uint16", backbone=request.param, batch_norm_momentum=0.8)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_backbone_has_its_stages_and_takes_other_sizes(backbone):
-    built = build(backbone=backbone, batch_norm_momentum=0.8)
-    assert predict(built.network, pixels(size=96)).shape == (2, 5)
+def test_every_backbone_has_its_stages(each_backbone):
+    backbone, built = each_backbone
     layers = layers_by_name(built.backbone)
     norms = [layer for layer in layers.values() if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms and all(layer.momentum == 0.8 for layer in norms)
@@ -100,6 +84,29 @@ def test_every_backbone_has_its_stages_and_takes_other_sizes(backbone):
     assert all(a < b for a, b in pairwise(tuned[:-1]))
     with pytest.raises(InputError, match=rf"training.unfreeze: .*{STAGES[backbone]} stages. Received {STAGES[backbone] + 1}"):
         set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=STAGES[backbone] + 1), 1)
+
+
+def test_every_backbone_trains_a_step_and_reloads_in_safe_mode(each_backbone, tmp_path):
+    assert_trains_and_reloads(each_backbone[1].network, tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("head", get_args(Head))
+def test_every_head_trains_a_step_and_reloads_in_safe_mode(head, tmp_path):
+    assert_trains_and_reloads(build(4, "uint16", head=head).network, tmp_path / "m.keras")
+
+
+def assert_trains_and_reloads(network: keras.Model, file: Path) -> None:
+    """On images of one size, and answers on images of another."""
+    before = network.get_weights()
+    train_a_step(network, pixels(4, "uint16", 64)[:1])  # of 32 pixels gradients overflow: features are 1 x 1, without variance
+    assert any((a != b).any() for a, b in zip(before, network.get_weights(), strict=True))
+    batch = pixels(4, "uint16", 32)
+    answer = predict(network, batch)
+    assert answer.shape == (2, 5) and answer.dtype == np.float32
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
+    network.save(file)
+    reloaded = keras.saving.load_model(file, compile=False, safe_mode=True)
+    np.testing.assert_array_equal(predict(reloaded, batch), answer)
 
 
 def test_several_labels_do_not_exclude_each_other():
@@ -222,7 +229,7 @@ def wave(*shape: int) -> np.ndarray:
     return np.sin(np.arange(np.prod(shape), dtype=np.float64) ** 1.5).astype(np.float32).reshape(shape)
 
 
-@pytest.mark.parametrize("backbone", ["resnet50", "wide_resnet50_2", "efficientnetv2-b0", "mobilenetv2"])
+@pytest.mark.parametrize("backbone", ["resnet50", "wide_resnet50_2", "mobilenetv2"])
 def test_a_failed_download_says_what_to_do(backbone, monkeypatch):
     def fail(*_, **__):
         raise OSError("no route to host\nat all")

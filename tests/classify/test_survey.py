@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from classify.config import DataSettings
 from classify.images import LabelledImage
@@ -108,6 +109,22 @@ def test_named_bands_that_all_have_make_images_alike(tmp_path):
     assert len(found.parts["train"]) == 4 and found.statistics.bands == 3
 
 
+def test_what_most_images_are_like_decides_whichever_comes_first(tmp_path):
+    other = write(tmp_path, "a.tif", 9, bands=5)
+    good = [write(tmp_path, f"{seed}.tif", seed, bands=13, dtype="uint16") for seed in range(4)]
+    found = survey(parts([other, *good]), DataSettings(unreadable="skip", leave_out=["B10"]))
+    assert (found.parts["train"], found.bands.file_bands, found.bands.rgb) == (good, 13, (3, 2, 1))
+
+
+def test_pictures_with_a_palette_are_rgb(tmp_path):
+    images = []
+    for seed in range(3):
+        Image.fromarray(picture(0, seed)).convert("P").save(tmp_path / f"{seed}.png")
+        images.append(image(tmp_path / f"{seed}.png"))
+    found = survey(parts(images), DataSettings())
+    assert (found.statistics.bands, found.bands.rgb) == (3, (0, 1, 2))
+
+
 def test_alpha_is_no_band(tmp_path):
     images = [write(tmp_path, "a.png", 0), write(tmp_path, "b.png", 1, bands=4)]
     assert survey(parts(images), DataSettings()).statistics.bands == 3
@@ -140,7 +157,9 @@ def test_training_images_that_are_scored_too_are_found(tmp_path):
     assert str(found.twins[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
 
 
-def test_ground_sampling_distance(tmp_path):
-    assert ground_sampling_distance([write(tmp_path, "a.png", 0)]) is None
+@pytest.mark.parametrize("resize, metres", [(0, 0.3), (72, 0.15), (18, 0.6)])
+def test_ground_sampling_distance_is_that_of_resized_images(tmp_path, resize, metres):
+    assert ground_sampling_distance([write(tmp_path, "a.png", 0)], resize) is None
     images = [write(tmp_path, f"{seed}.tif", seed) for seed in range(3)]
-    assert ground_sampling_distance([*images, write(tmp_path, "b.png", 1)]) == pytest.approx(0.3, rel=1e-3)
+    found = ground_sampling_distance([*images, write(tmp_path, "b.png", 1)], resize)
+    assert found == pytest.approx(metres, rel=1e-3)

@@ -65,6 +65,7 @@ class Training:
         return {"score": self.scores[len(self.first_layer) - 1]}
 
     def fit(self, first: int, second: int, *, resume: bool = False, stop: int = 0, **settings) -> list[Row]:
+        self.folder.mkdir(exist_ok=True)
         settings = TrainingSettings(**({"epochs": first + second, "schedule": "constant"} | settings))
         return fit(
             self.network,

@@ -1,0 +1,162 @@
+"""Models scored on data: the same as their training scored them, and what does not fit them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classify.evaluation import evaluate
+from classify.training import train
+from segment.core.errors import InputError
+from segment.core.model_folder import load_model_info
+from segment.core.runtime import load_model
+
+from ..conftest import write_raster
+from .conftest import Lines, config, picture, write_class, write_parts
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, Path]:
+    """Class folders whose parts were drawn, and a model of them."""
+    root = tmp_path_factory.mktemp("evaluated")
+    for label, name in enumerate(("field", "river")):
+        write_class(root / "data" / name, label, 20)
+    train(root / "data", root / "run", config("data.test_fraction=0.3"))
+    return root / "data", root / "run"
+
+
+def test_the_test_of_the_training_is_found_again_and_scores_the_same(trained, tmp_path):
+    data, run = trained
+    report = json.loads((run / "report.json").read_text())
+    for part, expected in (("test", report["test"]), ("val", report)):
+        found = evaluate(data, run, tmp_path / part, part=part, batch_size=8).report
+        assert found == {key: expected[key] for key in found}
+        assert json.loads((tmp_path / part / "report.json").read_text()) == found
+    assert {p.name for p in (tmp_path / "test").iterdir()} == {"report.json", "report.html"}
+    page = (tmp_path / "test" / "report.html").read_text()
+    assert page.count("data:image/png;base64") >= 5 and "http" not in page
+
+
+def test_scores_do_not_depend_on_how_images_are_batched(trained):
+    data, run = trained
+    one, many = (evaluate([data], run, part="test", batch_size=size) for size in (1, 16))
+    assert one.images == many.images
+    np.testing.assert_allclose(one.scores.probabilities, many.scores.probabilities, atol=1e-5)
+
+
+def test_parts_divide_the_whole(trained):
+    data, run = trained
+    paths = {part: {i.path for i in evaluate(data, run, part=part).images} for part in ("all", "train", "val", "test")}
+    assert [len(paths[part]) for part in ("train", "val", "test")] == [22, 6, 12]
+    assert paths["train"] | paths["val"] | paths["test"] == paths["all"] == set(data.rglob("*.png"))
+
+
+def test_who_scores_training_images_is_warned(trained, tmp_path):
+    data, run = trained
+    shutil.copytree(data, tmp_path / "others")
+    for folder, part, warned in ((data, "all", True), (data, "test", False), (tmp_path / "others", "all", False)):
+        lines = Lines()
+        evaluate([folder], run, part=part, progress=lines)
+        assert any("trained on images of such a folder: --part test" in line for line in lines.lines) == warned
+
+
+def test_other_data_may_lack_classes_and_be_split_or_not(trained, tmp_path):
+    write_class(tmp_path / "rivers" / "River", 1, 3)
+    found = evaluate([tmp_path / "rivers"], trained[1]).report
+    assert (found["images"], found["per_class"]["field"]["images"]) == (3, 0)
+    parts = write_parts(tmp_path / "parts", {"train": 2, "test": 3})
+    assert evaluate([parts], trained[1], part="test").report["images"] == 6
+
+
+def four_bands(folder: Path) -> Path:
+    write_raster(folder / "field" / "a.tif", picture(0, 0, bands=4), photometric="MINISBLACK")
+    return folder
+
+
+def other_labels(folder: Path) -> Path:
+    write_class(folder / "volcano", 0, 2)
+    return folder
+
+
+def labels_in_a_csv(folder: Path) -> Path:
+    write_class(folder, 0, 1)
+    (folder / "labels.csv").write_text("file,labels\n0.png,field\n")
+    return folder
+
+
+def no_whole_image(folder: Path) -> Path:
+    path = write_raster(folder / "river" / "a.png", picture(0, 0))
+    path.write_bytes(path.read_bytes()[:1000])
+    return folder
+
+
+def training_images_alone(folder: Path) -> Path:
+    return write_parts(folder, {"train": 2, "val": 2})
+
+
+FAULTS = {
+    "4 bands": (four_bands, "all", ["a.tif", "reads 3 bands of uint8", "Received 4 of uint8"]),
+    "labels never learned": (other_labels, "all", ["'volcano'", "field, river"]),
+    "several labels": (labels_in_a_csv, "all", ["learned one label an image", "Received several labels an image"]),
+    "truncated": (no_whole_image, "all", ["a.png", "read to its end", "Get a whole copy"]),
+    "no such part in the data": (training_images_alone, "test", ["test must hold images", "Received none"]),
+    "no such part": (training_images_alone, "tests", ["'tests'", "all, train, val, test"]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(trained, tmp_path, fault):
+    make, part, words = FAULTS[fault]
+    with pytest.raises(InputError) as error:
+        evaluate([make(tmp_path / "data")], trained[1], tmp_path / "new" / "scores", part=part)
+    assert [word for word in words if word not in str(error.value)] == [], error.value
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_class_folders_are_refused_by_a_model_of_several_labels(labels_csv, trained, tmp_path, no_pictures):
+    train(labels_csv(), tmp_path / "run", config("data.test_fraction=0"))
+    write_class(tmp_path / "folders" / "red", 0, 2)
+    with pytest.raises(InputError, match="learned several labels an image, from a CSV. Received one label an image"):
+        evaluate([tmp_path / "folders"], tmp_path / "run")
+
+
+def test_outputs_are_not_replaced_unless_asked_to(trained, tmp_path):
+    data, run = trained
+    (tmp_path / "scores").mkdir()
+    with pytest.raises(InputError, match="--overwrite"):
+        evaluate([data], run, tmp_path / "scores")
+    (tmp_path / "scores" / "mine.txt").touch()
+    with pytest.raises(InputError, match=r"mine\.txt"):
+        evaluate([data], run, tmp_path / "scores", overwrite=True)
+
+
+SENTINEL = ["data.size=32", "training.batch_size=16", "model.batch_norm_momentum=0.5", "augment.brightness=0"]
+
+
+def test_thirteen_bands_tell_what_rgb_does_not_show(sentinel, tmp_path, no_pictures):
+    settings = config(*SENTINEL, "training.epochs=5")
+    run = train(sentinel, tmp_path / "run", settings)
+    info = load_model_info(run.folder)
+    assert (info.bands, info.dtype, info.labels.rgb, info.labels.read_bands) == (13, "uint16", (3, 2, 1), None)
+    assert run.test.report["images"] == 80 and run.test.report["accuracy"] >= 0.95
+
+
+def test_rgb_alone_does_not_tell_them(sentinel, tmp_path, no_pictures):
+    run = train(sentinel, tmp_path / "run", config(*SENTINEL, "training.epochs=5", "data.bands=[B04, B03, B02]"))
+    info = load_model_info(run.folder)
+    assert (info.bands, info.labels.read_bands, info.labels.file_bands, info.labels.rgb) == (3, [4, 3, 2], 13, (0, 1, 2))
+    assert run.test.report["accuracy"] <= 0.75  # by chance, of 80 images, more would be right once in a million times
+
+
+def test_a_model_that_leaves_a_band_out_reads_the_whole_files(sentinel, tmp_path, no_pictures):
+    run = train(sentinel, tmp_path / "run", config(*SENTINEL, "training.epochs=5", "data.leave_out=[B10]"))
+    info = load_model_info(run.folder)
+    assert info.bands == 12 and info.labels.file_bands == 13
+    assert info.labels.read_bands == [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13]
+    model = load_model(run.folder, "keras")
+    assert model.predict(np.zeros((1, 32, 32, 12), np.uint16)).shape == (1, 2)
+    again = evaluate(sentinel, model, part="test", batch_size=16)
+    assert again.report == run.test.report and again.report["accuracy"] >= 0.95
