@@ -62,18 +62,20 @@ def evaluate(
     part: Annotated[
         Literal["all", "train", "val", "test"], Option(help="Part of the data to score; test: what training never saw.")
     ] = "all",
+    bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Scores a model on labelled images."""
-    network = load_network(model, runtime)
+    numbers, network = parse_bands(bands), load_network(model, runtime)
     load_keras()  # its data sets
     from classify.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
-        progress.say(str(score(data, network, output, part=part, overwrite=overwrite, progress=progress)))
+        found = score(data, network, output, part=part, bands=numbers, overwrite=overwrite, progress=progress)
+        progress.say(str(found))
 
 
 @entry_point

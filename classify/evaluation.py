@@ -59,6 +59,7 @@ def evaluate(
     output: Path | str | None = None,
     *,
     part: Chosen = "all",
+    bands: Sequence[int] | None = None,
     batch_size: int = 16,
     runtime: Runtime = "auto",
     overwrite: bool = False,
@@ -68,7 +69,8 @@ def evaluate(
 
     data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
     loaded. runtime: what computes, where it is a folder. part: see `Chosen`; of the data the model was trained on, only
-    "test" is new to it. output: a folder for report.json and report.html.
+    "test" is new to it. bands: numbers from 1 in the model's order, in place of those it reads. output: a folder for
+    report.json and report.html. Images that cannot be read are left out, and named, where training was to do so.
 
     Raises InputError for data that do not fit the model, and when `output` exists.
     """
@@ -81,7 +83,9 @@ def evaluate(
     info = model.info
     folders = [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
     images = find_scored(folders, info, part)
-    dataset = scored_dataset(images, info, batch_size)
+    if info.training.get("settings", {}).get("data", {}).get("unreadable") == "skip":
+        images = _readable(images, info, bands, progress)
+    dataset = scored_dataset(images, info, batch_size, bands)
     _warn_of_training(folders, info, part, progress)
     answers = predict_dataset(model.predict, dataset, progress, model.pace(info.tile)[1])
     evaluation = score_images(images, tempered(answers, info), info)
@@ -112,12 +116,33 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: Chosen = "all") -> 
     return images
 
 
-def scored_dataset(images: Sequence[LabelledImage], info: ModelInfo, batch_size: int) -> ImageDataset:
+def scored_dataset(
+    images: Sequence[LabelledImage], info: ModelInfo, batch_size: int, bands: Sequence[int] | None = None
+) -> ImageDataset:
     """Images as the model sees them. Raises InputError when the first does not have the bands and pixels it takes."""
-    pixels = ImagePixels(lambda path: read_resized(Source(path), info), megabytes=0)
+    chosen = None if bands is None else tuple(bands)
+    pixels = ImagePixels(lambda path: read_resized(Source(path, chosen), info), megabytes=0)
     dataset = ImageDataset(images, pixels, len(info.palette), info.tile, batch_size, rgb=label_info(info).rgb)
     dataset.image_at(0)
     return dataset
+
+
+def _readable(
+    images: Sequence[LabelledImage], info: ModelInfo, bands: Sequence[int] | None, progress: Progress
+) -> list[LabelledImage]:
+    """Those that can be read and fit the model; the others are named. Raises InputError when there are none."""
+    usable, problems = [], []
+    for done, image in enumerate(images, 1):
+        try:
+            read_resized(Source(image.path, None if bands is None else tuple(bands)), info)
+            usable.append(image)
+        except InputError as error:
+            problems.append(str(error))
+            progress.say(f"warning: left out: {error}")
+        progress.advance("reading", done, len(images))
+    if not usable:
+        raise InputError(problems[0])
+    return usable
 
 
 def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: Chosen, progress: Progress) -> None:

@@ -88,6 +88,7 @@ def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
     """
     if not resume and output.exists():
         shutil.rmtree(output)
+    made = [folder for folder in output.parents if not folder.exists()]
     output.mkdir(parents=True, exist_ok=True)
     with staged(output / CONFIG_FILE, overwrite=True) as partial:
         partial.write_text(dump_settings(config))
@@ -97,6 +98,8 @@ def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
         kept = (output / CHECKPOINT).is_file()
         if not kept:
             shutil.rmtree(output, ignore_errors=True)
+            for folder in made:
+                folder.rmdir()
         if not isinstance(error, KeyboardInterrupt):
             raise
         told = "The same command with --resume goes on from the last epoch." if kept else "No epoch had ended, nothing was kept."

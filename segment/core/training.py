@@ -159,7 +159,8 @@ def _compile(
     """A second model over the same layers: `network` itself stays free of optimiser and loss, and so does its file."""
     trainer = keras.Model(network.inputs, network.outputs)
     slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
-    own = settings.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate})
+    rise = settings.warmup_epochs if settings.warmup_epochs < phase.epochs else phase.epochs / 2
+    own = settings.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise})
     trainer.compile(build_optimizer(own, steps), loss, jit_compile=False if slow_xla else "auto")
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from classify.evaluation import evaluate
+from classify.images import read_image
 from classify.training import train
 from segment.core.errors import InputError
 from segment.core.model_folder import load_model_info
@@ -160,3 +161,26 @@ def test_a_model_that_leaves_a_band_out_reads_the_whole_files(sentinel, tmp_path
     assert model.predict(np.zeros((1, 32, 32, 12), np.uint16)).shape == (1, 2)
     again = evaluate(sentinel, model, part="test", batch_size=16)
     assert again.report == run.test.report and again.report["accuracy"] >= 0.95
+
+
+def test_images_of_more_bands_are_scored_by_those_that_are_named(trained, tmp_path):
+    data, run = trained
+    for file in data.rglob("*.png"):
+        pixels = read_image(file)
+        further = np.full((*pixels.shape[:2], 2), 9, np.uint8)
+        write_raster(tmp_path / "data" / file.parent.name / f"{file.stem}.tif", np.concatenate([further, pixels], axis=2))
+    with pytest.raises(InputError, match="--bands"):
+        evaluate(tmp_path / "data", run)
+    named = evaluate(tmp_path / "data", run, bands=[3, 4, 5])
+    np.testing.assert_array_equal(named.scores.probabilities, evaluate(data, run).scores.probabilities)
+
+
+def test_images_that_training_left_out_are_left_out_again(trained, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "data")
+    for number in range(20):
+        (tmp_path / "data" / "river" / f"broken{number}.png").write_bytes(b"\x89PNG")
+    run = train(tmp_path / "data", tmp_path / "run", config("data.test_fraction=0.3", "data.unreadable=skip"))
+    lines = Lines()
+    again = evaluate(tmp_path / "data", tmp_path / "run", part="test", progress=lines)
+    assert again.report == run.test.report and again.images == run.test.images
+    assert any("broken" in line for line in lines.lines)
