@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from classify.config import Config as Config
     from classify.evaluation import evaluate as evaluate
     from classify.exporting import export_model as export_model
-    from classify.grid import LabelMap as LabelMap
+    from classify.grid import SceneLabels as SceneLabels
     from classify.grid import label_scene as label_scene
     from classify.predict import Prediction as Prediction
     from classify.predict import predict_images as predict_images
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Config": "classify.config",
     "InputError": "segment.core.errors",
-    "LabelMap": "classify.grid",
+    "SceneLabels": "classify.grid",
     "Model": "segment.core.runtime",
     "Prediction": "classify.predict",
     "evaluate": "classify.evaluation",

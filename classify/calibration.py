@@ -40,11 +40,11 @@ def reliability(
     return counts, mean, share
 
 
-def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], several: bool) -> float:
+def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_label: bool) -> float:
     """The temperature, 0.05 to 20, with the lowest negative log-likelihood; above 1 it makes answers less sure.
 
     truth: (images, classes) of 0 or 1, of validation images. probabilities: (images, classes), from softmax, or from
-    sigmoid with `several` labels.
+    sigmoid with several labels.
     1, which changes nothing, where none is better, and where every answer is right: the likelihood then grows towards
     ever surer answers, and the images do not tell how sure is too sure.
 
@@ -53,21 +53,21 @@ def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], several: b
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    true, logits = np.asarray(truth, bool), _logits(probabilities, several)
-    margins = np.where(true, logits, -logits) if several else logits[true] - logits.max(axis=1)
+    true, logits = np.asarray(truth, bool), _logits(probabilities, multi_label)
+    margins = np.where(true, logits, -logits) if multi_label else logits[true] - logits.max(axis=1)
     if (margins >= 0).all():
         return 1.0
 
     def loss(log_temperature: float) -> float:
         factor = np.exp(-log_temperature)
-        losses = np.logaddexp(0, -margins * factor) if several else -log_softmax(logits * factor, axis=1)[true]
+        losses = np.logaddexp(0, -margins * factor) if multi_label else -log_softmax(logits * factor, axis=1)[true]
         return float(losses.mean())
 
     best = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded").x
     return float(np.exp(best)) if loss(best) < loss(0.0) else 1.0
 
 
-def apply_temperature(probabilities: NDArray[Any], temperature: float, several: bool) -> NDArray[np.float32]:
+def apply_temperature(probabilities: NDArray[Any], temperature: float, multi_label: bool) -> NDArray[np.float32]:
     """Probabilities (images, classes) as they are when the logits are divided by the temperature, above 0.
 
     Probabilities of 0 and 1 are taken for the nearest that have a logit. The order of a softmax's classes stays.
@@ -76,8 +76,8 @@ def apply_temperature(probabilities: NDArray[Any], temperature: float, several: 
 
     if temperature == 1:
         return np.array(probabilities, np.float32)
-    logits = _logits(probabilities, several) / temperature
-    tempered: NDArray[np.float32] = (expit(logits) if several else softmax(logits, axis=1)).astype(np.float32)
+    logits = _logits(probabilities, multi_label) / temperature
+    tempered: NDArray[np.float32] = (expit(logits) if multi_label else softmax(logits, axis=1)).astype(np.float32)
     return tempered
 
 
@@ -104,7 +104,7 @@ def choose_thresholds(truth: NDArray[Any], probabilities: NDArray[Any]) -> list[
     return thresholds
 
 
-def _logits(probabilities: NDArray[Any], several: bool) -> NDArray[np.float64]:
-    p = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, _LARGEST if several else 1.0)
-    logits: NDArray[np.float64] = np.log(p) - np.log1p(-p) if several else np.log(p)
+def _logits(probabilities: NDArray[Any], multi_label: bool) -> NDArray[np.float64]:
+    p = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, _LARGEST if multi_label else 1.0)
+    logits: NDArray[np.float64] = np.log(p) - np.log1p(-p) if multi_label else np.log(p)
     return logits

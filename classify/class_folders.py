@@ -1,6 +1,7 @@
 """Class folders: images that are sorted by what they show."""
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
     empty: list[Path] = []
     for part, folder in _class_folders(root):
         images = sorted(_images(folder))
-        entries += [Entry(path, (folder.name,), part, str(folder)) for path in images]
+        entries += [Entry(path, (unicodedata.normalize("NFC", folder.name),), part, str(folder)) for path in images]
         if not images:
             empty.append(folder)
     if not entries:

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -24,6 +24,7 @@ from segment.core.command import (
     require_all,
 )
 from segment.core.errors import InputError
+from segment.core.parts import PartChoice
 
 DataFolders = Annotated[
     list[Path], Argument(metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined.")
@@ -59,9 +60,7 @@ def evaluate(
     data: DataFolders,
     model: ModelFolder,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
-    part: Annotated[
-        Literal["all", "train", "val", "test"], Option(help="Part of the data to score; test: what training never saw.")
-    ] = "all",
+    part: Annotated[PartChoice, Option(help="Part of the data to score; test: what training never saw.")] = "all",
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -114,7 +113,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Names what images show; with --grid, what each cell of a scene shows."""
-    from classify.grid import LABEL_MAP_ENDINGS, label_scene
+    from classify.grid import LABEL_ENDINGS, label_scene
     from classify.listing import as_csv, as_json, as_table
     from classify.predict import predict_images
     from segment.core.model_folder import load_model_info
@@ -127,7 +126,7 @@ def predict(
         raise InputError("--output and --nodata belong to --grid. Received no --grid. Leave them out, or add --grid.")
     if grid is not None and (json or csv):
         raise InputError("--json and --csv are for images. Received --grid, whose report is a file. Leave one of them out.")
-    sources, numbers = find_sources(images, LABEL_MAP_ENDINGS), parse_bands(bands)
+    sources, numbers = find_sources(images, LABEL_ENDINGS), parse_bands(bands)
     load_model_info(model).require_task("classify")
     if grid is not None:
         require_own_names(sources)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,16 @@ from classify.images import LabelledImage, find_images
 from classify.inference import label_info, predict_dataset, read_resized, tempered
 from classify.report import scores_page
 from classify.scores import Scores, score
-from classify.split import split_images
+from classify.split import digest_split, split_images
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
 from segment.core.output import refuse_existing
-from segment.core.parts import PARTS
+from segment.core.parts import PARTS, PartChoice
 from segment.core.progress import Progress, Silent
 from segment.core.raster import Source
 from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, load_model
-
-Chosen = Literal["all", "train", "val", "test"]
-"""Which part of the data; parts are those of the folders, or drawn as the model's training drew them."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,9 @@ class Evaluation:
 def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
     """Scores answers (images, classes) as the model gives them out, see `tempered`."""
     labels, names = label_info(info), info.palette.names
-    thresholds = labels.thresholds if labels.several else None
+    thresholds = labels.thresholds if labels.multi_label else None
     truth = one_hot(images, len(names))
-    return Evaluation(score(truth, probabilities, names, several=labels.several, thresholds=thresholds), list(images))
+    return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))
 
 
 def evaluate(
@@ -58,7 +55,7 @@ def evaluate(
     model: Model | Path | str,
     output: Path | str | None = None,
     *,
-    part: Chosen = "all",
+    part: PartChoice = "all",
     bands: Sequence[int] | None = None,
     batch_size: int = 16,
     runtime: Runtime = "auto",
@@ -68,23 +65,23 @@ def evaluate(
     """Scores a model on data folders, with the temperature and the thresholds that its training found.
 
     data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
-    loaded. runtime: what computes, where it is a folder. part: see `Chosen`; of the data the model was trained on, only
-    "test" is new to it. bands: numbers from 1 in the model's order, in place of those it reads. output: a folder for
-    report.json and report.html. Images that cannot be read are left out, and named, where training was to do so.
+    loaded. part: as folders fix it, or as the model's training drew it of the same images; of these, only "test" is new to
+    it. bands: numbers from 1 in the model's order, in place of those it reads. runtime: what computes, where `model` is a
+    folder. output: a folder for report.json and report.html. Images that cannot be read are left out, and named, where
+    training was to do so.
 
     Raises InputError for data that do not fit the model, and when `output` exists.
     """
     progress = progress or Silent()
-    if part not in get_args(Chosen):
-        raise InputError(f"Parts are {', '.join(get_args(Chosen))}. Received {part!r}. Choose one of them.")
+    if part not in get_args(PartChoice):
+        raise InputError(f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them.")
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info = model.info
     folders = [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
     images = find_scored(folders, info, part)
-    if info.training.get("settings", {}).get("data", {}).get("unreadable") == "skip":
-        images = _readable(images, info, bands, progress)
+    images = readable_images(images, info, bands, progress)
     dataset = scored_dataset(images, info, batch_size, bands)
     _warn_of_training(folders, info, part, progress)
     answers = predict_dataset(model.predict, dataset, progress, model.pace(info.tile)[1])
@@ -96,21 +93,27 @@ def evaluate(
     return evaluation
 
 
-def find_scored(data: Sequence[Path], info: ModelInfo, part: Chosen = "all") -> list[LabelledImage]:
+def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> list[LabelledImage]:
     """Images of data folders, labelled with the model's classes. Raises InputError when the part has none, or labels differ."""
     labels, training = label_info(info), info.training.get("settings", {})
     settings = DataSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
     found = find_images(data, settings, complete=False)
-    if found.several != labels.several:
+    if found.multi_label != labels.multi_label:
         kinds = ("several labels an image, from a CSV", "one label an image, from class folders")
-        expected, received = kinds if labels.several else kinds[::-1]
+        expected, received = kinds if labels.multi_label else kinds[::-1]
         raise InputError(f"{data[0]}: the model learned {expected}. Received {received}. Lay the data out so.")
     images = found.images
     if part != "all":
         split = training.get("data", {})
         seed = training.get("training", {}).get("seed", 0)
         fractions = split.get("val_fraction", settings.val_fraction), split.get("test_fraction", settings.test_fraction)
-        images = split_images(images, *fractions, seed)[part]
+        parts = split_images(images, *fractions, seed)
+        if any(image.part is None for image in images) and digest_split(parts) != info.training.get("split"):
+            raise InputError(
+                f"{data[0]}: --part draws parts as training did, which takes the images that training had. Received others. "
+                "Restore them, or score all of them: --part all"
+            )
+        images = parts[part]
     if not images:
         raise InputError(f"{data[0]}: {part} must hold images. Received none. Choose another part of {', '.join(PARTS)}.")
     return images
@@ -127,10 +130,15 @@ def scored_dataset(
     return dataset
 
 
-def _readable(
+def readable_images(
     images: Sequence[LabelledImage], info: ModelInfo, bands: Sequence[int] | None, progress: Progress
 ) -> list[LabelledImage]:
-    """Those that can be read and fit the model; the others are named. Raises InputError when there are none."""
+    """The images, without those that cannot be read if training was to leave such out; they are named.
+
+    Raises InputError when none is left.
+    """
+    if info.training.get("settings", {}).get("data", {}).get("unreadable") != "skip":
+        return list(images)
     usable, problems = [], []
     for done, image in enumerate(images, 1):
         try:
@@ -145,7 +153,7 @@ def _readable(
     return usable
 
 
-def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: Chosen, progress: Progress) -> None:
+def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: PartChoice, progress: Progress) -> None:
     learned_from = info.training.get("data", [])
     if part in ("all", "train") and any(folder.resolve().name in learned_from for folder in data):
         progress.say(f"warning: {info.name} was trained on images of such a folder: --part test scores those it never saw")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.evaluation import find_scored, score_images, scored_dataset
+from classify.evaluation import find_scored, readable_images, score_images, scored_dataset
 from classify.inference import label_info, predict_dataset, tempered
 from segment.core.errors import InputError
 from segment.core.exporting import Export, Predict, divide, export_openvino
@@ -45,7 +45,7 @@ class _Images:
     kind = "images"
 
     def __init__(self, data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress):
-        images = find_scored(data, info)
+        images = readable_images(find_scored(data, info), info, None, progress)
         if len(images) < 2:
             raise InputError(f"{data[0]}: --int8 needs two images, better hundreds. Received one. Add images.")
         calibrating, scored = divide(len(images), np.random.default_rng(seed).permutation(len(images)).tolist())
@@ -53,10 +53,10 @@ class _Images:
         self._scored = scored_dataset([images[i] for i in scored], info, 16)
         self._info, self._progress = info, progress
         self.data, self.calibrated, self.scored = data[0].resolve().name, len(calibrating), len(scored)
-        several = label_info(info).several
+        multi_label = label_info(info).multi_label
         self.score_names: Mapping[str, str] = (
             {"mean_average_precision": "mean AP", "f1_macro": "macro F1"}
-            if several
+            if multi_label
             else {"accuracy": "accuracy", "f1_macro": "macro F1"}
         )
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from classify.cells import SMALLEST, Batch, Cells, read_batches
 from classify.inference import given_labels, label_info, require_input, scene_bands, tempered
-from classify.label_map import CellLabels, describe
-from classify.label_map import LabelMap as LabelMap
+from classify.scene_labels import CellLabels, describe
+from classify.scene_labels import SceneLabels as SceneLabels
 from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
 from segment.core.class_raster import write_class_raster
@@ -27,7 +27,7 @@ from segment.core.palette import IGNORED
 from segment.core.raster import Raster, Source
 from segment.core.runtime import Model, load_model
 
-LABEL_MAP_ENDINGS = ("_labels.tif",)
+LABEL_ENDINGS = ("_labels.tif",)
 """What follows a scene's name in the names of its rasters."""
 _LAYER = "labels"
 
@@ -53,7 +53,7 @@ def label_scene(
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> LabelMap:
+) -> SceneLabels:
     """Labels a scene cell by cell; writes a raster of cells, polygons and a report into `output`, all or none.
 
     scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
@@ -68,7 +68,7 @@ def label_scene(
     labels the likeliest that reaches its threshold is the cell's class. Cells in which fewer than half of the pixels are
     valid, or no label reaches its threshold, are nodata (255).
 
-    Memory: two strips of `grid` scene rows, and about half a kilobyte for each cell. The scene is read forward only.
+    Memory: two strips of `grid` scene rows, and about a kilobyte for each cell. The scene is read forward only.
 
     Raises InputError when grid, scene and model do not fit each other, when a file cannot be read or written to its end, and
     when an output exists already.
@@ -78,7 +78,7 @@ def label_scene(
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     source = Source.of(scene, bands, nodata)
     source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
-    planned, folder = LabelMap.planned(source, Path(output)), Path(output)
+    planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
     _check_outputs(planned, source)
     finish_moving(folder, planned.names)
     with ExitStack() as stack:
@@ -87,7 +87,7 @@ def label_scene(
         stage = stack.enter_context(staged_files(folder, planned.names, overwrite))
         # the network comes last: nobody should wait for it to hear that a file is missing
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-        files, cells = LabelMap.planned(source, stage.new), Cells(raster.height, raster.width, grid)
+        files, cells = SceneLabels.planned(source, stage.new), Cells(raster.height, raster.width, grid)
         started = time.monotonic()
         labels = _label(source, cells, network, progress)
         _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
@@ -99,7 +99,7 @@ def label_scene(
     return replace(planned, report=report)
 
 
-def _check_outputs(planned: LabelMap, source: Source) -> None:
+def _check_outputs(planned: SceneLabels, source: Source) -> None:
     for name in planned.names:
         file = planned.labels.with_name(name)
         if isinstance(source.path, Path) and source.path.exists() and file.exists() and file.samefile(source.path):
@@ -115,7 +115,7 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
 
 def _label(source: Source, cells: Cells, network: Model, progress: Callable[[int, int], None] | None) -> CellLabels:
     info, count = network.info, cells.rows * cells.columns
-    names, several = info.palette.names, label_info(info).several
+    names, multi_label = info.palette.names, label_info(info).multi_label
     found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
     size, workers = network.pace(info.tile)
 
@@ -129,7 +129,7 @@ def _label(source: Source, cells: Cells, network: Model, progress: Callable[[int
                 if labels:
                     index = names.index(labels[0])
                     found.indices[cell], found.probabilities[cell] = index, row[index]
-                    if several:
+                    if multi_label:
                         found.given[cell] = ";".join(labels)
             if progress:
                 progress(batch.cells[-1] + 1, count)
@@ -162,6 +162,6 @@ def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster
         "color": np.array([c.color for c in classes], object)[indices],
         "probability": labels.probabilities[numbers],
     }
-    if label_info(info).several:
+    if label_info(info).multi_label:
         fields["labels"] = labels.given[numbers]
     write_geopackage(squares, fields, raster, info.palette, path, _LAYER)

@@ -21,6 +21,7 @@ from segment.core.palette import Class, Palette, load_palette
 from segment.core.parts import Part
 from segment.core.raster import open_raster, readable
 
+_MOST = 255  # classes: maps of labels have a byte a cell, and one value is nodata
 # Tableau's twenty, the strong ones first
 _COLORS = (
     "#1F77B4", "#FF7F0E", "#2CA02C", "#D62728", "#9467BD", "#8C564B", "#E377C2", "#7F7F7F", "#BCBD22", "#17BECF",
@@ -45,11 +46,11 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Collection:
-    """All images of a run and their classes. several: whether an image may carry any number of labels."""
+    """All images of a run and their classes. multi_label: whether an image may carry any number of labels."""
 
     palette: Palette
     images: list[LabelledImage]
-    several: bool
+    multi_label: bool
 
 
 def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = True) -> Collection:
@@ -66,7 +67,7 @@ def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = T
     Raises InputError when data are not laid out so, when labels and class table do not agree, when a class has no images, or
     when there are fewer than two classes (with several labels: none).
     """
-    found, empty, several = _gather(data)
+    found, empty, multi_label = _gather(data)
     spellings: dict[str, str] = {}
     for label in [*(label for _, entry in found for label in entry.labels), *(folder.name for folder in empty)]:
         spellings.setdefault(label.casefold(), label)
@@ -95,10 +96,12 @@ def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = T
     if missing and complete:
         listed = ", ".join(table.names[index] for index in missing)
         raise InputError(f"{source}: each class needs images. Received none of {listed}. Add some, or remove it from the table.")
-    if len(table) < 2 and not several:
+    if len(table) > _MOST:
+        raise InputError(f"There are at most {_MOST} classes. Received {len(table)}. Join some by data.label_map.")
+    if len(table) < 2 and not multi_label:
         received = f"only {table.names[0]!r} in {', '.join(map(str, data))}"
         raise InputError(f"There are two classes or more to tell apart. Received {received}. Name a folder with {LAYOUT}.")
-    return Collection(table, images, several)
+    return Collection(table, images, multi_label)
 
 
 def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
@@ -115,7 +118,7 @@ def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], 
     names = [folder.resolve().name for folder in folders]
     found: dict[str, tuple[str, Entry]] = {}
     empty: list[Path] = []
-    for root, table, name in zip(data, tables, names, strict=True):
+    for number, (root, table, name) in enumerate(zip(data, tables, names, strict=True), 1):
         entries, without = read_class_folders(root) if table is None else (read_labels(table), [])
         empty += without
         for entry in entries:
@@ -123,7 +126,7 @@ def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], 
             if key in found:
                 other = found[key][1].source
                 raise InputError(f"{entry.source}: an image comes once. Received {entry.path} again, as in {other}. Remove one.")
-            found[key] = (name if names.count(name) == 1 else str(root), entry)
+            found[key] = (name if names.count(name) == 1 else f"{name} ({number})", entry)
     return list(found.values()), empty, tables[0] is not None
 
 
@@ -211,6 +214,11 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
     bands: numbers from 1; by default all but alpha, and a picture with a palette of 8 bits as its colours (3 bands).
     Raises InputError when the file cannot be read to its end or lacks a band.
     """
+    return read_pixels(path, bands)[0]
+
+
+def read_pixels(path: Path | str, bands: Sequence[int] | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """As `read_image`, and which pixels are not nodata (rows, columns)."""
     with open_raster(path, bands) as raster:
         pixels, valid = raster.read()
         if bands is None and raster.info.colors == ("palette",) and raster.dtype == np.uint8:
@@ -220,7 +228,7 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
                     colors[index] = color[:3]
             pixels = colors[pixels[..., 0]]
             pixels[~valid] = 0
-        return np.ascontiguousarray(pixels)
+        return np.ascontiguousarray(pixels), valid
 
 
 def prepare(pixels: NDArray[Any], resize: int) -> NDArray[Any]:
@@ -247,7 +255,7 @@ def centre_crop(pixels: NDArray[Any], size: int) -> NDArray[Any]:
     """The middle (size, size, bands) of an image; one that is smaller is continued by its mirror image first."""
     pixels = fill_up(pixels, size)
     top, left = ((edge - size) // 2 for edge in pixels.shape[:2])
-    return pixels[top : top + size, left : left + size]
+    return np.ascontiguousarray(pixels[top : top + size, left : left + size])  # no view: it would keep the whole image
 
 
 def fill_up(pixels: NDArray[Any], size: int) -> NDArray[Any]:

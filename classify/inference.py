@@ -50,13 +50,13 @@ def label_info(info: ModelInfo) -> LabelInfo:
 def tempered(probabilities: NDArray[np.float32], info: ModelInfo) -> NDArray[np.float32]:
     """Probabilities (images, classes) as a model gives them out: with its temperature."""
     labels = label_info(info)
-    return apply_temperature(probabilities, labels.temperature, labels.several)
+    return apply_temperature(probabilities, labels.temperature, labels.multi_label)
 
 
 def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[list[str]]:
     """The labels of each image: the likeliest one, or with several all from their thresholds on, the likeliest first."""
     labels, names = label_info(info), info.palette.names
-    if not labels.several:
+    if not labels.multi_label:
         return [[names[index]] for index in probabilities.argmax(axis=1)]
     reached = probabilities >= np.array(labels.thresholds, np.float64)
     orders = np.argsort(-probabilities, axis=1, kind="stable")

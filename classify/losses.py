@@ -14,13 +14,14 @@ Loss = Callable[[Any, Any], Any]
 """(truth (batch, classes) of 0 to 1, probabilities (batch, classes)) -> scalar, the mean over the batch."""
 
 
-def build_loss(settings: LossSettings, class_weights: Sequence[float], several: bool) -> Loss:
+def build_loss(settings: LossSettings, class_weights: Sequence[float], multi_label: bool) -> Loss:
     """The loss on probabilities.
 
-    class_weights: one per class, see `segment.core.class_weights`. several: images may carry several labels.
+    class_weights: one per class, see `segment.core.class_weights`. multi_label: images may carry several labels.
 
     Label smoothing s moves s of the truth to all classes alike (Szegedy et al. 2016, "Rethinking the Inception
-    architecture"), of a label that is a yes or no s / 2 to each. An image counts as much as its classes weigh.
+    architecture"), of a label that is a yes or no s / 2 to each. An image counts as much as its class weighs; of several labels,
+    each counts by its own.
     """
     weights, smoothing = np.asarray(class_weights, np.float32), settings.label_smoothing
 
@@ -35,4 +36,4 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float], several: 
         losses = -(smooth * ops.log(p) + (1.0 - smooth) * ops.log(1.0 - p))
         return ops.mean(losses * weights)
 
-    return binary if several else categorical
+    return binary if multi_label else categorical

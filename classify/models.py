@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import keras
 
@@ -24,9 +23,6 @@ from segment.core.backbones import (
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, scaling
-
-Phase = Literal[1, 2]
-"""1: what has pretrained weights stays as it is. 2: the tuned part of it learns, too."""
 
 _WEIGHTS = "model.weights"
 
@@ -135,13 +131,13 @@ def build_model(
     statistics: BandStatistics,
     normalise: Normalisation,
     *,
-    several: bool = False,
+    multi_label: bool = False,
     rgb: tuple[int, int, int] = (0, 1, 2),
 ) -> Built:
     """A network from pixels as they stand in the file to class probabilities.
 
     classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
-    several: an image may have several labels, or none. rgb: positions of red, green and blue among the bands, for weights
+    multi_label: an image may have several labels, or none. rgb: positions of red, green and blue among the bands, for weights
     that were made for RGB; without meaning where there are fewer than three bands.
 
     Input (batch, rows, columns, bands) in the pixels' dtype, of any size; output (batch, classes) float32, which sum to 1
@@ -176,7 +172,7 @@ def build_model(
     x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
     x = keras.layers.Dense(classes, name="logits")(x)
     # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
-    last = partial(keras.layers.Activation, "sigmoid") if several else keras.layers.Softmax
+    last = partial(keras.layers.Activation, "sigmoid") if multi_label else keras.layers.Softmax
     probabilities = last(dtype="float32", name="probabilities")(x)
     return Built(keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}"), backbone, loaded)
 
@@ -191,22 +187,22 @@ def check_unfreeze(settings: ModelSettings, training: PhaseSettings) -> None:
         )
 
 
-def set_trainable(built: Built, settings: ModelSettings, training: PhaseSettings, phase: Phase) -> None:
+def set_trainable(built: Built, settings: ModelSettings, training: PhaseSettings, *, tuned: bool) -> None:
     """Freezes and unfreezes layers of the network for a phase of the training; compile afterwards.
 
-    What did not get pretrained weights is trainable in both phases: the head, and layers that the weights lack.
-    Of what did, nothing is in phase 1; in phase 2 all is, or `training.unfreeze` stages from the last, with what
-    follows them. With `training.batch_norm` frozen, pretrained batch normalisation keeps its statistics in phase 2, too.
+    What did not get pretrained weights always is trainable: the head, and layers that the weights lack.
+    tuned: whether pretrained layers are, too: all of them, or `training.unfreeze` stages from the last, with what follows
+    them; but for batch normalisation, if `training.batch_norm` is frozen.
 
     Raises InputError when more stages are to be tuned than the backbone has.
     """
     check_unfreeze(settings, training)
     layers = layers_by_name(built.backbone)
     pretrained = set(built.loaded.loaded) if built.loaded else set()
-    tuned = _tuned(list(layers), settings, training) if phase == 2 else []
+    learning = _tuned(list(layers), settings, training) if tuned else []
     for name, layer in layers.items():
         kept = training.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = name not in pretrained or (name in tuned and not kept)
+        layer.trainable = name not in pretrained or (name in learning and not kept)
 
 
 def _tuned(names: list[str], settings: ModelSettings, training: PhaseSettings) -> list[str]:

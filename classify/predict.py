@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,9 @@ def predict_images(
         raise InputError(f"top: at least 1 label an image. Received {top}. Raise it.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
-    chosen = None if bands is None else tuple(bands)
     sources = [image if isinstance(image, Source) else Source.of(image) for image in images]
-    sources = [Source(source.path, chosen) for source in sources]
+    if bands is not None:
+        sources = [replace(source, bands=tuple(bands)) for source in sources]
     return _predict(sources, network, top, progress or Silent())
 
 

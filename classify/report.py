@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _SHOWN = 15  # mistakes
 
 
-def panels(several: bool) -> dict[str, Sequence[str]]:
+def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     """Columns of the history to draw, by title."""
-    scores = ("val_mean_average_precision", "val_f1") if several else ("val_accuracy", "val_f1")
+    scores = ("val_mean_average_precision", "val_f1") if multi_label else ("val_accuracy", "val_f1")
     return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
 
 
@@ -36,7 +36,7 @@ def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: 
     rows = [(name, row["f1"], row["precision"], row["recall"], row["images"]) for name, row in figures["per_class"].items()]
     report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.color for c in palette.classes])
     report.figure(plot_per_class(scores), "F1 of each class.")
-    if not scores.several:
+    if not scores.multi_label:
         report.figure(plot_confusion(scores.confusion, palette.names), "Confusion matrix: share of each true class.")
     report.figure(
         plot_reliability(scores.confidence, scores.right), "Reliability: how often answers of each probability are right."

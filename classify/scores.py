@@ -19,20 +19,20 @@ class Scores:
     """What the labels of images score, made by `score`.
 
     truth: (images, classes) bool. probabilities: (images, classes) float32. names: of the classes.
-    several: whether images carry several labels. thresholds: per class, the probability from which on it is given, where
+    multi_label: whether images carry several labels. thresholds: per class, the probability from which on it is given, where
     they do.
     """
 
     truth: NDArray[np.bool_]
     probabilities: NDArray[np.float32]
     names: list[str]
-    several: bool
+    multi_label: bool
     thresholds: list[float]
 
     @cached_property
     def answers(self) -> NDArray[np.bool_]:
         """Which labels were given, (images, classes): the likeliest one, or all from their thresholds on."""
-        if self.several:
+        if self.multi_label:
             given: NDArray[np.bool_] = self.probabilities >= np.array(self.thresholds, np.float64)
         else:
             given = np.arange(len(self.names)) == self.probabilities.argmax(axis=1)[:, None]
@@ -42,12 +42,12 @@ class Scores:
     def right(self) -> NDArray[np.bool_]:
         """Whether the answer is right, (images,); with several labels each label is a yes or no, (images, classes)."""
         same: NDArray[np.bool_] = self.answers == self.truth
-        return same if self.several else same.all(axis=1)
+        return same if self.multi_label else same.all(axis=1)
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
         """The probability of the answer, in the shape of `right`; of a no, 1 less the label's."""
-        if self.several:
+        if self.multi_label:
             return np.where(self.answers, self.probabilities, 1 - self.probabilities)
         highest: NDArray[np.float32] = self.probabilities.max(axis=1)
         return highest
@@ -76,7 +76,7 @@ class Scores:
         that was never given, the recall of one without images, and top-3 accuracy below four classes.
         """
         per_class, f1_macro = self._per_class()
-        scores = self._several_labels(f1_macro) if self.several else self._one_label(f1_macro)
+        scores = self._several_labels(f1_macro) if self.multi_label else self._one_label(f1_macro)
         return scores | {
             "per_class": per_class,
             "calibration_error": _number(calibration_error(self.confidence, self.right)),
@@ -135,14 +135,14 @@ class Scores:
 
     def __str__(self) -> str:
         r = self.report
-        if self.several:
+        if self.multi_label:
             words = {"mean average precision": "mean_average_precision", "macro F1": "f1_macro", "micro F1": "f1_micro"}
             words |= {"exact match": "exact_match"}
         else:
             words = {"accuracy": "accuracy", "top-3": "top3_accuracy", "macro F1": "f1_macro"}
         words |= {"calibration error": "calibration_error"}
         parts = [f"{word} {r[key]:.3f}" for word, key in words.items() if r[key] is not None]
-        if not self.several:
+        if not self.multi_label:
             low, high = r["accuracy_interval"]
             parts[0] += f" ({low:.3f} to {high:.3f})"
         f1 = {name: figures["f1"] for name, figures in r["per_class"].items() if figures["f1"] is not None}
@@ -156,12 +156,12 @@ def score(
     probabilities: NDArray[Any],
     names: Sequence[str],
     *,
-    several: bool = False,
+    multi_label: bool = False,
     thresholds: Sequence[float] | None = None,
 ) -> Scores:
     """Scores of images' labels.
 
-    truth: (images, classes) of 0 or 1, a single 1 per image unless it carries `several` labels.
+    truth: (images, classes) of 0 or 1, a single 1 per image unless it carries several labels.
     probabilities: (images, classes), 0 to 1. names: of the classes.
     thresholds: per class, the probability from which on it is given, with several labels; 0.5 if not told.
 
@@ -175,7 +175,7 @@ def score(
         raise InputError("Scores need an image. Received none. Give labelled images.")
     if not np.isin(true, (0, 1)).all():
         raise InputError(f"Truth is 0 or 1 per class. Received {true.min()} to {true.max()}. Give each label a column.")
-    if not several and (true.sum(axis=1) != 1).any():
+    if not multi_label and (true.sum(axis=1) != 1).any():
         first = int((true.sum(axis=1) != 1).argmax())
         received = f"{int(true[first].sum())} (image {first})"
         raise InputError(f"Images carry one label each. Received {received}. Score them as several labels.")
@@ -188,7 +188,7 @@ def score(
     chosen = [0.5] * len(names) if thresholds is None else [float(t) for t in thresholds]
     if len(chosen) != len(names):
         raise InputError(f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them anew.")
-    return Scores(true.astype(bool), p.clip(0, 1), list(names), several, chosen)
+    return Scores(true.astype(bool), p.clip(0, 1), list(names), multi_label, chosen)
 
 
 def _number(value: float | None) -> float | None:

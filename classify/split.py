@@ -2,7 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from classify.images import LabelledImage
 from segment.core.errors import InputError
@@ -49,6 +50,12 @@ def split_images(
     return {part: sorted(found, key=lambda image: image.path.as_posix()) for part, found in parts.items()}
 
 
+def digest_split(parts: Mapping[Part, Sequence[LabelledImage]]) -> str:
+    """The same for the same images in the same parts, wherever their folders lie."""
+    places = sorted((part, image.path.parent.name, image.path.name, image.labels) for part in parts for image in parts[part])
+    return sha256(repr(places).encode(errors="surrogateescape")).hexdigest()
+
+
 def _shuffle(images: list[LabelledImage], seed: int, label: int) -> None:
     random.Random(f"{seed} {label}").shuffle(images)
 
@@ -77,14 +84,15 @@ def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence
             seen.update(candidates[0].labels)
 
 
-def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, several: bool) -> None:
+def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, multi_label: bool) -> None:
     """Raises InputError when a class (or label, if images may have several) is missing from training or validation."""
+    kind = "label" if multi_label else "class"
     cures: dict[Part, str] = {"train": "lower data.val_fraction and data.test_fraction", "val": "raise data.val_fraction"}
     for part, cure in cures.items():
         present = {label for image in parts[part] for label in image.labels}
         missing = [name for index, name in enumerate(palette.names) if index not in present]
         if missing:
             raise InputError(
-                f"Each {'label' if several else 'class'} needs images in train and val. Received none of {', '.join(missing)} "
+                f"Each {kind} needs images in train and val. Received none of {', '.join(missing)} "
                 f"in {part}. Add images, try another training.seed, or {cure}."
             )

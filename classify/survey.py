@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from classify.bands import choose_bands, rgb_positions
 from classify.config import DataSettings, Unreadable
 from classify.duplicates import Fingerprint, find_duplicates, fingerprint
-from classify.images import LabelledImage, read_image
+from classify.images import LabelledImage, read_pixels
 from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
-from segment.core.parts import Part
+from segment.core.parts import PARTS, Part
 from segment.core.raster import open_raster
 
 _WORKERS = 2
@@ -35,17 +35,18 @@ class Bands:
 
 
 @dataclass(frozen=True)
-class Twin:
-    """A training image that stands in validation or test, too. exact: pixel by pixel, else nearly."""
+class Leak:
+    """An image of one part that a later one holds, too. exact: pixel by pixel, else nearly."""
 
-    trained: LabelledImage
-    scored: LabelledImage
+    image: LabelledImage
     part: Part
+    other: LabelledImage
+    other_part: Part
     exact: bool
 
     def __str__(self) -> str:
         alike = "the same as" if self.exact else "nearly the same as"
-        return f"{self.trained.path} (train) is {alike} {self.scored.path} ({self.part})"
+        return f"{self.image.path} ({self.part}) is {alike} {self.other.path} ({self.other_part})"
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class Survey:
     """What the pass found.
 
     parts: images that can be used. statistics: of the training pixels, of the bands that are read.
-    unreadable: what was left out, and why. twins: see `Twin`; one for each training image that has some.
+    unreadable: what was left out, and why. leaks: see `Leak`; one for each image that has some.
     """
 
     parts: dict[Part, list[LabelledImage]]
     bands: Bands
     statistics: BandStatistics
     unreadable: dict[Path, str]
-    twins: list[Twin]
+    leaks: list[Leak]
 
 
 def survey(
@@ -80,23 +81,23 @@ def survey(
     prints: dict[Path, Fingerprint] = {}
     unreadable: dict[Path, str] = {}
 
-    def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], Fingerprint] | InputError:
+    def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         try:
-            pixels = read_image(item[1].path, bands.numbers)
+            pixels, valid = read_pixels(item[1].path, bands.numbers)
         except InputError as error:
             return error
-        return pixels, fingerprint(pixels)
+        return pixels, valid, fingerprint(pixels)
 
     with closing(compute_ahead(_each(placed), read, _WORKERS)) as found:
         for done, ((part, image), result) in enumerate(found, 1):
             if isinstance(result, InputError):
                 unreadable[image.path] = str(result)
             else:
-                pixels, prints[image.path] = result
+                pixels, valid, prints[image.path] = result
                 kind = kinds[image.path] = (pixels.shape[2], pixels.dtype.name)
                 if part == "train":
                     meter = meters.setdefault(kind, BandStatisticsMeter(*kind))
-                    meter.add(pixels, np.ones(pixels.shape[:2], bool))
+                    meter.add(pixels, valid)
             if progress:
                 progress(done, len(placed))
     common = Counter(kinds.values()).most_common(1)
@@ -111,7 +112,9 @@ def survey(
     if not usable["train"]:
         raise InputError(f"There are images to train on. Received {len(unreadable)} that cannot be used. See the first: "
                          f"{next(iter(unreadable.values()), 'none')}")  # fmt: skip
-    return Survey(usable, bands, meters[expected].statistics(), unreadable, _twins(usable, prints))
+    if not meters[expected].count:
+        raise InputError("There are pixels to learn from. Received nodata only, in all training images. Check them.")
+    return Survey(usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints))
 
 
 def _each(placed: Sequence[tuple[Part, LabelledImage]]) -> Generator[tuple[Part, LabelledImage], None, None]:
@@ -153,12 +156,14 @@ def _judge(unreadable: Mapping[Path, str], wanted: Unreadable) -> None:
         raise InputError(f"{first}{more} Or leave such images out: --set data.unreadable=skip")
 
 
-def _twins(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, Fingerprint]) -> list[Twin]:
-    trained = parts["train"]
-    scored: list[tuple[Part, LabelledImage]] = [("val", image) for image in parts["val"]]
-    scored += [("test", image) for image in parts["test"]]
-    found = find_duplicates([prints[i.path] for i in trained], [prints[i.path] for _, i in scored])
-    return [Twin(trained[d.first], scored[d.second][1], scored[d.second][0], d.exact) for d in found]
+def _leaks(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, Fingerprint]) -> list[Leak]:
+    """Training images that validation or test hold too, then validation images that the test holds too."""
+    leaks = []
+    for number, part in enumerate(PARTS[:2], 1):
+        later = [(other, image) for other in PARTS[number:] for image in parts[other]]
+        found = find_duplicates([prints[i.path] for i in parts[part]], [prints[i.path] for _, i in later])
+        leaks += [Leak(parts[part][d.first], part, later[d.second][1], later[d.second][0], d.exact) for d in found]
+    return leaks
 
 
 def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> float | None:

@@ -71,7 +71,7 @@ def _build(config: Config, data: TrainingData) -> Built:
         len(data.palette),
         data.survey.statistics,
         config.data.normalise,
-        several=data.several,
+        multi_label=data.multi_label,
         rgb=data.survey.bands.rgb,
     )
 
@@ -81,13 +81,15 @@ def _train(
 ) -> Run[Evaluation]:
     network, settings = built.network, config.training
     training, scored = _datasets(data, config)
-    loss = build_loss(config.loss, data.class_weights, data.several)
+    loss = build_loss(config.loss, data.class_weights, data.multi_label)
     info = _describe(data, config, folders)
     truth = one_hot(data.parts["val"], len(data.palette))
 
     def validate() -> Row:
         answers = predict_dataset(network.predict_on_batch, scored["val"], progress)
-        figures = score(truth, answers, data.palette.names, several=data.several).report
+        if not np.isfinite(answers).all():  # told with its cure where the epoch ends
+            return {"val_loss": float("nan"), f"val_{_monitored(data)}": float("nan"), "val_f1": float("nan")}
+        figures = score(truth, answers, data.palette.names, multi_label=data.multi_label).report
         lost = float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(answers)))
         key = _monitored(data)
         return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
@@ -112,7 +114,7 @@ def _train(
 
 def _monitored(data: TrainingData) -> str:
     """The score by which the best epoch is chosen."""
-    return "mean_average_precision" if data.several else "accuracy"
+    return "mean_average_precision" if data.multi_label else "accuracy"
 
 
 def _phases(built: Built, config: Config) -> list[Phase]:
@@ -120,11 +122,11 @@ def _phases(built: Built, config: Config) -> list[Phase]:
     settings = config.training
     freeze = partial(set_trainable, built, config.model, settings)
     if built.loaded is None:
-        return [Phase(settings.epochs, settings.learning_rate, partial(freeze, 1))]
+        return [Phase(settings.epochs, settings.learning_rate, partial(freeze, tuned=False))]
     frozen = min(settings.frozen_epochs, settings.epochs)
     return [
-        Phase(frozen, settings.learning_rate, partial(freeze, 1)),
-        Phase(settings.epochs - frozen, settings.fine_tuning_rate, partial(freeze, 2)),
+        Phase(frozen, settings.learning_rate, partial(freeze, tuned=False)),
+        Phase(settings.epochs - frozen, settings.fine_tuning_rate, partial(freeze, tuned=True)),
     ]
 
 
@@ -160,15 +162,16 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
         ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),
         labels=LabelInfo(
             resize=config.data.resize,
-            several=data.several,
-            thresholds=[0.5] * len(data.palette) if data.several else [],
+            multi_label=data.multi_label,
+            thresholds=[0.5] * len(data.palette) if data.multi_label else [],
             read_bands=None if bands.numbers is None else list(bands.numbers),
             file_bands=bands.file_bands,
             rgb=bands.rgb,
         ),
         training={
-            "data": [folder.resolve().name for folder in folders],
+            "data": [(folder if folder.is_dir() else folder.parent).resolve().name for folder in folders],
             "images": {part: len(images) for part, images in data.parts.items()},
+            "split": data.split_digest,
             "backend": keras.backend.backend(),
             "settings": config.model_dump(mode="json", exclude={"data": {"classes"}}),
         },
@@ -204,17 +207,17 @@ def _finish(
         facts=[
             ("Training images", info.training["images"]["train"]),
             ("Left out as unreadable", len(found.unreadable)),
-            ("Training images that validation or test hold too", len(found.twins)),
+            ("Images that a later part holds too", len(found.leaks)),
             ("Temperature", calibrated.labels.temperature),
             ("Calibration error before", before),
         ],
-        panels=panels(data.several),
+        panels=panels(data.multi_label),
         add_scores=add,
         further={
             "temperature": calibrated.labels.temperature,
             "calibration_error_before_temperature": before,
             "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
-            "duplicates": [str(twin) for twin in found.twins],
+            "duplicates": [str(leak) for leak in found.leaks],
         },
     )
 
@@ -223,8 +226,10 @@ def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: M
     """The model with the temperature, and the thresholds, that suit its validation; and its calibration error without."""
     labels = info.labels
     assert labels is not None
-    before = score(truth, answers, info.palette.names, several=labels.several)
-    temperature = fit_temperature(truth, answers, labels.several)
-    thresholds = choose_thresholds(truth, apply_temperature(answers, temperature, labels.several)) if labels.several else []
+    before = score(truth, answers, info.palette.names, multi_label=labels.multi_label)
+    temperature = fit_temperature(truth, answers, labels.multi_label)
+    thresholds = (
+        choose_thresholds(truth, apply_temperature(answers, temperature, labels.multi_label)) if labels.multi_label else []
+    )
     found = labels.model_copy(update={"temperature": temperature, "thresholds": thresholds})
     return info.model_copy(update={"labels": found}), calibration_error(before.confidence, before.right)

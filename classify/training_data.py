@@ -9,7 +9,7 @@ from pathlib import Path
 
 from classify.config import Config
 from classify.images import LabelledImage, find_images
-from classify.split import check_parts, split_images
+from classify.split import check_parts, digest_split, split_images
 from classify.survey import Survey, survey
 from segment.core.class_weights import resolve_class_weights
 from segment.core.palette import Palette
@@ -23,13 +23,15 @@ _NAMED = 5  # of what is odd, in lines printed
 class TrainingData:
     """Data folders that have been read once.
 
-    parts: images that are trained on and scored. several: whether they carry several labels.
+    parts: images that are trained on and scored. split_digest: of all that were found, see `digest_split`.
+    multi_label: whether they carry several labels.
     class_weights: one per class, for the loss.
     """
 
     palette: Palette
-    several: bool
+    multi_label: bool
     parts: dict[Part, list[LabelledImage]]
+    split_digest: str
     survey: Survey
     class_weights: list[float]
 
@@ -42,30 +44,30 @@ class TrainingData:
         settings = config.data
         found = find_images(data, settings)
         split = split_images(found.images, settings.val_fraction, settings.test_fraction, config.training.seed)
-        check_parts(split, found.palette, found.several)
+        check_parts(split, found.palette, found.multi_label)
         seen = survey(split, settings, partial(progress.advance, "reading"))
         for problem in list(seen.unreadable.values())[:_NAMED]:
             progress.say(f"warning: left out: {problem}")
         if len(seen.unreadable) > _NAMED:
             progress.say(f"warning: left out: {len(seen.unreadable) - _NAMED} more, see report.json")
         parts = dict(seen.parts)
-        if seen.twins:
-            for twin in seen.twins[:_NAMED]:
-                progress.say(f"warning: {twin}")
-            count = f"{len(seen.twins)} training image{'s' if len(seen.twins) > 1 else ''}"
+        for leak in seen.leaks[:_NAMED]:
+            progress.say(f"warning: {leak}")
+        if seen.leaks:
+            count = f"{len(seen.leaks)} image{'s' if len(seen.leaks) > 1 else ''} that a later part holds too"
             if settings.duplicates == "drop":
-                twice = {twin.trained.path for twin in seen.twins}
-                parts["train"] = [image for image in parts["train"] if image.path not in twice]
-                progress.say(f"warning: {count} that validation or test hold too: not trained on")
+                leaking = {leak.image.path for leak in seen.leaks}
+                parts = {part: [image for image in images if image.path not in leaking] for part, images in parts.items()}
+                progress.say(f"warning: {count}: left out of the earlier part")
             else:
-                progress.say(f"warning: {count} that validation or test hold too: scores flatter (data.duplicates=drop)")
-        check_parts(parts, found.palette, found.several)
+                progress.say(f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the earlier part)")
+        check_parts(parts, found.palette, found.multi_label)
         counts = Counter(label for image in parts["train"] for label in image.labels)
         by_class = [counts[index] for index in range(len(found.palette))]
         weights = resolve_class_weights(config.loss.class_weights, found.palette.names, by_class)
         for part in PARTS:
             progress.say(f"{part:5} {len(parts[part]):6} images" + (_shares(by_class, found.palette) if part == "train" else ""))
-        return cls(found.palette, found.several, parts, seen, weights)
+        return cls(found.palette, found.multi_label, parts, digest_split(split), seen, weights)
 
     @property
     def fingerprint(self) -> str:

@@ -18,8 +18,9 @@ def main(pictures: Path, model: Path, output: Path, sure: float = 0.8) -> Counte
             continue
         label, probability = prediction.labels[0]
         folder = label if probability >= sure else "unsure"
-        (output / folder).mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, output / folder)
+        place = output / folder / file.relative_to(pictures)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
         counts[folder] += 1
     return counts
 

@@ -62,4 +62,6 @@ def test_pictures_are_sorted_into_folders(tmp_path):
     (tmp_path / "data" / "notes.txt").write_text("no picture")
     counts = load("sort_images").main(tmp_path / "data", tmp_path / "run", tmp_path / "sorted", sure=0.5)
     assert counts == {"dark": 12, "bright": 12}
-    assert sorted(file.name for file in (tmp_path / "sorted" / "dark").iterdir()) == sorted(f"dark{n}.png" for n in range(12))
+    assert sorted(file.name for file in (tmp_path / "sorted" / "dark" / "dark").iterdir()) == sorted(
+        f"dark{n}.png" for n in range(12)
+    )

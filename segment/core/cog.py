@@ -1,5 +1,6 @@
 """Cloud-optimised GeoTIFFs of one byte a pixel, made from plain rows."""
 
+import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,10 +80,14 @@ def _describe(
 
 def _read_back(path: Path) -> int:
     import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.windows import Window
 
     found = 0
-    with rasterio.open(path, num_threads="ALL_CPUS") as dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        dataset = rasterio.open(path, num_threads="ALL_CPUS")
+    with dataset:
         for start in range(0, dataset.height, _BLOCK):
             rows = dataset.read(1, window=Window(0, start, dataset.width, min(_BLOCK, dataset.height - start)))
             found = zlib.crc32(rows, found)

@@ -1,6 +1,7 @@
 """What all commands share: options, one-line errors, exit statuses, quiet imports."""
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -57,6 +58,9 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
 
     0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them).
     """
+    for stream in (sys.stdout, sys.stderr):  # names of files that the terminal has no letters for
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     name = "-".join((function.__module__.split(".")[0], function.__name__))
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(_interruptible(function))
@@ -73,7 +77,7 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
     except OSError as error:
         return _fail(name, _explain(error), INPUT_FAULT, debug)
     except MemoryError:
-        return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles (--tile).", INPUT_FAULT, debug)
+        return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles or batches.", INPUT_FAULT, debug)
     except Exception as error:
         if hasattr(error, "format_message"):  # how arguments were typed
             return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)

@@ -36,7 +36,7 @@ class TrainingSettings(Settings):
     warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
     clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
     precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
-    early_stopping: int = Field(default=0, ge=0, description="epochs without a better Jaccard before the end; 0: never")
+    early_stopping: int = Field(default=0, ge=0, description="epochs without a better validation score before the end; 0: never")
     tensorboard: bool = False
     workers: int = Field(default=2, ge=1, description="threads that prepare batches")
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -59,7 +59,7 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
     content: Any = {}
     if path is not None:
         try:
-            content = yaml.safe_load(path.read_text())
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             problem = " ".join(str(error).split())
             raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Mend it.") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zipfile import BadZipFile, ZipFile
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 
 from segment.core.config import Settings
 from segment.core.errors import InputError
@@ -41,7 +41,7 @@ class LabelInfo(Settings):
     """How a model of scene labels is fed and read.
 
     resize: length that an image's shorter side is brought to, 0: none; what the network sees is the middle of it.
-    several: an image may carry several labels, and its probabilities do not sum to 1.
+    multi_label: an image may carry several labels, and its probabilities do not sum to 1.
     temperature: logits are divided by it, which makes probabilities agree with how often they are right.
     thresholds: probability from which a class is given, for several labels, one per class; else empty.
     read_bands, file_bands: bands read (numbers from 1) of images with so many; None: all but alpha.
@@ -49,7 +49,7 @@ class LabelInfo(Settings):
     """
 
     resize: int = Field(ge=0)
-    several: bool = False
+    multi_label: bool = False
     temperature: float = Field(default=1.0, gt=0)
     thresholds: list[float] = Field(default_factory=list)
     read_bands: list[int] | None = None
@@ -81,6 +81,15 @@ class ModelInfo(Settings):
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> "ModelInfo":
+        wanted = len(self.palette) if self.labels and self.labels.multi_label else 0
+        if self.labels and len(self.labels.thresholds) != wanted:
+            raise ValueError(
+                f"labels.thresholds: {wanted} thresholds, one per class of several labels, not {len(self.labels.thresholds)}"
+            )
+        return self
 
     def require_task(self, task: str) -> None:
         """Raises InputError when the model was made for something else."""
@@ -129,8 +138,11 @@ def load_model_info(folder: Path) -> ModelInfo:
             "Give the folder that training wrote."
         )
     try:
-        return ModelInfo.model_validate(yaml.safe_load((folder / INFO_FILE).read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        info = ModelInfo.model_validate(yaml.safe_load((folder / INFO_FILE).read_text(encoding="utf-8")))
+        if info.versions:  # what it ends with
+            return info
+        raise ValueError("no versions: it was cut off")
+    except (yaml.YAMLError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
         raise InputError(f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it.") from error
 
@@ -141,7 +153,8 @@ def load_keras_model(folder: Path) -> "keras.Model":
 
     try:
         with ZipFile(folder / MODEL_FILE) as archive:  # Keras would call a broken one "not found"
-            archive.testzip()
+            if broken := archive.testzip():
+                raise BadZipFile(f"{broken} is damaged")
         return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         problem = str(error).split("\n")[0][:200]

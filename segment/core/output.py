@@ -103,7 +103,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
             for name in names:  # it may have come meanwhile
                 refuse_existing(folder / name, overwrite)
             with writable(folder):
-                moving.write_text("\n".join(file.name for file in stage.new.iterdir()))
+                moving.write_text("\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8")
                 earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
                 for source, target in earlier + [(f, folder / f.name) for f in sorted(stage.new.iterdir())]:
                     moved.append((source, target))
@@ -126,7 +126,7 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
     if not (partial / _MOVING).is_file():
         return
     with _alone(partial), writable(folder):
-        whole = (partial / _MOVING).read_text().split("\n")
+        whole = (partial / _MOVING).read_text(encoding="utf-8").split("\n")
         for name in names:
             if name in whole and (partial / "new" / name).exists():
                 os.replace(partial / "new" / name, folder / name)

@@ -134,7 +134,7 @@ def load_palette(path: Path) -> Palette:
     Raises InputError naming the file when it is not such a list.
     """
     try:
-        entries = yaml.safe_load(path.read_text())
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(entries, list):
             received = type(entries).__name__
             raise InputError(f"A class table is a list of name and color. Received {received}. Write e.g. {_EXAMPLE}.")

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,9 @@ class Report:
     def figure(self, figure: "Figure", caption: str) -> None:
         """The figure as it is, within the page, under words for those who cannot see it."""
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # of letters that the font lacks, a line each
+            figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
         data = base64.b64encode(buffer.getvalue()).decode()
         text = html.escape(caption)
         self._parts.append(f'<p><img alt="{text}" src="data:image/png;base64,{data}"></p><p class="note">{text}</p>')

@@ -1,5 +1,6 @@
 """Run folders: a model folder with the settings, history, checkpoints and report of the training that made it."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,24 +83,34 @@ def _is_only_begun(output: Path) -> bool:
 
 @contextmanager
 def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
-    """Writes the settings before a training; takes the folder away when it ends without a checkpoint to go on from.
+    """Writes the settings before a training; takes the folder away, and puts back what was there before, when it ends
+    without a checkpoint to go on from.
 
     Raises Interrupted on Ctrl-C, with the way to go on.
     """
+    earlier = output.with_name(f".{output.name}.replaced")
+    shutil.rmtree(earlier, ignore_errors=True)
     if not resume and output.exists():
-        shutil.rmtree(output)
+        output.rename(earlier)
+    before = (output / CONFIG_FILE).read_text(encoding="utf-8") if resume else None
     made = [folder for folder in output.parents if not folder.exists()]
     output.mkdir(parents=True, exist_ok=True)
     with staged(output / CONFIG_FILE, overwrite=True) as partial:
         partial.write_text(dump_settings(config))
     try:
         yield
+        shutil.rmtree(earlier, ignore_errors=True)
     except BaseException as error:
         kept = (output / CHECKPOINT).is_file()
         if not kept:
             shutil.rmtree(output, ignore_errors=True)
-            for folder in made:
-                folder.rmdir()
+            if earlier.exists():
+                earlier.rename(output)
+            with contextlib.suppress(OSError):  # something else came into it
+                for folder in made:
+                    folder.rmdir()
+        elif before is not None and isinstance(error, InputError):
+            (output / CONFIG_FILE).write_text(before, encoding="utf-8")
         if not isinstance(error, KeyboardInterrupt):
             raise
         told = "The same command with --resume goes on from the last epoch." if kept else "No epoch had ended, nothing was kept."

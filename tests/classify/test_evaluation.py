@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from classify.evaluation import evaluate
+from classify.exporting import export_model
 from classify.images import read_image
 from classify.training import train
 from segment.core.errors import InputError
@@ -184,3 +185,22 @@ def test_images_that_training_left_out_are_left_out_again(trained, tmp_path):
     again = evaluate(tmp_path / "data", tmp_path / "run", part="test", progress=lines)
     assert again.report == run.test.report and again.images == run.test.images
     assert any("broken" in line for line in lines.lines)
+
+
+def test_a_part_is_drawn_of_the_images_that_training_had_only(trained, tmp_path):
+    data, run = trained
+    shutil.copytree(data, tmp_path / "elsewhere")
+    assert evaluate(tmp_path / "elsewhere", run, part="test").report == evaluate(data, run, part="test").report
+    write_raster(tmp_path / "elsewhere" / "river" / "another.png", picture(1, 77))
+    with pytest.raises(InputError, match="--part all"):
+        evaluate(tmp_path / "elsewhere", run, part="test")
+    fixed = write_parts(tmp_path / "fixed", {"train": 2, "val": 2, "test": 3})
+    assert len(evaluate(fixed, run, part="test").images) == 6
+
+
+def test_what_training_left_out_does_not_stop_an_export(tmp_path):
+    for label, name in enumerate(("field", "river")):
+        write_class(tmp_path / "data" / name, label, 10)
+    (tmp_path / "data" / "river" / "broken.png").write_bytes(b"\x89PNG")
+    train(tmp_path / "data", tmp_path / "run", config("data.unreadable=skip"))
+    assert export_model(tmp_path / "run", int8=[tmp_path / "data"]).openvino.calibrated == 10

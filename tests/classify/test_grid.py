@@ -18,7 +18,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from classify import grid as grid_module
 from classify.cells import Cells
-from classify.grid import LabelMap, label_scene
+from classify.grid import SceneLabels, label_scene
 from classify.inference import read_input
 from segment.core.errors import InputError
 from segment.core.model_folder import INFO_FILE, MODEL_FILE, LabelInfo
@@ -72,12 +72,12 @@ def seen_classes(pixels: np.ndarray) -> np.ndarray:
     return found
 
 
-def read(result: LabelMap) -> np.ndarray:
+def read(result: SceneLabels) -> np.ndarray:
     with rasterio.open(result.labels) as file:
         return file.read(1)
 
 
-def read_polygons(result: LabelMap) -> tuple[np.ndarray, dict[str, Any]]:
+def read_polygons(result: SceneLabels) -> tuple[np.ndarray, dict[str, Any]]:
     meta, _, geometry, fields = pyogrio.raw.read(result.polygons, layer="labels")
     return shapely.from_wkb(geometry), dict(zip(meta["fields"], fields, strict=True)) | {"crs": meta["crs"]}
 
@@ -255,7 +255,7 @@ def test_report_adds_up(tmp_path: Path, place: dict[str, Any]) -> None:
 def test_several_labels_count_from_their_thresholds_on(tmp_path: Path) -> None:
     places = np.array([[0.0, 0.5, 2.4, 3.0]])
     pixels = np.kron(places * STEP, np.ones((EDGE, EDGE)))[..., None].astype(np.uint8)
-    model = FakeLabeller(labels={"several": True, "thresholds": [0.3, 0.3, 0.3, 0.9, 0.5]})
+    model = FakeLabeller(labels={"multi_label": True, "thresholds": [0.3, 0.3, 0.3, 0.9, 0.5]})
     result = label_scene(write_raster(tmp_path / "town.tif", pixels), model, tmp_path, grid=EDGE)
     assert read(result).tolist() == [[0, 0, 20, 255]]
     polygons, fields = read_polygons(result)

@@ -50,7 +50,7 @@ def test_class_folders_with_all_that_lies_below(tmp_path):
 
 def test_collection_of_class_folders_has_one_label_an_image_and_its_folders_name(tmp_path):
     collection = find_images([touch(tmp_path / "uc", "b/1.png", "a/2.png")], DataSettings())
-    assert collection.palette.names == ["a", "b"] and not collection.several
+    assert collection.palette.names == ["a", "b"] and not collection.multi_label
     assert [(i.labels, i.collection) for i in collection.images] == [((0,), "uc"), ((1,), "uc")]
 
 
@@ -77,13 +77,13 @@ def test_csv_gives_any_number_of_labels_and_parts(tmp_path):
     table = write_csv(tmp_path, "\ufefffile,labels,part\ndeep/b.JPG,ship; Water ;ship,val\na.png,,\n\nc.tif,water,Train\n")
     expected = [("a.png", [], None), ("c.tif", ["water"], "train"), ("deep/b.JPG", ["ship", "water"], "val")]
     assert found(table) == found(tmp_path) == expected
-    assert find_images([table], DataSettings()).several
+    assert find_images([table], DataSettings()).multi_label
 
 
 def test_csv_with_one_label_each_still_means_several(tmp_path):
     write_csv(tmp_path, "file,labels\na.png,water\nc.tif,water\n")
     collection = find_images([tmp_path], DataSettings())
-    assert collection.several and collection.palette.names == ["water"]
+    assert collection.multi_label and collection.palette.names == ["water"]
 
 
 def test_folders_are_joined_by_names_without_case_after_the_map(tmp_path):
@@ -98,7 +98,7 @@ def test_folders_are_joined_by_names_without_case_after_the_map(tmp_path):
         ("1.png", (1,)),
         ("2.png", (0,)),
     ]
-    assert {i.collection for i in collection.images} == {str(first), str(second)}
+    assert {i.collection for i in collection.images} == {"data (1)", "data (2)"}
 
 
 def test_a_label_mapped_to_null_leaves_its_images_out_whatever_else_they_show(tmp_path):

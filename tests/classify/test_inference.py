@@ -20,6 +20,8 @@ TABLE = [Class(name=n, color=c) for n, c in zip(("field", "river", "town"), ("#0
 
 
 def model_info(bands: int = 3, dtype: str = "uint8", tile: int = 32, task: str = "classify", **labels) -> ModelInfo:
+    if labels.get("multi_label"):
+        labels.setdefault("thresholds", [0.5] * len(TABLE))
     return ModelInfo(
         task=task, name="tiny", classes=TABLE, bands=bands, dtype=dtype, range=(0, 255), tile=tile,
         labels=LabelInfo(**({"resize": 0} | labels)) if task == "classify" else None,
@@ -65,15 +67,15 @@ def test_the_temperature_divides_logits():
     roots = np.sqrt(p)
     np.testing.assert_allclose(tempered(p, model_info(temperature=2.0)), roots / roots.sum(), rtol=1e-6)
     odds = np.sqrt(p / (1 - p))
-    np.testing.assert_allclose(tempered(p, model_info(temperature=2.0, several=True)), odds / (1 + odds), rtol=1e-6)
+    np.testing.assert_allclose(tempered(p, model_info(temperature=2.0, multi_label=True)), odds / (1 + odds), rtol=1e-6)
 
 
 def test_labels_given():
     p = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]], np.float32)
     assert given_labels(p, model_info()) == [["river"], ["field"]]
-    several = model_info(several=True, thresholds=[0.25, 0.4, 0.3])
-    assert given_labels(p, several) == [["river", "town"], ["field"]]
-    assert given_labels(np.zeros((1, 3), np.float32), several) == [[]]
+    multi_label = model_info(multi_label=True, thresholds=[0.25, 0.4, 0.3])
+    assert given_labels(p, multi_label) == [["river", "town"], ["field"]]
+    assert given_labels(np.zeros((1, 3), np.float32), multi_label) == [[]]
 
 
 def test_images_are_resized_and_cropped_as_in_training(tmp_path):

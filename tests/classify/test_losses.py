@@ -13,11 +13,11 @@ WEIGHTS = [1.0, 2.0, 0.5]
 SMOOTHINGS = [0.0, 0.3]
 
 
-def reference(truth: np.ndarray, p: np.ndarray, smoothing: float, several: bool) -> float:
+def reference(truth: np.ndarray, p: np.ndarray, smoothing: float, multi_label: bool) -> float:
     """Image by image, as one would write it on paper."""
     total = 0.0
     for t, q in zip(truth.astype(float), p.astype(float), strict=True):
-        if several:
+        if multi_label:
             s = t * (1 - smoothing) + smoothing / 2
             total += float(np.mean(WEIGHTS * -(s * np.log(q) + (1 - s) * np.log(1 - q))))
         else:
@@ -34,7 +34,7 @@ def probabilities() -> np.ndarray:
 TRUTHS = {
     "one label": (False, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]),
     "mixed": (False, [[0.7, 0.3, 0], [0, 1, 0], [0, 0.2, 0.8], [0.5, 0.5, 0]]),
-    "several": (True, [[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 1]]),
+    "multi_label": (True, [[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 1]]),
     "several, mixed": (True, [[0.7, 0.3, 0.3], [0, 0, 0], [0, 0, 1], [1, 0.5, 1]]),
 }
 
@@ -42,22 +42,22 @@ TRUTHS = {
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("kind", TRUTHS)
 def test_value_and_gradient(kind, smoothing, probabilities):
-    several, truth = TRUTHS[kind][0], np.array(TRUTHS[kind][1], np.float32)
-    loss = build_loss(LossSettings(label_smoothing=smoothing), WEIGHTS, several)
-    expected = reference(truth, probabilities, smoothing, several)
+    multi_label, truth = TRUTHS[kind][0], np.array(TRUTHS[kind][1], np.float32)
+    loss = build_loss(LossSettings(label_smoothing=smoothing), WEIGHTS, multi_label)
+    expected = reference(truth, probabilities, smoothing, multi_label)
     assert float(loss(ops.convert_to_tensor(truth), ops.convert_to_tensor(probabilities))) == pytest.approx(expected, rel=1e-5)
     numeric = np.zeros(probabilities.shape)
     for index in np.ndindex(*probabilities.shape):
         high, low = probabilities.astype(float), probabilities.astype(float)
         high[index] += 1e-5
         low[index] -= 1e-5
-        numeric[index] = (reference(truth, high, smoothing, several) - reference(truth, low, smoothing, several)) / 2e-5
+        numeric[index] = (reference(truth, high, smoothing, multi_label) - reference(truth, low, smoothing, multi_label)) / 2e-5
     np.testing.assert_allclose(gradient(loss, truth, probabilities), numeric, atol=2e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize("several", [False, True])
-def test_extremes_stay_finite(several):
-    loss = build_loss(LossSettings(), [1.0, 1.0], several)
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_extremes_stay_finite(multi_label):
+    loss = build_loss(LossSettings(), [1.0, 1.0], multi_label)
     truth = np.array([[1, 0], [1, 0]], np.float32)
     right, wrong = truth, 1 - truth
     assert float(loss(truth, ops.convert_to_tensor(right))) == pytest.approx(0, abs=1e-5)

@@ -37,10 +37,10 @@ def statistics(bands: int = 3, dtype: str = "uint8") -> BandStatistics:
 
 
 def build(
-    bands: int = 3, dtype: str = "uint8", normalise: str = "auto", several: bool = False, rgb=(0, 1, 2), **settings
+    bands: int = 3, dtype: str = "uint8", normalise: str = "auto", multi_label: bool = False, rgb=(0, 1, 2), **settings
 ) -> Built:
     settings = ModelSettings(**({"backbone": "baseline", "weights": "none"} | settings))
-    return build_model(settings, 5, statistics(bands, dtype), normalise, several=several, rgb=rgb)
+    return build_model(settings, 5, statistics(bands, dtype), normalise, multi_label=multi_label, rgb=rgb)
 
 
 def pixels(bands: int = 3, dtype: str = "uint8", size: int = 64) -> np.ndarray:
@@ -76,14 +76,14 @@ def test_every_backbone_has_its_stages(each_backbone):
     pretrained = replace(built, loaded=Loaded("somewhere", list(layers), []))
     tuned = []
     for unfreeze in [*range(STAGES[backbone] + 1), "all"]:
-        set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=unfreeze), 2)
+        set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=unfreeze), tuned=True)
         flags = [layer.trainable for layer in layers.values()]
         assert flags == sorted(flags)
         tuned.append(sum(flags))
     assert tuned[0] == 0 and tuned[-1] == len(layers)
     assert all(a < b for a, b in pairwise(tuned[:-1]))
     with pytest.raises(InputError, match=rf"training.unfreeze: .*{STAGES[backbone]} stages. Received {STAGES[backbone] + 1}"):
-        set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=STAGES[backbone] + 1), 1)
+        set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=STAGES[backbone] + 1), tuned=False)
 
 
 def test_every_backbone_trains_a_step_and_reloads_in_safe_mode(each_backbone, tmp_path):
@@ -110,7 +110,7 @@ def assert_trains_and_reloads(network: keras.Model, file: Path) -> None:
 
 
 def test_several_labels_do_not_exclude_each_other():
-    network = build(several=True).network
+    network = build(multi_label=True).network
     network.get_layer("logits").set_weights([np.zeros((256, 5)), np.array([9, 9, -9, 9, -9])])
     assert (predict(network, pixels()) > 0.5).tolist() == [[True, True, False, True, False]] * 2
 
@@ -299,8 +299,8 @@ def partly_loaded(tmp_path) -> Built:
 )
 def test_phases_freeze_what_was_loaded(partly_loaded, phase, unfreeze, batch_norm, trainable):
     training = PhaseSettings(unfreeze=unfreeze, batch_norm=batch_norm)
-    set_trainable(partly_loaded, ModelSettings(backbone="baseline"), training, 2)
-    set_trainable(partly_loaded, ModelSettings(backbone="baseline"), training, phase)
+    set_trainable(partly_loaded, ModelSettings(backbone="baseline"), training, tuned=True)
+    set_trainable(partly_loaded, ModelSettings(backbone="baseline"), training, tuned=phase == 2)
     expected = {f"block{name[0]}_{name[1:]}" for name in trainable.split()}
     before = {name: layer.get_weights() for name, layer in layers_by_name(partly_loaded.network).items()}
     train_a_step(partly_loaded.network, pixels())
@@ -312,7 +312,7 @@ def test_phases_freeze_what_was_loaded(partly_loaded, phase, unfreeze, batch_nor
 def test_nothing_is_frozen_where_nothing_was_loaded():
     built = build()
     for phase in (1, 2):
-        set_trainable(built, ModelSettings(backbone="baseline"), PhaseSettings(unfreeze=0, batch_norm="frozen"), phase)
+        set_trainable(built, ModelSettings(backbone="baseline"), PhaseSettings(unfreeze=0, batch_norm="frozen"), tuned=phase == 2)
         assert all(layer.trainable for layer in layers_by_name(built.network).values())
 
 

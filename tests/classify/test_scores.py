@@ -121,14 +121,14 @@ def test_of_many_classes_the_lowest_are_printed():
 
 
 @pytest.fixture
-def several():
+def multi_label():
     """Field: given 0, 1 of true 0; river: given 0, 2 of true 0, 1, 2; town: in neither."""
     truth = [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
-    return score(truth, [[0.9, 0.8, 0.1], [0.6, 0.4, 0.0], [0.2, 0.7, 0.3]], NAMES, several=True)
+    return score(truth, [[0.9, 0.8, 0.1], [0.6, 0.4, 0.0], [0.2, 0.7, 0.3]], NAMES, multi_label=True)
 
 
-def test_several_labels_by_hand(several):
-    report = strict(several)
+def test_several_labels_by_hand(multi_label):
+    report = strict(multi_label)
     assert report["per_class"]["field"] == {"precision": 0.5, "recall": 1, "f1": 0.666667, "images": 1}
     assert report["per_class"]["river"] == {"precision": 1, "recall": 0.666667, "f1": 0.8, "images": 3}
     assert report["per_class"]["town"] == {"precision": None, "recall": None, "f1": None, "images": 0}
@@ -142,18 +142,18 @@ def test_several_labels_by_hand(several):
 
 
 def test_calibration_of_several_labels_counts_each_decision():
-    report = score([[1, 0], [1, 0]], [[0.9, 0.1], [0.4, 0.3]], ["a", "b"], several=True).report
+    report = score([[1, 0], [1, 0]], [[0.9, 0.1], [0.4, 0.3]], ["a", "b"], multi_label=True).report
     # Two yes or no of 0.9, both right; a no of 0.6, wrong; a no of 0.7, right.
     assert report["calibration_error"] == pytest.approx((2 * 0.1 + 0.6 + 0.3) / 4, abs=1e-6)
 
 
 def test_average_precision_is_ranked():
-    report = score([[0], [1], [1]], [[0.9], [0.8], [0.7]], ["ship"], several=True).report
+    report = score([[0], [1], [1]], [[0.9], [0.8], [0.7]], ["ship"], multi_label=True).report
     assert report["average_precision"]["ship"] == pytest.approx((1 / 2 + 2 / 3) / 2, abs=1e-6)
 
 
-def test_thresholds_decide_what_is_given(several):
-    scores = score(several.truth, several.probabilities, NAMES, several=True, thresholds=[0.7, 0.4, 0.5])
+def test_thresholds_decide_what_is_given(multi_label):
+    scores = score(multi_label.truth, multi_label.probabilities, NAMES, multi_label=True, thresholds=[0.7, 0.4, 0.5])
     assert scores.report["exact_match"] == 1  # 0.4 itself is given
     assert scores.report["thresholds"] == [0.7, 0.4, 0.5]
     assert scores.mistakes == []
@@ -162,19 +162,19 @@ def test_thresholds_decide_what_is_given(several):
 def test_mistakes_of_several_labels_go_by_their_surest_wrong_decision():
     truth = [[1, 0], [1, 0], [0, 0], [0, 1]]
     probabilities = [[0.45, 0.4], [0.05, 0.2], [0.7, 0.6], [0.1, 0.9]]
-    assert score(truth, probabilities, ["a", "b"], several=True).mistakes == [1, 2, 0]
+    assert score(truth, probabilities, ["a", "b"], multi_label=True).mistakes == [1, 2, 0]
 
 
 @pytest.mark.parametrize("truth, f1", [([[0], [0]], None), ([[1], [0]], 0)])
 def test_a_single_label_that_is_never_given(truth, f1):
-    report = strict(score(truth, [[0.1], [0.2]], ["ship"], several=True))
+    report = strict(score(truth, [[0.1], [0.2]], ["ship"], multi_label=True))
     assert report["per_class"]["ship"]["f1"] == f1
     assert report["f1_micro"] == f1 and report["f1_macro"] == f1
     assert report["exact_match"] == (0.5 if truth[0][0] else 1)
 
 
-def test_several_labels_as_printed(several):
-    first, second = str(several).splitlines()
+def test_several_labels_as_printed(multi_label):
+    first, second = str(multi_label).splitlines()
     assert first.startswith(
         "mean average precision 1.000  macro F1 0.733  micro F1 0.750  exact match 0.667  calibration error 0."
     )
@@ -189,8 +189,8 @@ def test_several_labels_as_printed(several):
         ([[1, 1, 0]], [[0.5, 0.5, 0]], {}, "Received 2 (image 0)"),
         ([[0, 0, 2]], [[0.5, 0.5, 0]], {}, "Received 0 to 2"),
         ([[0, 1, 0], [0, 0, 1]], [[0.5, 0.5, 0], [np.nan, 0, 1]], {}, "Received nan (image 1)"),
-        ([[0, 1, 0]], [[-3.0, 4, 0]], {"several": True}, "Received -3.0"),
-        ([[0, 1, 0]], [[0.5, 0.5, 0]], {"several": True, "thresholds": [0.5]}, "Received 1 for 3"),
+        ([[0, 1, 0]], [[-3.0, 4, 0]], {"multi_label": True}, "Received -3.0"),
+        ([[0, 1, 0]], [[0.5, 0.5, 0]], {"multi_label": True, "thresholds": [0.5]}, "Received 1 for 3"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(truth, probabilities, options, words):

@@ -122,12 +122,12 @@ def test_parts_with_all_classes_pass_and_the_test_may_lack_some():
     check_parts({"train": images(1, 0, 1), "val": images(1, 0, 1), "test": []}, PALETTE, True)
 
 
-@pytest.mark.parametrize("part,several,words", [
+@pytest.mark.parametrize("part,multi_label,words", [
     ("train", False, ["Each class", "none of water in train", "Add images", "training.seed", "lower data.val_fraction"]),
     ("val", True, ["Each label", "none of water in val", "Add images", "training.seed", "raise data.val_fraction"]),
 ])  # fmt: skip
-def test_a_class_missing_from_training_or_validation_is_named(part, several, words):
+def test_a_class_missing_from_training_or_validation_is_named(part, multi_label, words):
     parts = {"train": images(1, 0, 1), "val": images(1, 0, 1), "test": []} | {part: images(2, 0)}
     with pytest.raises(InputError) as caught:
-        check_parts(parts, PALETTE, several)
+        check_parts(parts, PALETTE, multi_label)
     assert [word for word in words if word not in str(caught.value)] == [] and "\n" not in str(caught.value)

@@ -148,13 +148,15 @@ def test_training_images_that_are_scored_too_are_found(tmp_path):
     again = write(tmp_path, "a-again.png", 0, size=64)
     smooth = np.kron(picture(0, 5, size=8), np.ones((8, 8, 1))).astype(np.uint8)
     near = [image(write_raster(tmp_path / f"{n}.png", p)) for n, p in (("s", smooth), ("brighter", smooth + np.uint8(9)))]
-    found = survey(parts([a, b, near[0]], [again], [c, near[1]]), DataSettings())
-    assert [(t.trained, t.scored, t.part, t.exact) for t in found.twins] == [
+    chosen_by = write(tmp_path, "c-again.png", 2, size=64)
+    found = survey(parts([a, b, near[0]], [again, chosen_by], [c, near[1]]), DataSettings())
+    assert [(leak.image, leak.other, leak.other_part, leak.exact) for leak in found.leaks] == [
         (a, again, "val", True),
         (near[0], near[1], "test", False),
+        (chosen_by, c, "test", True),
     ]
-    assert str(found.twins[0]) == f"{a.path} (train) is the same as {again.path} (val)"
-    assert str(found.twins[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
+    assert str(found.leaks[0]) == f"{a.path} (train) is the same as {again.path} (val)"
+    assert str(found.leaks[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
 
 
 @pytest.mark.parametrize("resize, metres", [(0, 0.3), (72, 0.15), (18, 0.6)])
@@ -163,3 +165,11 @@ def test_ground_sampling_distance_is_that_of_resized_images(tmp_path, resize, me
     images = [write(tmp_path, f"{seed}.tif", seed) for seed in range(3)]
     found = ground_sampling_distance([*images, write(tmp_path, "b.png", 1)], resize)
     assert found == pytest.approx(metres, rel=1e-3)
+
+
+def test_what_is_nodata_does_not_count_in_the_statistics(tmp_path):
+    pixels = np.random.default_rng(0).uniform(3000, 3100, (36, 36, 2)).astype(np.float32)
+    pixels[:12] = np.nan
+    found = survey(parts([image(write_raster(tmp_path / "a.tif", pixels))], [], []), DataSettings()).statistics
+    np.testing.assert_allclose(found.mean, pixels[12:].reshape(-1, 2).mean(axis=0, dtype=float))
+    assert found.minimum.min() >= 3000 and found.count == 24 * 36

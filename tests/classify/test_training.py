@@ -105,7 +105,7 @@ def test_the_model_folder_says_how_the_model_is_fed(finished):
     assert (info["task"], info["bands"], info["dtype"], info["tile"]) == ("classify", 3, "uint8", 32)
     assert [c["name"] for c in info["classes"]] == ["field", "river", "town", "wood"]
     labels = info["labels"]
-    assert (labels["resize"], labels["several"], labels["thresholds"], labels["read_bands"]) == (0, False, [], None)
+    assert (labels["resize"], labels["multi_label"], labels["thresholds"], labels["read_bands"]) == (0, False, [], None)
     assert info["training"]["images"] == {"train": 24, "val": 24, "test": 36}
     assert info["training"]["data"] == ["data"] and str(data.parent) not in json.dumps(info), "no path of this machine"
     model = load_model(output, "keras")  # in safe mode
@@ -281,7 +281,7 @@ def test_several_labels_an_image(labels_csv, tmp_path):
     assert found["mean_average_precision"] > 0.9 and found["test"]["mean_average_precision"] > 0.9
     assert found["classes"] == ["blue", "red"] and "accuracy" not in found
     assert {"f1_macro", "f1_micro", "exact_match", "average_precision", "per_class", "calibration_error"} <= found.keys()
-    assert info.labels.several and info.labels.thresholds == pytest.approx(found["thresholds"], abs=1e-6)
+    assert info.labels.multi_label and info.labels.thresholds == pytest.approx(found["thresholds"], abs=1e-6)
     assert all(0 < threshold < 1 for threshold in info.labels.thresholds)
     model = load_model(run.folder, "keras")
     both = np.full((1, 32, 32, 3), (180, 60, 180), np.uint8)
@@ -398,3 +398,25 @@ def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(tmp_path,
 def test_data_folders_are_of_one_kind(class_folders, labels_csv, tmp_path):
     with pytest.raises(InputError, match=r"data are all of one kind\. Received a CSV, but class folders"):
         train([class_folders(), labels_csv()], tmp_path / "run", config())
+
+
+def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(class_folders, tmp_path):
+    data = class_folders()
+    train(data, tmp_path / "run", config())
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()}
+    with pytest.raises(InputError, match=r"training\.learning_rate"):
+        train(data, tmp_path / "run", config("training.learning_rate=1e30"), overwrite=True)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()} == before
+    with pytest.raises(InputError, match=r"training\.learning_rate"):
+        train(data, tmp_path / "new" / "deep" / "run", config("training.learning_rate=1e30"))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "data") == ["run"]
+
+
+def test_a_refused_resume_leaves_the_settings(class_folders, tmp_path):
+    data = class_folders()
+    train(data, tmp_path / "run", config("training.epochs=1"))
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    write_raster(next(data.iterdir()) / "another.png", picture(0, 77))
+    with pytest.raises(InputError, match="data and split"):
+        train(data, tmp_path / "run", config("training.epochs=2"), resume=True)
+    assert (tmp_path / "run" / "config.yaml").read_text() == before

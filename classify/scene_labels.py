@@ -40,7 +40,7 @@ class CellLabels:
 
 
 @dataclass(frozen=True, repr=False)
-class LabelMap:
+class SceneLabels:
     """Where the files of a labelled scene are, and `report`, which `report_file` holds too. Prints as a short table."""
 
     scene: str
@@ -50,7 +50,7 @@ class LabelMap:
     report: dict[str, Any]
 
     @classmethod
-    def planned(cls, scene: Source, folder: Path) -> "LabelMap":
+    def planned(cls, scene: Source, folder: Path) -> "SceneLabels":
         """The files that a scene gives in `folder`, with an empty report."""
         raster, polygons, report = (folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json"))
         return cls(str(scene.path), raster, polygons, report, {})

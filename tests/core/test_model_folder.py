@@ -1,0 +1,38 @@
+import pytest
+import yaml
+
+from segment.core.errors import InputError
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, LabelInfo, ModelInfo, load_model_info
+from segment.core.palette import Class
+
+TABLE = [Class(name=name, color=color) for name, color in (("field", "#00FF00"), ("river", "#0000FF"))]
+
+
+def describe(**labels: object) -> dict[str, object]:
+    info = ModelInfo(
+        task="classify", name="tiny", classes=TABLE, bands=3, dtype="uint8", range=(0, 255), tile=32,
+        labels=LabelInfo(resize=0), versions={"keras": "3"},
+    )  # fmt: skip
+    content = info.model_dump(mode="json")
+    content["labels"] |= labels
+    return content
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (yaml.safe_dump(describe(), sort_keys=False)[:300], "cut off"),
+        (yaml.safe_dump(describe(multi_label=True)), "2 thresholds"),
+        (yaml.safe_dump(describe(thresholds=[0.5])), "0 thresholds"),
+        ("labels: [", "model.yaml"),
+        ("\xff", "model.yaml"),
+    ],
+)
+def test_a_model_yaml_that_was_cut_or_changed_is_refused(tmp_path, text, words):
+    (tmp_path / MODEL_FILE).touch()
+    (tmp_path / INFO_FILE).write_text(yaml.safe_dump(describe()))
+    assert load_model_info(tmp_path).labels.temperature == 1
+    (tmp_path / INFO_FILE).write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=words) as error:
+        load_model_info(tmp_path)
+    assert "\n" not in str(error.value)
