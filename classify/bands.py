@@ -15,7 +15,7 @@ _COLORS = (("B04", "red"), ("B03", "green"), ("B02", "blue"))
 def choose_bands(settings: DataSettings, count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
     """Numbers of the bands to read, from 1, in the order of `settings.bands`; None when the settings ask for nothing.
 
-    count: bands of a file, without alpha.
+    count: bands of a file, without alpha, which is read where its number is asked for.
     descriptions: what the file calls its bands (see `Raster.descriptions`). Names are looked up there; where it names no
     Sentinel-2 band and has 13 bands, in the order of EuroSAT too. B8 is B08, and case does not matter.
 
@@ -23,9 +23,9 @@ def choose_bands(settings: DataSettings, count: int, descriptions: Sequence[str 
     """
     if settings.bands is None and not settings.leave_out:
         return None
-    numbers = _numbers(count, descriptions)
-    wanted = range(1, count + 1) if settings.bands is None else [_find(b, "bands", count, numbers) for b in settings.bands]
-    left_out = {_find(band, "leave_out", count, numbers) for band in settings.leave_out}
+    numbers, most = _numbers(count, descriptions), max(count, len(descriptions))
+    wanted = range(1, count + 1) if settings.bands is None else [_find(b, "bands", most, numbers) for b in settings.bands]
+    left_out = {_find(band, "leave_out", most, numbers) for band in settings.leave_out}
     for band in wanted:
         if list(wanted).count(band) > 1:
             raise InputError(f"data.bands names each band once. Received {settings.bands}, with band {band} twice. Remove one.")
@@ -33,6 +33,26 @@ def choose_bands(settings: DataSettings, count: int, descriptions: Sequence[str 
     if not chosen:
         raise InputError(f"data.leave_out must leave bands to read. Received {settings.leave_out}. Take some out of it.")
     return chosen
+
+
+def band_names(chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]) -> list[str]:
+    """What the file, or EuroSAT, calls the chosen bands (None: all `count`); empty where one of them has no name."""
+    names = {number: name for name, number in _numbers(count, descriptions).items()}
+    found = [names.get(number) for number in (range(1, count + 1) if chosen is None else chosen)]
+    return [name for name in found if name is not None] if None not in found else []
+
+
+def bands_by_name(names: Sequence[str], count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
+    """Numbers of the bands that a file calls so, in the order of `names`; None where it knows none of them.
+
+    Raises InputError where it knows some only.
+    """
+    numbers = _numbers(count, descriptions)
+    found = [_number(name, numbers) for name in names]
+    if names and None in found and any(found):
+        missing = names[found.index(None)]
+        raise InputError(f"bands are {', '.join(names)}. Received a file without {missing}. Name others, or leave it out.")
+    return tuple(number for number in found if number is not None) or None
 
 
 def rgb_positions(chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]) -> tuple[int, int, int]:

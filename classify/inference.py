@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.bands import bands_by_name
 from classify.calibration import apply_temperature
 from classify.images import centre_crop, prepare, read_image
 from segment.core.ahead import compute_ahead
@@ -81,11 +82,20 @@ def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
-    """The bands to read of a file: those of the training, if it has as many as the training images had."""
-    if labels.read_bands is None:
+    """The bands to read of a file: by the names of those of the training, if it knows them; else by their numbers, if it
+    has as many as the training images had; None, all but alpha, otherwise.
+
+    Raises InputError when it knows some of the names only.
+    """
+    if not labels.band_names and labels.read_bands is None:
         return None
     with source.open() as raster:
-        return tuple(labels.read_bands) if raster.info.bands == labels.file_bands else None
+        try:
+            named = bands_by_name(labels.band_names, raster.info.bands, raster.descriptions)
+        except InputError as error:
+            raise InputError(f"{source.path}: {error}") from error
+        same = labels.read_bands is not None and raster.info.bands == labels.file_bands
+        return named or (tuple(labels.read_bands or ()) if same else None)
 
 
 def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:

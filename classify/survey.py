@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.bands import choose_bands, rgb_positions
+from classify.bands import band_names, bands_by_name, choose_bands, rgb_positions
 from classify.config import DataSettings, Unreadable
 from classify.duplicates import Fingerprint, find_duplicates, fingerprint
 from classify.images import LabelledImage, read_pixels
@@ -27,11 +27,22 @@ _ASKED = 25  # images whose bands, or ground sampling distance, are asked for
 @dataclass(frozen=True)
 class Bands:
     """Which bands are read. numbers: from 1, None: all but alpha; file_bands: of an image, without alpha.
-    rgb: positions of red, green and blue among those read."""
+    rgb: positions of red, green and blue among those read. names: of those read, if files name them."""
 
     numbers: tuple[int, ...] | None
     file_bands: int
     rgb: tuple[int, int, int]
+    names: list[str]
+
+    def of(self, path: Path) -> tuple[int, ...] | None:
+        """The numbers to read of a file, which may hold the bands in another order. Raises InputError as `bands_by_name`."""
+        if not self.names:
+            return self.numbers
+        with open_raster(path) as raster:
+            try:
+                return bands_by_name(self.names, raster.info.bands, raster.descriptions) or self.numbers
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def survey(
 
     def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         try:
-            pixels, valid = read_pixels(item[1].path, bands.numbers)
+            pixels, valid = read_pixels(item[1].path, bands.of(item[1].path))
         except InputError as error:
             return error
         return pixels, valid, fingerprint(pixels)
@@ -128,8 +139,9 @@ def _bands(placed: Sequence[tuple[Part, LabelledImage]], settings: DataSettings)
         if found:
             count, descriptions = found.most_common(1)[0][0]
             numbers = choose_bands(settings, count, descriptions)
-            return Bands(numbers, count, rgb_positions(numbers, count, descriptions))
-    return Bands(None, 3, (0, 1, 2))
+            names = band_names(numbers, count, descriptions)
+            return Bands(numbers, count, rgb_positions(numbers, count, descriptions), names)
+    return Bands(None, 3, (0, 1, 2), [])
 
 
 def _header(path: Path, settings: DataSettings) -> tuple[int, tuple[str | None, ...]] | None:

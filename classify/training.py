@@ -133,7 +133,7 @@ def _phases(built: Built, config: Config) -> list[Phase]:
 def _datasets(data: TrainingData, config: Config) -> tuple[ImageDataset, dict[Part, ImageDataset]]:
     """What is trained on, and what is scored: validation, and the test if there is one."""
     wanted, augment, bands = config.data, config.augment, data.survey.bands
-    pixels = ImagePixels(lambda path: prepare(read_image(path, bands.numbers), wanted.resize), wanted.cache_mb)
+    pixels = ImagePixels(lambda path: prepare(read_image(path, bands.of(path)), wanted.resize), wanted.cache_mb)
     common = (pixels, len(data.palette), wanted.size, config.training.batch_size)
     training = ImageDataset(
         data.parts["train"],
@@ -167,6 +167,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
             read_bands=None if bands.numbers is None else list(bands.numbers),
             file_bands=bands.file_bands,
             rgb=bands.rgb,
+            band_names=bands.names,
         ),
         training={
             "data": [(folder if folder.is_dir() else folder.parent).resolve().name for folder in folders],

@@ -45,7 +45,8 @@ class LabelInfo(Settings):
     temperature: logits are divided by it, which makes probabilities agree with how often they are right.
     thresholds: probability from which a class is given, for several labels, one per class; else empty.
     read_bands, file_bands: bands read (numbers from 1) of images with so many; None: all but alpha.
-    rgb: positions of red, green and blue among them, to look at images.
+    rgb: positions of red, green and blue among them, to look at images. band_names: what the training images call them, by
+    which they are found in files that name theirs; empty where they did not say.
     """
 
     resize: int = Field(ge=0)
@@ -55,6 +56,7 @@ class LabelInfo(Settings):
     read_bands: list[int] | None = None
     file_bands: int | None = None
     rgb: tuple[int, int, int] = (0, 1, 2)
+    band_names: list[str] = Field(default_factory=list)
 
 
 class ModelInfo(Settings):

@@ -1,6 +1,6 @@
 import pytest
 
-from classify.bands import EUROSAT_BANDS, choose_bands, rgb_positions
+from classify.bands import EUROSAT_BANDS, band_names, bands_by_name, choose_bands, rgb_positions
 from classify.config import DataSettings
 from segment.core.errors import InputError
 
@@ -59,3 +59,20 @@ def test_where_red_green_and_blue_are(chosen, count, descriptions, expected):
 
 def test_eurosat_has_thirteen_bands_with_the_narrow_infrared_last():
     assert len(EUROSAT_BANDS) == 13 and EUROSAT_BANDS.index("B8A") == 12
+
+
+def test_bands_are_found_by_name_whatever_their_order():
+    names = band_names((4, 3, 2), 13, [None] * 13)
+    assert names == ["B04", "B03", "B02"]
+    assert band_names(None, 3, ["red", None, "blue"]) == []
+    assert bands_by_name(names, 4, ["B02", "B3", "b04", "B08"]) == (3, 2, 1)
+    assert bands_by_name(names, 13, [None] * 13) == (4, 3, 2)
+    assert bands_by_name(names, 3, [None] * 3) is None and bands_by_name([], 3, ["B02"] * 3) is None
+    with pytest.raises(InputError, match="without B03"):
+        bands_by_name(names, 2, ["B04", "B02"])
+
+
+def test_alpha_is_read_where_its_number_is_asked_for():
+    assert choose_bands(DataSettings(bands=[1, 2, 3, 4]), 3, [None] * 4) == (1, 2, 3, 4)
+    with pytest.raises(InputError, match="1 to 4"):
+        choose_bands(DataSettings(bands=[5]), 3, [None] * 4)

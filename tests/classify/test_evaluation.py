@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from classify.evaluation import evaluate
 from classify.exporting import export_model
@@ -204,3 +205,17 @@ def test_what_training_left_out_does_not_stop_an_export(tmp_path):
     (tmp_path / "data" / "river" / "broken.png").write_bytes(b"\x89PNG")
     train(tmp_path / "data", tmp_path / "run", config("data.unreadable=skip"))
     assert export_model(tmp_path / "run", int8=[tmp_path / "data"]).openvino.calibrated == 10
+
+
+def test_bands_that_files_name_may_come_in_another_order(tmp_path):
+    for label, name in enumerate(("field", "river")):
+        for seed in range(10):
+            pixels = picture(0, seed)
+            pixels[..., 0] = 40 + 160 * label
+            for folder, order in (("first", (0, 1, 2)), ("second", (2, 0, 1))):
+                file = write_raster(tmp_path / folder / name / f"{seed}.tif", pixels[..., order])
+                with rasterio.open(file, "r+") as raster:
+                    raster.descriptions = [("B04", "B03", "B02")[band] for band in order]
+    train(tmp_path / "first", tmp_path / "run", config("data.bands=[B04, B03, B02]", "training.epochs=3"))
+    first, second = (evaluate(tmp_path / folder, tmp_path / "run").scores.probabilities for folder in ("first", "second"))
+    np.testing.assert_array_equal(first, second)

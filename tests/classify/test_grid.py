@@ -362,7 +362,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "model"  # a network that cannot be read: whoever complains of anything else has not loaded it
     folder.mkdir()
     (folder / MODEL_FILE).write_text("none")
-    (folder / INFO_FILE).write_text(json.dumps(FakeLabeller(bands=3).info.model_dump(mode="json")))
+    (folder / INFO_FILE).write_text(json.dumps(FakeLabeller(bands=3, versions={"keras": "3"}).info.model_dump(mode="json")))
     one, rgb, out = FakeLabeller(), FakeLabeller(bands=3), tmp_path / "deep" / "out"
     unfed = FakeLabeller()
     unfed.info = unfed.info.model_copy(update={"labels": None})
