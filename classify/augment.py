@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.config import AugmentSettings
-from classify.images import fill_up
+from classify.pixels import fill_up
 from segment.core.augment import Range, as_dtype, blur, light, require_rgb, scaled_pipeline, symmetries, value_range
 from segment.core.normalise import BandStatistics
 

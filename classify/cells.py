@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.images import centre_crop, prepare
 from classify.inference import label_info
+from classify.pixels import centre_crop, prepare
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster, Source
 

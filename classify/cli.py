@@ -22,6 +22,7 @@ from segment.core.command import (
     parse_bands,
     progress_bar,
     require_all,
+    run_training,
 )
 from segment.core.errors import InputError
 from segment.core.parts import PartChoice
@@ -44,15 +45,8 @@ def train(
 ) -> None:
     """Trains a model on images in class folders."""
     from classify.config import Config
-    from segment.core.config import load_run_settings
 
-    wanted = load_run_settings(Config, output, config, settings, resume)
-    load_keras()
-    from classify.training import train as train_model
-
-    with progress_bar(quiet) as progress:
-        progress.say(str(train_model(data, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
-        progress.say(f"report: {output / 'report.html'}")
+    run_training("classify.training", Config, data, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet)
 
 
 @entry_point

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.augment import Change
-from classify.images import LabelledImage, centre_crop
+from classify.images import LabelledImage
+from classify.pixels import centre_crop
 from segment.core.cache import Cache
 
 Mix = Callable[[NDArray[Any], NDArray[np.float32], np.random.Generator], tuple[NDArray[Any], NDArray[np.float32]]]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classify.bands import bands_by_name
 from classify.calibration import apply_temperature
-from classify.images import centre_crop, prepare, read_image
+from classify.pixels import centre_crop, prepare, read_image
 from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo

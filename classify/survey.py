@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from classify.bands import band_names, bands_by_name, choose_bands, rgb_positions
 from classify.config import DataSettings, Unreadable
 from classify.duplicates import Fingerprint, find_duplicates, fingerprint
-from classify.images import LabelledImage, read_pixels
+from classify.images import LabelledImage
+from classify.pixels import read_pixels
 from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter

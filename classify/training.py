@@ -13,11 +13,11 @@ from classify.calibration import apply_temperature, calibration_error, choose_th
 from classify.config import Config
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.evaluation import Evaluation, score_images
-from classify.images import prepare, read_image
 from classify.inference import predict_dataset, tempered
 from classify.losses import build_loss
 from classify.mixing import mix
 from classify.models import Built, build_model, check_model, check_unfreeze, set_trainable
+from classify.pixels import prepare, read_image
 from classify.report import add_scores, panels
 from classify.scores import score
 from classify.survey import ground_sampling_distance

@@ -22,6 +22,7 @@ from segment.core.command import (
     load_network,
     parse_bands,
     progress_bar,
+    run_training,
 )
 
 
@@ -76,15 +77,8 @@ def train(
 ) -> None:
     """Trains a model on a tile folder."""
     from segment.config import Config
-    from segment.core.config import load_run_settings
 
-    wanted = load_run_settings(Config, output, config, settings, resume)
-    load_keras()
-    from segment.training import train as train_model
-
-    with progress_bar(quiet) as progress:
-        progress.say(str(train_model(tiles, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
-        progress.say(f"report: {output / 'report.html'}")
+    run_training("segment.training", Config, tiles, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet)
 
 
 @entry_point

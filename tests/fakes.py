@@ -1,4 +1,4 @@
-"""Models made of numpy: what they answer is known beforehand, so a map can be checked pixel by pixel."""
+"""Models made of numpy, whose answers are known beforehand, so that a map can be checked pixel by pixel; and a Ctrl-C."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from segment.core.model_folder import ModelInfo
 from segment.core.palette import Class
+from segment.core.progress import Silent
 
 COLORS = ["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"]
 NAMES = ["building", "land", "road", "vegetation", "water"]
@@ -54,3 +55,14 @@ class PlaceModel(FakeModel):
         phase = pixels[..., :1] / 7.0 + (rows / 5.0 + columns / 3.0)[None, ..., None] + np.arange(5)
         weights = np.exp(np.sin(phase)).astype(np.float32)
         return weights / weights.sum(axis=3, keepdims=True)
+
+
+class StopAfter(Silent):
+    """Interrupts training once an epoch is through, as Ctrl-C would."""
+
+    def __init__(self, epoch: int):
+        self._epoch = epoch
+
+    def say(self, line: str) -> None:
+        if line.startswith(f"epoch {self._epoch}/"):
+            raise KeyboardInterrupt

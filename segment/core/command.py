@@ -1,6 +1,7 @@
 """What all commands share: options, one-line errors, exit statuses, quiet imports."""
 
 import errno
+import importlib
 import io
 import os
 import signal
@@ -156,6 +157,29 @@ def load_keras() -> Any:
         os.close(saved)
         os.close(silence)
     return keras
+
+
+def run_training(
+    module: str,
+    kind: type[Any],
+    data: object,
+    output: Path,
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Trains and prints what came of it. module: has the function `train`, and Keras at its top. kind: of the settings."""
+    from segment.core.config import load_run_settings
+
+    wanted = load_run_settings(kind, output, config, overrides, resume)
+    load_keras()
+    train = importlib.import_module(module).train
+    with progress_bar(quiet) as progress:
+        progress.say(str(train(data, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
+        progress.say(f"report: {output / 'report.html'}")
 
 
 def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Source"], None]) -> None:

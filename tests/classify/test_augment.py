@@ -5,7 +5,7 @@ import pytest
 
 from classify.augment import augmentation
 from classify.config import AugmentSettings
-from classify.images import centre_crop
+from classify.pixels import centre_crop
 from segment.core.augment import as_dtype
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics

@@ -16,7 +16,6 @@ from segment.core.command import run
 
 from ..conftest import write_raster
 
-COMMANDS = ["train", "evaluate", "export", "predict"]
 QUICK = [
     *("--set", "model.backbone=baseline", "--set", "model.weights=none", "--set", "data.size=32", "--set", "data.resize=32"),
     *("--set", "training.epochs=2", "--set", "training.batch_size=8"),
@@ -25,25 +24,6 @@ QUICK = [
 
 def call(command: str, *arguments: object) -> int:
     return run(getattr(cli, command).__wrapped__, [str(a) for a in arguments])
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_quick_because_nothing_heavy_is_loaded(command):
-    code = (
-        "import sys, classify.cli\n"
-        f"try: sys.argv = ['classify-{command}', '--help']; classify.cli.{command}()\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "heavy = {'keras', 'tensorflow', 'cv2', 'rasterio', 'matplotlib', 'albumentations', 'pydantic'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert shown.returncode == 0, shown.stderr
-    assert "--quiet" in shown.stdout and "--debug" in shown.stdout
-
-
-def test_importing_classify_loads_nothing_heavy():
-    code = "import classify, sys; assert not {'keras', 'tensorflow', 'numpy', 'rasterio'} & set(sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def picture(kind: str, seed: int) -> np.ndarray:

@@ -8,8 +8,9 @@ import pytest
 from classify.augment import augmentation
 from classify.config import AugmentSettings
 from classify.dataset import ImageDataset, ImagePixels, draw_chances, one_hot
-from classify.images import LabelledImage, centre_crop, read_image
+from classify.images import LabelledImage
 from classify.mixing import mix
+from classify.pixels import centre_crop, read_image
 from segment.core.normalise import BandStatistics
 
 from .conftest import picture, write_class

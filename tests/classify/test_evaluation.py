@@ -10,7 +10,7 @@ import rasterio
 
 from classify.evaluation import evaluate
 from classify.exporting import export_model
-from classify.images import read_image
+from classify.pixels import read_image
 from classify.training import train
 from segment.core.errors import InputError
 from segment.core.model_folder import load_model_info

@@ -7,7 +7,8 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from classify.config import DataSettings
-from classify.images import centre_crop, find_images, prepare, read_image
+from classify.images import find_images
+from classify.pixels import centre_crop, prepare, read_image
 from segment.core.errors import InputError
 from segment.core.palette import Class, Palette, save_palette
 from segment.core.raster import open_raster

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from classify.dataset import ImageDataset, ImagePixels
-from classify.images import LabelledImage, prepare
+from classify.images import LabelledImage
 from classify.inference import given_labels, label_info, predict_dataset, read_input, require_input, tempered
+from classify.pixels import prepare
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.palette import Class

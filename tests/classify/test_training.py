@@ -22,23 +22,12 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.model_folder import load_model_info
 from segment.core.normalise import BandStatistics
-from segment.core.progress import Silent
 from segment.core.runtime import load_model
 from segment.core.training import CHECKPOINT
 
 from ..conftest import write_raster
+from ..fakes import StopAfter
 from .conftest import QUICK, Lines, config, picture, save_weights, write_parts
-
-
-class StopAfter(Silent):
-    """Interrupts training once an epoch is through, as Ctrl-C would."""
-
-    def __init__(self, epoch: int):
-        self._epoch = epoch
-
-    def say(self, line: str) -> None:
-        if line.startswith(f"epoch {self._epoch}/"):
-            raise KeyboardInterrupt
 
 
 def weights(folder: Path) -> dict[str, list[np.ndarray]]:

@@ -17,9 +17,10 @@ import segment
 from segment.config import Config
 from segment.core.config import TrainingSettings, load_settings
 from segment.core.errors import InputError, Interrupted
-from segment.core.progress import Silent
 from segment.core.training import CHECKPOINT, build_optimizer, wanted_precision
 from segment.report import choose_examples
+
+from ..fakes import StopAfter
 
 QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
 
@@ -30,17 +31,6 @@ def config(*more: str) -> Config:
 
 def weights(folder: Path) -> list[np.ndarray]:
     return keras.saving.load_model(folder / "model.keras").get_weights()
-
-
-class StopAfter(Silent):
-    """Interrupts training once an epoch is through, as Ctrl-C would."""
-
-    def __init__(self, epoch: int):
-        self._epoch = epoch
-
-    def say(self, line: str) -> None:
-        if line.startswith(f"epoch {self._epoch}/"):
-            raise KeyboardInterrupt
 
 
 def test_a_run_folder_is_whole(tile_folder, tmp_path):
