@@ -79,7 +79,7 @@ def test_a_scene_is_labelled_cell_by_cell(work, tmp_path, capsys):
     with rasterio.open(tmp_path / "scene_labels.tif") as file, rasterio.open(work / "scene.tif") as scene:
         assert file.read(1).tolist() == [[0, 0, 1, 1]] * 2
         assert file.crs == scene.crs and file.bounds == scene.bounds
-    assert pyogrio.read_info(tmp_path / "scene_labels.gpkg")["features"] == 8
+    assert pyogrio.read_info(tmp_path / "scene_labels.gpkg", layer="labels")["features"] == 8
 
 
 def test_scores_and_the_int8_form(work, tmp_path, capsys):
