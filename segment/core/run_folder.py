@@ -16,7 +16,7 @@ from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO
 from segment.core.output import refuse_existing, staged
 from segment.core.parts import Part
 from segment.core.report import PAGE_FILE, REPORT_FILE, Report, plot_history, training_report
-from segment.core.training import CHECKPOINT, HISTORY, Row
+from segment.core.training import CHECKPOINT, HISTORY, Row, best_row
 
 if TYPE_CHECKING:
     import keras
@@ -148,7 +148,7 @@ def finish_run(
     run = Run(output, history, results["val"], results.get("test"))
     scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
     save_model_folder(output, network, info.model_copy(update={"scores": scores}))
-    best = max(history, key=lambda row: row[monitor])
+    best = best_row(history, monitor)
     data = info.training["data"]
     named = data if isinstance(data, str) else ", ".join(data)
     facts = [

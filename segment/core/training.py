@@ -74,6 +74,11 @@ class Phase:
     freeze: Callable[[], None] = lambda: None
 
 
+def best_row(history: Sequence[Row], monitor: str) -> Row:
+    """The epoch with the highest score; of several, as few validation images give them, that with the lowest loss."""
+    return max(history, key=lambda row: (row[monitor], -row["val_loss"]))
+
+
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Learning rate by step: a linear rise, then constant, or a half cosine to nothing.
 
@@ -123,7 +128,8 @@ def fit(
     """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
 
     network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
-    validate: called after each epoch. monitor: which of its figures to maximise; `save_best` is called when it rises.
+    validate: called after each epoch, returns "val_loss" and others. monitor: which of these to maximise, see `best_row`;
+    `save_best` is called when an epoch is the best so far.
     data: tells the training data from others; a run is resumed on its own only.
     phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early,
     and what came before it does not count against it.
@@ -202,10 +208,10 @@ class _Epochs(keras.callbacks.Callback):
 
     def has_stalled(self) -> bool:
         """Whether the best epoch, and the start of the phase, lie `early_stopping` epochs back."""
-        scores = [row[self._monitor] for row in self._history]
-        if not self._patience or not scores:
+        if not self._patience or not self._history:
             return False
-        return len(scores) - max(int(np.argmax(scores)) + 1, self._stops_after) >= self._patience
+        best = self._history.index(best_row(self._history, self._monitor)) + 1
+        return len(self._history) - max(best, self._stops_after) >= self._patience
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
@@ -225,8 +231,8 @@ class _Epochs(keras.callbacks.Callback):
                 )
         if logs is not None:
             logs.update(figures)  # for the callbacks that come after
-        best = all(row[self._monitor] > earlier[self._monitor] for earlier in self._history)
         self._history.append(row)
+        best = best_row(self._history, self._monitor) is row
         if best:
             self._save_best(row)
         save_checkpoint(self._folder / CHECKPOINT, self._trainer, self._history, self._data)

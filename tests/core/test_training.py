@@ -10,8 +10,9 @@ import pytest
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.progress import Silent
 from segment.core.training import HISTORY, Phase, Row, fit
+
+from ..fakes import StopAfter
 
 
 class Points(keras.utils.PyDataset):
@@ -48,6 +49,7 @@ class Training:
 
     folder: Path
     scores: list[float] = field(default_factory=lambda: [0.1 * n for n in range(20)])
+    losses: list[float] = field(default_factory=lambda: [1.0] * 20)
     network: keras.Model = field(default_factory=small_network)
     phases_begun: list[int] = field(default_factory=list)
     best: list[int] = field(default_factory=list)
@@ -62,7 +64,7 @@ class Training:
 
     def validate(self) -> Row:
         self.first_layer.append(self.network.get_layer("first").get_weights()[0])
-        return {"score": self.scores[len(self.first_layer) - 1]}
+        return {"val_loss": self.losses[len(self.first_layer) - 1], "score": self.scores[len(self.first_layer) - 1]}
 
     def fit(self, first: int, second: int, *, resume: bool = False, stop: int = 0, **settings) -> list[Row]:
         self.folder.mkdir(exist_ok=True)
@@ -83,15 +85,6 @@ class Training:
         )
 
 
-class StopAfter(Silent):
-    def __init__(self, epoch: int):
-        self._epoch = epoch
-
-    def say(self, line: str) -> None:
-        if line.startswith(f"epoch {self._epoch}/"):
-            raise KeyboardInterrupt
-
-
 def test_phases_follow_each_other_with_their_own_layers_and_rates(tmp_path):
     training = Training(tmp_path)
     start = training.network.get_layer("first").get_weights()[0]
@@ -103,6 +96,12 @@ def test_phases_follow_each_other_with_their_own_layers_and_rates(tmp_path):
     assert (training.first_layer[2] != start).all()
     with (tmp_path / HISTORY).open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1.0", "2.0", "3.0", "4.0", "5.0"]
+
+
+def test_of_epochs_that_score_alike_the_one_with_the_lowest_loss_is_kept(tmp_path):
+    training = Training(tmp_path, scores=[0.5, 0.9, 0.9, 0.9, 0.8], losses=[0.9, 0.7, 0.6, 0.65, 0.5])
+    training.fit(2, 3)
+    assert training.best == [1, 2, 3]
 
 
 def test_each_phase_has_a_whole_schedule(tmp_path):
@@ -124,7 +123,7 @@ def test_a_break_anywhere_changes_nothing(tmp_path, stops):
     scores = iter(whole.scores)
     for count, stop in enumerate([*stops, 0]):
         broken = Training(tmp_path / "broken")
-        broken.validate = lambda: {"score": next(scores)}
+        broken.validate = lambda: {"val_loss": 1.0, "score": next(scores)}
         if stop:
             with pytest.raises(KeyboardInterrupt):
                 broken.fit(2, 3, schedule="cosine", resume=count > 0, stop=stop)
