@@ -67,7 +67,7 @@ class SceneLabels:
         longest = max(len(name) for name in report["classes"])
         labelled = max(sum(report["cells_by_class"].values()), 1)
         for name, cells in report["cells_by_class"].items():
-            line = f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,} cells"
+            line = f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,} cell{'' if cells == 1 else 's'}"
             if report["area_m2"]:
                 line += f"  {_area(report['area_m2'][name]):>14}"
             lines.append(line)
