@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster import open_raster, readable
+from segment.core.raster import open_raster
 
 
 def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[Any]:
@@ -25,11 +25,7 @@ def read_pixels(path: Path | str, bands: Sequence[int] | None = None) -> tuple[N
     with open_raster(path, bands) as raster:
         pixels, valid = raster.read()
         if bands is None and raster.info.colors == ("palette",) and raster.dtype == np.uint8:
-            colors = np.zeros((256, 3), np.uint8)
-            with readable(path):
-                for index, color in raster._dataset.colormap(1).items():
-                    colors[index] = color[:3]
-            pixels = colors[pixels[..., 0]]
+            pixels = raster.colormap()[pixels[..., 0]]
             pixels[~valid] = 0
         return np.ascontiguousarray(pixels), valid
 

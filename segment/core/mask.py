@@ -23,9 +23,7 @@ class Mask:
         self._dataset, self._bands = raster._dataset, raster.bands
         self._palette: NDArray[np.uint8] | None = None
         if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
-            self._palette = np.zeros((256, 3), np.uint8)
-            for index, color in self._dataset.colormap(1).items():
-                self._palette[index] = color[:3]
+            self._palette = raster.colormap()
 
     def read(self, row: int = 0, height: int | None = None) -> NDArray[Any]:
         """Whole rows (height, width, 1 or 3). Raises InputError when the file cannot be decoded there."""

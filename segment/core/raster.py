@@ -102,6 +102,14 @@ class Raster:
         """What the file calls its bands, all of them in its order; None for a band without a name."""
         return tuple(self._dataset.descriptions)
 
+    def colormap(self) -> NDArray[np.uint8]:
+        """The colours of a palette raster by value, (256, 3), black where there is none. Raises InputError when it has none."""
+        colors = np.zeros((256, 3), np.uint8)
+        with readable(self.path):
+            for value, color in self._dataset.colormap(1).items():
+                colors[value] = color[:3]
+        return colors
+
     @property
     def info(self) -> RasterInfo:
         colors = tuple(c.name for c in self._dataset.colorinterp)
