@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from classify.inference import label_info
 from classify.pixels import centre_crop, prepare
 from segment.core.model_folder import ModelInfo
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
+from segment.core.sources import Source
 
 SMALLEST = 8
 """Edge of the smallest cells, pixels."""

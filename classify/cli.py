@@ -111,8 +111,7 @@ def predict(
     from classify.listing import as_csv, as_json, as_table
     from classify.predict import predict_images
     from segment.core.model_folder import load_model_info
-    from segment.core.raster import Source
-    from segment.core.sources import find_sources, require_own_names
+    from segment.core.sources import Source, find_sources, require_own_names
 
     if json and csv:
         raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")

@@ -21,9 +21,9 @@ from segment.core.model_folder import ModelInfo
 from segment.core.output import refuse_existing
 from segment.core.parts import PARTS, PartChoice
 from segment.core.progress import Progress, Silent
-from segment.core.raster import Source
 from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, load_model
+from segment.core.sources import Source
 
 
 @dataclass(frozen=True)

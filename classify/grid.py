@@ -24,8 +24,9 @@ from segment.core.geopackage import write_geopackage
 from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import finish_moving, staged_files, writable
 from segment.core.palette import IGNORED
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
 from segment.core.runtime import Model, load_model
+from segment.core.sources import Source
 
 LABEL_ENDINGS = ("_labels.tif",)
 """What follows a scene's name in the names of its rasters."""

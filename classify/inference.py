@@ -14,7 +14,7 @@ from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.progress import Progress
-from segment.core.raster import Source
+from segment.core.sources import Source
 
 if TYPE_CHECKING:
     from classify.dataset import ImageDataset

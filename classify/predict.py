@@ -15,8 +15,8 @@ from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.progress import Progress, Silent
-from segment.core.raster import Source
 from segment.core.runtime import Model, load_model
+from segment.core.sources import Source
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from segment.core.class_raster import companions
 from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
 from segment.core.palette import IGNORED
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
+from segment.core.sources import Source
 
 _STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note
 

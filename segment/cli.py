@@ -146,8 +146,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.raster import Source
-    from segment.core.sources import find_sources
+    from segment.core.sources import Source, find_sources
     from segment.predict import check_inputs, predict_scene
     from segment.scene_map import MAP_ENDINGS
 

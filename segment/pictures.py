@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from segment.core.class_raster import write_sidecar
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
 from segment.core.report import displayable
+from segment.core.sources import Source
 
 LARGEST = 4096
 """Longer side of a picture, pixels; larger scenes are reduced to it."""

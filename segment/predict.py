@@ -21,9 +21,9 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.journal import Journal
 from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import finish_moving, staged_files, writable
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
 from segment.core.runtime import Model, load_model
-from segment.core.sources import require_own_names
+from segment.core.sources import Source, require_own_names
 from segment.inference import Progress
 from segment.maps import (
     CLASSES,

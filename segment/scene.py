@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
-from segment.core.raster import Raster, Source, resampled_size
+from segment.core.raster import Raster, resampled_size
+from segment.core.sources import Source
 from segment.stitch import TilePlan, Window, cut_strip
 
 TILE, OVERLAP = 512, 0.1875

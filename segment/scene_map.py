@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
+from segment.core.sources import Source
 from segment.scores import Confusion
 
 _STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note

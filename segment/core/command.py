@@ -21,8 +21,8 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
-    from segment.core.raster import Source
     from segment.core.runtime import Model
+    from segment.core.sources import Source
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

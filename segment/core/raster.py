@@ -2,13 +2,12 @@
 
 import logging
 import math
-import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -298,41 +297,6 @@ def _stamp(name: str) -> list[int]:
     except OSError:
         return []
     return [found.st_size, found.st_mtime_ns]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor: see `open_raster`."""
-
-    path: Path | str
-    bands: tuple[int, ...] | None = None
-    nodata: float | None = None
-    factor: float = 1.0
-
-    @classmethod
-    def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
-        """A source from what a user names: a file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...)."""
-        remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
-        return cls(path if remote else Path(path), None if bands is None else tuple(bands), nodata)
-
-    @property
-    def name(self) -> str:
-        if isinstance(self.path, Path):
-            return self.path.name
-        address = self.path.split("?")[0].rstrip("/")  # what follows may be a key
-        return re.sub(r"[^\w.,=+-]+", "_", PurePosixPath(address).name).strip("_")
-
-    @property
-    def stem(self) -> str:
-        """What outputs are named after. Raises InputError when there is nothing to."""
-        stem = PurePosixPath(self.name).stem
-        if not stem:
-            raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
-        return stem
-
-    def open(self) -> AbstractContextManager[Raster]:
-        """Opens it for reading. Raises InputError as `open_raster` does."""
-        return open_raster(self.path, self.bands, self.nodata, self.factor)
 
 
 def read_info(path: Path) -> RasterInfo:

@@ -1,14 +1,52 @@
 """Rasters behind what a user names."""
 
 import glob
+import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
-from segment.core.raster import Source
+from segment.core.raster import Raster, open_raster
 
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".img")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor: see `open_raster`."""
+
+    path: Path | str
+    bands: tuple[int, ...] | None = None
+    nodata: float | None = None
+    factor: float = 1.0
+
+    @classmethod
+    def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
+        """A source from what a user names: a file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...)."""
+        remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
+        return cls(path if remote else Path(path), None if bands is None else tuple(bands), nodata)
+
+    @property
+    def name(self) -> str:
+        if isinstance(self.path, Path):
+            return self.path.name
+        address = self.path.split("?")[0].rstrip("/")  # what follows may be a key
+        return re.sub(r"[^\w.,=+-]+", "_", PurePosixPath(address).name).strip("_")
+
+    @property
+    def stem(self) -> str:
+        """What outputs are named after. Raises InputError when there is nothing to."""
+        stem = PurePosixPath(self.name).stem
+        if not stem:
+            raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
+        return stem
+
+    def open(self) -> AbstractContextManager[Raster]:
+        """Opens it for reading. Raises InputError as `open_raster` does."""
+        return open_raster(self.path, self.bands, self.nodata, self.factor)
 
 
 def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Source]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from segment.core.model_folder import load_model_info
-from segment.core.raster import Source
+from segment.core.sources import Source
 from segment.scene import OVERLAP, plan_tiles
 from segment.stitch import TilePlan
 from tests.benchmarks.material import FOLDER, read, scene

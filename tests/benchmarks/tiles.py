@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from segment import stitch
 from segment.bands import predict_bands
-from segment.core.raster import Source
 from segment.core.runtime import Model, load_model
+from segment.core.sources import Source
 from segment.scene import SceneTiles, plan_tiles
 from segment.scores import Confusion
 from segment.stitch import TilePlan, Window

@@ -23,7 +23,8 @@ from classify.inference import read_input
 from segment.core.errors import InputError
 from segment.core.model_folder import INFO_FILE, MODEL_FILE, LabelInfo
 from segment.core.palette import Class
-from segment.core.raster import Raster, Source
+from segment.core.raster import Raster
+from segment.core.sources import Source
 
 from ..conftest import write_raster
 from ..fakes import COLORS, NAMES, FakeModel

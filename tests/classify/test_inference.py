@@ -12,7 +12,7 @@ from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.palette import Class
 from segment.core.progress import Silent
-from segment.core.raster import Source
+from segment.core.sources import Source
 
 from ..conftest import write_raster
 from .conftest import picture

@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 from segment import predict as predict_module
 from segment.core.errors import InputError, Interrupted
 from segment.core.palette import Class, Palette, save_palette
-from segment.core.raster import Source
+from segment.core.sources import Source
 from segment.inference import predict_batch
 from segment.predict import check_outputs, predict_scene, predict_window
 from segment.scene_map import SceneMap

@@ -14,8 +14,7 @@ from rasterio.transform import from_origin
 
 from segment.bands import predict_bands
 from segment.core.errors import InputError
-from segment.core.raster import Source
-from segment.core.sources import find_sources
+from segment.core.sources import Source, find_sources
 from segment.predict import predict_scene, predict_window
 from segment.scene import TILE, SceneTiles, choose_tile, plan_tiles
 from segment.scene_map import MAP_ENDINGS
