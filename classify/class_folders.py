@@ -8,9 +8,10 @@ from pathlib import Path
 from classify.labels_csv import Entry
 from segment.core.errors import InputError
 from segment.core.parts import PARTS, Part
+from segment.core.sources import SUFFIXES
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2")
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
+_OTHER_NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 
 
 def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
@@ -33,6 +34,10 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
 
 def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
     folders = _folders(root)
+    for folder in folders:
+        part = _OTHER_NAMES.get(folder.name.casefold())
+        if part and all(f.name.casefold() in (*PARTS, *_OTHER_NAMES) for f in folders):
+            raise InputError(f"{folder}: parts are called train, val and test. Received {folder.name!r}. Rename it to {part}.")
     parts = {folder: part for folder in folders for part in PARTS if folder.name.casefold() == part}
     if not parts:
         yield from ((None, folder) for folder in folders)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from segment.core.errors import InputError
 from segment.core.raster import Raster, open_raster
 
-SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".img")
+SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
 
 
 @dataclass(frozen=True)

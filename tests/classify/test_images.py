@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
@@ -165,10 +166,16 @@ FAULTS = {
     "folders without images": (lambda r: touch(r, "a/1.txt", "b/2.txt"), {}, ["class folders", "without images", ".jp2"]),
     "part without classes": (lambda r: touch(r, "train/1.png", "val/a/2.png"), {}, ["train", "1 images and no folder"]),
     "folder beside parts": (
-        lambda r: touch(r, "train/a/1.png", "validation/a/2.png"),
+        lambda r: touch(r, "train/a/1.png", "more/a/2.png"),
         {},
-        ["beside train, val and test", "'validation'", "Move"],
+        ["beside train, val and test", "'more'", "Move"],
     ),
+    "part by another name": (
+        lambda r: touch(r, "train/a/1.png", "Valid/a/2.png"),
+        {},
+        ["'Valid'", "Rename it to val"],
+    ),
+    "parts by other names": (lambda r: touch(r, "training/a/1.png", "testing/a/2.png"), {}, ["'testing'", "Rename it to test"]),
     "empty class": (lambda r: touch(r, "a/1.png", "b/2.png", "c/x.txt"), {}, ["/c:", "empty", "Remove it", "{c: null}"]),
     "unknown key of the map": (
         lambda r: touch(r, "water/1.png", "Woods/2.png"),
@@ -273,6 +280,17 @@ def test_read_image_puts_0_where_nodata(tmp_path):
 
 def test_read_image_leaves_grey_pictures_grey(tmp_path):
     assert read_image(write_raster(tmp_path / "a.png", noise(8, 6, 1)), None).shape == (8, 6, 1)
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "webp"])
+def test_pictures_of_other_formats_are_found_and_read(tmp_path, suffix):
+    pixels = noise(8, 6, 3)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        options = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == "webp" else []  # above 100: without loss
+        cv2.imwrite(str(tmp_path / name / f"1.{suffix}"), np.ascontiguousarray(pixels[..., ::-1]), options)
+    images = find_images([tmp_path], DataSettings()).images
+    assert len(images) == 2 and np.array_equal(read_image(images[0].path), pixels)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
