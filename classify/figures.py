@@ -1,4 +1,4 @@
-"""Figures about scene labels: reliability, ROC and precision-recall curves, F1 per class, and images in a grid."""
+"""Figures about scene labels: ROC and precision-recall curves, F1 per class, and images in a grid."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from classify.calibration import calibration_error, reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +15,7 @@ if TYPE_CHECKING:
 
 _NAMED = 20  # classes whose curves can be told apart; of more only the worst are named
 _WORST = 10
-_BINS = 15
-_BLUE, _PALE, _RED, _GREY = "#4878a8", "#a9c4de", "#c44e52", "0.6"
+_BLUE, _GREY = "#4878a8", "0.6"
 
 
 class _Curve(NamedTuple):
@@ -26,36 +23,6 @@ class _Curve(NamedTuple):
     score: float
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-
-
-def plot_reliability(probability: NDArray[Any], right: NDArray[Any]) -> "Figure":
-    """How often answers of each probability are right, above how many there are.
-
-    probability: of the answer that was given, any shape. right: whether it was right, the same shape.
-    """
-    from matplotlib.figure import Figure
-
-    counts, mean, share = reliability(probability, right, _BINS)
-    centres, width = (np.arange(_BINS) + 0.5) / _BINS, 1 / _BINS
-    filled = counts > 0
-    figure = Figure(figsize=(6, 6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.bar(centres[filled], share[filled], width, color=_PALE, edgecolor="white", label="right answers")
-    upper.plot(mean[filled], mean[filled], "_", color=_RED, ms=14, mew=2, label="mean probability")
-    upper.plot([0, 1], [0, 1], "--", color="0.2", lw=1, label="perfectly calibrated")
-    upper.set_ylabel("share of right answers")
-    upper.set_ylim(0, 1.02)
-    upper.set_title(f"Expected calibration error {calibration_error(probability, right, _BINS):.3f}")
-    upper.grid(alpha=0.3)
-    upper.legend(loc="upper left", fontsize=9)
-    lower.bar(centres, counts, width, color=_GREY, edgecolor="white")
-    for centre, count in zip(centres[filled], counts[filled], strict=True):
-        lower.text(centre, count, f"{count:,}", ha="center", va="bottom", fontsize=7)
-    lower.set_xlim(0, 1)
-    lower.margins(y=0.2)
-    lower.set_xlabel("probability of the answer")
-    lower.set_ylabel("answers")
-    return figure
 
 
 def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":

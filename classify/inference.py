@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bands import bands_by_name
-from classify.calibration import apply_temperature
 from classify.pixels import centre_crop, prepare, read_image
 from segment.core.ahead import compute_ahead
+from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.progress import Progress

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_reliability, plot_roc
+from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_roc
+from segment.core.figures import displayable, plot_confusion, plot_reliability
 from segment.core.palette import Palette
-from segment.core.report import Report, displayable, plot_confusion
+from segment.core.report import Report
 
 if TYPE_CHECKING:
     from classify.dataset import ImageDataset
@@ -38,9 +39,7 @@ def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: 
     report.figure(plot_per_class(scores), "F1 of each class.")
     if not scores.multi_label:
         report.figure(plot_confusion(scores.confusion, palette.names), "Confusion matrix: share of each true class.")
-    report.figure(
-        plot_reliability(scores.confidence, scores.right), "Reliability: how often answers of each probability are right."
-    )
+    report.figure(plot_reliability(scores.reliability), "Reliability: how often answers of each probability are right.")
     report.figure(plot_roc(scores.truth, scores.probabilities, scores.names), "Receiver operating characteristic of each class.")
     report.figure(plot_precision_recall(scores.truth, scores.probabilities, scores.names), "Precision and recall of each class.")
     if scores.mistakes:

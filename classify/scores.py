@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.calibration import calibration_error
+from segment.core.calibration import Reliability
 from segment.core.errors import InputError
 
 _PRINTED = 12  # classes that one line of a terminal can hold
@@ -68,6 +68,11 @@ class Scores:
         counts: NDArray[np.int64] = confusion_matrix(self.truth.argmax(axis=1), self.answers.argmax(axis=1), labels=classes)
         return counts
 
+    @property
+    def reliability(self) -> Reliability:
+        """How often answers of each probability are right; of several labels each counts."""
+        return Reliability().add(self.confidence, self.right)
+
     @cached_property
     def report(self) -> dict[str, Any]:
         """The scores under the keys of report.json, rounded to 6 digits.
@@ -79,7 +84,7 @@ class Scores:
         scores = self._several_labels(f1_macro) if self.multi_label else self._one_label(f1_macro)
         return scores | {
             "per_class": per_class,
-            "calibration_error": _number(calibration_error(self.confidence, self.right)),
+            "calibration_error": _number(self.reliability.error),
             "images": len(self.truth),
             "classes": self.names,
         }

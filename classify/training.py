@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.augment import augmentation
-from classify.calibration import apply_temperature, calibration_error, choose_thresholds, fit_temperature
 from classify.config import Config
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.evaluation import Evaluation, score_images
@@ -21,8 +20,10 @@ from classify.pixels import prepare, read_image
 from classify.report import add_scores, panels
 from classify.scores import score
 from classify.survey import ground_sampling_distance
+from classify.thresholds import choose_thresholds
 from classify.training_data import TrainingData
 from segment.core.augment import value_range
+from segment.core.calibration import apply_temperature, fit_temperature
 from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
@@ -233,4 +234,4 @@ def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: M
         choose_thresholds(truth, apply_temperature(answers, temperature, labels.multi_label)) if labels.multi_label else []
     )
     found = labels.model_copy(update={"temperature": temperature, "thresholds": thresholds})
-    return info.model_copy(update={"labels": found}), calibration_error(before.confidence, before.right)
+    return info.model_copy(update={"labels": found}), before.reliability.error

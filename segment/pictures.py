@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.class_raster import write_sidecar
+from segment.core.figures import displayable
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.raster import Raster
-from segment.core.report import displayable
 from segment.core.sources import Source
 
 LARGEST = 4096

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.figures import displayable, plot_confusion
 from segment.core.palette import Palette
-from segment.core.report import Report, displayable, plot_confusion
+from segment.core.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Reports as one HTML page that needs nothing from outside, and the figures both packages put there."""
+"""Reports as one HTML page that needs nothing from outside."""
 
 import base64
 import html
@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from segment.core.figures import plot_history
 from segment.core.output import staged
 
 if TYPE_CHECKING:
@@ -25,9 +23,6 @@ th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
 .swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border: 1px solid #0003; vertical-align: -.1em; }
 .note { color: #666; }
 """
-
-
-_NUMBERED = 20  # classes of a confusion matrix whose shares are written out
 
 
 class Report:
@@ -107,63 +102,3 @@ def training_report(
     report.heading("Curves")
     report.figure(plot_history(history, panels), "Loss, validation scores and learning rate by epoch.")
     return report
-
-
-def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]]) -> "Figure":
-    """Curves over the epochs, one panel per title, which names the columns drawn in it."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(5 * len(panels), 3.4), layout="constrained")
-    epochs = [row["epoch"] for row in history]
-    for axes, (title, columns) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for column in columns:
-            axes.plot(epochs, [row[column] for row in history], marker=".", label=column.replace("_", " "))
-        axes.set_title(title)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend()
-    return figure
-
-
-def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> "Figure":
-    """A confusion matrix (classes, classes), rows truth, as shares of each row; many classes are told by colour alone."""
-    from matplotlib.figure import Figure
-
-    few = len(names) <= _NUMBERED
-
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    size = 2.2 + (0.65 if few else 0.28) * len(names)
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*shares.shape) if few else ():
-        shade = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=shade, fontsize=9)
-    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", parse_math=False)
-    axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("truth")
-    return figure
-
-
-def displayable(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
-    """Pixels (rows, columns, bands) as RGB (rows, columns, 3) uint8 to look at: the first three bands, or the first as grey.
-
-    8 bits stay as they are; in other depths each band is stretched from the 2nd to the 98th percentile of its
-    valid (rows, columns) and finite values.
-    """
-    shown: NDArray[Any] = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    if shown.dtype == np.uint8:
-        return np.ascontiguousarray(shown)
-    seen = np.ones(shown.shape[:2], bool) if valid is None else valid
-    return np.stack([_stretch(shown[..., band], seen) for band in range(3)], axis=2)
-
-
-def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    seen = band[valid & np.isfinite(band)]
-    low, high = np.percentile(seen, (2, 98)) if len(seen) else (0, 1)
-    scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
-    stretched: NDArray[np.uint8] = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
-    return stretched

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_reliability, plot_roc
+from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_roc
 from classify.scores import score
 
 
@@ -28,21 +28,6 @@ def labelled(classes, absent=(), images=300):
     probabilities = random.dirichlet(np.ones(classes), images) + truth * np.linspace(0.05, 0.6, classes)
     names = ["_cost$a", "in$b_c", *(f"class_{c}" for c in range(2, classes))]
     return truth, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32), names
-
-
-def test_reliability_counts_answers_and_names_the_error():
-    figure = plot_reliability(np.array([0.9, 0.9, 0.9, 0.5]), np.array([True, True, False, True]))
-    upper, lower = figure.axes
-    # 0.9 lies in (0.867, 0.933], 0.5 in (0.467, 0.533].
-    assert upper.get_title() == f"Expected calibration error {3 / 4 * (0.9 - 2 / 3) + 1 / 4 * 0.5:.3f}"
-    assert [text.get_text() for text in lower.texts] == ["1", "3"]
-    assert [bar.get_height() for bar in upper.patches] == pytest.approx([1, 2 / 3])
-    assert write(figure)
-
-
-def test_reliability_of_several_labels_takes_their_shape():
-    figure = plot_reliability(np.full((5, 3), 0.8), np.ones((5, 3), bool))
-    assert [text.get_text() for text in figure.axes[1].texts] == ["15"]
 
 
 @pytest.mark.parametrize("plot", [plot_roc, plot_precision_recall])

@@ -3,38 +3,51 @@
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
-from sklearn.metrics import f1_score, log_loss
+from sklearn.metrics import log_loss
 
-from classify.calibration import apply_temperature, calibration_error, choose_thresholds, fit_temperature, reliability
+from segment.core.calibration import Reliability, apply_temperature, fit_temperature
+
+
+def error(probability: np.ndarray, right: np.ndarray) -> float:
+    return Reliability().add(probability, right).error
 
 
 def test_error_by_hand():
     # 0.95, 0.95 and 1 share the last bin (mean 0.9667, two of three right); 0.5 has one of its own.
-    error = calibration_error(np.array([0.95, 0.95, 1.0, 0.5]), np.array([1, 0, 1, 1]))
-    assert error == pytest.approx(3 / 4 * (2.9 / 3 - 2 / 3) + 1 / 4 * 0.5)
+    found = error(np.array([0.95, 0.95, 1.0, 0.5]), np.array([1, 0, 1, 1]))
+    assert found == pytest.approx(3 / 4 * (2.9 / 3 - 2 / 3) + 1 / 4 * 0.5)
 
 
 def test_bins_hold_their_upper_edge():
-    counts, mean, share = reliability(np.array([0.0, 0.25, 0.26, 0.5, 1.0]), np.array([0, 1, 0, 1, 1]), bins=4)
-    np.testing.assert_array_equal(counts, [2, 2, 0, 1])
-    np.testing.assert_allclose(mean, [0.125, 0.38, np.nan, 1])
-    np.testing.assert_allclose(share, [0.5, 0.5, np.nan, 1])
+    found = Reliability(bins=4).add(np.array([0.0, 0.25, 0.26, 0.5, 1.0]), np.array([0, 1, 0, 1, 1]))
+    np.testing.assert_array_equal(found.counts, [2, 2, 0, 1])
+    np.testing.assert_allclose(found.mean, [0.125, 0.38, np.nan, 1])
+    np.testing.assert_allclose(found.share, [0.5, 0.5, np.nan, 1])
 
 
-@pytest.mark.parametrize("right, error", [(True, 0.1), (False, 0.9)])
-def test_all_right_and_all_wrong(right, error):
-    assert calibration_error(np.full(20, 0.9), np.full(20, right)) == pytest.approx(error)
+def test_piece_by_piece_and_restored_is_the_same_as_at_once():
+    random = np.random.default_rng(0)
+    probability, right = random.random((4, 50)), random.random((4, 50)) < 0.5
+    whole, first, second = Reliability().add(probability, right), Reliability().add(probability[:1], right[:1]), Reliability()
+    second.restore(first.state())
+    second.add(probability[1:], right[1:])
+    assert second.error == pytest.approx(whole.error) and second.counts.tolist() == whole.counts.tolist()
+
+
+@pytest.mark.parametrize("right, expected", [(True, 0.1), (False, 0.9)])
+def test_all_right_and_all_wrong(right, expected):
+    assert error(np.full(20, 0.9), np.full(20, right)) == pytest.approx(expected)
 
 
 def test_calibrated_and_overconfident_answers():
     random = np.random.default_rng(0)
     probability = random.uniform(0.5, 1, 50_000)
-    assert calibration_error(probability, random.random(50_000) < probability) < 0.01
-    assert calibration_error(probability, random.random(50_000) < probability - 0.2) == pytest.approx(0.2, abs=0.01)
+    assert error(probability, random.random(50_000) < probability) < 0.01
+    assert error(probability, random.random(50_000) < probability - 0.2) == pytest.approx(0.2, abs=0.01)
 
 
 def test_nothing_answered_has_no_error():
-    assert np.isnan(calibration_error(np.zeros(0), np.zeros(0, bool)))
+    assert np.isnan(error(np.zeros(0), np.zeros(0, bool)))
 
 
 def drawn(multi_label, factor, images=6000):
@@ -110,37 +123,3 @@ def test_temperature_by_hand():
 def test_a_temperature_of_one_changes_nothing(multi_label):
     probabilities = np.array([[0, 1], [0.3, 0.7]], np.float32)
     np.testing.assert_array_equal(apply_temperature(probabilities, 1.0, multi_label), probabilities)
-
-
-def test_thresholds_by_hand():
-    truth = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]])
-    probabilities = np.array([[0.9, 0.2, 0.1, 0.6], [0.4, 0.1, 0.9, 0.2], [0.2, 0.3, 0.3, 0.9], [0.1, 0.0, 0.2, 0.1]])
-    # Apart between 0.2 and 0.4; between 0.1 and 0.2; no image has it; every image has it.
-    assert choose_thresholds(truth, probabilities) == pytest.approx([0.3, 0.15, 0.5, 0.5])
-
-
-def test_threshold_where_labels_mix():
-    # F1 from 0.8 on: 2/4, from 0.6: 2/5, from 0.4: 4/6, from 0.3: 6/7, from 0.1: 6/8.
-    truth, probability = np.array([[1], [0], [1], [1], [0]]), np.array([[0.8], [0.6], [0.4], [0.3], [0.1]])
-    assert choose_thresholds(truth, probability) == pytest.approx([0.2])
-
-
-def test_of_equal_thresholds_the_nearest_to_a_half():
-    # F1 from the highest score on: 2/3, and from the lowest on too: 4/6.
-    truth, probability = np.array([[1], [0], [0], [1]]), np.array([[0.9], [0.8], [0.7], [0.45]])
-    assert choose_thresholds(truth, probability) == pytest.approx([0.225])
-    truth, probability = np.array([[1], [0], [0], [1]]), np.array([[0.6], [0.4], [0.3], [0.02]])
-    assert choose_thresholds(truth, probability) == pytest.approx([0.5])
-
-
-def test_a_label_on_the_least_likely_image_too_has_a_threshold_above_none():
-    assert choose_thresholds(np.array([[1], [0], [1]]), np.array([[0.9], [0.5], [0.5]])) == pytest.approx([0.25])
-
-
-def test_no_other_threshold_is_better():
-    random = np.random.default_rng(1)
-    truth, scores = (random.random((40, 3)) < 0.3).astype(int), random.random((40, 3)).astype(np.float32)
-    for label, threshold in enumerate(choose_thresholds(truth, scores)):
-        chosen = f1_score(truth[:, label], scores[:, label] >= np.float64(threshold))
-        best = max(f1_score(truth[:, label], scores[:, label] >= t, zero_division=0) for t in np.linspace(0, 1, 501))
-        assert chosen >= best

@@ -1,0 +1,29 @@
+"""From which probability on an image has a label, where it may have several."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def choose_thresholds(truth: NDArray[Any], probabilities: NDArray[Any]) -> list[float]:
+    """The probability from which on each label is given, for the highest F1 on validation images.
+
+    truth: (images, classes) of 0 or 1. probabilities: (images, classes), with the temperature that predictions will have.
+    Midway between the lowest probability that is to have the label and the next lower one (or 0). Of equally good ones
+    the nearest to 0.5; 0.5 where no image or every image has the label.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    thresholds = []
+    for true, probability in zip(np.asarray(truth, bool).T, np.asarray(probabilities, np.float64).T, strict=True):
+        if true.all() or not true.any():
+            thresholds.append(0.5)
+            continue
+        precision, recall, scores = precision_recall_curve(true, probability)
+        both = precision[:-1] + recall[:-1]
+        f1 = np.divide(2 * precision[:-1] * recall[:-1], both, out=np.zeros_like(both), where=both > 0)
+        between = (scores + np.concatenate([[0.0], scores[:-1]])) / 2
+        best = between[np.isclose(f1, f1.max(), rtol=0, atol=1e-12)]
+        thresholds.append(float(best[np.abs(best - 0.5).argmin()]))
+    return thresholds
