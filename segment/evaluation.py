@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.output import refuse_existing
+from segment.core.palette import IGNORED
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, load_model
@@ -39,7 +40,8 @@ class Evaluation:
     def __str__(self) -> str:
         c = self.confusion
         classes = "  ".join(f"{name} {value:.3f}" for name, value in zip(c.names, c.jaccard, strict=True))
-        return f"mean Jaccard {c.mean_jaccard:.3f}  accuracy {c.accuracy:.3f}  ({classes})"
+        scores = f"mean Jaccard {c.mean_jaccard:.3f}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
+        return f"{scores}  ({classes})"
 
 
 def score_patches(
@@ -67,6 +69,23 @@ def score_patches(
             on_batch(truth, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
     return Evaluation(confusion, dataset.patches, scores)
+
+
+def sample_answers(
+    predict: Predict, dataset: TileDataset, progress: Progress, most: int = 300_000, seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Pixels drawn from a dataset's patches, as many of each batch: their truth (n,) and probabilities (n, classes)."""
+    random = np.random.default_rng(seed)
+    truths, answers = [], []
+    for index in range(len(dataset)):
+        images, truth = dataset[index]
+        places = np.flatnonzero(truth != IGNORED)
+        chosen = random.choice(places, min(len(places), max(most // len(dataset), 1)), replace=False)
+        probabilities = predict(images)
+        truths.append(truth.ravel()[chosen])
+        answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])
+        progress.advance("calibrating", index + 1, len(dataset))
+    return np.concatenate(truths), np.concatenate(answers)
 
 
 def evaluate(

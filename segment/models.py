@@ -15,6 +15,7 @@ from segment.core.backbones import (
     layers_by_name,
     load_backbone,
     segmentation_models,
+    weighted_layers,
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
@@ -100,6 +101,15 @@ def build_model(
     # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
     return Built(keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"), loaded)
+
+
+def divide_logits(network: "keras.Model", temperature: float) -> None:
+    """Divides the logits of a network by a temperature, in place: the weights of its last layer are divided.
+
+    Above 1 its probabilities become less sure, below 1 surer; which class is likeliest stays as it was.
+    """
+    last = weighted_layers(network)[-1]
+    last.set_weights([weight / temperature for weight in last.get_weights()])
 
 
 def _load_encoder(core: "keras.Model", settings: ModelSettings) -> Loaded:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.figures import displayable, plot_confusion
+from segment.core.figures import displayable, plot_confusion, plot_reliability
 from segment.core.palette import Palette
 from segment.core.report import Report
 
@@ -38,7 +38,8 @@ def add_scores(
     scores, confusion = evaluation.report, evaluation.confusion
     report.heading(heading)
     report.text(
-        f"Mean Jaccard {confusion.mean_jaccard:.3f}, accuracy {confusion.accuracy:.3f} "
+        f"Mean Jaccard {confusion.mean_jaccard:.3f}, accuracy {confusion.accuracy:.3f}, "
+        f"calibration error {confusion.reliability.error:.3f} "
         f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )
     shares = confusion.matrix.sum(axis=1) / max(confusion.matrix.sum(), 1)
@@ -48,6 +49,7 @@ def add_scores(
     ]
     report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.color for c in palette.classes])
     report.figure(plot_confusion(confusion.matrix, palette.names), "Confusion matrix: share of each true class.")
+    report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
     chosen = choose_examples(evaluation.patch_scores)
     if chosen:
         figure = _plot_examples(chosen, evaluation, dataset, predict, palette)

@@ -1,4 +1,4 @@
-"""Scores of maps against truth: one streamed confusion matrix -> Jaccard, accuracy, F1."""
+"""Scores of maps against truth: one streamed confusion matrix -> Jaccard, accuracy, F1; and how sure the map was."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,44 +6,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.calibration import Reliability
 from segment.core.palette import IGNORED
 
 
 class Confusion:
     """Counts of pixels by true and predicted class, added to piece by piece.
 
-    matrix: (classes, classes) int64, rows truth, columns prediction.
+    matrix: (classes, classes) int64, rows truth, columns prediction. reliability: how often pixels are right, by the
+    probability of their class, where probabilities were given.
     """
 
     def __init__(self, names: Sequence[str]):
         self.names = list(names)
         self.matrix = np.zeros((len(names), len(names)), np.int64)
+        self.reliability = Reliability()
         self._truth_probability = 0.0
-        self._with_probability = 0
 
     def add(
         self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.float32] | None = None
     ) -> None:
         """Adds pixels; those where either holds 255 count nowhere.
 
-        truth, predicted: class indices of one shape. probabilities: that shape x classes, for the soft Jaccard.
+        truth, predicted: class indices of one shape. probabilities: that shape x classes, for soft Jaccard and calibration.
         """
         scored = (truth != IGNORED) & (predicted != IGNORED)
-        true = truth[scored].astype(np.int64)
+        true, given = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
         n = len(self.names)
-        self.matrix += np.bincount(true * n + predicted[scored], minlength=n * n).reshape(n, n)
+        self.matrix += np.bincount(true * n + given, minlength=n * n).reshape(n, n)
         if probabilities is not None:
-            chosen = np.take_along_axis(probabilities[scored], true[:, None], axis=1)
-            self._truth_probability += float(chosen.sum(dtype=np.float64))
-            self._with_probability += len(true)
+            found = probabilities[scored]
+            self._truth_probability += float(np.take_along_axis(found, true[:, None], axis=1).sum(dtype=np.float64))
+            self.reliability.add(np.take_along_axis(found, given[:, None], axis=1), true == given)
 
     def state(self) -> dict[str, Any]:
         """What was added, as plain numbers that `restore` takes."""
-        return {"matrix": self.matrix.tolist(), "soft": [self._truth_probability, self._with_probability]}
+        return {
+            "matrix": self.matrix.tolist(),
+            "truth_probability": self._truth_probability,
+            "reliability": self.reliability.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.matrix = np.array(state["matrix"], np.int64)
-        self._truth_probability, self._with_probability = state["soft"]
+        self._truth_probability = state["truth_probability"]
+        self.reliability.restore(state["reliability"])
 
     @property
     def jaccard(self) -> NDArray[np.float64]:
@@ -77,9 +84,8 @@ class Confusion:
         tutorials report it. Both sum to one in each pixel, so it is S / (2 N - S) with S the sum of the true
         classes' probabilities over N pixels. None when no probabilities were given.
         """
-        if not self._with_probability:
-            return None
-        return self._truth_probability / (2 * self._with_probability - self._truth_probability)
+        pixels = int(self.reliability.counts.sum())
+        return self._truth_probability / (2 * pixels - self._truth_probability) if pixels else None
 
     def report(self) -> dict[str, Any]:
         """The scores under the keys of report.json; a class that occurs nowhere scores None."""
@@ -88,6 +94,7 @@ class Confusion:
             "mean_jaccard": _number(self.mean_jaccard),
             "jaccard": {name: _number(v) for name, v in zip(self.names, self.jaccard, strict=True)},
             "soft_jaccard": _number(self.soft_jaccard),
+            "calibration_error": _number(self.reliability.error),
             "f1": {name: _number(v) for name, v in zip(self.names, self.f1, strict=True)},
             "confusion": self.matrix.tolist(),
             "pixels": int(self.matrix.sum()),

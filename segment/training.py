@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segment.augment import augmentation
 from segment.config import Config
 from segment.core.augment import value_range
+from segment.core.calibration import Reliability, fit_temperature
 from segment.core.model_folder import ModelInfo, load_keras_model
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
@@ -19,9 +20,9 @@ from segment.core.report import Report
 from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.core.training import Row, describe_network, dtype_policy, fit, keep_float32, wanted_precision
 from segment.dataset import TileDataset, TilePixels
-from segment.evaluation import Evaluation, score_patches
+from segment.evaluation import Evaluation, sample_answers, score_patches
 from segment.losses import build_loss
-from segment.models import Built, build_model, check_model, has_fixed_tile, tile_multiple
+from segment.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
 from segment.report import PANELS, add_scores
 from segment.training_data import TrainingData
 
@@ -142,12 +143,33 @@ def _finish(
     palette: Palette,
     progress: Progress,
 ) -> Run[Evaluation]:
-    """Scores the best model and writes the reports."""
+    """Calibrates the best model on validation, scores it and writes the reports.
+
+    The temperature becomes part of the weights: maps in every form of the model, and what is trained on from it, have it.
+    """
     best = load_keras_model(output)
+    truth, answers = sample_answers(best.predict_on_batch, scored["val"], progress)
+    temperature = fit_temperature(np.eye(len(palette))[truth], answers, multi_label=False)
+    before = Reliability().add(answers.max(axis=1), answers.argmax(axis=1) == truth).error
+    divide_logits(best, temperature)
     results = {part: score_patches(best.predict_on_batch, dataset, palette.names, progress) for part, dataset in scored.items()}
 
     def add(page: Report, heading: str, part: Part) -> None:
         add_scores(page, heading, results[part], scored[part], best.predict_on_batch, palette)
 
-    facts = [("Training tiles", info.training["tiles"]["train"])]
-    return finish_run(output, best, info, history, results, monitor=MONITOR, facts=facts, panels=PANELS, add_scores=add)
+    return finish_run(
+        output,
+        best,
+        info,
+        history,
+        results,
+        monitor=MONITOR,
+        facts=[
+            ("Training tiles", info.training["tiles"]["train"]),
+            ("Temperature", temperature),
+            ("Calibration error before", before),
+        ],
+        panels=PANELS,
+        add_scores=add,
+        further={"temperature": temperature, "calibration_error_before_temperature": before},
+    )

@@ -224,7 +224,7 @@ def layers_by_name(model: "keras.Model") -> dict[str, Any]:
     """
     named: dict[str, Any] = {}
     numbered: dict[str, list[tuple[int, Any]]] = {}
-    for layer in _leaves(model):
+    for layer in weighted_layers(model):
         if automatic := _AUTOMATIC_NAME.fullmatch(layer.name):
             numbered.setdefault(automatic[1], []).append((int(automatic[2] or 0), layer))
         else:
@@ -235,10 +235,11 @@ def layers_by_name(model: "keras.Model") -> dict[str, Any]:
     return named
 
 
-def _leaves(model: "keras.Model") -> list[Any]:
+def weighted_layers(model: "keras.Model") -> list[Any]:
+    """The layers that hold weights, those of the models within it too, in the order of computation."""
     leaves = []
     for layer in model.layers:
-        leaves += _leaves(layer) if hasattr(layer, "layers") else [layer]
+        leaves += weighted_layers(layer) if hasattr(layer, "layers") else [layer]
     return [layer for layer in leaves if layer.weights]
 
 

@@ -6,9 +6,10 @@ import pytest
 from segment.config import ModelSettings
 from segment.core import backbones
 from segment.core.backbones import backbone_names, build_backbone, carry_over, imagenet_affine, layers_by_name, weights_of
+from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
-from segment.models import build_model
+from segment.models import build_model, divide_logits
 
 from ..conftest import SHARED
 
@@ -53,6 +54,15 @@ def test_every_architecture_trains_a_step_and_reloads(architecture, tile, tmp_pa
     trainer.train_on_batch(pixels(tile), np.zeros((2, tile, tile), np.uint8))
     assert any((a != b).any() for a, b in zip(before, network.get_weights(), strict=True))
     assert_reloads(network, pixels(tile), tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)])
+def test_divided_logits_are_those_of_the_temperature(architecture, tile):
+    network, batch = build(tile, architecture=architecture, backbone="resnet18").network, pixels(tile)
+    before = network.predict_on_batch(batch).reshape(-1, 4)
+    divide_logits(network, 0.2)
+    expected = apply_temperature(before, 0.2, multi_label=False)
+    np.testing.assert_allclose(network.predict_on_batch(batch).reshape(-1, 4), expected, atol=1e-4)
 
 
 def test_convolutional_models_take_other_sizes():

@@ -1,9 +1,12 @@
 """Scores against scikit-learn."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 
+from segment.core.calibration import Reliability
 from segment.core.palette import IGNORED
 from segment.scores import Confusion
 
@@ -46,6 +49,19 @@ def test_soft_jaccard_is_the_tutorials(maps):
     one_hot = np.eye(4)[truth[both]]
     hits = (one_hot * p[both]).sum()
     assert confusion.soft_jaccard == pytest.approx(hits / (one_hot.sum() + p[both].sum() - hits), rel=1e-6)
+
+
+def test_calibration_error_is_that_of_the_given_class_and_is_restored(maps):
+    truth, predicted = maps
+    p = np.random.default_rng(1).dirichlet(np.ones(4), truth.shape).astype(np.float32)
+    first, second = Confusion(NAMES), Confusion(NAMES)
+    first.add(truth[:20], predicted[:20], p[:20])
+    second.restore(json.loads(json.dumps(first.state())))
+    second.add(truth[20:], predicted[20:], p[20:])
+    both = (truth != IGNORED) & (predicted != IGNORED)
+    given = np.take_along_axis(p[both], predicted[both][:, None].astype(int), axis=1)[:, 0]
+    expected = Reliability().add(given, predicted[both] == truth[both]).error
+    assert second.report()["calibration_error"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_soft_jaccard_of_hard_labels_is_accuracy_in_disguise(maps):

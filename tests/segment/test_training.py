@@ -50,10 +50,12 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
     report = json.loads((output / "report.json").read_text())
     assert report["mean_jaccard"] == pytest.approx(run.validation.confusion.mean_jaccard, abs=1e-6)
     assert report["pixels"] == report["test"]["pixels"] == 3 * 64 * 64
+    # validation and test are other scenes, but of one kind
+    assert report["temperature"] != 1 and report["calibration_error"] < report["calibration_error_before_temperature"]
     info = yaml.safe_load((output / "model.yaml").read_text())
     assert (info["bands"], info["dtype"], info["tile"], info["training"]["groups"]["val"]) == (3, "uint8", 64, ["scene2"])
     page = (output / "report.html").read_text()
-    assert page.count("data:image/png;base64") == 5 and "http" not in page
+    assert page.count("data:image/png;base64") == 7 and "http" not in page
     model = segment.load_model(output)
     assert "land, water" in repr(model)
     assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 64, 64, 2)
