@@ -61,7 +61,7 @@ def train(
         built = _build(config, found)
     progress.say(describe_network(built.network))
     if built.loaded:
-        progress.say(f"backbone from {built.loaded}")
+        progress.say(f"backbone starts from {built.loaded}")
     with run_folder(output, config, resume):
         return _train(built, found, config, folders, output, resume, progress)
 

@@ -59,9 +59,17 @@ class ModelSettings(Settings):
     architecture: Architecture = "unet"
     backbone: str = Field(default="resnet34", description="an encoder of segmentation-models")
     encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
+    weights: str = Field(default="none", description="what the whole network starts from: bundled, none, or a model's .keras")
     batch_norm_momentum: float = Field(
         default=0.9, ge=0, lt=1, description="of the running means; the library's 0.99 lags hundreds of steps behind"
     )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> "ModelSettings":
+        if self.weights != "none" and self.encoder_weights != "none":
+            received = f"weights {self.weights}, encoder_weights {self.encoder_weights}"
+            raise ValueError(f"a network starts from one thing. Received {received}. Set one of them to none.")
+        return self
 
 
 class LossSettings(Settings):

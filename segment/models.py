@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from segment.bundled import BUNDLED
 from segment.config import ModelSettings
 from segment.core.backbones import (
     Loaded,
@@ -13,28 +14,29 @@ from segment.core.backbones import (
     imagenet_affine,
     imagenet_weights,
     layers_by_name,
-    load_backbone,
+    load_weights,
     segmentation_models,
     weighted_layers,
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
+from segment.core.model_folder import MODEL_FILE
 from segment.core.normalise import BandStatistics, normalisation
 
 if TYPE_CHECKING:
     import keras
 
 _BUILDERS = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}
-_WEIGHTS = "model.encoder_weights"
+_WEIGHTS, _ENCODER_WEIGHTS = "model.weights", "model.encoder_weights"
 _MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
 
 
 @dataclass(frozen=True)
 class Built:
-    """A network, and what its encoder started from (None: from nothing)."""
+    """A network, and what it, or its encoder, started from (None: from nothing)."""
 
     network: "keras.Model"
-    encoder: Loaded | None
+    loaded: Loaded | None
 
 
 def tile_multiple(settings: ModelSettings) -> int:
@@ -61,7 +63,10 @@ def check_model(settings: ModelSettings, tile: int) -> None:
             f"data.tile: {settings.architecture} needs a multiple of {multiple}. Received {tile}. "
             f"Use {lower} or {lower + multiple}."
         )
-    check_source(settings.encoder_weights, _WEIGHTS)
+    check_source(settings.encoder_weights, _ENCODER_WEIGHTS)
+    if settings.weights == "imagenet":
+        raise InputError(f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set {_ENCODER_WEIGHTS}.")
+    check_source(_source(settings), _WEIGHTS)
 
 
 def build_model(
@@ -75,7 +80,7 @@ def build_model(
     """A network from pixels as they stand in the file to class probabilities.
 
     classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
-    tile: edge of a training tile, pixels. pretrained: load `encoder_weights`; not where all weights are to be replaced.
+    tile: edge of a training tile, pixels. pretrained: load weights; not where all weights are to be replaced.
 
     Input (batch, rows, columns, bands) in the pixels' dtype; output (batch, rows, columns, classes) float32.
 
@@ -92,7 +97,7 @@ def build_model(
     for layer in layers_by_name(core).values():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings.batch_norm_momentum
-    loaded = _load_encoder(core, settings) if pretrained and settings.encoder_weights != "none" else None
+    loaded = _load(core, settings) if pretrained else None
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
     if normalise == "auto":
         normalise = "imagenet" if settings.encoder_weights == "imagenet" else "standardise"
@@ -112,7 +117,16 @@ def divide_logits(network: "keras.Model", temperature: float) -> None:
     last.set_weights([weight / temperature for weight in last.get_weights()])
 
 
-def _load_encoder(core: "keras.Model", settings: ModelSettings) -> Loaded:
+def _source(settings: ModelSettings) -> str:
+    return str(BUNDLED / MODEL_FILE) if settings.weights == "bundled" else settings.weights
+
+
+def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
     backbone = settings.backbone
+    if settings.weights != "none":
+        name = f"{settings.architecture}/{backbone}"
+        return load_weights(core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS)
+    if settings.encoder_weights == "none":
+        return None
     names, download = layers_by_name(build_backbone(backbone)), partial(imagenet_weights, backbone)
-    return load_backbone(core, names, settings.encoder_weights, download, backbone=backbone, setting=_WEIGHTS)
+    return load_weights(core, names, settings.encoder_weights, download, network=backbone, setting=_ENCODER_WEIGHTS)

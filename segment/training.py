@@ -54,8 +54,8 @@ def train(
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, data, pretrained=not resume)
     progress.say(describe_network(built.network))
-    if built.encoder:
-        progress.say(f"encoder from {built.encoder}")
+    if built.loaded:
+        progress.say(f"starts from {built.loaded}")
     with run_folder(output, config, resume):
         return _train(built.network, data, config, tiles, output, resume, progress)
 

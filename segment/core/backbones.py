@@ -80,7 +80,7 @@ def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 @dataclass(frozen=True)
 class Loaded:
-    """Which layers of a backbone got pretrained weights."""
+    """Which layers of a network, or of its backbone, got pretrained weights."""
 
     source: str
     loaded: list[str]
@@ -89,7 +89,7 @@ class Loaded:
     def __str__(self) -> str:
         rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
         more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
-        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} backbone layers loaded{rest}{more}"
+        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers loaded{rest}{more}"
 
 
 def check_source(source: str, setting: str) -> None:
@@ -105,18 +105,18 @@ def check_source(source: str, setting: str) -> None:
         raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
 
 
-def read_weights(source: str, download: Callable[[], Weights] | None, *, backbone: str, setting: str) -> Weights:
+def read_weights(source: str, download: Callable[[], Weights] | None, *, network: str, setting: str) -> Weights:
     """Pretrained weights by layer name.
 
     source: "imagenet" (what `download` returns; None: there are none), or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`,
     `.keras` of an earlier training, or `.safetensors` (see `read_safetensors`).
-    backbone, setting: their names, for errors.
+    network, setting: their names, for errors.
 
     Raises InputError when the file cannot be read, or the download fails.
     """
     if source == "imagenet":
-        assert download, f"{backbone} has no ImageNet weights"
-        return _download_imagenet(download, backbone, setting)
+        assert download, f"{network} has no ImageNet weights"
+        return _download_imagenet(download, network, setting)
     check_source(source, setting)
     path = Path(source)
     try:
@@ -243,26 +243,26 @@ def weighted_layers(model: "keras.Model") -> list[Any]:
     return [layer for layer in leaves if layer.weights]
 
 
-def load_backbone(
+def load_weights(
     model: "keras.Model",
     names: Collection[str],
     source: str,
     download: Callable[[], Weights] | None,
     *,
-    backbone: str,
+    network: str,
     setting: str,
     rgb: tuple[int, int, int] = (0, 1, 2),
 ) -> Loaded:
-    """Copies pretrained weights into the backbone within a model, by layer name.
+    """Copies pretrained weights into a model, or into the backbone within it, by layer name.
 
-    names: of the backbone's layers (see `layers_by_name`). source, download, backbone, setting: as for `read_weights`.
+    names: of the layers that are to have them (see `layers_by_name`). source, download, network, setting: as for `read_weights`.
     rgb: positions of red, green and blue among the input bands. Where the input has other bands than RGB,
     weights are carried over (see `carry_over`). Layers that the source does not have, or has in another shape,
     keep their values and are listed.
 
     Raises InputError when the source cannot be read, or when no layer of it fits.
     """
-    weights, layers = read_weights(source, download, backbone=backbone, setting=setting), layers_by_name(model)
+    weights, layers = read_weights(source, download, network=network, setting=setting), layers_by_name(model)
     loaded, missing = [], []
     for name in names:
         layer, stored = layers[name], weights.get(name, [])
@@ -274,7 +274,7 @@ def load_backbone(
             missing.append(name)
     if not loaded:
         raise InputError(
-            f"{setting}: must fit {backbone}. Received {source}, of which no layer fits. Use weights of the same backbone."
+            f"{setting}: must fit {network}. Received {source}, of which no layer fits. Use weights of the same network."
         )
     return Loaded(source, loaded, missing)
 

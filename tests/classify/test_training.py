@@ -151,7 +151,7 @@ def test_pretrained_layers_stay_in_the_first_phase(class_folders, pretrained, tm
     train(class_folders(), tmp_path / "run", phases(file, "training.epochs=2", "training.frozen_epochs=5"), progress=lines)
     after = weights(tmp_path / "run")
     assert all(same(after[name], values) for name, values in stored.items())
-    assert f"backbone from {file}: 6 of 8 backbone layers loaded; at their initial values: block3_conv, block3_bn" in lines.lines
+    assert f"backbone starts from {file}: 6 of 8 layers loaded; at their initial values: block3_conv, block3_bn" in lines.lines
     fresh = build_model(phases(file).model, 2, BandStatistics("uint8", 1, *np.ones((4, 3))), "auto").network
     assert not same(after["block3_bn"], layers_by_name(fresh)["block3_bn"].get_weights())
 

@@ -143,7 +143,7 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
                 for i, w in enumerate(ws):
                     group[f"{layer}/w{i}:0"] = w
     built = build(backbone=backbone, encoder_weights=str(path))
-    assert built.encoder.missing == []
+    assert built.loaded.missing == []
     inside = layers_by_name(built.network)
     for name, ws in weights.items():
         for w, v in zip(ws, inside[name].get_weights(), strict=True):
@@ -158,7 +158,7 @@ def test_imagenet_weights_come_through_the_librarys_download(tmp_path, monkeypat
     monkeypatch.setattr(keras.utils, "get_file", lambda name, url, **_: asked.append(url) or str(path))
     built = build(backbone="resnet18", encoder_weights="imagenet", bands=4)
     assert asked and asked[0].startswith("https://") and "resnet18" in asked[0]
-    assert built.encoder.missing == []
+    assert built.loaded.missing == []
 
 
 def test_a_failed_download_says_what_to_do(monkeypatch):
@@ -174,11 +174,11 @@ def test_partial_weights_are_counted():
     path = SHARED / "weights" / "resnet50_imagenet_stem-stage3.npz"
     if not path.is_file():
         pytest.skip("the partial ImageNet weights are not here")
-    loaded = build(backbone="resnet50", encoder_weights=str(path)).encoder
+    loaded = build(backbone="resnet50", encoder_weights=str(path)).loaded
     with np.load(path) as arrays:
         assert set(loaded.loaded) == {name.split("/")[0] for name in arrays.files}
     assert all(name.startswith(("stage4", "bn1")) for name in loaded.missing)
-    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} backbone layers" in str(loaded)
+    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} layers" in str(loaded)
 
 
 @pytest.mark.parametrize(
