@@ -24,6 +24,7 @@ from classify.thresholds import choose_thresholds
 from classify.training_data import TrainingData
 from segment.core.augment import value_range
 from segment.core.calibration import apply_temperature, fit_temperature
+from segment.core.config import describe_settings
 from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
@@ -175,7 +176,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
             "images": {part: len(images) for part, images in data.parts.items()},
             "split": data.split_digest,
             "backend": keras.backend.backend(),
-            "settings": config.model_dump(mode="json", exclude={"data": {"classes"}}),
+            "settings": describe_settings(config),
         },
     )
 

@@ -12,6 +12,7 @@ from segment.augment import augmentation
 from segment.config import Config
 from segment.core.augment import value_range
 from segment.core.calibration import Reliability, fit_temperature
+from segment.core.config import describe_settings
 from segment.core.model_folder import ModelInfo, load_keras_model
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
@@ -130,7 +131,7 @@ def _describe(data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
             "tiles": {part: len(patches) for part, patches in data.parts.items()},
             "groups": {part: sorted({p.pair.group for p in patches}) for part, patches in data.parts.items()},
             "backend": keras.backend.backend(),
-            "settings": config.model_dump(mode="json", exclude={"data": {"classes"}}),
+            "settings": describe_settings(config),
         },
     )
 

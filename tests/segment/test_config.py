@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from segment.config import Config
-from segment.core.config import dump_settings, load_settings
+from segment.core.config import describe_settings, dump_settings, load_settings
 from segment.core.errors import InputError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "segment").glob("*.yaml"))
@@ -28,6 +28,13 @@ def test_parts_without_settings_are_as_if_they_were_not_there(tmp_path):
 def test_random_crops_do_not_go_with_a_split_by_patch():
     with pytest.raises(InputError, match="validation"):
         load_settings(Config, None, ["data.split=patch", "data.crops=random"])
+
+
+def test_a_model_tells_of_files_by_their_names_alone(tmp_path):
+    weights = tmp_path / "start.npz"
+    weights.write_bytes(b"")
+    told = describe_settings(load_settings(Config, None, [f"model.encoder_weights={weights}", "training.epochs=7"]))
+    assert told["model"]["encoder_weights"] == "start.npz" and told["training"]["epochs"] == 7 and "classes" not in told["data"]
 
 
 def test_settings_survive_their_file(tmp_path):
