@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.command import (
+    Augment,
     ConfigFile,
     Debug,
     ModelFolder,
@@ -57,6 +58,7 @@ def evaluate(
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     part: Annotated[PartChoice, Option(help="Part of the data to score; test: what training never saw.")] = "all",
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
+    augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -68,7 +70,7 @@ def evaluate(
     from classify.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
-        found = score(data, network, output, part=part, bands=numbers, overwrite=overwrite, progress=progress)
+        found = score(data, network, output, part=part, bands=numbers, augment=augment, overwrite=overwrite, progress=progress)
         progress.say(str(found))
 
 
@@ -102,6 +104,7 @@ def predict(
     output: Annotated[Path, Option(help="Folder for the maps of --grid.")] = Path(),
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
     nodata: Annotated[float | None, Option(help="With --grid: a value that means no data, besides what the file says.")] = None,
+    augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -136,6 +139,7 @@ def predict(
                 grid=grid,
                 bands=numbers,
                 nodata=nodata,
+                augment=augment,
                 overwrite=overwrite,
                 progress=partial(progress.advance, f"labelling {source.name}"),
             )
@@ -144,7 +148,7 @@ def predict(
         if grid is not None:
             attempt_each("classify-predict", sources, map_one)
             return
-        predictions = list(predict_images(sources, network, top=top, bands=numbers, progress=progress))
+        predictions = list(predict_images(sources, network, top=top, bands=numbers, augment=augment, progress=progress))
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     if len(problems) < len(predictions) or json or csv:
         print((as_json if json else as_csv if csv else as_table)(predictions))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ from classify.bundled import BUNDLED
 from classify.config import DataSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import LabelledImage, find_images
-from classify.inference import label_info, predict_dataset, read_resized, tempered
+from classify.inference import answer, label_info, predict_dataset, read_resized
 from classify.report import scores_page
 from classify.scores import Scores, score
 from classify.split import digest_split, split_images
@@ -44,7 +45,7 @@ class Evaluation:
 
 
 def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
-    """Scores answers (images, classes) as the model gives them out, see `tempered`."""
+    """Scores answers (images, classes) as the model gives them out, see `answer`."""
     labels, names = label_info(info), info.palette.names
     thresholds = labels.thresholds if labels.multi_label else None
     truth = one_hot(images, len(names))
@@ -59,6 +60,7 @@ def evaluate(
     part: PartChoice = "all",
     bands: Sequence[int] | None = None,
     batch_size: int = 16,
+    augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -67,9 +69,9 @@ def evaluate(
 
     data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
     loaded. part: as folders fix it, or as the model's training drew it of the same images; of these, only "test" is new to
-    it. bands: numbers from 1 in the model's order, in place of those it reads. runtime: what computes, where `model` is a
-    folder. output: a folder for report.json and report.html. Images that cannot be read are left out, and named, where
-    training was to do so.
+    it. bands: numbers from 1 in the model's order, in place of those it reads. augment: averages over the eight flips and
+    quarter turns, at eight times the work. runtime: what computes, where `model` is a folder. output: a folder for
+    report.json and report.html. Images that cannot be read are left out, and named, where training was to do so.
 
     Raises InputError for data that do not fit the model, and when `output` exists.
     """
@@ -85,8 +87,8 @@ def evaluate(
     images = readable_images(images, info, bands, progress)
     dataset = scored_dataset(images, info, batch_size, bands)
     _warn_of_training(folders, info, part, progress)
-    answers = predict_dataset(model.predict, dataset, progress, model.pace(info.tile)[1])
-    evaluation = score_images(images, tempered(answers, info), info)
+    answers = predict_dataset(partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1])
+    evaluation = score_images(images, answers, info)
     if output is not None:
         names = ", ".join(folder.name for folder in folders)
         page = scores_page(f"{info.name} on {names}", evaluation, dataset, info.palette)

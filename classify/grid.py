@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.cells import SMALLEST, Batch, Cells, read_batches
-from classify.inference import given_labels, label_info, require_input, scene_bands, tempered
+from classify.inference import answer, given_labels, label_info, require_input, scene_bands
 from classify.scene_labels import CellLabels, describe
 from classify.scene_labels import SceneLabels as SceneLabels
 from segment.core.ahead import compute_ahead
@@ -52,6 +52,7 @@ def label_scene(
     grid: int,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
+    augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -62,7 +63,8 @@ def label_scene(
     grid: edge of a cell in pixels of the scene, 8 or more. A cell is resized to what the network sees; see `Cells` for those
     at the right and lower edge. A scene that is smaller than a cell is treated like any other image.
     bands: band numbers from 1 in the model's order, by default those it reads. nodata: a value that means "no data" in all
-    bands, beside what the file declares. runtime: what computes, where `model` is a folder.
+    bands, beside what the file declares. augment: averages over the eight flips and quarter turns of each cell, at eight
+    times the work. runtime: what computes, where `model` is a folder.
     progress: told of cells dealt with and cells in all.
 
     SCENE_labels.tif is a class raster with a pixel for each cell, whose last row and column may reach beyond the scene.
@@ -91,7 +93,7 @@ def label_scene(
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
         files, cells = SceneLabels.planned(source, stage.new), Cells(raster.height, raster.width, grid)
         started = time.monotonic()
-        labels = _label(source, cells, network, progress)
+        labels = _label(source, cells, network, augment, progress)
         _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
         _write_polygons(files.polygons, labels, cells, raster, info)
         report = {"scene": source.name} | describe(labels, cells, raster, info, time.monotonic() - started)
@@ -115,14 +117,16 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
     require_input(raster.path, len(raster.bands), raster.dtype.name, info)
 
 
-def _label(source: Source, cells: Cells, network: Model, progress: Callable[[int, int], None] | None) -> CellLabels:
+def _label(
+    source: Source, cells: Cells, network: Model, augment: bool, progress: Callable[[int, int], None] | None
+) -> CellLabels:
     info, count = network.info, cells.rows * cells.columns
     names, multi_label = info.palette.names, label_info(info).multi_label
     found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
     size, workers = network.pace(info.tile)
 
     def compute(batch: Batch) -> NDArray[np.float32]:
-        return tempered(network.predict(batch.pixels)[: len(batch.cells)], info)
+        return answer(network, batch.pixels, augment)[: len(batch.cells)]
 
     with closing(compute_ahead(read_batches(source, cells, info, size), compute, workers)) as answers:
         for batch, probabilities in answers:

@@ -14,7 +14,9 @@ from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.progress import Progress
+from segment.core.runtime import Model
 from segment.core.sources import Source
+from segment.core.symmetries import eight_views
 
 if TYPE_CHECKING:
     from classify.dataset import ImageDataset
@@ -52,6 +54,17 @@ def tempered(probabilities: NDArray[np.float32], info: ModelInfo) -> NDArray[np.
     """Probabilities (images, classes) as a model gives them out: with its temperature."""
     labels = label_info(info)
     return apply_temperature(probabilities, labels.temperature, labels.multi_label)
+
+
+def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray[np.float32]:
+    """Probabilities (batch, classes) of images (batch, size, size, bands) as a model gives them out: with its temperature.
+
+    augment: the mean over the images' eight flips and quarter turns.
+    """
+    if not augment:
+        return tempered(model.predict(pixels), model.info)
+    views = [model.predict(view) for view, _ in eight_views(pixels)]
+    return tempered(np.mean(views, axis=0, dtype=np.float32), model.info)
 
 
 def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
-from classify.inference import given_labels, label_info, read_input, tempered
+from classify.inference import answer, given_labels, label_info, read_input
 from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
@@ -48,13 +48,15 @@ def predict_images(
     *,
     top: int = 3,
     bands: Sequence[int] | None = None,
+    augment: bool = False,
     runtime: Runtime = "auto",
     progress: Progress | None = None,
 ) -> Iterator[Prediction]:
     """Labels images one after the other, in their order, while the next are read.
 
     images: files, or what else GDAL reads. model: a model folder, or one that is loaded. top: labels of each image.
-    bands: numbers from 1 in the model's order, in place of those it reads. runtime: what computes, where `model` is a folder.
+    bands: numbers from 1 in the model's order, in place of those it reads. augment: averages over the eight flips and quarter
+    turns, at eight times the work. runtime: what computes, where `model` is a folder.
 
     An image that cannot be read, or does not fit the model, has a `problem` in place of labels.
 
@@ -67,7 +69,7 @@ def predict_images(
     sources = [image if isinstance(image, Source) else Source.of(image) for image in images]
     if bands is not None:
         sources = [replace(source, bands=tuple(bands)) for source in sources]
-    return _predict(sources, network, top, progress or Silent())
+    return _predict(sources, network, top, augment, progress or Silent())
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,15 @@ class _Batch:
     pixels: NDArray[Any] | None
 
 
-def _predict(sources: Sequence[Source], network: Model, top: int, progress: Progress) -> Generator[Prediction, None, None]:
+def _predict(
+    sources: Sequence[Source], network: Model, top: int, augment: bool, progress: Progress
+) -> Generator[Prediction, None, None]:
     info = network.info
     names, (size, workers), done = info.palette.names, network.pace(info.tile), 0
 
     def compute(batch: _Batch) -> NDArray[np.float32]:
         empty = np.empty((0, len(names)), np.float32)
-        return empty if batch.pixels is None else tempered(network.predict(batch.pixels), info)
+        return empty if batch.pixels is None else answer(network, batch.pixels, augment)
 
     with closing(compute_ahead(_batches(sources, network, size), compute, workers)) as answers:
         for batch, probabilities in answers:

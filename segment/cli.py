@@ -9,6 +9,7 @@ from typer import Argument, Option
 from segment.bundled import BUNDLED
 from segment.core.choices import ExportFormat
 from segment.core.command import (
+    Augment,
     ConfigFile,
     Debug,
     ModelFolder,
@@ -136,7 +137,7 @@ def predict(
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")] = None,
     nodata: Annotated[float | None, Option(help="A value that means no data, besides what the file says.")] = None,
     resample: Annotated[bool, Option("--resample", help="See the scene at the pixel size the model learned from.")] = False,
-    augment: Annotated[bool, Option("--augment", help="Average the eight flips and turns: eight times the work.")] = False,
+    augment: Augment = False,
     confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = False,
     polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False,
     min_area: Annotated[float, Option(min=0, help="Smaller polygons join a neighbour; m² (pixels without a CRS).")] = 0,

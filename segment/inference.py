@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
 from segment.core.runtime import Model
+from segment.core.symmetries import eight_views
 from segment.scene import Batch, SceneTiles
 from segment.stitch import Tile
 
@@ -54,8 +55,6 @@ def predict_batch(model: Model, pixels: NDArray[Any], augment: bool) -> NDArray[
             raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
         return answer
     total = np.zeros((*pixels.shape[:3], len(model.info.palette)), np.float32)
-    for turns in range(4):
-        for flip in (1, -1):
-            turned = np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip])
-            total += np.rot90(predict_batch(model, turned, False)[:, :, ::flip], -turns, axes=(1, 2))
+    for view, turn_back in eight_views(pixels):
+        total += turn_back(predict_batch(model, view, False))
     return total / 8

@@ -39,6 +39,8 @@ ModelFolder = Annotated[
     Path, typer.Option("--model", help="A model folder that training wrote; the bundled one by default.", show_default=False)
 ]
 
+Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
+
 DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
 
 

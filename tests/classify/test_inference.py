@@ -6,7 +6,7 @@ import pytest
 
 from classify.dataset import ImageDataset, ImagePixels
 from classify.images import LabelledImage
-from classify.inference import given_labels, label_info, predict_dataset, read_input, require_input, tempered
+from classify.inference import answer, given_labels, label_info, predict_dataset, read_input, require_input, tempered
 from classify.pixels import prepare
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
@@ -69,6 +69,23 @@ def test_the_temperature_divides_logits():
     np.testing.assert_allclose(tempered(p, model_info(temperature=2.0)), roots / roots.sum(), rtol=1e-6)
     odds = np.sqrt(p / (1 - p))
     np.testing.assert_allclose(tempered(p, model_info(temperature=2.0, multi_label=True)), odds / (1 + odds), rtol=1e-6)
+
+
+def test_augmented_answers_are_the_mean_over_flips_and_turns():
+    class Corners:
+        """Answers what stands in three of the corners."""
+
+        info = model_info(temperature=2.0)
+
+        def predict(self, pixels: np.ndarray) -> np.ndarray:
+            corners = np.stack([pixels[:, 0, 0, 0], pixels[:, 0, -1, 0], pixels[:, -1, 0, 0]], axis=1) / 255
+            return (corners / corners.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    pixels = np.random.default_rng(0).integers(1, 255, (2, 32, 32, 3)).astype(np.uint8)
+    turned = [np.rot90(p, k, axes=(1, 2)) for p in (pixels, pixels[:, ::-1]) for k in range(4)]
+    expected = tempered(np.mean([Corners().predict(p) for p in turned], axis=0), Corners.info)
+    np.testing.assert_allclose(answer(Corners(), pixels, augment=True), expected, rtol=1e-6)
+    np.testing.assert_array_equal(answer(Corners(), pixels), tempered(Corners().predict(pixels), Corners.info))
 
 
 def test_labels_given():

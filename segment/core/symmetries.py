@@ -1,0 +1,21 @@
+"""The eight flips and quarter turns of what is seen from above."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def eight_views(pixels: NDArray[Any]) -> Iterator[tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]]:
+    """Square tiles or images (batch, rows, columns, bands) in each of their symmetries.
+
+    With each comes what turns answers for it, (batch, rows, columns, classes), back to how the pixels lay.
+    """
+    for turns in range(4):
+        for flip in (1, -1):
+
+            def turn_back(answers: NDArray[Any], turns: int = turns, flip: int = flip) -> NDArray[Any]:
+                return np.rot90(answers[:, :, ::flip], -turns, axes=(1, 2))
+
+            yield np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip]), turn_back
