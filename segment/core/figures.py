@@ -58,7 +58,7 @@ def plot_reliability(found: Reliability) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
-    shorten = EngFormatter(places=0, sep="")
+    shorten = EngFormatter(sep="")
     bins = len(found.counts)
     centres, filled = (np.arange(bins) + 0.5) / bins, found.counts > 0
     mean, share, counts = found.mean[filled], found.share[filled], found.counts[filled]
@@ -74,9 +74,10 @@ def plot_reliability(found: Reliability) -> "Figure":
     upper.legend(loc="upper left", fontsize=9)
     lower.bar(centres[filled], counts, 1 / bins, color="0.6", edgecolor="white")
     for centre, count in zip(centres[filled], counts, strict=True):
-        lower.text(centre, count, shorten(count), ha="center", va="bottom", fontsize=7)
+        lower.text(centre, count, shorten(float(f"{count:.3g}")), ha="center", va="bottom", fontsize=7)
     lower.set_xlim(0, 1)
     lower.margins(y=0.2)
+    lower.yaxis.set_major_formatter(shorten)
     lower.set_xlabel("probability of the answer")
     lower.set_ylabel("answers")
     return figure
