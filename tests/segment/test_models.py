@@ -3,9 +3,18 @@ import keras
 import numpy as np
 import pytest
 
+from segment import models
 from segment.config import ModelSettings
 from segment.core import backbones
-from segment.core.backbones import backbone_names, build_backbone, carry_over, imagenet_affine, layers_by_name, weights_of
+from segment.core.backbones import (
+    backbone_names,
+    build_backbone,
+    carry_over,
+    imagenet_affine,
+    layers_by_name,
+    weighted_layers,
+    weights_of,
+)
 from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
@@ -150,6 +159,25 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
             np.testing.assert_array_equal(w, v)
 
 
+@pytest.mark.parametrize("architecture", ["unet", "linknet"])
+@pytest.mark.parametrize("classes", [4, 6])
+def test_a_whole_network_starts_from_another(architecture, classes, tmp_path, monkeypatch):
+    settings = {"architecture": architecture, "backbone": "resnet18"}
+    first = build(**settings).network
+    first.save(tmp_path / "model.keras")
+    monkeypatch.setattr(models, "BUNDLED", tmp_path)
+    second = build_model(ModelSettings(**settings, weights="bundled"), classes, statistics(), "auto", 64)
+    before, after = layers_by_name(first), layers_by_name(second.network)
+    fresh = [name for name in before if any((a != b).any() for a, b in _pairs(before[name], after[name]))]
+    last = weighted_layers(first)[-1]
+    assert fresh == second.loaded.missing == ([] if classes == 4 else [next(n for n, layer in before.items() if layer is last)])
+
+
+def _pairs(one, other):
+    both = zip(one.get_weights(), other.get_weights(), strict=True)
+    return [(a, b) if a.shape == b.shape else (np.ones(1), np.zeros(1)) for a, b in both]
+
+
 def test_imagenet_weights_come_through_the_librarys_download(tmp_path, monkeypatch):
     source = build_backbone("resnet18")
     path = tmp_path / "resnet18.weights.h5"
@@ -190,6 +218,8 @@ def test_partial_weights_are_counted():
         ({"tile": 100}, ["32", "100", "96 or 128"]),
         ({"encoder_weights": "nowhere.npz"}, ["nowhere.npz"]),
         ({"encoder_weights": __file__}, ["test_models.py", ".npz"]),
+        ({"weights": "nowhere.keras"}, ["model.weights", "nowhere.keras", "bundled"]),
+        ({"weights": "imagenet"}, ["model.weights", "model.encoder_weights"]),
         ({"normalise": "imagenet", "bands": 1}, ["data.normalise", "1 bands"]),
     ],
 )
