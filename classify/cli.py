@@ -6,7 +6,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from classify.bundled import BUNDLED
 from segment.core.command import (
     Augment,
     ConfigFile,
@@ -54,7 +53,7 @@ def train(
 @entry_point
 def evaluate(
     data: DataFolders,
-    model: ModelFolder = BUNDLED,
+    model: ModelFolder,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     part: Annotated[PartChoice, Option(help="Part of the data to score; test: what training never saw.")] = "all",
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
@@ -96,7 +95,7 @@ def export(
 @entry_point
 def predict(
     images: Annotated[list[str], Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")],
-    model: ModelFolder = BUNDLED,
+    model: ModelFolder,
     top: Annotated[int, Option(min=1, help="Labels of each image.")] = 3,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,

@@ -79,7 +79,7 @@ class ModelSettings(Settings):
     """The network: a backbone under a head."""
 
     backbone: Backbone = "resnet50"
-    weights: str = Field(default="imagenet", description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors)")
+    weights: str = Field(default="imagenet", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
     head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")
     dense_units: int = Field(default=256, ge=1, description="of the mlp head")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")

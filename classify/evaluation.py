@@ -9,7 +9,6 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.bundled import BUNDLED
 from classify.config import DataSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import LabelledImage, find_images
@@ -54,7 +53,7 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
 
 def evaluate(
     data: Sequence[Path | str] | Path | str,
-    model: Model | Path | str = BUNDLED,
+    model: Model | Path | str,
     output: Path | str | None = None,
     *,
     part: PartChoice = "all",

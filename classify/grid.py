@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.bundled import BUNDLED
 from classify.cells import SMALLEST, Batch, Cells, read_batches
 from classify.inference import answer, given_labels, label_info, require_input, scene_bands
 from classify.scene_labels import CellLabels, describe
@@ -46,7 +45,7 @@ class _CellRaster:
 
 def label_scene(
     scene: Path | str,
-    model: Path | str | Model = BUNDLED,
+    model: Path | str | Model,
     output: Path | str = Path("."),
     *,
     grid: int,

@@ -7,7 +7,6 @@ from functools import partial
 
 import keras
 
-from classify.bundled import BUNDLED
 from classify.config import Backbone, DataSettings, ModelSettings, PhaseSettings
 from classify.wide_resnet import wide_resnet50_2, wide_resnet50_2_weights
 from segment.core.backbones import (
@@ -23,7 +22,6 @@ from segment.core.backbones import (
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model_folder import MODEL_FILE
 from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, scaling
 
 _WEIGHTS = "model.weights"
@@ -117,7 +115,7 @@ def check_model(settings: ModelSettings, data: DataSettings) -> None:
 
 
 def _check(settings: ModelSettings, normalise: Normalisation) -> None:
-    check_source(_source(settings), _WEIGHTS)
+    check_source(settings.weights, _WEIGHTS)
     if _DESIGNS[settings.backbone]().download:
         return
     rule = f"{settings.backbone} has no ImageNet weights. Received imagenet."
@@ -125,10 +123,6 @@ def _check(settings: ModelSettings, normalise: Normalisation) -> None:
         raise InputError(f"{_WEIGHTS}: {rule} Use none or a file.")
     if normalise == "imagenet":
         raise InputError(f"data.normalise: {rule} Use standardise or imagenet_statistics.")
-
-
-def _source(settings: ModelSettings) -> str:
-    return str(BUNDLED / MODEL_FILE) if settings.weights == "bundled" else settings.weights
 
 
 def build_model(
@@ -171,7 +165,7 @@ def build_model(
     loaded = None
     if settings.weights != "none":
         names, kind = layers_by_name(backbone), settings.backbone
-        loaded = load_weights(backbone, names, _source(settings), design.download, network=kind, setting=_WEIGHTS, rgb=rgb)
+        loaded = load_weights(backbone, names, settings.weights, design.download, network=kind, setting=_WEIGHTS, rgb=rgb)
     x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x))
     if settings.head == "mlp":
         x = keras.layers.Dense(settings.dense_units, "relu", name="hidden")(x)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.bundled import BUNDLED
 from classify.inference import answer, given_labels, label_info, read_input
 from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
@@ -44,7 +43,7 @@ def describe(labels: Sequence[tuple[str, float]]) -> str:
 
 def predict_images(
     images: Sequence[Path | str | Source],
-    model: Model | Path | str = BUNDLED,
+    model: Model | Path | str,
     *,
     top: int = 3,
     bands: Sequence[int] | None = None,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from segment.bundled import BUNDLED
 from segment.core.choices import ExportFormat
 from segment.core.command import (
     Augment,
@@ -86,7 +85,7 @@ def train(
 @entry_point
 def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
-    model: ModelFolder = BUNDLED,
+    model: ModelFolder,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -129,7 +128,7 @@ def predict(
     scenes: Annotated[
         list[str], Argument(help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")
     ],
-    model: ModelFolder = BUNDLED,
+    model: ModelFolder,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.1875,

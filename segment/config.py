@@ -59,7 +59,7 @@ class ModelSettings(Settings):
     architecture: Architecture = "unet"
     backbone: str = Field(default="resnet34", description="an encoder of segmentation-models")
     encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
-    weights: str = Field(default="none", description="what the whole network starts from: bundled, none, or a model's .keras")
+    weights: str = Field(default="none", description="what the whole network starts from: none, or a model's .keras")
     batch_norm_momentum: float = Field(
         default=0.9, ge=0, lt=1, description="of the running means; the library's 0.99 lags hundreds of steps behind"
     )

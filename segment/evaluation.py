@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.output import refuse_existing
@@ -75,7 +74,10 @@ def score_patches(
 def sample_answers(
     predict: Predict, dataset: TileDataset, progress: Progress, most: int = 300_000, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pixels drawn from a dataset's patches, as many of each batch: their truth (n,) and probabilities (n, classes)."""
+    """Pixels drawn by seed from a dataset's patches, as many of each batch: truth (n,) uint8, probabilities (n, classes) float32.
+
+    most: n at most, unless there are more batches. Ignored pixels are not drawn.
+    """
     random = np.random.default_rng(seed)
     truths, answers = [], []
     for index in range(len(dataset)):
@@ -91,7 +93,7 @@ def sample_answers(
 
 def evaluate(
     tiles: Path | str,
-    model: Model | Path | str = BUNDLED,
+    model: Model | Path | str,
     output: Path | str | None = None,
     *,
     batch_size: int = 8,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from segment.bundled import BUNDLED
 from segment.config import ModelSettings
 from segment.core.backbones import (
     Loaded,
@@ -20,7 +19,6 @@ from segment.core.backbones import (
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model_folder import MODEL_FILE
 from segment.core.normalise import BandStatistics, normalisation
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def check_model(settings: ModelSettings, tile: int) -> None:
     check_source(settings.encoder_weights, _ENCODER_WEIGHTS)
     if settings.weights == "imagenet":
         raise InputError(f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set {_ENCODER_WEIGHTS}.")
-    check_source(_source(settings), _WEIGHTS)
+    check_source(settings.weights, _WEIGHTS)
 
 
 def build_model(
@@ -117,15 +115,11 @@ def divide_logits(network: "keras.Model", temperature: float) -> None:
     last.set_weights([weight / temperature for weight in last.get_weights()])
 
 
-def _source(settings: ModelSettings) -> str:
-    return str(BUNDLED / MODEL_FILE) if settings.weights == "bundled" else settings.weights
-
-
 def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
     backbone = settings.backbone
     if settings.weights != "none":
         name = f"{settings.architecture}/{backbone}"
-        return load_weights(core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS)
+        return load_weights(core, layers_by_name(core), settings.weights, None, network=name, setting=_WEIGHTS)
     if settings.encoder_weights == "none":
         return None
     names, download = layers_by_name(build_backbone(backbone)), partial(imagenet_weights, backbone)

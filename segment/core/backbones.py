@@ -100,8 +100,7 @@ def check_source(source: str, setting: str) -> None:
     if source in ("imagenet", "none"):
         return
     if not path.is_file():
-        rule = f"{setting}: imagenet, none or a file (bundled, for model.weights)"
-        raise InputError(f"{rule}. Received {source!r}, no such file. Check it.")
+        raise InputError(f"{setting}: imagenet, none or a file. Received {source!r}, no such file. Check it.")
     if path.suffix not in _READERS:
         raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
 

@@ -35,10 +35,7 @@ Overrides = Annotated[
 RuntimeOption = Annotated[
     Runtime, typer.Option(help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras.")
 ]
-ModelFolder = Annotated[
-    Path, typer.Option("--model", help="A model folder that training wrote; the bundled one by default.", show_default=False)
-]
-
+ModelFolder = Annotated[Path, typer.Option("--model", help="A model folder that training wrote.")]
 Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
 
 DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
