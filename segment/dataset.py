@@ -57,9 +57,9 @@ def _read(
 class TileDataset(keras.utils.PyDataset):
     """Batches of (images, masks): (batch, tile, tile, bands) in the files' dtype and (batch, tile, tile) uint8.
 
-    patches: where tiles lie. random_crops: each tile is drawn anew from the patch's image instead.
-    augment: a change of tiles by seed (see `augmentation`). Without, tiles come as they are and in order, and
-    pixels that an earlier tile covers are ignored, so that scores count each pixel once.
+    patches: where tiles lie. Masks are ignored where an earlier patch covers the same pixels: scores count each pixel once, and
+    with patches drawn singly none is both learned and scored. random_crops: each tile is drawn anew from the patch's image instead.
+    augment: a change of tiles by seed (see `augmentation`). Without, tiles come as they are and in order.
     seed, epoch: what batch i holds depends on these and i alone, so that a run can be repeated and resumed.
     """
 
@@ -114,7 +114,7 @@ class TileDataset(keras.utils.PyDataset):
             column = int(random.integers(max(mask.shape[1] - self.tile, 0) + 1))
         window = slice(row, row + self.tile), slice(column, column + self.tile)
         image, mask = image[window], mask[window]
-        if self._augment is None:
+        if not self._random_crops:
             mask = mask.copy()
             mask[: patch.seen_rows] = IGNORED
             mask[:, : patch.seen_columns] = IGNORED

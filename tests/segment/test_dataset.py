@@ -45,6 +45,20 @@ def test_epochs_differ_and_repeat(tile_folder, palette):
     assert all(np.array_equal(a, b) for a, b in zip(everything(first), everything(second), strict=True))
 
 
+def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path, palette):
+    rows, columns = np.indices((50, 70), np.uint8)
+    write_raster(tmp_path / "images" / "a.png", np.stack([rows, columns, rows], axis=-1))
+    write_raster(tmp_path / "masks" / "a.png", np.zeros((50, 70, 1), np.uint8))
+    counts = np.zeros((50, 70), int)
+    for patch in grid_patches(find_pairs(tmp_path), 32):
+        for augment in (None, lambda seed: lambda image, mask: (image, mask)):
+            pixels = TilePixels(palette, "ignore", megabytes=1)
+            images, masks = TileDataset([patch], pixels, 32, 1, augment=augment)[0]
+            where = images[masks != IGNORED]
+            np.add.at(counts, (where[:, 0], where[:, 1]), 1)
+    assert (counts == 2).all(), "learned once, scored once"
+
+
 def test_images_smaller_than_a_tile_are_filled_up_and_ignored_there(tmp_path, palette):
     write_raster(tmp_path / "images" / "a.png", np.full((20, 9, 3), 7, np.uint8))
     write_raster(tmp_path / "masks" / "a.png", np.zeros((20, 9, 1), np.uint8))
