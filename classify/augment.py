@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.config import AugmentSettings
 from classify.pixels import fill_up
-from segment.core.augment import Range, as_dtype, blur, light, require_rgb, scaled_pipeline, symmetries, value_range
+from segment.core.augment import as_dtype, blur, light, pipeline, require_rgb, symmetries, value_range
 from segment.core.normalise import BandStatistics
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
@@ -33,11 +33,9 @@ def augmentation(settings: AugmentSettings, size: int, statistics: BandStatistic
         if getattr(settings, quality):
             require_rgb(quality, statistics)
     first, second = np.random.default_rng(seed).integers(2**31, size=2).tolist()
-    bounds = value_range(statistics)
     move = A.Compose(_geometry(settings, size), seed=first)
-    steps = _appearance(settings, statistics, bounds)
-    # 8 bits need no scaling, and albumentations is several times faster on them.
-    paint = A.Compose(steps, seed=second) if statistics.dtype == "uint8" else scaled_pipeline(steps, bounds, second)
+    steps = _appearance(settings, statistics)
+    paint = pipeline(steps, statistics, second)
 
     def change(image: NDArray[Any]) -> NDArray[Any]:
         pixels = image if image.dtype.name in WARPED_BY_OPENCV else image.astype(np.float32)
@@ -89,7 +87,7 @@ def _elastic(size: int, probability: float) -> Any:
     return A.Sequential(steps, p=probability)
 
 
-def _appearance(settings: AugmentSettings, statistics: BandStatistics, bounds: Range) -> list[Any]:
+def _appearance(settings: AugmentSettings, statistics: BandStatistics) -> list[Any]:
     """Steps that change values. Holes are filled with the training mean, nothing to the network (DeVries and Taylor 2017)."""
     import albumentations as A
 
@@ -99,7 +97,7 @@ def _appearance(settings: AugmentSettings, statistics: BandStatistics, bounds: R
         steps.append(A.ColorJitter((1, 1), (1, 1), (1 - saturation, 1 + saturation), (-hue, hue), p=1.0))
     steps += blur(settings.blur)
     if settings.cutout:
-        low, high = bounds
+        low, high = value_range(statistics)
         fill = statistics.mean if statistics.dtype == "uint8" else (statistics.mean - low) / (high - low)
         steps.append(A.CoarseDropout((1, 1), (0.1, 1 / 3), (0.1, 1 / 3), tuple(fill.tolist()), p=settings.cutout))
     return steps

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.raster import open_raster
+from segment.core.resize import resize
 
 
 def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[Any]:
@@ -30,24 +30,13 @@ def read_pixels(path: Path | str, bands: Sequence[int] | None = None) -> tuple[N
         return np.ascontiguousarray(pixels), valid
 
 
-def prepare(pixels: NDArray[Any], resize: int) -> NDArray[Any]:
-    """An image (rows, columns, bands) whose shorter side has `resize` pixels, with its aspect and dtype; 0: as it is.
-
-    Means of the pixels covered where it shrinks, bilinear where it grows. Any number of bands, any real dtype.
-    """
-    height, width, bands = pixels.shape
+def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:
+    """An image (rows, columns, bands) whose shorter side has `target` pixels, with its aspect and dtype; 0: as it is."""
+    height, width, _ = pixels.shape
     shorter = min(height, width)
-    if resize in (0, shorter):
+    if target in (0, shorter):
         return pixels
-    size = (max(1, round(width * resize / shorter)), max(1, round(height * resize / shorter)))
-    interpolation = cv2.INTER_AREA if resize < shorter else cv2.INTER_LINEAR
-    dtype = pixels.dtype
-    source = pixels if dtype in (np.uint8, np.uint16, np.int16, np.float32) else pixels.astype(np.float64)
-    resized = np.empty((size[1], size[0], bands), source.dtype)
-    for first in range(0, bands, 4):  # OpenCV averages no more at a time
-        group = np.ascontiguousarray(source[..., first : first + 4])
-        resized[..., first : first + 4] = cv2.resize(group, size, interpolation=interpolation).reshape(size[1], size[0], -1)
-    return (np.rint(resized) if dtype.kind in "iub" and resized.dtype == np.float64 else resized).astype(dtype, copy=False)
+    return resize(pixels, max(1, round(height * target / shorter)), max(1, round(width * target / shorter)))
 
 
 def centre_crop(pixels: NDArray[Any], size: int) -> NDArray[Any]:

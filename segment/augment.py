@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import AugmentSettings
-from segment.core.augment import blur, light, require_rgb, scaled_pipeline, symmetries, value_range
+from segment.core.augment import blur, light, pipeline, require_rgb, symmetries
 from segment.core.normalise import BandStatistics
 
 Change = Callable[[NDArray[Any], NDArray[np.uint8]], tuple[NDArray[Any], NDArray[np.uint8]]]
@@ -46,10 +46,10 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
     steps += blur(settings.blur)
     if settings.noise:
         steps.append(A.GaussNoise(std_range=(0, settings.noise), p=1.0))
-    pipeline = scaled_pipeline(steps, value_range(statistics), seed)
+    changes = pipeline(steps, statistics, seed)
 
     def change(image: NDArray[Any], mask: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        changed = pipeline(image=image, mask=mask)
+        changed = changes(image=image, mask=mask)
         return changed["image"], changed["mask"]
 
     return change

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from segment.core.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.palette import IGNORED, Palette
 from segment.core.parts import Part
 from segment.core.raster import open_raster
+from segment.core.resize import resize
 from segment.tiles import Pair, Patch, decode_mask
 
 
@@ -58,7 +60,9 @@ class TileDataset(keras.utils.PyDataset):
     """Batches of (images, masks): (batch, tile, tile, bands) in the files' dtype and (batch, tile, tile) uint8.
 
     patches: where tiles lie. Masks are ignored where an earlier patch covers the same pixels: scores count each pixel once, and
-    with patches drawn singly none is both learned and scored. random_crops: each tile is drawn anew from the patch's image instead.
+    with patches drawn singly none is both learned and scored.
+    random_crops: each tile is drawn anew from the patch's image instead, where `zoom` is set enlarged or reduced by up to this
+    fraction.
     augment: a change of tiles by seed (see `augmentation`). Without, tiles come as they are and in order.
     seed, epoch: what batch i holds depends on these and i alone, so that a run can be repeated and resumed.
     """
@@ -72,6 +76,7 @@ class TileDataset(keras.utils.PyDataset):
         *,
         augment: Callable[[int], Change] | None = None,
         random_crops: bool = False,
+        zoom: float = 0.0,
         seed: int = 0,
         epoch: int = 0,
         workers: int = 1,
@@ -79,7 +84,7 @@ class TileDataset(keras.utils.PyDataset):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self.patches = list(patches)
         self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
-        self._pixels, self._augment, self._random_crops, self._seed = pixels, augment, random_crops, seed
+        self._pixels, self._augment, self._random_crops, self._zoom, self._seed = pixels, augment, random_crops, zoom, seed
 
     def __len__(self) -> int:
         return math.ceil(len(self.patches) / self.batch_size)
@@ -108,17 +113,25 @@ class TileDataset(keras.utils.PyDataset):
 
     def _cut(self, patch: Patch, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         image, mask = self._pixels.load(patch.pair)
-        row, column = patch.row, patch.column
         if self._random_crops:
-            row = int(random.integers(max(mask.shape[0] - self.tile, 0) + 1))
-            column = int(random.integers(max(mask.shape[1] - self.tile, 0) + 1))
-        window = slice(row, row + self.tile), slice(column, column + self.tile)
-        image, mask = image[window], mask[window]
-        if not self._random_crops:
-            mask = mask.copy()
-            mask[: patch.seen_rows] = IGNORED
-            mask[:, : patch.seen_columns] = IGNORED
-        return pad_tile(image, mask, self.tile)
+            return self._random_crop(image, mask, random)
+        window = slice(patch.row, patch.row + self.tile), slice(patch.column, patch.column + self.tile)
+        mask = mask[window].copy()
+        mask[: patch.seen_rows] = IGNORED
+        mask[:, : patch.seen_columns] = IGNORED
+        return pad_tile(image[window], mask, self.tile)
+
+    def _random_crop(
+        self, image: NDArray[Any], mask: NDArray[np.uint8], random: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        size = round(self.tile / random.uniform(1 - self._zoom, 1 + self._zoom))
+        row, column = (int(random.integers(max(length - size, 0) + 1)) for length in mask.shape)
+        window = slice(row, row + size), slice(column, column + size)
+        image, mask = pad_tile(image[window], mask[window], size)
+        if size != self.tile:
+            image = resize(image, self.tile, self.tile)
+            mask = np.asarray(cv2.resize(mask, (self.tile, self.tile), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+        return image, mask
 
 
 def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:

@@ -71,14 +71,18 @@ def _train(
 ) -> Run[Evaluation]:
     pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb)
     size, batch = config.data.tile, config.training.batch_size
-    augment = partial(augmentation, config.augment, data.survey.statistics)
+    random_crops = config.data.crops == "random"
+    zoom = config.augment.scale if random_crops else 0.0  # drawn at their scale, crops need no reflections at their borders
+    changes = config.augment.model_copy(update={"scale": config.augment.scale - zoom})
+    augment = partial(augmentation, changes, data.survey.statistics)
     training = TileDataset(
         data.parts["train"],
         pixels,
         size,
         batch,
         augment=augment,
-        random_crops=config.data.crops == "random",
+        random_crops=random_crops,
+        zoom=zoom,
         seed=config.training.seed,
         workers=config.training.workers,
     )

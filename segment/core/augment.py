@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,21 +15,23 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import would as
 Range = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def scaled_pipeline(steps: Sequence[Any], bounds: Range, seed: int) -> Callable[..., dict[str, Any]]:
+def pipeline(steps: Sequence[Any], statistics: BandStatistics, seed: int) -> Callable[..., dict[str, Any]]:
     """albumentations' `Compose` of `steps`, called alike: `change(image=...)` or `change(image=..., mask=...)`.
 
-    Every depth and any number of bands is treated alike: pixels (rows, columns, bands) are scaled to 0..1 between
-    `bounds` (see `value_range`), changed as float32, and brought back to the image's dtype. Masks are passed on as
-    they are. The same seed makes the same changes.
+    Every depth and any number of bands is treated alike: 8 bits are changed as they are, which is several times faster; other
+    pixels (rows, columns, bands) are scaled to 0..1 (see `value_range`), changed as float32, and brought back to the image's
+    dtype. statistics: of the training pixels. Masks are passed on as they are. The same seed makes the same changes.
     """
     import albumentations as A
 
-    pipeline = A.Compose(list(steps), seed=seed)
-    low, high = bounds
+    compose = A.Compose(list(steps), seed=seed)
+    if statistics.dtype == "uint8":
+        return cast("Callable[..., dict[str, Any]]", compose)
+    low, high = value_range(statistics)
 
     def change(image: NDArray[Any], **others: NDArray[Any]) -> dict[str, Any]:
         scaled = (image.astype(np.float32) - low) / (high - low)
-        changed: dict[str, Any] = pipeline(image=scaled, **others)
+        changed: dict[str, Any] = compose(image=scaled, **others)
         return changed | {"image": as_dtype(changed["image"] * (high - low) + low, image.dtype)}
 
     return change

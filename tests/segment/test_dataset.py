@@ -59,6 +59,24 @@ def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path,
     assert (counts == 2).all(), "learned once, scored once"
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_random_crops_come_larger_and_smaller(dtype, tmp_path, palette):
+    ramp = np.linspace(0, 200, 200).astype(dtype)
+    mask = np.repeat(np.arange(2, dtype=np.uint8), 100)
+    write_raster(tmp_path / "images" / "a.tif", np.tile(ramp[:, None], (200, 1, 5)))
+    write_raster(tmp_path / "masks" / "a.tif", np.tile(mask[:, None], (200, 1, 1)))
+    data = dataset(tmp_path, palette, random_crops=True, zoom=0.5, augment=lambda seed: lambda image, mask: (image, mask))
+    slopes = []
+    for epoch in range(6):
+        data.epoch = epoch
+        for images, masks in (data[i] for i in range(len(data))):
+            assert images.dtype == dtype and images.shape[1:] == (32, 32, 5) and (masks != IGNORED).all()
+            wrong = (images[..., 0] > 100) != (masks == 1)
+            assert not wrong[np.abs(images[..., 0].astype(float) - 100) > 3].any(), "masks move with images"
+            slopes += list(np.ptp(images[:, 0, :, 0].astype(float), axis=1) / 31)
+    assert 0.6 < min(slopes) < 0.8 and 1.6 < max(slopes) < 2.1, "from half to one and a half times the size"
+
+
 def test_images_smaller_than_a_tile_are_filled_up_and_ignored_there(tmp_path, palette):
     write_raster(tmp_path / "images" / "a.png", np.full((20, 9, 3), 7, np.uint8))
     write_raster(tmp_path / "masks" / "a.png", np.zeros((20, 9, 1), np.uint8))
