@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from classify.config import Config as Config
     from classify.evaluation import evaluate as evaluate
+    from classify.exploration import explore as explore
     from classify.exporting import export_model as export_model
     from classify.grid import SceneLabels as SceneLabels
     from classify.grid import label_scene as label_scene
@@ -31,6 +32,7 @@ _HOMES = {
     "Model": "segment.core.runtime",
     "Prediction": "classify.predict",
     "evaluate": "classify.evaluation",
+    "explore": "classify.exploration",
     "export_model": "classify.exporting",
     "label_scene": "classify.grid",
     "load_model": "segment.core.runtime",

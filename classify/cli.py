@@ -51,6 +51,27 @@ def train(
 
 
 @entry_point
+def explore(
+    data: DataFolders,
+    output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    model: Annotated[Path | None, Option(help="A model folder whose features place the images, too.")] = None,
+    config: ConfigFile = None,
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Looks at labelled images before training: what they are, and what to mend."""
+    from classify.config import Config
+    from classify.exploration import explore as explore_images
+    from segment.core.config import load_settings
+
+    wanted = load_settings(Config, config, settings).data
+    with progress_bar(quiet) as progress:
+        progress.say(str(explore_images(data, output, wanted, model=model, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
 def evaluate(
     data: DataFolders,
     model: ModelFolder,

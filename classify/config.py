@@ -12,6 +12,8 @@ Backbone = Literal[
     "resnet50", "wide_resnet50_2", "efficientnetv2-b0", "efficientnetv2-s", "efficientnetv2-l", "mobilenetv2", "baseline"
 ]
 Head = Literal["linear", "mlp"]
+Kind = Literal["network", "pca"]
+Classifier = Literal["logistic", "svm"]
 Sampling = Literal["uniform", "weighted"]
 Unreadable = Literal["refuse", "skip"]
 Duplicates = Literal["warn", "drop"]
@@ -76,8 +78,13 @@ class AugmentSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """The network: a backbone under a head."""
+    """The network: a backbone under a head; or the classical baseline, principal components and a linear classifier."""
 
+    kind: Kind = Field(default="network", description="network; pca: principal components, then a classifier of scikit-learn")
+    components: int = Field(default=64, ge=1, description="principal components (kind: pca, and the baseline of reports)")
+    classifier: Classifier = Field(
+        default="logistic", description="logistic regression or a linear support vector machine (likewise)"
+    )
     backbone: Backbone = "resnet50"
     weights: str = Field(default="imagenet", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
     head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classify.config import DataSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
-from classify.images import LabelledImage, find_images
+from classify.images import Data, LabelledImage, collection_name, data_folders, find_images
 from classify.inference import answer, label_info, predict_dataset, read_resized
 from classify.report import scores_page
 from classify.scores import Scores, score
@@ -52,7 +52,7 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
 
 
 def evaluate(
-    data: Sequence[Path | str] | Path | str,
+    data: Data,
     model: Model | Path | str,
     output: Path | str | None = None,
     *,
@@ -81,7 +81,7 @@ def evaluate(
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info = model.info
-    folders = [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+    folders = data_folders(data)
     images = find_scored(folders, info, part)
     images = readable_images(images, info, bands, progress)
     dataset = scored_dataset(images, info, batch_size, bands)
@@ -121,6 +121,14 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
     return images
 
 
+def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
+    """Those of the data folders that the model was trained on; none where it drew its parts of other images."""
+    try:
+        return {image.path for image in find_scored(data, info, "train")}
+    except InputError:
+        return set()
+
+
 def scored_dataset(
     images: Sequence[LabelledImage], info: ModelInfo, batch_size: int, bands: Sequence[int] | None = None
 ) -> ImageDataset:
@@ -157,5 +165,5 @@ def readable_images(
 
 def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: PartChoice, progress: Progress) -> None:
     learned_from = info.training.get("data", [])
-    if part in ("all", "train") and any(folder.resolve().name in learned_from for folder in data):
+    if part in ("all", "train") and any(collection_name(folder) in learned_from for folder in data):
         progress.say(f"warning: {info.name} was trained on images of such a folder: --part test scores those it never saw")

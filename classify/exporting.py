@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from classify.evaluation import find_scored, readable_images, score_images, scored_dataset
+from classify.evaluation import find_scored, learned_images, readable_images, score_images, scored_dataset
+from classify.images import Data, collection_name, data_folders
 from classify.inference import label_info, predict_dataset, tempered
 from segment.core.errors import InputError
 from segment.core.exporting import Export, Predict, divide, export_openvino
@@ -19,15 +19,15 @@ from segment.core.progress import Progress, Silent
 def export_model(
     model: Path | str,
     *,
-    int8: Sequence[Path | str] | None = None,
+    int8: Data | None = None,
     overwrite: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Export:
     """Writes the OpenVINO form of a model into its folder.
 
-    int8: data folders to quantise on, as for training: half of their images, at most 300, drawn by `seed`, calibrate; the
-    others are scored before and after.
+    int8: data folders to quantise on, as for training: images that the model was trained on calibrate, at most 300, drawn by
+    `seed`, and the others are scored before and after; where all or none are such, half do either.
 
     Raises InputError when the model is none, when the images do not fit it, when there is such a form already, and when a
     package that is needed is not installed.
@@ -35,7 +35,7 @@ def export_model(
     folder, progress = Path(model), progress or Silent()
     info = load_model_info(folder)
     label_info(info)
-    draw = partial(_Images, [Path(data) for data in int8], info, seed, progress) if int8 else None
+    draw = partial(_Images, data_folders(int8), info, seed, progress) if int8 is not None else None
     return export_openvino(folder, info, progress, draw=draw, overwrite=overwrite, seed=seed)
 
 
@@ -48,11 +48,12 @@ class _Images:
         images = readable_images(find_scored(data, info), info, None, progress)
         if len(images) < 2:
             raise InputError(f"{data[0]}: --int8 needs two images, better hundreds. Received one. Add images.")
-        calibrating, scored = divide(len(images), np.random.default_rng(seed).permutation(len(images)).tolist())
+        learned = learned_images(data, info)
+        calibrating, scored = divide([image.path in learned for image in images], seed)
         self._calibration = scored_dataset([images[i] for i in calibrating], info, 1)
         self._scored = scored_dataset([images[i] for i in scored], info, 16)
         self._info, self._progress = info, progress
-        self.data, self.calibrated, self.scored = data[0].resolve().name, len(calibrating), len(scored)
+        self.data, self.calibrated, self.scored = collection_name(data[0]), len(calibrating), len(scored)
         multi_label = label_info(info).multi_label
         self.score_names: Mapping[str, str] = (
             {"mean_average_precision": "mean AP", "f1_macro": "macro F1"}

@@ -1,4 +1,4 @@
-"""Figures about scene labels: ROC and precision-recall curves, F1 per class, and images in a grid."""
+"""Figures about scene labels: ROC and precision-recall curves, F1 per class."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segment.core.data_figures import shorten_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +84,7 @@ def plot_per_class(scores: "Scores") -> "Figure":
         f1 = figures[name]["f1"]
         text = "in neither truth nor answers" if f1 is None else f"{f1:.2f}"
         axes.text((f1 or 0) + 0.01, row, text, va="center", fontsize=8, color="black" if f1 is not None else "0.4")
-    labels = [f"{_shorten(name)} ({figures[name]['images']:,})" for name in order]
+    labels = [f"{shorten_name(name)} ({figures[name]['images']:,})" for name in order]
     axes.set_yticks(range(len(order)), labels, fontsize=9, parse_math=False)
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_xlim(0, 1.08)
@@ -91,26 +93,6 @@ def plot_per_class(scores: "Scores") -> "Figure":
     axes.set_ylabel("class (images)")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
-    return figure
-
-
-def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
-    """Images in a grid, each under its title; long lines are wrapped.
-
-    images: (rows, columns, 3) uint8 each, of any sizes.
-    """
-    from matplotlib.figure import Figure
-
-    columns = max(min(columns, len(images)), 1)
-    rows = max(-(-len(images) // columns), 1)
-    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
-    cells = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in cells:
-        axes.axis("off")
-    for axes, image, title in zip(cells, images, titles, strict=False):
-        axes.imshow(image)
-        lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 30)]
-        axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     return figure
 
 
@@ -129,13 +111,13 @@ def _draw_curves(
         place = list(names).index(curve.name) if len(names) <= _NAMED else rank
         color, line = f"C{place % 10}", "-" if place < 10 else "--"
         handles += axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=1.5, zorder=3, color=color, ls=line)
-        labels.append(f"{curve.score:.3f}  {_shorten(curve.name)}")
+        labels.append(f"{curve.score:.3f}  {shorten_name(curve.name)}")
     grey = [axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=0.7, color=_GREY)[0] for curve in others]
     if others:
         handles.append(grey[0])
         labels.append(f"{others[0].score:.3f} to {others[-1].score:.3f}  {len(others)} other classes")
     drawn = {curve.name for curve in curves}
-    absent = [_shorten(name) for name in names if name not in drawn]
+    absent = [shorten_name(name) for name in names if name not in drawn]
     if absent:
         handles += axes.plot([], [], " ")
         shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
@@ -147,7 +129,3 @@ def _draw_curves(
     legend = axes.figure.legend(handles, labels, title=score, loc="outside right upper", fontsize=8, title_fontsize=9)
     for text in legend.get_texts():
         text.set_parse_math(False)
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"

@@ -13,6 +13,9 @@ from segment.core.errors import InputError
 from segment.core.palette import Palette
 from segment.core.parts import Part
 
+Data = Sequence[Path | str] | Path | str
+"""One data folder or CSV, or several."""
+
 _MOST = 255  # classes: maps of labels have a byte a cell, and one value is nodata
 
 
@@ -38,6 +41,16 @@ class Collection:
     palette: Palette
     images: list[LabelledImage]
     multi_label: bool
+
+
+def data_folders(data: Data) -> list[Path]:
+    """One or several, as a list."""
+    return [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+
+
+def collection_name(data: Path) -> str:
+    """What a data folder, or the folder of a CSV, is called."""
+    return (data if data.is_dir() else data.parent).resolve().name
 
 
 def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = True) -> Collection:

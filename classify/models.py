@@ -22,7 +22,7 @@ from segment.core.backbones import (
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, scaling
+from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
 
 _WEIGHTS = "model.weights"
 
@@ -141,16 +141,14 @@ def build_model(
     that were made for RGB; without meaning where there are fewer than three bands.
 
     Input (batch, rows, columns, bands) in the pixels' dtype, of any size; output (batch, classes) float32, which sum to 1
-    unless there are `several`. Layers of the backbone keep the names under which its weights are stored.
+    unless `multi_label`. Layers of the backbone keep the names under which its weights are stored.
 
     Raises InputError for weights that cannot be read or that do not fit the backbone at all, and where a normalisation
     made for 8-bit RGB meets other pixels.
     """
     _check(settings, normalise)
     design = _DESIGNS[settings.backbone]()
-    mode = normalise
-    if mode == "auto":
-        mode = "imagenet" if settings.weights == "imagenet" else "standardise"
+    mode = resolve_auto(normalise, settings.weights, statistics, rgb_first=rgb == (0, 1, 2))
     if mode in ("imagenet", "imagenet_statistics") and rgb != (0, 1, 2):
         raise InputError(
             f"data.normalise: {mode} is made for bands that begin with red, green, blue. "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster import open_raster
+from segment.core.raster import Raster, open_raster
 from segment.core.resize import resize
 
 
@@ -24,10 +24,15 @@ def read_pixels(path: Path | str, bands: Sequence[int] | None = None) -> tuple[N
     """As `read_image`, and which pixels are not nodata (rows, columns)."""
     with open_raster(path, bands) as raster:
         pixels, valid = raster.read()
-        if bands is None and raster.info.colors == ("palette",) and raster.dtype == np.uint8:
+        if bands is None and is_picture_with_palette(raster):
             pixels = raster.colormap()[pixels[..., 0]]
             pixels[~valid] = 0
         return np.ascontiguousarray(pixels), valid
+
+
+def is_picture_with_palette(raster: Raster) -> bool:
+    """Whether the one band of 8 bits stands for the three colours of a palette."""
+    return raster.info.colors == ("palette",) and raster.dtype == np.uint8
 
 
 def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_roc
+from classify.figures import plot_per_class, plot_precision_recall, plot_roc
+from segment.core.data_figures import plot_gallery
 from segment.core.figures import displayable, plot_confusion, plot_reliability
 from segment.core.palette import Palette
 from segment.core.report import Report

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from classify.bands import band_names, bands_by_name, choose_bands, rgb_positions
 from classify.config import DataSettings, Unreadable
-from classify.duplicates import Fingerprint, find_duplicates, fingerprint
 from classify.images import LabelledImage
-from classify.pixels import read_pixels
+from classify.pixels import is_picture_with_palette, read_pixels
 from segment.core.ahead import compute_ahead
+from segment.core.duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.parts import PARTS, Part
@@ -149,8 +149,8 @@ def _header(path: Path, settings: DataSettings) -> tuple[int, tuple[str | None, 
     """Number of bands, without alpha, and their names; None where the file does not open."""
     try:
         with open_raster(path) as raster:
-            by_colors = settings.bands is None and not settings.leave_out and raster.info.colors == ("palette",)
-            return (3 if by_colors and raster.dtype == np.uint8 else raster.info.bands), raster.descriptions
+            by_colors = settings.bands is None and not settings.leave_out and is_picture_with_palette(raster)
+            return (3 if by_colors else raster.info.bands), raster.descriptions
     except InputError:
         return None
 

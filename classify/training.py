@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.augment import augmentation
-from classify.config import Config
+from classify.classical import fit_classical
+from classify.config import Config, ModelSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.evaluation import Evaluation, score_images
+from classify.images import Data, collection_name, data_folders
 from classify.inference import predict_dataset, tempered
-from classify.losses import build_loss
+from classify.losses import Loss, build_loss
 from classify.mixing import mix
 from classify.models import Built, build_model, check_model, check_unfreeze, set_trainable
 from classify.pixels import prepare, read_image
@@ -25,7 +27,7 @@ from classify.training_data import TrainingData
 from segment.core.augment import value_range
 from segment.core.calibration import apply_temperature, fit_temperature
 from segment.core.config import describe_settings
-from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model
+from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model, save_model_folder
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
 from segment.core.report import Report
@@ -34,7 +36,7 @@ from segment.core.training import Phase, Row, describe_network, dtype_policy, fi
 
 
 def train(
-    data: Sequence[Path | str] | Path | str,
+    data: Data,
     output: Path | str,
     config: Config | None = None,
     *,
@@ -50,13 +52,17 @@ def train(
     Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
     with the way to go on.
     """
-    folders = [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+    folders = data_folders(data)
     output, progress, config = Path(output), progress or Silent(), config or Config()
     check_run(output, config, resume=resume, overwrite=overwrite)
-    check_model(config.model, config.data)
-    check_unfreeze(config.model, config.training)
+    if config.model.kind == "network":
+        check_model(config.model, config.data)
+        check_unfreeze(config.model, config.training)
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config, progress)
+    if config.model.kind == "pca":
+        with run_folder(output, config, resume):
+            return _train_baseline(found, config, folders, output, progress)
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, found)
@@ -65,6 +71,32 @@ def train(
         progress.say(f"backbone starts from {built.loaded}")
     with run_folder(output, config, resume):
         return _train(built, found, config, folders, output, resume, progress)
+
+
+def _train_baseline(
+    data: TrainingData, config: Config, folders: Sequence[Path], output: Path, progress: Progress
+) -> Run[Evaluation]:
+    """As `_train`, of principal components: at once, which counts as one epoch."""
+    loss = build_loss(config.loss, data.class_weights, data.multi_label)
+    plain = _plain_datasets(_pixels(data, config), data, config)
+    network, info = _fit_baseline(plain["train"], data, config, progress), _describe(data, config, folders)
+    learned, new = (_score_epoch(network, plain[part], loss, data, progress) for part in PARTS[:2])
+    row = {"epoch": 1.0, "loss": learned["val_loss"], "learning_rate": 0.0, **new}
+    save_model_folder(output, network, info)
+    return _finish(output, [row], plain, info, data, None, progress)
+
+
+def _fit_baseline(dataset: ImageDataset, data: TrainingData, config: Config, progress: Progress) -> keras.Model:
+    return fit_classical(
+        config.model,
+        dataset,
+        config.data.size,
+        data.survey.statistics,
+        len(data.palette),
+        multi_label=data.multi_label,
+        seed=config.training.seed,
+        progress=progress,
+    )
 
 
 def _build(config: Config, data: TrainingData) -> Built:
@@ -82,26 +114,16 @@ def _train(
     built: Built, data: TrainingData, config: Config, folders: Sequence[Path], output: Path, resume: bool, progress: Progress
 ) -> Run[Evaluation]:
     network, settings = built.network, config.training
-    training, scored = _datasets(data, config)
+    pixels = _pixels(data, config)
+    training, plain = _training_dataset(pixels, data, config), _plain_datasets(pixels, data, config)
     loss = build_loss(config.loss, data.class_weights, data.multi_label)
     info = _describe(data, config, folders)
-    truth = one_hot(data.parts["val"], len(data.palette))
-
-    def validate() -> Row:
-        answers = predict_dataset(network.predict_on_batch, scored["val"], progress)
-        if not np.isfinite(answers).all():  # told with its cure where the epoch ends
-            return {"val_loss": float("nan"), f"val_{_monitored(data)}": float("nan"), "val_f1": float("nan")}
-        figures = score(truth, answers, data.palette.names, multi_label=data.multi_label).report
-        lost = float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(answers)))
-        key = _monitored(data)
-        return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
-
     kept = keep_float32(network, settings, lambda: _build(config, data).network)
     history = fit(
         network,
         training,
         loss=loss,
-        validate=validate,
+        validate=lambda: _score_epoch(network, plain["val"], loss, data, progress),
         monitor=f"val_{_monitored(data)}",
         save_best=keep_best(output, info, kept),
         settings=settings,
@@ -111,7 +133,19 @@ def _train(
         phases=_phases(built, config),
         resume=resume,
     )
-    return _finish(output, history, scored, info, data, progress)
+    baseline = _fit_baseline(plain["train"], data, config, progress) if len(plain["train"].images) > 1 else None
+    return _finish(output, history, plain, info, data, baseline, progress)
+
+
+def _score_epoch(network: keras.Model, dataset: ImageDataset, loss: Loss, data: TrainingData, progress: Progress) -> Row:
+    """What validation says of a network."""
+    key, truth = _monitored(data), one_hot(dataset.images, len(data.palette))
+    answers = predict_dataset(network.predict_on_batch, dataset, progress)
+    if not np.isfinite(answers).all():  # told with its cure where the epoch ends
+        return {"val_loss": float("nan"), f"val_{key}": float("nan"), "val_f1": float("nan")}
+    figures = score(truth, answers, data.palette.names, multi_label=data.multi_label).report
+    lost = float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(answers)))
+    return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
 
 
 def _monitored(data: TrainingData) -> str:
@@ -132,21 +166,35 @@ def _phases(built: Built, config: Config) -> list[Phase]:
     ]
 
 
-def _datasets(data: TrainingData, config: Config) -> tuple[ImageDataset, dict[Part, ImageDataset]]:
-    """What is trained on, and what is scored: validation, and the test if there is one."""
-    wanted, augment, bands = config.data, config.augment, data.survey.bands
-    pixels = ImagePixels(lambda path: prepare(read_image(path, bands.of(path)), wanted.resize), wanted.cache_mb)
-    common = (pixels, len(data.palette), wanted.size, config.training.batch_size)
-    training = ImageDataset(
+def _training_dataset(pixels: ImagePixels, data: TrainingData, config: Config) -> ImageDataset:
+    wanted, augment = config.data, config.augment
+    return ImageDataset(
         data.parts["train"],
-        *common,
+        pixels,
+        len(data.palette),
+        wanted.size,
+        config.training.batch_size,
         augment=partial(augmentation, augment, wanted.size, data.survey.statistics),
         mix=partial(mix, mixup=augment.mixup, cutmix=augment.cutmix),
         weighted=wanted.sampling == "weighted",
         seed=config.training.seed,
         workers=config.training.workers,
     )
-    return training, {part: ImageDataset(data.parts[part], *common, rgb=bands.rgb) for part in PARTS[1:] if data.parts[part]}
+
+
+def _plain_datasets(pixels: ImagePixels, data: TrainingData, config: Config) -> dict[Part, ImageDataset]:
+    """All parts that have images, unchanged and in order."""
+    common, rgb = (pixels, len(data.palette), config.data.size, config.training.batch_size), data.survey.bands.rgb
+    return {part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]}
+
+
+def _pixels(data: TrainingData, config: Config) -> ImagePixels:
+    wanted, bands = config.data, data.survey.bands
+    return ImagePixels(lambda path: prepare(read_image(path, bands.of(path)), wanted.resize), wanted.cache_mb)
+
+
+def _name(settings: ModelSettings) -> str:
+    return f"pca/{settings.classifier}" if settings.kind == "pca" else f"{settings.backbone}/{settings.head}"
 
 
 def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> ModelInfo:
@@ -154,7 +202,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
     low, high = value_range(statistics)
     return ModelInfo(
         task="classify",
-        name=f"{config.model.backbone}/{config.model.head}",
+        name=_name(config.model),
         classes=list(data.palette.table),
         bands=statistics.bands,
         dtype=statistics.dtype,
@@ -172,7 +220,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
             band_names=bands.names,
         ),
         training={
-            "data": [(folder if folder.is_dir() else folder.parent).resolve().name for folder in folders],
+            "data": [collection_name(folder) for folder in folders],
             "images": {part: len(images) for part, images in data.parts.items()},
             "split": data.split_digest,
             "backend": keras.backend.backend(),
@@ -184,17 +232,19 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
 def _finish(
     output: Path,
     history: list[Row],
-    scored: Mapping[Part, ImageDataset],
+    plain: Mapping[Part, ImageDataset],
     info: ModelInfo,
     data: TrainingData,
+    baseline: keras.Model | None,
     progress: Progress,
 ) -> Run[Evaluation]:
-    """Calibrates the best model on validation, scores it and writes the reports."""
-    best = load_keras_model(output)
+    """Calibrates the best model on validation, scores it and writes the reports. baseline: is scored for comparison."""
+    best, scored = load_keras_model(output), {part: plain[part] for part in PARTS[1:] if part in plain}
     answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
     calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.palette)), info)
     results = {part: score_images(scored[part].images, tempered(p, calibrated), calibrated) for part, p in answers.items()}
     assert calibrated.labels is not None
+    compared = {} if baseline is None else {part: _compare(baseline, dataset, data, progress) for part, dataset in scored.items()}
 
     def add(page: Report, heading: str, part: Part) -> None:
         add_scores(page, heading, results[part], scored[part], data.palette)
@@ -213,16 +263,25 @@ def _finish(
             ("Images that a later part holds too", len(found.leaks)),
             ("Temperature", calibrated.labels.temperature),
             ("Calibration error before", before),
+            *((f"Principal components and a linear classifier, {part}", figure) for part, figure in compared.items()),
         ],
         panels=panels(data.multi_label),
         add_scores=add,
         further={
             "temperature": calibrated.labels.temperature,
             "calibration_error_before_temperature": before,
+            "baseline": compared,
             "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
             "duplicates": [str(leak) for leak in found.leaks],
         },
     )
+
+
+def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress) -> float:
+    """The score of the baseline by which networks are judged, too."""
+    answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
+    truth = one_hot(dataset.images, len(data.palette))
+    return float(score(truth, answers, data.palette.names, multi_label=data.multi_label).report[_monitored(data)])
 
 
 def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo) -> tuple[ModelInfo, float]:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from segment.core.runtime import load_model as load_model
     from segment.cutting import cut_scene as cut_scene
     from segment.evaluation import evaluate as evaluate
+    from segment.exploration import explore as explore
     from segment.exporting import export_model as export_model
+    from segment.imitation import ImitationConfig as ImitationConfig
+    from segment.imitation import imitate as imitate
     from segment.predict import predict_scene as predict_scene
     from segment.predict import predict_window as predict_window
     from segment.sample import write_sample as write_sample
@@ -26,12 +29,15 @@ if TYPE_CHECKING:
 # Loaded on first use, so that `import segment` and every --help stay quick.
 _HOMES = {
     "Config": "segment.config",
+    "ImitationConfig": "segment.imitation",
     "InputError": "segment.core.errors",
     "Model": "segment.core.runtime",
     "SceneMap": "segment.scene_map",
     "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",
+    "explore": "segment.exploration",
     "export_model": "segment.exporting",
+    "imitate": "segment.imitation",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",
     "predict_scene": "segment.predict",

@@ -83,6 +83,26 @@ def train(
 
 
 @entry_point
+def explore(
+    tiles: Annotated[Path, Argument(help="Tile folder to look at.")],
+    output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    config: ConfigFile = None,
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Looks at a tile folder before training: what it holds, and what to mend."""
+    from segment.config import Config
+    from segment.core.config import load_settings
+    from segment.exploration import explore as explore_tiles
+
+    wanted = load_settings(Config, config, settings).data
+    with progress_bar(quiet) as progress:
+        progress.say(str(explore_tiles(tiles, output, wanted, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
 def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
     model: ModelFolder,

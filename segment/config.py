@@ -26,7 +26,9 @@ class DataSettings(Settings):
     val_groups: list[str] = Field(default=[], description="groups for validation, by name")
     test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
     undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
-    normalise: Normalisation = Field(default="auto", description="auto: imagenet with encoder_weights=imagenet, else standardise")
+    normalise: Normalisation = Field(
+        default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
+    )
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
 
     @model_validator(mode="after")
@@ -44,7 +46,9 @@ class AugmentSettings(Settings):
 
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of a flip, each axis")
     quarter_turns: bool = Field(default=True, description="turns by 0, 90, 180 or 270 degrees")
-    scale: float = Field(default=0.0, ge=0, lt=1, description="zoom by up to this fraction either way")
+    scale: float = Field(
+        default=0.0, ge=0, lt=1, description="zoom by up to this fraction either way; random crops not beyond their image"
+    )
     shift: float = Field(default=0.0, ge=0, lt=1, description="shift by up to this fraction of the tile")
     brightness: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction of the full range")
     contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
@@ -59,7 +63,7 @@ class ModelSettings(Settings):
     architecture: Architecture = "unet"
     backbone: str = Field(default="resnet34", description="an encoder of segmentation-models")
     encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
-    weights: str = Field(default="none", description="what the whole network starts from: none, or a model's .keras")
+    weights: str = Field(default="none", description="what the whole network starts from: bundled, none, or a model's .keras")
     batch_norm_momentum: float = Field(
         default=0.9, ge=0, lt=1, description="of the running means; the library's 0.99 lags hundreds of steps behind"
     )

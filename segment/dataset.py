@@ -21,7 +21,7 @@ from segment.core.palette import IGNORED, Palette
 from segment.core.parts import Part
 from segment.core.raster import open_raster
 from segment.core.resize import resize
-from segment.tiles import Pair, Patch, decode_mask
+from segment.tiles import Pair, Patch, decode_mask, pad_tile
 
 
 class TilePixels:
@@ -125,6 +125,7 @@ class TileDataset(keras.utils.PyDataset):
         self, image: NDArray[Any], mask: NDArray[np.uint8], random: np.random.Generator
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         size = round(self.tile / random.uniform(1 - self._zoom, 1 + self._zoom))
+        size = min(size, max(self.tile, min(mask.shape)))  # nothing from beyond the image
         row, column = (int(random.integers(max(length - size, 0) + 1)) for length in mask.shape)
         window = slice(row, row + size), slice(column, column + size)
         image, mask = pad_tile(image[window], mask[window], size)
@@ -134,18 +135,11 @@ class TileDataset(keras.utils.PyDataset):
         return image, mask
 
 
-def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Fills up an image and mask smaller than a tile: the image by reflection, the mask with 255 (ignored)."""
-    missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
-    if missing == ((0, 0), (0, 0)):
-        return image, mask
-    return np.pad(image, (*missing, (0, 0)), "reflect"), np.pad(mask, missing, constant_values=IGNORED)
-
-
 @dataclass(frozen=True)
 class Survey:
     """What a pass over all pixels of a tile folder found.
 
+    Pixels that several patches cover count with the first.
     statistics: of the training pixels. class_pixels: (classes,) int64 of each part's masks.
     undeclared: pixels by value or colour that the class table does not name, in all masks.
     """
@@ -178,7 +172,10 @@ def survey(
             pair = patch.pair.image
             image, valid, mask, found = _read(patch.pair, palette, undeclared)
             unknown += found
-        window = slice(patch.row, patch.row + tile), slice(patch.column, patch.column + tile)
+        window = (
+            slice(patch.row + patch.seen_rows, patch.row + tile),
+            slice(patch.column + patch.seen_columns, patch.column + tile),
+        )
         class_pixels[part] += np.bincount(mask[window].ravel(), minlength=256)[: len(palette)]
         if part == "train":
             meter.add(image[window], valid[window])

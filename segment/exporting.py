@@ -16,6 +16,7 @@ from segment.core.export import require_converter, save_onnx
 from segment.core.exporting import Export, Predict, divide, export_openvino
 from segment.core.model_folder import ONNX_FILE, ModelInfo, load_keras_model, load_model_info
 from segment.core.output import refuse_existing, staged, writable
+from segment.core.parts import PARTS
 from segment.core.progress import Progress, Silent
 from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import score_patches
@@ -39,8 +40,9 @@ def export_model(
 ) -> Export:
     """Writes a model in another form: `openvino/` inside its model folder, or an ONNX file.
 
-    int8: a tile folder to quantise on, for OpenVINO: half of its tiles, at most 300, drawn by `seed`, calibrate; the
-    others are scored before and after. output: of ONNX, by default `model.onnx` in the model folder.
+    int8: a tile folder to quantise on, for OpenVINO: tiles of groups that the model was trained on calibrate, at most 300,
+    drawn by `seed`, and those of others are scored before and after; where all or none are such, half do either.
+    output: of ONNX, by default `model.onnx` in the model folder.
 
     Raises InputError when the model is none, when the tiles do not fit it, when something exists already, and when a
     package that is needed is not installed.
@@ -77,7 +79,9 @@ class _Tiles:
         patches = grid_patches(pairs, info.tile)
         if len(patches) < 2:
             raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")
-        calibrating, scored = divide(len(patches), np.random.default_rng(seed).permutation(len(patches)).tolist())
+        groups = info.training.get("groups", {})
+        learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
+        calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
         pixels = TilePixels(find_palette(tiles, pairs) or info.palette, "ignore", megabytes=0, names=info.palette.names)
         self._calibration = TileDataset([patches[i] for i in calibrating], pixels, info.tile, 1)
         self._scored = TileDataset([patches[i] for i in scored], pixels, info.tile, 8)

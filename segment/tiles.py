@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from segment.config import DataSettings, Undeclared
 from segment.core.errors import InputError
 from segment.core.mask import read_mask
-from segment.core.palette import Palette, load_palette
+from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.parts import PARTS, Part
 from segment.core.raster import RasterInfo, read_info
 from segment.stitch import tile_starts
@@ -52,24 +53,41 @@ def find_pairs(root: Path) -> list[Pair]:
     Raises InputError when there are none, when a mask has no image or an image no mask,
     or when their sizes, or the bands or depth of images, differ.
     """
+    pairs, problems = scan_pairs(root)
+    if problems:
+        raise InputError(problems[0])
+    return pairs
+
+
+def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
+    """The pairs of a tile folder that can be used, as `find_pairs` sorts them, and a line for each thing that cannot.
+
+    Raises InputError when there is no such folder, or no images with masks beside them.
+    """
     if not root.is_dir():
         raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
-    pairs = []
+    pairs: list[Pair] = []
+    problems: list[str] = []
     for images in sorted(_image_folders(root)):
         masks = images.with_name("masks")
-        if not masks.is_dir():
-            raise InputError(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
-        pairs += _pair_up(root, images, masks)
-    if not pairs:
+        if masks.is_dir():
+            pairs += _pair_up(root, images, masks, problems)
+        else:
+            problems.append(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
+    if not pairs and not problems:
         raise InputError(f"{root}: must hold `images` and `masks` side by side, with files. Received: none. Check the path.")
-    first = pairs[0].info
+    kinds = Counter((pair.info.bands, pair.info.dtype) for pair in pairs)
+    alike = []
     for pair in pairs:
-        if (pair.info.bands, pair.info.dtype) != (first.bands, first.dtype):
-            raise InputError(
-                f"{pair.image}: images of a tile folder have the same bands and depth. Received {pair.info.bands} of "
-                f"{pair.info.dtype}, but {first.bands} of {first.dtype} in {first.path}. Export them alike."
-            )
-    return pairs
+        expected = kinds.most_common(1)[0][0]
+        if (pair.info.bands, pair.info.dtype) == expected:
+            alike.append(pair)
+            continue
+        problems.append(
+            f"{pair.image}: images of a tile folder have the same bands and depth. Received {pair.info.bands} of "
+            f"{pair.info.dtype}, but {expected[0]} of {expected[1]} in most. Export them alike."
+        )
+    return alike, problems
 
 
 def _image_folders(root: Path) -> Iterator[Path]:
@@ -82,33 +100,43 @@ def _image_folders(root: Path) -> Iterator[Path]:
             yield Path(folder, "images")
 
 
-def _pair_up(root: Path, images: Path, masks: Path) -> list[Pair]:
-    image_of, mask_of = _by_stem(images), _by_stem(masks)
-    for stem in mask_of.keys() - image_of.keys():
-        raise InputError(f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove the mask.")
-    for stem in image_of.keys() - mask_of.keys():
-        raise InputError(f"{image_of[stem]}: an image needs its mask. Received no {masks / stem}.*. Add it, or move the image.")
+def _pair_up(root: Path, images: Path, masks: Path, problems: list[str]) -> list[Pair]:
+    image_of, mask_of = _by_stem(images, problems), _by_stem(masks, problems)
+    problems += [
+        f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove the mask."
+        for stem in sorted(mask_of.keys() - image_of.keys())
+    ]
     folders = images.parent.relative_to(root).parts
     part = next((p for p in PARTS if p in folders), None)
     group = "/".join(f for f in folders if f not in PARTS) or root.resolve().name
     pairs = []
-    for stem in sorted(image_of):
-        info, mask = read_info(image_of[stem]), read_info(mask_of[stem])
+    for stem, path in sorted(image_of.items()):
+        if stem not in mask_of:
+            problems.append(f"{path}: an image needs its mask. Received no {masks / stem}.*. Add it, or move the image.")
+            continue
+        try:
+            info, mask = read_info(path), read_info(mask_of[stem])
+        except InputError as error:
+            problems.append(str(error))
+            continue
         if (info.width, info.height) != (mask.width, mask.height):
-            raise InputError(
+            problems.append(
                 f"{mask_of[stem]}: masks must have the size of their image. Received image {info.width}x{info.height}, "
                 f"mask {mask.width}x{mask.height}. Re-export the mask at the image's size."
             )
-        pairs.append(Pair(image_of[stem], mask_of[stem], group, part, info))
+            continue
+        pairs.append(Pair(path, mask_of[stem], group, part, info))
     return pairs
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            if path.stem in files:
-                raise InputError(f"{path}: one file a name. Received {files[path.stem].name} too. Remove one.")
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in files:
+            problems.append(f"{path}: one file a name. Received {files[path.stem].name} too. Remove one.")
+        else:
             files[path.stem] = path
     return files
 
@@ -180,6 +208,14 @@ def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
     """Groups that stand both in training and in validation or test: their scores flatter."""
     groups = {part: {p.pair.group for p in patches} for part, patches in parts.items()}
     return sorted(groups["train"] & (groups["val"] | groups["test"]))
+
+
+def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Fills up an image and mask smaller than a tile: the image by reflection, the mask with 255 (ignored)."""
+    missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
+    if missing == ((0, 0), (0, 0)):
+        return image, mask
+    return np.pad(image, (*missing, (0, 0)), "reflect"), np.pad(mask, missing, constant_values=IGNORED)
 
 
 def decode_mask(

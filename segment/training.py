@@ -13,7 +13,7 @@ from segment.config import Config
 from segment.core.augment import value_range
 from segment.core.calibration import Reliability, fit_temperature
 from segment.core.config import describe_settings
-from segment.core.model_folder import ModelInfo, load_keras_model
+from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
@@ -153,10 +153,12 @@ def _finish(
     The temperature becomes part of the weights: maps in every form of the model, and what is trained on from it, have it.
     """
     best = load_keras_model(output)
+    divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))  # of a run that had ended already
     truth, answers = sample_answers(best.predict_on_batch, scored["val"], progress)
     temperature = fit_temperature(np.eye(len(palette))[truth], answers, multi_label=False)
     before = Reliability().add(answers.max(axis=1), answers.argmax(axis=1) == truth).error
     divide_logits(best, temperature)
+    info = info.model_copy(update={"training": info.training | {"temperature": temperature}})
     results = {part: score_patches(best.predict_on_batch, dataset, palette.names, progress) for part, dataset in scored.items()}
 
     def add(page: Report, heading: str, part: Part) -> None:

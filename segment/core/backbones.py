@@ -9,7 +9,7 @@ import os
 import re
 import types
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -92,15 +92,15 @@ class Loaded:
         return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers loaded{rest}{more}"
 
 
-def check_source(source: str, setting: str) -> None:
-    """Raises InputError, which names the setting, when pretrained weights are neither imagenet, none, nor a file of a kind
-    that can be read.
+def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", "none")) -> None:
+    """Raises InputError, which names the setting, when pretrained weights are neither one of the words known to it nor a file
+    of a kind that can be read.
     """
     path = Path(source)
-    if source in ("imagenet", "none"):
+    if source in known:
         return
     if not path.is_file():
-        raise InputError(f"{setting}: imagenet, none or a file. Received {source!r}, no such file. Check it.")
+        raise InputError(f"{setting}: {', '.join(known)} or a file. Received {source!r}, no such file. Check it.")
     if path.suffix not in _READERS:
         raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
 

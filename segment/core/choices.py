@@ -10,5 +10,6 @@ ExportFormat = Literal["openvino", "onnx"]
 
 Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_statistics"]
 """How pixels reach a network. minmax, standardise: by the training pixels. imagenet: as the backbone's own ImageNet weights
-expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from PyTorch or MXNet expect. auto: imagenet with
-these weights, else standardise."""
+expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from PyTorch or MXNet's Gluon, and the bundled models,
+expect. auto: imagenet where these are downloaded, imagenet_statistics with a bundled model on RGB of 8 bits, else (with weights
+from files, too) standardise."""

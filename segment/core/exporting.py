@@ -116,12 +116,17 @@ def export_openvino(
     return Export(file.parent, made, sample.score_names if sample else None)
 
 
-def divide(count: int, order: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Which of `count` labelled things calibrate, and which are scored: half of them, but no more than are needed.
+def divide(learned: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
+    """Which of some labelled things calibrate, and which are scored, drawn by seed; of the former no more than are needed.
 
-    order: 0 to count - 1 at random.
+    learned: for each, whether the model was trained on it. What is new to the model is scored and what it learned from
+    calibrates; where all or none are new, half calibrate and the others are scored.
     """
-    calibrated = min(MOST_CALIBRATED, count // 2)
+    order = np.random.default_rng(seed).permutation(len(learned)).tolist()
+    known, new = ([i for i in order if learned[i] is which] for which in (True, False))
+    if known and new:
+        return sorted(known[:MOST_CALIBRATED]), sorted(new)
+    calibrated = min(MOST_CALIBRATED, len(order) // 2)
     return sorted(order[:calibrated]), sorted(order[calibrated:])
 
 

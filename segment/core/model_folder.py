@@ -114,16 +114,26 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
     What was exported there from an earlier model goes.
     """
     versions = {name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")}
-    with staged(folder / MODEL_FILE, overwrite=True) as partial:
+    save_keras_model(folder / MODEL_FILE, model)
+    save_model_info(folder, info.model_copy(update={"versions": versions, "openvino": None}))
+    remove_exports(folder)
+
+
+def remove_exports(folder: Path) -> None:
+    """Takes away what was exported from an earlier model of the folder."""
+    shutil.rmtree(folder / OPENVINO_FOLDER, ignore_errors=True)
+    (folder / ONNX_FILE).unlink(missing_ok=True)
+
+
+def save_keras_model(file: Path, model: "keras.Model") -> None:
+    """Writes a `.keras` file, whole or not at all, in place of what is there."""
+    with staged(file, overwrite=True) as partial:
         whole = partial.with_suffix(".keras")  # keras insists on the ending
         try:
             model.save(whole)
             whole.rename(partial)
         finally:
             whole.unlink(missing_ok=True)
-    save_model_info(folder, info.model_copy(update={"versions": versions, "openvino": None}))
-    shutil.rmtree(folder / OPENVINO_FOLDER, ignore_errors=True)
-    (folder / ONNX_FILE).unlink(missing_ok=True)
 
 
 def save_model_info(folder: Path, info: ModelInfo) -> None:
@@ -147,6 +157,14 @@ def load_model_info(folder: Path) -> ModelInfo:
     except (yaml.YAMLError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
         raise InputError(f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it.") from error
+
+
+def bundled_weights(folder: Path, backbone: str) -> str:
+    """The file that a bundled model's weights are read from. Raises InputError when it has another backbone."""
+    name = load_model_info(folder).name
+    if backbone not in name.split("/"):
+        raise InputError(f"model.weights: the bundled model is {name}. Received backbone {backbone}. Set another of the two.")
+    return str(folder / MODEL_FILE)
 
 
 def load_keras_model(folder: Path) -> "keras.Model":

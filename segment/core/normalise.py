@@ -76,6 +76,19 @@ def imagenet_statistics() -> Affine:
     return scaling(1 / (255 * _IMAGENET_DEVIATION), -_IMAGENET_MEAN / _IMAGENET_DEVIATION)
 
 
+def resolve_auto(mode: Normalisation, source: str, statistics: BandStatistics, rgb_first: bool = True) -> Normalisation:
+    """What `auto` stands for with weights from `source`, see `Normalisation`; other modes stay as they are.
+
+    rgb_first: whether the bands, if they are three or more, begin with red, green and blue.
+    """
+    if mode != "auto":
+        return mode
+    if source == "imagenet":
+        return "imagenet"
+    fits = rgb_first and statistics.bands >= 3 and statistics.dtype == "uint8"
+    return "imagenet_statistics" if source == "bundled" and fits else "standardise"
+
+
 def normalisation(statistics: BandStatistics, mode: Normalisation, affine: Callable[[], Affine]) -> Callable[[Any], Any]:
     """A function of a batch of pixels that brings them into the range the network learns from, of stock layers.
 
@@ -84,7 +97,7 @@ def normalisation(statistics: BandStatistics, mode: Normalisation, affine: Calla
 
     Raises InputError where a normalisation made for 8-bit RGB meets other pixels.
     """
-    assert mode != "auto", "auto is resolved by who knows the weights"
+    assert mode != "auto", "see resolve_auto"
     if mode == "imagenet":
         return _rgb_preprocessing(statistics, mode, affine())
     if mode == "imagenet_statistics":

@@ -103,20 +103,13 @@ class Palette:
         Returns the indices (rows, columns) uint8, 255 where ignored, and how many pixels hold each value
         or "#RRGGBB" that the table does not name (255 in one band is nodata and not counted).
         """
-        if mask.ndim != 3 or mask.shape[2] not in (1, 3, 4):
-            raise InputError(f"Masks have one band (values) or three (colours). Received shape {mask.shape}. Export them so.")
         wanted = dict.fromkeys((name.casefold() for name in self.names), IGNORED)
         wanted |= {name.casefold(): index for index, name in enumerate(names or self.names)}
-        if mask.shape[2] > 1 and mask.dtype != np.uint8:
-            raise InputError(f"Masks in colours have 8 bits. Received {mask.dtype}. Export them so.")
-        if mask.dtype.kind == "f":
-            mask = np.where(np.isfinite(mask), mask, IGNORED)
+        keys = _keys(mask)
         if mask.shape[2] == 1:
-            keys, known = mask[..., 0], {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
+            known = {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
             silent = {IGNORED} | {int(c.value or 0) for c in self.ignored}
         else:
-            red, green, blue = (mask[..., b].astype(np.uint32) for b in range(3))
-            keys = red << 16 | green << 8 | blue
             known = {int(c.color[1:], 16): wanted[c.name.casefold()] for c in self.classes}
             silent = {int(c.color[1:], 16) for c in self.ignored}
         present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
@@ -124,8 +117,34 @@ class Palette:
         undeclared: Counter[str] = Counter()
         for key, count in zip(present.tolist(), counts.tolist(), strict=True):
             if key not in known and key not in silent:
-                undeclared[f"{key:g}" if mask.shape[2] == 1 else f"#{key:06X}"] += count
+                undeclared[_key_name(key, mask)] += count
         return indices, undeclared
+
+
+def count_values(mask: NDArray[np.generic]) -> Counter[str]:
+    """How many pixels of a mask hold each value or "#RRGGBB". mask: see `Palette.decode`; 255 in one band is nodata."""
+    present, counts = np.unique(_keys(mask), return_counts=True)
+    found = Counter({_key_name(key, mask): count for key, count in zip(present.tolist(), counts.tolist(), strict=True)})
+    if mask.shape[2] == 1:
+        found.pop(str(IGNORED), None)
+    return found
+
+
+def _keys(mask: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A number for each pixel (rows, columns): its value, or its colour as 0xRRGGBB."""
+    if mask.ndim != 3 or mask.shape[2] not in (1, 3, 4):
+        raise InputError(f"Masks have one band (values) or three (colours). Received shape {mask.shape}. Export them so.")
+    if mask.shape[2] > 1 and mask.dtype != np.uint8:
+        raise InputError(f"Masks in colours have 8 bits. Received {mask.dtype}. Export them so.")
+    if mask.shape[2] == 1:
+        values = mask[..., 0]
+        return np.where(np.isfinite(values), values, IGNORED) if mask.dtype.kind == "f" else values
+    red, green, blue = (mask[..., b].astype(np.uint32) for b in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def _key_name(key: float, mask: NDArray[np.generic]) -> str:
+    return f"{key:g}" if mask.shape[2] == 1 else f"#{key:06X}"
 
 
 def load_palette(path: Path) -> Palette:

@@ -6,6 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,31 @@ table { border-collapse: collapse; } th, td { padding: .3rem .8rem; border-botto
 th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
 .swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border: 1px solid #0003; vertical-align: -.1em; }
 .note { color: #666; }
+.finding { margin: .8rem 0; padding: .5rem .9rem; border-left: .3rem solid #d08c2a; background: #faf6ef; }
 """
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about data that their user should know: what was seen, what it means for a model, what to do."""
+
+    what: str
+    meaning: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.meaning} {self.cure}"
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What looking at data found. figures: what report.json holds."""
+
+    findings: list[Finding]
+    figures: dict[str, Any]
+
+    def __str__(self) -> str:
+        return "\n".join(f"- {finding}" for finding in self.findings) or "Nothing that asks for a change."
 
 
 class Report:
@@ -48,15 +73,25 @@ class Report:
             lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         self._parts.append("<table>" + "\n".join(lines) + "</table>")
 
-    def figure(self, figure: "Figure", caption: str) -> None:
-        """The figure as it is, within the page, under words for those who cannot see it."""
+    def figure(self, figure: "Figure", caption: str, photographs: bool = False) -> None:
+        """The figure as it is, within the page, under words for those who cannot see it. photographs: it shows some, and
+        becomes a JPEG, a fifth the size of a PNG."""
         buffer = io.BytesIO()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # of letters that the font lacks, a line each
-            figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+            kind = "jpeg" if photographs else "png"
+            figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
         data = base64.b64encode(buffer.getvalue()).decode()
         text = html.escape(caption)
-        self._parts.append(f'<p><img alt="{text}" src="data:image/png;base64,{data}"></p><p class="note">{text}</p>')
+        self._parts.append(f'<p><img alt="{text}" src="data:image/{kind};base64,{data}"></p><p class="note">{text}</p>')
+
+    def findings(self, found: Sequence["Finding"]) -> None:
+        """What was found, what it means and what to do, or that nothing was."""
+        if not found:
+            self.text("Nothing that asks for a change.")
+        for finding in found:
+            lines = (f"<b>{html.escape(finding.what)}</b>", html.escape(finding.meaning), f"→ {html.escape(finding.cure)}")
+            self._parts.append(f'<div class="finding">{"<br>".join(lines)}</div>')
 
     def write(self, path: Path) -> None:
         """Writes the page, whole or not at all."""

@@ -40,12 +40,14 @@ class Model(Protocol):
 class KerasModel:
     """`model.keras` on the Keras backend in use."""
 
-    def __init__(self, info: ModelInfo, file: Path):
-        """Loads a network that training wrote. Raises InputError when it cannot be read."""
+    def __init__(self, info: ModelInfo, file: Path, features: bool = False):
+        """Loads a network that training wrote. features: see `load_model`. Raises InputError when it cannot be read."""
         self._network = load_keras_model(file.parent)
         import keras
 
         _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
+        if features:
+            self._network = keras.Model(self._network.inputs, self._network.get_layer("features").output)
         self.info, self.identity = info, _identify(file, keras.__version__)
         self.runtime = f"keras on {keras.backend.backend()}"
 
@@ -83,11 +85,17 @@ class OpenVinoModel:
     An answer depends on its own tile only, bit for bit, not on what else is computed.
     """
 
-    def __init__(self, info: ModelInfo, file: Path):
-        """Reads a network that `segment.core.export` wrote. Raises InputError when it cannot be read."""
+    def __init__(self, info: ModelInfo, file: Path, features: bool = False):
+        """Reads a network that `segment.core.export` wrote. features: see `load_model`.
+
+        Raises InputError when it cannot be read.
+        """
         openvino = import_openvino()
         self.info, self._file, self._core = info, file, openvino.Core()
         self._network = self._read()
+        if features:  # global average pooling is the last of its kind of operations
+            pooling = [op for op in self._network.get_ordered_ops() if op.get_type_name() == "ReduceMean"][-1]
+            self._network = openvino.Model([pooling.output(0)], self._network.get_parameters())
         self.identity = _identify(file.with_suffix(".bin"), openvino.__version__)
         self.runtime = "openvino" if info.openvino is None else f"openvino {info.openvino.precision}"
         self._streams = min(
@@ -149,13 +157,16 @@ class OpenVinoModel:
         return _describe(self)
 
 
-def load_model(folder: Path | str, runtime: Runtime = "auto") -> Model:
-    """Loads a model folder. Raises InputError when it is none, or has no form for the runtime."""
+def load_model(folder: Path | str, runtime: Runtime = "auto", *, features: bool = False) -> Model:
+    """Loads a model folder. Raises InputError when it is none, or has no form for the runtime.
+
+    features: of scene labels, `predict` gives what the head sees, (batch, features), in place of probabilities.
+    """
     folder = Path(folder)
     info = load_model_info(folder)
     if choose_runtime(folder, runtime) == "openvino":
-        return OpenVinoModel(info, openvino_file(folder))
-    return KerasModel(info, folder / MODEL_FILE)
+        return OpenVinoModel(info, openvino_file(folder), features)
+    return KerasModel(info, folder / MODEL_FILE, features)
 
 
 def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:

@@ -5,8 +5,9 @@ import io
 import numpy as np
 import pytest
 
-from classify.figures import plot_gallery, plot_per_class, plot_precision_recall, plot_roc
+from classify.figures import plot_per_class, plot_precision_recall, plot_roc
 from classify.scores import score
+from segment.core.data_figures import plot_gallery
 
 
 def write(figure):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.normalise import BandStatistics, BandStatisticsMeter, imagenet_statistics, normalisation, scaling
+from segment.core.normalise import BandStatistics, BandStatisticsMeter, imagenet_statistics, normalisation, resolve_auto, scaling
 
 
 def test_pieces_add_up_to_the_whole_at_large_offsets():
@@ -59,3 +59,23 @@ def test_imagenet_is_the_preprocessing_of_the_backbone():
 def test_imagenet_is_for_rgb_of_8_bits(mode, bands, dtype):
     with pytest.raises(InputError, match=f"data.normalise: {mode} is .* Received {bands} bands of {dtype}"):
         made(mode, np.zeros((1, 2, 2, bands), dtype))
+
+
+@pytest.mark.parametrize(
+    "source, bands, dtype, rgb_first, expected",
+    [
+        ("imagenet", 3, "uint8", True, "imagenet"),
+        ("bundled", 3, "uint8", True, "imagenet_statistics"),
+        ("bundled", 4, "uint8", True, "imagenet_statistics"),
+        ("bundled", 3, "uint8", False, "standardise"),
+        ("bundled", 3, "uint16", True, "standardise"),
+        ("bundled", 1, "uint8", True, "standardise"),
+        ("none", 3, "uint8", True, "standardise"),
+        ("weights.npz", 3, "uint8", True, "standardise"),
+    ],
+)
+def test_auto_is_what_the_weights_expect(source, bands, dtype, rgb_first, expected):
+    zeros = np.zeros(bands)
+    statistics = BandStatistics(dtype, 1, zeros, zeros + 1, zeros, zeros + 1)
+    assert resolve_auto("auto", source, statistics, rgb_first) == expected
+    assert resolve_auto("minmax", source, statistics, rgb_first) == "minmax"

@@ -92,7 +92,13 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
     run = segment.train(root, output, settings, resume=True)
     assert [row["epoch"] for row in run.history] == list(range(1, done + 2))
-    assert segment.train(root, tmp_path / "unbroken", settings).history == run.history
+    unbroken = segment.train(root, tmp_path / "unbroken", settings)
+    assert unbroken.history == run.history
+    again = segment.train(root, tmp_path / "unbroken", settings, resume=True)
+    for figure in ("temperature", "calibration_error", "calibration_error_before_temperature"):
+        told = [json.loads((folder / "report.json").read_text())[figure] for folder in (output, tmp_path / "unbroken")]
+        assert told[0] == pytest.approx(told[1], abs=1e-3), "a run that had ended is not calibrated twice"
+    assert again.validation.report["accuracy"] == unbroken.validation.report["accuracy"]
 
 
 def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):

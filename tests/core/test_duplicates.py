@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from classify import duplicates
-from classify.duplicates import Duplicate, find_duplicates, fingerprint
+from segment.core import duplicates
+from segment.core.duplicates import Duplicate, find_duplicates, fingerprint
 
 
 def scene(seed: int, bands: int = 3, size: int = 128) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""Model folders as they are passed on: without what only training needs, and at half their size.
+
+Weights are stored as float16, and are float32 again once they are loaded.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+
+import numpy as np
+
+from segment.core.errors import InputError
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, load_model_info, remove_exports, save_model_info
+from segment.core.output import staged, staged_files
+
+_WEIGHTS = "model.weights.h5"
+
+
+def bundle_model(run: Path, folder: Path) -> None:
+    """Copies the model of a run folder into `folder`: `model.keras` at half its size, and `model.yaml`; both or neither.
+
+    Exports of an earlier model go, other files that stand there stay. Scores stay those of the unrounded weights.
+    Raises InputError when `run` is no model folder, or `folder` itself; ValueError as `halve_weights` does.
+    """
+    info = load_model_info(run)
+    if folder.resolve() == run.resolve():
+        raise InputError(f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder.")
+    with staged_files(folder, (MODEL_FILE, INFO_FILE), overwrite=True) as stage:
+        shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)
+        halve_weights(stage.new / MODEL_FILE)
+        save_model_info(stage.new, info.model_copy(update={"openvino": None}))
+    remove_exports(folder)
+
+
+def halve_weights(file: Path) -> None:
+    """Rewrites a `.keras` file with its kernels as float16, whole or not at all.
+
+    Vectors (biases, statistics of batch normalisation) stay float32: they are few, and may be too small or large for 16 bits.
+    Raises ValueError when a kernel holds values beyond float16.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        staged(file, overwrite=True) as partial,
+        ZipFile(file) as archive,
+        ZipFile(partial, "w") as halved,
+    ):
+        for entry in archive.infolist():
+            if entry.filename != _WEIGHTS:
+                halved.writestr(entry, archive.read(entry), ZIP_DEFLATED)
+        source, target = Path(folder) / "whole.h5", Path(folder) / "half.h5"
+        with archive.open(_WEIGHTS) as stored, source.open("wb") as copy:
+            shutil.copyfileobj(stored, copy)
+        _halve(source, target)
+        halved.write(target, _WEIGHTS, ZIP_STORED)
+
+
+def _halve(source: Path, target: Path) -> None:
+    import h5py
+
+    with h5py.File(source) as old, h5py.File(target, "w") as new:
+
+        def copy(name: str, item: object) -> None:
+            if isinstance(item, h5py.Group):
+                new.require_group(name).attrs.update(item.attrs)
+                return
+            assert isinstance(item, h5py.Dataset)
+            values = item[()]
+            if item.ndim > 1 and item.dtype == np.float32:
+                with np.errstate(over="ignore"):
+                    values = values.astype(np.float16)
+                if not np.isfinite(values).all():
+                    raise ValueError(f"{name} holds values beyond float16")
+            new.create_dataset(name, data=values).attrs.update(item.attrs)
+
+        new.attrs.update(old.attrs)
+        old.visititems(copy)

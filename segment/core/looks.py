@@ -1,0 +1,27 @@
+"""What explorations of scene labels and of tile folders keep of each image they look at."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.resize import resize
+
+EDGE = 32
+"""Of the images that are averaged, and whose principal components are taken, pixels."""
+
+_VALUES = 1_000_000  # pixels that histograms are drawn from
+
+
+def shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """An image (rows, columns, bands) at EDGE x EDGE pixels."""
+    return resize(pixels.astype(np.float32), EDGE, EDGE)
+
+
+def some_values(pixels: NDArray[Any], valid: NDArray[np.bool_], images: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Its share of a million random pixels of all images: (pixels, bands), of the valid ones. images: how many there are."""
+    seen = pixels[valid]
+    if not len(seen):
+        return np.zeros((0, pixels.shape[2]), np.float32)
+    chosen: NDArray[np.float32] = seen[random.integers(len(seen), size=max(1, _VALUES // images))].astype(np.float32)
+    return chosen

@@ -1,0 +1,156 @@
+"""The report of an exploration of a tile folder: findings first, then what the images and masks are."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segment.core.components import Components
+from segment.core.data_figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter, plot_variance
+from segment.core.figures import displayable
+from segment.core.looks import EDGE
+from segment.core.raster import open_raster
+from segment.core.report import Finding, Report
+from segment.pictures import colored
+from segment.tile_looks import Window
+from segment.tile_view import TileView
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_EIGEN_IMAGES, _LISTED, _NAMED, _OUTLIERS = 12, 100, 5, 10
+
+
+def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
+    """All sections, as one page."""
+    page = Report(f"{view.name}: what the images and masks are")
+    page.heading("Findings")
+    page.findings(findings)
+    _facts(page, view)
+    _classes(page, view)
+    _groups(page, view)
+    _pixels(page, view)
+    if view.components is not None:
+        _components(page, view, view.components)
+    _outliers(page, view)
+    if view.problems:
+        page.heading("Files that do not fit")
+        for problem in view.problems[:_LISTED]:
+            page.text(problem)
+    return page
+
+
+def _facts(page: Report, view: TileView) -> None:
+    figures = view.figures
+    sizes = list(figures["sizes"].items())
+    more = f" and {len(sizes) - _NAMED} more" if len(sizes) > _NAMED else ""
+    tables = ", ".join(table.file.name for table in view.tables)
+    told = f"{min(view.distances):.3g} to {max(view.distances):.3g}" if view.distances else "not told"
+    page.heading("Images")
+    page.table(
+        ("", ""),
+        [
+            ("Images with masks", figures["images"]),
+            ("Groups", len(view.groups)),
+            ("Width and height, pixels", ", ".join(f"{size} ({count:,})" for size, count in sizes[:_NAMED]) + more),
+            ("Bands", figures["bands"]),
+            ("Depth", figures["dtype"]),
+            ("Metres per pixel", told),
+            ("Class tables", tables or "none"),
+        ],
+    )
+
+
+def _classes(page: Report, view: TileView) -> None:
+    palette, pixels = view.palette, view.class_pixels
+    colors = [c.color for c in palette.classes]
+    total = pixels.sum() + view.looks.ignored
+    images = np.count_nonzero(view.looks.class_pixels, axis=0)
+    rows: list[tuple[object, ...]] = [
+        (name, int(count), f"{count / max(total, 1):.2%}", int(shown))
+        for name, count, shown in zip(palette.names, pixels, images, strict=True)
+    ]
+    rows.append(("ignored", view.looks.ignored, f"{view.looks.ignored / max(total, 1):.2%}", ""))
+    page.heading("Classes")
+    page.table(("Class", "Pixels", "Share", "Images"), rows, [*colors, "#FFFFFF"])
+    page.figure(plot_amounts(pixels.tolist(), palette.names, colors, "pixels"), "Pixels of each class.")
+    for name, windows in zip(palette.names, view.looks.windows, strict=True):
+        if windows:
+            caption = f"{name}: windows that hold most of it, image above mask. Black: ignored."
+            page.figure(_plot_windows(windows, view), caption, True)
+
+
+def _plot_windows(windows: Sequence[Window], view: TileView) -> "Figure":
+    pictures = [displayable(window.image) for window in windows] + [colored(w.indices, view.palette, 3) for w in windows]
+    titles = [f"{window.pair.group}\n{window.pair.image.name}" for window in windows]
+    return plot_gallery(pictures, titles + [f"{window.share:.0%}" for window in windows], columns=len(windows))
+
+
+def _groups(page: Report, view: TileView) -> None:
+    borders = [(view.pairs[n.first].group, view.pairs[n.second].group) for n in view.neighbours]
+    rows = []
+    for group, count in list(view.groups.items())[:_LISTED]:
+        pixels = sum(
+            (p for pair, p in zip(view.pairs, view.looks.class_pixels, strict=True) if pair.group == group),
+            np.zeros(len(view.palette), np.int64),
+        )
+        parts = {pair.part or "not fixed" for pair in view.pairs if pair.group == group}
+        shares = [f"{share:.1%}" for share in pixels / max(pixels.sum(), 1)]
+        rows.append((group, ", ".join(sorted(parts)), count, borders.count((group, group)), *shares))
+    page.heading("Groups")
+    page.text(
+        "A group is a scene and never divided between training and validation. Borders: at which its images continue each other."
+    )
+    page.table(("Group", "Part", "Images", "Borders", *view.palette.names), rows)
+
+
+def _pixels(page: Report, view: TileView) -> None:
+    page.heading("Pixels")
+    names = _band_names(view)
+    page.figure(plot_histograms(view.looks.values, names), "Values of each band, over random pixels of all images.")
+    values = view.looks.values.astype(np.float64)
+    rows = [(name, float(values[:, i].mean()), float(values[:, i].std())) for i, name in enumerate(names)]
+    page.table(("Band", "Mean", "Standard deviation"), rows)
+
+
+def _components(page: Report, view: TileView, components: Components) -> None:
+    page.heading("Principal components of the images")
+    page.text(
+        f"Of the images at {EDGE} x {EDGE} pixels. Groups that lie apart differ in light, season or ground: what is learned on "
+        "some may not hold on the others."
+    )
+    page.figure(plot_variance(components.ratios), "Variance explained.")
+    images = [displayable(axis.reshape(EDGE, EDGE, -1).astype(np.float32)) for axis in components.axes[:_EIGEN_IMAGES]]
+    titles = [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios[:_EIGEN_IMAGES], 1)]
+    page.figure(
+        plot_gallery(images, titles, columns=6), "Eigen-images: what the leading components add to the mean, stretched.", True
+    )
+    groups = list(view.groups)
+    labels = [groups.index(pair.group) for pair in view.pairs]
+    outliers = view.outliers[:_NAMED]
+    named = {row: pair.image.name for row, pair in enumerate(view.pairs) if pair in outliers}
+    colors = [f"C{number % 10}" for number in range(len(groups))]
+    page.figure(
+        plot_scatter(components.positions, labels, groups, colors, named), "Images along the first two components, by group."
+    )
+
+
+def _outliers(page: Report, view: TileView) -> None:
+    shown = view.outliers[:_OUTLIERS]
+    if not shown:
+        return
+    page.heading("Images unlike all others")
+    pictures = []
+    for pair in shown:
+        with open_raster(pair.image) as raster:
+            pictures.append(displayable(raster.read()[0]))
+    page.figure(
+        plot_gallery(pictures, [f"{pair.group}\n{pair.image.name}" for pair in shown]),
+        f"The farthest {len(shown)} of {len(view.outliers)}.",
+        True,
+    )
+
+
+def _band_names(view: TileView) -> list[str]:
+    bands, dtype = view.pairs[0].info.bands, view.pairs[0].info.dtype
+    return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]

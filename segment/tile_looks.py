@@ -1,0 +1,175 @@
+"""A pass over the images and masks of a tile folder: what each of them is, and what they hold."""
+
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.ahead import compute_ahead
+from segment.core.components import Vectors
+from segment.core.duplicates import Fingerprint, fingerprint
+from segment.core.errors import InputError
+from segment.core.looks import shrunk, some_values
+from segment.core.mask import read_mask
+from segment.core.palette import IGNORED, Class, Palette, count_values
+from segment.core.progress import Progress
+from segment.core.raster import open_raster, read_info
+from segment.neighbours import Borders, borders
+from segment.stitch import tile_starts
+from segment.tiles import Pair, pad_tile
+
+_SHOWN = 6  # windows of a class
+_MOST_CLASSES = 40  # that masks may hold to be taken for classes where no table names them
+_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class MaskLooks:
+    """What masks hold, whatever a class table says.
+
+    held: pixels of each value or "#RRGGBB", over all. of_mask: the same of each mask that can be read. with_palette: pairs
+    whose masks are pictures with a palette.
+    """
+
+    held: Counter[str]
+    of_mask: Mapping[Path, Counter[str]]
+    with_palette: Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a pair to look at: image (tile, tile, bands), class indices (tile, tile), and the share of the class."""
+
+    image: NDArray[Any]
+    indices: NDArray[np.uint8]
+    share: float
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class TileLooks:
+    """What was seen of the images.
+
+    pairs: those that can be read. In their order: prints, borders, and class_pixels (pairs, classes). ignored: pixels that are
+    of no class. windows: of each class those richest in it. values: bands of random pixels, (pixels, bands). unreadable: why
+    others are not among the pairs.
+    """
+
+    pairs: Sequence[Pair]
+    prints: Sequence[Fingerprint]
+    borders: Sequence[Borders]
+    class_pixels: NDArray[np.int64]
+    ignored: int
+    windows: Sequence[Sequence[Window]]
+    values: NDArray[np.float32]
+    unreadable: Sequence[str]
+
+
+def look_at_masks(pairs: Sequence[Pair], progress: Progress) -> tuple[MaskLooks, list[str]]:
+    """Reads every mask; and of those that cannot be read, why."""
+    counts: dict[Path, Counter[str]] = {}
+    palettes, problems = [], []
+    for done, pair in enumerate(pairs, 1):
+        progress.advance("reading masks", done, len(pairs))
+        try:
+            counts[pair.mask] = count_values(read_mask(pair.mask))
+            if read_info(pair.mask).colors == ("palette",) and pair.mask.suffix.lower() == ".png":
+                palettes.append(pair)
+        except InputError as error:
+            problems.append(str(error) if str(pair.mask) in str(error) else f"{pair.mask}: {error}")
+    return MaskLooks(sum(counts.values(), Counter()), counts, palettes), problems
+
+
+def palette_of(masks: MaskLooks) -> Palette:
+    """A class table of what masks hold, each named by how they show it. Raises InputError when that is too much."""
+    held = [value for value, _ in masks.held.most_common()]
+    if not 0 < len(held) <= _MOST_CLASSES:
+        raise InputError(
+            f"Masks hold a few values or colours, one a class. Received {len(held)} of them. Lay classes.yaml beside the masks."
+        )
+    shades = [
+        f"#{int(255 * (i + 1) / (len(held) + 1)):02X}{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}" for i in range(len(held))
+    ]
+    return Palette(
+        [
+            Class(
+                name=value, color=value if value.startswith("#") else shade, value=None if value.startswith("#") else int(value)
+            )
+            for value, shade in zip(held, shades, strict=True)
+        ]
+    )
+
+
+def look_at_pairs(
+    pairs: Sequence[Pair], palette: Palette, tile: int, vectors: Vectors, progress: Progress, seed: int = 0
+) -> TileLooks:
+    """Reads every image and mask once; vectors gets the images `shrunk`. tile: edge of the windows, pixels.
+
+    Raises InputError when none can be read.
+    """
+    random = np.random.default_rng(seed)
+    seen: list[Pair] = []
+    prints, edges, values, unreadable = [], [], [], []
+    class_pixels, ignored = [], 0
+    windows: list[list[Window]] = [[] for _ in palette.names]
+
+    def read(pair: Pair) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.uint8]] | InputError:
+        try:
+            with open_raster(pair.image) as raster:
+                image, valid = raster.read()
+            indices = palette.decode(read_mask(pair.mask))[0]
+        except InputError as error:
+            return error
+        indices[~valid] = IGNORED
+        return image, valid, indices
+
+    with closing(compute_ahead(_each(pairs), read, _WORKERS)) as found:
+        for done, (pair, result) in enumerate(found, 1):
+            progress.advance("reading images", done, len(pairs))
+            if isinstance(result, InputError):
+                unreadable.append(str(result))
+                continue
+            image, valid, indices = result
+            seen.append(pair)
+            prints.append(fingerprint(image))
+            edges.append(borders(image))
+            vectors.add(shrunk(image))
+            values.append(some_values(image, valid, len(pairs), random))
+            counts = np.bincount(indices.ravel(), minlength=256)
+            class_pixels.append(counts[: len(palette)])
+            ignored += int(counts[IGNORED])
+            _keep_richest(windows, pair, image, indices, tile)
+    if not seen:
+        raise InputError(
+            f"Exploring takes images that can be read. Received none. See the first: {next(iter(unreadable), 'none')}"
+        )
+    return TileLooks(seen, prints, edges, np.stack(class_pixels), ignored, windows, np.concatenate(values), unreadable)
+
+
+def _each(pairs: Sequence[Pair]) -> Generator[Pair, None, None]:
+    yield from pairs
+
+
+def _keep_richest(windows: list[list[Window]], pair: Pair, image: NDArray[Any], indices: NDArray[np.uint8], tile: int) -> None:
+    """Keeps of each class the windows with the largest shares of it, not more than one of a pair."""
+    best: dict[int, tuple[float, int, int]] = {}
+    for row in tile_starts(max(indices.shape[0], tile), tile, tile):
+        for column in tile_starts(max(indices.shape[1], tile), tile, tile):
+            counts = np.bincount(indices[row : row + tile, column : column + tile].ravel(), minlength=256)
+            for label in np.flatnonzero(counts[: len(windows)]).tolist():
+                share = float(counts[label] / counts.sum())
+                if share > best.get(label, (0.0, 0, 0))[0]:
+                    best[label] = share, row, column
+    for label, (share, row, column) in best.items():
+        kept = windows[label]
+        if len(kept) == _SHOWN and share <= kept[-1].share:
+            continue
+        place = slice(row, row + tile), slice(column, column + tile)
+        kept.append(Window(*pad_tile(image[place].copy(), indices[place].copy(), tile), share, pair))
+        kept.sort(key=lambda window: -window.share)
+        del kept[_SHOWN:]

@@ -1,0 +1,128 @@
+"""What an exploration knows of a tile folder, as figures."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.class_tables import ClassTable
+from segment.core.components import Components, find_outliers
+from segment.core.duplicates import find_duplicates
+from segment.core.palette import Palette
+from segment.neighbours import Neighbours, find_neighbours
+from segment.tile_looks import MaskLooks, TileLooks
+from segment.tiles import Pair
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two images that show the same. exact: pixel by pixel, else nearly."""
+
+    first: Pair
+    second: Pair
+    exact: bool
+
+
+@dataclass(frozen=True)
+class TileView:
+    """A tile folder with all that was seen of it.
+
+    name: of the folder. palette: by which masks were read; declared: whether a class table says so, or it was taken from the
+    masks. tables: class tables in the folder. problems: why some files cannot be used. distances: metres per pixel of images
+    that say so. components: of the pixels; None of fewer than three images.
+    """
+
+    name: str
+    palette: Palette
+    declared: bool
+    tables: Sequence[ClassTable]
+    masks: MaskLooks
+    looks: TileLooks
+    problems: Sequence[str]
+    distances: Sequence[float]
+    components: Components | None
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """Those that can be read."""
+        return self.looks.pairs
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """How many images each has."""
+        return dict(Counter(pair.group for pair in self.pairs))
+
+    @cached_property
+    def class_pixels(self) -> NDArray[np.int64]:
+        """Pixels of each class, (classes,)."""
+        total: NDArray[np.int64] = self.looks.class_pixels.sum(axis=0)
+        return total
+
+    @property
+    def undeclared(self) -> Counter[str]:
+        """Pixels by what masks hold and the palette does not name."""
+        known = {c.color for c in self.palette.table} | {str(c.value) for c in self.palette.table}
+        return Counter({value: count for value, count in self.masks.held.items() if value not in known})
+
+    @cached_property
+    def neighbours(self) -> list[Neighbours]:
+        """Images that continue each other, by position among the pairs."""
+        return find_neighbours(self.looks.borders)
+
+    @cached_property
+    def twins(self) -> list[Twins]:
+        """Images that an earlier one is like, each with that."""
+        return [Twins(self.pairs[d.second], self.pairs[d.first], d.exact) for d in find_duplicates(self.looks.prints)]
+
+    @cached_property
+    def outliers(self) -> list[Pair]:
+        """Pairs whose images are unlike all others."""
+        return [self.pairs[row] for row in find_outliers(self.components)] if self.components else []
+
+    @property
+    def divided(self) -> list[str]:
+        """Groups that folders put into several parts."""
+        parts: dict[str, set[object]] = {}
+        for pair in self.pairs:
+            parts.setdefault(pair.group, set()).add(pair.part)
+        return sorted(group for group, some in parts.items() if len(some) > 1)
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """What report.json holds of it."""
+        pairs, values = self.pairs, self.looks.values
+        return {
+            "images": len(pairs),
+            "groups": self.groups,
+            "problems": list(self.problems),
+            "parts": dict(Counter(pair.part or "not fixed" for pair in pairs)),
+            "bands": pairs[0].info.bands,
+            "dtype": pairs[0].info.dtype,
+            "sizes": {f"{w}x{h}": n for (w, h), n in Counter((p.info.width, p.info.height) for p in pairs).most_common()},
+            "ground_sampling_distance": sorted({round(distance, 4) for distance in self.distances}) or None,
+            "class_pixels": dict(zip(self.palette.names, self.class_pixels.tolist(), strict=True)),
+            "ignored_pixels": self.looks.ignored,
+            "undeclared": dict(self.undeclared.most_common()),
+            "masks_with_palette": [str(pair.mask) for pair in self.masks.with_palette],
+            "class_tables": [
+                {
+                    "file": str(t.file),
+                    "names": t.colors,
+                    "not_in_masks": t.absent(self.masks.held),
+                    "not_named": t.unknown(self.masks.held),
+                }
+                for t in self.tables
+            ],
+            "neighbours": [
+                {"images": [str(pairs[n.first].image), str(pairs[n.second].image)], "side": n.side} for n in self.neighbours
+            ],
+            "duplicates": [{"images": [str(t.first.image), str(t.second.image)], "exact": t.exact} for t in self.twins],
+            "outliers": [str(pair.image) for pair in self.outliers],
+            "band_mean": values.mean(axis=0, dtype=np.float64).tolist(),
+            "band_deviation": values.std(axis=0, dtype=np.float64).tolist(),
+            "explained_variance": None if self.components is None else self.components.ratios.tolist(),
+        }
