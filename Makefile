@@ -1,4 +1,4 @@
-# make demo: from nothing to a scored land-cover map. make test: all tests. Both make .venv on first use.
+# make demo: a scored land-cover map of a sample town. make test: all tests. Both make .venv on first use.
 .PHONY: demo test lint bench bench-peers clean
 
 # the first Python of 3.11 or 3.12 that starts
@@ -6,7 +6,8 @@ PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
 demo: .venv/.installed
-	@.venv/bin/python examples/demo.py
+	.venv/bin/segment-sample demo/new-town --size 2048 --overwrite
+	.venv/bin/segment-predict demo/new-town/scene.tif --truth demo/new-town/truth.tif --output demo/map --augment --overwrite
 
 test: .venv/.installed
 	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile
@@ -16,7 +17,7 @@ lint: .venv/.installed
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-# figures of speed, memory and faithfulness, an hour or two; trains the model of make demo if it is not there
+# figures of speed, memory and faithfulness, an hour or two
 bench: .venv/.installed
 	@.venv/bin/python -m tests.benchmarks
 

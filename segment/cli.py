@@ -6,12 +6,12 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from segment.bundled import BUNDLED
 from segment.core.choices import ExportFormat
 from segment.core.command import (
     Augment,
     ConfigFile,
     Debug,
-    ModelFolder,
     Overrides,
     Overwrite,
     Quiet,
@@ -25,6 +25,10 @@ from segment.core.command import (
     progress_bar,
     run_training,
 )
+
+AnyModelFolder = Annotated[
+    Path, Option("--model", help="A model folder that training wrote; by default the bundled one.", show_default=False)
+]
 
 
 @entry_point
@@ -105,7 +109,7 @@ def explore(
 @entry_point
 def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
-    model: ModelFolder,
+    model: AnyModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -148,7 +152,7 @@ def predict(
     scenes: Annotated[
         list[str], Argument(help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")
     ],
-    model: ModelFolder,
+    model: AnyModelFolder = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.1875,

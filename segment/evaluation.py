@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.output import refuse_existing
@@ -93,7 +94,7 @@ def sample_answers(
 
 def evaluate(
     tiles: Path | str,
-    model: Model | Path | str,
+    model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
     *,
     batch_size: int = 8,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from segment.bundled import BUNDLED
 from segment.config import ModelSettings
 from segment.core.backbones import (
     Loaded,
@@ -19,7 +20,8 @@ from segment.core.backbones import (
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.normalise import BandStatistics, normalisation
+from segment.core.model_folder import bundled_weights
+from segment.core.normalise import BandStatistics, normalisation, resolve_auto
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +66,7 @@ def check_model(settings: ModelSettings, tile: int) -> None:
     check_source(settings.encoder_weights, _ENCODER_WEIGHTS)
     if settings.weights == "imagenet":
         raise InputError(f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set {_ENCODER_WEIGHTS}.")
-    check_source(settings.weights, _WEIGHTS)
+    check_source(_source(settings), _WEIGHTS, known=("bundled", "none"))
 
 
 def build_model(
@@ -97,9 +99,9 @@ def build_model(
             layer.momentum = settings.batch_norm_momentum
     loaded = _load(core, settings) if pretrained else None
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
-    if normalise == "auto":
-        normalise = "imagenet" if settings.encoder_weights == "imagenet" else "standardise"
-    x = normalisation(statistics, normalise, partial(imagenet_affine, settings.backbone))(pixels)
+    source = settings.encoder_weights if settings.weights == "none" else settings.weights
+    mode = resolve_auto(normalise, source, statistics)
+    x = normalisation(statistics, mode, partial(imagenet_affine, settings.backbone))(pixels)
     x = core(x)
     # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
@@ -115,11 +117,15 @@ def divide_logits(network: "keras.Model", temperature: float) -> None:
     last.set_weights([weight / temperature for weight in last.get_weights()])
 
 
+def _source(settings: ModelSettings) -> str:
+    return bundled_weights(BUNDLED, settings.backbone) if settings.weights == "bundled" else settings.weights
+
+
 def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
     backbone = settings.backbone
     if settings.weights != "none":
         name = f"{settings.architecture}/{backbone}"
-        return load_weights(core, layers_by_name(core), settings.weights, None, network=name, setting=_WEIGHTS)
+        return load_weights(core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS)
     if settings.encoder_weights == "none":
         return None
     names, download = layers_by_name(build_backbone(backbone)), partial(imagenet_weights, backbone)

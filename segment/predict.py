@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.bands import Band, predict_bands
+from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
 from segment.core.class_raster import companions, write_class_raster
 from segment.core.errors import InputError, Interrupted
@@ -42,7 +43,7 @@ from segment.truth import Truth, open_truth
 
 def predict_scene(
     scene: Path | str,
-    model: Path | str | Model,
+    model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
     truth: Path | str | None = None,

@@ -12,6 +12,7 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
+from segment.core.model_folder import load_model_info
 from segment.core.palette import Class, Palette, save_palette
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -68,3 +69,16 @@ def tile_folder(tmp_path: Path, palette: Palette) -> Callable[..., Path]:
         return root
 
     return make
+
+
+def assert_fit_to_bundle(folder: Path) -> None:
+    """The model folder is small, int8 loses little, and a card tells of it."""
+    assert (folder / "model.keras").stat().st_size <= 50e6
+    assert sum(file.stat().st_size for file in (folder / "openvino").iterdir()) <= 25e6
+    openvino = load_model_info(folder).openvino
+    assert openvino.precision == "int8"
+    for name, score in openvino.scores["keras"].items():
+        assert openvino.scores["int8"][name] >= score - 0.005
+    card = (folder / "README.md").read_text()
+    for heading in ("## Data", "## Recipe", "## Figures", "## Not good at", "## Intended use"):
+        assert heading in card

@@ -9,11 +9,12 @@ import pytest
 import rasterio
 
 import classify
+import segment
+from segment.bundled import BUNDLED
 
 from .conftest import write_raster
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-QUICK = ("model.backbone=resnet18", "data.tile=64", "training.epochs=1")
 
 
 def load(name: str) -> ModuleType:
@@ -28,16 +29,11 @@ def test_examples_are_short(path):
     assert len(path.read_text().splitlines()) <= 40
 
 
-def test_the_examples_in_a_row(tmp_path):
-    demo = tmp_path / "demo"
-    first = load("demo").main(demo, towns=3, size=256, new_size=300, settings=QUICK)
-    assert 0 <= first.report["mean_jaccard"] <= 1 and first.overlay.is_file()
-    assert load("demo").main(demo, towns=3, settings=QUICK).report["jaccard"] == first.report["jaccard"], (
-        "what is there is taken up again"
-    )
-    areas = load("map_scene").main(demo / "new-town" / "scene.tif", demo / "run", tmp_path / "map")
+def test_scenes_and_pictures_are_mapped(tmp_path):
+    scene = segment.write_sample(tmp_path / "town", 300, 300) / "scene.tif"
+    areas = load("map_scene").main(scene, BUNDLED, tmp_path / "map")
     assert sum(areas.values()) == pytest.approx(300 * 300 * 0.09)
-    assert load("predict_array").main(demo / "new-town" / "scene.tif", demo / "run").shape == (64, 64)
+    assert load("predict_array").main(scene, BUNDLED).shape == (256, 256)
 
 
 def test_parts_are_put_back_in_reading_order(tmp_path):

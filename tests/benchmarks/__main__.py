@@ -1,12 +1,13 @@
-"""python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE] [--classifier RUN]"""
+"""python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE] [--classifier RUN] [--ground FOLDER]"""
 
 import argparse
 from pathlib import Path
 
 from segment.core.command import load_keras
 from tests.benchmarks.clients import geodeep
+from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
-from tests.benchmarks.material import trained
+from tests.benchmarks.material import mapping_model
 from tests.benchmarks.measure import machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.peers import peers
@@ -16,27 +17,33 @@ from tests.benchmarks.tiles import tiles
 
 # from the quickest to the slowest; peers needs an environment of its own: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-OF_LABELS = {f.__name__: f for f in (labels,)}
 MORE = {f.__name__: f for f in (tiles, peers)}
+BY_THEMSELVES = ("labels", "few_tiles")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(OF_LABELS | ALL | MORE)}; all but the last two by default"
-    )
-    parser.add_argument("--model", type=Path, help="a run folder instead of the model of make demo")
-    parser.add_argument("--classifier", type=Path, help="a classifier exported with --int8, for labels")
+    known = ", ".join([*ALL, "labels", *MORE, "few_tiles"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last three by default")
+    parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
+    parser.add_argument("--classifier", type=Path, help="a classifier exported with --int8 instead of the bundled one")
     parser.add_argument("--tiles", type=Path, help="a tile folder to quantise it on")
     parser.add_argument("--scene", type=Path, help="a scene instead of a sample town, for seams and tiles")
+    parser.add_argument("--ground", type=Path, help="a tile of the Dubai data that the bundled model never saw, for few_tiles")
     given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in known.split(", ")]:
+        parser.error(f"there is no {', '.join(unknown)}; there are {known}")
+    if (given.model is None) != (given.tiles is None):
+        parser.error("--model takes --tiles to quantise on, and --tiles a --model")
     print(f"# {machine()}", flush=True)
     load_keras()
-    names = given.names or [*ALL, *OF_LABELS]
-    for name in [n for n in names if n in OF_LABELS]:
-        OF_LABELS[name](given.classifier)
-    mapping = [n for n in names if n not in OF_LABELS]
-    model = trained(given.model, given.tiles) if mapping else Path()
+    names = given.names or [*ALL, "labels"]
+    if "labels" in names:
+        labels(given.classifier)
+    if "few_tiles" in names:
+        few_tiles(given.ground)
+    mapping = [name for name in names if name not in BY_THEMSELVES]
+    model = mapping_model(given.model, given.tiles) if mapping else Path()
     for name in mapping:
         function = (ALL | MORE)[name]
         function(model, given.scene) if given.scene and function in (seams, tiles) else function(model)

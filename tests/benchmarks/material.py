@@ -1,13 +1,13 @@
-"""What the benchmarks work on: sample scenes, and a model trained on sample towns, made once in the folder bench."""
+"""What the benchmarks work on: sample scenes, made once in the folder bench, and the bundled model or another."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from segment.bundled import BUNDLED
 from segment.core.model_folder import load_model_info
 from segment.sample import write_sample
 
@@ -22,28 +22,18 @@ def scene(height: int, width: int, seed: int) -> Path:
     return folder / "scene.tif"
 
 
-def trained(run: Path | None = None, tiles: Path | None = None) -> Path:
-    """A model folder with an int8 form: that of `make demo`, unless another run is given with tiles to quantise on."""
+def mapping_model(run: Path | None = None, tiles: Path | None = None) -> Path:
+    """A model folder with an int8 form: the bundled one, unless another run is given with tiles to quantise on."""
     from segment.exporting import export_model
 
-    folder = FOLDER / f"model-{run.name if run else 'demo'}"
-    if folder.exists():
-        return folder
     if run is None:
-        sys.path.insert(0, "examples")
-        import demo
-
-        run, tiles = Path("demo/run"), Path("demo/tiles")
-        if not (run / "report.html").exists():
-            demo.main(Path("demo"))
-    assert tiles is not None, "quantising takes tiles"
-    partial = FOLDER / "model.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+        return BUNDLED
+    folder = FOLDER / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for name in ("model.keras", "model.yaml"):
-        shutil.copy(run / name, partial)
-    export_model(partial, "openvino", int8=tiles)
-    partial.rename(folder)
+        shutil.copy(run / name, folder)
+    export_model(folder, "openvino", int8=tiles)
     return folder
 
 

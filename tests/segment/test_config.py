@@ -26,8 +26,8 @@ def test_parts_without_settings_are_as_if_they_were_not_there(tmp_path):
 
 
 def test_a_network_starts_from_one_thing():
-    with pytest.raises(InputError, match="one thing. Received weights a.keras, encoder_weights imagenet"):
-        load_settings(Config, None, ["model.weights=a.keras", "model.encoder_weights=imagenet"])
+    with pytest.raises(InputError, match="one thing. Received weights bundled, encoder_weights imagenet"):
+        load_settings(Config, None, ["model.weights=bundled", "model.encoder_weights=imagenet"])
 
 
 def test_random_crops_do_not_go_with_a_split_by_patch():

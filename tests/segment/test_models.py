@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 
+from segment import models
 from segment.config import ModelSettings
 from segment.core import backbones
 from segment.core.backbones import (
@@ -160,11 +161,12 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
 
 @pytest.mark.parametrize("architecture", ["unet", "linknet"])
 @pytest.mark.parametrize("classes", [4, 6])
-def test_a_whole_network_starts_from_another(architecture, classes, tmp_path):
+def test_a_whole_network_starts_from_another(architecture, classes, tmp_path, monkeypatch):
     settings = {"architecture": architecture, "backbone": "resnet18"}
     first = build(**settings).network
     first.save(tmp_path / "model.keras")
-    second = build_model(ModelSettings(**settings, weights=str(tmp_path / "model.keras")), classes, statistics(), "auto", 64)
+    monkeypatch.setattr(models, "BUNDLED", tmp_path)
+    second = build_model(ModelSettings(**settings, weights="bundled"), classes, statistics(), "auto", 64)
     before, after = layers_by_name(first), layers_by_name(second.network)
     fresh = [name for name in before if any((a != b).any() for a, b in _pairs(before[name], after[name]))]
     last = weighted_layers(first)[-1]
@@ -216,7 +218,7 @@ def test_partial_weights_are_counted():
         ({"tile": 100}, ["32", "100", "96 or 128"]),
         ({"encoder_weights": "nowhere.npz"}, ["nowhere.npz"]),
         ({"encoder_weights": __file__}, ["test_models.py", ".npz"]),
-        ({"weights": "nowhere.keras"}, ["model.weights", "nowhere.keras"]),
+        ({"weights": "nowhere.keras"}, ["model.weights", "nowhere.keras", "bundled"]),
         ({"weights": "imagenet"}, ["model.weights", "model.encoder_weights"]),
         ({"normalise": "imagenet", "bands": 1}, ["data.normalise", "1 bands"]),
     ],

@@ -1,0 +1,88 @@
+"""What starting from the bundled model is worth to who has few tiles, against starting from nothing."""
+
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.config import Config
+from segment.core.config import load_settings
+from segment.core.palette import Palette, save_palette
+from segment.core.raster import open_raster
+from segment.sample import SAMPLE_CLASSES
+from segment.stitch import tile_starts
+from segment.tiles import decode_mask, find_pairs
+from tests.benchmarks.material import FOLDER, scene
+from tests.benchmarks.measure import tell
+
+TILE, STEPS, EPOCHS, VALIDATING = 256, 200, 4, 10
+RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
+TOWNS = {"learned": range(2001, 2015), "scored": range(2015, 2017)}
+"""Seeds, which the bundled model did not learn from."""
+
+PALETTE = Palette(SAMPLE_CLASSES)
+
+Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), seed: int = 0) -> None:
+    """Scores on ground that is new to both, after 200 steps of 8 tiles by the bundled recipe, from either start.
+
+    dubai: a tile of that data which the bundled model did not learn from: parts 1 to 6 are learned, 7 to 9 scored. Sample
+    towns come in any case. Ten tiles more choose the epoch. Where there are fewer tiles than a count, all are taken.
+    """
+    from segment.training import train  # after `load_keras`, or Keras' backend would speak
+
+    towns = {part: [_town(number) for number in seeds] for part, seeds in TOWNS.items()}
+    grounds = {"sample towns": (towns["learned"], towns["scored"])}
+    if dubai is not None:
+        parts = [_read(pair.image, pair.mask) for pair in find_pairs(dubai)]
+        grounds[f"Dubai, {dubai.name}"] = parts[:6], parts[6:]
+    for ground, (learned, scored) in grounds.items():
+        tiles = [tile for scene_ in learned for tile in _cut(*scene_)]
+        order = np.random.default_rng(seed).permutation(len(tiles))
+        validating, pool = ([tiles[i] for i in some] for some in (order[:VALIDATING], order[VALIDATING:]))
+        for chosen in (pool[:count] for count in counts):
+            folder = _lay_out({"train": chosen, "val": validating, "test": scored})
+            for start in ("none", "bundled"):
+                own = [f"model.weights={start}", "data.val_groups=[]", "data.crops=fixed", f"training.epochs={EPOCHS}"]
+                run = train(folder, FOLDER / "few-tiles-run", load_settings(Config, RECIPE, own), overwrite=True)
+                assert run.test is not None
+                score = run.test.confusion
+                tell(f"mean Jaccard, {ground}, {len(chosen)} tiles, start: {start}", score.mean_jaccard, accuracy=score.accuracy)
+
+
+def _town(seed: int) -> Labelled:
+    file = scene(1024, 1024, seed)
+    return _read(file, file.with_name("truth.tif"))
+
+
+def _read(image: Path, mask: Path) -> Labelled:
+    with open_raster(image) as raster:
+        return raster.read()[0], decode_mask(mask, PALETTE)[0]
+
+
+def _cut(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Iterator[Labelled]:
+    for row in tile_starts(mask.shape[0], TILE, TILE):
+        for column in tile_starts(mask.shape[1], TILE, TILE):
+            window = slice(row, row + TILE), slice(column, column + TILE)
+            yield image[window], mask[window]
+
+
+def _lay_out(parts: dict[str, list[Labelled]]) -> Path:
+    """A tile folder in which the training tiles stand so often that an epoch has its share of the steps."""
+    folder = FOLDER / "few-tiles"
+    shutil.rmtree(folder, ignore_errors=True)
+    for part, tiles in parts.items():
+        often = math.ceil(STEPS * 8 / EPOCHS / len(tiles)) if part == "train" else 1
+        for name, pixels in (("images", 0), ("masks", 1)):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(often * len(tiles)):
+                picture = tiles[number % len(tiles)][pixels]
+                cv2.imwrite(str(folder / part / name / f"{number}.png"), picture[..., ::-1] if name == "images" else picture)
+    save_palette(PALETTE, folder / "classes.yaml")
+    return folder

@@ -1,0 +1,57 @@
+"""The model that comes with segment holds what its card says, in every form, and is what commands take by default."""
+
+import numpy as np
+import pytest
+
+from segment.bundled import BUNDLED
+from segment.cli import predict
+from segment.config import ModelSettings
+from segment.core.command import run
+from segment.core.errors import InputError
+from segment.core.model_folder import load_keras_model, load_model_info
+from segment.core.normalise import BandStatistics
+from segment.core.runtime import load_model
+from segment.models import build_model
+from segment.predict import predict_scene
+from segment.sample import write_sample
+
+from ..conftest import assert_fit_to_bundle
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    """A scene that training never saw: it saw seeds from 1 to 64."""
+    return write_sample(tmp_path_factory.mktemp("bundled") / "town", 1024, 1024, seed=1000)
+
+
+def test_it_is_small_and_says_what_it_is():
+    info = load_model_info(BUNDLED)
+    assert info.palette.names == ["building", "land", "road", "vegetation", "water"]
+    assert (info.task, info.bands, info.dtype, info.ground_sampling_distance) == ("segment", 3, "uint8", 0.3)
+    assert_fit_to_bundle(BUNDLED)
+
+
+@pytest.mark.parametrize("runtime", ["keras", "openvino"])
+def test_it_maps_an_unseen_town(town, tmp_path, runtime):
+    result = predict_scene(town / "scene.tif", load_model(BUNDLED, runtime), tmp_path, truth=town / "truth.tif")
+    assert result.report["mean_jaccard"] > 0.8
+
+
+def test_commands_take_it_by_default(town, tmp_path, capsys):
+    arguments = [str(town / "scene.tif"), "--truth", str(town / "truth.tif"), "--output", str(tmp_path), "--quiet"]
+    assert run(predict.__wrapped__, arguments) == 0
+    assert (tmp_path / "scene_classes.tif").is_file()
+
+
+def test_training_starts_from_it():
+    values = np.full(3, 128.0)
+    statistics = BandStatistics("uint8", 1, 0 * values, values, values, values)
+    built = build_model(ModelSettings(weights="bundled"), 5, statistics, "auto", 256)
+    assert not built.loaded.missing
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), np.uint8)
+    mine, theirs = (model.predict_on_batch(pixels) for model in (built.network, load_keras_model(BUNDLED)))
+    np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    with pytest.raises(InputError, match="unet/resnet34. Received backbone resnet18"):
+        build_model(ModelSettings(weights="bundled", backbone="resnet18"), 5, statistics, "auto", 256)
+    other = build_model(ModelSettings(weights="bundled"), 3, statistics, "auto", 256)
+    assert other.loaded.missing == ["final_conv"]
