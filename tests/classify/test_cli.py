@@ -90,7 +90,7 @@ def test_scores_and_the_int8_form(work, tmp_path, capsys):
         report["images"] == 6 and report["accuracy"] == json.loads((work / "run" / "report.json").read_text())["test"]["accuracy"]
     )
     assert call("export", work / "run", "--int8", work / "data") == 0
-    assert "quantised on 20 images of data, scored on 20 others" in capsys.readouterr().out
+    assert "quantised on 28 images of data, scored on 12 others" in capsys.readouterr().out
     info = yaml.safe_load((work / "run" / "model.yaml").read_text())
     assert info["openvino"]["scores"]["int8"]["accuracy"] == 1.0
     code = (

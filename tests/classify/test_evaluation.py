@@ -204,7 +204,8 @@ def test_what_training_left_out_does_not_stop_an_export(tmp_path):
         write_class(tmp_path / "data" / name, label, 10)
     (tmp_path / "data" / "river" / "broken.png").write_bytes(b"\x89PNG")
     train(tmp_path / "data", tmp_path / "run", config("data.unreadable=skip"))
-    assert export_model(tmp_path / "run", int8=[tmp_path / "data"]).openvino.calibrated == 10
+    exported = export_model(tmp_path / "run", int8=[tmp_path / "data"]).openvino
+    assert (exported.calibrated, exported.scored) == (12, 8), "trained on, and new"
 
 
 def test_bands_that_files_name_may_come_in_another_order(tmp_path):

@@ -70,8 +70,9 @@ def test_what_was_stopped_ends_the_same(history, images, teacher, tmp_path):
         pass
 
     class StopsAfterOne(Silent):
-        def say(self, text):
-            raise StoppedError
+        def say(self, line):
+            if line.startswith("epoch"):
+                raise StoppedError
 
     with pytest.raises(StoppedError):
         learn(images, teacher, tmp_path / "parts", progress=StopsAfterOne())

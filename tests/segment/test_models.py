@@ -3,7 +3,6 @@ import keras
 import numpy as np
 import pytest
 
-from segment import models
 from segment.config import ModelSettings
 from segment.core import backbones
 from segment.core.backbones import (
@@ -161,12 +160,11 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
 
 @pytest.mark.parametrize("architecture", ["unet", "linknet"])
 @pytest.mark.parametrize("classes", [4, 6])
-def test_a_whole_network_starts_from_another(architecture, classes, tmp_path, monkeypatch):
+def test_a_whole_network_starts_from_another(architecture, classes, tmp_path):
     settings = {"architecture": architecture, "backbone": "resnet18"}
     first = build(**settings).network
     first.save(tmp_path / "model.keras")
-    monkeypatch.setattr(models, "BUNDLED", tmp_path)
-    second = build_model(ModelSettings(**settings, weights="bundled"), classes, statistics(), "auto", 64)
+    second = build_model(ModelSettings(**settings, weights=str(tmp_path / "model.keras")), classes, statistics(), "auto", 64)
     before, after = layers_by_name(first), layers_by_name(second.network)
     fresh = [name for name in before if any((a != b).any() for a, b in _pairs(before[name], after[name]))]
     last = weighted_layers(first)[-1]
