@@ -11,6 +11,7 @@ from classify.view import View
 from segment.core.components import Components
 from segment.core.data_figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter, plot_variance
 from segment.core.figures import displayable
+from segment.core.findings import listed_sizes
 from segment.core.looks import EDGE
 from segment.core.parts import PARTS
 from segment.core.report import Finding, Report
@@ -42,15 +43,13 @@ def exploration_page(view: View, findings: Sequence[Finding]) -> Report:
 def _facts(page: Report, view: View) -> None:
     figures = view.figures
     distances = figures["ground_sampling_distance"]
-    sizes = list(figures["sizes"].items())
-    more = f" and {len(sizes) - _NAMED} more" if len(sizes) > _NAMED else ""
     page.heading("Images")
     page.table(
         ("", ""),
         [
             ("Images", figures["images"]),
             ("Usable", figures["usable"]),
-            ("Width and height, pixels", ", ".join(f"{size} ({count:,})" for size, count in sizes[:_NAMED]) + more),
+            ("Width and height, pixels", listed_sizes(figures["sizes"])),
             ("Bands", figures["bands"]),
             ("Depth", figures["dtype"]),
             (

@@ -1,15 +1,14 @@
 """What a collection's looks mean for a model, and what to do about it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from classify.view import View
+from segment.core.findings import listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
 
 _FEW, _UNEVEN, _SMALL = 20, 3.0, 64
-_NAMED = 5
 
 
 def find_all(view: View) -> list[Finding]:
@@ -39,7 +38,7 @@ def _few(view: View) -> list[Finding]:
         return []
     return [
         Finding(
-            f"Fewer than {_FEW} images each of {_listed(few)}.",
+            f"Fewer than {_FEW} images each of {listed(few)}.",
             "A class needs images to learn from, and others to score it: of so few a score says little.",
             "Add images, join classes with data.label_map, and start from pretrained weights (model.weights).",
         )
@@ -111,15 +110,7 @@ def _small(view: View) -> list[Finding]:
 
 def _distances(view: View) -> list[Finding]:
     distances = [gsd for i in view.looks.usable if (gsd := view.headers[i].gsd)]
-    if not distances or max(distances) <= 2 * min(distances):
-        return []
-    return [
-        Finding(
-            f"Pixels measure from {min(distances):.2g} to {max(distances):.2g} m.",
-            "The same thing has other sizes in other images.",
-            "Bring the images to one ground sampling distance, or let training vary it: --set augment.resized_crop=0.3",
-        )
-    ]
+    return uneven_pixel_sizes(distances, 2.0, "augment.resized_crop=0.3")
 
 
 def _kind(view: View) -> list[Finding]:
@@ -136,21 +127,8 @@ def _kind(view: View) -> list[Finding]:
 
 
 def _outliers(view: View) -> list[Finding]:
-    if not view.outliers:
-        return []
-    return [
-        Finding(
-            f"{len(view.outliers):,} images look unlike all others: {_listed([_name(i.path) for i in view.outliers])}.",
-            "They may be damaged, blank, of another sensor or in the wrong folder; or just rare.",
-            "Look at them below, and remove what does not belong there.",
-        )
-    ]
+    return unlike_all_others([_name(image.path) for image in view.outliers])
 
 
 def _name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -8,6 +8,7 @@ import numpy as np
 from segment.core.components import Components
 from segment.core.data_figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter, plot_variance
 from segment.core.figures import displayable
+from segment.core.findings import listed_sizes
 from segment.core.looks import EDGE
 from segment.core.raster import open_raster
 from segment.core.report import Finding, Report
@@ -42,8 +43,6 @@ def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
 
 def _facts(page: Report, view: TileView) -> None:
     figures = view.figures
-    sizes = list(figures["sizes"].items())
-    more = f" and {len(sizes) - _NAMED} more" if len(sizes) > _NAMED else ""
     tables = ", ".join(table.file.name for table in view.tables)
     told = f"{min(view.distances):.3g} to {max(view.distances):.3g}" if view.distances else "not told"
     page.heading("Images")
@@ -52,7 +51,7 @@ def _facts(page: Report, view: TileView) -> None:
         [
             ("Images with masks", figures["images"]),
             ("Groups", len(view.groups)),
-            ("Width and height, pixels", ", ".join(f"{size} ({count:,})" for size, count in sizes[:_NAMED]) + more),
+            ("Width and height, pixels", listed_sizes(figures["sizes"])),
             ("Bands", figures["bands"]),
             ("Depth", figures["dtype"]),
             ("Metres per pixel", told),

@@ -1,11 +1,11 @@
 """What the looks at a tile folder mean for a model, and what to do about it."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 import yaml
 
+from segment.core.findings import listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
 from segment.tile_view import TileView
 from segment.tiles import Pair
@@ -37,7 +37,7 @@ def _tables(view: TileView) -> list[Finding]:
         held = ", ".join(f"{value} ({count / total:.1%})" for value, count in list(unknown.items())[:_NAMED])
         found.append(
             Finding(
-                f"{table.file.name} contradicts the masks: no mask holds {_listed([f'{c} ({n})' for c, n in absent.items()])}, "
+                f"{table.file.name} contradicts the masks: no mask holds {listed([f'{c} ({n})' for c, n in absent.items()])}, "
                 f"but they hold {held}, which it does not name.",
                 "Read with this table, most pixels would be ignored.",
                 "Find out which class each colour of the masks is, and lay a classes.yaml of your own beside the masks.",
@@ -98,7 +98,7 @@ def _divided(view: TileView) -> list[Finding]:
         return []
     return [
         Finding(
-            f"Scenes are divided between parts: {_listed(view.divided)} stand in train and in val or test.",
+            f"Scenes are divided between parts: {listed(view.divided)} stand in train and in val or test.",
             "Neighbours of what was trained on are scored: the scores flatter.",
             "Keep all images of a scene in one part.",
         )
@@ -165,7 +165,7 @@ def _balance(view: TileView) -> list[Finding]:
     if missing:
         found.append(
             Finding(
-                f"No pixel is {_listed(missing)}.",
+                f"No pixel is {listed(missing)}.",
                 "It cannot be learned.",
                 "Add images that show it, or take it out of the table.",
             )
@@ -179,7 +179,7 @@ def _balance(view: TileView) -> list[Finding]:
         found.append(
             Finding(
                 f"Classes are uneven: {names[most]} has {shares[most]:.0%} of the pixels, {pixels[most] / pixels[least]:.1f} "
-                f"times those of {names[least]}. Rare: {_listed(rare)}.",
+                f"times those of {names[least]}. Rare: {listed(rare)}.",
                 "Accuracy tells of the frequent classes alone, and a model may leave the rare ones out.",
                 "Read the Jaccard index of each class; keep focal + Dice, or --set loss.class_weights=balanced",
             )
@@ -188,7 +188,7 @@ def _balance(view: TileView) -> list[Finding]:
     if lone and len(view.groups) > 1:
         found.append(
             Finding(
-                f"Only one group shows {_listed(lone)}.",
+                f"Only one group shows {listed(lone)}.",
                 "Split by group, it is either learned or scored, not both.",
                 "Add scenes that show it.",
             )
@@ -212,7 +212,7 @@ def _palettes(view: TileView) -> list[Finding]:
     groups = list(dict.fromkeys(pair.group for pair in some))
     return [
         Finding(
-            f"{len(some):,} masks are pictures with a palette ({_listed(groups)}).",
+            f"{len(some):,} masks are pictures with a palette ({listed(groups)}).",
             "Here they are read as the colours one sees; programs that read the stored numbers get others.",
             "Nothing for this toolkit. Convert them to RGB for programs that cannot.",
         )
@@ -233,33 +233,12 @@ def _small(view: TileView) -> list[Finding]:
 
 
 def _distances(view: TileView) -> list[Finding]:
-    if not view.distances or max(view.distances) <= 1.5 * min(view.distances):
-        return []
-    return [
-        Finding(
-            f"Pixels measure from {min(view.distances):.2g} to {max(view.distances):.2g} m.",
-            "The same thing has other sizes in other images.",
-            "Bring the images to one ground sampling distance, or let training vary it: --set augment.scale=0.4",
-        )
-    ]
+    return uneven_pixel_sizes(view.distances, 1.5, "augment.scale=0.4")
 
 
 def _outliers(view: TileView) -> list[Finding]:
-    if not view.outliers:
-        return []
-    return [
-        Finding(
-            f"{len(view.outliers):,} images look unlike all others: {_listed([_name(pair) for pair in view.outliers])}.",
-            "They may be damaged, blank or of another sensor; or just rare.",
-            "Look at them below.",
-        )
-    ]
+    return unlike_all_others([_name(pair) for pair in view.outliers])
 
 
 def _name(pair: Pair) -> str:
     return f"{pair.group}/{pair.image.name}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

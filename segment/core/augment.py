@@ -12,8 +12,6 @@ from segment.core.normalise import BandStatistics
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import would ask the network for a newer version
 
-Range = tuple[NDArray[np.float32], NDArray[np.float32]]
-
 
 def pipeline(steps: Sequence[Any], statistics: BandStatistics, seed: int) -> Callable[..., dict[str, Any]]:
     """albumentations' `Compose` of `steps`, called alike: `change(image=...)` or `change(image=..., mask=...)`.
@@ -37,7 +35,7 @@ def pipeline(steps: Sequence[Any], statistics: BandStatistics, seed: int) -> Cal
     return change
 
 
-def value_range(statistics: BandStatistics) -> Range:
+def value_range(statistics: BandStatistics) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Lowest and highest value of each band, (bands,) float32: 0 and 255, or those of the training pixels."""
     if statistics.dtype == "uint8":
         return np.zeros(statistics.bands, np.float32), np.full(statistics.bands, 255, np.float32)
