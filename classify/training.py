@@ -27,12 +27,13 @@ from classify.training_data import TrainingData
 from segment.core.augment import value_range
 from segment.core.calibration import apply_temperature, fit_temperature
 from segment.core.config import describe_settings
+from segment.core.history import Row
 from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model, save_model_folder
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
 from segment.core.report import Report
 from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
-from segment.core.training import Phase, Row, describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training import Phase, describe_network, dtype_policy, fit, keep_float32, wanted_precision
 
 
 def train(

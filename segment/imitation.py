@@ -23,13 +23,14 @@ from segment.core.cache import Cache
 from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
 from segment.core.errors import InputError
+from segment.core.history import Row
 from segment.core.model_folder import MODEL_FILE, save_keras_model
 from segment.core.normalise import BandStatistics, imagenet_statistics, normalisation
 from segment.core.progress import Progress, Silent
 from segment.core.raster import open_raster
 from segment.core.resize import resize
 from segment.core.run_folder import check_run, run_folder
-from segment.core.training import Row, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training import dtype_policy, fit, keep_float32, wanted_precision
 
 STAGES = (2, 3, 4)
 """At whose beginnings features are compared: at a quarter, an eighth and a sixteenth of the resolution."""

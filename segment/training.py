@@ -13,13 +13,14 @@ from segment.config import Config
 from segment.core.augment import value_range
 from segment.core.calibration import Reliability, fit_temperature
 from segment.core.config import describe_settings
+from segment.core.history import Row
 from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
 from segment.core.report import Report
 from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
-from segment.core.training import Row, describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training import describe_network, dtype_policy, fit, keep_float32, wanted_precision
 from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import Evaluation, sample_answers, score_patches
 from segment.losses import build_loss

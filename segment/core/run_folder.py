@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from segment.core.config import CONFIG_FILE, Settings, dump_settings, flatten, load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.figures import plot_history
+from segment.core.history import HISTORY, Row, best_row
 from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER, ModelInfo, save_model_folder
 from segment.core.output import refuse_existing, staged
 from segment.core.parts import Part
 from segment.core.report import PAGE_FILE, REPORT_FILE, Report, training_report
-from segment.core.training import CHECKPOINT, HISTORY, Row, best_row
+from segment.core.training import CHECKPOINT
 
 if TYPE_CHECKING:
     import keras

@@ -1,6 +1,5 @@
 """The training loop of both packages: optimiser, epochs, the best model, checkpoints to go on from."""
 
-import csv
 import json
 import math
 import time
@@ -18,15 +17,12 @@ import numpy as np
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
+from segment.core.history import HISTORY, Row, best_row, write_history
 from segment.core.output import staged
 from segment.core.progress import Progress
 from segment.core.runtime import has_gpu
 
 CHECKPOINT = Path("checkpoints") / "last.npz"
-HISTORY = "history.csv"
-
-Row = dict[str, float]
-"""One epoch: "epoch" from 1, "loss", "learning_rate", and what validation returned."""
 
 
 def wanted_precision(settings: TrainingSettings) -> str:
@@ -72,11 +68,6 @@ class Phase:
     epochs: int
     learning_rate: float
     freeze: Callable[[], None] = lambda: None
-
-
-def best_row(history: Sequence[Row], monitor: str) -> Row:
-    """The epoch with the highest score; of several, as few validation images give them, that with the lowest loss."""
-    return max(history, key=lambda row: (row[monitor], -row["val_loss"]))
 
 
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -297,11 +288,3 @@ def _whole(path: Path) -> Iterator[Any]:
 
 def _state(trainer: keras.Model) -> list[Any]:
     return [*trainer.variables, *trainer.optimizer.variables]
-
-
-def write_history(path: Path, history: list[Row]) -> None:
-    """The history as CSV, a line per epoch."""
-    with staged(path, overwrite=True) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)

@@ -10,7 +10,8 @@ import pytest
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.training import HISTORY, Phase, Row, fit
+from segment.core.history import HISTORY, Row
+from segment.core.training import Phase, fit
 
 from ..fakes import StopAfter
 
