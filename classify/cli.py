@@ -9,13 +9,22 @@ from typer import Argument, Option
 from segment.core.command import (
     Augment,
     ConfigFile,
+    Confirmations,
     Debug,
+    Hours,
+    Memory,
     ModelFolder,
     Overrides,
     Overwrite,
     Quiet,
     Resume,
     RuntimeOption,
+    SamplerOption,
+    Seed,
+    SpaceFile,
+    Storage,
+    StudyName,
+    Trials,
     attempt_each,
     entry_point,
     load_keras,
@@ -24,6 +33,7 @@ from segment.core.command import (
     progress_bar,
     require_all,
     run_training,
+    run_tuning,
 )
 from segment.core.errors import InputError
 from segment.core.parts import PartChoice
@@ -69,6 +79,47 @@ def explore(
     wanted = load_settings(Config, config, settings).data
     with progress_bar(quiet) as progress:
         progress.say(str(explore_images(data, output, wanted, model=model, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
+def tune(
+    data: DataFolders,
+    output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
+    space: SpaceFile = None,
+    trials: Trials = 40,
+    hours: Hours = None,
+    memory: Memory = None,
+    confirm: Confirmations = 3,
+    sampler: SamplerOption = "gp",
+    storage: Storage = None,
+    study: StudyName = "tuning",
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Searches for the settings that classify-train learns best with."""
+    from classify.config import Config
+
+    run_tuning(
+        "classify.tuning",
+        Config,
+        data,
+        output,
+        config,
+        settings,
+        space,
+        trials=trials,
+        hours=hours,
+        memory_mb=memory,
+        confirmations=confirm,
+        sampler=sampler,
+        storage=storage,
+        name=study,
+        seed=seed,
+        quiet=quiet,
+    )
 
 
 @entry_point

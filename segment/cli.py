@@ -11,12 +11,21 @@ from segment.core.choices import ExportFormat
 from segment.core.command import (
     Augment,
     ConfigFile,
+    Confirmations,
     Debug,
+    Hours,
+    Memory,
     Overrides,
     Overwrite,
     Quiet,
     Resume,
     RuntimeOption,
+    SamplerOption,
+    Seed,
+    SpaceFile,
+    Storage,
+    StudyName,
+    Trials,
     attempt_each,
     entry_point,
     load_keras,
@@ -24,6 +33,7 @@ from segment.core.command import (
     parse_bands,
     progress_bar,
     run_training,
+    run_tuning,
 )
 
 AnyModelFolder = Annotated[
@@ -104,6 +114,47 @@ def explore(
     wanted = load_settings(Config, config, settings).data
     with progress_bar(quiet) as progress:
         progress.say(str(explore_tiles(tiles, output, wanted, overwrite=overwrite, progress=progress)))
+
+
+@entry_point
+def tune(
+    tiles: Annotated[Path, Argument(help="Tile folder to train on.")],
+    output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
+    space: SpaceFile = None,
+    trials: Trials = 40,
+    hours: Hours = None,
+    memory: Memory = None,
+    confirm: Confirmations = 3,
+    sampler: SamplerOption = "gp",
+    storage: Storage = None,
+    study: StudyName = "tuning",
+    seed: Seed = 0,
+    config: ConfigFile = None,
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Searches for the settings that segment-train learns best with."""
+    from segment.config import Config
+
+    run_tuning(
+        "segment.tuning",
+        Config,
+        tiles,
+        output,
+        config,
+        settings,
+        space,
+        trials=trials,
+        hours=hours,
+        memory_mb=memory,
+        confirmations=confirm,
+        sampler=sampler,
+        storage=storage,
+        name=study,
+        seed=seed,
+        quiet=quiet,
+    )
 
 
 @entry_point

@@ -8,6 +8,9 @@ Runtime = Literal["auto", "keras", "openvino"]
 ExportFormat = Literal["openvino", "onnx"]
 """What a model is exported as."""
 
+Sampler = Literal["gp", "tpe", "random"]
+"""How a study chooses settings to try. gp: a Gaussian process; tpe: tree-structured Parzen estimators; random: for comparison."""
+
 Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_statistics"]
 """How pixels reach a network. minmax, standardise: by the training pixels. imagenet: as the backbone's own ImageNet weights
 expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from PyTorch or MXNet's Gluon, and the bundled models,

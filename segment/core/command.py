@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from segment.core.choices import Runtime
+from segment.core.choices import Runtime, Sampler
 from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Console, Progress, Silent
 
@@ -36,6 +37,19 @@ RuntimeOption = Annotated[
     Runtime, typer.Option(help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras.")
 ]
 ModelFolder = Annotated[Path, typer.Option("--model", help="A model folder that training wrote.")]
+SpaceFile = Annotated[Path | None, typer.Option("--space", help="Settings to tune, a YAML file; see space.yaml in the output.")]
+Trials = Annotated[int, typer.Option(min=1, help="Trials of the study altogether.")]
+Hours = Annotated[float | None, typer.Option(min=0, help="No trial begins after so many.")]
+Memory = Annotated[float | None, typer.Option(min=1, metavar="MB", help="A trial that takes more fails.")]
+Confirmations = Annotated[
+    int, typer.Option("--confirm", min=0, help="Seeds with which the best and the default settings are trained again.")
+]
+SamplerOption = Annotated[Sampler, typer.Option(help="gp: Gaussian process; tpe: Parzen estimators; random: to compare with.")]
+Storage = Annotated[
+    str | None, typer.Option(metavar="URL", help="Database that several machines share; study.db in the output by default.")
+]
+StudyName = Annotated[str, typer.Option("--study", help="Name of the study in its database.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the choice of settings.")]
 Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
 
 DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
@@ -180,6 +194,37 @@ def run_training(
     train = importlib.import_module(module).train
     with progress_bar(quiet) as progress:
         progress.say(str(train(data, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
+        progress.say(f"report: {output / 'report.html'}")
+
+
+def run_tuning(
+    module: str,
+    kind: type[Any],
+    data: object,
+    output: Path,
+    config: Path | None,
+    overrides: Sequence[str],
+    space: Path | None,
+    *,
+    quiet: bool,
+    **search: Any,
+) -> None:
+    """Tunes and prints what came of it. module: has the function `tune` and the default SPACE. kind: of the settings.
+    search: see `segment.core.tuning.Search`.
+
+    Raises InputError when Optuna is not installed.
+    """
+    from segment.core.config import load_settings
+
+    if find_spec("optuna") is None:
+        raise InputError("Tuning takes the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
+    from segment.core.search_space import load_space
+    from segment.core.tuning import Search
+
+    tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
+    values = tuning.SPACE if space is None else load_space(space)
+    with progress_bar(quiet) as progress:
+        progress.say(str(tuning.tune(data, output, wanted, values, Search(**search), progress=progress)))
         progress.say(f"report: {output / 'report.html'}")
 
 

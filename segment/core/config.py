@@ -1,7 +1,7 @@
 """Settings that check themselves: YAML files and `a.b=value` overrides into pydantic models."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -70,11 +70,17 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
             raise InputError(f"{path}: a configuration holds `key: value` lines. Received {received}. See the folder configs.")
         content = {key: value for key, value in content.items() if value is not None}  # parts with all lines commented out
     for override in overrides:
-        _apply(content, override)
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        raise InputError(_explain(kind, error, path)) from error
+        key, value = _parse_override(override)
+        _put(content, key, value)
+    return _validate(kind, content, path)
+
+
+def change_settings(settings: S, values: Mapping[str, Any]) -> S:
+    """The settings with other values, by "part.key". Raises InputError as `load_settings` does."""
+    content = settings.model_dump(mode="json")
+    for key, value in values.items():
+        _put(content, key, value)
+    return _validate(type(settings), content)
 
 
 def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool) -> S:
@@ -82,23 +88,33 @@ def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides:
     return load_settings(kind, output / CONFIG_FILE if resume and path is None else path, overrides)
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    keys = name.strip().split(".")
-    if not separator or not all(keys):
-        raise InputError(f"Overrides read `part.key=value`. Received {override!r}. Write e.g. training.epochs=20.")
+def _parse_override(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not separator or not all(name.strip().split(".")):
+        raise InputError(f"Overrides read `part.key=value`. Received {text!r}. Write e.g. training.epochs=20.")
     try:
-        value = yaml.safe_load(text)
+        return name.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise InputError(f"{name}: the value is YAML. Received {text!r}. Quote it.") from error
-    for key in keys[:-1]:
+        raise InputError(f"{name}: the value is YAML. Received {value!r}. Quote it.") from error
+
+
+def _put(content: dict[str, Any], name: str, value: Any) -> None:
+    *parts, last = name.split(".")
+    for key in parts:
         if content.get(key) is None:
             content[key] = {}
         inner = content[key]
         if not isinstance(inner, dict):
-            raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {override!r}. Set {key} itself.")
+            raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {value!r}. Set {key} itself.")
         content = inner
-    content[keys[-1]] = value
+    content[last] = value
+
+
+def _validate(kind: type[S], content: Mapping[str, Any], path: Path | None = None) -> S:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_explain(kind, error, path)) from error
 
 
 def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:

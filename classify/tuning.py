@@ -1,0 +1,50 @@
+"""Tuning the training of scene labels: model and augmentation together."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+from classify.config import Config
+from classify.images import Data, data_folders, find_images
+from segment.core.progress import Progress
+from segment.core.search_space import Parameter, Space
+from segment.core.trials import Task
+from segment.core.tuning import Search, Tuning
+from segment.core.tuning import tune as tune_task
+
+SPACE: Space = MappingProxyType(
+    {
+        "training.learning_rate": Parameter(low=1e-4, high=1e-2, log=True),
+        "training.batch_size": Parameter(choices=[8, 16, 32, 64]),
+        "training.unfreeze": Parameter(choices=[0, 1, 2, "all"]),
+        "model.head": Parameter(choices=["mlp"]),
+        "model.dense_units": Parameter(low=32, high=1024, log=True),
+        "model.dropout": Parameter(low=0.0, high=0.6),
+        "augment.rotation": Parameter(low=0.0, high=45.0),
+        "augment.resized_crop": Parameter(low=0.3, high=1.0),
+        "augment.brightness": Parameter(low=0.0, high=0.4),
+        "augment.horizontal_flip": Parameter(low=0.0, high=0.5),
+    }
+)
+"""What is tuned unless told otherwise: nine settings of model and augmentation, and the head that has dense units."""
+
+
+def tune(
+    data: Data,
+    output: Path | str,
+    config: Config | None = None,
+    space: Space = SPACE,
+    search: Search = Search(),  # noqa: B008 - it cannot change
+    *,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Searches for the settings of `classify-train` that score best on validation: accuracy, or, for several labels, mean
+    average precision.
+
+    data: as for `train`. config: the settings that all trials have in common, and that the best is compared with.
+
+    Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
+    """
+    folders, config = data_folders(data), config or Config()
+    find_images(folders, config.data)  # a fault of the data is told before the first trial
+    scores = {"val_accuracy": "accuracy", "val_mean_average_precision": "mean_average_precision"}
+    return tune_task(Task("classify.cli", folders, config, scores), Path(output), space, search, progress)

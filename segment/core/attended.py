@@ -1,0 +1,29 @@
+"""A command that ends when the process that started it does: python -m segment.core.attended MODULE FUNCTION ARGUMENTS...
+
+Its parent holds the other end of its standard input, and the system closes that even where the parent is killed.
+"""
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import IO
+
+
+def start_attended(module: str, function: str, arguments: Sequence[str], complaints: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Starts a console command, `function` of `module`, in a process of its own. complaints: a file that gets its stderr."""
+    command = [sys.executable, "-m", __name__, module, function, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints)
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # not sys.stdin, whose lock Python waits for when it ends
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    module, function, sys.argv[1:] = sys.argv[1], sys.argv[2], sys.argv[3:]
+    getattr(importlib.import_module(module), function)()

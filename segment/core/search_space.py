@@ -1,0 +1,105 @@
+"""Which settings are tuned, and between which values."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from segment.core.config import Settings, change_settings
+from segment.core.errors import InputError
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+_EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
+
+
+class Parameter(Settings):
+    """The values of a setting: from `low` to `high`, evenly or by their logarithms; or one of `choices`, of which a single
+    one is the same in all trials."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: list[str | int | float | bool] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _is_a_range_or_choices(self) -> "Parameter":
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or self.log:
+                raise ValueError("values are low and high, or choices")
+        elif self.low is None or self.high is None:
+            raise ValueError("values are low and high, or choices")
+        elif not self.low < self.high:
+            raise ValueError("low must lie below high")
+        elif self.log and self.low <= 0:
+            raise ValueError("logarithms take a low above 0")
+        return self
+
+
+Space = Mapping[str, Parameter]
+"""Settings by their name, "part.key"."""
+
+
+def load_space(path: Path) -> dict[str, Parameter]:
+    """A search space from YAML: a line `part.key: {low, high, log}` or `part.key: {choices}` for each setting.
+
+    Raises InputError for anything that is not a search space.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"{path}: a search space is a readable YAML file. Received: {problem}. Mend it.") from error
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{path}: a search space names settings. Received {type(content).__name__}. Write e.g. {_EXAMPLE}")
+    space = {}
+    for key, values in content.items():
+        try:
+            space[str(key)] = Parameter.model_validate(values)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise InputError(f"{path}: {key}: {problem}. Received {values!r}. Write e.g. {_EXAMPLE}") from error
+    return space
+
+
+def dump_space(space: Space) -> str:
+    """The search space as YAML that `load_space` reads back."""
+    plain = {key: parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
+    return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120)
+
+
+def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistribution"]:
+    """The space as Optuna takes it; whole numbers where the setting takes no others.
+
+    defaults: the settings that the others of a trial have. Raises InputError when a setting does not exist, or does not
+    take a value.
+    """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for key, parameter in space.items():
+        for value in parameter.choices or (parameter.low, parameter.high):
+            change_settings(defaults, {key: value})
+        if parameter.choices is not None:
+            found[key] = CategoricalDistribution(parameter.choices)
+            continue
+        low, high = parameter.low, parameter.high
+        assert low is not None and high is not None
+        if _takes_fractions(defaults, key, low, high):
+            found[key] = FloatDistribution(float(low), float(high), log=parameter.log)
+        else:
+            found[key] = IntDistribution(int(low), int(high), log=parameter.log)
+    return found
+
+
+def _takes_fractions(defaults: Settings, key: str, low: float, high: float) -> bool:
+    """Whether the setting takes a number between its ends that is not whole."""
+    between = next(low + (high - low) * share for share in (0.37, 0.41) if (low + (high - low) * share) % 1)
+    try:
+        change_settings(defaults, {key: between})
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""Trainings of a study: each is the ordinary command in a process of its own, watched through the history that it writes."""
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segment.core.attended import start_attended
+from segment.core.config import Settings, change_settings, dump_settings
+from segment.core.history import HISTORY, Row, read_history
+
+_POLL = 0.5  # seconds
+
+
+class TrialFailed(Exception):
+    """A training that came to nothing, and why."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a study trains. module: has the command `train`. data: its folders. defaults: the settings that trials change.
+    scores: what may be maximised, the first that a history has: its column in history.csv and its key in report.json.
+    """
+
+    module: str
+    data: Sequence[Path]
+    defaults: Settings
+    scores: Mapping[str, str]
+
+
+def run_trial(
+    task: Task,
+    values: Mapping[str, Any],
+    folder: Path,
+    *,
+    on_epoch: Callable[[int, float], None] = lambda epoch, score: None,
+    memory_mb: float | None = None,
+    keep: Callable[[Path], Any] = lambda folder: None,
+) -> Any:
+    """Trains with other values than the defaults, and returns what `keep` makes of the run folder before it is removed.
+
+    values: by "part.key". folder: its run folder. on_epoch: told of each epoch, from 1, and its score; what it raises ends
+    the training. memory_mb: more than that ends it.
+
+    Raises TrialFailed when the training does not end well, InputError when settings do not take the values.
+    """
+    config = folder.with_name(f"{folder.name}.yaml")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(dump_settings(change_settings(task.defaults, values)), encoding="utf-8")
+    try:
+        _train(task, config, folder, on_epoch, memory_mb)
+        return keep(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        config.unlink(missing_ok=True)
+
+
+def best_score(folder: Path, task: Task) -> float:
+    """That of the best epoch of a run folder."""
+    return max(_score(row, task) for row in read_history(folder / HISTORY))
+
+
+def _train(task: Task, config: Path, folder: Path, on_epoch: Callable[[int, float], None], memory_mb: float | None) -> None:
+    arguments, told = [*map(str, task.data), "--config", str(config), "--output", str(folder), "--quiet"], 0
+    with tempfile.TemporaryFile() as complaints:
+        process = start_attended(task.module, "train", arguments, complaints)
+        try:
+            ended = False
+            while not ended:
+                ended = process.poll() is not None
+                history = read_history(folder / HISTORY)
+                for row in history[told:]:
+                    on_epoch(int(row["epoch"]), _score(row, task))
+                told = len(history)
+                used = _memory_mb(process.pid)
+                if memory_mb is not None and used > memory_mb:
+                    raise TrialFailed(f"took {used:.0f} MB of memory, more than {memory_mb:.0f}")
+                if not ended:
+                    time.sleep(_POLL)
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode:
+            complaints.seek(0)
+            raise TrialFailed(_explain(process.returncode, complaints.read().decode(errors="replace")))
+
+
+def _score(row: Row, task: Task) -> float:
+    return next(row[column] for column in task.scores if column in row)
+
+
+def _explain(status: int, complaints: str) -> str:
+    if status == -signal.SIGKILL:
+        return "was killed, as the system does when memory runs out"
+    if status < 0:
+        return f"ended by signal {-status}"
+    lines = complaints.strip().splitlines()
+    return lines[-1].partition(": ")[2] if lines else f"ended with status {status}"
+
+
+def _memory_mb(process: int) -> float:
+    """What a process holds in memory; 0 where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)

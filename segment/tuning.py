@@ -1,0 +1,47 @@
+"""Tuning the training of land-cover maps: loss and augmentation together."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+from segment.config import Config
+from segment.core.progress import Progress
+from segment.core.search_space import Parameter, Space
+from segment.core.trials import Task
+from segment.core.tuning import Search, Tuning
+from segment.core.tuning import tune as tune_task
+from segment.tiles import find_pairs
+
+SPACE: Space = MappingProxyType(
+    {
+        "training.learning_rate": Parameter(low=1e-4, high=1e-2, log=True),
+        "training.batch_size": Parameter(choices=[4, 8, 16]),
+        "loss.gamma": Parameter(low=0.0, high=4.0),
+        "loss.dice_weight": Parameter(low=0.1, high=3.0, log=True),
+        "augment.flip": Parameter(low=0.0, high=0.5),
+        "augment.quarter_turns": Parameter(choices=[False, True]),
+        "augment.scale": Parameter(low=0.0, high=0.5),
+        "augment.brightness": Parameter(low=0.0, high=0.4),
+        "augment.contrast": Parameter(low=0.0, high=0.4),
+    }
+)
+"""What is tuned unless told otherwise."""
+
+
+def tune(
+    tiles: Path | str,
+    output: Path | str,
+    config: Config | None = None,
+    space: Space = SPACE,
+    search: Search = Search(),  # noqa: B008 - it cannot change
+    *,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Searches for the settings of `segment-train` with the best mean Jaccard on validation.
+
+    tiles: a tile folder. config: the settings that all trials have in common, and that the best is compared with.
+
+    Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
+    """
+    find_pairs(Path(tiles))  # a fault of the data is told before the first trial
+    task = Task("segment.cli", [Path(tiles)], config or Config(), {"val_jaccard": "mean_jaccard"})
+    return tune_task(task, Path(output), space, search, progress)

@@ -1,0 +1,198 @@
+"""Studies of a training that takes no time: failures, kills, company, and what is written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from classify.config import Config
+from segment.core.config import load_settings
+from segment.core.errors import InputError
+from segment.core.progress import Silent
+from segment.core.search_space import Parameter
+from segment.core.trials import Task, TrialFailed, run_trial
+from segment.core.tuning import Search, tune
+from tests.fake_training import SCORES, SECONDS, accuracy
+
+SPACE = {
+    "training.learning_rate": Parameter(low=1e-4, high=1e-1, log=True),
+    "model.dropout": Parameter(low=0.0, high=0.6),
+    "training.batch_size": Parameter(choices=[8, 16]),
+}
+DEFAULTS = Config.model_validate({"training": {"epochs": 2, "warmup_epochs": 0, "learning_rate": 1e-4}})
+TWICE = """
+import sys
+from pathlib import Path
+from tests.core.test_tuning import SPACE, TASK, Search, tune
+from segment.core.command import progress_bar
+with progress_bar(False) as progress:
+    tune(TASK, Path(sys.argv[1]), SPACE, Search(trials=int(sys.argv[2]), storage=sys.argv[3], confirmations=1), progress)
+"""
+
+
+TASK = Task("tests.fake_training", [Path("pictures")], DEFAULTS, SCORES)
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def study_of(output: Path, name: str = "tuning") -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{output}/study.db")
+
+
+def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_path):
+    told, output = Lines(), tmp_path / "out" / "tuning"
+    found = tune(TASK, output, SPACE, Search(trials=14, confirmations=2), told)
+    best = load_settings(Config, output / "best.yaml")
+    assert (best.training.learning_rate, best.model.dropout) == (
+        found.values["training.learning_rate"],
+        found.values["model.dropout"],
+    )
+    assert best.training.epochs == 2 and best.training.seed == 0
+    assert found.score == pytest.approx(accuracy(best.training.learning_rate, best.model.dropout))
+    assert found.score > 0.85
+    gain = found.score - accuracy(1e-4, 0.2)
+    assert found.confirmation is not None
+    assert found.confirmation.gain == pytest.approx(gain) and found.confirmation.error == pytest.approx(0, abs=1e-9)
+    assert found.confirmation.defaults == pytest.approx([accuracy(1e-4, 0.2) - 0.05 + 0.01 * seed for seed in (1, 2)])
+    assert found.confirmation.part == "test"
+    report = json.loads((output / "report.json").read_text())
+    assert len(report["trials"]) == 14 and report["best"]["values"] == found.values
+    assert report["confirmation"]["gain"] == pytest.approx(gain)
+    assert max(report["importance"], key=report["importance"].get) == "training.learning_rate"
+    page = (output / "report.html").read_text()
+    assert all(word in page for word in ("Gain over the defaults", "Importance", "Slices", "Parallel coordinates"))
+    assert "http" not in page.replace("http-equiv", "")
+    assert sorted(p.name for p in output.iterdir()) == [
+        "best.yaml", "defaults.yaml", "report.html", "report.json", "space.yaml", "study.db", "trials",
+    ]  # fmt: skip
+    assert not any((output / "trials").iterdir())
+    assert sum("stopped after" in line for line in told.lines) == sum(t["state"] == "pruned" for t in report["trials"])
+    assert "seeds" in str(found)
+
+
+def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
+    tune(TASK, tmp_path / "t", SPACE, Search(trials=3, confirmations=0))
+    told = Lines()
+    found = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1), told)
+    assert found.trials == 5 and [line.split(":")[0] for line in told.lines[:2]] == ["trial 3", "trial 4"]
+    again = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1))
+    assert again.confirmation == found.confirmation and again.trials == 5
+    runs = study_of(tmp_path / "t", "tuning confirmation").trials
+    assert len(runs) == 2
+    other = Task(TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=3"]), SCORES)
+    with pytest.raises(InputError, match="training.epochs: a study goes on with what it began with. Received 3"):
+        tune(other, tmp_path / "t", SPACE, Search(trials=5))
+    with pytest.raises(InputError, match="search space, model.dropout"):
+        tune(TASK, tmp_path / "t", {**SPACE, "model.dropout": Parameter(low=0.0, high=0.1)}, Search(trials=5))
+    with pytest.raises(InputError, match="data: a study goes on"):
+        tune(Task(TASK.module, [Path("others")], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
+
+
+def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_study_goes_on(tmp_path):
+    space = {
+        "training.learning_rate": Parameter(choices=[0.2, 0.001]),
+        "training.batch_size": Parameter(choices=[1, 2, 8, 16]),
+    }
+    told = Lines()
+    tune(TASK, tmp_path / "t", space, Search(trials=16, confirmations=0, memory_mb=250, sampler="random", seed=3), told)
+    problems = {t.user_attrs["problem"] for t in study_of(tmp_path / "t").trials if t.state.name == "FAIL"}
+    assert any("must stay finite. Received loss nan" in problem for problem in problems), problems
+    assert any("was killed" in problem for problem in problems)
+    assert any("MB of memory, more than 250" in problem for problem in problems)
+    assert load_settings(Config, tmp_path / "t" / "best.yaml").training.batch_size >= 8
+
+
+def test_nothing_but_failures_ends_with_their_reason(tmp_path):
+    with pytest.raises(InputError, match=r"Trials must train. Received 3 that failed, .*must stay finite"):
+        tune(TASK, tmp_path / "t", {"training.learning_rate": Parameter(low=0.2, high=0.3)}, Search(trials=9))
+
+
+def test_a_folder_with_other_things_and_a_database_that_is_none_are_refused(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"holds a tuning and nothing else. Received photo.jpg"):
+        tune(TASK, tmp_path, SPACE, Search(trials=1))
+    with pytest.raises(InputError, match=r"Received a file"):
+        tune(TASK, tmp_path / "photo.jpg", SPACE, Search(trials=1))
+    for url in ("nonsense", f"sqlite:///{tmp_path}/no/such/folder/study.db"):
+        with pytest.raises(InputError, match=r"studies lie in a database to write to"):
+            tune(TASK, tmp_path / "t", SPACE, Search(trials=1, storage=url))
+
+
+def test_a_training_ends_with_the_process_that_began_it(tmp_path, monkeypatch):
+    monkeypatch.setenv(SECONDS, "0.2")
+    slow = Task(TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=500"]), SCORES)
+    (tmp_path / "run.py").write_text(
+        "from pathlib import Path\nfrom tests.core.test_tuning import *\n"
+        f"run_trial(Task({slow.module!r}, [Path('x')], load_settings(Config, overrides=['training.epochs=500']), SCORES), "
+        f"{{}}, Path({str(tmp_path / 'run')!r}))\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "run.py")], env={**os.environ, "PYTHONPATH": "."})
+    history = tmp_path / "run" / "history.csv"
+    while not history.exists():
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    time.sleep(2)  # until it is gone
+    seen = history.read_text()
+    time.sleep(1)
+    assert history.read_text() == seen
+
+
+def test_what_watches_a_training_may_end_it(tmp_path):
+    def enough(epoch: int, score: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(TASK, {}, tmp_path / "runs" / "one", on_epoch=enough)
+    assert not any((tmp_path / "runs").iterdir())
+    with pytest.raises(TrialFailed, match="was killed"):
+        run_trial(TASK, {"training.batch_size": 1}, tmp_path / "runs" / "one")
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv(SECONDS, "0.3")
+    storage = f"sqlite:///{tmp_path}/shared.db"
+    (tmp_path / "tune.py").write_text(TWICE)
+
+    def begin(name: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, str(tmp_path / "tune.py"), str(tmp_path / name), "10", storage]
+        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True)
+
+    def ended() -> int:
+        if not (tmp_path / "shared.db").exists() or "tuning" not in optuna.get_all_study_names(storage):
+            return 0
+        trials = optuna.load_study(study_name="tuning", storage=storage).get_trials(deepcopy=False)
+        return sum(trial.state.is_finished() for trial in trials)
+
+    first, second = begin("a"), begin("b")
+    while ended() < 4:
+        assert first.poll() is None or second.poll() is None
+        time.sleep(0.2)
+    before = ended()
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    lines = second.communicate(timeout=240)[0]
+    assert second.returncode == 0, lines
+    assert begin("a").wait(timeout=240) == 0
+    study = optuna.load_study(study_name="tuning", storage=storage)
+    complete = [t for t in study.trials if t.state.name in ("COMPLETE", "PRUNED")]
+    assert before >= 4 and len(complete) >= 9
+    assert len({t.number for t in study.trials}) == len(study.trials) <= 12
+    assert len({tuple(t.params.values()) for t in complete}) == len(complete)
+    assert (tmp_path / "a" / "best.yaml").read_bytes() == (tmp_path / "b" / "best.yaml").read_bytes()
+    confirmed = optuna.load_study(study_name="tuning confirmation", storage=storage).trials
+    assert {tuple(t.params.values()) for t in confirmed} == {(-1, 1), (study.best_trial.number, 1)}
