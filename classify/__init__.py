@@ -19,16 +19,21 @@ if TYPE_CHECKING:
     from classify.predict import Prediction as Prediction
     from classify.predict import predict_images as predict_images
     from classify.training import train as train
+    from classify.tuning import tune as tune
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
+    from segment.core.tuning import Search as Search
+    from segment.core.tuning import Tuning as Tuning
 
 # Loaded on first use, so that `import classify` and every --help stay quick.
 _HOMES = {
     "Config": "classify.config",
     "InputError": "segment.core.errors",
     "SceneLabels": "classify.grid",
+    "Search": "segment.core.tuning",
+    "Tuning": "segment.core.tuning",
     "Model": "segment.core.runtime",
     "Prediction": "classify.predict",
     "evaluate": "classify.evaluation",
@@ -39,6 +44,7 @@ _HOMES = {
     "load_settings": "segment.core.config",
     "predict_images": "classify.predict",
     "train": "classify.training",
+    "tune": "classify.tuning",
 }
 __all__ = sorted(_HOMES)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from segment.core.errors import InputError as InputError
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
+    from segment.core.tuning import Search as Search
+    from segment.core.tuning import Tuning as Tuning
     from segment.cutting import cut_scene as cut_scene
     from segment.evaluation import evaluate as evaluate
     from segment.exploration import explore as explore
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from segment.sample import write_sample as write_sample
     from segment.scene_map import SceneMap as SceneMap
     from segment.training import train as train
+    from segment.tuning import tune as tune
 
 # Loaded on first use, so that `import segment` and every --help stay quick.
 _HOMES = {
@@ -33,6 +36,8 @@ _HOMES = {
     "InputError": "segment.core.errors",
     "Model": "segment.core.runtime",
     "SceneMap": "segment.scene_map",
+    "Search": "segment.core.tuning",
+    "Tuning": "segment.core.tuning",
     "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",
     "explore": "segment.exploration",
@@ -43,6 +48,7 @@ _HOMES = {
     "predict_scene": "segment.predict",
     "predict_window": "segment.predict",
     "train": "segment.training",
+    "tune": "segment.tuning",
     "write_sample": "segment.sample",
 }
 __all__ = sorted(_HOMES)

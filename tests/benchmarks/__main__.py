@@ -1,10 +1,12 @@
-"""python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE] [--classifier RUN] [--ground FOLDER]"""
+"""python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE] [--classifier RUN] [--ground FOLDER]
+[--images FOLDER]"""
 
 import argparse
 from pathlib import Path
 
 from segment.core.command import load_keras
 from tests.benchmarks.clients import geodeep
+from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
 from tests.benchmarks.material import mapping_model
@@ -18,23 +20,26 @@ from tests.benchmarks.tiles import tiles
 # from the quickest to the slowest; peers needs an environment of its own: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
 MORE = {f.__name__: f for f in (tiles, peers)}
-BY_THEMSELVES = ("labels", "few_tiles")
+BY_THEMSELVES = ("labels", "few_tiles", "few_images")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    known = ", ".join([*ALL, "labels", *MORE, "few_tiles"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last three by default")
+    known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last four by default")
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument("--classifier", type=Path, help="a classifier exported with --int8 instead of the bundled one")
     parser.add_argument("--tiles", type=Path, help="a tile folder to quantise it on")
     parser.add_argument("--scene", type=Path, help="a scene instead of a sample town, for seams and tiles")
     parser.add_argument("--ground", type=Path, help="a tile of the Dubai data that the bundled model never saw, for few_tiles")
+    parser.add_argument("--images", type=Path, help="class folders of 120 images or more each, for few_images")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
     if (given.model is None) != (given.tiles is None):
         parser.error("--model takes --tiles to quantise on, and --tiles a --model")
+    if "few_images" in given.names and given.images is None:
+        parser.error("few_images takes --images")
     print(f"# {machine()}", flush=True)
     load_keras()
     names = given.names or [*ALL, "labels"]
@@ -42,6 +47,8 @@ def main() -> None:
         labels(given.classifier)
     if "few_tiles" in names:
         few_tiles(given.ground)
+    if "few_images" in names:
+        few_images(given.images)
     mapping = [name for name in names if name not in BY_THEMSELVES]
     model = mapping_model(given.model, given.tiles) if mapping else Path()
     for name in mapping:

@@ -1,0 +1,50 @@
+"""classify-tune on real trainings, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from classify import cli
+from classify.config import Config
+from segment.core.command import run
+from segment.core.config import load_settings
+
+QUICK = {
+    "model.backbone": "baseline", "model.weights": "none", "data.size": 32, "data.resize": 32, "training.epochs": 2,
+}  # fmt: skip
+
+
+def call(*arguments: object) -> int:
+    quick = [part for key, value in QUICK.items() for part in ("--set", f"{key}={value}")]
+    return run(cli.tune.__wrapped__, [*map(str, arguments), *quick])
+
+
+@pytest.mark.slow
+def test_it_writes_settings_that_training_takes_and_their_gain(class_folders, tmp_path, capsys):
+    assert call(class_folders(), "--output", tmp_path / "out", "--trials", 2, "--confirm", 1) == 0
+    best = load_settings(Config, tmp_path / "out" / "best.yaml")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert best.model.head == "mlp" and best.training.learning_rate == report["best"]["values"]["training.learning_rate"]
+    assert [trial["state"] for trial in report["trials"]] == ["complete"] * 2
+    assert report["confirmation"]["part"] == "test" and len(report["confirmation"]["best"]) == 1
+    assert "gain on test" in capsys.readouterr().out
+
+
+def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys, monkeypatch):
+    data, space = class_folders(), tmp_path / "space.yaml"
+
+    def complaint(*arguments: object) -> str:
+        assert call(*arguments) == 2
+        assert not (tmp_path / "out").exists()
+        line: str = capsys.readouterr().err
+        assert line.count("\n") == 1
+        return line
+
+    assert "no/such/folder" in complaint("no/such/folder", "--output", tmp_path / "out")
+    space.write_text("model.dropouts: {low: 0, high: 1}")
+    assert "unknown key 'model.dropouts'" in complaint(data, "--output", tmp_path / "out", "--space", space)
+    assert "nowhere.yaml" in complaint(data, "--output", tmp_path / "out", "--space", Path("nowhere.yaml"))
+    assert "'psychic'" in complaint(data, "--output", tmp_path / "out", "--sampler", "psychic")
+    monkeypatch.setattr("segment.core.command.find_spec", lambda name: None)
+    assert "aerial-segment[tune]" in complaint(data, "--output", tmp_path / "out")
