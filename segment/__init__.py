@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
+    from segment.core.preprocessing import preprocess as preprocess
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
     from segment.cutting import cut_scene as cut_scene
@@ -42,6 +43,7 @@ _HOMES = {
     "load_settings": "segment.core.config",
     "predict_scene": "segment.predict",
     "predict_window": "segment.predict",
+    "preprocess": "segment.core.preprocessing",
     "train": "segment.training",
     "write_sample": "segment.sample",
 }

@@ -60,7 +60,9 @@ class PreprocessSettings(Settings):
         "usual for 8 bits, many times that for 16 bits that fill a small part of their range",
     )
     clahe_cell: int = Field(
-        default=32, ge=8, description="edge of the squares in which contrast is enhanced, pixels; those of 32 suit tiles of maps"
+        default=32,
+        ge=8,
+        description="edge of the squares in which contrast is enhanced, pixels; tiles of maps lie on a grid of 32",
     )
     sharpen: float = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="times that the difference from a blur is added; 0: off, 1 is strong"
