@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.inference import label_info
-from classify.pixels import centre_crop, prepare
+from classify.pixels import centre_crop, prepare_seen
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster
 from segment.core.sources import Source
@@ -71,10 +71,10 @@ def read_batches(source: Source, cells: Cells, info: ModelInfo, size: int) -> Ge
         return Batch(np.stack(windows + windows[-1:] * (size - len(windows))), numbers)
 
     with source.open() as raster:
-        for row, (strip, valid) in enumerate(_strips(raster, cells)):
-            for column in np.flatnonzero(valid).tolist():
+        for row, (strip, valid, labelled) in enumerate(_strips(raster, cells)):
+            for column in np.flatnonzero(labelled).tolist():
                 _, _, left, right = cells.window(row, column)
-                windows.append(_seen(strip[:, left:right], cells.edge, info))
+                windows.append(_seen(strip[:, left:right], valid[:, left:right], cells.edge, info))
                 numbers.append(row * cells.columns + column)
                 if len(numbers) == size:
                     yield batch()
@@ -83,20 +83,23 @@ def read_batches(source: Source, cells: Cells, info: ModelInfo, size: int) -> Ge
         yield batch()
 
 
-def _strips(raster: Raster, cells: Cells) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
-    """For each row of cells the scene rows of its windows (rows, width, bands), and which cells are not nodata (columns,)."""
+def _strips(raster: Raster, cells: Cells) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
+    """For each row of cells the scene rows of its windows (rows, width, bands), which of their pixels are valid (rows, width),
+    and which cells are not nodata (columns,)."""
     rows, columns = cells.borders()
-    pixels = np.empty((0, raster.width, len(raster.bands)), raster.dtype)
+    pixels, valid = np.empty((0, raster.width, len(raster.bands)), raster.dtype), np.empty((0, raster.width), bool)
     for top, bottom in zip(rows[:-1].tolist(), rows[1:].tolist(), strict=True):
-        read, valid = raster.read(top, height=bottom - top)
-        # windows of the last row begin in what was read before
-        pixels = read if top == 0 or len(read) == cells.edge else np.concatenate([pixels[len(read) :], read])
-        counts = np.add.reduceat(valid.sum(axis=0), columns[:-1])
-        yield pixels, 2 * counts >= len(valid) * np.diff(columns)
+        above = pixels, valid
+        pixels, valid = raster.read(top, height=bottom - top)
+        rows_read = len(valid)
+        labelled = 2 * np.add.reduceat(valid.sum(axis=0), columns[:-1]) >= rows_read * np.diff(columns)
+        if top and rows_read < cells.edge:  # windows of the last row begin in what was read before
+            pixels, valid = (np.concatenate([a[rows_read:], b]) for a, b in zip(above, (pixels, valid), strict=True))
+        yield pixels, valid, labelled
 
 
-def _seen(window: NDArray[Any], edge: int, info: ModelInfo) -> NDArray[Any]:
+def _seen(window: NDArray[Any], valid: NDArray[np.bool_], edge: int, info: ModelInfo) -> NDArray[Any]:
     """A window as the network sees it, (tile, tile, bands): all of it, unless the scene is smaller than a cell."""
     whole = window.shape[:2] == (edge, edge)
-    seen = prepare(window, info.tile) if whole else centre_crop(prepare(window, label_info(info).resize), info.tile)
-    return np.ascontiguousarray(seen)  # a view would keep the strip in memory
+    seen, _ = prepare_seen(window, valid, info.tile if whole else label_info(info).resize, info.preprocess)
+    return np.ascontiguousarray(seen if whole else centre_crop(seen, info.tile))  # a view would keep the strip in memory

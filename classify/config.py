@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from segment.core.choices import Normalisation
-from segment.core.config import Settings, TrainingSettings
+from segment.core.config import PreprocessSettings, Settings, TrainingSettings
 from segment.core.palette import Class
 
 Backbone = Literal[
@@ -42,6 +42,7 @@ class DataSettings(Settings):
         default="warn", description="training images that validation or test hold too: named, or named and not trained on"
     )
     sampling: Sampling = Field(default="uniform", description="each image once an epoch, or each class equally often")
+    preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(default="auto", description="auto: imagenet with weights=imagenet, else standardise")
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
 

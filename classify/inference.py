@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bands import bands_by_name
-from classify.pixels import centre_crop, prepare, read_image
+from classify.pixels import centre_crop, prepare_seen, read_pixels
 from segment.core.ahead import compute_ahead
 from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
@@ -89,9 +89,9 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
 def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
     """As `read_input`, before it is cropped."""
     labels = label_info(info)
-    pixels = read_image(source.path, source.bands or scene_bands(source, labels))
+    pixels, valid = read_pixels(source.path, source.bands or scene_bands(source, labels))
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
-    return prepare(pixels, labels.resize)
+    return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:

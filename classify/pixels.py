@@ -1,4 +1,4 @@
-"""Pixels of images: read, resized, cropped."""
+"""Pixels of images: read, resized, preprocessed, cropped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.config import PreprocessSettings
+from segment.core.preprocessing import preprocess
 from segment.core.raster import Raster, open_raster
 from segment.core.resize import resize
 
@@ -42,6 +44,22 @@ def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:
     if target in (0, shorter):
         return pixels
     return resize(pixels, max(1, round(height * target / shorter)), max(1, round(width * target / shorter)))
+
+
+def prepare_seen(
+    pixels: NDArray[Any], valid: NDArray[np.bool_], target: int, preprocessing: PreprocessSettings
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """An image as a network sees it but for the crop, `prepare`d and then `preprocess`ed, and which of its pixels are valid.
+
+    valid: False where nodata (rows, columns); pixels that something of nodata went into are not. Raises InputError as
+    `preprocess` does.
+    """
+    resized = prepare(pixels, target)
+    if valid.all():
+        valid = np.ones(resized.shape[:2], bool)
+    else:
+        valid = prepare(valid[..., None].astype(np.float32), target)[..., 0] > 0.99
+    return preprocess(resized, preprocessing, valid), valid
 
 
 def centre_crop(pixels: NDArray[Any], size: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classify.bands import band_names, bands_by_name, choose_bands, rgb_positions
 from classify.config import DataSettings, Unreadable
 from classify.images import LabelledImage
-from classify.pixels import is_picture_with_palette, read_pixels
+from classify.pixels import is_picture_with_palette, prepare_seen, read_pixels
 from segment.core.ahead import compute_ahead
 from segment.core.duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.errors import InputError
@@ -65,7 +65,8 @@ class Leak:
 class Survey:
     """What the pass found.
 
-    parts: images that can be used. statistics: of the training pixels, of the bands that are read.
+    parts: images that can be used. statistics: of the training pixels, of the bands that are read; preprocessed, where that is
+    asked for.
     unreadable: what was left out, and why. leaks: see `Leak`; one for each image that has some.
     """
 
@@ -94,11 +95,15 @@ def survey(
     unreadable: dict[Path, str] = {}
 
     def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
+        part, path = item[0], item[1].path
         try:
-            pixels, valid = read_pixels(item[1].path, bands.of(item[1].path))
+            pixels, valid = read_pixels(path, bands.of(path))
+            print_ = fingerprint(pixels)
+            if part == "train" and not settings.preprocess.is_off:
+                pixels, valid = prepare_seen(pixels, valid, settings.resize, settings.preprocess)
         except InputError as error:
-            return error
-        return pixels, valid, fingerprint(pixels)
+            return error if str(path) in str(error) else InputError(f"{path}: {error}")
+        return pixels, valid, print_
 
     with closing(compute_ahead(_each(placed), read, _WORKERS)) as found:
         for done, ((part, image), result) in enumerate(found, 1):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from classify.inference import predict_dataset, tempered
 from classify.losses import Loss, build_loss
 from classify.mixing import mix
 from classify.models import Built, build_model, check_model, check_unfreeze, set_trainable
-from classify.pixels import prepare, read_image
+from classify.pixels import prepare_seen, read_pixels
 from classify.report import add_scores, panels
 from classify.scores import score
 from classify.survey import ground_sampling_distance
@@ -191,7 +192,11 @@ def _plain_datasets(pixels: ImagePixels, data: TrainingData, config: Config) -> 
 
 def _pixels(data: TrainingData, config: Config) -> ImagePixels:
     wanted, bands = config.data, data.survey.bands
-    return ImagePixels(lambda path: prepare(read_image(path, bands.of(path)), wanted.resize), wanted.cache_mb)
+
+    def read(path: Path) -> NDArray[Any]:
+        return prepare_seen(*read_pixels(path, bands.of(path)), wanted.resize, wanted.preprocess)[0]
+
+    return ImagePixels(read, wanted.cache_mb)
 
 
 def _name(settings: ModelSettings) -> str:
@@ -208,6 +213,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
         bands=statistics.bands,
         dtype=statistics.dtype,
         range=(float(low.min()), float(high.max())),
+        preprocess=config.data.preprocess,
         tile=config.data.size,
         multiple=1,
         ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),

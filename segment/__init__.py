@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
+    from segment.core.preprocessing import preprocess as preprocess
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
     from segment.core.tuning import Search as Search
@@ -47,6 +48,7 @@ _HOMES = {
     "load_settings": "segment.core.config",
     "predict_scene": "segment.predict",
     "predict_window": "segment.predict",
+    "preprocess": "segment.core.preprocessing",
     "train": "segment.training",
     "tune": "segment.tuning",
     "write_sample": "segment.sample",

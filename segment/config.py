@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from segment.core.choices import Normalisation
-from segment.core.config import Settings, TrainingSettings
+from segment.core.config import PreprocessSettings, Settings, TrainingSettings
 from segment.core.palette import Class
 
 Split = Literal["group", "patch"]
@@ -26,6 +26,7 @@ class DataSettings(Settings):
     val_groups: list[str] = Field(default=[], description="groups for validation, by name")
     test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
     undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
+    preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
         default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
     )

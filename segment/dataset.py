@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import keras
@@ -15,17 +15,37 @@ from numpy.typing import NDArray
 from segment.augment import Change
 from segment.config import Undeclared
 from segment.core.cache import Cache
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.palette import IGNORED, Palette
 from segment.core.parts import Part
+from segment.core.preprocessing import preprocess
 from segment.core.raster import open_raster
 from segment.core.resize import resize
-from segment.tiles import Pair, Patch, decode_mask, pad_tile
+from segment.tiles import Pair, Patch, decode_mask, fill_up, pad_tile
+
+
+class Decoded(NamedTuple):
+    """A pair, or a tile of it.
+
+    image: (rows, columns, bands) as in the file. valid: (rows, columns), False where nodata. mask: class indices (rows, columns)
+    uint8, 255 ignored or nodata.
+    """
+
+    image: NDArray[Any]
+    valid: NDArray[np.bool_]
+    mask: NDArray[np.uint8]
+
+    def cut(self, row: int, column: int, edge: int) -> "Decoded":
+        """The square from a row and column on; what lies beyond is filled up as in `pad_tile`."""
+        window = slice(row, row + edge), slice(column, column + edge)
+        image, mask = pad_tile(self.image[window], self.mask[window], edge)
+        return Decoded(image, fill_up(self.valid[window], edge), mask)
 
 
 class TilePixels:
-    """Pixels and class indices of pairs, with the most recently used ones kept in memory.
+    """Pixels and class indices of pairs as they are stored, with the most recently used ones kept in memory.
 
     megabytes: at most this much is kept, and one image in any case. names: classes to count the indices by, if not the palette's.
     unknown: what each mask read so far holds that no class has, see `Palette.decode`. Safe to use from several threads.
@@ -33,27 +53,26 @@ class TilePixels:
 
     def __init__(self, palette: Palette, undeclared: Undeclared, megabytes: int, names: Sequence[str] | None = None):
         self._palette, self._undeclared, self._names = palette, undeclared, names
-        self._cache = Cache[tuple[NDArray[Any], NDArray[np.uint8]]](megabytes, lambda both: both[0].nbytes + both[1].nbytes)
+        self._cache = Cache[Decoded](megabytes, lambda found: sum(array.nbytes for array in found))
         self.unknown: dict[Path, Counter[str]] = {}
 
-    def load(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """The image (rows, columns, bands) and its class indices (rows, columns) uint8, 255 ignored or nodata."""
+    def load(self, pair: Pair) -> Decoded:
         return self._cache.get(pair.image, lambda: self._read(pair))
 
-    def _read(self, pair: Pair) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        image, _, mask, self.unknown[pair.image] = _read(pair, self._palette, self._undeclared, self._names)
-        return image, mask
+    def _read(self, pair: Pair) -> Decoded:
+        decoded, self.unknown[pair.image] = _read(pair, self._palette, self._undeclared, self._names)
+        return decoded
 
 
 def _read(
     pair: Pair, palette: Palette, undeclared: Undeclared, names: Sequence[str] | None = None
-) -> tuple[Any, Any, NDArray[np.uint8], Counter[str]]:
-    """Image, where it is valid, class indices (ignored where it is not), and the count of undeclared values."""
+) -> tuple[Decoded, Counter[str]]:
+    """A pair, whose mask is ignored where it is not valid, and the count of undeclared values."""
     with open_raster(pair.image) as raster:
         image, valid = raster.read()
     mask, unknown = decode_mask(pair.mask, palette, undeclared, names)
     mask[~valid] = IGNORED
-    return image, valid, mask, unknown
+    return Decoded(image, valid, mask), unknown
 
 
 class TileDataset(keras.utils.PyDataset):
@@ -63,7 +82,8 @@ class TileDataset(keras.utils.PyDataset):
     with patches drawn singly none is both learned and scored.
     random_crops: each tile is drawn anew from the patch's image instead, where `zoom` is set enlarged or reduced by up to this
     fraction.
-    augment: a change of tiles by seed (see `augmentation`). Without, tiles come as they are and in order.
+    preprocessing: what is done to tiles, as they were cut and before they are augmented.
+    augment: a change of tiles by seed (see `augmentation`). Without, tiles come in order.
     seed, epoch: what batch i holds depends on these and i alone, so that a run can be repeated and resumed.
     """
 
@@ -74,6 +94,7 @@ class TileDataset(keras.utils.PyDataset):
         tile: int,
         batch_size: int,
         *,
+        preprocessing: PreprocessSettings,
         augment: Callable[[int], Change] | None = None,
         random_crops: bool = False,
         zoom: float = 0.0,
@@ -85,6 +106,7 @@ class TileDataset(keras.utils.PyDataset):
         self.patches = list(patches)
         self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
         self._pixels, self._augment, self._random_crops, self._zoom, self._seed = pixels, augment, random_crops, zoom, seed
+        self._preprocessing = preprocessing
 
     def __len__(self) -> int:
         return math.ceil(len(self.patches) / self.batch_size)
@@ -112,27 +134,29 @@ class TileDataset(keras.utils.PyDataset):
         return np.random.default_rng([self._seed, self.epoch]).permutation(len(self.patches))
 
     def _cut(self, patch: Patch, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        image, mask = self._pixels.load(patch.pair)
+        whole = self._pixels.load(patch.pair)
         if self._random_crops:
-            return self._random_crop(image, mask, random)
-        window = slice(patch.row, patch.row + self.tile), slice(patch.column, patch.column + self.tile)
-        mask = mask[window].copy()
-        mask[: patch.seen_rows] = IGNORED
-        mask[:, : patch.seen_columns] = IGNORED
-        return pad_tile(image[window], mask, self.tile)
+            image, valid, mask = self._random_crop(whole, random)
+        else:
+            image, valid, mask = whole.cut(patch.row, patch.column, self.tile)
+            mask = mask.copy()
+            mask[: patch.seen_rows] = IGNORED
+            mask[:, : patch.seen_columns] = IGNORED
+        return preprocess(image, self._preprocessing, valid), mask
 
-    def _random_crop(
-        self, image: NDArray[Any], mask: NDArray[np.uint8], random: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def _random_crop(self, whole: Decoded, random: np.random.Generator) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._zoom, 1 + self._zoom))
-        size = min(size, max(self.tile, min(mask.shape)))  # nothing from beyond the image
-        row, column = (int(random.integers(max(length - size, 0) + 1)) for length in mask.shape)
-        window = slice(row, row + size), slice(column, column + size)
-        image, mask = pad_tile(image[window], mask[window], size)
-        if size != self.tile:
-            image = resize(image, self.tile, self.tile)
-            mask = np.asarray(cv2.resize(mask, (self.tile, self.tile), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-        return image, mask
+        size = min(size, max(self.tile, min(whole.mask.shape)))  # nothing from beyond the image
+        row, column = (int(random.integers(max(length - size, 0) + 1)) for length in whole.mask.shape)
+        cut = whole.cut(row, column, size)
+        if size == self.tile:
+            return cut
+        return Decoded(resize(cut.image, self.tile, self.tile), self._nearest(cut.valid) > 0, self._nearest(cut.mask))
+
+    def _nearest(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """(rows, columns) at the size of a tile."""
+        edge = self.tile
+        return np.asarray(cv2.resize(pixels.astype(np.uint8), (edge, edge), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -140,7 +164,7 @@ class Survey:
     """What a pass over all pixels of a tile folder found.
 
     Pixels that several patches cover count with the first.
-    statistics: of the training pixels. class_pixels: (classes,) int64 of each part's masks.
+    statistics: of the training pixels, preprocessed. class_pixels: (classes,) int64 of each part's masks.
     undeclared: pixels by value or colour that the class table does not name, in all masks.
     """
 
@@ -154,11 +178,13 @@ def survey(
     palette: Palette,
     undeclared: Undeclared,
     tile: int,
+    preprocessing: PreprocessSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
     """Reads every image and mask once, before training starts: statistics, class shares, undeclared colours.
 
-    Raises InputError when a file cannot be read to its end, or when a part holds no pixel to learn from or to score.
+    Raises InputError when a file cannot be read to its end, when a part holds no pixel to learn from or to score, and as
+    `preprocess` does.
     """
     patches = [(part, patch) for part, some in parts.items() for patch in some]
     patches.sort(key=lambda item: item[1].pair.image)
@@ -170,15 +196,14 @@ def survey(
     for done, (part, patch) in enumerate(patches, 1):
         if patch.pair.image != pair:
             pair = patch.pair.image
-            image, valid, mask, found = _read(patch.pair, palette, undeclared)
+            whole, found = _read(patch.pair, palette, undeclared)
             unknown += found
-        window = (
-            slice(patch.row + patch.seen_rows, patch.row + tile),
-            slice(patch.column + patch.seen_columns, patch.column + tile),
-        )
-        class_pixels[part] += np.bincount(mask[window].ravel(), minlength=256)[: len(palette)]
+        image, valid, mask = whole.cut(patch.row, patch.column, tile)
+        height, width, _ = whole.image.shape
+        new = slice(patch.seen_rows, height - patch.row), slice(patch.seen_columns, width - patch.column)
+        class_pixels[part] += np.bincount(mask[new].ravel(), minlength=256)[: len(palette)]
         if part == "train":
-            meter.add(image[window], valid[window])
+            meter.add(preprocess(image, preprocessing, valid)[new], valid[new])
         if progress:
             progress(done, len(patches))
     for part, counts in class_pixels.items():

@@ -124,7 +124,7 @@ def evaluate(
         )
     palette = find_palette(tiles, pairs) or info.palette
     pixels = TilePixels(palette, "ignore", megabytes=0, names=info.palette.names)
-    dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size)
+    dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size, preprocessing=info.preprocess)
     evaluation = score_patches(model.predict, dataset, info.palette.names, progress)
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")

@@ -1,7 +1,7 @@
 """A model in other forms: for OpenVINO in its model folder, for QGIS and others as ONNX."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segment.core.choices import ExportFormat
 from segment.core.errors import InputError
 from segment.core.export import require_converter, save_onnx
-from segment.core.exporting import Export, Predict, divide, export_openvino
+from segment.core.exporting import Export, Predict, divide, export_openvino, tell_preprocessing
 from segment.core.model_folder import ONNX_FILE, ModelInfo, load_keras_model, load_model_info
 from segment.core.output import refuse_existing, staged, writable
 from segment.core.parts import PARTS
@@ -83,8 +83,12 @@ class _Tiles:
         learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
         calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
         pixels = TilePixels(find_palette(tiles, pairs) or info.palette, "ignore", megabytes=0, names=info.palette.names)
-        self._calibration = TileDataset([patches[i] for i in calibrating], pixels, info.tile, 1)
-        self._scored = TileDataset([patches[i] for i in scored], pixels, info.tile, 8)
+
+        def dataset(chosen: Sequence[int], batch_size: int) -> TileDataset:
+            some = [patches[i] for i in chosen]
+            return TileDataset(some, pixels, info.tile, batch_size, preprocessing=info.preprocess)
+
+        self._calibration, self._scored = dataset(calibrating, 1), dataset(scored, 8)
         self._tiles, self._names, self._progress = tiles, info.palette.names, progress
         self.data, self.calibrated, self.scored = tiles.resolve().name, len(calibrating), len(scored)
 
@@ -115,6 +119,7 @@ def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, pro
         progress.say("warning: the training images did not say how large a pixel is: set the resolution where the file is used")
     if info.bands != 3 or info.dtype not in ("uint8", "uint16"):
         progress.say(f"warning: geodeep maps RGB of uint8 or uint16, not {info.bands} bands of {info.dtype}; Deepness does")
+    tell_preprocessing(info, progress)
     return Export(file)
 
 
@@ -128,7 +133,8 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
     """What Deepness, a plugin of QGIS, and geodeep read of an ONNX file, as JSON by key.
 
     Deepness feeds (pixels / 255 - mean) / std, whatever the dtype; geodeep divides integers by their range and reads
-    neither mean nor std. Thresholds of 0 make both take the most probable class, as maps do here.
+    neither mean nor std. Thresholds of 0 make both take the most probable class, as maps do here. "preprocess", which neither
+    knows, says what is done to pixels before, if something is: see `preprocess`.
     https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_add_metadata_to_model.html
     """
     names = [*info.palette.names, "nothing"] if len(info.palette) == 1 else info.palette.names
@@ -145,4 +151,6 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
     }
     if info.ground_sampling_distance is not None:
         values["resolution"] = round(100 * info.ground_sampling_distance, 2)  # centimetres per pixel
+    if not info.preprocess.is_off:
+        values["preprocess"] = info.preprocess.model_dump()
     return {key: json.dumps(value) for key, value in values.items()}

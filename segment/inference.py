@@ -33,7 +33,7 @@ def predict_tiles(
     def compute(batch: Batch) -> NDArray[np.float32] | None:
         return None if batch.pixels is None else predict_batch(model, batch.pixels, augment)
 
-    with closing(compute_ahead(tiles.batches(size, model.info.dtype), compute, workers)) as answers:
+    with closing(compute_ahead(tiles.batches(size, model.info), compute, workers)) as answers:
         for batch, probabilities in answers:
             for (row, column), part in zip(batch.places, repeat(None) if probabilities is None else probabilities, strict=False):
                 yield row, column, part

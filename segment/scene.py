@@ -1,4 +1,4 @@
-"""A scene as batches of tiles: checked against a model, read forward only, padded and cut."""
+"""A scene as batches of tiles: checked against a model, read forward only, padded, cut and preprocessed."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
+from segment.core.preprocessing import preprocess
 from segment.core.raster import Raster, resampled_size
 from segment.core.sources import Source
 from segment.stitch import TilePlan, Window, cut_strip
@@ -51,8 +52,8 @@ class SceneTiles:
         """Tiles in all, those left out among them."""
         return len(self.window.rows) * len(self.window.columns)
 
-    def batches(self, size: int, dtype: str) -> Generator[Batch, None, None]:
-        """Batches of exactly `size` tiles as `dtype`, and one without pixels for each row of tiles that has none.
+    def batches(self, size: int, info: ModelInfo) -> Generator[Batch, None, None]:
+        """Batches of exactly `size` tiles as a model takes them, and one without pixels for each row of tiles that has none.
 
         Raises InputError when the file cannot be decoded to its end.
         """
@@ -61,7 +62,7 @@ class SceneTiles:
         done, plan, left = 0, self.window.plan, self.window.columns[0]
 
         def batch() -> Batch:
-            stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(dtype, copy=False)
+            stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(info.dtype, copy=False)
             return Batch(stacked, places, done)
 
         for row, strip, valid in self._strips():
@@ -74,8 +75,9 @@ class SceneTiles:
                 continue
             for column, tile in cut_strip(strip, plan.tile, plan.step):
                 done += 1
-                if valid[:, column : column + plan.tile].any():
-                    pixels.append(tile)
+                seen = valid[:, column : column + plan.tile]
+                if seen.any():
+                    pixels.append(preprocess(tile, info.preprocess, seen))
                     places.append((row, left + column))
                 if len(places) == size:
                     yield batch()

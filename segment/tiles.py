@@ -215,7 +215,13 @@ def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[N
     missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
     if missing == ((0, 0), (0, 0)):
         return image, mask
-    return np.pad(image, (*missing, (0, 0)), "reflect"), np.pad(mask, missing, constant_values=IGNORED)
+    return fill_up(image, tile), np.pad(mask, missing, constant_values=IGNORED)
+
+
+def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
+    """Pixels (rows, columns, ...) that are fewer than those of a tile, continued by reflection."""
+    missing = [(0, tile - length) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
+    return np.pad(pixels, missing, "reflect") if any(behind for _, behind in missing) else pixels
 
 
 def decode_mask(

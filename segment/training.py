@@ -71,7 +71,7 @@ def _train(
     network: keras.Model, data: TrainingData, config: Config, tiles: Path, output: Path, resume: bool, progress: Progress
 ) -> Run[Evaluation]:
     pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb)
-    size, batch = config.data.tile, config.training.batch_size
+    size, batch, preprocessing = config.data.tile, config.training.batch_size, config.data.preprocess
     random_crops = config.data.crops == "random"
     zoom = config.augment.scale if random_crops else 0.0  # drawn at their scale, crops need no reflections at their borders
     changes = config.augment.model_copy(update={"scale": config.augment.scale - zoom})
@@ -81,13 +81,18 @@ def _train(
         pixels,
         size,
         batch,
+        preprocessing=preprocessing,
         augment=augment,
         random_crops=random_crops,
         zoom=zoom,
         seed=config.training.seed,
         workers=config.training.workers,
     )
-    scored = {part: TileDataset(data.parts[part], pixels, size, batch) for part in PARTS[1:] if data.parts[part]}
+    scored = {
+        part: TileDataset(data.parts[part], pixels, size, batch, preprocessing=preprocessing)
+        for part in PARTS[1:]
+        if data.parts[part]
+    }
     loss = build_loss(config.loss, data.class_weights)
     info = _describe(data, config, tiles)
 
@@ -127,6 +132,7 @@ def _describe(data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
         bands=first.bands,
         dtype=first.dtype,
         range=(float(low.min()), float(high.max())),
+        preprocess=config.data.preprocess,
         tile=config.data.tile,
         multiple=tile_multiple(config.model),
         fixed_tile=has_fixed_tile(config.model),

@@ -47,7 +47,8 @@ class TrainingData:
         parts = split_patches(pairs, config.data, config.training.seed)
         for group in leaks(parts):
             progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
-        found = survey(parts, table, config.data.undeclared, config.data.tile, partial(progress.advance, "reading"))
+        settings, shown = config.data, partial(progress.advance, "reading")
+        found = survey(parts, table, settings.undeclared, settings.tile, settings.preprocess, shown)
         for value, count in found.undeclared.most_common(5):
             progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
         weights = resolve_class_weights(config.loss.class_weights, table.names, found.class_pixels["train"])

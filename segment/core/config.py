@@ -48,6 +48,40 @@ class TrainingSettings(Settings):
         return self
 
 
+class PreprocessSettings(Settings):
+    """What is done to pixels before a network sees them, in this order; see `preprocess`. All is off by default."""
+
+    denoise: Literal[0, 3, 5] = Field(default=0, description="edge of a median filter, pixels; 0: off")
+    clahe: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="contrast is enhanced so far that no value takes more than so many times its even share; 0: off, 2 to 4 is "
+        "usual for 8 bits, many times that for 16 bits that fill a small part of their range",
+    )
+    clahe_cell: int = Field(
+        default=32,
+        ge=8,
+        description="edge of the squares in which contrast is enhanced, pixels; tiles of maps lie on a grid of 32",
+    )
+    sharpen: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="times that the difference from a blur is added; 0: off, 1 is strong"
+    )
+    sharpen_radius: float = Field(default=1.0, ge=0.3, le=50, description="standard deviation of that blur, pixels")
+
+    @property
+    def is_off(self) -> bool:
+        return not (self.denoise or self.clahe or self.sharpen)
+
+    def __str__(self) -> str:
+        steps = {
+            f"denoise {self.denoise}": self.denoise,
+            f"clahe {self.clahe:g} (clahe_cell {self.clahe_cell})": self.clahe,
+            f"sharpen {self.sharpen:g} (sharpen_radius {self.sharpen_radius:g})": self.sharpen,
+        }
+        return ", ".join(step for step, wanted in steps.items() if wanted) or "nothing"
+
+
 S = TypeVar("S", bound=Settings)
 
 

@@ -113,6 +113,7 @@ def export_openvino(
             require_same_answers(network, partial / file.name, noise.astype(info.dtype))
         save_model_info(folder, info.model_copy(update={"openvino": None}))  # until all of the new one is in place
     save_model_info(folder, info.model_copy(update={"openvino": made}))
+    tell_preprocessing(info, progress)
     return Export(file.parent, made, sample.score_names if sample else None)
 
 
@@ -128,6 +129,12 @@ def divide(learned: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
         return sorted(known[:MOST_CALIBRATED]), sorted(new)
     calibrated = min(MOST_CALIBRATED, len(order) // 2)
     return sorted(order[:calibrated]), sorted(order[calibrated:])
+
+
+def tell_preprocessing(info: ModelInfo, progress: Progress) -> None:
+    """Says what a network that was exported does not do by itself, where there is something."""
+    if not info.preprocess.is_off:
+        progress.say(f"warning: other programs have to preprocess pixels as this model's commands do: {info.preprocess}")
 
 
 def _files(file: Path) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 import yaml
 from pydantic import Field, model_validator
 
-from segment.core.config import Settings
+from segment.core.config import PreprocessSettings, Settings
 from segment.core.errors import InputError
 from segment.core.output import staged
 from segment.core.palette import Class, Palette
@@ -62,7 +62,8 @@ class LabelInfo(Settings):
 class ModelInfo(Settings):
     """`model.yaml`: what a model expects, what it answers, and how it came about.
 
-    dtype, range: of the pixels it was trained on, as in the files; normalisation is part of the network.
+    dtype, range: of the pixels that the network was trained on; normalisation is part of it.
+    preprocess: what is done to the pixels of a file before, see `preprocess`; nothing where it is not told.
     tile: edge in pixels it was trained at; other edges must be multiples of `multiple`, or are not
     possible at all where `fixed_tile` says so.
     ground_sampling_distance: metres per pixel of the training images as the network saw them, None when they did not say.
@@ -74,6 +75,7 @@ class ModelInfo(Settings):
     bands: int = Field(ge=1)
     dtype: str
     range: tuple[float, float]
+    preprocess: PreprocessSettings = PreprocessSettings()
     tile: int = Field(ge=1)
     multiple: int = Field(default=32, ge=1)
     fixed_tile: bool = False

@@ -29,7 +29,7 @@ class Model(Protocol):
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities of a batch; may be called from several threads.
 
-        pixels: (batch, rows, columns, bands) in the model's dtype and range, as they stand in the file.
+        pixels: (batch, rows, columns, bands) in the model's dtype, as `preprocess` makes them of a file's by `info.preprocess`.
         Returns (batch, rows, columns, classes) float32, or (batch, classes) of scene labels, as the network answers.
         """
 

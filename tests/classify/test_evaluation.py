@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import rasterio
 
+from classify import exporting
 from classify.evaluation import evaluate
 from classify.exporting import export_model
+from classify.inference import answer
 from classify.pixels import read_image
+from classify.predict import predict_images
 from classify.training import train
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.model_folder import load_model_info
+from segment.core.model_folder import load_model_info, save_model_info
+from segment.core.preprocessing import preprocess
 from segment.core.runtime import load_model
 
 from ..conftest import write_raster
@@ -197,6 +202,32 @@ def test_a_part_is_drawn_of_the_images_that_training_had_only(trained, tmp_path)
         evaluate(tmp_path / "elsewhere", run, part="test")
     fixed = write_parts(tmp_path / "fixed", {"train": 2, "val": 2, "test": 3})
     assert len(evaluate(fixed, run, part="test").images) == 6
+
+
+def test_preprocessing_goes_with_the_model(trained, tmp_path):
+    """What training did to pixels is done wherever the model is used, whoever uses it."""
+    (data, _), run = trained, tmp_path / "run"
+    train(data, run, config("model.kind=pca", "model.components=4", "data.preprocess={denoise: 3, clahe: 3, sharpen: 0.5}"))
+    info = load_model_info(run)
+    assert str(info.preprocess) == "denoise 3, clahe 3 (clahe_cell 32), sharpen 0.5 (sharpen_radius 1)"
+    found, report = evaluate(data, run, part="test"), json.loads((run / "report.json").read_text())["test"]
+    assert found.report == {key: report[key] for key in found.report}
+    image = found.images[0]
+    seen = preprocess(read_image(image.path), info.preprocess)[2:34, 2:34]
+    expected = answer(load_model(run), seen[None])[0]
+    np.testing.assert_allclose(found.scores.probabilities[0], expected, atol=1e-6)
+    (prediction,) = predict_images([image.path], run, top=1)
+    assert prediction.labels[0][1] == pytest.approx(expected.max(), abs=1e-6)
+    calibration = exporting._Images([data], info, 0, Lines())._calibration
+    np.testing.assert_array_equal(
+        calibration.image_at(0), preprocess(read_image(calibration.images[0].path), info.preprocess)[2:34, 2:34]
+    )
+    lines = Lines()
+    export_model(run, progress=lines)
+    assert lines.lines == [f"warning: other programs have to preprocess pixels as this model's commands do: {info.preprocess}"]
+    save_model_info(run, info.model_copy(update={"preprocess": PreprocessSettings()}))
+    forgotten = evaluate(data, run, part="test").scores.probabilities
+    assert np.abs(forgotten - found.scores.probabilities).max() > 0.01
 
 
 def test_what_training_left_out_does_not_stop_an_export(tmp_path):

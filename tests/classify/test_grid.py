@@ -20,6 +20,8 @@ from classify import grid as grid_module
 from classify.cells import Cells
 from classify.grid import SceneLabels, label_scene
 from classify.inference import read_input
+from classify.pixels import prepare_seen
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model_folder import INFO_FILE, MODEL_FILE, LabelInfo
 from segment.core.palette import Class
@@ -30,6 +32,7 @@ from ..conftest import write_raster
 from ..fakes import COLORS, NAMES, FakeModel
 
 EDGE = 16
+CLEARER = PreprocessSettings(denoise=3, clahe=4, clahe_cell=8, sharpen=0.5)
 STEP = 40  # values of the first band between one class and the next
 SIZES = [(32, 48), (33, 48), (32, 49), (37, 53), (31, 47), (16, 16), (10, 40), (40, 10), (9, 7), (1, 1)]
 ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
@@ -117,20 +120,41 @@ def test_every_cell_has_the_label_of_its_window(tmp_path: Path, height: int, wid
     assert result.report["cells"] == sum(result.report["cells_by_class"].values()) == classes.size
 
 
+class Kept(FakeLabeller):
+    """Keeps what it saw last."""
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        self.seen = pixels
+        return super().answer(pixels)
+
+
 @pytest.mark.parametrize(("height", "width"), [(9, 7), (12, 12), (10, 40), (20, 20)])
 @pytest.mark.parametrize("resize", [0, 14])
-def test_a_scene_smaller_than_a_cell_is_seen_as_any_image(tmp_path: Path, height: int, width: int, resize: int) -> None:
-    class Kept(FakeLabeller):
-        def answer(self, pixels: np.ndarray) -> np.ndarray:
-            self.seen = pixels
-            return super().answer(pixels)
-
+@pytest.mark.parametrize("preprocess", [PreprocessSettings(), CLEARER])
+def test_a_scene_smaller_than_a_cell_is_seen_as_any_image(
+    tmp_path: Path, height: int, width: int, resize: int, preprocess: PreprocessSettings
+) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     scene = write_raster(tmp_path / "town.png", noise)
-    model = Kept(bands=3, tile=12, labels={"resize": resize})
+    model = Kept(bands=3, tile=12, labels={"resize": resize}, preprocess=preprocess)
     result = label_scene(scene, model, tmp_path, grid=64)
     assert read(result).shape == (1, 1)
     np.testing.assert_array_equal(model.seen[0], read_input(Source(scene), model.info))
+
+
+def test_windows_are_preprocessed_one_by_one_without_their_nodata(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(40, 200, (80, 64, 3), np.uint8)
+    pixels[:20, :20] = pixels[60:66, 40:50] = 0
+    scene, valid = write_raster(tmp_path / "town.tif", pixels, nodata=0), pixels[..., 0] > 0
+    model = Kept(pace=(6, 1), bands=3, tile=32, preprocess=CLEARER)
+    label_scene(scene, model, tmp_path / "out", grid=32)
+    cells = Cells(80, 64, 32)
+    assert len(model.seen) == 6
+    for seen, place in zip(model.seen, np.ndindex(cells.rows, cells.columns), strict=True):
+        top, bottom, left, right = cells.window(*place)
+        window = np.s_[top:bottom, left:right]
+        np.testing.assert_array_equal(seen, prepare_seen(pixels[window], valid[window], 32, CLEARER)[0])
+        assert (seen[~valid[window]] == 0).all() and (seen != pixels[window]).any()
 
 
 def test_cells_are_resized_whole(tmp_path: Path) -> None:

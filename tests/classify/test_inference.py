@@ -7,10 +7,12 @@ import pytest
 from classify.dataset import ImageDataset, ImagePixels
 from classify.images import LabelledImage
 from classify.inference import answer, given_labels, label_info, predict_dataset, read_input, require_input, tempered
-from classify.pixels import prepare
+from classify.pixels import prepare, prepare_seen
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.palette import Class
+from segment.core.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.sources import Source
 
@@ -103,6 +105,22 @@ def test_images_are_resized_and_cropped_as_in_training(tmp_path):
     resized = prepare(image, 40)
     assert resized.shape == (40, 53, 3)
     np.testing.assert_array_equal(read_input(Source(path), model_info(resize=40)), resized[4:36, 10:42])
+
+
+def test_images_are_preprocessed_at_the_size_the_network_sees(tmp_path):
+    settings = PreprocessSettings(denoise=3, clahe=2, sharpen=0.5)
+    image = picture(0, 0, size=80)[:60]
+    path = write_raster(tmp_path / "a.png", image)
+    info = model_info(resize=40).model_copy(update={"preprocess": settings})
+    np.testing.assert_array_equal(read_input(Source(path), info), preprocess(prepare(image, 40), settings)[4:36, 10:42])
+
+
+def test_nodata_is_not_seen_by_what_is_resized_beside_it():
+    settings, image = PreprocessSettings(sharpen=2), np.full((60, 80, 3), 90, np.uint8)
+    image[:, :21] = 0  # the 11th column is of both once it is resized
+    pixels, valid = prepare_seen(image, image[..., 0] > 0, 30, settings)
+    assert pixels.shape == (30, 40, 3) and valid[:, 11:].all() and not valid[:, :11].any()
+    assert (pixels[:, 11:] == 90).all() and (pixels[:, :10] == 0).all()
 
 
 def test_bands_of_training_are_read_of_files_that_have_as_many(tmp_path):

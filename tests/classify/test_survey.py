@@ -7,6 +7,7 @@ from PIL import Image
 from classify.config import DataSettings
 from classify.images import LabelledImage
 from classify.survey import ground_sampling_distance, survey
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 
 from ..conftest import write_raster
@@ -173,3 +174,24 @@ def test_what_is_nodata_does_not_count_in_the_statistics(tmp_path):
     found = survey(parts([image(write_raster(tmp_path / "a.tif", pixels))], [], []), DataSettings()).statistics
     np.testing.assert_allclose(found.mean, pixels[12:].reshape(-1, 2).mean(axis=0, dtype=float))
     assert found.minimum.min() >= 3000 and found.count == 24 * 36
+
+
+def test_statistics_are_of_preprocessed_pixels(tmp_path):
+    pixels = np.full((48, 64, 3), 100, np.uint8)
+    pixels[4::8, 4::8] = 255
+    pixels[:10] = 7
+    images = [image(write_raster(tmp_path / "a.tif", pixels, nodata=7))]
+    plain, found = (
+        survey(parts(images), DataSettings(resize=0, size=32, preprocess=PreprocessSettings(denoise=denoise))).statistics
+        for denoise in (0, 3)
+    )
+    assert plain.maximum.tolist() == [255] * 3 and plain.count == found.count == 38 * 64
+    assert found.maximum.tolist() == found.minimum.tolist() == [100] * 3
+    resized = survey(parts(images), DataSettings(resize=96, size=32, preprocess=PreprocessSettings(denoise=3))).statistics
+    assert resized.count == pytest.approx(38 * 64 * 4, rel=0.03), "at the size that the network sees"
+
+
+def test_what_cannot_be_preprocessed_is_told_with_its_file(tmp_path):
+    floats = [write(tmp_path, f"{seed}.tif", seed, dtype="float32") for seed in range(2)]
+    with pytest.raises(InputError, match=r"0\.tif: data.preprocess.clahe: .*Received pixels of float32"):
+        survey(parts(floats), DataSettings(preprocess=PreprocessSettings(clahe=2)))

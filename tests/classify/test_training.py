@@ -235,7 +235,14 @@ def test_resume_refuses_what_would_not_be_the_same_run(finished, tmp_path):
     data, output = tmp_path / "data", tmp_path / "run"
     shutil.copytree(finished[0], data)
     shutil.copytree(finished[1], output)
-    for change in ("training.seed=5", "data.size=33", "augment.mixup=1", "training.frozen_epochs=1", "model.head=mlp"):
+    for change in (
+        "training.seed=5",
+        "data.size=33",
+        "data.preprocess.sharpen=1",
+        "augment.mixup=1",
+        "training.frozen_epochs=1",
+        "model.head=mlp",
+    ):
         with pytest.raises(InputError, match=f"^{change.split('=')[0]}: --resume keeps the run's settings"):
             train(data, output, config("training.epochs=3", "model.batch_norm_momentum=0.5", change), resume=True)
     settings = config("training.epochs=3", "model.batch_norm_momentum=0.5")

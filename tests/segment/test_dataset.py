@@ -3,6 +3,7 @@ import pytest
 
 from segment.augment import augmentation
 from segment.config import AugmentSettings
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 from segment.core.palette import IGNORED
@@ -10,6 +11,8 @@ from segment.dataset import TileDataset, TilePixels, survey
 from segment.tiles import find_pairs, grid_patches
 
 from ..conftest import write_raster
+
+OFF = PreprocessSettings()
 
 
 def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandStatistics:
@@ -19,7 +22,7 @@ def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandS
 
 def dataset(root, palette, **options) -> TileDataset:
     patches = grid_patches(find_pairs(root), 32)
-    return TileDataset(patches, TilePixels(palette, "ignore", megabytes=1), 32, 4, **options)
+    return TileDataset(patches, TilePixels(palette, "ignore", megabytes=1), 32, 4, **({"preprocessing": OFF} | options))
 
 
 def everything(data: TileDataset) -> list[np.ndarray]:
@@ -53,7 +56,7 @@ def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path,
     for patch in grid_patches(find_pairs(tmp_path), 32):
         for augment in (None, lambda seed: lambda image, mask: (image, mask)):
             pixels = TilePixels(palette, "ignore", megabytes=1)
-            images, masks = TileDataset([patch], pixels, 32, 1, augment=augment)[0]
+            images, masks = TileDataset([patch], pixels, 32, 1, preprocessing=OFF, augment=augment)[0]
             where = images[masks != IGNORED]
             np.add.at(counts, (where[:, 0], where[:, 1]), 1)
     assert (counts == 2).all(), "learned once, scored once"
@@ -91,7 +94,7 @@ def test_nodata_is_ignored_and_not_measured(tmp_path, palette):
     write_raster(tmp_path / "images" / "a.tif", image, nodata=9999)
     write_raster(tmp_path / "masks" / "a.tif", np.ones((32, 32, 1), np.uint8))
     patches = grid_patches(find_pairs(tmp_path), 32)
-    found = survey({"train": patches}, palette, "ignore", 32)
+    found = survey({"train": patches}, palette, "ignore", 32, OFF)
     assert found.class_pixels["train"].tolist() == [0, 512]
     assert found.statistics.maximum.tolist() == [100] * 3
     images, masks = dataset(tmp_path, palette)[0]
@@ -104,14 +107,45 @@ def test_survey_measures_training_only_and_reads_all(tmp_path, palette):
         write_raster(tmp_path / "masks" / f"{name}.png", np.full((32, 32, 1), 0 if name == "a" else 5, np.uint8))
     a, b, c = grid_patches(find_pairs(tmp_path), 32)
     write_raster(tmp_path / "masks" / "c.png", np.eye(32, dtype=np.uint8)[..., None] * 5)
-    found = survey({"train": [a, b], "val": [c]}, palette, "ignore", 32)
+    found = survey({"train": [a, b], "val": [c]}, palette, "ignore", 32, OFF)
     np.testing.assert_allclose(found.statistics.mean, 15)
     np.testing.assert_allclose(found.statistics.deviation, 5)
     assert found.undeclared == {"5": 32 * 32 + 32}
     with pytest.raises(InputError, match="land, water.*train"):
-        survey({"train": [b], "val": [c]}, palette, "ignore", 32)
+        survey({"train": [b], "val": [c]}, palette, "ignore", 32, OFF)
     with pytest.raises(InputError, match="land, water.*val"):
-        survey({"train": [a], "val": [b]}, palette, "ignore", 32)
+        survey({"train": [a], "val": [b]}, palette, "ignore", 32, OFF)
+
+
+def salted(root, dtype="uint8"):
+    """An image of 50 x 70 of 100, with a speck every eight pixels and a corner of nodata, and its mask."""
+    image = np.full((50, 70, 3), 100, dtype)
+    image[4::8, 4::8] = 200
+    image[:10, :10] = 7
+    write_raster(root / "images" / "a.tif", image, nodata=7)
+    write_raster(root / "masks" / "a.tif", np.ones((50, 70, 1), np.uint8))
+    return grid_patches(find_pairs(root), 32)
+
+
+def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, palette):
+    patches, denoise = salted(tmp_path), PreprocessSettings(denoise=3)
+    plain, found = (survey({"train": patches}, palette, "ignore", 32, settings) for settings in (OFF, denoise))
+    assert plain.statistics.maximum.tolist() == [200] * 3 and plain.statistics.count == 50 * 70 - 100
+    assert found.statistics.maximum.tolist() == found.statistics.minimum.tolist() == [100] * 3
+    assert found.statistics.count == plain.statistics.count
+    for options in ({}, {"random_crops": True}, {"random_crops": True, "zoom": 0.5}):
+        data = dataset(tmp_path, palette, preprocessing=denoise, **options)
+        images = np.concatenate([data[i][0] for i in range(len(data))])
+        assert (set(np.unique(images)) == {0, 100}) or options.get("zoom")
+        assert (images[..., 0] == 100).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "settings, dtype, words", [({"clahe": 3}, "float32", "8 or 16 bits"), ({"clahe": 3}, "uint16", "Raise it to 64")]
+)
+def test_what_cannot_be_preprocessed_is_told_before_training(settings, dtype, words, tmp_path, palette):
+    with pytest.raises(InputError, match=f"data.preprocess.clahe: .*{words}"):
+        survey({"train": salted(tmp_path, dtype)}, palette, "ignore", 32, PreprocessSettings(**settings))
 
 
 def test_a_truncated_jpeg_is_named(tmp_path, palette):
@@ -120,7 +154,7 @@ def test_a_truncated_jpeg_is_named(tmp_path, palette):
     write_raster(tmp_path / "masks" / "a.png", np.zeros((64, 64, 1), np.uint8))
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match="a.jpg"):
-        survey({"train": grid_patches(find_pairs(tmp_path), 32)}, palette, "ignore", 32)
+        survey({"train": grid_patches(find_pairs(tmp_path), 32)}, palette, "ignore", 32, OFF)
 
 
 @pytest.mark.parametrize(

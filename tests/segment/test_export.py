@@ -15,13 +15,22 @@ from segment.config import Config, ModelSettings
 from segment.core import export as core_export
 from segment.core import exporting as core_exporting
 from segment.core.command import run
-from segment.core.config import load_settings
+from segment.core.config import PreprocessSettings, load_settings
 from segment.core.errors import InputError
 from segment.core.export import convert_to_openvino, import_openvino, require_same_answers, save_openvino
-from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info, openvino_file, save_model_folder
+from segment.core.model_folder import (
+    ModelInfo,
+    load_keras_model,
+    load_model_info,
+    openvino_file,
+    save_model_folder,
+    save_model_info,
+)
 from segment.core.normalise import BandStatistics
 from segment.core.palette import Class
+from segment.core.preprocessing import preprocess
 from segment.core.progress import Silent
+from segment.core.raster import open_raster
 from segment.core.runtime import load_model
 from segment.exporting import export_model, onnx_metadata, pixel_scale
 from segment.models import build_model
@@ -349,6 +358,22 @@ def test_metadata_is_what_the_plugins_parse(small):
     unknown = load_model_info(small).model_copy(update={"ground_sampling_distance": None, "dtype": "uint16"})
     assert "resolution" not in onnx_metadata(unknown)
     assert json.loads(onnx_metadata(unknown)["standardization_std"]) == [257.0] * 3 and pixel_scale(unknown) == 65535
+
+
+def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
+    """ONNX in its metadata, all in a line; int8 is made of pixels that this was done to."""
+    onnx = pytest.importorskip("onnx")
+    settings = PreprocessSettings(denoise=3, clahe=2)
+    info = load_model_info(small).model_copy(update={"preprocess": settings})
+    save_model_info(small, info)
+    told, line = Told(), f"warning: other programs have to preprocess pixels as this model's commands do: {settings}"
+    metadata = {p.key: p.value for p in onnx.load(export_model(small, "onnx", progress=told).path).metadata_props}
+    assert PreprocessSettings.model_validate_json(metadata["preprocess"]) == settings
+    export_model(small, progress=told)
+    assert told.lines == [line, line] and load_model_info(small).preprocess == settings
+    sample = exporting._Tiles(tile_folder(groups=2, count=2), info, 0, Silent())
+    with open_raster(sample._calibration.patches[0].pair.image) as raster:
+        np.testing.assert_array_equal(sample.pixels(0)[0], preprocess(raster.read()[0], settings))
 
 
 def test_geodeep_maps_a_scene_as_we_do(small, tmp_path):

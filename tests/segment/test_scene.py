@@ -13,7 +13,9 @@ from affine import Affine
 from rasterio.transform import from_origin
 
 from segment.bands import predict_bands
+from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.preprocessing import preprocess
 from segment.core.sources import Source, find_sources
 from segment.predict import predict_scene, predict_window
 from segment.scene import TILE, SceneTiles, choose_tile, plan_tiles
@@ -105,6 +107,55 @@ def test_nodata_is_not_gathered_up(tmp_path: Path) -> None:
     assert len(most) > 100
     assert max(most) < 40
     assert model.tiles == 0
+
+
+CLEARER = PreprocessSettings(denoise=3, clahe=2, clahe_cell=16, sharpen=0.5)
+
+
+def seen_tiles(scene: Path, model: FakeModel, tile: int, overlap: float) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Padded row and column of each tile of a scene, and its pixels."""
+    with Source(scene).open() as raster:
+        plan = plan_tiles(raster, model.info, tile, overlap)
+    for batch in SceneTiles(Source(scene), Window(plan, 0, plan.height, 0, plan.width)).batches(1, model.info):
+        yield *batch.places[0], batch.pixels[0]
+
+
+def test_tiles_are_preprocessed_as_training_does_it(tmp_path: Path) -> None:
+    pixels = NOISE[:64, :64].copy()
+    pixels[20:40, :30] = 0
+    scene = write_raster(tmp_path / "scene.tif", pixels, nodata=0)
+    with Source(scene).open() as raster:
+        _, valid = raster.read()
+    ((_, _, seen),) = seen_tiles(scene, FakeModel(bands=3, multiple=1, preprocess=CLEARER), 64, 0)
+    np.testing.assert_array_equal(seen, preprocess(pixels, CLEARER, valid))
+    assert (seen[20:40, :30] == 0).all() and (seen != pixels).any()
+
+
+def test_tiles_see_the_ground_that_they_share_alike(tmp_path: Path) -> None:
+    """Cells of enhanced contrast that divide the grid of the tiles hold the same in all, but for the outermost."""
+    scene = write_raster(tmp_path / "scene.tif", np.random.default_rng(2).integers(90, 140, (300, 300, 3), np.uint8))
+    shown, times = np.zeros((512, 512, 3), np.uint8), np.zeros((512, 512), int)
+    for row, column, pixels in seen_tiles(scene, FakeModel(bands=3, multiple=16, preprocess=CLEARER), 128, 0.75):
+        place, inside = np.s_[row + 32 : row + 96, column + 32 : column + 96], pixels[32:96, 32:96]
+        again = times[place] > 0
+        np.testing.assert_array_equal(shown[place][again], inside[again])
+        shown[place] = inside
+        times[place] += 1
+    assert (times > 1).sum() > 10_000
+
+
+def test_a_preprocessed_window_is_mapped_as_in_the_whole(tmp_path: Path) -> None:
+    noise = NOISE.copy()
+    noise[50:80, 30:100] = 0
+    scene, model = write_raster(tmp_path / "scene.tif", noise, nodata=0), PlaceModel(bands=3, preprocess=CLEARER)
+    with rasterio.open(predict_scene(scene, model, tmp_path / "out", tile=32).classes) as file:
+        whole = file.read(1)
+    with rasterio.open(predict_scene(scene, PlaceModel(bands=3), tmp_path / "plain", tile=32).classes) as file:
+        np.testing.assert_array_equal(file.read(1) == 255, whole == 255)
+        assert (file.read(1) != whole).any()
+    for top, left, height, width in ((0, 0, 9, 9), (30, 11, 20, 30), (119, 149, 1, 1), (40, 0, 60, 150)):
+        alone = predict_window(scene, model, top, left, height, width, tile=32)
+        np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
 
 
 def test_tiles_are_those_of_the_model_or_the_fastest() -> None:

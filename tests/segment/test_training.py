@@ -11,15 +11,19 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import rasterio
 import yaml
 
 import segment
 from segment.config import Config
-from segment.core.config import TrainingSettings, load_settings
+from segment.core.config import PreprocessSettings, TrainingSettings, load_settings
 from segment.core.errors import InputError, Interrupted
+from segment.core.model_folder import load_model_info, save_model_info
+from segment.core.preprocessing import preprocess
 from segment.core.training import CHECKPOINT, build_optimizer, wanted_precision
 from segment.report import choose_examples
 
+from ..conftest import two_class_scene, write_raster
 from ..fakes import StopAfter
 
 QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
@@ -104,7 +108,7 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
 def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     root, output = tile_folder(groups=4), tmp_path / "run"
     segment.train(root, output, config("training.epochs=1"))
-    for change in ("training.seed=5", "training.optimizer=adamw", "loss.name=dice"):
+    for change in ("training.seed=5", "training.optimizer=adamw", "loss.name=dice", "data.preprocess.denoise=3"):
         with pytest.raises(InputError, match=change.split("=")[0]):
             segment.train(root, output, config("training.epochs=2", change), resume=True)
     shutil.rmtree(root / "scene3")
@@ -115,6 +119,33 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
         (output / CHECKPOINT).write_bytes(broken)
         with pytest.raises(InputError, match="whole checkpoint"):
             segment.train(root, output, config("training.epochs=2"), resume=True)
+
+
+def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
+    """A model that learned from denoised tiles maps and scores what is full of specks as if there were none."""
+    root, output = tile_folder(), tmp_path / "run"
+    run = segment.train(root, output, config("training.epochs=1", "data.preprocess={denoise: 3, clahe: 2}"))
+    settings = load_model_info(output).preprocess
+    assert (settings.denoise, settings.clahe, settings.sharpen) == (3, 2, 0)
+    (group,) = load_model_info(output).training["groups"]["val"]
+    assert segment.evaluate(root / group, output).report == run.validation.report
+    clean, _ = two_class_scene(64, 64, seed=100)
+    clean = preprocess(clean, PreprocessSettings(denoise=5))  # specks alone are then what a median takes away
+    speckled = clean.copy()
+    speckled[4::8, 4::8] = 255
+    maps = []
+    for forget in (False, True):
+        if forget:
+            info = load_model_info(output)
+            save_model_info(output, info.model_copy(update={"preprocess": PreprocessSettings()}))
+        model = segment.load_model(output)
+        for name, pixels in (("clean", clean), ("speckled", speckled)):
+            scene = write_raster(tmp_path / f"{name}.tif", pixels)
+            result = segment.predict_scene(scene, model, tmp_path / f"{name}{forget}", overlap=0, confidence=True)
+            with rasterio.open(result.confidence) as file:
+                maps.append(file.read(1).astype(int))
+    assert np.abs(maps[0] - maps[1]).mean() < np.abs(maps[2] - maps[3]).mean() / 4
+    assert (maps[0] != maps[2]).any()
 
 
 def test_overwrite_spares_the_training_data(tile_folder):
