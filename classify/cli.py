@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from classify.bundled import BUNDLED
 from segment.core.command import (
     Augment,
     ConfigFile,
@@ -64,7 +65,7 @@ def train(
 def explore(
     data: DataFolders,
     output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
-    model: Annotated[Path | None, Option(help="A model folder whose features place the images, too.")] = None,
+    model: ModelFolder = BUNDLED,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     overwrite: Overwrite = False,
@@ -125,7 +126,7 @@ def tune(
 @entry_point
 def evaluate(
     data: DataFolders,
-    model: ModelFolder,
+    model: ModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     part: Annotated[PartChoice, Option(help="Part of the data to score; test: what training never saw.")] = "all",
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
@@ -167,7 +168,7 @@ def export(
 @entry_point
 def predict(
     images: Annotated[list[str], Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")],
-    model: ModelFolder,
+    model: ModelFolder = BUNDLED,
     top: Annotated[int, Option(min=1, help="Labels of each image.")] = 3,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,

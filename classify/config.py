@@ -43,7 +43,9 @@ class DataSettings(Settings):
     )
     sampling: Sampling = Field(default="uniform", description="each image once an epoch, or each class equally often")
     preprocess: PreprocessSettings = PreprocessSettings()
-    normalise: Normalisation = Field(default="auto", description="auto: imagenet with weights=imagenet, else standardise")
+    normalise: Normalisation = Field(
+        default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
+    )
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
 
     @model_validator(mode="after")
@@ -87,7 +89,7 @@ class ModelSettings(Settings):
         default="logistic", description="logistic regression or a linear support vector machine (likewise)"
     )
     backbone: Backbone = "resnet50"
-    weights: str = Field(default="imagenet", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
+    weights: str = Field(default="imagenet", description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors)")
     head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")
     dense_units: int = Field(default=256, ge=1, description="of the mlp head")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")

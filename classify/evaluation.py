@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.bundled import BUNDLED
 from classify.config import DataSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import Data, LabelledImage, collection_name, data_folders, find_images
@@ -53,7 +54,7 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
 
 def evaluate(
     data: Data,
-    model: Model | Path | str,
+    model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
     *,
     part: PartChoice = "all",

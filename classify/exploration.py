@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from classify.bundled import BUNDLED
 from classify.config import DataSettings
 from classify.exploration_page import exploration_page
 from classify.findings import find_all
@@ -34,7 +35,7 @@ def explore(
     output: Path | str,
     settings: DataSettings | None = None,
     *,
-    model: Path | str | None = None,
+    model: Path | str | None = BUNDLED,
     overwrite: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
@@ -42,7 +43,7 @@ def explore(
     """Looks at every image of some data folders, laid out as for training, and writes report.html and report.json to `output`.
 
     settings: class table and label map, as for training. model: a classifier whose features place the images, too,
-    where they have its bands and pixels. Memory holds some hundred images at a time, and two kilobytes for each.
+    where they have its bands and pixels; None for none. Memory holds some hundred images at a time, and two kilobytes for each.
 
     Raises InputError when there are no images, none can be read, or `output` exists.
     """

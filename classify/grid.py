@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.bundled import BUNDLED
 from classify.cells import SMALLEST, Batch, Cells, read_batches
 from classify.inference import answer, given_labels, label_info, require_input, scene_bands
 from classify.scene_labels import CellLabels, describe
@@ -45,7 +46,7 @@ class _CellRaster:
 
 def label_scene(
     scene: Path | str,
-    model: Path | str | Model,
+    model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
     grid: int,

@@ -7,6 +7,7 @@ from functools import partial
 
 import keras
 
+from classify.bundled import BUNDLED
 from classify.config import Backbone, DataSettings, ModelSettings, PhaseSettings
 from classify.wide_resnet import wide_resnet50_2, wide_resnet50_2_weights
 from segment.core.backbones import (
@@ -22,6 +23,7 @@ from segment.core.backbones import (
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
+from segment.core.model_folder import bundled_weights
 from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
 
 _WEIGHTS = "model.weights"
@@ -115,7 +117,7 @@ def check_model(settings: ModelSettings, data: DataSettings) -> None:
 
 
 def _check(settings: ModelSettings, normalise: Normalisation) -> None:
-    check_source(settings.weights, _WEIGHTS)
+    check_source(_source(settings), _WEIGHTS, known=("imagenet", "bundled", "none"))
     if _DESIGNS[settings.backbone]().download:
         return
     rule = f"{settings.backbone} has no ImageNet weights. Received imagenet."
@@ -123,6 +125,10 @@ def _check(settings: ModelSettings, normalise: Normalisation) -> None:
         raise InputError(f"{_WEIGHTS}: {rule} Use none or a file.")
     if normalise == "imagenet":
         raise InputError(f"data.normalise: {rule} Use standardise or imagenet_statistics.")
+
+
+def _source(settings: ModelSettings) -> str:
+    return bundled_weights(BUNDLED, settings.backbone) if settings.weights == "bundled" else settings.weights
 
 
 def build_model(
@@ -163,7 +169,7 @@ def build_model(
     loaded = None
     if settings.weights != "none":
         names, kind = layers_by_name(backbone), settings.backbone
-        loaded = load_weights(backbone, names, settings.weights, design.download, network=kind, setting=_WEIGHTS, rgb=rgb)
+        loaded = load_weights(backbone, names, _source(settings), design.download, network=kind, setting=_WEIGHTS, rgb=rgb)
     x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x))
     if settings.head == "mlp":
         x = keras.layers.Dense(settings.dense_units, "relu", name="hidden")(x)

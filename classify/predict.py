@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.bundled import BUNDLED
 from classify.inference import answer, given_labels, label_info, read_input
 from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
@@ -43,7 +44,7 @@ def describe(labels: Sequence[tuple[str, float]]) -> str:
 
 def predict_images(
     images: Sequence[Path | str | Source],
-    model: Model | Path | str,
+    model: Model | Path | str = BUNDLED,
     *,
     top: int = 3,
     bands: Sequence[int] | None = None,

@@ -15,6 +15,7 @@ from segment.core.command import (
     Debug,
     Hours,
     Memory,
+    ModelFolder,
     Overrides,
     Overwrite,
     Quiet,
@@ -35,10 +36,6 @@ from segment.core.command import (
     run_training,
     run_tuning,
 )
-
-AnyModelFolder = Annotated[
-    Path, Option("--model", help="A model folder that training wrote; by default the bundled one.", show_default=False)
-]
 
 
 @entry_point
@@ -160,7 +157,7 @@ def tune(
 @entry_point
 def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
-    model: AnyModelFolder = BUNDLED,
+    model: ModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -203,7 +200,7 @@ def predict(
     scenes: Annotated[
         list[str], Argument(help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")
     ],
-    model: AnyModelFolder = BUNDLED,
+    model: ModelFolder = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.1875,

@@ -36,7 +36,9 @@ Overrides = Annotated[
 RuntimeOption = Annotated[
     Runtime, typer.Option(help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras.")
 ]
-ModelFolder = Annotated[Path, typer.Option("--model", help="A model folder that training wrote.")]
+ModelFolder = Annotated[
+    Path, typer.Option("--model", help="A model folder that training wrote; by default the bundled one.", show_default=False)
+]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="Settings to tune, a YAML file; see space.yaml in the output.")]
 Trials = Annotated[int, typer.Option(min=1, help="Trials of the study altogether.")]
 Hours = Annotated[float | None, typer.Option(min=0, help="No trial begins after so many.")]

@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from classify.bundled import BUNDLED as BUNDLED_CLASSIFIER
 from segment.core.command import load_keras
 from tests.benchmarks.clients import geodeep
 from tests.benchmarks.few_images import few_images
@@ -28,7 +29,9 @@ def main() -> None:
     known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images"])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last four by default")
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
-    parser.add_argument("--classifier", type=Path, help="a classifier exported with --int8 instead of the bundled one")
+    parser.add_argument(
+        "--classifier", type=Path, default=BUNDLED_CLASSIFIER, help="a classifier exported with --int8 instead of the bundled one"
+    )
     parser.add_argument("--tiles", type=Path, help="a tile folder to quantise it on")
     parser.add_argument("--scene", type=Path, help="a scene instead of a sample town, for seams and tiles")
     parser.add_argument("--ground", type=Path, help="a tile of the Dubai data that the bundled model never saw, for few_tiles")

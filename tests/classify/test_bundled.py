@@ -1,0 +1,52 @@
+"""The model that comes with classify holds what its card says, in every form, and is what commands take by default."""
+
+import json
+
+import numpy as np
+import pytest
+
+from classify.bundled import BUNDLED
+from classify.cli import predict
+from classify.config import ModelSettings
+from classify.evaluation import evaluate
+from classify.models import build_model
+from segment.core.command import run
+from segment.core.errors import InputError
+from segment.core.model_folder import load_model_info
+from segment.core.normalise import BandStatistics
+
+from ..conftest import SHARED, assert_fit_to_bundle, write_raster
+
+RSSCN7 = SHARED / "data" / "rsscn7"
+
+
+def test_it_is_small_and_says_what_it_is():
+    info = load_model_info(BUNDLED)
+    assert info.palette.names == ["field", "forest", "grass", "industry", "parking", "residential", "river_lake"]
+    assert (info.task, info.bands, info.dtype) == ("classify", 3, "uint8")
+    assert_fit_to_bundle(BUNDLED)
+
+
+def test_commands_take_it_by_default(tmp_path, capsys):
+    """An even green is no town; the seven probabilities sum to 1."""
+    green = np.random.default_rng(0).normal((60, 90, 50), 8, (300, 400, 3)).clip(0, 255).astype(np.uint8)
+    photo = write_raster(tmp_path / "photo.png", green)
+    assert run(predict.__wrapped__, [str(photo), "--json", "--top", "7"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    labels = {label["label"]: label["probability"] for label in told["labels"]}
+    assert sum(labels.values()) == pytest.approx(1, abs=1e-3)
+    assert labels["field"] + labels["grass"] + labels["forest"] + labels["river_lake"] > 0.5
+
+
+@pytest.mark.skipif(not RSSCN7.is_dir(), reason="RSSCN7 is not here")
+def test_it_knows_the_images_kept_for_the_test():
+    told = load_model_info(BUNDLED).scores["test"]["accuracy"]
+    assert evaluate(RSSCN7, part="test").report["accuracy"] == pytest.approx(told, abs=0.006)
+
+
+def test_training_starts_from_it():
+    values = np.full(3, 128.0)
+    statistics = BandStatistics("uint8", 1, 0 * values, values, values, values)
+    assert not build_model(ModelSettings(weights="bundled"), 4, statistics, "auto").loaded.missing
+    with pytest.raises(InputError, match="resnet50/linear. Received backbone mobilenetv2"):
+        build_model(ModelSettings(weights="bundled", backbone="mobilenetv2"), 4, statistics, "auto")
