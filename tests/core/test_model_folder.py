@@ -21,7 +21,7 @@ def describe(**labels: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     "text, words",
     [
-        (yaml.safe_dump(describe(), sort_keys=False)[:300], "cut off"),
+        (yaml.safe_dump(describe(), sort_keys=False).partition("openvino")[0], "cut off"),
         (yaml.safe_dump(describe(multi_label=True)), "2 thresholds"),
         (yaml.safe_dump(describe(thresholds=[0.5])), "0 thresholds"),
         ("labels: [", "model.yaml"),
@@ -36,3 +36,13 @@ def test_a_model_yaml_that_was_cut_or_changed_is_refused(tmp_path, text, words):
     with pytest.raises(InputError, match=words) as error:
         load_model_info(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_model_yaml_that_tells_of_no_preprocessing_means_none(tmp_path):
+    content = describe()
+    del content["preprocess"]
+    (tmp_path / MODEL_FILE).touch()
+    (tmp_path / INFO_FILE).write_text(yaml.safe_dump(content))
+    assert load_model_info(tmp_path).preprocess.is_off
+    (tmp_path / INFO_FILE).write_text(yaml.safe_dump(content | {"preprocess": {"clahe": 2.5}}))
+    assert str(load_model_info(tmp_path).preprocess) == "clahe 2.5 (clahe_cell 32)"
