@@ -94,5 +94,5 @@ def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, multi_
         if missing:
             raise InputError(
                 f"Each {kind} needs images in train and val. Received none of {', '.join(missing)} "
-                f"in {part}. Add images, try another training.seed, or {cure}."
+                f"in {part}. Add images, try another data.split_seed, or {cure}."
             )

@@ -28,7 +28,7 @@ from classify.training_data import TrainingData
 from segment.core.augment import value_range
 from segment.core.calibration import apply_temperature, fit_temperature
 from segment.core.config import describe_settings
-from segment.core.history import Row
+from segment.core.history import HISTORY, Row, write_history
 from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model, save_model_folder
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
@@ -85,6 +85,7 @@ def _train_baseline(
     learned, new = (_score_epoch(network, plain[part], loss, data, progress) for part in PARTS[:2])
     row = {"epoch": 1.0, "loss": learned["val_loss"], "learning_rate": 0.0, **new}
     save_model_folder(output, network, info)
+    write_history(output / HISTORY, [row])
     return _finish(output, [row], plain, info, data, None, progress)
 
 

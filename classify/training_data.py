@@ -12,6 +12,7 @@ from classify.images import LabelledImage, find_images
 from classify.split import check_parts, digest_split, split_images
 from classify.survey import Survey, survey
 from segment.core.class_weights import resolve_class_weights
+from segment.core.config import split_seed
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
@@ -43,7 +44,9 @@ class TrainingData:
         """
         settings = config.data
         found = find_images(data, settings)
-        split = split_images(found.images, settings.val_fraction, settings.test_fraction, config.training.seed)
+        split = split_images(
+            found.images, settings.val_fraction, settings.test_fraction, split_seed(settings.split_seed, config.training)
+        )
         check_parts(split, found.palette, found.multi_label)
         seen = survey(split, settings, partial(progress.advance, "reading"))
         for problem in list(seen.unreadable.values())[:_NAMED]:

@@ -25,6 +25,7 @@ class DataSettings(Settings):
     val_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of groups or patches for validation")
     val_groups: list[str] = Field(default=[], description="groups for validation, by name")
     test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
+    split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of what is drawn; training.seed by default")
     undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(

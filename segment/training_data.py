@@ -10,6 +10,7 @@ import numpy as np
 
 from segment.config import Config
 from segment.core.class_weights import resolve_class_weights
+from segment.core.config import split_seed
 from segment.core.errors import InputError
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
@@ -44,7 +45,7 @@ class TrainingData:
             raise InputError(
                 f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes."
             )
-        parts = split_patches(pairs, config.data, config.training.seed)
+        parts = split_patches(pairs, config.data, split_seed(config.data.split_seed, config.training))
         for group in leaks(parts):
             progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
         settings, shown = config.data, partial(progress.advance, "reading")

@@ -39,4 +39,5 @@ def train() -> None:
         time.sleep(float(os.environ.get(SECONDS, 0)) + (2 if held else 0))
         history.append({"epoch": float(epoch), "loss": 1.0, "val_loss": 1.0, "val_accuracy": best * epoch / settings.epochs})
         write_history(output / HISTORY, history)
-    (output / "report.json").write_text(json.dumps({"accuracy": best, "test": {"accuracy": best - 0.05}}))
+    split = config.data.split_seed or 0
+    (output / "report.json").write_text(json.dumps({"accuracy": best, "test": {"accuracy": best - 0.05 - 0.5 * split}}))

@@ -41,8 +41,8 @@ ModelFolder = Annotated[
 ]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="Settings to tune, a YAML file; see space.yaml in the output.")]
 Trials = Annotated[int, typer.Option(min=1, help="Trials of the study altogether.")]
-Hours = Annotated[float | None, typer.Option(min=0, help="No trial begins after so many.")]
-Memory = Annotated[float | None, typer.Option(min=1, metavar="MB", help="A trial that takes more fails.")]
+Hours = Annotated[float | None, typer.Option(min=0, help="No trial begins after so many; those of --confirm come after them.")]
+Memory = Annotated[float | None, typer.Option(min=1, metavar="MB", help="A trial that takes more main memory fails.")]
 Confirmations = Annotated[
     int, typer.Option("--confirm", min=0, help="Seeds with which the best and the default settings are trained again.")
 ]

@@ -82,6 +82,11 @@ class PreprocessSettings(Settings):
         return ", ".join(step for step, wanted in steps.items() if wanted) or "nothing"
 
 
+def split_seed(own: int | None, training: TrainingSettings) -> int:
+    """What a split is drawn by: its own seed, or, where it has none, that of the training."""
+    return training.seed if own is None else own
+
+
 S = TypeVar("S", bound=Settings)
 
 

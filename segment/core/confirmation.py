@@ -8,29 +8,36 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segment.core.errors import InputError
 from segment.core.report import REPORT_FILE
-from segment.core.study import PROBLEM, quiet_optuna
+from segment.core.study import trials_that_run
 from segment.core.trials import Task, TrialFailed
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
 DEFAULTS = -1
 """Stands where the number of a trial would."""
-_PART, _POLL = "part", 2.0
+_PAIR, _PART, _POLL = "pair", "part", 2.0
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Scores of the defaults and of the best settings, a pair for each seed, on the part of the data that is named."""
+    """Scores of the defaults and of the best settings, a pair for each seed, on the part of the data that is named.
+
+    problems: what came of trainings that failed; their seeds are left out.
+    """
 
     part: str
+    seeds: list[int]
     defaults: list[float]
     best: list[float]
+    problems: list[str]
 
     @property
     def gain(self) -> float:
@@ -62,47 +69,59 @@ def confirm(
     """Trains the defaults and the settings of trial `best` with each seed, unless that has been done; processes share the work.
 
     study: where the scores are kept, one of its own. train: of a trial's number, or DEFAULTS, and a seed, gives the part that
-    was scored and the score. tell: called with a line for each training. None when a training failed.
+    was scored and the score. tell: called with a line for each training. None where no seed has both its scores.
     """
-    from optuna.storages import fail_stale_trials
+    pairs, problems = [[number, seed] for seed in seeds for number in (DEFAULTS, best)], dict[str, str]()
+    while missing := [pair for pair in pairs if not _scored(study, pair) and str(pair) not in problems]:
+        running = [trial.user_attrs.get(_PAIR) for trial in trials_that_run(study)]
+        free = [pair for pair in missing if pair not in running]
+        if free:
+            study.optimize(partial(_train_pair, study, free[0], train, tell, problems), n_trials=1, catch=(TrialFailed,))
+        else:
+            time.sleep(_POLL)
+    found = [(seed, _scored(study, [DEFAULTS, seed]), _scored(study, [best, seed])) for seed in seeds]
+    both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
+    if not both:
+        return None
+    part = str(both[0][1].user_attrs[_PART])
+    return Confirmation(
+        part,
+        seeds=[seed for seed, _, _ in both],
+        defaults=[float(default.value or 0) for _, default, _ in both],
+        best=[float(tuned.value or 0) for _, _, tuned in both],
+        problems=list(problems.values()),
+    )
+
+
+def _train_pair(
+    study: "Study",
+    pair: list[int],
+    train: Callable[[int, int], tuple[str, float]],
+    tell: Callable[[str], None],
+    problems: dict[str, str],
+    trial: "Trial",
+) -> float:
+    """The score of a pair; no training where another process began with it first. Raises TrialFailed."""
+    trial.set_user_attr(_PAIR, pair)
+    if any(other.user_attrs.get(_PAIR) == pair and other.number < trial.number for other in trials_that_run(study)):
+        raise TrialFailed("another process is at it")
+    what = f"{'defaults' if pair[0] == DEFAULTS else f'trial {pair[0]}'} with seed {pair[1]}"
+    try:
+        part, score = train(*pair)
+    except (TrialFailed, InputError) as error:
+        problems[str(pair)] = f"{what} failed: {error}"
+        tell(problems[str(pair)])
+        raise TrialFailed(str(error)) from error
+    trial.set_user_attr(_PART, part)
+    tell(f"{what}: {part} {score:.3f}")
+    return score
+
+
+def _scored(study: "Study", pair: list[int]) -> "FrozenTrial | None":
     from optuna.trial import TrialState
 
-    def objective(trial: "Trial") -> float:
-        number, seed = trial.suggest_int("trial", DEFAULTS, 10**6), trial.suggest_int("seed", 0, 2**32 - 1)
-        what = "defaults" if number == DEFAULTS else f"trial {number}"
-        try:
-            part, score = train(number, seed)
-        except (TrialFailed, InputError) as error:
-            trial.set_user_attr(PROBLEM, str(error))
-            tell(f"{what} with seed {seed}: failed: {error}")
-            raise TrialFailed(str(error)) from error
-        trial.set_user_attr(_PART, part)
-        tell(f"{what} with seed {seed}: {part} {score:.3f}")
-        return score
-
-    wanted = [{"trial": number, "seed": seed} for seed in seeds for number in (DEFAULTS, best)]
-    while True:
-        trials = study.get_trials(deepcopy=False)
-        ended = [t for t in trials if t.state == TrialState.COMPLETE or PROBLEM in t.user_attrs]
-        missing = [pair for pair in wanted if all(t.params != pair for t in ended)]
-        if not missing:
-            break
-        begun = [t.params for t in trials if t.state == TrialState.RUNNING]
-        free = [pair for pair in missing if pair not in begun]
-        if free:
-            study.enqueue_trial(free[0])
-            study.optimize(objective, n_trials=1, catch=(TrialFailed,))
-        else:  # other processes are at it, unless they were killed
-            with quiet_optuna():
-                fail_stale_trials(study)
-            time.sleep(_POLL)
-    scores = {(t.params["trial"], t.params["seed"]): t for t in ended if t.value is not None}
-    if len(scores.keys() & {(pair["trial"], pair["seed"]) for pair in wanted}) < len(wanted):
-        return None
-    found = [[scores[number, seed] for seed in seeds] for number in (DEFAULTS, best)]
-    part = str(found[0][0].user_attrs[_PART])
-    defaults, best_scores = ([float(t.value or 0) for t in trials] for trials in found)
-    return Confirmation(part, defaults, best_scores)
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((trial for trial in ended if trial.user_attrs.get(_PAIR) == pair), None)
 
 
 def final_score(folder: Path, task: Task) -> tuple[str, float]:

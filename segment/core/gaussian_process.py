@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from segment.core.trials import PROBLEM
 from segment.core.unit_cube import Distributions, Points, as_point, as_values, encode, snap
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class GaussianProcessSampler(BaseSampler):
 
     The first trials fill the space evenly (Sobol's sequence). Trials that still run count as if they had given what the
     process expects of them (Ginsbourger et al. 2010, "Kriging is well-suited to parallelize optimization"), so that several
-    processes do not try the same. Trials that were stopped early count as the finished one that was most alike by then, failed
-    ones not at all.
+    processes do not try the same. Trials that were stopped early count as the finished one that was most alike by then; those
+    that failed as the worst score, or their like would be tried again and again.
 
     distributions: what is tuned. startup: trials before the process takes over. The same seed and trials give the same
     proposals.
@@ -49,16 +50,16 @@ class GaussianProcessSampler(BaseSampler):
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def sample_relative(self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        trials = study.get_trials(deepcopy=False, states=states)
+        trials = study.get_trials(deepcopy=False)
         others = [other for other in trials if other.number != trial.number and other.params.keys() == search_space.keys()]
         complete = [other for other in others if other.state == TrialState.COMPLETE]
-        ended = [(other, score) for other in others if (score := _score(other, complete)) is not None]
+        sign = 1.0 if study.direction.name == "MAXIMIZE" else -1.0
+        worst = min((sign * float(other.value or 0) for other in complete), default=None)
+        ended = [(other, score) for other in others if (score := _score(other, complete, sign, worst)) is not None]
         if len(ended) < self._startup or len({score for _, score in ended}) < 2:
             return as_values(self._spread(trial.number, len(search_space)), search_space)
-        sign = 1.0 if study.direction.name == "MAXIMIZE" else -1.0
         x = np.stack([as_point(other.params, search_space) for other, _ in ended])
-        y = sign * np.array([score for _, score in ended])
+        y = np.array([score for _, score in ended])
         running = [as_point(other.params, search_space) for other in others if other.state == TrialState.RUNNING]
         random = np.random.default_rng([self._seed, trial.number])
         return as_values(_propose(x, y, running, search_space, random), search_space)
@@ -70,16 +71,19 @@ class GaussianProcessSampler(BaseSampler):
         return point
 
 
-def _score(trial: FrozenTrial, complete: Sequence[FrozenTrial]) -> float | None:
-    """A trial's score, or, if it was stopped early, that of the complete one most alike by then; None where that says nothing."""
+def _score(trial: FrozenTrial, complete: Sequence[FrozenTrial], sign: float, worst: float | None) -> float | None:
+    """What a trial counts as, the more the better; None where it says nothing."""
     if trial.state == TrialState.COMPLETE:
-        return trial.value
+        return sign * float(trial.value or 0)
+    if trial.state == TrialState.FAIL:
+        return worst if PROBLEM in trial.user_attrs else None  # others were only stopped
     last = max(trial.intermediate_values, default=None)
     comparable = [other for other in complete if last in other.intermediate_values]
     if trial.state != TrialState.PRUNED or last is None or not comparable:
         return None
     reached = trial.intermediate_values[last]
-    return min(comparable, key=lambda other: abs(other.intermediate_values[last] - reached)).value
+    alike = min(comparable, key=lambda other: abs(other.intermediate_values[last] - reached))
+    return sign * float(alike.value or 0)
 
 
 def _propose(
@@ -98,21 +102,32 @@ def _propose(
         near = np.repeat(leaders, _NEIGHBOURS, axis=0)
         moved = near + random.normal(0, _WIDTH / 3**step, near.shape) * (random.random(near.shape) < 0.5)
         candidates = np.concatenate([candidates, snap(np.clip(moved, 0, 1), distributions)])
-    best: Points = candidates[_improvement(model, encode(candidates, distributions)).argmax()]
+    gains = _improvement(model, encode(candidates, distributions))
+    gains[_are_among(candidates, x)] = -1  # a training with the same settings and seed tells nothing new
+    best: Points = candidates[gains.argmax()]
     return best
 
 
+def _are_among(points: Points, others: Points) -> NDArray[np.bool_]:
+    known = {other.tobytes() for other in others.round(9)}
+    return np.array([point.tobytes() in known for point in points.round(9)])
+
+
 def _fit(x: NDArray[np.float64], y: NDArray[np.float64], random: np.random.Generator) -> "GaussianProcessRegressor":
+    """The process without the noise of single scores, which was learned with it."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     kernel = ConstantKernel(1.0, (0.05, 20)) * Matern([0.5] * x.shape[1], (0.05, 10), nu=2.5) + WhiteKernel(0.05, (1e-5, 1))
     seed = int(random.integers(2**31))
-    model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=seed)
+    noisy = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of length scales at their bounds: settings that do not matter
-        model.fit(x, y)
+        noisy.fit(x, y)
+    signal, noise = noisy.kernel_.k1, noisy.kernel_.k2.noise_level
+    model = GaussianProcessRegressor(signal, alpha=noise, optimizer=None, normalize_y=True)
+    model.fit(x, y)
     return model
 
 

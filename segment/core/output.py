@@ -11,6 +11,12 @@ from pathlib import Path
 from segment.core.errors import InputError
 
 _PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
+_MAP = "a map is written by one process."
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file or folder of that name is what a killed process leaves of its output."""
+    return name.endswith((_PARTIAL, _REPLACED))
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
@@ -28,7 +34,7 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
         raise InputError(f"{path}: the output is a folder. Received a file. Choose another place.")
     if path.is_dir():
         for entry in sorted(path.iterdir()):
-            if entry.name not in ours and not entry.name.endswith((_PARTIAL, _REPLACED)):
+            if entry.name not in ours and not is_unfinished(entry.name):
                 raise InputError(
                     f"{path}: --overwrite replaces folders that hold earlier outputs only. Received {entry.name} in it. "
                     "Choose another place, or empty it yourself."
@@ -89,7 +95,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
     moved: list[tuple[Path, Path]] = []
     with writable(folder):
         partial.mkdir(exist_ok=True)
-    with _alone(partial):
+    with alone(partial, _MAP):
         found = belongs is not None and belonging.is_file() and belonging.read_bytes() == belongs.encode()
         try:
             with writable(folder):
@@ -125,7 +131,7 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
     partial = folder / f".{names[0]}{_PARTIAL}"
     if not (partial / _MOVING).is_file():
         return
-    with _alone(partial), writable(folder):
+    with alone(partial, _MAP), writable(folder):
         whole = (partial / _MOVING).read_text(encoding="utf-8").split("\n")
         for name in names:
             if name in whole and (partial / "new" / name).exists():
@@ -136,8 +142,11 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keeps other processes from the same work, where the system has locks; a killed process leaves none behind."""
+def alone(folder: Path, rule: str) -> Iterator[None]:
+    """Keeps other processes from the same work, where the system has locks; a killed process leaves none behind.
+
+    rule: of the InputError that the second one gets.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
@@ -148,9 +157,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(
-                f"{folder.parent}: a map is written by one process. Received a second one. Wait, or choose another place."
-            ) from error
+            raise InputError(f"{folder.parent}: {rule} Received a second one. Wait, or choose another place.") from error
         except OSError:  # a file system without locks
             pass
         yield
@@ -208,6 +215,12 @@ def _remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def clear_folder(folder: Path) -> None:
+    """Takes away all that is in a folder."""
+    for entry in folder.iterdir():
+        _remove(entry)
 
 
 def _remove(path: Path) -> None:

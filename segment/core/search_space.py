@@ -1,8 +1,11 @@
 """Which settings are tuned, and between which values."""
 
+import contextlib
+import math
+import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -13,6 +16,7 @@ from segment.core.errors import InputError
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+_DRAWS = 100
 _EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
 
 
@@ -37,6 +41,11 @@ class Parameter(Settings):
         elif self.log and self.low <= 0:
             raise ValueError("logarithms take a low above 0")
         return self
+
+    @property
+    def examples(self) -> list[Any]:
+        """Its ends, or all choices."""
+        return [self.low, self.high] if self.choices is None else list(self.choices)
 
 
 Space = Mapping[str, Parameter]
@@ -81,8 +90,8 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
 
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
-        for value in parameter.choices or (parameter.low, parameter.high):
-            change_settings(defaults, {key: value})
+        for value in parameter.examples:
+            _check_value(key, value, space, defaults)
         if parameter.choices is not None:
             found[key] = CategoricalDistribution(parameter.choices)
             continue
@@ -95,11 +104,26 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
     return found
 
 
+def _check_value(key: str, value: Any, space: Space, defaults: Settings) -> None:
+    """Raises InputError when a setting takes a value neither beside the defaults nor beside others of the space."""
+    try:
+        change_settings(defaults, {key: value})
+        return
+    except InputError as error:
+        refused = error
+    draws = random.Random(0)
+    for _ in range(_DRAWS):
+        others = {name: draws.choice(parameter.examples) for name, parameter in space.items()}
+        with contextlib.suppress(InputError):
+            change_settings(defaults, {**others, key: value})
+            return
+    raise refused
+
+
 def _takes_fractions(defaults: Settings, key: str, low: float, high: float) -> bool:
     """Whether the setting takes a number between its ends that is not whole."""
-    between = next(low + (high - low) * share for share in (0.37, 0.41) if (low + (high - low) * share) % 1)
     try:
-        change_settings(defaults, {key: between})
+        change_settings(defaults, {key: low + (high - low) / math.pi})
     except InputError:
         return False
     return True

@@ -1,24 +1,26 @@
 """Studies: trials of settings, kept in a database that several processes share and that outlives them."""
 
+import random
+import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from segment.core.choices import Sampler
 from segment.core.errors import InputError
-from segment.core.trials import TrialFailed
+from segment.core.trials import PROBLEM, TrialFailed
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
-    from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
-PROBLEM, _BELONGS = "problem", "belongs"
+_BELONGS = "belongs"
 _HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
 _HOPELESS = 3  # trials that fail before one succeeds
+_OPENINGS, _PAUSE = 5, 1.0  # processes that make the same tables at once stand in each other's way; seconds
 
 
 def open_study(
@@ -38,22 +40,27 @@ def open_study(
     """
     import optuna
 
+    from segment.core.samplers import build_sampler
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        study = optuna.create_study(
-            storage=_storage(storage),
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
-            sampler=_sampler(sampler, distributions, seed),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3),
-        )
-        known = study.user_attrs.get(_BELONGS)
-        if known is None:
-            study.set_user_attr(_BELONGS, dict(belongs))
-    except Exception as error:  # SQLAlchemy's, and those of each database's driver
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{storage}: studies lie in a database to write to. Received: {problem}. Check it.") from error
+    for attempt in range(_OPENINGS):
+        try:
+            study = optuna.create_study(
+                storage=_storage(storage),
+                study_name=name,
+                direction="maximize",
+                load_if_exists=True,
+                sampler=build_sampler(sampler, distributions, seed),
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3),
+            )
+            known = study.user_attrs.get(_BELONGS)
+            if known is None:
+                study.set_user_attr(_BELONGS, dict(belongs))
+            break
+        except Exception as error:  # SQLAlchemy's, and those of each database's driver
+            if attempt == _OPENINGS - 1:
+                raise _unusable(storage, error) from error
+            time.sleep(_PAUSE * random.random())
     for key in sorted((known or belongs).keys() | belongs.keys()):
         before, now = (known or belongs).get(key), belongs.get(key)
         if before != now:
@@ -72,6 +79,43 @@ def _storage(url: str) -> "RDBStorage":
         return RDBStorage(url, engine_kwargs=patient, heartbeat_interval=_HEARTBEAT, grace_period=_SILENCE)
 
 
+def _unusable(storage: str, error: Exception) -> InputError:
+    """The error to raise when a database cannot be used; passwords stay unsaid."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    try:
+        url = make_url(storage)
+        shown = url.render_as_string(hide_password=True)
+        problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
+    except ArgumentError:
+        shown = storage.rpartition("@")[2]
+    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. Check it.")
+
+
+@contextmanager
+def reachable(storage: str) -> Iterator[None]:
+    """Turns the loss of a study's database into an InputError."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise _unusable(storage, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
+
+
+def trials_that_run(study: "Study") -> Sequence["FrozenTrial"]:
+    """Those of living processes, this one's among them; the others' are failed on the way."""
+    from optuna.storages import fail_stale_trials
+    from optuna.trial import TrialState
+
+    with quiet_optuna():
+        fail_stale_trials(study)
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Without the warnings that heartbeats, and pictures by matplotlib, might change some day."""
@@ -80,16 +124,6 @@ def quiet_optuna() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
-
-
-def _sampler(kind: Sampler, distributions: Mapping[str, "BaseDistribution"], seed: int) -> "BaseSampler":
-    from optuna.samplers import RandomSampler, TPESampler
-
-    from segment.core.gaussian_process import GaussianProcessSampler
-
-    if kind == "gp":
-        return GaussianProcessSampler(distributions, seed=seed)
-    return TPESampler(multivariate=True, constant_liar=True, seed=seed) if kind == "tpe" else RandomSampler(seed)
 
 
 def run_study(
@@ -126,9 +160,14 @@ def run_study(
             problem = others[-1].user_attrs[PROBLEM]
             raise InputError(f"Trials must train. Received {len(others)} that failed, the last one so: {problem}")
 
-    if len(study.get_trials(deepcopy=False, states=ended)) < trials:
-        seconds = None if hours is None else hours * 3600
-        study.optimize(objective, timeout=seconds, callbacks=[after, MaxTrialsCallback(trials, ended)], catch=(TrialFailed,))
+    end = None if hours is None else time.monotonic() + hours * 3600
+    while len(study.get_trials(deepcopy=False, states=ended)) < trials and (end is None or time.monotonic() < end):
+        left = None if end is None else end - time.monotonic()
+        try:
+            study.optimize(objective, timeout=left, callbacks=[after, MaxTrialsCallback(trials, ended)], catch=(TrialFailed,))
+        except ValueError as error:  # this process was silent for too long, another has failed its trial
+            if "Cannot tell" not in str(error):
+                raise
 
 
 def _suggest(trial: "Trial", distributions: Mapping[str, "BaseDistribution"]) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from typing import Any
 
 from segment.core.attended import start_attended
 from segment.core.config import Settings, change_settings, dump_settings
+from segment.core.errors import InputError
 from segment.core.history import HISTORY, Row, read_history
 
+PROBLEM = "problem"
+"""User attribute of a failed trial that says why; without it a trial was only stopped."""
 _POLL = 0.5  # seconds
 
 
@@ -30,6 +33,12 @@ class Task:
     data: Sequence[Path]
     defaults: Settings
     scores: Mapping[str, str]
+
+
+def check_memory_limit(memory_mb: float | None) -> None:
+    """Raises InputError when the memory of other processes cannot be watched here."""
+    if memory_mb is not None and not Path("/proc/self/status").exists():
+        raise InputError("--memory: needs a system that tells how much processes hold (Linux). Received another. Leave it out.")
 
 
 def run_trial(
@@ -61,8 +70,11 @@ def run_trial(
 
 
 def best_score(folder: Path, task: Task) -> float:
-    """That of the best epoch of a run folder."""
-    return max(_score(row, task) for row in read_history(folder / HISTORY))
+    """That of the best epoch of a run folder. Raises TrialFailed when there is none."""
+    history = read_history(folder / HISTORY)
+    if not history:
+        raise TrialFailed("ended without a score")
+    return max(_score(row, task) for row in history)
 
 
 def _train(task: Task, config: Path, folder: Path, on_epoch: Callable[[int, float], None], memory_mb: float | None) -> None:
@@ -100,11 +112,11 @@ def _explain(status: int, complaints: str) -> str:
     if status < 0:
         return f"ended by signal {-status}"
     lines = complaints.strip().splitlines()
-    return lines[-1].partition(": ")[2] if lines else f"ended with status {status}"
+    return (lines[-1].partition(": ")[2] or lines[-1]) if lines else f"ended with status {status}"
 
 
 def _memory_mb(process: int) -> float:
-    """What a process holds in memory; 0 where the system does not tell."""
+    """What a process holds in main memory; 0 once it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:

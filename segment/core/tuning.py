@@ -2,8 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +16,21 @@ from segment.core.choices import Sampler
 from segment.core.config import Settings, change_settings, dump_settings, flatten
 from segment.core.confirmation import DEFAULTS, Confirmation, confirm, final_score
 from segment.core.errors import InputError
-from segment.core.output import staged
+from segment.core.output import alone, clear_folder, is_unfinished, staged
 from segment.core.progress import Progress, Silent
 from segment.core.report import PAGE_FILE, REPORT_FILE
 from segment.core.search_space import Space, distributions, dump_space
-from segment.core.study import PROBLEM, open_study, run_study
-from segment.core.trials import Task, best_score, run_trial
+from segment.core.study import open_study, reachable, run_study, trials_that_run
+from segment.core.trials import PROBLEM, Task, best_score, check_memory_limit, run_trial
 from segment.core.tuning_page import describe_study, tuning_page
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
 
 DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, TRIALS_FOLDER = "study.db", "defaults.yaml", "best.yaml", "space.yaml", "trials"
 _OURS = (DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, REPORT_FILE, PAGE_FILE, TRIALS_FOLDER)
+_POLL = 2.0  # seconds
 _UNTOUCHED = 1 / 3  # share of a trial's epochs before it may be stopped
 _FREE = ("training.workers", "training.tensorboard", "data.cache_mb")  # settings that trials of one study may differ in
 
@@ -54,10 +59,10 @@ class Tuning:
 class Search:
     """How a study searches.
 
-    trials: of the study altogether, whichever process runs them and when; hours: after so many none begins; memory_mb: a
-    trial that takes more fails. confirmations: seeds with which the best and the default settings are trained once more.
-    storage: URL of a database that other processes may use, too; SQLite in the output folder by default. A study of that
-    `name` in it goes on. seed: of the sampler; trials train with the seed of their settings.
+    trials: of the study altogether, whichever process runs them and when; hours: after so many none begins (confirmations
+    still do); memory_mb: a trial whose process takes more main memory fails. confirmations: seeds with which the best and the
+    default settings are trained once more. storage: URL of a database that other processes may use, too; SQLite in the output
+    folder by default. A study of that `name` in it goes on. seed: of the sampler; trials train with the seed of their settings.
     """
 
     trials: int = 40
@@ -76,24 +81,47 @@ def tune(task: Task, output: Path, space: Space, search: Search, progress: Progr
     Raises InputError for settings that do not exist, a study of something else, an `output` that holds other things, and
     when no trial ends well.
     """
-    wanted = distributions(space, task.defaults)
-    _begin(output, task, space)
-    storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
+    wanted, progress = distributions(space, task.defaults), progress or Silent()
+    _check_names(output, search)
+    check_memory_limit(search.memory_mb)
+    _begin(output)
+    with alone(output / TRIALS_FOLDER, "a folder is tuned into by one process."):
+        clear_folder(output / TRIALS_FOLDER)  # what a killed one left
+        storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
+        with reachable(storage):
+            return _tune(task, output, space, wanted, search, storage, progress)
+
+
+def _tune(
+    task: Task,
+    output: Path,
+    space: Space,
+    wanted: Mapping[str, "BaseDistribution"],
+    search: Search,
+    storage: str,
+    progress: Progress,
+) -> Tuning:
     patience = math.ceil(_training(task.defaults)["epochs"] * _UNTOUCHED)
     study = open_study(storage, search.name, wanted, _belongs(task, space), search.sampler, search.seed, patience)
-    trainer = _Trainer(study, task, output, search.memory_mb, progress or Silent())
+    _write(output / DEFAULTS_FILE, dump_settings(task.defaults))
+    _write(output / SPACE_FILE, dump_space(space))
+    trainer = _Trainer(study, task, output, search.memory_mb, progress)
     run_study(study, wanted, trainer.attempt, trials=search.trials, hours=search.hours, tell=trainer.tell)
+    if trials_that_run(study):
+        progress.say("waiting for the trials of other processes")
+    while trials_that_run(study):
+        time.sleep(_POLL)
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise InputError(f"{output}: a trial must end to be the best. Received none that did. Allow more --trials or --hours.")
     best = study.best_trial
-    trainer.write_best()
+    trainer.write_best(best)
     confirmed = None
     if search.confirmations:
         runs, first = open_study(storage, f"{search.name} confirmation", {}, {}), _training(task.defaults)["seed"] + 1
-        confirmed = confirm(runs, best.number, range(first, first + search.confirmations), trainer.repeat, trainer.progress.say)
-    figures = describe_study(study, confirmed)
+        confirmed = confirm(runs, best.number, range(first, first + search.confirmations), trainer.repeat, progress.say)
+    figures = describe_study(study, best, confirmed)
     _write(output / REPORT_FILE, json.dumps(figures, indent=2))
-    tuning_page(study, task.defaults, confirmed).write(output / PAGE_FILE)
+    tuning_page(study, best, task.defaults, confirmed).write(output / PAGE_FILE)
     return Tuning(output / BEST_FILE, len(figures["trials"]), best.number, float(best.value or 0), dict(best.params), confirmed)
 
 
@@ -113,32 +141,45 @@ class _Trainer:
 
         def watch(epoch: int, score: float) -> None:
             trial.report(score, epoch)
-            if epoch < _training(self.task.defaults)["epochs"] and trial.should_prune():
+            if epoch < self._epochs(values) and trial.should_prune():
                 raise TrialPruned
 
         score: float = self._run(f"{trial.number}", values, watch, lambda folder: best_score(folder, self.task))
         return score
 
     def repeat(self, number: int, seed: int) -> tuple[str, float]:
-        """The final score of the values of trial `number`, or the DEFAULTS, with another seed, and the part that was scored."""
+        """The final score of the values of trial `number`, or the DEFAULTS, with another seed, and the part that was scored.
+
+        The split stays that of the study: the test has no image that chose the settings.
+        """
         values = {} if number == DEFAULTS else self.study.get_trials(deepcopy=False)[number].params
+        seeds = {"training.seed": seed, "data.split_seed": self._split_seed}
         name = f"{'defaults' if number == DEFAULTS else number}-seed{seed}"
         found: tuple[str, float] = self._run(
-            name, {**values, "training.seed": seed}, lambda epoch, score: None, lambda folder: final_score(folder, self.task)
+            name, {**values, **seeds}, lambda epoch, score: None, lambda folder: final_score(folder, self.task)
         )
         return found
 
     def tell(self, trial: "FrozenTrial") -> None:
         """Says what came of a trial, and writes its settings where they are the best so far."""
         if trial.state == TrialState.COMPLETE and self.study.best_trial.number == trial.number:
-            self.write_best()
+            self.write_best(trial)
         self.progress.say(_describe(trial))
 
-    def write_best(self) -> None:
-        _write(self.output / BEST_FILE, dump_settings(change_settings(self.task.defaults, self.study.best_trial.params)))
+    def write_best(self, trial: "FrozenTrial") -> None:
+        _write(self.output / BEST_FILE, dump_settings(change_settings(self.task.defaults, trial.params)))
+
+    @property
+    def _split_seed(self) -> int:
+        settings = self.task.defaults.model_dump()
+        own: int | None = settings["data"]["split_seed"]
+        return int(settings["training"]["seed"]) if own is None else own
+
+    def _epochs(self, values: Mapping[str, Any]) -> int:
+        return int(_training(change_settings(self.task.defaults, values))["epochs"])
 
     def _run(self, name: str, values: Mapping[str, Any], watch: Callable[[int, float], None], keep: Callable[[Path], Any]) -> Any:
-        epochs, told = _training(self.task.defaults)["epochs"], f"trial {name}"
+        epochs, told = self._epochs(values), f"trial {name}"
 
         def show(epoch: int, score: float) -> None:
             self.progress.advance(told, epoch, epochs, f"{score:.3f}")
@@ -151,24 +192,36 @@ class _Trainer:
             self.progress.advance(told, epochs, epochs)
 
 
-def _begin(output: Path, task: Task, space: Space) -> None:
+def _check_names(output: Path, search: Search) -> None:
+    """Raises InputError for names that a database's URL, or a folder's name, cannot hold."""
+    if search.storage is None and (found := [sign for sign in "?{}%#" if sign in str(output.resolve())]):
+        raise InputError(f"{output}: the path of a study has none of ? {{ }} % #. Received {found[0]}. Choose another --output.")
+    if not re.fullmatch(r"\w[\w .-]*", search.name):
+        raise InputError(f"--study: letters, digits, blanks, dots and dashes. Received {search.name!r}. Choose another name.")
+
+
+def _begin(output: Path) -> None:
     """Makes the folder. Raises InputError when it holds something else."""
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: the output is a folder. Received a file. Choose another place.")
-    strange = [entry.name for entry in output.iterdir() if entry.name not in _OURS] if output.exists() else []
+    found = [entry.name for entry in output.iterdir()] if output.exists() else []
+    strange = [name for name in found if name not in _OURS and not name.startswith(DATABASE) and not is_unfinished(name)]
     if strange:
         raise InputError(f"{output}: holds a tuning and nothing else. Received {min(strange)} in it. Choose another place.")
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in ((DEFAULTS_FILE, dump_settings(task.defaults)), (SPACE_FILE, dump_space(space))):
-        if not (output / name).exists():
-            _write(output / name, text)
+    (output / TRIALS_FOLDER).mkdir(parents=True, exist_ok=True)
 
 
 def _belongs(task: Task, space: Space) -> dict[str, Any]:
     """What all trials of a study have in common."""
     settings = {k: v for k, v in flatten(task.defaults.model_dump(mode="json")).items() if k not in _FREE}
     tuned = {f"search space, {key}": parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
-    return {"data": [folder.resolve().name for folder in task.data], **settings, **tuned}
+    return {"data": [folder.resolve().name for folder in task.data], "files": _digest_files(task.data), **settings, **tuned}
+
+
+def _digest_files(data: Sequence[Path]) -> str:
+    """The same for folders of files with the same names, wherever they lie."""
+    names = [file.relative_to(folder).as_posix() for folder in data for file in folder.rglob("*")]
+    return sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _training(settings: Settings) -> dict[str, Any]:

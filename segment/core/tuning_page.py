@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from segment.core.config import Settings, flatten
 from segment.core.confirmation import Confirmation
 from segment.core.report import Report
-from segment.core.study import PROBLEM, quiet_optuna
+from segment.core.study import quiet_optuna
+from segment.core.trials import PROBLEM
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,10 +22,10 @@ _COMPARABLE = 4  # complete trials from which pictures and importances say somet
 _SCORE, _ROW = "validation score", 3
 
 
-def describe_study(study: "Study", confirmed: Confirmation | None) -> dict[str, Any]:
+def describe_study(study: "Study", best: "FrozenTrial", confirmed: Confirmation | None) -> dict[str, Any]:
     """All trials, the best one, which settings mattered, and its confirmation, as plain values."""
     return {
-        "best": _describe_trial(study.best_trial),
+        "best": _describe_trial(best),
         "confirmation": None
         if confirmed is None
         else {**vars(confirmed), "gain": confirmed.gain, "standard_error": confirmed.error},
@@ -47,19 +48,19 @@ def importance(study: "Study") -> dict[str, float]:
     return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
 
 
-def tuning_page(study: "Study", defaults: Settings, confirmed: Confirmation | None) -> Report:
+def tuning_page(study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Confirmation | None) -> Report:
     """All sections, as one page."""
     page = Report("What tuning found")
-    _best(page, study, defaults, confirmed)
-    settings = [key for key in importance(study) if not study.best_trial.distributions[key].single()]
+    _best(page, best, defaults, confirmed)
+    settings = [key for key in importance(study) if not best.distributions[key].single()]
     if settings:
         _pictures(page, study, settings)
     _trials(page, study)
     return page
 
 
-def _best(page: Report, study: "Study", defaults: Settings, confirmed: Confirmation | None) -> None:
-    best, before = study.best_trial, flatten(defaults.model_dump(mode="json"))
+def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Confirmation | None) -> None:
+    before = flatten(defaults.model_dump(mode="json"))
     page.heading("Best settings")
     page.text(
         f"Trial {best.number} scored {best.value:.3f} on validation. It was chosen for that score, which therefore flatters it."
@@ -70,13 +71,16 @@ def _best(page: Report, study: "Study", defaults: Settings, confirmed: Confirmat
     )
     page.heading("Gain over the defaults")
     if confirmed is None:
-        page.text("Not measured: the best and the default settings were not trained again.")
+        page.text("Not measured: there are no other seeds with which both the best and the default settings were trained.")
         return
     page.text(f"Both were trained again with other seeds and scored on the {confirmed.part} part: {confirmed}.")
+    page.text("The error tells of the chance in training; all seeds are scored on the same part, which has a chance of its own.")
     if confirmed.part == "validation":
         page.text("There is no test part: validation chose the settings and scores them, so expect less on new data.")
-    pairs = enumerate(zip(confirmed.defaults, confirmed.best, strict=True), 1)
-    page.table(("Seed", "Default", "Best", "Gain"), [(f"{i}", d, b, b - d) for i, (d, b) in pairs])
+    rows = zip(confirmed.seeds, confirmed.defaults, confirmed.best, strict=True)
+    page.table(("Seed", "Default", "Best", "Gain"), [(f"{seed}", default, own, own - default) for seed, default, own in rows])
+    for problem in confirmed.problems:
+        page.text(f"Left out: {problem}")
 
 
 def _pictures(page: Report, study: "Study", settings: list[str]) -> None:
@@ -156,7 +160,7 @@ def _describe_trial(trial: "FrozenTrial") -> dict[str, Any]:
 
 def _score(trial: "FrozenTrial") -> float | None:
     """The best of its epochs, whether it was stopped early or not."""
-    return trial.value if trial.value is not None else max(trial.intermediate_values.values(), default=None)
+    return trial.value if trial.state == TrialState.COMPLETE else max(trial.intermediate_values.values(), default=None)
 
 
 def _outcome(trial: "FrozenTrial") -> str:

@@ -23,7 +23,8 @@ def few_images(images: Path, seed: int = 0) -> None:
     from classify.tuning import tune
 
     folder, study = FOLDER / "few-images", FOLDER / "few-images-study"
-    shutil.rmtree(folder, ignore_errors=True)
+    for earlier in (folder, study):
+        shutil.rmtree(earlier, ignore_errors=True)
     for classes in sorted(path for path in images.iterdir() if path.is_dir()):
         files = sorted(classes.glob("*.jpg"))
         random.Random(f"{seed} {classes.name}").shuffle(files)

@@ -9,6 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import BaseSampler, RandomSampler
 
 from segment.core.gaussian_process import GaussianProcessSampler
+from segment.core.trials import PROBLEM
 
 TRIALS = 30
 SPACE = {
@@ -47,6 +48,31 @@ def test_it_finds_better_settings_than_random_search_with_as_many_trials():
     random = [best_found(RandomSampler(seed), seed) for seed in range(3)]
     assert all(ours > other for ours, other in zip(bayesian, random, strict=True)), (bayesian, random)
     assert np.mean(bayesian) > 0.9
+
+
+def test_settings_that_make_trials_fail_are_left_alone():
+    """A batch of 64 takes too much memory, though larger ones were better and better."""
+    space = {"batch": IntDistribution(8, 100), "dropout": FloatDistribution(0, 0.9)}
+    study = optuna.create_study(direction="maximize", sampler=GaussianProcessSampler(space, seed=0))
+    for _ in range(30):
+        trial = study.ask(space)
+        if trial.params["batch"] > 64:
+            trial.set_user_attr(PROBLEM, "memory")
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, trial.params["batch"] / 100 - trial.params["dropout"] / 10)
+    assert sum(trial.state.name == "FAIL" for trial in study.trials[15:]) < 8
+    assert study.best_value > 0.55
+
+
+def test_settings_are_not_tried_twice():
+    space = {"batch": CategoricalDistribution([8, 16, 32, 64]), "units": IntDistribution(1, 6)}
+    study = optuna.create_study(direction="maximize", sampler=GaussianProcessSampler(space, startup=4, seed=0))
+    for _ in range(20):
+        trial = study.ask(space)
+        study.tell(trial, trial.params["units"] / 6)
+    later = [tuple(trial.params.values()) for trial in study.trials[6:]]
+    assert len(set(later)) == len(later)
 
 
 def test_the_same_seed_and_trials_propose_the_same_and_running_trials_are_avoided():

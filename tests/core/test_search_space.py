@@ -42,6 +42,20 @@ def test_numbers_are_whole_where_the_setting_takes_no_others():
     }
 
 
+@pytest.mark.parametrize("ends", [(0, 100), (100, 200), (100, 1100), (0, 1)])
+def test_any_range_of_a_setting_with_fractions_has_them(ends):
+    assert distributions({"loss.gamma": Parameter(low=ends[0], high=ends[1])}, SegmentConfig()) == {
+        "loss.gamma": FloatDistribution(*ends)
+    }
+
+
+def test_values_that_only_fit_together_are_taken():
+    sizes = Parameter(choices=[64, 128])
+    assert len(distributions({"data.resize": sizes, "data.size": sizes}, Config())) == 2
+    with pytest.raises(InputError, match="size must fit into resize"):
+        distributions({"data.resize": sizes}, Config())
+
+
 @pytest.mark.parametrize(
     "text, problem",
     [

@@ -7,15 +7,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import optuna
 import pytest
 
 from classify.config import Config
+from segment.core.choices import Sampler
 from segment.core.config import load_settings
+from segment.core.confirmation import DEFAULTS as DEFAULT_SETTINGS
+from segment.core.confirmation import confirm
 from segment.core.errors import InputError
+from segment.core.output import alone
 from segment.core.progress import Silent
-from segment.core.search_space import Parameter
+from segment.core.search_space import Parameter, distributions, load_space
+from segment.core.study import open_study
 from segment.core.trials import Task, TrialFailed, run_trial
 from segment.core.tuning import Search, tune
 from tests.fake_training import SCORES, SECONDS, accuracy
@@ -89,6 +95,7 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
     assert found.trials == 5 and [line.split(":")[0] for line in told.lines[:2]] == ["trial 3", "trial 4"]
     again = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1))
     assert again.confirmation == found.confirmation and again.trials == 5
+    assert not any((tmp_path / "t" / "trials").iterdir())
     runs = study_of(tmp_path / "t", "tuning confirmation").trials
     assert len(runs) == 2
     other = Task(TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=3"]), SCORES)
@@ -98,6 +105,84 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
         tune(TASK, tmp_path / "t", {**SPACE, "model.dropout": Parameter(low=0.0, high=0.1)}, Search(trials=5))
     with pytest.raises(InputError, match="data: a study goes on"):
         tune(Task(TASK.module, [Path("others")], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "new.jpg").touch()
+    with pytest.raises(InputError, match="files: a study goes on"):
+        tune(Task(TASK.module, [tmp_path / "pictures"], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
+
+
+def test_what_a_killed_study_leaves_stands_in_no_ones_way(tmp_path):
+    tune(TASK, tmp_path / "t", SPACE, Search(trials=2, confirmations=0))
+    for name in ("study.db-journal", ".best.yaml.partial", "trials/tuning-1.yaml"):
+        (tmp_path / "t" / name).touch()
+    (tmp_path / "t" / "trials" / "tuning-1").mkdir()
+    assert tune(TASK, tmp_path / "t", SPACE, Search(trials=3, confirmations=0)).trials == 3
+    assert not any((tmp_path / "t" / "trials").iterdir())
+
+
+def test_a_folder_is_tuned_into_by_one_process(tmp_path):
+    (tmp_path / "t" / "trials").mkdir(parents=True)
+    with alone(tmp_path / "t" / "trials", "work."), pytest.raises(InputError, match="tuned into by one process"):
+        tune(TASK, tmp_path / "t", SPACE, Search(trials=1))
+
+
+def test_a_second_study_in_a_folder_has_its_own_defaults_and_space(tmp_path):
+    tune(TASK, tmp_path / "t", SPACE, Search(trials=1, confirmations=0))
+    space = {"model.dropout": Parameter(low=0.0, high=0.1)}
+    tune(TASK, tmp_path / "t", space, Search(trials=1, confirmations=0, name="second"))
+    assert load_space(tmp_path / "t" / "space.yaml") == space
+
+
+def test_names_that_no_database_or_folder_can_have_are_refused(tmp_path):
+    for output, search in ((tmp_path / "a?b", Search()), (tmp_path / "{a}", Search())):
+        with pytest.raises(InputError, match="the path of a study has none of"):
+            tune(TASK, output, SPACE, search)
+    for name in ("../up", "a/b", ""):
+        with pytest.raises(InputError, match="--study: letters"):
+            tune(TASK, tmp_path / "t", SPACE, Search(name=name))
+    assert not any(tmp_path.iterdir())
+
+
+def test_passwords_stay_unsaid(tmp_path):
+    with pytest.raises(InputError) as error:
+        tune(TASK, tmp_path / "t", SPACE, Search(storage="postgresql://bob:hunter2@localhost/studies"))
+    assert "hunter2" not in str(error.value) and "bob:***@localhost" in str(error.value)
+
+
+def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_tried_again(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "c", {}, {})
+    lines, begun, broken = list[str](), list[tuple[int, int]](), [True]
+
+    def train(number: int, seed: int) -> tuple[str, float]:
+        begun.append((number, seed))
+        if broken[0] and (number, seed) == (7, 2):
+            raise TrialFailed("no memory")
+        return "test", 0.5 + 0.1 * (number == 7) + 0.01 * seed
+
+    first = confirm(study, 7, (1, 2), train, lines.append)
+    assert first is not None and first.seeds == [1] and first.problems == ["trial 7 with seed 2 failed: no memory"]
+    assert first.gain == pytest.approx(0.1) and first.error is None
+    broken[0] = False
+    second = confirm(study, 7, (1, 2), train, lines.append)
+    assert second is not None and second.seeds == [1, 2] and not second.problems
+    assert begun == [(DEFAULT_SETTINGS, 1), (7, 1), (DEFAULT_SETTINGS, 2), (7, 2), (7, 2)]
+
+
+@pytest.mark.parametrize("kind", get_args(Sampler))
+def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
+    space = distributions(SPACE, DEFAULTS)
+    studies = [open_study(f"sqlite:///{tmp_path}/study.db", "s", space, {}, sampler=kind, seed=1) for _ in range(2)]
+    tried = [tuple(study.ask(space).params.values()) for _ in range(3) for study in studies]
+    assert len(set(tried)) == 6
+
+
+@pytest.mark.slow
+def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
+    code = "import sys; from segment.core.study import open_study; open_study(sys.argv[1], 's', {}, {'data': 'x'})"
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/study.db"]
+    begun = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.communicate()[1] for process in begun] == [""] * 4
+    assert [process.returncode for process in begun] == [0] * 4
 
 
 def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_study_goes_on(tmp_path):
@@ -180,7 +265,7 @@ def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progres
 
     first, second = begin("a"), begin("b")
     while ended() < 4:
-        assert first.poll() is None or second.poll() is None
+        assert first.poll() is None and second.poll() is None
         time.sleep(0.2)
     before = ended()
     first.send_signal(signal.SIGKILL)
@@ -191,8 +276,9 @@ def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progres
     study = optuna.load_study(study_name="tuning", storage=storage)
     complete = [t for t in study.trials if t.state.name in ("COMPLETE", "PRUNED")]
     assert before >= 4 and len(complete) >= 9
-    assert len({t.number for t in study.trials}) == len(study.trials) <= 12
+    assert 0 < lines.count("\ntrial ") < len(complete) and len(study.trials) <= 12
     assert len({tuple(t.params.values()) for t in complete}) == len(complete)
     assert (tmp_path / "a" / "best.yaml").read_bytes() == (tmp_path / "b" / "best.yaml").read_bytes()
     confirmed = optuna.load_study(study_name="tuning confirmation", storage=storage).trials
-    assert {tuple(t.params.values()) for t in confirmed} == {(-1, 1), (study.best_trial.number, 1)}
+    done = sorted(t.user_attrs["pair"] for t in confirmed if t.state.name == "COMPLETE")
+    assert done == sorted([[-1, 1], [study.best_trial.number, 1]])
