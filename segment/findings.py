@@ -12,6 +12,7 @@ from segment.tiles import Pair
 
 _UNEVEN, _RARE, _SELDOM, _TILE = 5.0, 0.01, 0.2, 256
 _NAMED = 5
+_SURE = 3  # borders; one or two may meet by chance
 
 
 def find_all(view: TileView) -> list[Finding]:
@@ -119,10 +120,15 @@ def _across(view: TileView) -> list[Finding]:
         Finding(
             f"Groups continue each other: images of {groups[0]} and {groups[1]} share {count} borders"
             f"{f', and so do {len(between) - 1} other pairs of groups' if len(between) > 1 else ''}.",
-            "They are parts of one scene, and a split by group divides it: the scores flatter.",
+            f"They {_are(count)} parts of one scene, and a split by group divides it: the scores flatter.",
             "Put their images into one folder, or into one part (data.val_groups, data.test_groups).",
         )
     ]
+
+
+def _are(borders: int) -> str:
+    """How sure so many borders make."""
+    return "are" if borders >= _SURE else "may be"
 
 
 def _neighbours(view: TileView) -> list[Finding]:
@@ -134,9 +140,10 @@ def _neighbours(view: TileView) -> list[Finding]:
     group, count = within.most_common(1)[0]
     return [
         Finding(
-            f"Images of a group are neighbours cut from one scene, in {len(within)} of {len(view.groups)} groups: the "
+            f"Images of a group {_are(count)} neighbours cut from one scene, in {len(within)} of {len(view.groups)} groups: the "
             f"{view.groups[group]} of {group} continue each other at {count} borders.",
-            f"{len(view.groups)} scenes are independent, not {len(view.pairs)} images; a split by image or by patch flatters.",
+            f"{len(view.groups)} scenes {_are(count)} independent, not {len(view.pairs)} images; then a split by image or by "
+            "patch flatters.",
             "Leave data.split=group, and choose whole groups with data.val_groups and data.test_groups.",
         )
     ]

@@ -63,7 +63,7 @@ def test_what_spoils_a_training_is_told(scenes, palette, tmp_path):
     assert "17 borders" not in str(exploration)
     told(
         exploration,
-        "neighbours cut from one scene",
+        "are neighbours cut from one scene",
         "3 of 3 groups",
         "continue each other at 4 borders",
         "3 scenes are independent",
@@ -76,7 +76,7 @@ def test_what_spoils_a_training_is_told(scenes, palette, tmp_path):
     assert figures["class_pixels"]["water"] == 12 * 14 * 80 and figures["undeclared"] == {"#000000": 1000}
     assert figures["ignored_pixels"] == 1000 and len(figures["neighbours"]) == 12
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "scene 2" in page and page.count("<img") >= 8 and "http" not in page.replace("http://www.w3.org", "")
+    assert "scene 2" in page and page.count("<img") >= 7 and "http" not in page.replace("http://www.w3.org", "")
 
 
 def test_tables_that_contradict_the_masks_are_told(scenes, tmp_path):
@@ -121,7 +121,7 @@ def test_groups_that_continue_each_other_are_told(tmp_path, palette):
         write_raster(tmp_path / "t" / f"g{number}" / "images" / "a.png", scene[:, 96 * number : 96 * (number + 1)])
         write_raster(tmp_path / "t" / f"g{number}" / "masks" / "a.png", np.eye(96, dtype=np.uint8)[..., None])
     save_palette(palette, tmp_path / "t" / "classes.yaml")
-    told(found(tmp_path / "t", tmp_path), "Groups continue each other", "g0 and g1 share 1 borders", "1 other pairs")
+    told(found(tmp_path / "t", tmp_path), "Groups continue each other", "share 1 borders", "1 other pairs", "They may be parts of")
 
 
 def test_the_command(scenes, tmp_path, capsys):
