@@ -82,9 +82,7 @@ def find_neighbours(found: Sequence[Borders]) -> list[Neighbours]:
     return sorted(neighbours, key=lambda pair: (pair.first, pair.side))
 
 
-def _best(
-    ends: NDArray[np.float32], begins: NDArray[np.float32], lengths: NDArray[np.float32], least: float
-) -> dict[int, int]:
+def _best(ends: NDArray[np.float32], begins: NDArray[np.float32], lengths: NDArray[np.float32], least: float) -> dict[int, int]:
     """Of each border, by position, the one of another image that is most like it, where one stands out."""
     best: dict[int, int] = {}
     behind = _autocorrelation(begins)
