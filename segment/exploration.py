@@ -34,7 +34,7 @@ def explore(
     """Looks at every image and mask of a tile folder, and writes report.html and report.json to `output`.
 
     settings: class table, and tile size for the windows shown. Without a class table that fits, what masks hold stands for
-    classes. Memory holds some images at a time, and a few kilobytes for each.
+    classes. Memory holds some images at a time, and some kilobytes for each.
 
     Raises InputError when there are no images with masks, none can be read, or `output` exists.
     """
@@ -45,19 +45,20 @@ def explore(
     if not pairs:
         raise InputError(problems[0])
     masks, unreadable = look_at_masks(pairs, progress)
-    palette, declared = _choose_palette(tiles, pairs, masks, settings)
+    palette, declared, table_problems = _choose_palette(tiles, pairs, masks, settings)
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
     with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:
         looks = look_at_pairs(usable, palette, settings.tile, vectors, progress, seed)
         components = principal_components(vectors, COMPONENTS) if len(vectors) > 2 else None
     view = TileView(
-        tiles.resolve().name,
+        tiles,
+        settings.tile,
         palette,
         declared,
         find_class_tables(tiles),
         masks,
         looks,
-        [*problems, *unreadable, *looks.unreadable],
+        [*table_problems, *problems, *unreadable, *looks.unreadable],
         _distances(looks.pairs),
         components,
     )
@@ -67,13 +68,18 @@ def explore(
     return Exploration(findings, figures)
 
 
-def _choose_palette(tiles: Path, pairs: list[Pair], masks: MaskLooks, settings: DataSettings) -> tuple[Palette, bool]:
-    """The class table, and whether one is declared that names anything that the masks hold."""
-    declared = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
+def _choose_palette(tiles: Path, pairs: list[Pair], masks: MaskLooks, settings: DataSettings) -> tuple[Palette, bool, list[str]]:
+    """The class table, whether one is declared that names anything that the masks hold, and why some cannot be used."""
+    try:
+        declared = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
+    except InputError as error:
+        if settings.classes:
+            raise
+        return palette_of(masks), False, [str(error)]
     if declared is None:
-        return palette_of(masks), False
+        return palette_of(masks), False, []
     known = {c.color for c in declared.classes} | {str(c.value) for c in declared.classes}
-    return (declared, True) if known & masks.held.keys() else (palette_of(masks), False)
+    return (declared, True, []) if known & masks.held.keys() else (palette_of(masks), False, [])
 
 
 def _distances(pairs: Sequence[Pair]) -> list[float]:

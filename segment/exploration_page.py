@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segment.core.components import Components
 from segment.core.data_figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter, plot_variance
@@ -15,16 +16,17 @@ from segment.core.report import Finding, Report
 from segment.pictures import colored
 from segment.tile_looks import Window
 from segment.tile_view import TileView
+from segment.tiles import Pair
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_EIGEN_IMAGES, _LISTED, _NAMED, _OUTLIERS = 12, 100, 5, 10
+_EIGEN_IMAGES, _LISTED, _NAMED, _OUTLIERS, _PAIRS = 12, 100, 5, 10, 10
 
 
 def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
     """All sections, as one page."""
-    page = Report(f"{view.name}: what the images and masks are")
+    page = Report(f"{view.root.resolve().name}: what the images and masks are")
     page.heading("Findings")
     page.findings(findings)
     _facts(page, view)
@@ -34,6 +36,7 @@ def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
     if view.components is not None:
         _components(page, view, view.components)
     _outliers(page, view)
+    _twins(page, view)
     if view.problems:
         page.heading("Files that do not fit")
         for problem in view.problems[:_LISTED]:
@@ -139,15 +142,41 @@ def _outliers(page: Report, view: TileView) -> None:
     if not shown:
         return
     page.heading("Images unlike all others")
-    pictures = []
-    for pair in shown:
-        with open_raster(pair.image) as raster:
-            pictures.append(displayable(raster.read()[0]))
     page.figure(
-        plot_gallery(pictures, [f"{pair.group}\n{pair.image.name}" for pair in shown]),
+        plot_gallery(_pictures(shown), [f"{pair.group}\n{pair.image.name}" for pair in shown]),
         f"The farthest {len(shown)} of {len(view.outliers)}.",
         True,
     )
+
+
+def _twins(page: Report, view: TileView) -> None:
+    if not view.twins:
+        return
+    page.heading("Images that come twice")
+    shown = sorted(view.twins, key=lambda twins: (not twins.divided, twins.first.group == twins.second.group))[:_PAIRS]
+    pairs = [pair for twins in shown for pair in (twins.first, twins.second)]
+    titles = [f"{pair.part or pair.group}\n{pair.image.name}" for pair in pairs]
+    caption = f"Pairs, {len(shown)} of {len(view.twins):,}, side by side."
+    page.figure(plot_gallery(_pictures(pairs), titles, columns=4), caption, True)
+    rows = [
+        (
+            view.path(twins.first.image),
+            view.path(twins.second.image),
+            "the same pixels" if twins.exact else "nearly",
+            "no" if twins.divided else "yes",
+            "yes" if twins.first.group == twins.second.group else "no",
+        )
+        for twins in view.twins[:_LISTED]
+    ]
+    page.table(("Image", "its like", "how", "same part", "same group"), rows)
+
+
+def _pictures(pairs: Sequence[Pair]) -> list[NDArray[np.uint8]]:
+    pictures = []
+    for pair in pairs:
+        with open_raster(pair.image) as raster:
+            pictures.append(displayable(raster.read()[0]))
+    return pictures
 
 
 def _band_names(view: TileView) -> list[str]:

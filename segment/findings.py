@@ -8,10 +8,10 @@ import yaml
 from segment.core.findings import listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
 from segment.tile_view import TileView
-from segment.tiles import Pair
 
-_UNEVEN, _RARE, _SELDOM, _TILE = 5.0, 0.01, 0.2, 256
+_UNEVEN, _RARE, _SELDOM = 5.0, 0.01, 0.2
 _NAMED = 5
+_SURE = 3  # borders; one or two may meet by chance
 
 
 def find_all(view: TileView) -> list[Finding]:
@@ -34,12 +34,15 @@ def _tables(view: TileView) -> list[Finding]:
         total = view.masks.held.total()
         if not absent or not unknown or sum(unknown.values()) < _RARE * total:
             continue
+        ignored = sum(unknown.values()) / total
+        if ignored <= 0.5 and view.declared and table.colors.keys() == {c.color for c in view.palette.table}:
+            continue  # the table that is used: findings about undeclared values and missing classes say so
         held = ", ".join(f"{value} ({count / total:.1%})" for value, count in list(unknown.items())[:_NAMED])
         found.append(
             Finding(
                 f"{table.file.name} contradicts the masks: no mask holds {listed([f'{c} ({n})' for c, n in absent.items()])}, "
                 f"but they hold {held}, which it does not name.",
-                "Read with this table, most pixels would be ignored.",
+                f"Read with this table, {'most' if ignored > 0.5 else f'{ignored:.1%} of the'} pixels would be ignored.",
                 "Find out which class each colour of the masks is, and lay a classes.yaml of your own beside the masks.",
             )
         )
@@ -58,11 +61,11 @@ def _undeclared(view: TileView) -> list[Finding]:
     named = "which the class table does not name" if view.declared else "and few masks hold it"
     found = []
     for value, count in (view.undeclared if view.declared else _seldom(view)).most_common(_NAMED):
-        mask, held = max(masks.of_mask.items(), key=lambda item: item[1][value] / item[1].total())
+        mask, share = max(((path, held.get(value, 0.0)) for path, held in masks.of_mask.items()), key=lambda item: item[1])
         found.append(
             Finding(
-                f"Masks hold {value} in {count:,} pixels ({count / total:.1%} of all, {held[value] / held.total():.0%} of "
-                f"{mask.parent.parent.name}/{mask.name}), {named}.",
+                f"Masks hold {value} in {count:,} pixels ({count / total:.1%} of all, {share:.0%} of "
+                f"{view.path(mask)}), {named}.",
                 "A blank, a slip of who drew, or a class that was forgotten. What no class has is neither learned nor scored.",
                 "If it is a class, add it to the table, else leave it out; --set data.undeclared=refuse makes it an error.",
             )
@@ -119,10 +122,15 @@ def _across(view: TileView) -> list[Finding]:
         Finding(
             f"Groups continue each other: images of {groups[0]} and {groups[1]} share {count} borders"
             f"{f', and so do {len(between) - 1} other pairs of groups' if len(between) > 1 else ''}.",
-            "They are parts of one scene, and a split by group divides it: the scores flatter.",
+            f"They {_are(count)} parts of one scene, and a split by group divides it: the scores flatter.",
             "Put their images into one folder, or into one part (data.val_groups, data.test_groups).",
         )
     ]
+
+
+def _are(borders: int) -> str:
+    """How sure so many borders make."""
+    return "are" if borders >= _SURE else "may be"
 
 
 def _neighbours(view: TileView) -> list[Finding]:
@@ -134,25 +142,28 @@ def _neighbours(view: TileView) -> list[Finding]:
     group, count = within.most_common(1)[0]
     return [
         Finding(
-            f"Images of a group are neighbours cut from one scene, in {len(within)} of {len(view.groups)} groups: the "
+            f"Images of a group {_are(count)} neighbours cut from one scene, in {len(within)} of {len(view.groups)} groups: the "
             f"{view.groups[group]} of {group} continue each other at {count} borders.",
-            f"{len(view.groups)} scenes are independent, not {len(view.pairs)} images; a split by image or by patch flatters.",
+            f"{len(view.groups)} scenes {_are(count)} independent, not {len(view.pairs)} images; then a split by image or by "
+            "patch flatters.",
             "Leave data.split=group, and choose whole groups with data.val_groups and data.test_groups.",
         )
     ]
 
 
 def _twins(view: TileView) -> list[Finding]:
-    divided = [t for t in view.twins if t.first.group != t.second.group]
     if not view.twins:
         return []
-    some = divided or view.twins
+    divided = [t for t in view.twins if t.divided]
+    across = [t for t in view.twins if not t.divided and t.first.group != t.second.group]
+    some = divided or across or view.twins
     return [
         Finding(
-            f"{len(view.twins):,} images come twice: {_name(some[0].second)} and {_name(some[0].first)}"
-            f"{' among them' if len(view.twins) > 1 else ''}; {len(divided):,} of them in different groups.",
+            f"{len(view.twins):,} images come twice: {view.path(some[0].second.image)} and {view.path(some[0].first.image)}"
+            f"{' among them' if len(view.twins) > 1 else ''}; {len(divided):,} of them in different parts, {len(across):,} more "
+            "in different groups.",
             "What is trained on and scored makes the scores flatter.",
-            "Remove one of each pair.",
+            "Remove one of each pair; they are shown below.",
         )
     ]
 
@@ -220,14 +231,16 @@ def _palettes(view: TileView) -> list[Finding]:
 
 
 def _small(view: TileView) -> list[Finding]:
-    small = [pair for pair in view.pairs if min(pair.info.width, pair.info.height) < _TILE]
+    small = [pair for pair in view.pairs if min(pair.info.width, pair.info.height) < view.tile]
     if not small:
         return []
+    fitting = min(min(pair.info.width, pair.info.height) for pair in small) // 32 * 32  # networks halve tiles five times
+    smaller = f"Train on smaller tiles, e.g. --set data.tile={fitting}, or cut" if fitting else "Cut"
     return [
         Finding(
-            f"{len(small):,} images are smaller than a tile of {_TILE} px, such as {_name(small[0])}.",
+            f"{len(small):,} images are smaller than a tile of {view.tile} px, such as {view.path(small[0].image)}.",
             "They are filled up by their mirror image, which is not learned.",
-            "Train on smaller tiles, e.g. --set data.tile=128, or cut larger images.",
+            f"{smaller} larger images.",
         )
     ]
 
@@ -237,8 +250,4 @@ def _distances(view: TileView) -> list[Finding]:
 
 
 def _outliers(view: TileView) -> list[Finding]:
-    return unlike_all_others([_name(pair) for pair in view.outliers])
-
-
-def _name(pair: Pair) -> str:
-    return f"{pair.group}/{pair.image.name}"
+    return unlike_all_others([view.path(pair.image) for pair in view.outliers])

@@ -32,12 +32,12 @@ _WORKERS = 2
 class MaskLooks:
     """What masks hold, whatever a class table says.
 
-    held: pixels of each value or "#RRGGBB", over all. of_mask: the same of each mask that can be read. with_palette: pairs
-    whose masks are pictures with a palette.
+    held: pixels of each value or "#RRGGBB", over all. of_mask: of each mask that can be read, the shares of the 40 that have
+    most of it. with_palette: pairs whose masks are pictures with a palette.
     """
 
     held: Counter[str]
-    of_mask: Mapping[Path, Counter[str]]
+    of_mask: Mapping[Path, Mapping[str, float]]
     with_palette: Sequence[Pair]
 
 
@@ -72,17 +72,20 @@ class TileLooks:
 
 def look_at_masks(pairs: Sequence[Pair], progress: Progress) -> tuple[MaskLooks, list[str]]:
     """Reads every mask; and of those that cannot be read, why."""
-    counts: dict[Path, Counter[str]] = {}
+    held: Counter[str] = Counter()
+    shares: dict[Path, dict[str, float]] = {}
     palettes, problems = [], []
     for done, pair in enumerate(pairs, 1):
         progress.advance("reading masks", done, len(pairs))
         try:
-            counts[pair.mask] = count_values(read_mask(pair.mask))
+            counts = count_values(read_mask(pair.mask))
+            held.update(counts)
+            shares[pair.mask] = {value: count / counts.total() for value, count in counts.most_common(_MOST_CLASSES)}
             if read_info(pair.mask).colors == ("palette",) and pair.mask.suffix.lower() == ".png":
                 palettes.append(pair)
         except InputError as error:
             problems.append(str(error) if str(pair.mask) in str(error) else f"{pair.mask}: {error}")
-    return MaskLooks(sum(counts.values(), Counter()), counts, palettes), problems
+    return MaskLooks(held, shares, palettes), problems
 
 
 def palette_of(masks: MaskLooks) -> Palette:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from segment.class_tables import ClassTable
 from segment.core.components import Components, find_outliers
 from segment.core.duplicates import find_duplicates
 from segment.core.palette import Palette
+from segment.core.parts import PARTS
 from segment.neighbours import Neighbours, find_neighbours
 from segment.tile_looks import MaskLooks, TileLooks
 from segment.tiles import Pair
+
+_LISTED = 100  # values of masks: those in JPEG have thousands
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,23 @@ class Twins:
     second: Pair
     exact: bool
 
+    @property
+    def divided(self) -> bool:
+        """Whether folders put them into different parts."""
+        return self.first.part != self.second.part
+
 
 @dataclass(frozen=True)
 class TileView:
     """A tile folder with all that was seen of it.
 
-    name: of the folder. palette: by which masks were read; declared: whether a class table says so, or it was taken from the
-    masks. tables: class tables in the folder. problems: why some files cannot be used. distances: metres per pixel of images
-    that say so. components: of the pixels; None of fewer than three images.
+    root: the folder. tile: edge of a training tile, pixels. palette: by which masks were read; declared: whether a class table
+    says so, or it was taken from the masks. tables: class tables in the folder. problems: why some files cannot be used.
+    distances: metres per pixel of images that say so. components: of the pixels; None of fewer than three images.
     """
 
-    name: str
+    root: Path
+    tile: int
     palette: Palette
     declared: bool
     tables: Sequence[ClassTable]
@@ -85,11 +95,17 @@ class TileView:
 
     @property
     def divided(self) -> list[str]:
-        """Groups that folders put into several parts."""
-        parts: dict[str, set[object]] = {}
+        """Groups that folders put both into training and into validation or test, where they are named (see `leaks`)."""
+        parts: dict[str, set[str]] = {}
         for pair in self.pairs:
-            parts.setdefault(pair.group, set()).add(pair.part)
-        return sorted(group for group, some in parts.items() if len(some) > 1)
+            folders = pair.image.parent.parent.relative_to(self.root).parts
+            if any(folder not in PARTS for folder in folders):
+                parts.setdefault(pair.group, set()).add(pair.part or "train")
+        return sorted(group for group, some in parts.items() if "train" in some and len(some) > 1)
+
+    def path(self, file: Path) -> str:
+        """Of an image or mask, from the folder on."""
+        return file.relative_to(self.root).as_posix()
 
     @cached_property
     def figures(self) -> dict[str, Any]:
@@ -106,14 +122,14 @@ class TileView:
             "ground_sampling_distance": sorted({round(distance, 4) for distance in self.distances}) or None,
             "class_pixels": dict(zip(self.palette.names, self.class_pixels.tolist(), strict=True)),
             "ignored_pixels": self.looks.ignored,
-            "undeclared": dict(self.undeclared.most_common()),
+            "undeclared": dict(self.undeclared.most_common(_LISTED)),
             "masks_with_palette": [str(pair.mask) for pair in self.masks.with_palette],
             "class_tables": [
                 {
                     "file": str(t.file),
                     "names": t.colors,
                     "not_in_masks": t.absent(self.masks.held),
-                    "not_named": t.unknown(self.masks.held),
+                    "not_named": dict(list(t.unknown(self.masks.held).items())[:_LISTED]),
                 }
                 for t in self.tables
             ],

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FAR = 6.0  # standard deviations, as the median tells them
+_VECTORS_EACH = 3  # of a component: with fewer, vectors lie along components of their own
+_FEWEST = 9  # vectors: of fewer, each is unlike the others
 
 
 class Vectors:
@@ -76,23 +78,33 @@ def principal_components(vectors: Vectors, count: int) -> Components:
     assert len(vectors) > 1, "one vector has no variance"
     count = min(count, len(vectors), len(vectors[0]))
     model = IncrementalPCA(count)
-    for batch in vectors.batches(max(256, count)):
-        model.partial_fit(batch)
+    with np.errstate(invalid="ignore"):  # of vectors that are all the same
+        for batch in vectors.batches(max(256, count)):
+            model.partial_fit(batch)
     positions, residuals = [], []
     for batch in vectors.batches():
         placed = model.transform(batch)
         positions.append(placed.astype(np.float32))
         residuals.append(np.linalg.norm(batch - model.inverse_transform(placed), axis=1).astype(np.float32))
-    return Components(
-        model.mean_, model.components_, model.explained_variance_ratio_, np.concatenate(positions), np.concatenate(residuals)
-    )
+    ratios = np.nan_to_num(model.explained_variance_ratio_)
+    return Components(model.mean_, model.components_, ratios, np.concatenate(positions), np.concatenate(residuals))
 
 
 def find_outliers(components: Components) -> list[int]:
-    """Rows of vectors far from the others, the farthest first: in where they lie, or in what the components leave of them."""
-    scales = np.maximum(components.positions.std(axis=0), 1e-9)
-    distances = np.stack([components.residuals, np.linalg.norm(components.positions / scales, axis=1)])
+    """Rows of vectors far from the others, the farthest first: in where they lie, or in what the components leave of them.
+
+    Components that vary are counted, a third as many as vectors at most; what the others tell counts as left. None of fewer
+    than nine vectors.
+    """
+    positions = components.positions.astype(np.float64)
+    rows, variance = len(positions), positions.var(axis=0)
+    used = min(rows // _VECTORS_EACH, int(np.count_nonzero(variance > 1e-9 * max(float(variance.sum()), 1e-30))))
+    if rows < _FEWEST or not used:
+        return []
+    left = np.sqrt(components.residuals.astype(np.float64) ** 2 + (positions[:, used:] ** 2).sum(axis=1))
+    distances = np.stack([left, np.linalg.norm(positions[:, :used] / np.sqrt(variance[:used]), axis=1)])
     middle = np.median(distances, axis=1, keepdims=True)
     deviation = 1.4826 * np.median(np.abs(distances - middle), axis=1, keepdims=True)  # of a normal distribution
-    far = ((distances - middle) / np.maximum(deviation, 1e-9)).max(axis=0)
+    floor = 0.01 * np.maximum(middle, np.array([[np.sqrt(variance.sum())], [0]])) + 1e-30
+    far = ((distances - middle) / np.maximum(deviation, floor)).max(axis=0)
     return [int(row) for row in np.argsort(-far) if far[row] > _FAR]

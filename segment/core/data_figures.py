@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _NAMED = 20  # classes that can be told apart by a legend
@@ -44,13 +45,14 @@ def plot_histograms(values: NDArray[np.floating[Any]], names: Sequence[str]) -> 
     edges = np.linspace(low, max(high, low + 1e-6), 65)
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     axes = figure.subplots()
+    lines = []
     for band, name in enumerate(names):
         share = np.histogram(finite[:, band], edges)[0] / max(len(finite), 1)
-        axes.stairs(share, edges, label=name, color=known.get(name), lw=1.4)
+        lines.append(axes.stairs(share, edges, color=known.get(name), lw=1.4))
     axes.set_xlabel("pixel value")
     axes.set_ylabel("share of pixels")
     axes.grid(alpha=0.3)
-    axes.legend(ncols=1 + len(names) // 8, fontsize=8)
+    _name(axes, lines, names, ncols=1 + len(names) // 8)
     return figure
 
 
@@ -89,19 +91,30 @@ def plot_scatter(
     figure = Figure(figsize=(8.5, 6), layout="constrained")
     axes = figure.subplots()
     second = positions[:, 1] if positions.shape[1] > 1 else np.zeros(len(positions))
+    drawn: dict[str, Any] = {}
     for label, name in enumerate(names):
         rows = np.flatnonzero(np.asarray(labels) == label)
         if len(rows):
-            entry = shorten_name(name) if label < _NAMED else None
-            axes.scatter(positions[rows, 0], second[rows], s=12, color=colors[label], alpha=0.65, lw=0, label=entry)
+            points = axes.scatter(positions[rows, 0], second[rows], s=12, color=colors[label], alpha=0.65, lw=0)
+            if label < _NAMED:
+                drawn[name] = points
     for row, name in named.items():
-        axes.annotate(name, (positions[row, 0], second[row]), fontsize=7, xytext=(3, 3), textcoords="offset points")
+        place = positions[row, 0], second[row]
+        axes.annotate(name, place, fontsize=7, xytext=(3, 3), textcoords="offset points", parse_math=False)
         axes.plot(positions[row, 0], second[row], "o", ms=8, mfc="none", mec="black", mew=0.8)
     axes.set_xlabel("first component")
     axes.set_ylabel("second component")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, markerscale=1.6, loc="best")
+    _name(axes, list(drawn.values()), [shorten_name(name) for name in drawn], markerscale=1.6, loc="best")
     return figure
+
+
+def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], **options: Any) -> None:
+    """A legend of any names: matplotlib would leave out those that begin with an underscore, and read $ as mathematics."""
+    legend = axes.legend(artists, [str(number) for number in range(len(names))], fontsize=8, **options)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
 
 
 def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":

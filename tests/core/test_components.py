@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segment.core.components import Vectors, principal_components
+from segment.core.components import Vectors, find_outliers, principal_components
 
 
 def stored(values):
@@ -42,3 +42,23 @@ def test_components_are_those_of_all_vectors_at_once(count, expected):
 def test_few_vectors_have_few_components():
     with stored(np.eye(3)) as vectors:
         assert len(principal_components(vectors, 20).axes) == 3
+
+
+@pytest.mark.parametrize("varying", [3, 50, 600])
+def test_vectors_of_one_kind_have_no_outliers_however_few_they_are(varying):
+    random = np.random.default_rng(2)
+    for count in (3, 4, 8, 9, 10, 12, 16, 17, 20, 33, 50):
+        values = random.normal(size=(count, varying)) @ random.normal(size=(varying, 600))
+        with stored(values) as vectors:
+            assert find_outliers(principal_components(vectors, 16)) == [], count
+
+
+def test_one_of_another_kind_is_an_outlier():
+    random = np.random.default_rng(3)
+    values = random.normal(size=(80, 600))
+    values[7] += 60
+    with stored(values) as vectors:
+        assert find_outliers(principal_components(vectors, 16)) == [7]
+    with stored(np.ones((20, 600))) as vectors:
+        same = principal_components(vectors, 16)
+    assert find_outliers(same) == [] and not same.ratios.any(), "all the same"
