@@ -16,7 +16,7 @@ SPACE: Space = MappingProxyType(
         "training.learning_rate": Parameter(low=1e-4, high=1e-2, log=True),
         "training.batch_size": Parameter(choices=[8, 16, 32, 64]),
         "training.unfreeze": Parameter(choices=[0, 1, 2, "all"]),
-        "model.head": Parameter(choices=["mlp"]),
+        "model.head": Parameter(choices=["linear", "mlp"]),
         "model.dense_units": Parameter(low=32, high=1024, log=True),
         "model.dropout": Parameter(low=0.0, high=0.6),
         "augment.rotation": Parameter(low=0.0, high=45.0),
@@ -25,7 +25,7 @@ SPACE: Space = MappingProxyType(
         "augment.horizontal_flip": Parameter(low=0.0, high=0.5),
     }
 )
-"""What is tuned unless told otherwise: nine settings of model and augmentation, and the head that has dense units."""
+"""What is tuned unless told otherwise: nine settings of model and augmentation, and whether its head has dense units at all."""
 
 
 def tune(

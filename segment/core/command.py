@@ -43,6 +43,9 @@ SpaceFile = Annotated[Path | None, typer.Option("--space", help="Settings to tun
 Trials = Annotated[int, typer.Option(min=1, help="Trials of the study altogether.")]
 Hours = Annotated[float | None, typer.Option(min=0, help="No trial begins after so many; those of --confirm come after them.")]
 Memory = Annotated[float | None, typer.Option(min=1, metavar="MB", help="A trial that takes more main memory fails.")]
+Repeats = Annotated[
+    int, typer.Option(min=1, help="Trainings of a trial, with other seeds and splits; their mean counts. For small data.")
+]
 Confirmations = Annotated[
     int, typer.Option("--confirm", min=0, help="Seeds with which the best and the default settings are trained again.")
 ]

@@ -23,6 +23,7 @@ from segment.core.search_space import Space, distributions, dump_space
 from segment.core.study import open_study, reachable, run_study, trials_that_run
 from segment.core.trials import PROBLEM, Task, best_score, check_memory_limit, run_trial
 from segment.core.tuning_page import describe_study, tuning_page
+from segment.core.unit_cube import as_point
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -60,14 +61,16 @@ class Search:
     """How a study searches.
 
     trials: of the study altogether, whichever process runs them and when; hours: after so many none begins (confirmations
-    still do); memory_mb: a trial whose process takes more main memory fails. confirmations: seeds with which the best and the
-    default settings are trained once more. storage: URL of a database that other processes may use, too; SQLite in the output
-    folder by default. A study of that `name` in it goes on. seed: of the sampler; trials train with the seed of their settings.
+    still do); memory_mb: a trial whose process takes more main memory fails. repeats: trainings of a trial, each with a seed
+    and, where validation is drawn, a split of its own; their mean counts, of which less is luck. confirmations: seeds with
+    which the best and the default settings are trained once more. storage: URL of a database that other processes may use,
+    too; SQLite in the output folder by default. A study of that `name` in it goes on. seed: of the sampler.
     """
 
     trials: int = 40
     hours: float | None = None
     memory_mb: float | None = None
+    repeats: int = 1
     confirmations: int = 3
     sampler: Sampler = "gp"
     storage: str | None = None
@@ -102,10 +105,13 @@ def _tune(
     progress: Progress,
 ) -> Tuning:
     patience = math.ceil(_training(task.defaults)["epochs"] * _UNTOUCHED)
-    study = open_study(storage, search.name, wanted, _belongs(task, space), search.sampler, search.seed, patience)
+    belongs = {"repeats": search.repeats, **_belongs(task, space)}
+    study = open_study(storage, search.name, wanted, belongs, search.sampler, search.seed, patience)
+    if not study.get_trials(deepcopy=False) and (defaults := _within(wanted, task.defaults)):
+        study.enqueue_trial(defaults)
     _write(output / DEFAULTS_FILE, dump_settings(task.defaults))
     _write(output / SPACE_FILE, dump_space(space))
-    trainer = _Trainer(study, task, output, search.memory_mb, progress)
+    trainer = _Trainer(study, task, output, search.repeats, search.memory_mb, progress)
     run_study(study, wanted, trainer.attempt, trials=search.trials, hours=search.hours, tell=trainer.tell)
     if trials_that_run(study):
         progress.say("waiting for the trials of other processes")
@@ -117,7 +123,10 @@ def _tune(
     trainer.write_best(best)
     confirmed = None
     if search.confirmations:
-        runs, first = open_study(storage, f"{search.name} confirmation", {}, {}), _training(task.defaults)["seed"] + 1
+        runs, first = (
+            open_study(storage, f"{search.name} confirmation", {}, {}),
+            _training(task.defaults)["seed"] + search.repeats,
+        )
         confirmed = confirm(runs, best.number, range(first, first + search.confirmations), trainer.repeat, progress.say)
     figures = describe_study(study, best, confirmed)
     _write(output / REPORT_FILE, json.dumps(figures, indent=2))
@@ -132,11 +141,15 @@ class _Trainer:
     study: "Study"
     task: Task
     output: Path
+    repeats: int
     memory_mb: float | None
     progress: Progress
 
     def attempt(self, trial: "Trial", values: Mapping[str, Any]) -> float:
-        """The validation score of a trial's values. Raises TrialPruned when those of earlier trials were better by then."""
+        """The validation score of a trial's values, the mean of all repeats.
+
+        Raises TrialPruned when those of earlier trials were better by then, in the first of their repeats.
+        """
         from optuna import TrialPruned
 
         def watch(epoch: int, score: float) -> None:
@@ -144,8 +157,12 @@ class _Trainer:
             if epoch < self._epochs(values) and trial.should_prune():
                 raise TrialPruned
 
-        score: float = self._run(f"{trial.number}", values, watch, lambda folder: best_score(folder, self.task))
-        return score
+        scores = [self._run(f"{trial.number}", values, watch, self._best_score)]
+        for repeat in range(1, self.repeats):
+            seeds = {"training.seed": self._seed + repeat, "data.split_seed": self._split_seed + repeat}
+            scores.append(self._run(f"{trial.number}-{repeat}", {**values, **seeds}, _look_on, self._best_score))
+        mean: float = sum(scores) / len(scores)
+        return mean
 
     def repeat(self, number: int, seed: int) -> tuple[str, float]:
         """The final score of the values of trial `number`, or the DEFAULTS, with another seed, and the part that was scored.
@@ -155,9 +172,7 @@ class _Trainer:
         values = {} if number == DEFAULTS else self.study.get_trials(deepcopy=False)[number].params
         seeds = {"training.seed": seed, "data.split_seed": self._split_seed}
         name = f"{'defaults' if number == DEFAULTS else number}-seed{seed}"
-        found: tuple[str, float] = self._run(
-            name, {**values, **seeds}, lambda epoch, score: None, lambda folder: final_score(folder, self.task)
-        )
+        found: tuple[str, float] = self._run(name, {**values, **seeds}, _look_on, lambda folder: final_score(folder, self.task))
         return found
 
     def tell(self, trial: "FrozenTrial") -> None:
@@ -169,11 +184,17 @@ class _Trainer:
     def write_best(self, trial: "FrozenTrial") -> None:
         _write(self.output / BEST_FILE, dump_settings(change_settings(self.task.defaults, trial.params)))
 
+    def _best_score(self, folder: Path) -> float:
+        return best_score(folder, self.task)
+
+    @property
+    def _seed(self) -> int:
+        return int(_training(self.task.defaults)["seed"])
+
     @property
     def _split_seed(self) -> int:
-        settings = self.task.defaults.model_dump()
-        own: int | None = settings["data"]["split_seed"]
-        return int(settings["training"]["seed"]) if own is None else own
+        own: int | None = self.task.defaults.model_dump()["data"]["split_seed"]
+        return self._seed if own is None else own
 
     def _epochs(self, values: Mapping[str, Any]) -> int:
         return int(_training(change_settings(self.task.defaults, values))["epochs"])
@@ -222,6 +243,21 @@ def _digest_files(data: Sequence[Path]) -> str:
     """The same for folders of files with the same names, wherever they lie."""
     names = [file.relative_to(folder).as_posix() for folder in data for file in folder.rglob("*")]
     return sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _within(wanted: Mapping[str, "BaseDistribution"], defaults: Settings) -> dict[str, Any] | None:
+    """The defaults of what is tuned, to be tried first; None where they lie outside what is searched."""
+    known = flatten(defaults.model_dump(mode="json"))
+    values = {key: known.get(key) for key in wanted}
+    try:
+        point = as_point(values, wanted)
+    except (TypeError, ValueError):
+        return None
+    return values if ((point >= 0) & (point <= 1)).all() else None
+
+
+def _look_on(epoch: int, score: float) -> None:
+    """Does nothing."""
 
 
 def _training(settings: Settings) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def test_it_writes_settings_that_training_takes_and_their_gain(class_folders, tm
     assert call(class_folders(), "--output", tmp_path / "out", "--trials", 2, "--confirm", 1) == 0
     best = load_settings(Config, tmp_path / "out" / "best.yaml")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert best.model.head == "mlp" and best.training.learning_rate == report["best"]["values"]["training.learning_rate"]
+    assert report["trials"][0]["values"]["model.head"] == "linear"  # the defaults come first
+    assert best.training.learning_rate == report["best"]["values"]["training.learning_rate"]
     assert [trial["state"] for trial in report["trials"]] == ["complete"] * 2
     assert report["confirmation"]["part"] == "test" and len(report["confirmation"]["best"]) == 1
     assert "gain on test" in capsys.readouterr().out

@@ -111,6 +111,24 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
         tune(Task(TASK.module, [tmp_path / "pictures"], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
 
 
+def test_the_defaults_are_tried_first_where_they_lie_in_the_space(tmp_path):
+    tune(TASK, tmp_path / "out", SPACE, Search(trials=2, confirmations=0))
+    assert "training.learning_rate" in study_of(tmp_path / "out").trials[0].params
+    space = {**SPACE, "training.batch_size": Parameter(choices=[8, 16, 32])}
+    tune(TASK, tmp_path / "in", space, Search(trials=2, confirmations=0))
+    first = {"training.learning_rate": 1e-4, "model.dropout": 0.2, "training.batch_size": 32}
+    assert study_of(tmp_path / "in").trials[0].params == first
+
+
+def test_repeats_have_seeds_of_their_own_and_their_mean_counts(tmp_path):
+    found = tune(TASK, tmp_path / "t", SPACE, Search(trials=2, repeats=3, confirmations=1))
+    once = accuracy(found.values["training.learning_rate"], found.values["model.dropout"])
+    assert found.score == pytest.approx(once + 0.01)  # seeds 0, 1 and 2 give 0, 0.01 and 0.02 more
+    assert found.confirmation is not None and found.confirmation.seeds == [3]
+    with pytest.raises(InputError, match="repeats: a study goes on"):
+        tune(TASK, tmp_path / "t", SPACE, Search(trials=3))
+
+
 def test_what_a_killed_study_leaves_stands_in_no_ones_way(tmp_path):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=2, confirmations=0))
     for name in ("study.db-journal", ".best.yaml.partial", "trials/tuning-1.yaml"):
