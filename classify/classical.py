@@ -35,7 +35,7 @@ def fit_classical(
     """Fits the baseline to a dataset of images (size, size, bands), and returns it as a network of stock layers.
 
     Images are standardised, reduced to about 32 x 32 pixels by averaging, and placed along `settings.components` principal
-    components (fewer than a quarter of the images), each of deviation 1. Of several labels each has a classifier of its own.
+    components (at most a quarter as many as images), each of deviation 1. Of several labels each has a classifier of its own.
 
     Input (batch, size, size, bands) in the pixels' dtype; output (batch, classes) float32, as other networks give.
     Raises InputError when there is one image only.

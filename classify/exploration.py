@@ -14,19 +14,19 @@ from classify.exploration_page import exploration_page
 from classify.findings import find_all
 from classify.images import Data, data_folders, find_images
 from classify.inference import label_info, read_input
-from classify.looks import Looks, common_kind, look_at, read_headers
+from classify.looks import common_kind, look_at, read_headers
+from classify.survey import Bands, find_bands
 from classify.view import View, find_twins
 from segment.core.ahead import compute_ahead
 from segment.core.components import Components, Vectors, principal_components
-from segment.core.looks import EDGE
-from segment.core.model_folder import load_model_info
+from segment.core.looks import COMPONENTS, EDGE
+from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, Exploration, write_report_folder
-from segment.core.runtime import load_model
+from segment.core.runtime import Model, load_model
 from segment.core.sources import Source
 
-COMPONENTS = 16
 _BATCH, _WORKERS = 16, 2
 
 
@@ -45,19 +45,27 @@ def explore(
     settings: class table and label map, as for training. model: a classifier whose features place the images, too,
     where they have its bands and pixels; None for none. Memory holds some hundred images at a time, and two kilobytes for each.
 
-    Raises InputError when there are no images, none can be read, or `output` exists.
+    Raises InputError when there are no images, none can be read, `model` is no classifier, or `output` exists.
     """
     output, progress = Path(output), progress or Silent()
     refuse_existing(output, overwrite, REPORT_FILES)
-    collection = find_images(data_folders(data), settings or DataSettings(), complete=False)
-    headers, unopened = read_headers(collection.images, progress)
-    with Vectors(EDGE * EDGE * common_kind(headers)[0]) as vectors:
-        seen = look_at(collection, headers, vectors, progress, seed)
+    settings = settings or DataSettings()
+    info = None if model is None else load_model_info(Path(model))
+    if info is not None:
+        label_info(info)
+    collection = find_images(data_folders(data), settings, complete=False)
+    bands = find_bands(collection.images, settings)
+    headers, unopened = read_headers(collection.images, bands, progress)
+    kind = common_kind(headers)
+    odd = None if info is None else _unlike_the_model(kind, bands, info)
+    network = None if model is None or odd else load_model(model, features=True)
+    with Vectors(EDGE * EDGE * kind[0]) as vectors:
+        seen = look_at(collection, headers, bands, vectors, progress, seed)
         components = _components(vectors)
     looks = replace(seen, problems={**unopened, **seen.problems})
-    paths = [collection.images[position].path for position in looks.usable]
-    features = None if model is None else _features(looks, paths, Path(model), progress)
-    view = View(collection, headers, looks, find_twins(collection, looks), components, features)
+    sources = [Source(path, bands.of(path)) for path in (collection.images[position].path for position in looks.usable)]
+    features = None if network is None else _features(network, sources, progress)
+    view = View(collection, headers, looks, find_twins(collection, looks), components, features, odd)
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
     write_report_folder(output, figures, exploration_page(view, findings), overwrite)
@@ -68,19 +76,24 @@ def _components(vectors: Vectors) -> Components | None:
     return principal_components(vectors, COMPONENTS) if len(vectors) > 2 else None
 
 
-def _features(looks: Looks, paths: list[Path], folder: Path, progress: Progress) -> Components | None:
-    """Of what a classifier's head sees; None where the images have other bands or pixels than it takes."""
-    info = load_model_info(folder)
-    if looks.kind != (info.bands, info.dtype) or looks.rgb != label_info(info).rgb:
-        return None
-    network = load_model(folder, features=True)
+def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> str | None:
+    """Why a classifier cannot see the images; None where it can."""
+    if kind != (info.bands, info.dtype):
+        return f"the model reads {info.bands} bands of {info.dtype}, and the images have {kind[0]} of {kind[1]}."
+    if bands.rgb != label_info(info).rgb:
+        return "the model has red, green and blue at other places among its bands."
+    return None
 
-    def batches() -> Generator[list[Path], None, None]:
-        for first in range(0, len(paths), _BATCH):
-            yield paths[first : first + _BATCH]
 
-    def read(some: list[Path]) -> Any:
-        return np.stack([read_input(Source(path), info) for path in some])
+def _features(network: Model, sources: list[Source], progress: Progress) -> Components | None:
+    """Of what a classifier's head sees; None of fewer than three images."""
+
+    def batches() -> Generator[list[Source], None, None]:
+        for first in range(0, len(sources), _BATCH):
+            yield sources[first : first + _BATCH]
+
+    def read(some: list[Source]) -> Any:
+        return np.stack([read_input(source, network.info) for source in some])
 
     done, vectors = 0, None
     with closing(compute_ahead(batches(), read, _WORKERS)) as found:
@@ -88,9 +101,9 @@ def _features(looks: Looks, paths: list[Path], folder: Path, progress: Progress)
             answers = network.predict(pixels)
             vectors = vectors or Vectors(answers.shape[1])
             for answer in answers:
-                vectors.add(answer)
+                vectors.add(np.nan_to_num(answer, posinf=0, neginf=0))
             done += len(answers)
-            progress.advance("comparing", done, len(paths))
+            progress.advance("comparing", done, len(sources))
     assert vectors is not None, "there are images"
     with vectors:
         return _components(vectors)

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.images import LabelledImage
 from classify.pixels import read_image
 from classify.view import View
 from segment.core.components import Components
-from segment.core.data_figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter, plot_variance
+from segment.core.data_figures import plot_amounts, plot_eigen_images, plot_gallery, plot_histograms, plot_scatter, plot_variance
 from segment.core.figures import displayable
-from segment.core.findings import listed_sizes
-from segment.core.looks import EDGE
+from segment.core.findings import band_names, listed_sizes
+from segment.core.looks import EDGE, settled
 from segment.core.parts import PARTS
 from segment.core.report import Finding, Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_EIGEN_IMAGES, _PAIRS, _OUTLIERS, _LISTED, _NAMED = 12, 10, 15, 100, 5
+_PAIRS, _OUTLIERS, _LISTED, _NAMED = 10, 15, 100, 5
+_OF_FEATURES = "Principal components of a classifier's features"
 
 
 def exploration_page(view: View, findings: Sequence[Finding]) -> Report:
@@ -34,6 +36,9 @@ def exploration_page(view: View, findings: Sequence[Finding]) -> Report:
         _pixel_components(page, view, view.components)
     if view.features is not None:
         _feature_components(page, view, view.features)
+    elif view.without_features is not None:
+        page.heading(_OF_FEATURES)
+        page.text(f"Left out: {view.without_features}")
     _outliers(page, view)
     _twins(page, view)
     _unusable(page, view)
@@ -98,16 +103,13 @@ def _pixel_components(page: Report, view: View, components: Components) -> None:
         "more than in what they show; classes that stand apart here can be told by a simple model."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
-    images = [_shown(axis.reshape(EDGE, EDGE, -1), view) for axis in components.axes[:_EIGEN_IMAGES]]
-    titles = [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios[:_EIGEN_IMAGES], 1)]
-    page.figure(
-        plot_gallery(images, titles, columns=6), "Eigen-images: what the leading components add to the mean, stretched.", True
-    )
+    images = plot_eigen_images(components, view.looks.bands.rgb)
+    page.figure(images, "Eigen-images: what the leading components add to the mean, stretched.", True)
     page.figure(_scatter(view, components), "Images along the first two components.")
 
 
 def _feature_components(page: Report, view: View, components: Components) -> None:
-    page.heading("Principal components of a classifier's features")
+    page.heading(_OF_FEATURES)
     page.text(
         "Of what the head of the classifier of --model sees of each image. Classes that stand apart here can be "
         "learned from few images; classes that overlap need more images, or are labelled unclearly."
@@ -128,7 +130,7 @@ def _outliers(page: Report, view: View) -> None:
     shown = view.outliers[:_OUTLIERS]
     if shown:
         page.heading("Images unlike all others")
-        pictures = [displayable(read_image(image.path)[..., list(view.looks.rgb)]) for image in shown]
+        pictures = [_picture(image, view) for image in shown]
         titles = [f"{_labels(view, image.labels)}\n{image.path.name}" for image in shown]
         page.figure(plot_gallery(pictures, titles), f"The farthest {len(shown)} of {len(view.outliers):,}.", True)
 
@@ -139,7 +141,7 @@ def _twins(page: Report, view: View) -> None:
     page.heading("Images that come twice")
     shown = sorted(view.twins, key=lambda twins: (not twins.disagree, not twins.divided))[:_PAIRS]
     images = [image for twins in shown for image in (twins.first, twins.second)]
-    pictures = [displayable(read_image(image.path)[..., list(view.looks.rgb)]) for image in images]
+    pictures = [_picture(image, view) for image in images]
     titles = [f"{_labels(view, image.labels)}\n{image.path.name}" for image in images]
     page.figure(plot_gallery(pictures, titles, columns=4), f"Pairs, {len(shown)} of {len(view.twins):,}, side by side.", True)
     rows = [
@@ -147,6 +149,11 @@ def _twins(page: Report, view: View) -> None:
         for t in view.twins[:_LISTED]
     ]
     page.table(("Image", "its like", "how", "same labels"), rows)
+
+
+def _picture(image: LabelledImage, view: View) -> NDArray[np.uint8]:
+    bands = view.looks.bands
+    return displayable(settled(read_image(image.path, bands.of(image.path)))[..., list(bands.rgb)])
 
 
 def _unusable(page: Report, view: View) -> None:
@@ -162,12 +169,11 @@ def _labels(view: View, labels: Sequence[int]) -> str:
 
 def _band_names(view: View) -> list[str]:
     header = view.headers[view.looks.usable[0]]
-    bands, dtype = view.looks.kind
-    if all(header.names) and len(header.names) == bands:
+    if all(header.names) and len(header.names) == view.looks.kind[0]:
         return [str(name) for name in header.names]
-    return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]
+    return band_names(*view.looks.kind)
 
 
 def _shown(pixels: NDArray[np.float64], view: View) -> NDArray[np.uint8]:
-    """A mean or an eigen-image as RGB, each stretched over its own range."""
-    return displayable(pixels.astype(np.float32)[..., list(view.looks.rgb)])
+    """A mean image as RGB, stretched over its own range."""
+    return displayable(pixels.astype(np.float32)[..., list(view.looks.bands.rgb)])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from classify.view import View
-from segment.core.findings import listed, uneven_pixel_sizes, unlike_all_others
+from segment.core.findings import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
 
 _FEW, _UNEVEN, _SMALL = 20, 3.0, 64
@@ -13,7 +13,7 @@ _FEW, _UNEVEN, _SMALL = 20, 3.0, 64
 
 def find_all(view: View) -> list[Finding]:
     """All findings, what breaks a training first."""
-    steps = (_unusable, _few, _uneven, _twins, _small, _distances, _kind, _outliers)
+    steps = (_unusable, _few, _uneven, _twins, _small, _distances, _kind, _nodata, _outliers)
     return [finding for step in steps for finding in step(view)]
 
 
@@ -98,10 +98,20 @@ def _small(view: View) -> list[Finding]:
     shorter = np.array([min(view.headers[i].width, view.headers[i].height) for i in view.looks.usable])
     if shorter.min() >= _SMALL:
         return []
+    small = f"{int((shorter < _SMALL).sum()):,} images are smaller than {_SMALL} px, the smallest {shorter.min()} px"
     own = max(32, int(np.median(shorter)))
+    if own >= _SMALL:
+        names = [_name(view.usable[row].path) for row in np.flatnonzero(shorter < _SMALL)]
+        return [
+            Finding(
+                f"{small}: {listed(names)}.",
+                f"Most have {own} px or more. Enlarged to their size, these show less, and may be thumbnails or cut-offs.",
+                "Look at them, and replace or remove what does not belong there.",
+            )
+        ]
     return [
         Finding(
-            f"{int((shorter < _SMALL).sum()):,} images are smaller than {_SMALL} px, the smallest {shorter.min()} px.",
+            f"{small}.",
             "Enlarged to the 224 px that networks see by default, they take longer and show no more.",
             f"Train near their own size: --set data.resize={own} --set data.size={own}",
         )
@@ -124,6 +134,12 @@ def _kind(view: View) -> list[Finding]:
             "Leave data.normalise=standardise, and compare with a training on red, green and blue alone (data.bands).",
         )
     ]
+
+
+def _nodata(view: View) -> list[Finding]:
+    if view.looks.kind[1] == "uint8":
+        return []
+    return like_nodata(view.looks.values, band_names(*view.looks.kind))
 
 
 def _outliers(view: View) -> list[Finding]:

@@ -1,7 +1,7 @@
 """A pass over the images of a collection: what each of them is, and what they have in common."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.bands import rgb_positions
 from classify.images import Collection, LabelledImage
 from classify.pixels import centre_crop, is_picture_with_palette, prepare, read_pixels
-from segment.core.ahead import compute_ahead
+from classify.survey import Bands
+from segment.core.ahead import compute_ahead, each
 from segment.core.components import Vectors
 from segment.core.duplicates import Fingerprint, fingerprint
 from segment.core.errors import InputError
 from segment.core.figures import displayable
-from segment.core.looks import EDGE, shrunk, some_values
+from segment.core.looks import EDGE, settled, shrunk, some_values
 from segment.core.progress import Progress
-from segment.core.raster import open_raster
+from segment.core.raster import Raster, open_raster
 
 _PICTURE = 112  # edge of those that are shown, pixels
 _SHOWN = 12  # of a class
@@ -28,7 +28,8 @@ _WORKERS = 2
 
 @dataclass(frozen=True)
 class Header:
-    """What an image's file says of it. gsd: metres per pixel, None where it does not say. names: of the bands, None likewise."""
+    """What an image's file says of it and the bands that are read of it. gsd: metres per pixel, None where it does not say.
+    names: of the bands, None likewise."""
 
     width: int
     height: int
@@ -48,7 +49,7 @@ class Looks:
     """What was seen of a collection's images; positions are theirs in it.
 
     kind: bands and dtype of most images. problems: why some cannot be used, by position. usable: positions of the others; in
-    that order: prints. rgb: positions of red, green and blue among the bands. means: the mean image of each class,
+    that order: prints. bands: which are read. means: the mean image of each class,
     (EDGE, EDGE, bands), NaN where it has none. pictures: of each class some to look at, by position, (112, 112, 3) uint8.
     values: bands of random pixels, (pixels, bands).
     """
@@ -57,26 +58,31 @@ class Looks:
     problems: Mapping[int, str]
     usable: Sequence[int]
     prints: Sequence[Fingerprint]
-    rgb: tuple[int, int, int]
+    bands: Bands
     means: Sequence[NDArray[np.float64]]
     pictures: Sequence[Mapping[int, NDArray[np.uint8]]]
     values: NDArray[np.float32]
 
 
-def read_headers(images: Sequence[LabelledImage], progress: Progress) -> tuple[dict[int, Header], dict[int, str]]:
-    """What the files say of themselves, by position; and of those that do not open, why."""
+def read_headers(images: Sequence[LabelledImage], bands: Bands, progress: Progress) -> tuple[dict[int, Header], dict[int, str]]:
+    """What the files say of themselves, by position; and of those that do not open, or lack a band, why."""
     headers, problems = {}, {}
     for position, image in enumerate(images):
         try:
-            with open_raster(image.path) as raster:
-                bands = 3 if is_picture_with_palette(raster) else len(raster.bands)
-                headers[position] = Header(
-                    raster.width, raster.height, bands, raster.dtype.name, raster.ground_sampling_distance, raster.descriptions
-                )
+            numbers = bands.of(image.path)
+            with open_raster(image.path, numbers) as raster:
+                count = 3 if numbers is None and is_picture_with_palette(raster) else len(raster.bands)
+                names = raster.descriptions if numbers is None else tuple(_name(raster, number) for number in numbers)
+                gsd = raster.ground_sampling_distance
+                headers[position] = Header(raster.width, raster.height, count, raster.dtype.name, gsd, names)
         except InputError as error:
             problems[position] = str(error)
         progress.advance("opening", position + 1, len(images))
     return headers, problems
+
+
+def _name(raster: Raster, number: int) -> str | None:
+    return raster.descriptions[number - 1] if number <= len(raster.descriptions) else None
 
 
 def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
@@ -86,13 +92,14 @@ def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
     return Counter(header.kind for header in headers.values()).most_common(1)[0][0]
 
 
-def look_at(collection: Collection, headers: Mapping[int, Header], vectors: Vectors, progress: Progress, seed: int = 0) -> Looks:
+def look_at(
+    collection: Collection, headers: Mapping[int, Header], bands: Bands, vectors: Vectors, progress: Progress, seed: int = 0
+) -> Looks:
     """Reads every image of the common kind once; vectors gets those that can be read, at EDGE x EDGE pixels."""
     kind = common_kind(headers)
     images, random = collection.images, np.random.default_rng(seed)
     problems = {i: _odd(h.kind, kind) for i, h in headers.items() if h.kind != kind}
     expected = [i for i in headers if i not in problems]
-    rgb = rgb_positions(None, kind[0], headers[expected[0]].names)
     shown = _choose(images, expected, len(collection.palette), random)
     means = [_Mean() for _ in collection.palette.names]
     pictures: list[dict[int, NDArray[np.uint8]]] = [{} for _ in collection.palette.names]
@@ -100,12 +107,13 @@ def look_at(collection: Collection, headers: Mapping[int, Header], vectors: Vect
 
     def read(position: int) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         try:
-            pixels, valid = read_pixels(images[position].path)
+            path = images[position].path
+            pixels, valid = read_pixels(path, bands.of(path))
         except InputError as error:
             return error
-        return pixels, valid, fingerprint(pixels)
+        return pixels, valid, fingerprint(settled(pixels))
 
-    with closing(compute_ahead(_each(expected), read, _WORKERS)) as found:
+    with closing(compute_ahead(each(expected), read, _WORKERS)) as found:
         for done, (position, result) in enumerate(found, 1):
             progress.advance("looking", done, len(expected))
             if isinstance(result, InputError):
@@ -114,23 +122,22 @@ def look_at(collection: Collection, headers: Mapping[int, Header], vectors: Vect
             pixels, valid, print_ = result
             usable.append(position)
             prints.append(print_)
+            values.append(some_values(pixels, valid, len(expected), random))
+            pixels = settled(pixels)
             small = shrunk(pixels)
             vectors.add(small)
-            values.append(some_values(pixels, valid, len(expected), random))
             for label in images[position].labels:
                 means[label].add(small)
                 if position in shown[label]:
-                    pictures[label][position] = displayable(centre_crop(prepare(pixels, _PICTURE), _PICTURE)[..., list(rgb)])
+                    pictures[label][position] = displayable(
+                        centre_crop(prepare(pixels, _PICTURE), _PICTURE)[..., list(bands.rgb)]
+                    )
     if not usable:
         raise InputError(
             f"Exploring takes images that can be read. Received none. See the first: {next(iter(problems.values()))}"
         )
     found_means = [mean.value((EDGE, EDGE, kind[0])) for mean in means]
-    return Looks(kind, problems, usable, prints, rgb, found_means, pictures, np.concatenate(values))
-
-
-def _each(positions: Sequence[int]) -> Generator[int, None, None]:
-    yield from positions
+    return Looks(kind, problems, usable, prints, bands, found_means, pictures, np.concatenate(values))
 
 
 def _odd(kind: tuple[int, str], expected: tuple[int, str]) -> str:

@@ -1,7 +1,7 @@
 """A pass over all images before training: what they are made of, which cannot be read, which come twice."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from classify.bands import band_names, bands_by_name, choose_bands, rgb_position
 from classify.config import DataSettings, Unreadable
 from classify.images import LabelledImage
 from classify.pixels import is_picture_with_palette, prepare_seen, read_pixels
-from segment.core.ahead import compute_ahead
+from segment.core.ahead import compute_ahead, each
 from segment.core.duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
@@ -88,7 +88,7 @@ def survey(
     skip such images; when settings ask for bands that there are not; and when no image is left to train on.
     """
     placed = [(part, image) for part, images in parts.items() for image in images]
-    bands = _bands(placed, settings)
+    bands = find_bands([image for _, image in placed], settings)
     meters: dict[tuple[int, str], BandStatisticsMeter] = {}
     kinds: dict[Path, tuple[int, str]] = {}
     prints: dict[Path, Fingerprint] = {}
@@ -105,7 +105,7 @@ def survey(
             return error if str(path) in str(error) else InputError(f"{path}: {error}")
         return pixels, valid, print_
 
-    with closing(compute_ahead(_each(placed), read, _WORKERS)) as found:
+    with closing(compute_ahead(each(placed), read, _WORKERS)) as found:
         for done, ((part, image), result) in enumerate(found, 1):
             if isinstance(result, InputError):
                 unreadable[image.path] = str(result)
@@ -134,14 +134,13 @@ def survey(
     return Survey(usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints))
 
 
-def _each(placed: Sequence[tuple[Part, LabelledImage]]) -> Generator[tuple[Part, LabelledImage], None, None]:
-    yield from placed
+def find_bands(images: Sequence[LabelledImage], settings: DataSettings) -> Bands:
+    """As most of some images have them, spread over all; what cannot be opened is told later, with its reason.
 
-
-def _bands(placed: Sequence[tuple[Part, LabelledImage]], settings: DataSettings) -> Bands:
-    """As most of some images have them, spread over all; what cannot be opened is told later, with its reason."""
-    for asked in (placed[:: max(1, len(placed) // _ASKED)], placed):
-        found = Counter(bands for _, image in asked if (bands := _header(image.path, settings)))
+    Raises InputError as `choose_bands` does.
+    """
+    for asked in (images[:: max(1, len(images) // _ASKED)], images):
+        found = Counter(bands for image in asked if (bands := _header(image.path, settings)))
         if found:
             count, descriptions = found.most_common(1)[0][0]
             numbers = choose_bands(settings, count, descriptions)

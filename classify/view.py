@@ -46,7 +46,7 @@ class View:
     """A collection with all that was seen of it.
 
     components, features: principal components of the pixels, and of what a classifier sees, of the usable images in their
-    order; None where there are too few images, or they are not such as the classifier takes.
+    order; None where there are too few images, or they are not such as the classifier takes, which without_features tells.
     """
 
     collection: Collection
@@ -55,6 +55,7 @@ class View:
     twins: Sequence[Twins]
     components: Components | None
     features: Components | None
+    without_features: str | None = None
 
     @cached_property
     def usable(self) -> list[LabelledImage]:
@@ -92,6 +93,7 @@ class View:
             "band_deviation": values.std(axis=0, dtype=np.float64).tolist(),
             "explained_variance": _ratios(self.components),
             "explained_variance_of_features": _ratios(self.features),
+            "without_features": self.without_features,
             "duplicates": [
                 {
                     "images": [str(twins.first.path), str(twins.second.path)],

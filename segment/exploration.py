@@ -7,7 +7,7 @@ from segment.class_tables import find_class_tables
 from segment.config import DataSettings
 from segment.core.components import Vectors, principal_components
 from segment.core.errors import InputError
-from segment.core.looks import EDGE
+from segment.core.looks import COMPONENTS, EDGE
 from segment.core.output import refuse_existing
 from segment.core.palette import Palette
 from segment.core.progress import Progress, Silent
@@ -18,8 +18,6 @@ from segment.findings import find_all
 from segment.tile_looks import MaskLooks, look_at_masks, look_at_pairs, palette_of
 from segment.tile_view import TileView
 from segment.tiles import Pair, find_palette, scan_pairs
-
-COMPONENTS = 16
 
 
 def explore(

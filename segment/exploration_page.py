@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.components import Components
-from segment.core.data_figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter, plot_variance
+from segment.core.data_figures import plot_amounts, plot_eigen_images, plot_gallery, plot_histograms, plot_scatter, plot_variance
 from segment.core.figures import displayable
-from segment.core.findings import listed_sizes
-from segment.core.looks import EDGE
+from segment.core.findings import band_names, listed_sizes
+from segment.core.looks import EDGE, settled
 from segment.core.raster import open_raster
 from segment.core.report import Finding, Report
 from segment.pictures import colored
@@ -21,7 +21,7 @@ from segment.tiles import Pair
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_EIGEN_IMAGES, _LISTED, _NAMED, _OUTLIERS, _PAIRS = 12, 100, 5, 10, 10
+_LISTED, _NAMED, _OUTLIERS, _PAIRS = 100, 5, 10, 10
 
 
 def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
@@ -108,7 +108,7 @@ def _groups(page: Report, view: TileView) -> None:
 
 def _pixels(page: Report, view: TileView) -> None:
     page.heading("Pixels")
-    names = _band_names(view)
+    names = band_names(view.pairs[0].info.bands, view.pairs[0].info.dtype)
     page.figure(plot_histograms(view.looks.values, names), "Values of each band, over random pixels of all images.")
     values = view.looks.values.astype(np.float64)
     rows = [(name, float(values[:, i].mean()), float(values[:, i].std())) for i, name in enumerate(names)]
@@ -122,11 +122,7 @@ def _components(page: Report, view: TileView, components: Components) -> None:
         "some may not hold on the others."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
-    images = [displayable(axis.reshape(EDGE, EDGE, -1).astype(np.float32)) for axis in components.axes[:_EIGEN_IMAGES]]
-    titles = [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios[:_EIGEN_IMAGES], 1)]
-    page.figure(
-        plot_gallery(images, titles, columns=6), "Eigen-images: what the leading components add to the mean, stretched.", True
-    )
+    page.figure(plot_eigen_images(components), "Eigen-images: what the leading components add to the mean, stretched.", True)
     groups = list(view.groups)
     labels = [groups.index(pair.group) for pair in view.pairs]
     outliers = view.outliers[:_NAMED]
@@ -175,10 +171,5 @@ def _pictures(pairs: Sequence[Pair]) -> list[NDArray[np.uint8]]:
     pictures = []
     for pair in pairs:
         with open_raster(pair.image) as raster:
-            pictures.append(displayable(raster.read()[0]))
+            pictures.append(displayable(settled(raster.read()[0])))
     return pictures
-
-
-def _band_names(view: TileView) -> list[str]:
-    bands, dtype = view.pairs[0].info.bands, view.pairs[0].info.dtype
-    return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import yaml
 
-from segment.core.findings import listed, uneven_pixel_sizes, unlike_all_others
+from segment.core.findings import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
 from segment.tile_view import TileView
 
@@ -17,7 +17,7 @@ _SURE = 3  # borders; one or two may meet by chance
 def find_all(view: TileView) -> list[Finding]:
     """All findings, what breaks a training first."""
     steps = (_problems, _tables, _undeclared, _no_table, _divided, _across, _neighbours, _twins, _balance, _palettes, _small)
-    return [finding for step in (*steps, _distances, _outliers) for finding in step(view)]
+    return [finding for step in (*steps, _distances, _nodata, _outliers) for finding in step(view)]
 
 
 def _problems(view: TileView) -> list[Finding]:
@@ -247,6 +247,11 @@ def _small(view: TileView) -> list[Finding]:
 
 def _distances(view: TileView) -> list[Finding]:
     return uneven_pixel_sizes(view.distances, 1.5, "augment.scale=0.4")
+
+
+def _nodata(view: TileView) -> list[Finding]:
+    info = view.pairs[0].info
+    return [] if info.dtype == "uint8" else like_nodata(view.looks.values, band_names(info.bands, info.dtype))
 
 
 def _outliers(view: TileView) -> list[Finding]:

@@ -1,7 +1,7 @@
 """A pass over the images and masks of a tile folder: what each of them is, and what they hold."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.ahead import compute_ahead
+from segment.core.ahead import compute_ahead, each
 from segment.core.components import Vectors
 from segment.core.duplicates import Fingerprint, fingerprint
 from segment.core.errors import InputError
-from segment.core.looks import shrunk, some_values
+from segment.core.looks import settled, shrunk, some_values
 from segment.core.mask import read_mask
 from segment.core.palette import IGNORED, Class, Palette, count_values
 from segment.core.progress import Progress
@@ -131,7 +131,7 @@ def look_at_pairs(
         indices[~valid] = IGNORED
         return image, valid, indices
 
-    with closing(compute_ahead(_each(pairs), read, _WORKERS)) as found:
+    with closing(compute_ahead(each(pairs), read, _WORKERS)) as found:
         for done, (pair, result) in enumerate(found, 1):
             progress.advance("reading images", done, len(pairs))
             if isinstance(result, InputError):
@@ -139,10 +139,11 @@ def look_at_pairs(
                 continue
             image, valid, indices = result
             seen.append(pair)
+            values.append(some_values(image, valid, len(pairs), random))
+            image = settled(image)
             prints.append(fingerprint(image))
             edges.append(borders(image))
             vectors.add(shrunk(image))
-            values.append(some_values(image, valid, len(pairs), random))
             counts = np.bincount(indices.ravel(), minlength=256)
             class_pixels.append(counts[: len(palette)])
             ignored += int(counts[IGNORED])
@@ -152,10 +153,6 @@ def look_at_pairs(
             f"Exploring takes images that can be read. Received none. See the first: {next(iter(unreadable), 'none')}"
         )
     return TileLooks(seen, prints, edges, np.stack(class_pixels), ignored, windows, np.concatenate(values), unreadable)
-
-
-def _each(pairs: Sequence[Pair]) -> Generator[Pair, None, None]:
-    yield from pairs
 
 
 def _keep_richest(windows: list[list[Window]], pair: Pair, image: NDArray[Any], indices: NDArray[np.uint8], tile: int) -> None:

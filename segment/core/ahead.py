@@ -1,7 +1,7 @@
 """Work done ahead of who uses it: the next items are read, and several computed, while the caller deals with earlier ones."""
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -10,6 +10,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _AHEAD = 3  # items read, and items computed, per thread that computes: enough to work on while the caller is busy
+
+
+def each(items: Iterable[T]) -> Generator[T, None, None]:
+    """The same items, as `compute_ahead` takes them."""
+    yield from items
 
 
 def compute_ahead(items: Generator[T, None, None], compute: Callable[[T], R], workers: int) -> Generator[tuple[T, R], None, None]:

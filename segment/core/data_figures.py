@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.figures import displayable
+from segment.core.looks import EDGE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from segment.core.components import Components
+
+_EIGEN_IMAGES = 12
 _NAMED = 20  # classes that can be told apart by a legend
 _BLUE = "#4878a8"
 
@@ -135,6 +141,13 @@ def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], col
         lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 30)]
         axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     return figure
+
+
+def plot_eigen_images(components: "Components", rgb: Sequence[int] = (0, 1, 2)) -> "Figure":
+    """The leading components of images of EDGE x EDGE pixels, each stretched over its own range. rgb: positions of the bands."""
+    images = [axis.reshape(EDGE, EDGE, -1).astype(np.float32) for axis in components.axes[:_EIGEN_IMAGES]]
+    shown = [displayable(image[..., list(rgb)] if image.shape[2] > max(rgb) else image) for image in images]
+    return plot_gallery(shown, [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios, 1)], columns=6)
 
 
 def shorten_name(name: str) -> str:

@@ -1,10 +1,16 @@
 """Findings that explorations of scene labels and of tile folders have in common."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segment.core.report import Finding
 
 _NAMED = 5
+_REPEATED = 1e-4  # share of the pixels
+_APART = 3.0  # times the range of the other values
 
 
 def listed(names: Sequence[str]) -> str:
@@ -42,3 +48,32 @@ def unlike_all_others(names: Sequence[str]) -> list[Finding]:
             "Look at them below, and remove what does not belong there.",
         )
     ]
+
+
+def like_nodata(values: NDArray[np.floating[Any]], names: Sequence[str]) -> list[Finding]:
+    """That a band's lowest or highest value is repeated far from all others, as undeclared nodata are.
+
+    values: (pixels, bands), the valid ones. names: of the bands.
+    """
+    found: dict[float, list[str]] = {}
+    for name, band in zip(names, values.T, strict=True):
+        low, high = float(band.min(initial=0)), float(band.max(initial=0))
+        for value in {low, high}:
+            others = band[band != value].astype(np.float64)
+            if len(others) and len(band) - len(others) >= max(_REPEATED * len(band), 2):
+                first, last = np.percentile(others, (0.5, 99.5))
+                if min(abs(value - first), abs(value - last)) > _APART * (last - first) and not first <= value <= last:
+                    found.setdefault(value, []).append(name)
+    return [
+        Finding(
+            f"Pixels hold {value:g}, far from all others, in {listed(bands)}.",
+            "It looks like nodata that files do not declare: it would be learned as if it were measured, and spoils means.",
+            f"Declare it in the files, e.g. with gdal_edit.py -a_nodata {value:g}",
+        )
+        for value, bands in found.items()
+    ]
+
+
+def band_names(bands: int, dtype: str) -> list[str]:
+    """What bands are called that files do not name."""
+    return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]

@@ -10,7 +10,20 @@ from segment.core.resize import resize
 EDGE = 32
 """Of the images that are averaged, and whose principal components are taken, pixels."""
 
+COMPONENTS = 16
+"""Principal components that are taken of images, at most."""
+
 _VALUES = 1_000_000  # pixels that histograms are drawn from
+_LARGEST = float(np.finfo(np.float32).max)
+_MOST = 1e30  # beyond what sensors measure; squares of more do not fit into 32 bits
+
+
+def settled(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The pixels, with 0 where they are larger than any measurement: undeclared nodata, such as -3.4e38."""
+    if pixels.dtype.kind != "f":
+        return pixels
+    extreme = np.abs(pixels) > _MOST
+    return np.where(extreme, 0, pixels).astype(pixels.dtype) if extreme.any() else pixels
 
 
 def shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -23,5 +36,8 @@ def some_values(pixels: NDArray[Any], valid: NDArray[np.bool_], images: int, ran
     seen = pixels[valid]
     if not len(seen):
         return np.zeros((0, pixels.shape[2]), np.float32)
-    chosen: NDArray[np.float32] = seen[random.integers(len(seen), size=max(1, _VALUES // images))].astype(np.float32)
-    return chosen
+    chosen = seen[random.integers(len(seen), size=max(1, _VALUES // images))]
+    if chosen.dtype.kind == "f":
+        chosen = chosen.clip(-_LARGEST, _LARGEST)
+    found: NDArray[np.float32] = chosen.astype(np.float32)
+    return found

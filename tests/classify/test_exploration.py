@@ -9,6 +9,7 @@ from rasterio.transform import from_origin
 from classify.cli import explore as command
 from classify.config import DataSettings
 from classify.exploration import explore
+from segment.bundled import BUNDLED as SEGMENTS
 from segment.core.command import run
 from segment.core.errors import InputError
 
@@ -85,6 +86,8 @@ def test_other_bands_are_explored_without_the_model(model, tmp_path):
             write_raster(tmp_path / "data" / name / f"{number}.tif", pixels)
     exploration = explore(tmp_path / "data", tmp_path / "report", model=model)
     told(exploration, "5 bands of uint16", "data.bands")
+    assert "5 of uint16" in exploration.figures["without_features"]
+    assert "Left out: the model reads 3 bands of uint8" in (tmp_path / "report" / "report.html").read_text()
     assert exploration.figures["explained_variance_of_features"] is None and len(exploration.figures["band_mean"]) == 5
 
 
@@ -106,3 +109,33 @@ def test_the_command_and_its_faults(images, model, tmp_path, capsys):
         (tmp_path / "empty" / name / "x.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match="images that open"):
         explore(tmp_path / "empty", tmp_path / "x", DataSettings(), model=model)
+
+
+def test_few_small_images_among_large_ones_are_named(tmp_path):
+    for number in range(9):
+        write_raster(tmp_path / "data" / "ab"[number % 2] / f"{number}.png", scene(number, size=40 if number == 4 else 150))
+    exploration = explore(tmp_path / "data", tmp_path / "report", model=None)
+    told(exploration, "1 images are smaller than 64 px, the smallest 40 px: a/4.png", "Most have 150 px")
+    assert "data.resize" not in str(exploration)
+
+
+def test_what_is_no_classifier_is_told_before_images_are_read(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("classify.exploration.read_headers", None)
+    with pytest.raises(InputError, match="model folder holds"):
+        explore(images, tmp_path / "report", model=tmp_path)
+    with pytest.raises(InputError, match="task classify"):
+        explore(images, tmp_path / "report", model=SEGMENTS)
+
+
+@pytest.mark.parametrize("chosen", [{"bands": [4, 3, 2]}, {"leave_out": [1, 5]}])
+def test_images_are_explored_in_the_bands_that_are_trained(tmp_path, chosen):
+    for number in range(6):
+        bands = 5 if number % 2 else 4
+        if "leave_out" in chosen:
+            bands = 5
+        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.tif"
+        write_raster(path, np.stack([scene(number + 7 * band, bands=1, size=40)[..., 0] for band in range(bands)], axis=2))
+    write_raster(tmp_path / "data" / "a" / "short.tif", scene(0, size=40)[..., :2])
+    exploration = explore(tmp_path / "data", tmp_path / "report", DataSettings(**chosen))
+    told(exploration, "1 of 7 images cannot be used", "short.tif")
+    assert exploration.figures["bands"] == 3 and len(exploration.figures["explained_variance_of_features"]) > 1

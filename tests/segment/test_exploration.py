@@ -218,3 +218,15 @@ def test_groups_of_any_name_are_explored(tmp_path, palette):
         write_pair(tmp_path / "t" / f"g$x_${number}", "p$_$", ground(number, 64, 64))
     save_palette(palette, tmp_path / "t" / "classes.yaml")
     assert found(tmp_path / "t", tmp_path).figures["images"] == 3
+
+
+@pytest.mark.parametrize("value", [-np.finfo(np.float32).max, -9999.0, np.inf])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_values_that_look_like_nodata_are_told(tmp_path, palette, value):
+    for number in range(4):
+        image = ground(number, 64, 64, "float32")
+        image[:5] = value
+        write_pair(tmp_path / "t" / "town", str(number), image)
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    exploration = found(tmp_path / "t", tmp_path)
+    (told if np.isfinite(value) else untold)(exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3")
