@@ -123,8 +123,8 @@ def test_parts_with_all_classes_pass_and_the_test_may_lack_some():
 
 
 @pytest.mark.parametrize("part,multi_label,words", [
-    ("train", False, ["Each class", "none of water in train", "Add images", "training.seed", "lower data.val_fraction"]),
-    ("val", True, ["Each label", "none of water in val", "Add images", "training.seed", "raise data.val_fraction"]),
+    ("train", False, ["Each class", "none of water in train", "Add images", "data.split_seed", "lower data.val_fraction"]),
+    ("val", True, ["Each label", "none of water in val", "Add images", "data.split_seed", "raise data.val_fraction"]),
 ])  # fmt: skip
 def test_a_class_missing_from_training_or_validation_is_named(part, multi_label, words):
     parts = {"train": images(1, 0, 1), "val": images(1, 0, 1), "test": []} | {part: images(2, 0)}
