@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from classify.evaluation import evaluate as evaluate
     from classify.exploration import explore as explore
     from classify.exporting import export_model as export_model
+    from classify.generator import Generator as Generator
+    from classify.generator import load_generator as load_generator
+    from classify.generator_config import GeneratorConfig as GeneratorConfig
     from classify.grid import SceneLabels as SceneLabels
     from classify.grid import label_scene as label_scene
+    from classify.judgement import Judgement as Judgement
+    from classify.judgement import judge as judge
     from classify.predict import Prediction as Prediction
     from classify.predict import predict_images as predict_images
+    from classify.sampling import interpolate as interpolate
+    from classify.sampling import write_samples as write_samples
+    from classify.synthesis import train_generator as train_generator
     from classify.training import train as train
     from classify.tuning import tune as tune
     from segment.core.config import load_settings as load_settings
@@ -30,7 +38,10 @@ if TYPE_CHECKING:
 # Loaded on first use, so that `import classify` and every --help stay quick.
 _HOMES = {
     "Config": "classify.config",
+    "Generator": "classify.generator",
+    "GeneratorConfig": "classify.generator_config",
     "InputError": "segment.core.errors",
+    "Judgement": "classify.judgement",
     "SceneLabels": "classify.grid",
     "Search": "segment.core.tuning",
     "Tuning": "segment.core.tuning",
@@ -39,12 +50,17 @@ _HOMES = {
     "evaluate": "classify.evaluation",
     "explore": "classify.exploration",
     "export_model": "classify.exporting",
+    "interpolate": "classify.sampling",
+    "judge": "classify.judgement",
     "label_scene": "classify.grid",
+    "load_generator": "classify.generator",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",
     "predict_images": "classify.predict",
     "train": "classify.training",
+    "train_generator": "classify.synthesis",
     "tune": "classify.tuning",
+    "write_samples": "classify.sampling",
 }
 __all__ = sorted(_HOMES)
 

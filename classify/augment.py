@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.config import AugmentSettings
+from classify.config import ChangeSettings
 from classify.pixels import fill_up
 from segment.core.augment import as_dtype, blur, light, pipeline, require_rgb, symmetries, value_range
 from segment.core.normalise import BandStatistics
@@ -17,7 +17,7 @@ Change = Callable[[NDArray[Any]], NDArray[Any]]
 WARPED_BY_OPENCV = ("uint8", "uint16", "int16", "float32")
 
 
-def augmentation(settings: AugmentSettings, size: int, statistics: BandStatistics, seed: int) -> Change:
+def augmentation(settings: ChangeSettings, size: int, statistics: BandStatistics, seed: int) -> Change:
     """A function of an image (rows, columns, bands) that returns a changed crop of it, (size, size, bands), same dtype.
 
     size: edge of the crop, pixels. Images smaller than that are filled up by reflection on all sides, as is what
@@ -47,7 +47,7 @@ def augmentation(settings: AugmentSettings, size: int, statistics: BandStatistic
     return change
 
 
-def _geometry(settings: AugmentSettings, size: int) -> list[Any]:
+def _geometry(settings: ChangeSettings, size: int) -> list[Any]:
     """Steps that move pixels. Turns by any angle come before the crop, which leaves most of their borders out.
 
     Resized crops lie at random places, whatever `random_crop` says.
@@ -87,7 +87,7 @@ def _elastic(size: int, probability: float) -> Any:
     return A.Sequential(steps, p=probability)
 
 
-def _appearance(settings: AugmentSettings, statistics: BandStatistics) -> list[Any]:
+def _appearance(settings: ChangeSettings, statistics: BandStatistics) -> list[Any]:
     """Steps that change values. Holes are filled with the training mean, nothing to the network (DeVries and Taylor 2017)."""
     import albumentations as A
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from classify.config import DataSettings
+from classify.config import ImageSettings
 from segment.core.errors import InputError
 
 EUROSAT_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A")
@@ -12,7 +12,7 @@ EUROSAT_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", 
 _COLORS = (("B04", "red"), ("B03", "green"), ("B02", "blue"))
 
 
-def choose_bands(settings: DataSettings, count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
+def choose_bands(settings: ImageSettings, count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
     """Numbers of the bands to read, from 1, in the order of `settings.bands`; None when the settings ask for nothing.
 
     count: bands of a file, without alpha, which is read where its number is asked for.

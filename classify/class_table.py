@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from classify.config import DataSettings
+from classify.config import ImageSettings
 from classify.labels_csv import Entry
 from segment.core.errors import InputError
 from segment.core.palette import Class, Palette, load_palette
@@ -19,7 +19,7 @@ _COLORS = (
 )  # fmt: skip
 
 
-def find_class_table(data: Sequence[Path], settings: DataSettings) -> tuple[Palette | None, str]:
+def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Palette | None, str]:
     """The classes asked for and where they are written; None where the names found are the classes."""
     if settings.classes is not None:
         return Palette(settings.classes), "data.classes"

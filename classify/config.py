@@ -1,5 +1,6 @@
 """What a training run of scene labels can be told. `configs/classify/*.yaml` hold examples."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
@@ -20,8 +21,8 @@ Duplicates = Literal["warn", "drop"]
 BatchNorm = Literal["training", "frozen"]
 
 
-class DataSettings(Settings):
-    """Which images are learned, and how they reach the network."""
+class ImageSettings(Settings):
+    """Which images are learned, and how they are read."""
 
     classes: list[Class] | None = Field(
         default=None, min_length=1, description="class table, for order and colours; else the names found, in alphabetical order"
@@ -43,14 +44,10 @@ class DataSettings(Settings):
         default="warn", description="training images that validation or test hold too: named, or named and not trained on"
     )
     sampling: Sampling = Field(default="uniform", description="each image once an epoch, or each class equally often")
-    preprocess: PreprocessSettings = PreprocessSettings()
-    normalise: Normalisation = Field(
-        default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
-    )
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
 
     @model_validator(mode="after")
-    def _parts_and_crops_fit(self) -> "DataSettings":
+    def _parts_and_crops_fit(self) -> "ImageSettings":
         if self.resize and self.size > self.resize:
             raise ValueError(f"size must fit into resize. Received size {self.size}, resize {self.resize}. Raise resize.")
         if self.val_fraction + self.test_fraction >= 1:
@@ -59,7 +56,19 @@ class DataSettings(Settings):
         return self
 
 
-class AugmentSettings(Settings):
+class DataSettings(ImageSettings):
+    """Which images a classifier learns, and how they reach the network."""
+
+    preprocess: PreprocessSettings = PreprocessSettings()
+    normalise: Normalisation = Field(
+        default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
+    )
+    synthetic: Path | None = Field(
+        default=None, description="run of classify-generate whose pictures fill up classes below the largest"
+    )
+
+
+class ChangeSettings(Settings):
     """Random changes of training images; 0 switches one off, unless it says otherwise."""
 
     random_crop: bool = Field(default=True, description="crops of data.size at random places, else from the middle")
@@ -77,6 +86,11 @@ class AugmentSettings(Settings):
     elastic: float = Field(default=0.0, ge=0, le=1, description="probability of an elastic deformation")
     blur: float = Field(default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels")
     cutout: float = Field(default=0.0, ge=0, le=1, description="probability of a hole of a tenth to a third of the edge")
+
+
+class AugmentSettings(ChangeSettings):
+    """Random changes of training images, and mixtures of two."""
+
     mixup: NonNegativeFloat = Field(default=0.0, description="alpha of the mixing ratio's beta distribution")
     cutmix: NonNegativeFloat = Field(default=0.0, description="alpha of the mixing ratio's beta distribution")
 

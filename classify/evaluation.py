@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
-from classify.config import DataSettings
+from classify.config import ImageSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import Data, LabelledImage, collection_name, data_folders, find_images
 from classify.inference import answer, label_info, predict_dataset, read_resized
@@ -99,7 +99,7 @@ def evaluate(
 def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> list[LabelledImage]:
     """Images of data folders, labelled with the model's classes. Raises InputError when the part has none, or labels differ."""
     labels, training = label_info(info), info.training.get("settings", {})
-    settings = DataSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
+    settings = ImageSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
     found = find_images(data, settings, complete=False)
     if found.multi_label != labels.multi_label:
         kinds = ("several labels an image, from a CSV", "one label an image, from class folders")

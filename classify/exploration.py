@@ -1,15 +1,11 @@
 """Looking at labelled images before anything is trained on them: one report of what they are and what to mend."""
 
-from collections.abc import Generator
-from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from classify.bundled import BUNDLED
-from classify.config import DataSettings
+from classify.config import ImageSettings
 from classify.exploration_page import exploration_page
 from classify.findings import find_all
 from classify.images import Data, data_folders, find_images
@@ -17,23 +13,21 @@ from classify.inference import label_info, read_input
 from classify.looks import common_kind, look_at, read_headers
 from classify.survey import Bands, find_bands
 from classify.view import View, find_twins
-from segment.core.ahead import compute_ahead
-from segment.core.components import Components, Vectors, principal_components
-from segment.core.looks import COMPONENTS, EDGE
+from segment.core.components import Vectors
+from segment.core.features import feature_components
+from segment.core.looks import EDGE, leading_components
 from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, Exploration, write_report_folder
-from segment.core.runtime import Model, load_model
+from segment.core.runtime import load_model
 from segment.core.sources import Source
-
-_BATCH, _WORKERS = 16, 2
 
 
 def explore(
     data: Data,
     output: Path | str,
-    settings: DataSettings | None = None,
+    settings: ImageSettings | None = None,
     *,
     model: Path | str | None = BUNDLED,
     overwrite: bool = False,
@@ -49,7 +43,7 @@ def explore(
     """
     output, progress = Path(output), progress or Silent()
     refuse_existing(output, overwrite, REPORT_FILES)
-    settings = settings or DataSettings()
+    settings = settings or ImageSettings()
     info = None if model is None else load_model_info(Path(model))
     if info is not None:
         label_info(info)
@@ -61,19 +55,17 @@ def explore(
     network = None if model is None or odd else load_model(model, features=True)
     with Vectors(EDGE * EDGE * kind[0]) as vectors:
         seen = look_at(collection, headers, bands, vectors, progress, seed)
-        components = _components(vectors)
+        components = leading_components(vectors)
     looks = replace(seen, problems={**unopened, **seen.problems})
     sources = [Source(path, bands.of(path)) for path in (collection.images[position].path for position in looks.usable)]
-    features = None if network is None else _features(network, sources, progress)
+    features = None
+    if network is not None:
+        features = feature_components(network, sources, partial(read_input, info=network.info), progress)
     view = View(collection, headers, looks, find_twins(collection, looks), components, features, odd)
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
     write_report_folder(output, figures, exploration_page(view, findings), overwrite)
     return Exploration(findings, figures)
-
-
-def _components(vectors: Vectors) -> Components | None:
-    return principal_components(vectors, COMPONENTS) if len(vectors) > 2 else None
 
 
 def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> str | None:
@@ -83,27 +75,3 @@ def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> s
     if bands.rgb != label_info(info).rgb:
         return "the model has red, green and blue at other places among its bands."
     return None
-
-
-def _features(network: Model, sources: list[Source], progress: Progress) -> Components | None:
-    """Of what a classifier's head sees; None of fewer than three images."""
-
-    def batches() -> Generator[list[Source], None, None]:
-        for first in range(0, len(sources), _BATCH):
-            yield sources[first : first + _BATCH]
-
-    def read(some: list[Source]) -> Any:
-        return np.stack([read_input(source, network.info) for source in some])
-
-    done, vectors = 0, None
-    with closing(compute_ahead(batches(), read, _WORKERS)) as found:
-        for _, pixels in found:
-            answers = network.predict(pixels)
-            vectors = vectors or Vectors(answers.shape[1])
-            for answer in answers:
-                vectors.add(np.nan_to_num(answer, posinf=0, neginf=0))
-            done += len(answers)
-            progress.advance("comparing", done, len(sources))
-    assert vectors is not None, "there are images"
-    with vectors:
-        return _components(vectors)

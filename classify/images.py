@@ -7,7 +7,7 @@ from pathlib import Path
 
 from classify.class_folders import LAYOUT, read_class_folders
 from classify.class_table import color_classes, find_class_table, resolve_labels, unknown_label, unlearned_label
-from classify.config import DataSettings
+from classify.config import ImageSettings
 from classify.labels_csv import Entry, read_labels
 from segment.core.errors import InputError
 from segment.core.palette import Palette
@@ -53,7 +53,7 @@ def collection_name(data: Path) -> str:
     return (data if data.is_dir() else data.parent).resolve().name
 
 
-def find_images(data: Sequence[Path], settings: DataSettings, complete: bool = True) -> Collection:
+def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = True) -> Collection:
     """The images of some data folders or CSVs as one collection, in the order of `data`, then of their paths.
 
     A data folder holds class folders, or train, val and test with class folders each, or `labels.csv` (see `read_labels`),

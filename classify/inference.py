@@ -43,8 +43,9 @@ def predict_dataset(predict: Predict, dataset: "ImageDataset", progress: Progres
 
 
 def label_info(info: ModelInfo) -> LabelInfo:
-    """How a model of scene labels is fed. Raises InputError when the model is none."""
-    info.require_task("classify")
+    """How a model of scene labels, or a generator, is fed. Raises InputError when the model is neither."""
+    if info.task != "generate":
+        info.require_task("classify")
     if info.labels is None:
         raise InputError(f"{info.name}: model.yaml must say how images reach the network (labels). Received none. Restore it.")
     return info.labels
@@ -89,9 +90,15 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
 def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
     """As `read_input`, before it is cropped."""
     labels = label_info(info)
-    pixels, valid = read_pixels(source.path, source.bands or scene_bands(source, labels))
+    pixels, valid = read_pixels(source.path, source.bands or scene_bands(source, labels), source.driver)
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
+
+
+def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
+    """As `read_input`, of pixels (rows, columns, bands) without nodata that are at hand."""
+    valid = np.ones(pixels.shape[:2], bool)
+    return centre_crop(prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile)
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:

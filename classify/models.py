@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -23,7 +25,7 @@ from segment.core.backbones import (
 )
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model_folder import bundled_weights
+from segment.core.model_folder import bundled_weights, load_keras_model, load_model_info, see_inside
 from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
 
 _WEIGHTS = "model.weights"
@@ -217,3 +219,27 @@ def _tuned(names: list[str], settings: ModelSettings, training: PhaseSettings) -
         return []
     prefix = _DESIGNS[settings.backbone]().stages[-training.unfreeze]
     return names[next(i for i, name in enumerate(names) if name.startswith(prefix)) :]
+
+
+def load_stage_maps(folder: Path) -> keras.Model:
+    """What a trained classifier sees of RGB of 8 bits after each stage of its backbone but the last, fine to coarse.
+
+    From pixels (batch, rows, columns, 3) float32 of 0 to 255 to a list of feature maps (batch, rows, columns, features).
+    Gradients pass through it, which they do not through the classifier's own input of whole numbers.
+
+    Raises InputError when the folder is no network of scene labels, or one of other pixels.
+    """
+    info = load_model_info(folder)
+    info.require_task("classify")
+    kind = next((kind for kind in _DESIGNS if kind == info.name.split("/")[0]), None)
+    if kind is None or (info.bands, info.dtype) != (3, "uint8"):
+        raise InputError(
+            f"{folder}: needed is a network ({', '.join(_DESIGNS)}) for RGB of 8 bits. "
+            f"Received {info.name} for {info.bands} bands of {info.dtype}. Give another."
+        )
+    later = _DESIGNS[kind]().stages[1:]
+
+    def stage_ends(backbone: keras.Model) -> list[Any]:
+        return [next(layer for layer in backbone.layers if layer.name.startswith(stage)).input for stage in later]
+
+    return see_inside(load_keras_model(folder), stage_ends, keras.Input((None, None, 3), name="pixels"))

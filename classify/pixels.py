@@ -22,9 +22,11 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
     return read_pixels(path, bands)[0]
 
 
-def read_pixels(path: Path | str, bands: Sequence[int] | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """As `read_image`, and which pixels are not nodata (rows, columns)."""
-    with open_raster(path, bands) as raster:
+def read_pixels(
+    path: Path | str, bands: Sequence[int] | None = None, driver: str | None = None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """As `read_image`, and which pixels are not nodata (rows, columns). driver: see `open_raster`."""
+    with open_raster(path, bands, driver=driver) as raster:
         pixels, valid = raster.read()
         if bands is None and is_picture_with_palette(raster):
             pixels = raster.colormap()[pixels[..., 0]]

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bands import band_names, bands_by_name, choose_bands, rgb_positions
-from classify.config import DataSettings, Unreadable
+from classify.config import ImageSettings, Unreadable
 from classify.images import LabelledImage
 from classify.pixels import is_picture_with_palette, prepare_seen, read_pixels
 from segment.core.ahead import compute_ahead, each
+from segment.core.config import PreprocessSettings
 from segment.core.duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
@@ -79,7 +80,8 @@ class Survey:
 
 def survey(
     parts: Mapping[Part, Sequence[LabelledImage]],
-    settings: DataSettings,
+    settings: ImageSettings,
+    preprocessing: PreprocessSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
     """Reads every image once.
@@ -99,8 +101,8 @@ def survey(
         try:
             pixels, valid = read_pixels(path, bands.of(path))
             print_ = fingerprint(pixels)
-            if part == "train" and not settings.preprocess.is_off:
-                pixels, valid = prepare_seen(pixels, valid, settings.resize, settings.preprocess)
+            if part == "train" and not preprocessing.is_off:
+                pixels, valid = prepare_seen(pixels, valid, settings.resize, preprocessing)
         except InputError as error:
             return error if str(path) in str(error) else InputError(f"{path}: {error}")
         return pixels, valid, print_
@@ -134,7 +136,7 @@ def survey(
     return Survey(usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints))
 
 
-def find_bands(images: Sequence[LabelledImage], settings: DataSettings) -> Bands:
+def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Bands:
     """As most of some images have them, spread over all; what cannot be opened is told later, with its reason.
 
     Raises InputError as `choose_bands` does.
@@ -149,7 +151,7 @@ def find_bands(images: Sequence[LabelledImage], settings: DataSettings) -> Bands
     return Bands(None, 3, (0, 1, 2), [])
 
 
-def _header(path: Path, settings: DataSettings) -> tuple[int, tuple[str | None, ...]] | None:
+def _header(path: Path, settings: ImageSettings) -> tuple[int, tuple[str | None, ...]] | None:
     """Number of bands, without alpha, and their names; None where the file does not open."""
     try:
         with open_raster(path) as raster:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,12 +13,13 @@ from classify.classical import fit_classical
 from classify.config import Config, ModelSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.evaluation import Evaluation, score_images
+from classify.generated_images import GENERATED, check_generator, fill_up_classes
+from classify.generator import Generator, load_generator
 from classify.images import Data, collection_name, data_folders
 from classify.inference import predict_dataset, tempered
 from classify.losses import Loss, build_loss
 from classify.mixing import mix
 from classify.models import Built, build_model, check_model, check_unfreeze, set_trainable
-from classify.pixels import prepare_seen, read_pixels
 from classify.report import add_scores, panels
 from classify.scores import score
 from classify.survey import ground_sampling_distance
@@ -29,7 +29,7 @@ from segment.core.augment import value_range
 from segment.core.calibration import apply_temperature, fit_temperature
 from segment.core.config import describe_settings
 from segment.core.history import HISTORY, Row, write_history
-from segment.core.model_folder import LabelInfo, ModelInfo, load_keras_model, save_model_folder
+from segment.core.model_folder import ModelInfo, load_keras_model, save_model_folder
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
 from segment.core.report import Report
@@ -61,10 +61,14 @@ def train(
         check_model(config.model, config.data)
         check_unfreeze(config.model, config.training)
     keras.utils.set_random_seed(config.training.seed)
-    found = TrainingData.prepare(folders, config, progress)
+    found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
+    found.class_weights(config.loss.class_weights)  # refuses those of unknown classes
+    generator = None if config.data.synthetic is None else load_generator(config.data.synthetic)
+    if generator:
+        check_generator(generator, found)
     if config.model.kind == "pca":
         with run_folder(output, config, resume):
-            return _train_baseline(found, config, folders, output, progress)
+            return _train_baseline(_filled_up(found, generator, config, output, progress), config, folders, output, progress)
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, found)
@@ -72,15 +76,22 @@ def train(
     if built.loaded:
         progress.say(f"backbone starts from {built.loaded}")
     with run_folder(output, config, resume):
+        found = _filled_up(found, generator, config, output, progress)
         return _train(built, found, config, folders, output, resume, progress)
+
+
+def _filled_up(data: TrainingData, generator: Generator | None, config: Config, output: Path, progress: Progress) -> TrainingData:
+    if generator is None:
+        return data
+    return fill_up_classes(data, generator, output / GENERATED, config.training.seed, progress)
 
 
 def _train_baseline(
     data: TrainingData, config: Config, folders: Sequence[Path], output: Path, progress: Progress
 ) -> Run[Evaluation]:
     """As `_train`, of principal components: at once, which counts as one epoch."""
-    loss = build_loss(config.loss, data.class_weights, data.multi_label)
-    plain = _plain_datasets(_pixels(data, config), data, config)
+    loss = build_loss(config.loss, data.class_weights(config.loss.class_weights), data.multi_label)
+    plain = _plain_datasets(data.pixels(config.data), data, config)
     network, info = _fit_baseline(plain["train"], data, config, progress), _describe(data, config, folders)
     learned, new = (_score_epoch(network, plain[part], loss, data, progress) for part in PARTS[:2])
     row = {"epoch": 1.0, "loss": learned["val_loss"], "learning_rate": 0.0, **new}
@@ -117,9 +128,9 @@ def _train(
     built: Built, data: TrainingData, config: Config, folders: Sequence[Path], output: Path, resume: bool, progress: Progress
 ) -> Run[Evaluation]:
     network, settings = built.network, config.training
-    pixels = _pixels(data, config)
+    pixels = data.pixels(config.data)
     training, plain = _training_dataset(pixels, data, config), _plain_datasets(pixels, data, config)
-    loss = build_loss(config.loss, data.class_weights, data.multi_label)
+    loss = build_loss(config.loss, data.class_weights(config.loss.class_weights), data.multi_label)
     info = _describe(data, config, folders)
     kept = keep_float32(network, settings, lambda: _build(config, data).network)
     history = fit(
@@ -191,21 +202,12 @@ def _plain_datasets(pixels: ImagePixels, data: TrainingData, config: Config) -> 
     return {part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]}
 
 
-def _pixels(data: TrainingData, config: Config) -> ImagePixels:
-    wanted, bands = config.data, data.survey.bands
-
-    def read(path: Path) -> NDArray[Any]:
-        return prepare_seen(*read_pixels(path, bands.of(path)), wanted.resize, wanted.preprocess)[0]
-
-    return ImagePixels(read, wanted.cache_mb)
-
-
 def _name(settings: ModelSettings) -> str:
     return f"pca/{settings.classifier}" if settings.kind == "pca" else f"{settings.backbone}/{settings.head}"
 
 
 def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> ModelInfo:
-    statistics, bands = data.survey.statistics, data.survey.bands
+    statistics = data.survey.statistics
     low, high = value_range(statistics)
     return ModelInfo(
         task="classify",
@@ -218,15 +220,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
         tile=config.data.size,
         multiple=1,
         ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),
-        labels=LabelInfo(
-            resize=config.data.resize,
-            multi_label=data.multi_label,
-            thresholds=[0.5] * len(data.palette) if data.multi_label else [],
-            read_bands=None if bands.numbers is None else list(bands.numbers),
-            file_bands=bands.file_bands,
-            rgb=bands.rgb,
-            band_names=bands.names,
-        ),
+        labels=data.label_info(config.data),
         training={
             "data": [collection_name(folder) for folder in folders],
             "images": {part: len(images) for part, images in data.parts.items()},
@@ -271,6 +265,7 @@ def _finish(
             ("Images that a later part holds too", len(found.leaks)),
             ("Temperature", calibrated.labels.temperature),
             ("Calibration error before", before),
+            *((f"Drawn pictures of {name} to train on", count) for name, count in data.drawn.items()),
             *((f"Principal components and a linear classifier, {part}", figure) for part, figure in compared.items()),
         ],
         panels=panels(data.multi_label),
@@ -279,6 +274,7 @@ def _finish(
             "temperature": calibrated.labels.temperature,
             "calibration_error_before_temperature": before,
             "baseline": compared,
+            "drawn": data.drawn,
             "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
             "duplicates": [str(leak) for leak in found.leaks],
         },

@@ -2,17 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from classify.config import Config
+from numpy.typing import NDArray
+
+from classify.config import ImageSettings
+from classify.dataset import ImagePixels
 from classify.images import LabelledImage, find_images
+from classify.pixels import prepare_seen, read_pixels
 from classify.split import check_parts, digest_split, split_images
 from classify.survey import Survey, survey
-from segment.core.class_weights import resolve_class_weights
-from segment.core.config import split_seed
+from segment.core.class_weights import ClassWeights, resolve_class_weights
+from segment.core.config import PreprocessSettings, TrainingSettings, split_seed
+from segment.core.model_folder import LabelInfo
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
@@ -25,8 +31,8 @@ class TrainingData:
     """Data folders that have been read once.
 
     parts: images that are trained on and scored. split_digest: of all that were found, see `digest_split`.
-    multi_label: whether they carry several labels.
-    class_weights: one per class, for the loss.
+    multi_label: whether they carry several labels. preprocessing: of all pixels, the statistics in `survey` too. drawn: how many
+    training images of a class a generator drew, by its name.
     """
 
     palette: Palette
@@ -34,21 +40,27 @@ class TrainingData:
     parts: dict[Part, list[LabelledImage]]
     split_digest: str
     survey: Survey
-    class_weights: list[float]
+    preprocessing: PreprocessSettings
+    drawn: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, data: Sequence[Path], config: Config, progress: Progress) -> "TrainingData":
+    def prepare(
+        cls,
+        data: Sequence[Path],
+        settings: ImageSettings,
+        preprocessing: PreprocessSettings,
+        training: TrainingSettings,
+        progress: Progress,
+    ) -> "TrainingData":
         """Reads data folders and says what it found: unreadable images, duplicates, the split.
 
         Raises InputError when they do not fit together, or not the settings.
         """
-        settings = config.data
         found = find_images(data, settings)
-        split = split_images(
-            found.images, settings.val_fraction, settings.test_fraction, split_seed(settings.split_seed, config.training)
-        )
+        seed = split_seed(settings.split_seed, training)
+        split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed)
         check_parts(split, found.palette, found.multi_label)
-        seen = survey(split, settings, partial(progress.advance, "reading"))
+        seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
         for problem in list(seen.unreadable.values())[:_NAMED]:
             progress.say(f"warning: left out: {problem}")
         if len(seen.unreadable) > _NAMED:
@@ -65,12 +77,43 @@ class TrainingData:
             else:
                 progress.say(f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the earlier part)")
         check_parts(parts, found.palette, found.multi_label)
-        counts = Counter(label for image in parts["train"] for label in image.labels)
-        by_class = [counts[index] for index in range(len(found.palette))]
-        weights = resolve_class_weights(config.loss.class_weights, found.palette.names, by_class)
+        prepared = cls(found.palette, found.multi_label, parts, digest_split(split), seen, preprocessing)
         for part in PARTS:
-            progress.say(f"{part:5} {len(parts[part]):6} images" + (_shares(by_class, found.palette) if part == "train" else ""))
-        return cls(found.palette, found.multi_label, parts, digest_split(split), seen, weights)
+            shares = _shares(prepared.counts, found.palette) if part == "train" else ""
+            progress.say(f"{part:5} {len(parts[part]):6} images{shares}")
+        return prepared
+
+    @property
+    def counts(self) -> list[int]:
+        """Training images of each class."""
+        counts = Counter(label for image in self.parts["train"] for label in image.labels)
+        return [counts[index] for index in range(len(self.palette))]
+
+    def class_weights(self, wanted: ClassWeights) -> list[float]:
+        """One per class, for the loss. Raises InputError when `wanted` names classes that there are not."""
+        return resolve_class_weights(wanted, self.palette.names, self.counts)
+
+    def pixels(self, settings: ImageSettings) -> ImagePixels:
+        """What reads the images, with the bands that were found, resized as settings say and preprocessed."""
+        bands = self.survey.bands
+
+        def read(path: Path) -> NDArray[Any]:
+            return prepare_seen(*read_pixels(path, bands.of(path)), settings.resize, self.preprocessing)[0]
+
+        return ImagePixels(read, settings.cache_mb)
+
+    def label_info(self, settings: ImageSettings) -> LabelInfo:
+        """How images are to be read for the model that learned from these; thresholds are 0.5 yet."""
+        bands = self.survey.bands
+        return LabelInfo(
+            resize=settings.resize,
+            multi_label=self.multi_label,
+            thresholds=[0.5] * len(self.palette) if self.multi_label else [],
+            read_bands=None if bands.numbers is None else list(bands.numbers),
+            file_bands=bands.file_bands,
+            rgb=bands.rgb,
+            band_names=bands.names,
+        )
 
     @property
     def fingerprint(self) -> str:

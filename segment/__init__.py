@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segment.exporting import export_model as export_model
     from segment.imitation import ImitationConfig as ImitationConfig
     from segment.imitation import imitate as imitate
+    from segment.predict import predict_probabilities as predict_probabilities
     from segment.predict import predict_scene as predict_scene
     from segment.predict import predict_window as predict_window
     from segment.sample import write_sample as write_sample
@@ -46,6 +47,7 @@ _HOMES = {
     "imitate": "segment.imitation",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",
+    "predict_probabilities": "segment.predict",
     "predict_scene": "segment.predict",
     "predict_window": "segment.predict",
     "preprocess": "segment.core.preprocessing",

@@ -1,23 +1,34 @@
 """Looking at a tile folder before anything is trained on it: one report of what it holds and what to mend."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
+
+from segment.bundled import BUNDLED
 from segment.class_tables import find_class_tables
 from segment.config import DataSettings
-from segment.core.components import Vectors, principal_components
+from segment.core.components import Vectors
 from segment.core.errors import InputError
-from segment.core.looks import COMPONENTS, EDGE
+from segment.core.features import feature_components
+from segment.core.looks import EDGE, leading_components, settled
+from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import refuse_existing
 from segment.core.palette import Palette
+from segment.core.preprocessing import preprocess
 from segment.core.progress import Progress, Silent
-from segment.core.raster import open_raster
+from segment.core.raster import RasterInfo, open_raster
 from segment.core.report import REPORT_FILES, Exploration, write_report_folder
+from segment.core.runtime import load_model
+from segment.core.sources import Source
 from segment.exploration_page import exploration_page
 from segment.findings import find_all
+from segment.scene import choose_tile
 from segment.tile_looks import MaskLooks, look_at_masks, look_at_pairs, palette_of
 from segment.tile_view import TileView
-from segment.tiles import Pair, find_palette, scan_pairs
+from segment.tiles import Pair, fill_up, find_palette, scan_pairs
 
 
 def explore(
@@ -25,6 +36,7 @@ def explore(
     output: Path | str,
     settings: DataSettings | None = None,
     *,
+    model: Path | str | None = BUNDLED,
     overwrite: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
@@ -32,22 +44,34 @@ def explore(
     """Looks at every image and mask of a tile folder, and writes report.html and report.json to `output`.
 
     settings: class table, and tile size for the windows shown. Without a class table that fits, what masks hold stands for
-    classes. Memory holds some images at a time, and some kilobytes for each.
+    classes. model: a segmentation model whose features of the images' middles place these, too, where they have its bands
+    and pixels; None for none. Memory holds some images at a time, and some kilobytes for each.
 
-    Raises InputError when there are no images with masks, none can be read, or `output` exists.
+    Raises InputError when there are no images with masks, none can be read, `model` maps nothing, or `output` exists.
     """
     tiles, output = Path(tiles), Path(output)
     settings, progress = settings or DataSettings(), progress or Silent()
     refuse_existing(output, overwrite, REPORT_FILES)
+    info = None if model is None else load_model_info(Path(model))
+    if info is not None:
+        info.require_task("segment")
     pairs, problems = scan_pairs(tiles)
     if not pairs:
         raise InputError(problems[0])
+    odd = None if info is None else _unlike_the_model(pairs[0].info, info)
+    network = None if model is None or odd else load_model(model, features=True)
     masks, unreadable = look_at_masks(pairs, progress)
     palette, declared, table_problems = _choose_palette(tiles, pairs, masks, settings)
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
     with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:
         looks = look_at_pairs(usable, palette, settings.tile, vectors, progress, seed)
-        components = principal_components(vectors, COMPONENTS) if len(vectors) > 2 else None
+        components = leading_components(vectors)
+    features = None
+    if network is not None:
+        sources = [Source(pair.image) for pair in looks.pairs]
+        tile = choose_tile(network.info, longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs))
+        read = partial(_read_middle, info=network.info, tile=tile)
+        features = feature_components(network, sources, read, progress)
     view = TileView(
         tiles,
         settings.tile,
@@ -59,6 +83,8 @@ def explore(
         [*table_problems, *problems, *unreadable, *looks.unreadable],
         _distances(looks.pairs),
         components,
+        features,
+        odd,
     )
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
@@ -78,6 +104,21 @@ def _choose_palette(tiles: Path, pairs: list[Pair], masks: MaskLooks, settings: 
         return palette_of(masks), False, []
     known = {c.color for c in declared.classes} | {str(c.value) for c in declared.classes}
     return (declared, True, []) if known & masks.held.keys() else (palette_of(masks), False, [])
+
+
+def _unlike_the_model(images: RasterInfo, info: ModelInfo) -> str | None:
+    """Why a model cannot see the images; None where it can."""
+    if (images.bands, images.dtype) == (info.bands, info.dtype):
+        return None
+    return f"the model reads {info.bands} bands of {info.dtype}, and the images have {images.bands} of {images.dtype}."
+
+
+def _read_middle(source: Source, info: ModelInfo, tile: int) -> NDArray[Any]:
+    """The middle (tile, tile, bands) of an image, as the model takes it; a smaller one is continued by reflection."""
+    with source.open() as raster:
+        top, left = (max(edge - tile, 0) // 2 for edge in (raster.height, raster.width))
+        pixels, valid = raster.read(top, left, min(tile, raster.height), min(tile, raster.width))
+    return preprocess(fill_up(settled(pixels), tile), info.preprocess, fill_up(valid, tile))
 
 
 def _distances(pairs: Sequence[Pair]) -> list[float]:

@@ -21,6 +21,7 @@ from segment.tiles import Pair
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_OF_FEATURES = "Principal components of a model's features"
 _LISTED, _NAMED, _OUTLIERS, _PAIRS = 100, 5, 10, 10
 
 
@@ -34,7 +35,12 @@ def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
     _groups(page, view)
     _pixels(page, view)
     if view.components is not None:
-        _components(page, view, view.components)
+        _pixel_components(page, view, view.components)
+    if view.features is not None:
+        _feature_components(page, view, view.features)
+    elif view.without_features is not None:
+        page.heading(_OF_FEATURES)
+        page.text(f"Left out: {view.without_features}")
     _outliers(page, view)
     _twins(page, view)
     if view.problems:
@@ -115,22 +121,34 @@ def _pixels(page: Report, view: TileView) -> None:
     page.table(("Band", "Mean", "Standard deviation"), rows)
 
 
-def _components(page: Report, view: TileView, components: Components) -> None:
-    page.heading("Principal components of the images")
+def _pixel_components(page: Report, view: TileView, components: Components) -> None:
+    page.heading("Principal components of the pixels")
     page.text(
         f"Of the images at {EDGE} x {EDGE} pixels. Groups that lie apart differ in light, season or ground: what is learned on "
         "some may not hold on the others."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
     page.figure(plot_eigen_images(components), "Eigen-images: what the leading components add to the mean, stretched.", True)
+    page.figure(_scatter(view, components), "Images along the first two components, by group.")
+
+
+def _feature_components(page: Report, view: TileView, components: Components) -> None:
+    page.heading(_OF_FEATURES)
+    page.text(
+        "Of what the decoder of the model of --model begins with, in the middle of each image. Groups that lie apart here show "
+        "other things, not only other light: hold such a group out to see how far a model carries."
+    )
+    page.figure(plot_variance(components.ratios), "Variance explained.")
+    page.figure(_scatter(view, components), "Images along the first two components, by group.")
+
+
+def _scatter(view: TileView, components: Components) -> "Figure":
     groups = list(view.groups)
     labels = [groups.index(pair.group) for pair in view.pairs]
     outliers = view.outliers[:_NAMED]
     named = {row: pair.image.name for row, pair in enumerate(view.pairs) if pair in outliers}
     colors = [f"C{number % 10}" for number in range(len(groups))]
-    page.figure(
-        plot_scatter(components.positions, labels, groups, colors, named), "Images along the first two components, by group."
-    )
+    return plot_scatter(components.positions, labels, groups, colors, named)
 
 
 def _outliers(page: Report, view: TileView) -> None:

@@ -12,6 +12,7 @@ from segment.core.class_raster import write_sidecar
 from segment.core.figures import displayable
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
+from segment.core.picture import write_picture
 from segment.core.raster import Raster
 from segment.core.sources import Source
 
@@ -35,11 +36,9 @@ def write_pictures(
     photograph: of the scene, see `read_photograph`. shares: fraction of the valid pixels of each class, for the legend.
     Memory does not grow with the scene. Raises InputError when the disk is full.
     """
-    import cv2
-
     height, width = photograph.shape[:2]
     indices = _read_indices(classes, palette, height, width)
-    _write_picture(mask, cv2.cvtColor(colored(indices, palette, 4), cv2.COLOR_RGBA2BGRA))
+    write_picture(mask, colored(indices, palette, 4))
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
     valid = indices != IGNORED
@@ -50,7 +49,7 @@ def write_pictures(
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
-    _write_picture(overlay, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
+    write_picture(overlay, canvas)
 
 
 def read_photograph(source: Source) -> NDArray[Any]:
@@ -130,15 +129,6 @@ def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> ND
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
-
-
-def _write_picture(path: Path, pixels: Any) -> None:
-    import cv2
-
-    done, encoded = cv2.imencode(path.suffix, pixels)
-    assert done, path
-    with writable(path):
-        path.write_bytes(encoded.tobytes())  # cv2.imwrite would not tell of a full disk
 
 
 def _write_georeference(path: Path, scene: Raster, height: int, width: int) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segment.bands import Band, predict_bands
 from segment.bundled import BUNDLED
-from segment.core.choices import Runtime
+from segment.core.choices import OVERLAP, Runtime
 from segment.core.class_raster import companions, write_class_raster
 from segment.core.errors import InputError, Interrupted
 from segment.core.journal import Journal
@@ -35,18 +35,18 @@ from segment.maps import (
 from segment.pictures import read_photograph, write_pictures
 from segment.polygons import check_options, write_polygons
 from segment.regrid import regrid, seen_window
-from segment.scene import OVERLAP, SceneTiles, check_scene, check_window, choose_factor, plan_tiles
+from segment.scene import SceneTiles, check_scene, check_window, choose_factor, plan_tiles
 from segment.scene_map import SceneMap, SceneTally
 from segment.stitch import TilePlan, Window
 from segment.truth import Truth, open_truth
 
 
 def predict_scene(
-    scene: Path | str,
+    scene: Path | str | Source,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
-    truth: Path | str | None = None,
+    truth: Path | str | Source | None = None,
     overlap: float = OVERLAP,
     tile: int | None = None,
     batch_size: int | None = None,
@@ -85,13 +85,13 @@ def predict_scene(
     """
     if (batch_size is not None and batch_size < 1) or rows < 1:
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
-    source = Source.of(scene, bands, nodata)
-    truth = None if truth is None else Path(truth)
+    source = _source(scene, bands, nodata)
+    mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
     check_options(min_area)
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
-    check_outputs(planned, [source], truth)
+    check_outputs(planned, [source], None if mask is None else mask.path)
     names = _names(source, Path(output))
     finish_moving(Path(output), names)
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def predict_scene(
         check_scene(raster, info)
         seen = replace(source, factor=choose_factor(raster, info) if resample else 1.0)
         plan = plan_tiles(raster, info, tile, overlap, seen.factor)
-        reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
+        reference = stack.enter_context(open_truth(mask, raster, info.palette)) if mask else None
         # the network comes last: nobody should wait for it to hear that a file is missing
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
         work = _describe_work(raster, network, plan, reference, augment, confidence)
@@ -140,7 +140,7 @@ def _write_maps(
 
 
 def predict_window(
-    scene: Path | str,
+    scene: Path | str | Source,
     model: Path | str | Model,
     top: int,
     left: int,
@@ -162,18 +162,64 @@ def predict_window(
 
     Raises InputError when the window does not lie inside the scene, and as `predict_scene`.
     """
-    source = Source.of(scene, bands, nodata)
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-    network.info.require_task("segment")
     region = (top, top + height, left, left + width)
+    found = _window_bands(_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    labels = np.concatenate([band.labels() for band in found])
+    values: NDArray[np.uint8] = network.info.palette.values()[labels]
+    return values
+
+
+def predict_probabilities(
+    scene: Path | str | Source,
+    model: Path | str | Model,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    *,
+    overlap: float = OVERLAP,
+    tile: int | None = None,
+    augment: bool = False,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    resample: bool = False,
+    runtime: Runtime = "auto",
+) -> NDArray[np.float32]:
+    """Probabilities (height, width, classes) of one window of a scene, 0 to 1, not a number where nodata.
+
+    The rest as in `predict_window`, which gives the class with the highest of them.
+    """
+    network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    region = (top, top + height, left, left + width)
+    found = _window_bands(_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    # a copy of each: a band is valid until the next one only
+    return np.concatenate([np.where(band.valid[..., None], band.probabilities, np.float32(np.nan)) for band in found])
+
+
+def _source(scene: Path | str | Source, bands: Sequence[int] | None, nodata: float | None) -> Source:
+    if not isinstance(scene, Source):
+        return Source.of(scene, bands, nodata)
+    return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
+
+
+def _window_bands(
+    source: Source,
+    network: Model,
+    region: tuple[int, int, int, int],
+    overlap: float,
+    tile: int | None,
+    augment: bool,
+    resample: bool,
+) -> Generator[Band, None, None]:
+    """Bands of a region (top, bottom, left, right) of a scene that is opened for them."""
+    network.info.require_task("segment")
     with source.open() as raster:
         check_scene(raster, network.info)
         check_window(raster, *region)
         source = replace(source, factor=choose_factor(raster, network.info) if resample else 1.0)
         plan = plan_tiles(raster, network.info, tile, overlap, source.factor)
-        labels = np.concatenate([band.labels() for band in _bands(source, raster, plan, region, network, augment)])
-    values: NDArray[np.uint8] = network.info.palette.values()[labels]
-    return values
+        yield from _bands(source, raster, plan, region, network, augment)
 
 
 def _bands(
@@ -238,7 +284,7 @@ def check_inputs(
             check_scene(raster, info)
 
 
-def check_outputs(planned: SceneMap, scenes: Sequence[Source], truth: Path | None) -> None:
+def check_outputs(planned: SceneMap, scenes: Sequence[Source], truth: Path | str | None) -> None:
     """Raises InputError when an output would replace a scene or the truth."""
     inputs = [file for file in (*(source.path for source in scenes), truth) if isinstance(file, Path) and file.exists()]
     for file in planned.files:

@@ -15,8 +15,8 @@ from segment.core.raster import Raster, resampled_size
 from segment.core.sources import Source
 from segment.stitch import TilePlan, Window, cut_strip
 
-TILE, OVERLAP = 512, 0.1875
-"""Edge of a tile, pixels, and fraction of it shared with its neighbour: the fastest without seams, see docs/tiles.md."""
+TILE = 512
+"""Edge of a tile, pixels: the fastest, see docs/tiles.md."""
 _FURTHEST = 10
 _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
 

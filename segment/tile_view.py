@@ -42,7 +42,8 @@ class TileView:
 
     root: the folder. tile: edge of a training tile, pixels. palette: by which masks were read; declared: whether a class table
     says so, or it was taken from the masks. tables: class tables in the folder. problems: why some files cannot be used.
-    distances: metres per pixel of images that say so. components: of the pixels; None of fewer than three images.
+    distances: metres per pixel of images that say so. components, features: of the pixels, and of what a model sees; None of
+    fewer than three images, or where these are not such as the model takes, which without_features tells.
     """
 
     root: Path
@@ -55,6 +56,8 @@ class TileView:
     problems: Sequence[str]
     distances: Sequence[float]
     components: Components | None
+    features: Components | None = None
+    without_features: str | None = None
 
     @property
     def pairs(self) -> Sequence[Pair]:
@@ -90,8 +93,9 @@ class TileView:
 
     @cached_property
     def outliers(self) -> list[Pair]:
-        """Pairs whose images are unlike all others."""
-        return [self.pairs[row] for row in find_outliers(self.components)] if self.components else []
+        """Pairs whose images are unlike all others, by their features if these are known, else by their pixels."""
+        told = self.features or self.components
+        return [self.pairs[row] for row in find_outliers(told)] if told else []
 
     @property
     def divided(self) -> list[str]:
@@ -141,4 +145,6 @@ class TileView:
             "band_mean": values.mean(axis=0, dtype=np.float64).tolist(),
             "band_deviation": values.std(axis=0, dtype=np.float64).tolist(),
             "explained_variance": None if self.components is None else self.components.ratios.tolist(),
+            "explained_variance_of_features": None if self.features is None else self.features.ratios.tolist(),
+            "without_features": self.without_features,
         }

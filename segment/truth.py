@@ -13,6 +13,7 @@ from segment.core.errors import InputError
 from segment.core.mask import Mask, open_mask
 from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.raster import Raster
+from segment.core.sources import Source
 
 _CHECKED_ROWS = 256
 
@@ -58,12 +59,12 @@ class Truth:
 
 
 @contextmanager
-def open_truth(path: Path, scene: Raster, palette: Palette) -> Iterator[Truth]:
+def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterator[Truth]:
     """Opens and checks the truth of a scene. Raises InputError when it does not fit the scene or the classes."""
-    with open_mask(path) as mask:
+    with open_mask(source) as mask:
         if (mask.width, mask.height) != (scene.width, scene.height):
             raise InputError(
-                f"{path}: a truth has the size of its scene. Received {mask.width}x{mask.height} for a scene of "
+                f"{mask.path}: a truth has the size of its scene. Received {mask.width}x{mask.height} for a scene of "
                 f"{scene.width}x{scene.height} ({scene.path}). Export it at the scene's size."
             )
         Truth(mask, palette).check()

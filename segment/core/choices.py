@@ -1,4 +1,4 @@
-"""What users choose among, apart from what does it: commands list the choices without loading that."""
+"""What users choose among, and defaults, apart from what does it: commands tell of these without loading that."""
 
 from typing import Literal
 
@@ -16,3 +16,9 @@ Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_s
 expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from PyTorch or MXNet's Gluon, and the bundled models,
 expect. auto: imagenet where these are downloaded, imagenet_statistics with a bundled model on RGB of 8 bits, else (with weights
 from files, too) standardise."""
+
+OVERLAP = 0.1875
+"""Fraction of a tile's edge that maps share with its neighbour: the fastest without seams, see docs/tiles.md."""
+
+BANDWIDTH = 0.5
+"""Of the densities that a generator's latents are drawn from, see `ClassDensities.draw`."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import Runtime, Sampler
 from segment.core.errors import InputError, Interrupted
@@ -63,30 +63,43 @@ DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
     """The console script of a command: `function`'s parameters become its options, as typer reads them."""
 
-    def main() -> None:
-        try:
-            sys.exit(run(function, sys.argv[1:]))
-        except KeyboardInterrupt:
-            sys.exit(INPUT_FAULT)
-
+    main = _console_script(function)
     main.__doc__ = function.__doc__
     main.__wrapped__ = function  # type: ignore[attr-defined]
     return main
 
 
-def run(function: Callable[..., None], arguments: Sequence[str]) -> int:
-    """Runs a command and returns its exit status; errors go to stderr in one line.
+def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable[[], None]:
+    """As `entry_point`, of the console script `name` with a command for each function, which its first argument names."""
+    return _console_script(functions, name)
 
+
+def _console_script(work: Callable[..., None] | Sequence[Callable[..., None]], name: str = "") -> Callable[[], None]:
+    def main() -> None:
+        try:
+            sys.exit(run(work, sys.argv[1:], name))
+        except KeyboardInterrupt:
+            sys.exit(INPUT_FAULT)
+
+    return main
+
+
+def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Sequence[str], name: str = "") -> int:
+    """Runs a command, or that of several which the arguments name, and returns its exit status; errors go to stderr in one line.
+
+    name: of the console script; by default the function's own, after that of its package.
     0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them).
     """
     for stream in (sys.stdout, sys.stderr):  # names of files that the terminal has no letters for
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    name = "-".join((function.__module__.split(".")[0], function.__name__))
+    functions = [work] if callable(work) else work
+    name = name or "-".join((functions[0].__module__.split(".")[0], functions[0].__name__))
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(_interruptible(function))
+    for function in functions:
+        app.command()(_interruptible(function))
     command = typer.main.get_command(app)
-    assert isinstance(command, TyperCommand)
+    assert isinstance(command, (TyperCommand, TyperGroup))
     debug = "--debug" in arguments
     try:
         status = command.main(list(arguments), prog_name=name, standalone_mode=False)
@@ -190,13 +203,14 @@ def run_training(
     resume: bool,
     overwrite: bool,
     quiet: bool,
+    function: str = "train",
 ) -> None:
-    """Trains and prints what came of it. module: has the function `train`, and Keras at its top. kind: of the settings."""
+    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings."""
     from segment.core.config import load_run_settings
 
     wanted = load_run_settings(kind, output, config, overrides, resume)
     load_keras()
-    train = importlib.import_module(module).train
+    train = getattr(importlib.import_module(module), function)
     with progress_bar(quiet) as progress:
         progress.say(str(train(data, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
         progress.say(f"report: {output / 'report.html'}")

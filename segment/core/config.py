@@ -189,12 +189,13 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def describe_settings(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values for a model folder, which goes to others: files by their names, without the class table."""
+    """The settings as plain values for a model folder, which goes to others: files and folders by their names, and without the
+    class table."""
 
     def name_files(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: name_files(inner) for key, inner in value.items()}
-        return Path(value).name if isinstance(value, str) and Path(value).is_file() else value
+        return Path(value).name if isinstance(value, str) and Path(value).exists() else value
 
     found: dict[str, Any] = name_files(settings.model_dump(mode="json", exclude={"data": {"classes"}}))
     return found

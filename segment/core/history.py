@@ -13,8 +13,11 @@ Row = dict[str, float]
 
 
 def best_row(history: Sequence[Row], monitor: str) -> Row:
-    """The epoch with the highest score; of several, as few validation images give them, that with the lowest loss."""
-    return max(history, key=lambda row: (row[monitor], -row["val_loss"]))
+    """The epoch with the highest score; of several, as few validation images give them, that with the lowest loss.
+
+    monitor: the score; val_loss where there is none but the loss.
+    """
+    return max(history, key=lambda row: (0.0 if monitor == "val_loss" else row[monitor], -row["val_loss"]))
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:

@@ -5,17 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.components import Components, Vectors, principal_components
 from segment.core.resize import resize
 
 EDGE = 32
 """Of the images that are averaged, and whose principal components are taken, pixels."""
 
-COMPONENTS = 16
-"""Principal components that are taken of images, at most."""
-
+_COMPONENTS = 16  # that are taken of images, at most
 _VALUES = 1_000_000  # pixels that histograms are drawn from
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST = 1e30  # beyond what sensors measure; squares of more do not fit into 32 bits
+
+
+def leading_components(vectors: Vectors) -> Components | None:
+    """Of what was kept of some images; None of fewer than three."""
+    return principal_components(vectors, _COMPONENTS) if len(vectors) > 2 else None
 
 
 def settled(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster import Raster, open_raster, readable
+from segment.core.raster import Raster, readable
+from segment.core.sources import Source
 
 
 class Mask:
@@ -36,9 +37,9 @@ class Mask:
 
 
 @contextmanager
-def open_mask(path: Path) -> Iterator[Mask]:
+def open_mask(source: Path | Source) -> Iterator[Mask]:
     """Opens a mask for reading by rows. Raises InputError when it cannot be opened."""
-    with open_raster(path) as raster:
+    with (source if isinstance(source, Source) else Source(source)).open() as raster:
         yield Mask(raster)
 
 

@@ -1,6 +1,7 @@
 """Model folders: a network and everything one must know to use it."""
 
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,7 +70,7 @@ class ModelInfo(Settings):
     ground_sampling_distance: metres per pixel of the training images as the network saw them, None when they did not say.
     """
 
-    task: Literal["segment", "classify"]
+    task: Literal["segment", "classify", "generate"]
     name: str
     classes: list[Class]
     bands: int = Field(ge=1)
@@ -181,3 +182,18 @@ def load_keras_model(folder: Path) -> "keras.Model":
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         problem = str(error).split("\n")[0][:200]
         raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error
+
+
+def see_inside(network: "keras.Model", choose: Callable[["keras.Model"], Any], pixels: Any = None) -> "keras.Model":
+    """A network that ends at tensors of the one inside it, a backbone or a U-Net; what stands before that one stays.
+
+    network: such as training wrote. choose: picks the tensors of the inner network, which it is given. pixels: a Keras input to
+    take in place of the network's own, of another dtype for instance.
+    """
+    import keras
+
+    inner = next(layer for layer in network.layers if isinstance(layer, keras.Model))
+    x = pixels = network.inputs[0] if pixels is None else pixels
+    for layer in network.layers[1 : network.layers.index(inner)]:  # normalisation
+        x = layer(x)
+    return keras.Model(pixels, keras.Model(inner.inputs, choose(inner))(x))

@@ -92,6 +92,12 @@ class Raster:
         return [self.path, files, self.height, self.width, self.bands, self.dtype.name, georeference, nodata, masks]
 
     @property
+    def block_bytes(self) -> int:
+        """What has to be decoded at once to read a pixel."""
+        pixels: int = max(height * width for height, width in self._dataset.block_shapes)
+        return pixels * len(self._dataset.indexes) * self.dtype.itemsize
+
+    @property
     def has_only_control_points(self) -> bool:
         """Whether its place is told by ground control points alone, which maps do not take over."""
         return self.crs is None and bool(self._dataset.gcps[0])
@@ -246,7 +252,11 @@ def readable(path: object) -> Iterator[None]:
 
 @contextmanager
 def open_raster(
-    path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None, factor: float = 1.0
+    path: Path | str,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    factor: float = 1.0,
+    driver: str | None = None,
 ) -> Iterator[Raster]:
     """Opens a raster for reading.
 
@@ -254,6 +264,8 @@ def open_raster(
     nodata: a value that means "no data" in all bands, in addition to what the file declares.
     factor: as if it had been taken with so many pixels in place of one along each axis: below 1 pixels are means, above 1
     they are interpolated. The raster then has `resampled_size` and needs a CRS.
+    driver: GDAL's name of the one format that it may have, by default any. A file from strangers may otherwise be one that
+    leads to other files, or to the network.
 
     Raises InputError when it cannot be opened or lacks a band.
     """
@@ -267,7 +279,7 @@ def open_raster(
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
         with readable(path), _OPENING, warnings.catch_warnings():  # whose filters all threads share
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = stack.enter_context(rasterio.open(path))
+            dataset = stack.enter_context(rasterio.open(path, driver=driver))
             if factor != 1:
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))
         yield Raster(dataset, str(path), bands, nodata)

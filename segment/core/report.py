@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segment.core.figures import plot_history
 from segment.core.output import staged
 
@@ -81,9 +84,18 @@ class Report:
             warnings.filterwarnings("ignore", "Glyph")  # of letters that the font lacks, a line each
             kind = "jpeg" if photographs else "png"
             figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
-        data = base64.b64encode(buffer.getvalue()).decode()
-        text = html.escape(caption)
+        self._image(buffer.getvalue(), kind, caption)
+
+    def _image(self, encoded: bytes, kind: str, caption: str) -> None:
+        data, text = base64.b64encode(encoded).decode(), html.escape(caption)
         self._parts.append(f'<p><img alt="{text}" src="data:image/{kind};base64,{data}"></p><p class="note">{text}</p>')
+
+    def picture(self, pixels: NDArray[np.uint8], caption: str) -> None:
+        """RGB (rows, columns, 3) within the page, pixel by pixel."""
+        import cv2
+
+        encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
+        self._image(encoded.tobytes(), "jpeg", caption)
 
     def findings(self, found: Sequence["Finding"]) -> None:
         """What was found, what it means and what to do, or that nothing was."""

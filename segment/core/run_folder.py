@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CURVES_FILE = "curves.png"
 _RUN_FILES = (
     CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
-    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE,
+    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, "latents.npz", "grids", "generated",
 )  # fmt: skip
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")

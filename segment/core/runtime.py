@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.export import import_openvino
-from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file
+from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file, see_inside
 
 _MOST_STREAMS = 8  # each holds the activations of a tile
 
@@ -47,7 +47,7 @@ class KerasModel:
 
         _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
         if features:
-            self._network = keras.Model(self._network.inputs, self._network.get_layer("features").output)
+            self._network = _keras_features(self._network, info.task)
         self.info, self.identity = info, _identify(file, keras.__version__)
         self.runtime = f"keras on {keras.backend.backend()}"
 
@@ -93,9 +93,8 @@ class OpenVinoModel:
         openvino = import_openvino()
         self.info, self._file, self._core = info, file, openvino.Core()
         self._network = self._read()
-        if features:  # global average pooling is the last of its kind of operations
-            pooling = [op for op in self._network.get_ordered_ops() if op.get_type_name() == "ReduceMean"][-1]
-            self._network = openvino.Model([pooling.output(0)], self._network.get_parameters())
+        if features:
+            self._network = openvino.Model([_openvino_features(self._network, info.task)], self._network.get_parameters())
         self.identity = _identify(file.with_suffix(".bin"), openvino.__version__)
         self.runtime = "openvino" if info.openvino is None else f"openvino {info.openvino.precision}"
         self._streams = min(
@@ -160,13 +159,31 @@ class OpenVinoModel:
 def load_model(folder: Path | str, runtime: Runtime = "auto", *, features: bool = False) -> Model:
     """Loads a model folder. Raises InputError when it is none, or has no form for the runtime.
 
-    features: of scene labels, `predict` gives what the head sees, (batch, features), in place of probabilities.
+    features: in place of probabilities, `predict` gives what the head of a classifier sees, (batch, features), or what the
+    decoder of a segmentation network begins with, (batch, rows, columns, features).
     """
     folder = Path(folder)
     info = load_model_info(folder)
     if choose_runtime(folder, runtime) == "openvino":
         return OpenVinoModel(info, openvino_file(folder), features)
     return KerasModel(info, folder / MODEL_FILE, features)
+
+
+def _keras_features(network: Any, task: str) -> Any:
+    import keras
+
+    if task == "classify":
+        return keras.Model(network.inputs, network.get_layer("features").output)
+    return see_inside(network, lambda core: next(x for x in core.layers if isinstance(x, keras.layers.UpSampling2D)).input)
+
+
+def _openvino_features(network: Any, task: str) -> Any:
+    """An output in the midst of a network. Global average pooling is the last of its kind of operations; decoders begin with
+    enlarging."""
+    operations = network.get_ordered_ops()
+    if task == "classify":
+        return [operation for operation in operations if operation.get_type_name() == "ReduceMean"][-1].output(0)
+    return next(op for op in operations if op.get_type_name() == "Interpolate").input(0).get_source_output()
 
 
 def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
@@ -177,6 +194,8 @@ def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino
     if runtime not in get_args(Runtime):
         raise InputError(f"Runtimes are {', '.join(get_args(Runtime))}. Received {runtime!r}. Choose one of them.")
     info = load_model_info(folder)
+    if info.task == "generate":
+        raise InputError(f"{folder}: a model that labels is needed. Received {info.name}, which draws pictures. Give another.")
     exported = info.openvino is not None
     if runtime == "openvino" and not exported:
         raise InputError(f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it: {info.task}-export {folder}")

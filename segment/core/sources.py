@@ -16,12 +16,13 @@ SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".
 
 @dataclass(frozen=True)
 class Source:
-    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor: see `open_raster`."""
+    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor, driver: see `open_raster`."""
 
     path: Path | str
     bands: tuple[int, ...] | None = None
     nodata: float | None = None
     factor: float = 1.0
+    driver: str | None = None
 
     @classmethod
     def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
@@ -46,7 +47,7 @@ class Source:
 
     def open(self) -> AbstractContextManager[Raster]:
         """Opens it for reading. Raises InputError as `open_raster` does."""
-        return open_raster(self.path, self.bands, self.nodata, self.factor)
+        return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver)
 
 
 def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Source]:

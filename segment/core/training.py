@@ -119,7 +119,7 @@ def fit(
     """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
 
     network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
-    validate: called after each epoch, returns "val_loss" and others. monitor: which of these to maximise, see `best_row`;
+    validate: called after each epoch, returns "val_loss" and others. monitor: which of these tells the best, see `best_row`;
     `save_best` is called when an epoch is the best so far.
     data: tells the training data from others; a run is resumed on its own only.
     phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early,

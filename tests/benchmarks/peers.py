@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segment.scene import OVERLAP
+from segment.core.choices import OVERLAP
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import run, segment_predict, take_turns, tell
 

@@ -13,9 +13,10 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from segment.core.choices import OVERLAP
 from segment.core.model_folder import load_model_info
 from segment.core.sources import Source
-from segment.scene import OVERLAP, plan_tiles
+from segment.scene import plan_tiles
 from segment.stitch import TilePlan
 from tests.benchmarks.material import FOLDER, read, scene
 from tests.benchmarks.measure import COMMANDS, segment_predict, tell

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from classify.config import Config
+from classify.generator_config import GeneratorConfig
 from segment.core.config import dump_settings, load_settings
 from segment.core.errors import InputError
 
@@ -11,7 +12,8 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "classify").glob("*.ya
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_shipped_config_loads(path):
-    assert isinstance(load_settings(Config, path), Config)
+    kind = GeneratorConfig if path.stem.endswith("-vae") else Config
+    assert isinstance(load_settings(kind, path), kind)
 
 
 def test_there_are_shipped_configs():
@@ -73,3 +75,21 @@ def test_errors_name_key_value_and_cure(override, words):
 
 def test_images_that_are_not_resized_may_be_cropped_to_any_size():
     assert load_settings(Config, None, ["data.resize=0", "data.size=512"]).data.size == 512
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("data.size=96", ["data.size", "64, 128 or 256", "96"]),
+        ("data.normalise=auto", ["'data.normalise'"]),
+        ("augment.mixup=0.2", ["'augment.mixup'"]),
+        ("model.kind=flow", ["model.kind", "'variational' or 'plain'", "'flow'"]),
+        ("model.latent=100", ["model.latent", "multiple of 64", "100"]),
+        ("loss.kl_weight=-1", ["loss.kl_weight", "-1"]),
+    ],
+)
+def test_errors_of_a_generator_name_key_value_and_cure(override, words):
+    with pytest.raises(InputError) as error:
+        load_settings(GeneratorConfig, None, [override])
+    assert [word for word in words if word not in str(error.value)] == [], error.value
+    assert "\n" not in str(error.value)

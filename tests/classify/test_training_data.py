@@ -11,7 +11,8 @@ from .conftest import Lines, config, picture, write_class, write_parts
 
 
 def prepare(*data, settings=(), progress=None) -> TrainingData:
-    return TrainingData.prepare(data, config(*settings), progress or Silent())
+    wanted = config(*settings)
+    return TrainingData.prepare(data, wanted.data, wanted.data.preprocess, wanted.training, progress or Silent())
 
 
 def counts(data: TrainingData) -> dict[str, int]:
@@ -34,12 +35,12 @@ def test_of_many_classes_the_largest_are_told(class_folders):
 
 def test_class_weights_are_of_the_training_images(class_folders):
     root = class_folders(20, river=40)
-    settings = ["data.test_fraction=0", "data.val_fraction=0.5"]
-    assert prepare(root, settings=settings).class_weights == [1, 1]
-    assert prepare(root, settings=[*settings, "loss.class_weights=balanced"]).class_weights == pytest.approx([1.5, 0.75])
-    assert prepare(root, settings=[*settings, "loss.class_weights={river: 3}"]).class_weights == [1, 3]
+    data = prepare(root, settings=["data.test_fraction=0", "data.val_fraction=0.5"])
+    assert data.class_weights("none") == [1, 1]
+    assert data.class_weights("balanced") == pytest.approx([1.5, 0.75])
+    assert data.class_weights({"river": 3}) == [1, 3]
     with pytest.raises(InputError, match="'sea'"):
-        prepare(root, settings=["loss.class_weights={sea: 3}"])
+        data.class_weights({"sea": 3})
 
 
 @pytest.fixture
@@ -64,13 +65,13 @@ def test_duplicates_across_the_split_are_named(doubled):
 
 def test_duplicates_may_be_dropped_from_training(doubled):
     lines = Lines()
-    data = prepare(doubled, settings=["data.duplicates=drop", "loss.class_weights=balanced"], progress=lines)
+    data = prepare(doubled, settings=["data.duplicates=drop"], progress=lines)
     assert counts(data) == {"train": 9, "val": 8, "test": 7}
     assert not {"field/0", "field/1", "river/2"} & {f"{i.path.parent.name}/{i.path.stem}" for i in data.parts["train"]}
     assert len(data.survey.leaks) == 3
     assert "warning: 3 images that a later part holds too: left out of the earlier part" in lines.lines
     assert "train      9 images: river 5, field 4" in lines.lines
-    assert data.class_weights == pytest.approx([9 / 8, 9 / 10])
+    assert data.class_weights("balanced") == pytest.approx([9 / 8, 9 / 10])
 
 
 def test_a_class_of_duplicates_alone_is_refused(tmp_path):
@@ -112,8 +113,8 @@ def test_collections_are_joined_by_a_label_map(tmp_path, class_folders):
 
 
 def test_several_labels_from_a_csv(labels_csv):
-    data = prepare(labels_csv(), settings=["loss.class_weights=balanced"])
-    assert data.multi_label and data.palette.names == ["blue", "red"]
+    data = prepare(labels_csv())
+    assert data.multi_label and data.palette.names == ["blue", "red"] and data.class_weights("balanced") == [1, 1]
     assert {image.labels for image in data.parts["val"]} == {(), (0,), (1,), (0, 1)}
 
 

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import rasterio
 
+import classify.bundled
+from segment.bundled import BUNDLED
 from segment.cli import explore as command
 from segment.config import DataSettings
 from segment.core.command import run
 from segment.core.errors import InputError
 from segment.core.palette import Class, Palette, save_palette
 from segment.core.progress import Silent
+from segment.core.runtime import load_model
 from segment.exploration import explore
 from segment.tile_looks import look_at_masks
 from segment.tiles import find_pairs
@@ -23,7 +26,7 @@ LAND, WATER, BLANK = (0x80, 0x40, 0x00), (0x00, 0x00, 0xFF), (0, 0, 0)
 
 
 def found(root, tmp_path, **options):
-    return explore(root, tmp_path / "report", **options)
+    return explore(root, tmp_path / "report", **({"model": None} | options))
 
 
 def told(exploration, *words):
@@ -132,6 +135,34 @@ def test_groups_that_continue_each_other_are_told(tmp_path, palette):
     )
 
 
+def test_features_of_the_bundled_model_place_the_images(scenes, palette, tmp_path):
+    save_palette(palette, scenes / "classes.yaml")
+    exploration = found(scenes, tmp_path, model=BUNDLED)
+    shares = exploration.figures["explained_variance_of_features"]
+    assert len(shares) == 12 and sum(shares) == pytest.approx(1, abs=1e-3)
+    assert exploration.figures["without_features"] is None
+    assert "Principal components of a model&#x27;s features" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, palette):
+    for number in range(3):
+        write_raster(tmp_path / "t" / "images" / f"{number}.tif", np.full((64, 64, 4), number, np.uint16))
+        write_raster(tmp_path / "t" / "masks" / f"{number}.tif", np.eye(64, dtype=np.uint8)[..., None])
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    exploration = found(tmp_path / "t", tmp_path, model=BUNDLED)
+    assert "the images have 4 of uint16" in exploration.figures["without_features"]
+    assert "Left out: the model reads 3 bands of uint8" in (tmp_path / "report" / "report.html").read_text()
+    with pytest.raises(InputError, match="of task segment"):
+        explore(tmp_path / "t", tmp_path / "new", model=classify.bundled.BUNDLED)
+
+
+def test_both_runtimes_give_the_same_features():
+    pixels = ground(1, 128, 128)[None]
+    keras, openvino = (load_model(BUNDLED, runtime, features=True).predict(pixels) for runtime in ("keras", "openvino"))
+    assert keras.shape == openvino.shape == (1, 4, 4, 512)
+    assert np.corrcoef(keras.ravel(), openvino.ravel())[0, 1] > 0.98  # that of eight bits
+
+
 def test_the_command(scenes, tmp_path, capsys):
     assert run(command.__wrapped__, [str(scenes), "--output", str(tmp_path / "report")]) == 0
     assert "neighbours" in capsys.readouterr().out
@@ -181,7 +212,7 @@ def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     (tmp_path / "t" / "other.json").write_text(
         json.dumps([{"name": n, "color": c} for n, c in (("Land", "#804000"), ("Water", "#0000FF"), ("Ice", "#AAAAAA"))])
     )
-    told(explore(tmp_path / "t", tmp_path / "again"), "other.json contradicts", "3.1% of the pixels would be ignored")
+    told(explore(tmp_path / "t", tmp_path / "again", model=None), "other.json contradicts", "3.1% of the pixels would be ignored")
 
 
 def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, palette):
@@ -190,7 +221,7 @@ def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, palette):
         save_palette(Palette([*palette.classes][: number + 1]), tmp_path / "t" / f"g{number}" / "classes.yaml")
     told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class tables must agree")
     (tmp_path / "t" / "classes.yaml").write_text("land: [")
-    told(explore(tmp_path / "t", tmp_path / "again"), "Files that do not fit", "classes.yaml")
+    told(explore(tmp_path / "t", tmp_path / "again", model=None), "Files that do not fit", "classes.yaml")
 
 
 @pytest.mark.parametrize("edge, cure", [(100, "data.tile=96,"), (40, "data.tile=32,"), (20, "Cut larger images")])

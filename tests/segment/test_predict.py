@@ -17,7 +17,7 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.palette import Class, Palette, save_palette
 from segment.core.sources import Source
 from segment.inference import predict_batch
-from segment.predict import check_outputs, predict_scene, predict_window
+from segment.predict import check_outputs, predict_probabilities, predict_scene, predict_window
 from segment.scene_map import SceneMap
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
@@ -433,6 +433,31 @@ def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -
             np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
     with pytest.raises(InputError, match="inside its scene"):
         predict_window(write_scene(Path(folder) / "s.tif")[0], FakeModel(), 40, 0, 20, 20)
+
+
+def test_probabilities_of_a_window_are_those_of_its_classes(tmp_path: Path) -> None:
+    pixels, model = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8), PlaceModel(bands=3)
+    pixels[20:50, 10:40] = 0
+    scene = write_raster(tmp_path / "scene.tif", pixels, nodata=0)
+    found = predict_probabilities(Source(scene, driver="GTiff"), model, 15, 5, 40, 50)
+    assert found.shape == (40, 50, 5) and found.dtype == np.float32
+    classes = predict_window(scene, model, 15, 5, 40, 50)
+    np.testing.assert_array_equal(np.isnan(found).any(axis=2), classes == 255)
+    seen = classes != 255
+    np.testing.assert_array_equal(found[seen].argmax(axis=1) * 10, classes[seen])
+    np.testing.assert_allclose(found[seen].sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_scene_may_be_opened_as_one_format_only(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    as_png = Source(scene, driver="PNG")
+    with pytest.raises(InputError, match="must be a raster"):
+        predict_scene(as_png, FakeModel(), tmp_path)
+    with pytest.raises(InputError, match="must be a raster"):
+        predict_scene(scene, FakeModel(), tmp_path, truth=as_png)
+    assert predict_scene(Source(scene, driver="GTiff"), FakeModel(), tmp_path, truth=Source(scene, driver="GTiff")).report[
+        "classes"
+    ]
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -1,0 +1,133 @@
+"""The commands of classify-generate: parse, call one library function, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from classify.bundled import BUNDLED
+from segment.core.choices import BANDWIDTH
+from segment.core.command import (
+    ConfigFile,
+    Debug,
+    Overrides,
+    Overwrite,
+    Quiet,
+    Resume,
+    RuntimeOption,
+    entry_group,
+    load_keras,
+    progress_bar,
+    run_training,
+)
+
+Images = Annotated[list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")]
+Generator = Annotated[Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")]
+Bandwidth = Annotated[float, Option(min=0, max=1, help="0 repeats training images; 1 draws from a Gaussian per class.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Of the draws: the same seed, the same pictures.")]
+
+
+def train(
+    data: Images,
+    output: Annotated[Path, Option(help="Run folder to write.")],
+    config: ConfigFile = None,
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Trains a generator on images in class folders."""
+    from classify.generator_config import GeneratorConfig
+
+    run_training(
+        "classify.synthesis",
+        GeneratorConfig,
+        data,
+        output,
+        config,
+        settings,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
+        function="train_generator",
+    )
+
+
+def sample(
+    run: Generator,
+    count: Annotated[int, Option(min=1, help="Pictures to draw.")],
+    name: Annotated[str | None, Option("--class", help="Of this class; each in turn by default.")] = None,
+    output: Annotated[Path, Option(help="Folder for class folders of pictures, and grid.png.")] = Path("samples"),
+    bandwidth: Bandwidth = BANDWIDTH,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draws new pictures."""
+    load_keras()
+    from classify.sampling import write_samples
+
+    with progress_bar(quiet) as progress:
+        found = write_samples(
+            run, output, count, name=name, bandwidth=bandwidth, seed=seed, overwrite=overwrite, progress=progress
+        )
+        progress.say(str(found))
+
+
+def interpolate(
+    run: Generator,
+    first: Annotated[Path, Argument(help="An image to start from.")],
+    second: Annotated[Path, Argument(help="An image to arrive at.")],
+    output: Annotated[Path, Option(help="Picture to write.")] = Path("interpolation.png"),
+    steps: Annotated[int, Option(min=1, help="From one image to the other.")] = 8,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draws the way from one image to another."""
+    load_keras()
+    from classify.sampling import interpolate as draw_way
+
+    draw_way(run, first, second, output, steps=steps, overwrite=overwrite)
+    with progress_bar(quiet) as progress:
+        progress.say(f"{output}: {first.name}, {steps + 1} reconstructions, {second.name}")
+
+
+def judge(
+    run: Generator,
+    model: Annotated[Path, Option(help="A classifier of the same classes, a model folder.")] = BUNDLED,
+    output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
+    data: Annotated[
+        list[Path] | None, Option(metavar="DATA", help="Images of the training, if not where they were; repeatable.")
+    ] = None,
+    count: Annotated[int | None, Option(min=2, help="Pictures of each set; as many as validation and test hold.")] = None,
+    bandwidth: Bandwidth = BANDWIDTH,
+    seed: Seed = 0,
+    runtime: RuntimeOption = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Lets a classifier name what a generator draws, and compare it with real images."""
+    load_keras()
+    from classify.judgement import judge as judge_pictures
+
+    with progress_bar(quiet) as progress:
+        found = judge_pictures(
+            run,
+            model,
+            output,
+            data=data,
+            count=count,
+            bandwidth=bandwidth,
+            seed=seed,
+            runtime=runtime,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        progress.say(str(found))
+
+
+generate = entry_group("classify-generate", [train, sample, interpolate, judge])

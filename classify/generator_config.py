@@ -1,0 +1,57 @@
+"""What a training of a generator can be told. `configs/classify/landscapes-vae.yaml` is an example."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from classify.config import ChangeSettings, ImageSettings
+from segment.core.config import Settings, TrainingSettings
+
+Kind = Literal["variational", "plain"]
+
+
+class PictureSettings(ImageSettings):
+    """Which images are learned, and at what size."""
+
+    resize: int = Field(default=64, ge=0, description="shorter side that images are brought to, pixels; 0: not resized")
+    size: Literal[64, 128, 256] = Field(default=64, description="edge of what is generated, pixels")
+
+
+class AutoencoderSettings(Settings):
+    """The network: variational, or the plain autoencoder that is its baseline."""
+
+    kind: Kind = Field(default="variational", description="variational, or plain: no posterior, no Kullback-Leibler term")
+    conditional: bool = Field(default=False, description="whether encoder and decoder are told the class")
+    filters: int = Field(default=32, ge=1, description="of the finest stage; coarser ones have up to eight times as many")
+    latent: int = Field(default=512, ge=64, multiple_of=64, description="numbers that tell of a picture, on a grid of 8 x 8")
+
+
+class ReconstructionLossSettings(Settings):
+    """Mean squared error of pixels of 0 to 1, and what is added to it."""
+
+    kl_weight: float = Field(
+        default=0.003,
+        ge=0,
+        description="of the Kullback-Leibler divergence in nats per value of a pixel, twice the variance granted to such a value",
+    )
+    kl_warmup_epochs: float = Field(default=5.0, ge=0, description="in which that weight rises from 0")
+    perceptual: float = Field(default=0.0, ge=0, description="weight of how unlike a classifier finds the reconstruction")
+    perceptual_model: Path | None = Field(default=None, description="that classifier, a model folder; the bundled one by default")
+
+
+class GeneratorTrainingSettings(TrainingSettings):
+    """As of any training, in larger batches."""
+
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+
+
+class GeneratorConfig(Settings):
+    """Everything that makes a training of a generator, but the data themselves."""
+
+    data: PictureSettings = PictureSettings()
+    augment: ChangeSettings = ChangeSettings()
+    model: AutoencoderSettings = AutoencoderSettings()
+    loss: ReconstructionLossSettings = ReconstructionLossSettings()
+    training: GeneratorTrainingSettings = GeneratorTrainingSettings()

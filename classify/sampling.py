@@ -1,0 +1,149 @@
+"""Pictures that a generator draws, as files: new ones, and the way from one image to another."""
+
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.album import arrange
+from classify.generator import Generator, Pictures, load_generator
+from classify.inference import read_input
+from segment.core.choices import BANDWIDTH
+from segment.core.errors import InputError
+from segment.core.output import refuse_existing, staged
+from segment.core.picture import write_picture
+from segment.core.progress import Progress, Silent
+from segment.core.sources import Source
+
+GRID_FILE = "grid.png"
+_COLUMNS, _SHOWN = 10, 100  # of the grid: columns, and pictures at most
+_BATCH = 256  # pictures in memory
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures that were drawn. counts: of each class."""
+
+    folder: Path
+    counts: dict[str, int]
+
+    def __str__(self) -> str:
+        listed = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        return f"{self.folder}: {sum(self.counts.values()):,} pictures: {listed}"
+
+
+def spread_labels(classes: int, count: int) -> NDArray[np.intp]:
+    """Class indices (count,), each class in turn."""
+    return np.fromiter(islice(cycle(range(classes)), count), np.intp, count)
+
+
+def write_samples(
+    generator: Generator | Path | str,
+    output: Path | str,
+    count: int,
+    *,
+    name: str | None = None,
+    bandwidth: float = BANDWIDTH,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Samples:
+    """Draws pictures and writes them as PNG into class folders, such as `classify.train` takes; grid.png shows the first hundred
+    side by side, a column a class.
+
+    generator: a run folder, or one that is loaded. count: of pictures, at least 1. name: a class; without, each in turn.
+    bandwidth, seed: of the draws, see `Generator.draw`; the first pictures of many are the same as those of few.
+
+    Raises InputError for a class that the generator does not know, and when `output` exists.
+    """
+    if count < 1:
+        raise InputError(f"count: at least 1 picture. Received {count}. Raise it.")
+    output, progress = Path(output), progress or Silent()
+    generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
+    names = generator.info.palette.names
+    labels = spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
+    with staged(output, overwrite, (*map(_folder_name, names), GRID_FILE)) as partial:
+        write_pictures(generator, partial, labels, seed, progress, bandwidth=bandwidth)
+        columns = len(names) if name is None and len(names) <= _SHOWN // 4 else _COLUMNS
+        write_picture(partial / GRID_FILE, _grid(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns))
+    return Samples(output, {names[label]: int((labels == label).sum()) for label in sorted(set(labels.tolist()))})
+
+
+def write_pictures(
+    generator: Generator,
+    folder: Path,
+    labels: NDArray[np.intp],
+    seed: int,
+    progress: Progress,
+    first: int = 0,
+    bandwidth: float = BANDWIDTH,
+) -> list[Path]:
+    """Draws a picture of each class index and writes it into the folder of its class, in `folder`; returns the files.
+
+    seed, first, bandwidth: see `Generator.draw`; files are named after the pictures' numbers.
+    """
+    names, files = [_folder_name(name) for name in generator.info.palette.names], []
+    for start in range(0, len(labels), _BATCH):
+        some = labels[start : start + _BATCH]
+        drawn = generator.draw(some, seed, first + start, bandwidth)
+        for number, (picture, label) in enumerate(zip(drawn, some, strict=True), first + start):
+            files.append(folder / names[label] / f"{number:06}.png")
+            write_picture(files[-1], picture)
+        progress.advance("drawing", start + len(some), len(labels))
+    return files
+
+
+def _folder_name(name: str) -> str:
+    """Of a class, which may be named as no folder can be."""
+    return name.replace("/", "_") if name.strip(".") else "_" * len(name)
+
+
+def _grid(pictures: Pictures, columns: int) -> NDArray[np.uint8]:
+    """Pictures side by side in rows of so many; a last row that is not full ends in white."""
+    columns = min(len(pictures), columns)
+    white = np.full((-len(pictures) % columns, *pictures.shape[1:]), 255, np.uint8)
+    filled = np.concatenate([pictures, white])
+    return arrange([filled[first : first + columns] for first in range(0, len(filled), columns)])
+
+
+def interpolate(
+    generator: Generator | Path | str,
+    first: Path | str,
+    second: Path | str,
+    output: Path | str,
+    *,
+    steps: int = 8,
+    overwrite: bool = False,
+) -> Pictures:
+    """Writes the way from one image to another through the latents as a strip of pictures: the first image, its reconstruction,
+    what lies between in even steps, the reconstruction of the second, the second. Returns the strip's pictures.
+
+    generator: a run folder, or one that is loaded. steps: from reconstruction to reconstruction, at least 1. Where the generator
+    is told the class, each image has that which reconstructs it best, and the way leads from class to class, too.
+
+    Raises InputError for images that cannot be read or are not RGB of 8 bits, and when `output` exists or is no picture's name.
+    """
+    output = Path(output)
+    if steps < 1:
+        raise InputError(f"steps: at least 1. Received {steps}. Raise it.")
+    if output.suffix.lower() not in (".png", ".jpg"):
+        raise InputError(f"{output}: the strip is a picture. Received the ending {output.suffix!r}. Name it .png or .jpg.")
+    refuse_existing(output, overwrite)
+    generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
+    ends = np.stack([read_input(Source.of(path), generator.info) for path in (first, second)])
+    labels = [_best_label(generator, image) for image in ends]
+    latents, classes = generator.encode(ends, labels)[0], generator.one_hot(labels)
+    shares = np.linspace(0, 1, steps + 1, dtype=np.float32)[:, None]
+    between = generator.decode(latents[0] + shares * (latents[1] - latents[0]), classes[0] + shares * (classes[1] - classes[0]))
+    strip: Pictures = np.concatenate([ends[:1], between, ends[1:]])
+    write_picture(output, arrange([strip]), overwrite)
+    return strip
+
+
+def _best_label(generator: Generator, image: NDArray[np.uint8]) -> int:
+    """The class under which an image (size, size, 3) is reconstructed with the least squared error."""
+    labels = np.arange(len(generator.info.palette))
+    found = generator.reconstruct(np.repeat(image[None], len(labels), axis=0), labels)
+    return int(np.square(found.astype(np.float64) - image).mean(axis=(1, 2, 3)).argmin())

@@ -1,0 +1,189 @@
+"""Training of generators: folders of labelled images and settings become a run folder that draws more of their kind."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from classify.album import GRIDS, Album, arrange, draw_classes
+from classify.augment import augmentation
+from classify.autoencoder import build_autoencoder
+from classify.bundled import BUNDLED
+from classify.generator import Generator
+from classify.generator_config import GeneratorConfig, ReconstructionLossSettings
+from classify.generator_data import build_datasets, mean_picture, require_pictures
+from classify.images import Data, collection_name, data_folders
+from classify.latents import LATENTS_FILE, ClassDensities, fit_densities, save_densities
+from classify.models import load_stage_maps
+from classify.perception import perceptual_distance
+from classify.reconstruction import Loss, Reconstruction, reconstruction_loss, score_reconstructions
+from classify.training_data import TrainingData
+from segment.core.config import PreprocessSettings, describe_settings
+from segment.core.history import Row
+from segment.core.model_folder import ModelInfo, load_keras_model
+from segment.core.parts import PARTS, Part
+from segment.core.progress import Progress, Silent
+from segment.core.report import Report
+from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
+from segment.core.training import CHECKPOINT, describe_network, dtype_policy, fit, keep_float32, load_history, wanted_precision
+
+_MONITOR = "val_loss"
+_PANELS = {
+    "Loss": ("loss", "val_loss"),
+    "Share of the variance explained": ("val_explained",),
+    "Kullback-Leibler, nats a picture": ("val_kullback_leibler",),
+    "Learning rate": ("learning_rate",),
+}
+
+
+def train_generator(
+    data: Data,
+    output: Path | str,
+    config: GeneratorConfig | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run[Reconstruction]:
+    """Trains an autoencoder on labelled images and writes a run folder, which `load_generator` takes.
+
+    data: one or several data folders, see `find_images`, of RGB of 8 bits with one label each. resume: go on with the run in
+    `output` from its last finished epoch. After each epoch `output/grids` gets pictures of each class, drawn from the same
+    noise, and reconstructions below their originals.
+
+    Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C, with
+    the way to go on.
+    """
+    folders = data_folders(data)
+    output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
+    check_run(output, config, resume=resume, overwrite=overwrite)
+    loss = _build_loss(config.loss)
+    keras.utils.set_random_seed(config.training.seed)
+    found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
+    require_pictures(found)
+    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what there cannot be
+    with dtype_policy(wanted_precision(config.training)):
+        network = build_network(config, found)
+    progress.say(describe_network(network))
+    with run_folder(output, config, resume):
+        return _train(network, loss, found, config, folders, output, resume, progress)
+
+
+def _build_loss(settings: ReconstructionLossSettings) -> Loss:
+    if settings.perceptual == 0:
+        return reconstruction_loss()
+    maps = load_stage_maps(settings.perceptual_model or BUNDLED)
+    return reconstruction_loss(settings.perceptual, perceptual_distance(maps))
+
+
+def build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
+    """The network as it is before its training."""
+    model, steps = config.model, -(-len(data.parts["train"]) // config.training.batch_size)
+    return build_autoencoder(
+        size=config.data.size,
+        classes=len(data.palette),
+        filters=model.filters,
+        latent=model.latent,
+        conditional=model.conditional,
+        variational=model.kind == "variational",
+        kl_weight=_weight(config),
+        warmup_steps=round(config.loss.kl_warmup_epochs * steps),
+        seed=config.training.seed,
+    )
+
+
+def _weight(config: GeneratorConfig) -> float:
+    """Of the divergence in nats a picture."""
+    return config.loss.kl_weight / (3 * config.data.size**2)
+
+
+def _train(
+    network: keras.Model,
+    loss: Loss,
+    data: TrainingData,
+    config: GeneratorConfig,
+    folders: Sequence[Path],
+    output: Path,
+    resume: bool,
+    progress: Progress,
+) -> Run[Reconstruction]:
+    settings, info, names = config.training, _describe(network, data, config, folders), data.palette.names
+    training, plain = build_datasets(data, config)
+    score = partial(score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress)
+    album = Album(output / GRIDS, plain["val"], len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0)
+    keep = keep_best(output, info, keep_float32(network, settings, lambda: build_network(config, data)))
+    unplaced = ClassDensities.standard(len(names), config.model.latent)
+
+    def validate() -> Row:
+        found, posteriors = score(Generator(info, network, unplaced), plain["val"])
+        if np.isfinite(posteriors.means).all():  # else told with its cure where the epoch ends
+            album.add(Generator(info, network, fit_densities(posteriors, len(names))))
+        whole = found.loss + _weight(config) * found.divergence
+        return {"val_loss": whole, "val_explained": found.explained, "val_kullback_leibler": found.divergence}
+
+    def save(row: Row) -> None:
+        (output / LATENTS_FILE).unlink(missing_ok=True)  # of an earlier epoch
+        keep(row)
+
+    history = fit(
+        network,
+        training,
+        loss=loss,
+        validate=validate,
+        monitor=_MONITOR,
+        save_best=save,
+        settings=settings,
+        folder=output,
+        progress=progress,
+        data=data.fingerprint,
+        resume=resume,
+    )
+    best = Generator(info, load_keras_model(output), unplaced)
+    best = replace(best, densities=fit_densities(score(best, plain["train"])[1], len(names)))
+    save_densities(output, best.densities)
+    results = {part: score(best, plain[part])[0] for part in PARTS[1:] if part in plain}
+
+    def add(page: Report, heading: str, part: Part) -> None:
+        page.heading(heading)
+        page.text(f"{results[part]}, over {results[part].images:,} images.")
+        if part == "val":
+            rows = zip(names, draw_classes(best), strict=False)
+            page.picture(album.compare(best), "Images (above) and their reconstructions (below).")
+            page.picture(arrange([row for _, row in rows]), f"Drawn pictures, a row each of {', '.join(names)}.")
+
+    return finish_run(
+        output,
+        best.network,
+        info,
+        history,
+        results,
+        monitor=_MONITOR,
+        facts=[("Training images", info.training["images"]["train"]), ("Numbers of a latent", best.latent)],
+        panels=_PANELS,
+        add_scores=add,
+        further={"data": [str(folder.resolve()) for folder in folders]},
+    )
+
+
+def _describe(network: keras.Model, data: TrainingData, config: GeneratorConfig, folders: Sequence[Path]) -> ModelInfo:
+    return ModelInfo(
+        task="generate",
+        name=network.name,
+        classes=list(data.palette.table),
+        bands=3,
+        dtype="uint8",
+        range=(0.0, 255.0),
+        tile=config.data.size,
+        fixed_tile=True,
+        labels=data.label_info(config.data),
+        training={
+            "data": [collection_name(folder) for folder in folders],
+            "images": {part: len(images) for part, images in data.parts.items()},
+            "split": data.split_digest,
+            "backend": keras.backend.backend(),
+            "settings": describe_settings(config),
+        },
+    )

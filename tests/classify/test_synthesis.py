@@ -1,0 +1,279 @@
+"""Generators from training to judgement, on pictures that a glance tells apart."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import classify
+from classify.generator import load_generator
+from classify.generator_cli import generate, interpolate, judge, sample, train
+from classify.generator_config import GeneratorConfig
+from classify.pixels import read_image
+from classify.synthesis import train_generator
+from segment.core.command import run
+from segment.core.config import load_settings
+from segment.core.errors import InputError
+
+from ..conftest import write_raster
+from .conftest import Lines, write_class
+
+COMMANDS = [train, sample, interpolate, judge]
+TINY = ["model.filters=4", "model.latent=64", "training.batch_size=8", "training.precision=float32", "augment.brightness=0"]
+LEVELS = {"field": 40, "river": 200}
+
+
+def generator_config(*more: str) -> GeneratorConfig:
+    return load_settings(GeneratorConfig, None, [*TINY, "training.epochs=1", *more])
+
+
+def call(*arguments: object) -> int:
+    return run(COMMANDS, [str(argument) for argument in arguments], "classify-generate")
+
+
+def write_levels(folder: Path, counts: dict[str, int]) -> Path:
+    """Class folders of dark fields and bright rivers, 64 x 64 px, hardly any noise."""
+    for name, count in counts.items():
+        for seed in range(count):
+            noise = np.random.default_rng([LEVELS[name], seed]).normal(LEVELS[name], 6, (64, 64, 3))
+            write_raster(folder / name / f"{seed}.png", noise.clip(0, 255).astype(np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    """Data, a classifier of them, and a generator that was trained long enough to draw their classes."""
+    root = tmp_path_factory.mktemp("synthesis")
+    write_levels(root / "data", {"field": 24, "river": 24})
+    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=3"]
+    classify.train(root / "data", root / "judge", classify.load_settings(classify.Config, overrides=quick))
+    wanted = generator_config("training.epochs=12", "model.conditional=true", "training.learning_rate=0.003")
+    train_generator(root / "data", root / "run", wanted)
+    return root
+
+
+def test_a_run_describes_itself(work):
+    folder = work / "run"
+    info = yaml.safe_load((folder / "model.yaml").read_text())
+    assert (info["task"], info["tile"], info["bands"], info["dtype"]) == ("generate", 64, 3, "uint8")
+    assert info["scores"]["val"]["explained"] > 0.8
+    report = json.loads((folder / "report.json").read_text())
+    assert report["explained"] == info["scores"]["val"]["explained"] and report["test"]["images"] == 8
+    assert report["mean_squared_error"] < 0.2 * report["mean_image_error"]
+    page = (folder / "report.html").read_text()
+    assert "Drawn pictures, a row each of field, river." in page and "reconstructions (below)" in page
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    assert len(rows) == 12 and float(rows[-1]["val_kullback_leibler"]) > 0
+
+
+def test_each_epoch_leaves_its_grids(work):
+    names = sorted(path.name for path in (work / "run" / "grids").iterdir())
+    assert names == [f"{kind}-{epoch:03}.png" for kind in ("reconstructions", "samples") for epoch in range(1, 13)]
+    assert read_image(work / "run" / "grids" / "samples-012.png").shape == (2 * 66 - 2, 10 * 66 - 2, 3)
+
+
+def test_drawn_pictures_are_of_their_class_and_the_same_by_seed(work):
+    generator = load_generator(work / "run")
+    pictures = generator.draw([0, 1, 0, 1], seed=5)
+    assert pictures.shape == (4, 64, 64, 3) and pictures.dtype == np.uint8
+    means = pictures.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(means, [40, 200, 40, 200], atol=25)
+    again = load_generator(work / "run")
+    np.testing.assert_array_equal(again.draw([0, 1, 0, 1], seed=5), pictures)
+    np.testing.assert_array_equal(again.draw([0, 1], seed=5, first=2), pictures[2:])
+    assert not np.array_equal(again.draw([0, 1, 0, 1], seed=6), pictures)
+
+
+def test_latents_and_pictures_of_a_wrong_size_are_refused(work):
+    generator = load_generator(work / "run")
+    for latents in (np.zeros((2, 65), np.float32), np.zeros(64, np.float32)):
+        with pytest.raises(InputError, match=r"latents: .*\(count, 64\)"):
+            generator.decode(latents, np.eye(2, dtype=np.float32))
+    with pytest.raises(InputError, match="64 x 64 pixels of RGB"):
+        generator.encode(np.zeros((1, 32, 32, 3), np.uint8), [0])
+
+
+def test_samples_are_class_folders_to_train_on(work, tmp_path, capsys):
+    assert call("sample", work / "run", "--count", 5, "--output", tmp_path / "drawn") == 0
+    assert "5 pictures: field 3, river 2" in capsys.readouterr().out
+    found = sorted(str(path.relative_to(tmp_path / "drawn")) for path in (tmp_path / "drawn").rglob("*.png"))
+    assert found == [
+        "field/000000.png",
+        "field/000002.png",
+        "field/000004.png",
+        "grid.png",
+        "river/000001.png",
+        "river/000003.png",
+    ]
+    assert read_image(tmp_path / "drawn" / "river" / "000001.png").mean() == pytest.approx(200, abs=25)
+    grid = read_image(tmp_path / "drawn" / "grid.png")
+    assert grid.shape == (3 * 66 - 2, 2 * 66 - 2, 3) and grid[:130, :64].mean() < 80 < 150 < grid[:130, 66:].mean()
+    assert call("sample", work / "run", "--count", 2, "--class", "River", "--output", tmp_path / "rivers") == 0
+    assert call("sample", work / "run", "--count", 1, "--bandwidth", 0, "--output", tmp_path / "repeated") == 0
+    (repeated,) = load_generator(work / "run").draw([0], bandwidth=0)
+    np.testing.assert_array_equal(read_image(tmp_path / "repeated" / "field" / "000000.png"), repeated)
+    assert [path.name for path in (tmp_path / "rivers").iterdir() if path.is_dir()] == ["river"]
+
+
+def test_the_way_from_one_image_to_another(work, tmp_path):
+    ends = [work / "data" / "field" / "0.png", work / "data" / "river" / "0.png"]
+    strip = classify.interpolate(work / "run", *ends, tmp_path / "way.png", steps=4)
+    assert strip.shape == (7, 64, 64, 3)
+    means = strip[1:-1].mean(axis=(1, 2, 3))
+    assert (np.diff(means) > 0).all() and means[0] == pytest.approx(40, abs=25) and means[-1] == pytest.approx(200, abs=25)
+    assert read_image(tmp_path / "way.png").shape == (64, 7 * 66 - 2, 3)
+
+
+def test_images_are_read_again_in_the_bands_that_were_learned(tmp_path):
+    for name, level in LEVELS.items():
+        for seed in range(6):
+            write_raster(tmp_path / "wide" / name / f"{seed}.tif", np.full((64, 64, 5), level + seed, np.uint8))
+    train_generator(tmp_path / "wide", tmp_path / "run", generator_config("data.bands=[3,2,1]"))
+    ends = (tmp_path / "wide" / name / "0.tif" for name in LEVELS)
+    assert classify.interpolate(tmp_path / "run", *ends, tmp_path / "way.png", steps=1)[0].shape == (64, 64, 3)
+
+
+def test_a_classifier_judges(work, tmp_path, capsys):
+    options = ("--model", work / "judge", "--output", tmp_path / "judgement")
+    assert call("judge", work / "run", *options) == 0
+    out = capsys.readouterr().out
+    assert "drawn pictures" in out and "Frechet distance" in out
+    report = json.loads((tmp_path / "judgement" / "report.json").read_text())
+    assert report["accuracy"] == report["real_accuracy"] == 1 and report["images"] == 16
+    assert np.diag(report["confusion"]).sum() == 16
+    distances = report["frechet_distance"]
+    assert set(distances) == {"drawn", "real", "noise", "untrained"}
+    assert distances["drawn"] < 0.5 * min(distances["noise"], distances["untrained"])
+    assert "Real images, from class to class." in (tmp_path / "judgement" / "report.html").read_text()
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch):
+    wanted = generator_config("training.epochs=3", "loss.kl_warmup_epochs=2")
+    train_generator(work / "data", tmp_path / "whole", wanted)
+
+    class Stop(Lines):
+        def say(self, line: str) -> None:
+            if line.startswith("epoch 2/"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(InputError, match="--resume goes on"):
+        train_generator(work / "data", tmp_path / "stopped", wanted, progress=Stop())
+    with pytest.raises(InputError, match=r"latents.npz.*--resume"):
+        load_generator(tmp_path / "stopped")
+    train_generator(work / "data", tmp_path / "stopped", wanted, resume=True)
+    assert (tmp_path / "stopped" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+    first, second = (load_generator(tmp_path / name).draw([0, 1]) for name in ("whole", "stopped"))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_plain_autoencoder_and_one_with_perception_train_too(work, tmp_path):
+    plain = train_generator(work / "data", tmp_path / "plain", generator_config("model.kind=plain"))
+    assert plain.history[-1]["val_kullback_leibler"] == 0
+    assert load_generator(tmp_path / "plain").draw([0, 1]).shape == (2, 64, 64, 3)
+    perceiving = generator_config("loss.perceptual=0.1", f"loss.perceptual_model={work / 'judge'}", "training.precision=mixed")
+    seen = train_generator(work / "data", tmp_path / "seen", perceiving)
+    assert seen.history[-1]["val_loss"] > seen.validation.error
+
+
+def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path):
+    rare = write_levels(tmp_path / "rare", {"field": 20, "river": 8})
+    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=1"]
+    wanted = classify.load_settings(classify.Config, overrides=[*quick, f"data.synthetic={work / 'run'}"])
+    lines = Lines()
+    classify.train(rare, tmp_path / "filled", wanted, progress=lines)
+    report = json.loads((tmp_path / "filled" / "report.json").read_text())
+    assert report["drawn"] == {"river": 8}
+    drawn = sorted((tmp_path / "filled" / "generated" / "river").iterdir())
+    assert len(drawn) == 8 and read_image(drawn[0]).mean() == pytest.approx(200, abs=25)
+    assert "drawn by variational_autoencoder: river 8" in lines.lines
+    assert "Drawn pictures of river to train on" in (tmp_path / "filled" / "report.html").read_text()
+    assert yaml.safe_load((tmp_path / "filled" / "model.yaml").read_text())["training"]["images"]["train"] == 28
+
+
+def one_line(capsys) -> str:
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1, shown
+    return shown
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["sample", "{run}", "--count", 2, "--class", "lake"], ["field, river", "'lake'"]),
+        (["sample", "{run}", "--count", 0], ["--count", "greater than or equal to 1"]),
+        (["sample", "{judge}", "--count", 2], ["of task generate", "of task classify"]),
+        (["sample", "{data}", "--count", 2], ["a model folder holds"]),
+        (["interpolate", "{run}", "{data}/field/0.png", "nowhere.png"], ["nowhere.png"]),
+        (["interpolate", "{run}", "{data}/field/0.png", "{data}/river/0.png", "--output", "way.gif"], ["'.gif'", ".png"]),
+        (["judge", "{run}", "--model", "{run}"], ["which draws pictures"]),
+        (["judge", "{run}", "--model", "{other}"], ["must know the generator's classes", "without field, river"]),
+        (["judge", "{run}", "--model", "{judge}", "--count", 1000], ["count: 2 to 16", "1000"]),
+        (["judge", "{run}", "--model", "{judge}", "--data", "{foreign}"], ["trained on", "Received others"]),
+        (["train", "{data}", "--output", "new", "--set", "model.latnt=64"], ["'model.latnt'", "'latent'"]),
+        (
+            ["train", "{data}", "--output", "new", "--set", "loss.perceptual=1", "--set", "loss.perceptual_model={run}"],
+            ["task classify"],
+        ),
+    ],
+)
+def test_faults_of_users_are_one_line_and_leave_nothing(work, tmp_path, monkeypatch, capsys, arguments, words):
+    folders = {"run": work / "run", "judge": work / "judge", "data": work / "data", "other": tmp_path / "other"}
+    if "{other}" in arguments:
+        for label, name in enumerate(("sand", "snow")):
+            write_class(tmp_path / "sands" / name, label, 8)
+        quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=0", "training.epochs=1"]
+        classify.train(tmp_path / "sands", folders["other"], classify.load_settings(classify.Config, overrides=quick))
+    if "{foreign}" in arguments:
+        folders["foreign"] = write_levels(tmp_path / "foreign", {"field": 24, "river": 20})
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert call(*(str(argument).format(**folders) for argument in arguments)) == 2
+    shown = one_line(capsys)
+    assert shown.startswith("classify-generate: ") and [word for word in words if word not in shown] == [], shown
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_data_that_moved_are_named(work, tmp_path, capsys):
+    report = work / "run" / "report.json"
+    before = report.read_text()
+    report.write_text(json.dumps(json.loads(before) | {"data": [str(tmp_path / "gone")]}))
+    assert call("judge", work / "run", "--model", work / "judge") == 2
+    assert "--data" in one_line(capsys)
+    assert call("judge", work / "run", "--model", work / "judge", "--data", work / "data", "--count", 4) == 0
+    report.write_text(before)
+
+
+def test_data_that_cannot_be_drawn_are_refused(tmp_path, request):
+    for name, level in LEVELS.items():
+        for seed in range(4):
+            write_raster(tmp_path / "wide" / name / f"{seed}.tif", np.full((64, 64, 4), level + seed, np.uint16))
+    with pytest.raises(InputError, match="RGB of 8 bits. Received 4 bands of uint16"):
+        train_generator(tmp_path / "wide", tmp_path / "run", generator_config())
+    with pytest.raises(InputError, match="one label an image"):
+        train_generator(request.getfixturevalue("labels_csv")(), tmp_path / "run", generator_config())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("made", ["classes", "bands"])
+def test_what_a_generator_cannot_fill_up_is_refused(work, tmp_path, made):
+    if made == "classes":
+        data = write_levels(tmp_path / "data", {"field": 12})
+        write_class(tmp_path / "data" / "town", 2, 6)
+        words = "'town'"
+    else:
+        for name, count in {"field": 12, "river": 6}.items():
+            for seed in range(count):
+                write_raster(tmp_path / "data" / name / f"{seed}.tif", np.full((36, 36, 5), LEVELS[name] + seed, np.uint8))
+        data, words = tmp_path / "data", "5 bands of uint8"
+    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=0", "training.epochs=1"]
+    wanted = classify.load_settings(classify.Config, overrides=[*quick, f"data.synthetic={work / 'run'}"])
+    with pytest.raises(InputError, match=words):
+        classify.train(data, tmp_path / "new", wanted)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_console_script_has_its_commands():
+    assert callable(generate)
