@@ -1,13 +1,15 @@
 """The segment-* commands: parse, call one library function, print."""
 
+from contextlib import ExitStack
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import ExportFormat
+from segment.core.choices import OVERLAP, ExportFormat
 from segment.core.command import (
     Augment,
     ConfigFile,
@@ -37,6 +39,7 @@ from segment.core.command import (
     run_training,
     run_tuning,
 )
+from segment.core.errors import InputError
 
 
 @entry_point
@@ -98,6 +101,7 @@ def train(
 def explore(
     tiles: Annotated[Path, Argument(help="Tile folder to look at.")],
     output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    model: ModelFolder = BUNDLED,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     overwrite: Overwrite = False,
@@ -111,7 +115,7 @@ def explore(
 
     wanted = load_settings(Config, config, settings).data
     with progress_bar(quiet) as progress:
-        progress.say(str(explore_tiles(tiles, output, wanted, overwrite=overwrite, progress=progress)))
+        progress.say(str(explore_tiles(tiles, output, wanted, model=model, overwrite=overwrite, progress=progress)))
 
 
 @entry_point
@@ -206,7 +210,7 @@ def predict(
     model: ModelFolder = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
-    overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = 0.1875,
+    overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = OVERLAP,
     tile: Annotated[int | None, Option(min=1, help="Edge of a tile, pixels; chosen for speed by default.")] = None,
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")] = None,
     nodata: Annotated[float | None, Option(help="A value that means no data, besides what the file says.")] = None,
@@ -253,3 +257,28 @@ def predict(
             progress.say(repr(result))
 
         attempt_each("segment-predict", sources, map_one)
+
+
+@entry_point
+def app(
+    host: Annotated[str, Option(help="Address to listen at; 0.0.0.0 for others in the network, too.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="Port to listen at; 0: the first free one.")] = 7860,
+    max_upload: Annotated[str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")] = "2GB",
+    models: Annotated[Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")] = None,
+    share: Annotated[bool, Option("--share", help="Also under a public address, through Gradio's servers.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Opens a web page on this machine that labels images and maps scenes."""
+    if find_spec("gradio") is None:
+        raise InputError("The app takes the package gradio. Received none. Install it: pip install 'aerial-segment[app]'.")
+    from segment.app.server import Server, end_with_terminal
+
+    end_with_terminal()
+    with ExitStack() as stack:
+        with progress_bar(quiet) as progress:
+            drawing = partial(progress.advance, "drawing the sample scenes")
+            server = stack.enter_context(Server(host, port, max_upload=max_upload, models=models, share=share, progress=drawing))
+            progress.say(f"{server.shared or server.url}  (Ctrl-C ends it)")
+        server.show()
+        server.wait()

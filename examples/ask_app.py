@@ -1,0 +1,26 @@
+"""Asks a running segment-app over HTTP: python examples/ask_app.py http://127.0.0.1:7860 SCENE OUTPUT [IMAGE...]"""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from gradio_client import Client, handle_file
+
+
+def main(address: str, scene: Path, output: Path, images: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The report of a scene's map, whose class raster and polygons go into `output`, and what the images show."""
+    app = Client(address, verbose=False)
+    report, classes, polygons = app.predict(handle_file(scene), api_name="/map")  # also model=, overlap=, augment=, resample=
+    output.mkdir(parents=True, exist_ok=True)
+    for file in (classes, polygons):
+        shutil.copy(file, output)
+    labels = app.predict([handle_file(image) for image in images], api_name="/classify") if images else []
+    return report, labels
+
+
+if __name__ == "__main__":
+    found, said = main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), [Path(image) for image in sys.argv[4:]])
+    print(found["pixels_by_class"])
+    for answer in said:
+        print(answer["image"], answer["problem"] or answer["labels"])

@@ -1,0 +1,74 @@
+"""The same two functions over HTTP, through Gradio's client."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio
+from gradio.events import api
+
+from segment.app.jobs import AT_ONCE, Job, Jobs, Kind
+from segment.app.labelling import label_uploads
+from segment.app.mapping import Settings, map_upload
+from segment.app.shelf import Shelf
+from segment.core.choices import OVERLAP
+
+T = TypeVar("T")
+
+
+def make_api(shelf: Shelf, jobs: Jobs) -> None:
+    """Adds the endpoints /classify and /map to the page that is being built."""
+
+    def classify(images: list[dict], request: gradio.Request, model: str = "", augment: bool = False) -> list[dict]:  # type: ignore[type-arg]
+        files = [_path(image) for image in images]
+        name = model or shelf.names("classify")[0]
+        job = jobs.begin(str(request.session_hash), "classify", instead=False)
+        found = _finish(job, lambda: label_uploads(job, shelf, jobs.received, files, name, augment, pictures=False))
+        return [{"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem} for p in found.predictions]
+
+    def map_scene(
+        scene: dict,  # type: ignore[type-arg]
+        request: gradio.Request,
+        model: str = "",
+        overlap: float = OVERLAP,
+        augment: bool = False,
+        resample: bool = False,
+    ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
+        file = _path(scene)
+        settings = Settings(model or shelf.names("segment")[0], overlap, augment, resample)
+        job = jobs.begin(str(request.session_hash), "map", instead=False)
+        found = _finish(job, lambda: map_upload(job, shelf, jobs.received, file, None, settings))
+        assert found.files.polygons is not None
+        return found.files.report, _file(found.files.classes), _file(found.files.polygons)
+
+    endpoints: tuple[tuple[Callable[..., Any], Kind, str], ...] = ((classify, "classify", _CLASSIFY), (map_scene, "map", _MAP))
+    for function, kind, description in endpoints:
+        api(function, api_name=kind, api_description=description, concurrency_limit=AT_ONCE[kind], concurrency_id=kind)
+
+
+_CLASSIFY = (
+    "Labels images. images: uploaded files (gradio_client.handle_file). model: by name, the first by default. "
+    "Returns for each {image, labels: {label: probability}, given: [label], problem: null or a sentence}."
+)
+_MAP = (
+    "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first by default. "
+    "overlap: of tiles, 0 to 0.5. Returns the report, the class raster (GeoTIFF) and the polygons (GeoPackage)."
+)
+
+
+def _path(upload: Any) -> Path:
+    path = upload.get("path") if isinstance(upload, dict) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise gradio.Error("Files are uploaded first, with gradio_client.handle_file. Received none. Upload them so.")
+    return Path(path)
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+
+
+def _finish(job: Job, work: Callable[[], T]) -> T:
+    try:
+        return job.do(work)
+    except Exception as error:
+        raise gradio.Error(job.tell(error), print_exception=False) from error

@@ -1,0 +1,51 @@
+"""The tab that labels images."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio
+
+from segment.app.components import as_paths, make_status, make_upload, run_in_turn
+from segment.app.fragments import show_labels, show_note, show_problem, show_progress
+from segment.app.jobs import Jobs, Kind
+from segment.app.labelling import label_uploads
+from segment.app.shelf import Shelf
+
+KIND: Kind = "classify"
+
+
+def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
+    """Fills the tab that is being built."""
+    names = shelf.names("classify")
+    with gradio.Row():
+        with gradio.Column(scale=1, min_width=300):
+            images = make_upload("Images: GeoTIFF, PNG or JPEG", "multiple")
+            model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
+            with gradio.Accordion("Settings", open=False):
+                augment = gradio.Checkbox(False, label="Average flips and turns: surer, eight times the time")
+            with gradio.Row():
+                start = gradio.Button("Classify", variant="primary")
+                cancel = gradio.Button("Cancel")
+        with gradio.Column(scale=2, min_width=320):
+            status = make_status()
+            result = gradio.HTML(value=_HINT)
+
+    def classify(uploads: Any, model: str, augment: bool, request: gradio.Request) -> Iterator[tuple[Any, Any]]:
+        files = as_paths(uploads)
+        if not files:
+            yield show_problem("An image is needed. Received none. Drop one, or choose it."), gradio.skip()
+            return
+        job = jobs.begin(str(request.session_hash), KIND)
+        try:
+            found = yield from job.watch(
+                lambda: label_uploads(job, shelf, jobs.received, files, model, augment),
+                lambda: (show_progress(job, "Classifying", "images"), show_labels(job.result) if job.result else gradio.skip()),
+            )
+            yield "", show_labels(found)
+        except Exception as error:
+            yield show_problem(job.tell(error)), ""
+
+    run_in_turn(start, cancel, status, classify, [images, model, augment], [status, result], jobs, KIND)
+
+
+_HINT = show_note("Drop an image and press Classify: its label, the likeliest others and what the network looked at appear here.")

@@ -1,0 +1,94 @@
+"""The tab that maps scenes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio
+
+from segment.app.components import as_paths, make_status, make_upload, run_in_turn
+from segment.app.fragments import show_areas, show_note, show_pixel, show_problem, show_progress
+from segment.app.jobs import Jobs, Kind
+from segment.app.mapping import Mapped, Settings, find_probabilities, map_upload
+from segment.app.shelf import Shelf
+from segment.app.viewer import make_viewer, show_viewer
+from segment.core.choices import OVERLAP
+
+KIND: Kind = "map"
+
+
+def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
+    """Fills the tab that is being built. samples: folders of sample scenes by what they are called."""
+    names = shelf.names("segment")
+    with gradio.Row():
+        with gradio.Column(scale=1, min_width=300):
+            scene = make_upload("Scene: GeoTIFF, PNG or JPEG", "single")
+            gradio.HTML('<p class="note">Or a sample scene, with its truth:</p>')
+            with gradio.Row(elem_classes="samples"):
+                choices = [gradio.Button(name, icon=folder / "icon.jpg", min_width=80) for name, folder in samples.items()]
+            model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
+            with gradio.Accordion("Settings", open=False):
+                overlap = gradio.Slider(0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge")
+                augment = gradio.Checkbox(False, label="Average flips and turns: better, eight times the time")
+                resample = gradio.Checkbox(False, label="Resample: show the model the scene at the pixel size it learned from")
+                truth = make_upload("True mask of the scene, if there is one", "single")
+            with gradio.Row():
+                start = gradio.Button("Map", variant="primary")
+                cancel = gradio.Button("Cancel")
+        with gradio.Column(scale=2, min_width=320):
+            status = make_status()
+            viewer = make_viewer()
+            with gradio.Row(visible=False, elem_classes="place") as place:
+                row = gradio.Number(0, label="Row", precision=0, minimum=0, min_width=80)
+                column = gradio.Number(0, label="Column", precision=0, minimum=0, min_width=80)
+                ask = gradio.Button("What is there?", min_width=120)
+            pixel = make_status()
+            areas = gradio.HTML(value=_HINT)
+
+    def map_scene(
+        upload: Any, mask: Any, model: str, overlap: float, augment: bool, resample: bool, request: gradio.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        files, truths = as_paths(upload), as_paths(mask)
+        kept = (gradio.skip(),) * 4
+        if not files:
+            yield show_problem("A scene is needed. Received none. Drop one, or choose a sample."), *kept
+            return
+        job = jobs.begin(str(request.session_hash), KIND)
+        nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), "", ""
+        yield show_progress(job, "Mapping", "tiles"), *nothing
+        settings = Settings(model, overlap, augment, resample)
+        try:
+            mapped = yield from job.watch(
+                lambda: map_upload(job, shelf, jobs.received, files[0], truths[0] if truths else None, settings),
+                lambda: (show_progress(job, "Mapping", "tiles"), *kept),
+            )
+            yield "", show_viewer(mapped), gradio.Row(visible=True), "", show_areas(mapped)
+        except Exception as error:
+            yield show_problem(job.tell(error)), *nothing
+
+    def look(row: float | None, column: float | None, request: gradio.Request) -> str:
+        job = jobs.last(str(request.session_hash), KIND)
+        if job is None or not isinstance(job.result, Mapped):
+            return show_problem("The map is no longer kept. Map the scene again.")
+        if row is None or column is None:
+            return show_problem("A pixel has a row and a column. Received one of them, or none. Fill in both.")
+        try:
+            return show_pixel(job.result, int(row), int(column), find_probabilities(job.result, int(row), int(column)))
+        except Exception as error:
+            return show_problem(job.tell(error))
+
+    def look_there(event: gradio.EventData, request: gradio.Request) -> tuple[int, int, str]:
+        row, column = int(event.row), int(event.column)
+        return row, column, look(row, column, request)
+
+    inputs, outputs = [scene, truth, model, overlap, augment, resample], [status, viewer, place, pixel, areas]
+    run_in_turn(start, cancel, status, map_scene, inputs, outputs, jobs, KIND)
+    viewer.click(look_there, None, [row, column, pixel], api_visibility="private", show_progress="hidden")
+    ask.click(look, [row, column], pixel, api_visibility="private", show_progress="hidden")
+    scene.clear(lambda: None, None, truth, api_visibility="private", show_progress="hidden")  # it is of the scene that goes
+    for choice, folder in zip(choices, samples.values(), strict=True):
+        files = (str(folder / "scene.tif"), str(folder / "truth.tif"))
+        choice.click(lambda files=files: files, None, [scene, truth], api_visibility="private", show_progress="hidden")
+
+
+_HINT = show_note("Drop a scene, or choose a sample, and press Map: scene, map and areas appear here.")

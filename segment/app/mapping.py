@@ -1,0 +1,146 @@
+"""Mapping an uploaded scene: the map, and reduced pictures of both for the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.app.jobs import Job
+from segment.app.shelf import Shelf
+from segment.app.uploads import SCENE_PIXELS, admit
+from segment.core.choices import OVERLAP
+from segment.core.errors import InputError
+from segment.core.figures import displayable
+from segment.core.runtime import Model
+from segment.core.sources import Source
+from segment.predict import predict_probabilities, predict_scene
+from segment.scene_map import SceneMap
+
+SHOWN = 1600
+"""Longer side of what the page shows, pixels; larger scenes are reduced to it."""
+_JPEG_QUALITY = 88
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a scene is mapped; see `segment.predict_scene`."""
+
+    model: str
+    overlap: float = OVERLAP
+    augment: bool = False
+    resample: bool = False
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A scene that was mapped. photograph, picture: the scene and its map (PNG, transparent where nodata), reduced alike."""
+
+    files: SceneMap
+    source: Source
+    model: Model
+    settings: Settings
+    photograph: Path
+    picture: Path
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the scene."""
+        return self.files.report["height"], self.files.report["width"]
+
+    @property
+    def downloads(self) -> dict[str, Path]:
+        """What can be taken away, by what it is."""
+        files = self.files
+        assert files.polygons is not None
+        return {
+            "Class raster (GeoTIFF)": files.classes,
+            "Picture of the map (PNG)": files.mask,
+            "Overlay with legend (JPEG)": files.overlay,
+            "Polygons (GeoPackage)": files.polygons,
+            "Report (JSON)": files.report_file,
+        }
+
+
+def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, truth: Path | None, settings: Settings) -> Mapped:
+    """Maps an uploaded scene into the folder of a job.
+
+    received: see `admit`. truth: an uploaded mask of the scene's size, for scores.
+    Raises InputError as `admit` and `predict_scene` do; Interrupted when the job is cancelled.
+    """
+    source = admit(scene, received, job.folder / "scene", SCENE_PIXELS)
+    mask = None if truth is None else admit(truth, received, job.folder / "truth", SCENE_PIXELS)
+    if not 0 <= settings.overlap <= 0.5:
+        raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {settings.overlap}. Choose one between.")
+    model = shelf.load("segment", settings.model)
+    files = predict_scene(
+        source,
+        model,
+        job.folder / "map",
+        truth=mask,
+        overlap=settings.overlap,
+        augment=settings.augment,
+        resample=settings.resample,
+        polygons=True,
+        resume=False,
+        progress=job.advance,
+    )
+    job.check()
+    photograph, picture = job.folder / "photograph.jpg", job.folder / "picture.png"
+    _write_pictures(source, files.mask, photograph, picture)
+    return Mapped(files, source, model, settings, photograph, picture)
+
+
+def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float] | None:
+    """Probabilities of the classes at a pixel of the scene, the likeliest first; None where it has no data.
+
+    Raises InputError when the pixel is not in the scene.
+    """
+    height, width = mapped.size
+    if not (0 <= row < height and 0 <= column < width):
+        raise InputError(
+            f"The scene has rows 0 to {height - 1}, columns 0 to {width - 1}. Received row {row}, column {column}. "
+            "Choose a pixel within."
+        )
+    settings = mapped.settings
+    found = predict_probabilities(
+        mapped.source,
+        mapped.model,
+        row,
+        column,
+        1,
+        1,
+        overlap=settings.overlap,
+        augment=settings.augment,
+        resample=settings.resample,
+    )[0, 0]
+    if np.isnan(found).any():
+        return None
+    names = mapped.model.info.palette.names
+    return {names[i]: float(found[i]) for i in np.argsort(-found, kind="stable")}
+
+
+def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Writes (rows, columns, 3) RGB or (rows, columns, 4) RGBA, 8 bits, as its ending says."""
+    import cv2
+
+    order = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, order), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    assert done, path
+    path.write_bytes(encoded.tobytes())
+
+
+def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path) -> None:
+    import cv2
+
+    with source.open() as raster:
+        reduction = max(raster.height, raster.width, SHOWN) / SHOWN
+        height, width = (max(round(side / reduction), 1) for side in (raster.height, raster.width))
+        pixels: NDArray[Any] = raster.read_reduced(height, width)
+    colors = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+    assert colors is not None
+    shown = cv2.resize(cv2.cvtColor(colors, cv2.COLOR_BGRA2RGBA), (width, height), interpolation=cv2.INTER_NEAREST)
+    write_picture(picture, np.asarray(shown, np.uint8))
+    write_picture(photograph, displayable(pixels, shown[..., 3] > 0))

@@ -1,0 +1,202 @@
+"""The server of the app: its page, its health, and that nothing of it asks for anything outside this machine."""
+
+import os
+import re
+import signal
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SSR_MODE": "False"}  # before Gradio reads them
+
+import gradio
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from segment.app.api import make_api
+from segment.app.classify_tab import make_classify_tab
+from segment.app.components import refuse_addresses
+from segment.app.jobs import Jobs
+from segment.app.map_tab import make_map_tab
+from segment.app.samples import write_samples
+from segment.app.shelf import Shelf
+from segment.core.errors import InputError
+
+_QUEUE = 100  # visitors that may wait
+_STYLE = Path(__file__).with_name("style.css")
+_SCRIPT = Path(__file__).with_name("page.js")
+_TITLE = "aerial-segment"
+_SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
+_POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; object-src 'none'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+# what Gradio offers beside and this page does not use: it would pass by the queue, run programs on uploads, or ask other servers
+_UNUSED = re.compile(r"/gradio_api/(api/|run/|process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/)")
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """Tells browsers to ask for nothing outside, and fetches nothing from outside for them."""
+
+    app: Any
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if ":/" in scope["path"] or _UNUSED.search(scope["path"]):
+            await PlainTextResponse("Not offered here.", 403)(scope, receive, send)
+            return
+
+        async def send_guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"content-security-policy", _POLICY.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"same-origin"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, send_guarded)
+
+
+def end_with_terminal() -> None:
+    """Makes the closing of the terminal a Ctrl-C, so that no files stay; in the main thread, before there are any."""
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup and signal.getsignal(hangup) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(hangup, signal.default_int_handler)
+
+
+class Server:
+    """A running app. url: where it is. Closes at the end of a `with`, and removes all files that it kept.
+
+    One at a time in a process: Gradio takes uploads to the folder of the latest.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 7860,
+        *,
+        max_upload: str = "2GB",
+        models: Path | None = None,
+        share: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ):
+        """Starts it.
+
+        port: 0 for the first free one from 7860 on. max_upload: of one file. models: a folder of model folders. share: also
+        under a public address of Gradio's. progress: told while the sample scenes are drawn.
+
+        Raises InputError when the port is taken, or there are no models in `models`.
+        """
+        shelf = Shelf(models)
+        self.jobs = Jobs()
+        os.environ["GRADIO_TEMP_DIR"] = str(self.jobs.uploads)
+        gradio.set_static_paths([self.jobs.results, self.jobs.samples])
+        try:
+            page = make_page(shelf, self.jobs, write_samples(self.jobs.samples, progress))
+            _, self.url, self.shared = page.launch(
+                server_name=host,
+                server_port=port or None,
+                share=share,
+                max_file_size=max_upload.lower(),
+                prevent_thread_lock=True,
+                quiet=True,
+                show_error=True,
+                ssr_mode=False,
+                enable_monitoring=False,
+                pwa=False,
+                mcp_server=False,
+                footer_links=["api"],
+                theme=_theme(),
+                css=_STYLE.read_text(encoding="utf-8"),
+                js=_SCRIPT.read_text(encoding="utf-8"),
+                app_kwargs={"routes": [Route("/health", self._tell_health)], "middleware": [Middleware(_Guard)]},
+            )
+        except BaseException as error:
+            self.jobs.close()
+            if isinstance(error, InputError) or not isinstance(error, (OSError, ValueError)):
+                raise
+            raise InputError(f"The app must be able to start. Received: {error} Choose another --port, or mend it.") from error
+        self._page = page
+
+    async def _tell_health(self, request: object) -> JSONResponse:  # in no thread, of which jobs may take all
+        return JSONResponse({"status": "ok", "jobs": self.jobs.running()})
+
+    def show(self) -> None:
+        """Opens the page in a browser, where there is a screen."""
+        if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(self.url)
+
+    def wait(self) -> None:
+        """Until Ctrl-C."""
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+    def close(self) -> None:
+        self._page.close(verbose=False)
+        self.jobs.close()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def make_page(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> gradio.Blocks:
+    """The page with its two tabs and its API."""
+    page = gradio.Blocks(title=_TITLE, analytics_enabled=False)
+    with page:
+        make_api(shelf, jobs)
+        gradio.HTML(
+            f"<header><h1>{_TITLE}</h1><p>Labels images and maps scenes on this machine; "
+            "what you upload stays here, and is removed after an hour.</p></header>"
+        )
+        with gradio.Tabs():
+            with gradio.Tab("Classify"):
+                make_classify_tab(shelf, jobs)
+            with gradio.Tab("Map"):
+                make_map_tab(shelf, jobs, samples)
+
+        def forget(request: gradio.Request) -> None:
+            jobs.forget(str(request.session_hash))
+
+        page.unload(forget)
+    refuse_addresses(page)
+    page.queue(max_size=_QUEUE, api_open=False, default_concurrency_limit=4)
+    return page
+
+
+def _theme() -> Any:
+    theme = gradio.themes.Default(primary_hue="blue", font=list(_SYSTEM_FONTS), font_mono=["ui-monospace", "monospace"])
+    return theme.set(  # the default's greys and blue are too pale to read (WCAG AA)
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        link_text_color="*primary_700",
+        link_text_color_hover="*primary_800",
+        link_text_color_dark="*primary_300",
+        link_text_color_hover_dark="*primary_200",
+        link_text_color_visited_dark="*primary_300",
+        link_text_color_active_dark="*primary_300",
+        color_accent="*primary_700",
+    )

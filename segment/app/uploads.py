@@ -1,0 +1,106 @@
+"""Files from strangers: what is let in, and how it is opened from then on."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from segment.core.errors import InputError
+from segment.core.sources import Source
+
+IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
+"""Largest image to label, scene to map, and scene that is a PNG or JPEG, which cannot be read in parts."""
+
+# what files begin with: GDAL's driver, and the ending. None of these formats leads to other files or to the network
+_TIFF = ("GTiff", ".tif")
+_FORMATS = {
+    b"II*\0": _TIFF,
+    b"MM\0*": _TIFF,
+    b"II+\0": _TIFF,
+    b"MM\0+": _TIFF,
+    b"\x89PNG\r\n\x1a\n": ("PNG", ".png"),
+    b"\xff\xd8\xff": ("JPEG", ".jpg"),
+}
+_OTHERS = {
+    b"PK": "a ZIP archive",
+    b"MZ": "a program",
+    b"\x7fELF": "a program",
+    b"#!": "a program",
+    b"%PDF": "a PDF",
+    b"GIF8": "a GIF",
+    b"\x1f\x8b": "a compressed file",
+}
+_XML = {b"<vrtdataset": "a VRT, which is a list of other files", b"<svg": "an SVG drawing"}
+_MOST_BANDS = 16
+_LONGEST = 100_000  # pixels a side: maps take five kilobytes of memory for each column
+_LARGEST_BLOCK = 512 * 2**20  # bytes that may have to be decoded for one pixel
+_FREE_BYTES, _MOST_UNPACKING = 64 * 2**20, 300  # above the one, a file may not unpack to more than the other times its size
+
+
+def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int) -> Source:
+    """Lets an uploaded file into the folder of a job, under a name of letters that no path can be made of.
+
+    upload: where the server put it. received: the folders of all that may be asked for. most_pixels: see IMAGE_PIXELS.
+    The file is linked, not copied. Returns what opens it, as the format that its first bytes say and no other.
+
+    Raises InputError when it is no GeoTIFF, PNG or JPEG, or would need more room than its size lets expect.
+    """
+    name = PurePosixPath(upload.name.replace("\\", "/")).name
+    real = upload.resolve()
+    if not real.is_file() or not any(real.is_relative_to(place.resolve()) for place in received):
+        raise InputError(f"{name}: files are uploaded first, and kept for an hour. Received none of that name. Upload it.")
+    driver, ending = _find_format(real, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    admitted = folder / f"{_tame(name)}{ending}"
+    try:
+        os.link(real, admitted)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(real, admitted)
+    source = Source(admitted, driver=driver)
+    _check_header(source, admitted.stat().st_size, most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS))
+    return source
+
+
+def _find_format(file: Path, name: str) -> tuple[str, str]:
+    with file.open("rb") as opened:
+        start = opened.read(1024)
+    for signature, found in _FORMATS.items():
+        if start.startswith(signature):
+            return found
+    received = next((kind for signature, kind in _OTHERS.items() if start.startswith(signature)), None)
+    received = received or next((kind for tag, kind in _XML.items() if tag in start.lower()), None)
+    received = received or ("another kind of file" if start else "an empty file")
+    raise InputError(f"{name}: uploads are GeoTIFF, PNG or JPEG. Received {received}. Save the picture as one of them.")
+
+
+def _tame(name: str) -> str:
+    """Letters, digits, points and dashes of a file's name without its ending, at most 60 of them."""
+    return re.sub(r"[^\w.-]+", "_", PurePosixPath(name).stem).strip("._-")[:60] or "image"
+
+
+def _check_header(source: Source, size: int, most_pixels: int) -> None:
+    with source.open() as raster:
+        name, pixels = Path(source.path).name, raster.width * raster.height
+        described = f"{raster.width:,} x {raster.height:,} pixels"
+        if pixels > most_pixels:
+            raise InputError(
+                f"{name}: at most {most_pixels // 10**6} megapixels here. Received {described}. Cut it, or use segment-predict."
+            )
+        if len(raster.bands) > _MOST_BANDS:
+            raise InputError(f"{name}: at most {_MOST_BANDS} bands. Received {len(raster.bands)}. Leave some out.")
+        if max(raster.height, raster.width) > _LONGEST:
+            raise InputError(
+                f"{name}: at most {_LONGEST:,} pixels a side here. Received {described}. Cut it, or use segment-predict."
+            )
+        unpacked = pixels * len(raster.bands) * raster.dtype.itemsize
+        if unpacked > max(_FREE_BYTES, _MOST_UNPACKING * size):
+            raise InputError(
+                f"{name}: a picture has about as much in it as its file. Received {described} in {size:,} bytes. "
+                "Save it again, whole."
+            )
+        if raster.block_bytes > _LARGEST_BLOCK:
+            raise InputError(
+                f"{name}: a raster is read in parts. Received one that is a single block of {raster.block_bytes // 2**20} MB. "
+                "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+            )

@@ -1,0 +1,59 @@
+"""A scene and its map, one above the other: a slider between them, opacity, and a click that names a pixel."""
+
+from typing import Any
+
+import gradio
+
+from segment.app.fragments import address, show_legend
+from segment.app.mapping import Mapped
+
+# The sliders work in the browser alone; a click is told to the server as the event "click" with row and column.
+_SCRIPT = """
+const place = (event) => {
+  const stage = event.target.closest('.stage');
+  if (!stage) return;
+  const box = stage.getBoundingClientRect(), size = stage.dataset;
+  const across = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.999999);
+  const down = Math.min(Math.max((event.clientY - box.top) / box.height, 0), 0.999999);
+  trigger('click', { row: Math.floor(down * size.rows), column: Math.floor(across * size.columns) });
+  const mark = stage.querySelector('.mark');
+  mark.hidden = false;
+  mark.style.left = 100 * across + '%';
+  mark.style.top = 100 * down + '%';
+};
+const draw = (event) => {
+  const viewer = event.target.closest('.viewer');
+  if (!viewer) return;
+  const shown = viewer.querySelector('.reveal').value, map = viewer.querySelector('.map');
+  map.style.clipPath = `inset(0 ${100 - shown}% 0 0)`;
+  map.style.opacity = viewer.querySelector('.opacity').value / 100;
+  viewer.querySelector('.divider').style.left = shown + '%';
+};
+element.addEventListener('click', place);
+element.addEventListener('input', draw);
+"""
+_REVEAL, _OPACITY = 60, 70
+_SCREEN = 75  # hundredths of the screen's height that a picture may take
+
+
+def make_viewer() -> gradio.HTML:
+    """The component; its value is what `show_viewer` gives."""
+    return gradio.HTML(js_on_load=_SCRIPT, elem_id="viewer", visible=False)
+
+
+def show_viewer(mapped: Mapped) -> Any:
+    """What fills the viewer with a map."""
+    rows, columns = mapped.size
+    picture = (
+        f'<div class="viewer"><div class="stage" data-rows="{rows}" data-columns="{columns}" '
+        f'style="max-width:{_SCREEN * columns / rows:.1f}vh">'
+        f'<img src="{address(mapped.photograph)}" alt="The scene">'
+        f'<img class="map" src="{address(mapped.picture)}" alt="Its map, in the colours of the legend" '
+        f'style="clip-path:inset(0 {100 - _REVEAL}% 0 0);opacity:{_OPACITY / 100}">'
+        f'<span class="divider" style="left:{_REVEAL}%"></span><span class="mark" hidden></span></div>'
+        f"{show_legend(mapped.model.info.palette)}"
+        f'<label>Map up to <input class="reveal" type="range" min="0" max="100" value="{_REVEAL}"></label>'
+        f'<label>Opacity <input class="opacity" type="range" min="0" max="100" value="{_OPACITY}"></label>'
+        '<p class="note">Click the picture for the class of a pixel and its probabilities.</p></div>'
+    )
+    return gradio.HTML(value=picture, visible=True)

@@ -1,0 +1,147 @@
+"""Jobs end, are cancelled, and leave nothing behind."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from segment.app.jobs import AT_ONCE, Jobs
+from segment.core.errors import InputError, Interrupted
+
+
+@pytest.fixture
+def jobs():
+    made = Jobs()
+    yield made
+    made.close()
+    assert not made.root.exists()
+
+
+def finish(watched):
+    """What a watched job gives at its end."""
+    while True:
+        try:
+            next(watched)
+        except StopIteration as end:
+            return end.value
+
+
+def watch(job, work):
+    return job.watch(work, lambda: job.done, every=0.01)
+
+
+def steps(job, begun):
+    """Work that lasts until it is cancelled."""
+
+    def work():
+        for step in range(10_000):
+            job.advance(step, 10_000)
+            begun.set()
+            time.sleep(0.01)
+
+    return work
+
+
+def test_results_stay_until_the_next_job_of_their_kind(jobs):
+    job = jobs.begin("me", "map")
+    assert finish(watch(job, lambda: 7)) == 7 and job.result == 7
+    assert jobs.last("me", "map") is job and job.folder.exists() and jobs.running() == 0
+    other = jobs.begin("you", "map")
+    again = jobs.begin("me", "map")
+    assert not job.folder.exists() and again.folder.exists() and other.folder.exists()
+    beside = jobs.begin("me", "map", instead=False)
+    assert again.folder.exists() and jobs.last("me", "map") is beside
+
+
+def test_cancelled_jobs_stop_and_leave_nothing(jobs):
+    job, begun = jobs.begin("me", "map"), threading.Event()
+    running = watch(job, steps(job, begun))
+    next(running)
+    assert begun.wait(10) and jobs.running() == 1
+    assert jobs.stop("me", "map") and not jobs.stop("you", "map")
+    with pytest.raises(Interrupted, match="Cancelled"):
+        finish(running)
+    assert not job.folder.exists() and jobs.running() == 0 and jobs.last("me", "map") is None
+
+
+def test_no_more_jobs_than_allowed_are_computed_at_once(jobs):
+    """Also where a cancelled one takes its time to end."""
+    busy, most, lock = [], [], threading.Lock()
+
+    def work():
+        with lock:
+            busy.append(1)
+            most.append(len(busy))
+        time.sleep(0.05)
+        busy.pop()
+
+    with ThreadPoolExecutor(6) as pool:
+        for job in [jobs.begin(str(number), "classify") for number in range(6)]:
+            pool.submit(job.do, work)
+    assert len(most) == 6 and max(most) == AT_ONCE["classify"]
+
+
+def test_visitors_who_leave_take_their_files_along(jobs):
+    done, job, begun = jobs.begin("me", "classify"), jobs.begin("me", "map"), threading.Event()
+    finish(watch(done, lambda: None))
+    running = watch(job, steps(job, begun))
+    next(running)
+    assert begun.wait(10)
+    jobs.forget("me")
+    with pytest.raises(Interrupted):
+        finish(running)
+    assert not any(jobs.results.iterdir()) and jobs.last("me", "map") is None and jobs.last("me", "classify") is None
+
+
+def test_who_stops_watching_cancels(jobs):
+    job, begun = jobs.begin("me", "map"), threading.Event()
+    running = watch(job, steps(job, begun))
+    next(running)
+    assert begun.wait(10)
+    running.close()
+    assert job.stopped
+
+
+def test_old_results_and_uploads_are_removed(jobs):
+    job, running, begun = jobs.begin("me", "map"), jobs.begin("you", "classify"), threading.Event()
+    finish(watch(job, lambda: None))
+    watched = watch(running, steps(running, begun))
+    next(watched)
+    (jobs.uploads / "abc").mkdir()
+    (jobs.uploads / "abc" / "a.tif").touch()
+    (jobs.uploads / "empty file of Gradio's").touch()
+    jobs.sweep()
+    assert job.folder.exists() and len(list(jobs.uploads.iterdir())) == 2
+    time.sleep(0.02)
+    jobs.sweep(kept_seconds=0.01)
+    assert not job.folder.exists() and not any(jobs.uploads.iterdir())
+    assert running.folder.exists() and not running.stopped
+
+
+def test_closing_waits_for_what_still_writes():
+    jobs = Jobs()
+    job, begun = jobs.begin("me", "map"), threading.Event()
+
+    def work():
+        begun.set()
+        time.sleep(0.3)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / "late").touch()
+
+    next(watch(job, work))
+    assert begun.wait(10)
+    jobs.close()
+    time.sleep(0.2)
+    assert not jobs.root.exists()
+
+
+def test_errors_do_not_tell_where_files_are_kept(jobs):
+    job = jobs.begin("me", "map")
+    error = InputError(f"{job.folder}/scene/a b.tif: must be whole. Received {job.folder}/truth/t.tif.")
+    assert job.tell(error) == "a b.tif: must be whole. Received t.tif."
+
+
+def test_a_fault_of_ours_is_told_without_its_details(jobs, caplog):
+    told = jobs.begin("me", "map").tell(ZeroDivisionError("in /some/place"))
+    assert "A fault of ours" in told and "/some/place" not in told and "in /some/place" in caplog.text

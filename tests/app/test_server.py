@@ -1,0 +1,149 @@
+"""The app over HTTP: its health, its API, and that it answers for its own files only."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+import rasterio
+
+import segment
+from segment.app.server import Server
+from segment.core.errors import InputError
+
+from ..conftest import write_raster
+from ..test_examples import load
+
+gradio_client = pytest.importorskip("gradio_client")
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return gradio_client.Client(server.url, verbose=False)
+
+
+def test_health_is_told(server):
+    found = httpx.get(f"{server.url}health").json()
+    assert found["status"] == "ok" and found["jobs"] == 0
+
+
+def test_nothing_outside_is_allowed_or_fetched(server):
+    page = httpx.get(server.url)
+    assert page.status_code == 200 and "default-src 'self'" in page.headers["content-security-policy"]
+    for path in ("http://127.0.0.1:9/x.tif", "https://example.org/x.tif", "/etc/passwd", str(server.jobs.root / "../x")):
+        assert httpx.get(f"{server.url}gradio_api/file={path}").status_code == 403
+    for path in ("process_recording", "run-history/connect", "component_server", "proxy=https:/example.org"):
+        assert httpx.post(f"{server.url}gradio_api/{path}").status_code == 403
+    for path in (rasterio.__file__, str(server.jobs.root / "uploads" / ".." / ".." / "x")):
+        assert httpx.get(f"{server.url}gradio_api/file={path}").status_code in (403, 404)
+
+
+def test_scenes_are_mapped_over_http(server, client, tmp_path):
+    scene = segment.write_sample(tmp_path / "town", 128, 128, 5) / "scene.tif"
+    report, classes, polygons = client.predict(gradio_client.handle_file(scene), api_name="/map")
+    whole = segment.predict_scene(scene, output=tmp_path / "map")
+    assert report["pixels_by_class"] == whole.report["pixels_by_class"] and polygons.endswith(".gpkg")
+    with rasterio.open(classes) as found, rasterio.open(whole.classes) as wanted:
+        assert (found.read() == wanted.read()).all() and found.crs == wanted.crs
+
+
+def test_images_are_labelled_over_http(client, tmp_path):
+    image = write_raster(tmp_path / "night.png", np.full((40, 40, 3), 42, np.uint8))
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    files = [gradio_client.handle_file(image), gradio_client.handle_file(bad)]
+    found, problem = client.predict(files, model="tiny", api_name="/classify")
+    assert found["given"] == ["dark"] and found["image"] == "night.png"
+    assert sum(found["labels"].values()) == pytest.approx(1, abs=1e-3)
+    assert "uploads are GeoTIFF, PNG or JPEG" in problem["problem"]
+    with pytest.raises(Exception, match=r"Models to choose among: bundled, tiny. Received 'huge'"):
+        client.predict(files, model="huge", api_name="/classify")
+
+
+def test_the_example_asks_for_both(server, tmp_path):
+    scene = segment.write_sample(tmp_path / "town", 64, 64, 5) / "scene.tif"
+    image = write_raster(tmp_path / "day.png", np.full((40, 40, 3), 210, np.uint8))
+    report, (answer,) = load("ask_app").main(server.url, scene, tmp_path / "out", [image])
+    assert sum(report["pixels_by_class"].values()) == 64 * 64 and answer["given"] == list(answer["labels"])[:1]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["scene.gpkg", "scene_classes.tif"]
+
+
+def test_hostile_uploads_are_answered_with_a_sentence(server, client, hostile):
+    before = set(server.jobs.results.iterdir())
+    for path in hostile.values():
+        with pytest.raises(Exception, match=r"\. Received") as caught:
+            client.predict(gradio_client.handle_file(path), api_name="/map")
+        assert str(server.jobs.root) not in str(caught.value)
+    assert httpx.get(f"{server.url}health").json() == {"status": "ok", "jobs": 0}
+    assert set(server.jobs.results.iterdir()) <= before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/hostname", "http://127.0.0.1:9/x.tif", "https://example.org/x.tif", "/vsicurl/http://127.0.0.1:9/x.tif", "../x", ""],
+)
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_paths_in_place_of_uploads_are_refused(server, path, meta):
+    """Asked without Gradio's client, which uploads what a path leads to."""
+    call = f"{server.url}gradio_api/call/map"
+    event = httpx.post(call, json={"data": [{"path": path} | meta, "", 0.1875, False, False]}).json()["event_id"]
+    answer = httpx.get(f"{call}/{event}", timeout=60).text
+    assert "event: error" in answer and "event: complete" not in answer
+    assert "uploaded first" in answer or "cannot be accessed" in answer or "not uploaded" in answer
+
+
+@pytest.mark.parametrize("way", ["run/map", "api/map", "run/classify", "run/predict"])
+def test_nobody_passes_by_the_queue(server, way):
+    assert httpx.post(f"{server.url}gradio_api/{way}", json={"data": []}).status_code == 403
+
+
+def test_fifty_uploads_at_once_are_all_answered(client, tmp_path):
+    levels = [40 if number % 2 else 210 for number in range(50)]
+    images = [write_raster(tmp_path / f"{n}.png", np.full((40, 40, 3), level, np.uint8)) for n, level in enumerate(levels)]
+
+    def ask(image):
+        return client.predict([gradio_client.handle_file(image)], model="tiny", api_name="/classify")[0]["given"]
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(ask, images))
+    assert answers == [["dark"] if level == 40 else ["bright"] for level in levels]
+
+
+def test_files_that_are_too_large_are_not_taken(tmp_path, models):
+    with Server(port=0, models=models, max_upload="20KB") as small:
+        client = gradio_client.Client(small.url, verbose=False)
+        image = write_raster(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8))
+        with pytest.raises(Exception, match="(?i)size|413|large"):
+            client.predict([gradio_client.handle_file(image)], api_name="/classify")
+
+
+def test_what_the_app_cannot_start_with_is_told(tmp_path):
+    with pytest.raises(InputError, match="--models: a folder of model folders"):
+        Server(port=0, models=tmp_path)
+    with pytest.raises(InputError, match="must be able to start"):
+        Server(port=0, max_upload="many")
+
+
+def _heed_signals() -> None:
+    """Tests that run in the background, or under nohup, ignore some, and what they start would, too."""
+    for name in ("SIGINT", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stopped_server_leaves_no_files(tmp_path, name):
+    command = [sys.executable, "-c", "from segment.cli import app; app()", "--port", "0"]
+    options = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"TMPDIR": str(tmp_path)}}
+    with subprocess.Popen(command, **options, preexec_fn=_heed_signals) as process:
+        try:
+            assert "http://127.0.0.1:" in process.stdout.readline()
+            assert list(tmp_path.glob("segment-app-*/samples/*/scene.tif"))
+            process.send_signal(getattr(signal, name))
+            assert process.wait(60) in (0, 2)  # 2: it came before the server waited for it
+        finally:
+            process.kill()
+    assert not list(tmp_path.glob("segment-app-*"))
