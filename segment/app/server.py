@@ -38,8 +38,8 @@ _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; object-src 'none'; "
     "form-action 'self'; frame-ancestors 'self'"
 )
-# what Gradio offers beside and this page does not use: it would pass by the queue, run programs on uploads, or ask other servers
-_UNUSED = re.compile(r"/gradio_api/(api/|run/|process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/)")
+# what Gradio offers beside and this page does not use: it would run programs on uploads, or ask other servers
+_UNUSED = re.compile(r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/)")
 
 
 @dataclass(frozen=True)
