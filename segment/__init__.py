@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segment.campaign import predict_scenes as predict_scenes
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
@@ -49,6 +50,7 @@ _HOMES = {
     "load_settings": "segment.core.config",
     "predict_probabilities": "segment.predict",
     "predict_scene": "segment.predict",
+    "predict_scenes": "segment.campaign",
     "predict_window": "segment.predict",
     "preprocess": "segment.core.preprocessing",
     "train": "segment.training",

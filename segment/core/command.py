@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib.util import find_spec
@@ -18,10 +18,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import Runtime, Sampler
-from segment.core.errors import InputError, Interrupted
+from segment.core.errors import Incomplete, InputError, Interrupted
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
+    from segment.core.campaign import Done
     from segment.core.runtime import Model
     from segment.core.sources import Source
 
@@ -55,9 +56,16 @@ Storage = Annotated[
 ]
 StudyName = Annotated[str, typer.Option("--study", help="Name of the study in its database.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the choice of settings.")]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Compute on a Dask cluster, tcp://host:8786; local:N: N processes here."),
+]
+BlockEdge = Annotated[
+    int | None, typer.Option("--block", min=1, help="With --cluster: edge of what a worker does at a time, pixels.")
+]
 Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
 
-DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
+DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
 
 
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
@@ -88,7 +96,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
     """Runs a command, or that of several which the arguments name, and returns its exit status; errors go to stderr in one line.
 
     name: of the console script; by default the function's own, after that of its package.
-    0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them).
+    0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them), 3 done, but with holes.
     """
     for stream in (sys.stdout, sys.stderr):  # names of files that the terminal has no letters for
         if isinstance(stream, io.TextIOWrapper):
@@ -107,7 +115,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
             raise Interrupted("stopped. Nothing was begun.")
         return DONE
     except InputError as error:
-        return _fail(name, str(error), INPUT_FAULT, debug)
+        return _fail(name, str(error), INCOMPLETE if isinstance(error, Incomplete) else INPUT_FAULT, debug)
     except OSError as error:
         return _fail(name, _explain(error), INPUT_FAULT, debug)
     except MemoryError:
@@ -271,6 +279,35 @@ def require_all(command: str, problems: Sequence[str], count: int) -> None:
         print(f"{command}: {problem}", file=sys.stderr)
     if problems:
         raise InputError(f"all {count} inputs must be of use. Received {len(problems)} that were not. See the lines above.")
+
+
+def require_cluster(block: int | None) -> None:
+    """Raises InputError when blocks are asked for without a cluster."""
+    if block is not None:
+        raise InputError("--block belongs to --cluster. Received no --cluster. Leave it out, or add --cluster.")
+
+
+def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress: Progress) -> None:
+    """Prints what a cluster makes of each of `count` inputs, as it comes.
+
+    Raises InputError at the end when there were inputs of no use, Incomplete when results have holes.
+    """
+    problems: list[str] = []
+    holes: list[str] = []
+    for one in done:
+        if one.result is None:
+            problems += one.problems
+        else:
+            progress.say(str(one.result))
+            holes += one.problems
+    for hole in holes:
+        print(f"{command}: {hole}", file=sys.stderr)
+    require_all(command, problems, count)
+    if holes:
+        raise Incomplete(
+            f"all blocks must be of use. Received {len(holes)} that were not, see above, and are nodata. "
+            "Mend them: the same command does those alone."
+        )
 
 
 def load_network(folder: Path, runtime: Runtime) -> "Model":

@@ -49,7 +49,7 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
     on failure if nothing else came into them. ours: see `refuse_existing`.
     """
     refuse_existing(target, overwrite, ours)
-    made = _make_parents(target.parent)
+    made = make_folder(target.parent)
     partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
     _remove(partial)
     _remove(replaced)
@@ -63,7 +63,7 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
         if replaced.exists() and not target.exists():
             replaced.rename(target)
         _remove(partial)
-        _remove_empty(made)
+        remove_empty(made)
         raise
 
 
@@ -90,7 +90,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
     belonging, moving = partial / "belongs.json", partial / _MOVING
     for name in names:
         refuse_existing(folder / name, overwrite)
-    made = _make_parents(folder)
+    made = make_folder(folder)
     stage = Stage(partial / "new", partial / "work")
     moved: list[tuple[Path, Path]] = []
     with writable(folder):
@@ -121,7 +121,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
             moving.unlink(missing_ok=True)
             if belongs is None or not stage.work.is_dir() or not any(stage.work.iterdir()):
                 _remove(partial)
-                _remove_empty(made)
+                remove_empty(made)
             raise
         _remove(partial)
 
@@ -199,7 +199,7 @@ def broken_write(path: Path, problem: str) -> InputError:
     return InputError(f"{place}: outputs must be written to their end. Received: {problem}. {cure}")
 
 
-def _make_parents(folder: Path) -> list[Path]:
+def make_folder(folder: Path) -> list[Path]:
     """Makes `folder`; returns those that did not exist, innermost first."""
     made = [f for f in (folder, *folder.parents) if not f.exists()]
     try:
@@ -211,7 +211,7 @@ def _make_parents(folder: Path) -> list[Path]:
     return made
 
 
-def _remove_empty(folders: Sequence[Path]) -> None:
+def remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -92,6 +92,12 @@ class Raster:
         return [self.path, files, self.height, self.width, self.bands, self.dtype.name, georeference, nodata, masks]
 
     @property
+    def likeness(self) -> list[Any]:
+        """What a copy of it on another machine has in common with it: `identity` without places and times."""
+        _, files, *header = self.identity
+        return [[size for _, *stamp in files for size in stamp[:1]], *header]
+
+    @property
     def block_bytes(self) -> int:
         """What has to be decoded at once to read a pixel."""
         pixels: int = max(height * width for height, width in self._dataset.block_shapes)

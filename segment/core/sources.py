@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
@@ -44,6 +44,17 @@ class Source:
         if not stem:
             raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
         return stem
+
+    @property
+    def absolute(self) -> "Source":
+        """The same, for a process that runs in another folder."""
+        return replace(self, path=self.path.absolute()) if isinstance(self.path, Path) else self
+
+    def require_alike(self, likeness: Sequence[object]) -> None:
+        """Raises InputError when it cannot be opened here, or is another than the raster that had this `likeness`."""
+        with self.open() as raster:
+            if raster.likeness != likeness:
+                raise InputError(f"{self.path}: the scene must be the one that was asked for. Received another. Share the same.")
 
     def open(self) -> AbstractContextManager[Raster]:
         """Opens it for reading. Raises InputError as `open_raster` does."""

@@ -1,0 +1,193 @@
+"""Scenes done by a cluster: their blocks in one stream, so that no worker waits for a scene to be assembled."""
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Literal, Protocol, TypeVar
+
+from segment.core.attempt import Attempt
+from segment.core.blocks import Block, Blocks
+from segment.core.choices import Runtime
+from segment.core.crew import Crew
+from segment.core.dispatch import dispatch
+from segment.core.errors import InputError, Interrupted
+from segment.core.model_folder import load_model_info
+from segment.core.progress import Progress
+from segment.core.runtime import choose_runtime
+from segment.core.worker import Job
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+_SHOWN = 0.2  # seconds between two updates of the progress
+_RECENT = 60.0  # seconds that the rate is taken over
+
+
+class Undertaking(Protocol[R_co]):
+    """A scene to be done. name: told to users. blocks: of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def blocks(self) -> Blocks: ...
+
+    def begin(self) -> Job:
+        """Makes room for finished blocks, if it was not made before. Raises InputError when that cannot be."""
+
+    def assemble(self, holes: Sequence[Block], seconds: float) -> R_co:
+        """Makes the result of finished blocks; those in `holes` are lacking. Raises InputError when it cannot be written."""
+
+    def end(self) -> None:
+        """Lets go of what `begin` took, if anything."""
+
+
+@dataclass(frozen=True)
+class Done(Generic[R_co]):
+    """What became of a scene. result: None where there is none. problems: a sentence each, with a result one for each hole."""
+
+    result: R_co | None
+    problems: list[str]
+
+
+@dataclass
+class _Scene(Generic[R]):
+    undertaking: Undertaking[R]
+    left: int
+    started: float = field(default_factory=time.monotonic)
+    lost: list[Attempt] = field(default_factory=list)
+
+
+class _Pace:
+    """Blocks and megapixels per second, over the last minute."""
+
+    def __init__(self, total: int, progress: Progress):
+        self._total, self._progress, self._done, self._pixels, self._shown = total, progress, 0, 0, 0.0
+        self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def add(self, block: Block, crew: Crew) -> None:
+        self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
+        if now - self._shown < _SHOWN and self._done < self._total:
+            return
+        self._shown = now
+        self._marks.append((now, self._pixels))
+        while len(self._marks) > 2 and now - self._marks[0][0] > _RECENT:
+            self._marks.popleft()
+        begun, before = self._marks[0]
+        rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
+        note = f"{rate:.3g} megapixels/s, {crew.size} worker{'' if crew.size == 1 else 's'}"
+        self._progress.advance("blocks", self._done, self._total, note)
+
+
+def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
+    """What computes on all workers, for two runtimes do not answer alike; "auto": Keras where every worker has a GPU for it.
+
+    Raises InputError when no worker comes, or the model cannot be computed so.
+    """
+    crew.await_workers()
+    if runtime == "auto" and load_model_info(folder).openvino is not None:
+        return "keras" if crew.have_gpus() else "openvino"
+    return choose_runtime(folder, runtime)
+
+
+def carry_out(crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Progress) -> Generator[Done[R], None, None]:
+    """Does scenes one after the other, their blocks on the workers and their assembling here; yields what became of each.
+
+    Raises InputError when the cluster is lost, and Interrupted; each says how many blocks are kept.
+    """
+    campaign = _Campaign(crew, undertakings, progress)
+    try:
+        if job := campaign.begin_first():
+            crew.assemble(job)
+            cores = f"{crew.cores} core{'' if crew.cores == 1 else 's'}"
+            workers = f"{crew.size} worker{'' if crew.size == 1 else 's'} with {cores}"
+            progress.say(
+                f"{crew.address}: {workers}, dashboard {crew.dashboard or 'none: its scheduler lacks the package bokeh'}"
+            )
+        yield from campaign.run()
+    finally:
+        campaign.end()
+        with suppress(Exception):  # the scheduler may be gone
+            crew.disband()
+
+
+class _Campaign(Generic[R]):
+    def __init__(self, crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Progress):
+        self._crew, self._undertakings, self._waiting = crew, undertakings, deque(undertakings)
+        self._total = sum(len(undertaking.blocks) for undertaking in undertakings)
+        self._pace, self._finished = _Pace(self._total, progress), 0
+        self._under_way: dict[Path, _Scene[R]] = {}
+        self._ready: deque[Done[R]] = deque()
+        self._assembling: deque[Future[Done[R]]] = deque()
+        self._pool = ThreadPoolExecutor(1)
+
+    def run(self) -> Iterator[Done[R]]:
+        try:
+            with closing(dispatch(self._crew, self._work())) as attempts:
+                for attempt in attempts:
+                    self._count(attempt)
+                    yield from self._results(wait=False)
+            yield from self._results(wait=True)
+        except (KeyboardInterrupt, InputError) as error:
+            kept = f"{self._finished} of {self._total} blocks are finished: the same command goes on from there."
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(f"stopped. {kept}") from error
+            raise InputError(f"{error} {kept}") from error
+
+    def end(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for undertaking in self._undertakings:
+            undertaking.end()
+
+    def begin_first(self) -> Job | None:
+        """The first job that can be begun, for workers to be checked with."""
+        for undertaking in self._undertakings:
+            with suppress(InputError):  # which is told when its turn comes
+                return undertaking.begin()
+        return None
+
+    def _work(self) -> Iterator[tuple[Job, Block]]:
+        while self._waiting:
+            undertaking = self._waiting.popleft()
+            try:
+                job = undertaking.begin()
+            except InputError as error:
+                self._ready.append(Done(None, [str(error)]))
+                continue
+            self._under_way[job.folder] = _Scene(undertaking, len(undertaking.blocks))
+            for block in undertaking.blocks:
+                yield job, block
+
+    def _count(self, attempt: Attempt) -> None:
+        scene = self._under_way[attempt.job.folder]
+        scene.left -= 1
+        if attempt.problem:
+            scene.lost.append(attempt)
+        else:
+            self._finished += 1
+        self._pace.add(attempt.block, self._crew)
+        if not scene.left:
+            self._assembling.append(self._pool.submit(self._assemble, attempt.job.folder))
+
+    def _assemble(self, folder: Path) -> Done[R]:
+        scene = self._under_way[folder]
+        undertaking, holes = scene.undertaking, [attempt.block for attempt in scene.lost]
+        problems = [f"{undertaking.name}, {attempt.block}: {attempt.problem}" for attempt in scene.lost]
+        try:
+            if len(holes) == len(undertaking.blocks):
+                return Done(None, [scene.lost[0].problem])
+            return Done(undertaking.assemble(holes, time.monotonic() - scene.started), problems)
+        except InputError as error:
+            return Done(None, [str(error)])
+        finally:
+            undertaking.end()
+            del self._under_way[folder]
+
+    def _results(self, wait: bool) -> Iterator[Done[R]]:
+        while self._ready:
+            yield self._ready.popleft()
+        while self._assembling and (wait or self._assembling[0].done()):
+            yield self._assembling.popleft().result()
