@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from classify.campaign import label_scenes as label_scenes
     from classify.config import Config as Config
     from classify.evaluation import evaluate as evaluate
     from classify.exploration import explore as explore
@@ -53,6 +54,7 @@ _HOMES = {
     "interpolate": "classify.sampling",
     "judge": "classify.judgement",
     "label_scene": "classify.grid",
+    "label_scenes": "classify.campaign",
     "load_generator": "classify.generator",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",

@@ -78,8 +78,7 @@ class _Pace:
             self._marks.popleft()
         begun, before = self._marks[0]
         rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
-        note = f"{rate:.3g} megapixels/s, {crew.size} worker{'' if crew.size == 1 else 's'}"
-        self._progress.advance("blocks", self._done, self._total, note)
+        self._progress.advance("blocks", self._done, self._total, f"{rate:.3g} megapixels/s, {crew.describe()}")
 
 
 def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
@@ -102,11 +101,8 @@ def carry_out(crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Prog
     try:
         if job := campaign.begin_first():
             crew.assemble(job)
-            cores = f"{crew.cores} core{'' if crew.cores == 1 else 's'}"
-            workers = f"{crew.size} worker{'' if crew.size == 1 else 's'} with {cores}"
-            progress.say(
-                f"{crew.address}: {workers}, dashboard {crew.dashboard or 'none: its scheduler lacks the package bokeh'}"
-            )
+            dashboard = crew.dashboard or "none, the scheduler lacks the package bokeh"
+            progress.say(f"{crew.address}: {crew.describe()}; dashboard: {dashboard}")
         yield from campaign.run()
     finally:
         campaign.end()

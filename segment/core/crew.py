@@ -79,6 +79,11 @@ class Crew:
             first = next(iter(self.refused.values()))
             raise InputError(f"{self.address}: no worker is of use, {len(self.refused)} refused. The first: {first}")
 
+    def describe(self) -> str:
+        """How many they are, in words."""
+        workers, cores = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((self.size, "worker"), (self.cores, "core")))
+        return f"{workers} with {cores}"
+
     def have_gpus(self) -> bool:
         """Whether Keras sees a GPU on all workers that are there."""
         questions = [

@@ -1,0 +1,70 @@
+"""label_scenes(): scenes labelled cell by cell by the workers of a Dask cluster, as one machine would label them."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from classify.bundled import BUNDLED
+from classify.cell_mosaic import CellMosaic
+from classify.inference import label_info
+from classify.scene_labels import SceneLabels
+from segment.core.blocks import EDGE
+from segment.core.campaign import Done, carry_out, choose_common_runtime
+from segment.core.choices import Runtime
+from segment.core.cluster import connect
+from segment.core.crew import Crew
+from segment.core.errors import InputError
+from segment.core.kept_model import ModelReference
+from segment.core.model_folder import load_model_info
+from segment.core.progress import Progress, Silent
+from segment.core.runtime import identify
+from segment.core.sources import Source, require_own_names
+
+
+def label_scenes(
+    scenes: Sequence[Path | str | Source],
+    model: Path | str = BUNDLED,
+    output: Path | str = Path("."),
+    *,
+    cluster: str,
+    grid: int,
+    block: int | None = None,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    augment: bool = False,
+    runtime: Runtime = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Generator[Done[SceneLabels], None, None]:
+    """Labels scenes cell by cell on a Dask cluster; yields what became of each, as soon as it is known, and not in their order.
+
+    cluster, block, and what becomes of workers that die and of blocks that fail: as in `segment.predict_scenes`; the rest as in
+    `classify.label_scene`, which writes the same rasters, byte for byte. The same call goes on with finished blocks.
+
+    Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted,
+    when Ctrl-C stops it.
+    """
+    folder, told = Path(model), progress or Silent()
+    info = load_model_info(folder)
+    label_info(info)
+    sources = [scene if isinstance(scene, Source) else Source.of(scene, bands, nodata) for scene in scenes]
+    require_own_names(sources)
+    with connect(cluster) as client:
+        crew = Crew(client, cluster, told.say)
+        chosen = choose_common_runtime(crew, folder, runtime)
+        reference, identity = ModelReference.of(folder, "classify", chosen), identify(folder, chosen)
+        mosaics = []
+        for source in sources:
+            try:
+                mosaic = CellMosaic(
+                    source, reference, identity, info, Path(output),
+                    grid=grid, augment=augment, edge=block or EDGE, overwrite=overwrite,
+                )  # fmt: skip
+            except InputError as error:
+                yield Done(None, [str(error)])
+                continue
+            if mosaic.found:
+                yield Done(mosaic.found, [])
+            else:
+                mosaics.append(mosaic)
+        if mosaics:
+            yield from carry_out(crew, mosaics, told)

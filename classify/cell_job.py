@@ -1,0 +1,45 @@
+"""One block of a scene's cells, as a worker of a cluster labels it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from classify.cells import Cells
+from classify.grid import label_cells
+from segment.core.blocks import Block
+from segment.core.kept_model import ModelReference
+from segment.core.runtime import Model
+from segment.core.sources import Source
+
+INDICES, PROBABILITIES = "indices", "probabilities"
+"""What the labels of a block's cells are kept as; see `CellLabels`."""
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """What all blocks of a scene have in common; see `segment.core.worker.Job`.
+
+    source: by a path that is right on every machine. likeness: of the scene.
+    """
+
+    model: ModelReference
+    folder: Path
+    source: Source
+    likeness: list[Any]
+    cells: Cells
+    augment: bool
+
+    def check_scene(self) -> None:
+        self.source.require_alike(self.likeness)
+
+    def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Indices and probabilities (rows, columns) of the block's cells, and all labels given to each as `given`."""
+        part = self.cells.part(block)
+        labels = label_cells(self.source, self.cells, part, model, self.augment)
+        arrays: dict[str, NDArray[Any]] = {
+            INDICES: labels.indices.reshape(part.shape),
+            PROBABILITIES: labels.probabilities.reshape(part.shape),
+        }
+        return arrays, {"given": labels.given.reshape(part.shape).tolist()}
