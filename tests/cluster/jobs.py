@@ -1,0 +1,40 @@
+"""Jobs that tests give to workers: they say what became of them through files."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segment.core.blocks import Block
+from segment.core.errors import InputError
+from segment.core.kept_model import ModelReference
+from segment.core.runtime import Model
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """Blocks of zeros. A file `wait` in the folder keeps them from being finished, `fail-R-C` makes one fail, and `kill-R-C`
+    kills its worker. Workers with NO_SCENE in their environment do not see the scene.
+    """
+
+    model: ModelReference
+    folder: Path
+
+    def check_scene(self) -> None:
+        if "NO_SCENE" in os.environ:
+            raise InputError("scene.tif: must be a raster file. Received: no such file. Check the path.")
+
+    def compute(self, block: Block, model: Model) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        place = f"{block.row}-{block.column}"
+        with open(self.folder / f"tries-{place}", "a") as tries:
+            tries.write("x")
+        while (self.folder / "wait").exists():
+            time.sleep(0.01)
+        if (self.folder / f"fail-{place}").exists():
+            raise InputError(f"block {place} is broken.")
+        if (self.folder / f"kill-{place}").exists():
+            os.kill(os.getpid(), 9)
+        return {"zeros": np.zeros((block.height, block.width), np.uint8)}, {}
