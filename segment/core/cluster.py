@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -39,49 +39,41 @@ def connect(address: str) -> Iterator["Client"]:
     Raises InputError when there is none, or it does not answer.
     """
     check_address(address)
-    import dask
+    from distributed import Client
 
-    # what Dask complains of reaches the user as a sentence, or is mended; the profile is not looked at
-    quiet = {"distributed": "critical", "distributed.client": "critical", "distributed.gc": "critical"}
-    with dask.config.set({"logging": quiet, "distributed.worker.profile.enabled": False}):
-        from distributed import Client
-
-        for name in quiet:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        local = _LOCAL.fullmatch(address)
-        with _local_cluster(int(local[1])) if local else _given(address) as place:
-            try:
-                client = Client(place, timeout=_PATIENCE, set_as_default=False)
-            except (OSError, ValueError, ImportError) as error:
-                raise InputError(
-                    f"{address}: must be a Dask scheduler that answers. Received: {_problem(error)}. "
-                    "Check the address, or start one: dask scheduler"
-                ) from error
-            try:
-                yield client
-            finally:
-                with suppress(Exception):  # the scheduler may be gone
-                    client.close(timeout=2)
-
-
-@contextmanager
-def _given(address: str) -> Iterator[str]:
-    yield address
+    for name in ("distributed", "distributed.client", "distributed.gc"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what Dask complains of reaches the user as a sentence, or is mended
+    local = _LOCAL.fullmatch(address)
+    with _local_cluster(int(local[1])) if local else nullcontext(address) as place:
+        try:
+            client = Client(place, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError, ImportError) as error:
+            raise InputError(
+                f"{address}: must be a Dask scheduler that answers. Received: {_problem(error)}. "
+                "Check the address, or start one: dask scheduler"
+            ) from error
+        try:
+            yield client
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                client.close(timeout=2)
 
 
 @contextmanager
 def _local_cluster(count: int) -> Iterator[Any]:
+    import dask
     from distributed import LocalCluster
 
-    cluster = LocalCluster(
-        n_workers=count,
-        threads_per_worker=max(available_cores() // count, 1),
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0" if find_spec("bokeh") else None,
-        memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
-        silence_logs=logging.CRITICAL,
-    )
+    with dask.config.set({"distributed.worker.profile.enabled": False}):  # nobody looks at it, and it takes time
+        cluster = LocalCluster(
+            n_workers=count,
+            threads_per_worker=max(available_cores() // count, 1),
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
+            silence_logs=logging.CRITICAL,
+        )
     try:
         yield cluster
     finally:

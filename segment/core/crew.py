@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from segment.core.errors import InputError
@@ -95,8 +96,9 @@ class Crew:
     @property
     def dashboard(self) -> str | None:
         """The address of Dask's dashboard, if it has one."""
-        link: str = self.client.dashboard_link
-        return link if "dashboard" in self.client.scheduler_info(n_workers=0)["services"] else None
+        here = self.client.cluster is not None
+        has_one = "dashboard" in self.client.scheduler_info(n_workers=0)["services"] and (not here or find_spec("bokeh"))
+        return str(self.client.dashboard_link) if has_one else None
 
     def disband(self) -> None:
         """Takes the resource back from all."""

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segment.core.attempt import Attempt
 from segment.core.blocks import Block
 from segment.core.crew import Crew
 from segment.core.errors import InputError
-from segment.core.worker import Job, Outcome, do_block
+from segment.core.worker import BlockFailed, Job, do_block
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -47,24 +47,26 @@ class _Dispatch:
 
         self._crew, self._work = crew, (Attempt(job, block) for job, block in work)
         self._again: deque[Attempt] = deque()
-        self._out: dict[Future[Outcome], Attempt] = {}
-        self._missing: set[Future[Outcome]] = set()  # seen with no worker at the last look
-        self._completed = as_completed([], loop=crew.client.loop, with_results=True, raise_errors=False)
-        self._seconds: float | None = None  # that a block takes, smoothed
-        self._number, self._looked = 0, time.monotonic()
+        self._out: dict[Future[None], Attempt] = {}
+        self._missing: set[Future[None]] = set()  # seen with no worker at the last look
+        self._completed = as_completed([], loop=crew.client.loop)
+        self._seconds: float | None = None  # that a worker takes for a block, smoothed
+        self._number, self._looked, self._counted = 0, time.monotonic(), time.monotonic()
         self._job: Job | None = None
+        self._lost_some = False
 
     def run(self) -> Iterator[Attempt]:
         while self._give_out() or self._out:
             batch = self._completed.next_batch(block=False)
-            for future, result in batch:
+            for future in batch:
                 if attempt := self._out.pop(future, None):
-                    self._note(future, attempt, result)
+                    self._note(future, attempt)
                     if attempt.is_hopeless or not attempt.problem:
                         yield attempt
                     else:
-                        attempt.problem = ""
-                        self._again.append(attempt)
+                        self._try_again(attempt)
+            if batch:
+                self._count(len(batch))
             if time.monotonic() - self._looked > _LOOK:
                 self._look_around()
             if not batch:
@@ -74,6 +76,11 @@ class _Dispatch:
         with suppress(Exception):  # the scheduler may be gone
             self._crew.client.cancel(list(self._out), force=True)
         self._out.clear()
+
+    def _try_again(self, attempt: Attempt) -> None:
+        attempt.problem = ""
+        self._lost_some |= attempt.losses > 0
+        self._again.append(attempt)
 
     def _give_out(self) -> bool:
         """Gives out what there is room for; False when nothing is left."""
@@ -93,6 +100,7 @@ class _Dispatch:
             [attempt.block for attempt in batch],
             key=[(self._crew.resource, number) for number in range(first, self._number)],
             resources={self._crew.resource: 1},
+            pure=False,  # else Dask takes the time to describe every argument
         )
         self._out.update(zip(futures, batch, strict=True))
         self._completed.update(futures)
@@ -100,30 +108,44 @@ class _Dispatch:
 
     def _depth(self) -> int:
         """Blocks under way for each worker: one that is done and one that waits, more where they take but an instant."""
+        if self._has_suspects():
+            return 1
         if self._seconds is None:
             return 2
         return min(2 + int(_AHEAD / max(self._seconds, 1e-3)), _MOST_AHEAD)
 
-    def _note(self, future: "Future[Outcome]", attempt: Attempt, result: Any) -> None:
+    def _has_suspects(self) -> bool:
+        """Whether a block is under way that a worker was lost at: no other one shall wait behind it, and be lost with the next."""
+        return self._lost_some and any(attempt.losses for attempt in (*self._again, *self._out.values()))
+
+    def _count(self, done: int) -> None:
+        now = time.monotonic()
+        seconds, self._counted = (now - self._counted) * self._crew.size / done, now
+        self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
+
+    def _note(self, future: "Future[None]", attempt: Attempt) -> None:
         from distributed import KilledWorker
 
-        if isinstance(result, Outcome):
-            self._seconds = result.seconds if self._seconds is None else 0.9 * self._seconds + 0.1 * result.seconds
-            if result.fault:
-                attempt.lose(1, result.fault)
-                self._crew.dismiss(result.worker, result.fault)
-            elif result.problem:
-                attempt.fail(result.problem)
-        elif future.status == "error":
-            error = result[1]
-            if isinstance(error, KilledWorker):
-                died = error.allowed_failures + 1
-                attempt.lose(died, f"{died} workers died at it. See that a block fits into their memory: --block")
-            else:
-                attempt.fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
-        else:  # cancelled
+        if future.status == "finished":
+            return
+        if future.status != "error":  # cancelled
             self._require_scheduler()
-            attempt.lose(1, "it was cancelled")
+            if not attempt.is_hopeless:
+                attempt.lose(1, "it was cancelled")
+            return
+        error = future.exception()
+        if isinstance(error, BlockFailed):
+            (failure,) = error.args
+            if failure.is_fault_of_worker:
+                attempt.lose(1, failure.problem)
+                self._crew.dismiss(failure.worker, failure.problem)
+            else:
+                attempt.fail(failure.problem)
+        elif isinstance(error, KilledWorker):
+            died = error.allowed_failures + 1
+            attempt.lose(died, f"{died} workers died at it. See that a block fits into their memory: --block")
+        else:
+            attempt.fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
     def _look_around(self) -> None:
         self._looked = time.monotonic()
@@ -149,5 +171,9 @@ class _Dispatch:
         stranded = missing & self._missing
         self._missing = missing - stranded
         if stranded:
-            self._again.extend(self._out.pop(future) for future in stranded)
+            for future in stranded:
+                attempt = self._out[future]
+                attempt.lose(1, "its workers died")
+                if not attempt.is_hopeless:  # else it is told when Dask has cancelled it
+                    self._try_again(self._out.pop(future))
             client.cancel(list(stranded), force=True)

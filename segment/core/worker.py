@@ -1,7 +1,6 @@
 """What runs on the workers of a cluster."""
 
 import os
-import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,30 +34,30 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a block. problem: why it failed. fault: why its worker is of no use any more, which is not the block's
-    fault. worker: its address. seconds: that it took."""
+class Failure:
+    """What went wrong with a block. problem: in a sentence. is_fault_of_worker: which is of no use any more."""
 
     worker: str
-    seconds: float
-    problem: str = ""
-    fault: str = ""
+    problem: str
+    is_fault_of_worker: bool
 
 
-def do_block(job: Job, block: Block) -> Outcome:
-    """Computes a block and writes it into the job's folder, unless it is there already."""
+class BlockFailed(Exception):
+    """Carries a Failure to the process that asked: Dask tells errors at once, and would have to be asked for results."""
+
+
+def do_block(job: Job, block: Block) -> None:
+    """Computes a block and writes it into the job's folder, unless it is there already. Raises BlockFailed."""
     from distributed import get_worker
 
-    worker, started = get_worker(), time.monotonic()
-    problem = fault = ""
+    worker = get_worker()
     try:
         _do_block(job, block, worker.state.nthreads)
     except _Unfit as error:
-        fault = str(error)
+        raise BlockFailed(Failure(worker.address, str(error), True)) from None
     except Exception as error:
-        problem = _in_a_line(error)
         fault = check_place(job, worker.state.nthreads)  # it may be the worker's
-    return Outcome(worker.address, time.monotonic() - started, problem, fault)
+        raise BlockFailed(Failure(worker.address, fault or _in_a_line(error), bool(fault))) from None
 
 
 class _Unfit(Exception):
