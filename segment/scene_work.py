@@ -89,7 +89,7 @@ class SceneWork:
         seconds: that the rows took. details: further keys of the report. Raises InputError when the disk is full.
         """
         started, files = time.monotonic(), self.planned(folder)
-        self._write_maps(files, journal)
+        self._write_maps(files, journal, damaged="holes" in details)
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*report["notes"], *details.pop("notes", [])]
         report |= details | {"notes": notes}
@@ -99,10 +99,10 @@ class SceneWork:
             files.report_file.write_text(json.dumps(report, indent=2) + "\n")
         return replace(files, report=report)
 
-    def _write_maps(self, files: SceneMap, journal: Journal) -> None:
+    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
         raster, palette, tally = self.raster, self.info.palette, self.tally
         with ThreadPoolExecutor(1) as pool:
-            photograph = pool.submit(read_photograph, self.source)  # while the rasters are compressed
+            photograph = pool.submit(read_photograph, self.source, damaged)  # while the rasters are compressed
             rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
             write_class_raster(rows, checksum, files.classes, raster, palette, tally.pixels, "land cover")
             if files.confidence:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _LOCAL = re.compile(r"local:([1-9]\d*)")
-_ADDRESS = re.compile(r"(\w+://)?[^/\s]+:\d+")
+_ADDRESS = re.compile(r"(?!local:)(\w+://)?[^/\s]+:\d+")
 _PATIENCE = 30  # seconds to reach a scheduler in
 
 

@@ -115,7 +115,7 @@ class _Dispatch:
         return min(2 + int(_AHEAD / max(self._seconds, 1e-3)), _MOST_AHEAD)
 
     def _has_suspects(self) -> bool:
-        """Whether a block is under way that a worker was lost at: no other one shall wait behind it, and be lost with the next."""
+        """Whether a block is under way that a worker was lost at: no other shall wait behind it, and be lost with the next."""
         return self._lost_some and any(attempt.losses for attempt in (*self._again, *self._out.values()))
 
     def _count(self, done: int) -> None:
