@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LOCAL = re.compile(r"local:([1-9]\d*)")
 _ADDRESS = re.compile(r"(?!local:)(\w+://)?[^/\s]+:\d+")
 _PATIENCE = 30  # seconds to reach a scheduler in
+_SETTINGS = {
+    "distributed.worker.profile.enabled": False,  # nobody looks at it, and it takes time
+    "distributed.admin.low-level-log-length": 100,  # else the last thousand messages, with all blocks in them, stay in memory
+}
 
 
 def check_address(address: str) -> None:
@@ -39,12 +43,13 @@ def connect(address: str) -> Iterator["Client"]:
     Raises InputError when there is none, or it does not answer.
     """
     check_address(address)
+    import dask
     from distributed import Client
 
     for name in ("distributed", "distributed.client", "distributed.gc"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what Dask complains of reaches the user as a sentence, or is mended
     local = _LOCAL.fullmatch(address)
-    with _local_cluster(int(local[1])) if local else nullcontext(address) as place:
+    with dask.config.set(_SETTINGS), _local_cluster(int(local[1])) if local else nullcontext(address) as place:
         try:
             client = Client(place, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, ImportError) as error:
@@ -61,19 +66,17 @@ def connect(address: str) -> Iterator["Client"]:
 
 @contextmanager
 def _local_cluster(count: int) -> Iterator[Any]:
-    import dask
     from distributed import LocalCluster
 
-    with dask.config.set({"distributed.worker.profile.enabled": False}):  # nobody looks at it, and it takes time
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=max(available_cores() // count, 1),
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
-            silence_logs=logging.CRITICAL,
-        )
+    cluster = LocalCluster(
+        n_workers=count,
+        threads_per_worker=max(available_cores() // count, 1),
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
+        silence_logs=logging.CRITICAL,
+    )
     try:
         yield cluster
     finally:

@@ -53,8 +53,7 @@ class Crew:
     def look_around(self, job: Job) -> None:
         """Begins to check workers that are new, and takes on those that passed."""
         present = self._present()
-        held = {address: told for address, told in present.items() if told["resources"].get(self.resource)}
-        self.size, self.cores = len(held), sum(told["nthreads"] for told in held.values())
+        held = self._count(present)
         for address in [a for a in self._checks if a not in present]:
             self._checks.pop(address)
         new = [a for a in present if a not in held and a not in self.refused and a not in self._checks]
@@ -71,7 +70,7 @@ class Crew:
             return
         self._refuse(worker, problem)
         self._grant([worker], 0)
-        self.size = sum(bool(told["resources"].get(self.resource)) for told in self._present().values())
+        self._count(self._present())
         self.require_some()
 
     def require_some(self) -> None:
@@ -107,6 +106,12 @@ class Crew:
     def _present(self) -> dict[str, Any]:
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         return {address: told for address, told in workers.items() if told["status"] == "running"}
+
+    def _count(self, present: dict[str, Any]) -> list[str]:
+        """Those of the workers that hold the resource, who are the crew from now on."""
+        held = [address for address, told in present.items() if told["resources"].get(self.resource)]
+        self.size, self.cores = len(held), sum(present[address]["nthreads"] for address in held)
+        return held
 
     def _of_this_version(self, workers: list[str]) -> list[str]:
         if not workers:

@@ -1,5 +1,6 @@
 """Blocks given out to the workers of a cluster, a bounded number at a time, until each is finished or given up."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -139,6 +140,7 @@ class _Dispatch:
             if failure.is_fault_of_worker:
                 attempt.lose(1, failure.problem)
                 self._crew.dismiss(failure.worker, failure.problem)
+                self._looked = -math.inf
             else:
                 attempt.fail(failure.problem)
         elif isinstance(error, KilledWorker):
@@ -162,14 +164,20 @@ class _Dispatch:
             raise SchedulerLost(f"{self._crew.address}: the scheduler must go on running. Received no answer. Start it again.")
 
     def _find_stranded(self) -> None:
-        """Gives out again what no worker has: where all with the resource die at once, Dask lets it wait, for it looks at its
-        waiting tasks when a worker comes, and that is given the resource only later.
+        """Gives out again what waits in vain: at a worker that was dismissed; or nowhere, for where all with the resource die at
+        once, Dask looks at its waiting tasks when a worker comes, which is given the resource only later.
         """
-        client = self._crew.client
-        held = {key for keys in client.processing().values() for key in keys} if self._out else set()
-        missing = {future for future in self._out if future.key not in held and not future.done()}
-        stranded = missing & self._missing
-        self._missing = missing - stranded
+        client, refused = self._crew.client, self._crew.refused
+        held = client.processing() if self._out else {}
+        kept_back = {key for worker, keys in held.items() if worker in refused for key in keys}
+        well_kept = {key for worker, keys in held.items() if worker not in refused for key in keys}
+        missing = {future for future in self._out if future.key not in well_kept and not future.done()}
+        waiting = {future for future in missing if future.key in kept_back}
+        for future in waiting:
+            self._try_again(self._out.pop(future))
+        client.cancel(list(waiting), force=True)
+        stranded = missing & self._missing - waiting
+        self._missing = missing - stranded - waiting
         if stranded:
             for future in stranded:
                 attempt = self._out[future]
