@@ -64,6 +64,11 @@ class Crew:
             self._grant(passed, 1)
             self.size, self.cores = self.size + len(passed), self.cores + sum(present[a]["nthreads"] for a in passed)
 
+    @property
+    def is_in_need(self) -> bool:
+        """Whether workers are being checked, or none is there."""
+        return bool(self._checks) or not self.size
+
     def dismiss(self, worker: str, problem: str) -> None:
         """Gives a worker no further block. Raises InputError when it was the last one."""
         if worker in self.refused:
@@ -100,8 +105,9 @@ class Crew:
         return str(self.client.dashboard_link) if has_one else None
 
     def disband(self) -> None:
-        """Takes the resource back from all."""
-        self._grant(list(self._present()), 0)
+        """Takes the resource back from all, if the scheduler is there to be asked: it would be waited for."""
+        if self.client.status == "running":
+            self._grant(list(self._present()), 0)
 
     def _present(self) -> dict[str, Any]:
         workers = self.client.scheduler_info(n_workers=-1)["workers"]

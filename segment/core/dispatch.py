@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distributed import Future
 
 _LOOK = 2.0  # seconds between looks at who is there
+_LOOK_SOON = 0.25  # the same, while workers are being checked, or none is there
 _PAUSE = 0.01  # seconds between looks for results
 _AHEAD = 1.0  # seconds of work that wait for each worker beside the block that it does
 _MOST_AHEAD = 32
@@ -52,7 +53,8 @@ class _Dispatch:
         self._missing: set[Future[None]] = set()  # seen with no worker at the last look
         self._completed = as_completed([], loop=crew.client.loop)
         self._seconds: float | None = None  # that a worker takes for a block, smoothed
-        self._number, self._looked, self._counted = 0, time.monotonic(), time.monotonic()
+        self._number = 0
+        self._looked = self._searched = self._counted = time.monotonic()
         self._job: Job | None = None
         self._lost_some = False
 
@@ -68,14 +70,15 @@ class _Dispatch:
                         self._try_again(attempt)
             if batch:
                 self._count(len(batch))
-            if time.monotonic() - self._looked > _LOOK:
+            if time.monotonic() - self._looked > (_LOOK_SOON if self._crew.is_in_need else _LOOK):
                 self._look_around()
             if not batch:
                 time.sleep(_PAUSE)
 
     def recall(self) -> None:
-        with suppress(Exception):  # the scheduler may be gone
-            self._crew.client.cancel(list(self._out), force=True)
+        if self._crew.client.status == "running":
+            with suppress(Exception):  # the scheduler may go now
+                self._crew.client.cancel(list(self._out), force=True)
         self._out.clear()
 
     def _try_again(self, attempt: Attempt) -> None:
@@ -140,7 +143,7 @@ class _Dispatch:
             if failure.is_fault_of_worker:
                 attempt.lose(1, failure.problem)
                 self._crew.dismiss(failure.worker, failure.problem)
-                self._looked = -math.inf
+                self._looked = self._searched = -math.inf
             else:
                 attempt.fail(failure.problem)
         elif isinstance(error, KilledWorker):
@@ -150,12 +153,17 @@ class _Dispatch:
             attempt.fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
     def _look_around(self) -> None:
+        from dask.utils import key_split
+
         self._looked = time.monotonic()
+        key_split.cache_clear()  # it keeps the keys of a hundred thousand blocks, where the scheduler is in this process
         self._require_scheduler()
         assert self._job is not None
         try:
             self._crew.look_around(self._job)
-            self._find_stranded()
+            if self._looked - self._searched > _LOOK:  # what was given out just now is with no worker either
+                self._searched = self._looked
+                self._find_stranded()
         except OSError:
             self._require_scheduler()
 

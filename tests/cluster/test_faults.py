@@ -26,7 +26,7 @@ from tests.cluster.test_maps import assert_same_files, environment, write_scene
 pytest.importorskip("distributed")
 
 BLOCKS = Blocks(divide(60, 10), divide(60, 10))
-SIZE, EDGE = 640, 40
+SIZE, EDGE = 480, 40
 OTHER_VERSION = "Metadata-Version: 2.1\nName: aerial-segment\nVersion: 9.9\n"
 
 
@@ -70,7 +70,7 @@ def test_workers_that_are_killed_have_their_blocks_done_elsewhere(
         own_cluster.start_worker()
     process = command(scene, model, tmp_path / "out", own_cluster.address)
     chosen = random.Random(0)
-    for count in sorted(chosen.sample(range(5, 200), 5)):
+    for count in sorted(chosen.sample(range(5, 110), 5)):
         wait_for_blocks(process, tmp_path / "out", count)
         time.sleep(chosen.uniform(0, 0.05))
         own_cluster.kill_a_worker(chosen.randrange(2))
@@ -90,7 +90,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     assert process.returncode == INPUT_FAULT
     (line,) = complaints.splitlines()
     assert "the scheduler must go on running" in line
-    assert "of 256 blocks are finished: the same command goes on from there." in line
+    assert "of 144 blocks are finished: the same command goes on from there." in line
     own_cluster.end()
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("[0-9]*.block")}
     assert len(kept) >= 20

@@ -164,12 +164,13 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     assert_same_files(tmp_path / "alone", tmp_path / "out")
 
 
-def test_workers_that_compute_with_openvino_do_not_load_tensorflow(tmp_path: Path, model: Path) -> None:
+def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_openvino(tmp_path: Path, model: Path) -> None:
     scene = write_scene(tmp_path / "scene.tif", 64, 64)
     code = (
         "import sys\n"
         "from segment.core import crew\n"
         "from segment.campaign import predict_scenes\n"
+        "assert not {'dask', 'distributed'} & set(sys.modules), 'loaded before a cluster is asked for'\n"
         "asked = []\n"
         "def loaded(): return sorted({'tensorflow', 'keras'} & set(sys.modules))\n"
         "def disband(self): asked.append(self.client.run(loaded))\n"
@@ -191,11 +192,6 @@ def test_workers_that_compute_with_openvino_do_not_load_tensorflow(tmp_path: Pat
 def environment() -> dict[str, str]:
 
     return os.environ | {"PYTHONPATH": str(ROOT)}
-
-
-def test_dask_is_loaded_when_a_cluster_is_asked_for_only() -> None:
-    code = "import sys, segment.campaign, classify.campaign; assert not {'dask', 'distributed'} & set(sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment()).returncode == 0
 
 
 @pytest.mark.parametrize(
