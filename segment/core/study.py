@@ -84,14 +84,16 @@ def _unusable(storage: str, error: Exception) -> InputError:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
-    problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
     try:
         url = make_url(storage)
         shown = url.render_as_string(hide_password=True)
         problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
+        if isinstance(error.__cause__, ImportError):
+            problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
     except ArgumentError:
         shown = storage.rpartition("@")[2]
-    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. Check it.")
+    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
 
 
 @contextmanager

@@ -167,6 +167,11 @@ def test_passwords_stay_unsaid(tmp_path):
     assert "hunter2" not in str(error.value) and "bob:***@localhost" in str(error.value)
 
 
+def test_a_missing_driver_of_a_database_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no driver \(No module named .*\)\. Install it; of PostgreSQL: pip install"):
+        tune(TASK, tmp_path / "t", SPACE, Search(storage="mysql://localhost/studies"))
+
+
 def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_tried_again(tmp_path):
     study = open_study(f"sqlite:///{tmp_path}/study.db", "c", {}, {})
     lines, begun, broken = list[str](), list[tuple[int, int]](), [True]
