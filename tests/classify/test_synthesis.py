@@ -267,6 +267,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("kind", ["variational", "plain"])
 def test_a_training_that_diverges_is_told_with_its_cure(work, tmp_path, kind):
     wanted = generator_config("training.learning_rate=1e30", f"model.kind={kind}")
