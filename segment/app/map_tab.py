@@ -45,7 +45,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
             with gradio.Row(visible=False, elem_classes="place") as place:
                 row = gradio.Number(0, label="Row", precision=0, minimum=0, min_width=80)
                 column = gradio.Number(0, label="Column", precision=0, minimum=0, min_width=80)
-                ask = gradio.Button("What is there?", min_width=120)
+                ask = gradio.Button("What is there?", min_width=180)
             pixel = make_status()
             areas = gradio.HTML(value=_HINT)
 

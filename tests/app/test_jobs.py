@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from segment.app.fragments import show_progress
 from segment.app.jobs import AT_ONCE, Jobs
 from segment.app.quota import parse_size
 from segment.core.errors import InputError, Interrupted
@@ -187,6 +188,14 @@ def test_errors_do_not_tell_where_files_are_kept(jobs):
     job = jobs.begin("me", "map")
     error = InputError(f"{job.folder}/scene/a b.tif: must be whole. Received {job.folder}/truth/t.tif.")
     assert job.tell(error) == "a b.tif: must be whole. Received t.tif."
+
+
+def test_progress_is_read_out_by_quarters(jobs):
+    job, said = jobs.begin("me", "map"), []
+    for job.done in range(201):
+        job.total = 200
+        said.append(show_progress(job, "Mapping", "tiles")["said"])
+    assert list(dict.fromkeys(said)) == [f"Mapping: {part} %" for part in (0, 25, 50, 75, 100)]
 
 
 def test_errors_name_settings_not_options_of_commands(jobs):

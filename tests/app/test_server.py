@@ -190,7 +190,11 @@ def test_nobody_passes_by_the_queue(server, way):
     """What the page itself asks for so only tells that a job waits, or stops one."""
     functions = httpx.get(f"{server.url}config").json()["dependencies"]
     open_ = [function for function in functions if not function["queue"]]
-    assert len(functions) - len(open_) >= 5 and {function["api_name"].rstrip("_1") for function in open_} == {"wait", "stop", "unnamed"}
+    assert len(functions) - len(open_) >= 5 and {function["api_name"].rstrip("_1") for function in open_} == {
+        "wait",
+        "stop",
+        "unnamed",
+    }
     for function in functions:
         for name, body in ((function["api_name"], {}), ("predict", {"fn_index": function["id"]})):
             answer = httpx.post(f"{server.url}gradio_api/{way}/{name}", json={"data": [], **body})
