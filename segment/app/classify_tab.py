@@ -34,8 +34,10 @@ def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
 
     def classify(uploads: Any, model: str, bands: str, augment: bool, request: gradio.Request) -> Iterator[tuple[Any, Any]]:
         files, visitor = as_paths(uploads), identify_visitor(request)
+        if not jobs.withdraw(visitor, KIND):  # a second click, while the first was computed
+            yield gradio.skip(), gradio.skip()
+            return
         if not files:
-            jobs.withdraw(visitor, KIND)
             yield tell(show_problem("An image is needed. Received none. Drop one, or choose it.")), gradio.skip()
             return
         job = jobs.begin(visitor, KIND)

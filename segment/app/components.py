@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import gradio
 
-from segment.app.fragments import CANCELLED, TOO_LATE, WAITING, Status, show_problem, tell
+from segment.app.fragments import CANCELLED, TOO_LATE, WAITING, show_problem, tell
 from segment.app.jobs import AT_ONCE, Jobs, Kind
 from segment.app.visitors import identify_visitor
 
@@ -71,9 +71,8 @@ def run_in_turn(
     """
     kept = tuple(gradio.skip() for _ in outputs[1:])
 
-    def wait(request: gradio.Request) -> Status:
-        jobs.expect(identify_visitor(request), kind)
-        return WAITING
+    def wait(request: gradio.Request) -> Any:
+        return WAITING if jobs.expect(identify_visitor(request), kind) else gradio.skip()
 
     def stop(request: gradio.Request) -> tuple[Any, ...]:
         """Says what became of the job, whatever came first: this, its end, or Gradio, which is told as well."""
@@ -91,5 +90,6 @@ def run_in_turn(
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting = start.click(wait, None, outputs[0], queue=False, **quiet)
     limit: dict[str, Any] = {"concurrency_limit": AT_ONCE[kind], "concurrency_id": kind}
-    run = waiting.then(function, list(inputs), list(outputs), trigger_mode="once", **limit, **quiet)
+    # "once" would forget a click that comes while the page is still told of the end of the job before
+    run = waiting.then(function, list(inputs), list(outputs), trigger_mode="always_last", **limit, **quiet)
     cancel.click(stop, None, list(outputs), cancels=[run], queue=False, **quiet)

@@ -54,8 +54,10 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
     ) -> Iterator[tuple[Any, ...]]:
         files, truths, visitor = as_paths(upload), as_paths(mask), identify_visitor(request)
         kept = (gradio.skip(),) * 4
+        if not jobs.withdraw(visitor, KIND):  # a second click, while the first was computed
+            yield gradio.skip(), *kept
+            return
         if not files:
-            jobs.withdraw(visitor, KIND)
             yield tell(show_problem("A scene is needed. Received none. Drop one, or choose a sample.")), *kept
             return
         job = jobs.begin(visitor, KIND)
