@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import gradio
 
-from segment.app.fragments import CANCELLED, TOO_LATE, WAITING, Status, show_problem, tell
+from segment.app.fragments import CANCELLED, TOO_LATE, WAITING, show_problem, tell
 from segment.app.jobs import AT_ONCE, Jobs, Kind
 from segment.app.visitors import identify_visitor
 
@@ -41,11 +41,9 @@ def make_status() -> gradio.HTML:
     return gradio.HTML(html_template=template, value=tell(), elem_classes="status")
 
 
-def make_bands() -> gradio.Textbox:
-    """Where the bands of a file are named."""
-    return gradio.Textbox(
-        "", label="Bands, such as 4,3,2: those of the model, in its order", placeholder="all but alpha", max_lines=1
-    )
+def make_bands(otherwise: str) -> gradio.Textbox:
+    """Where bands are named. otherwise: those that are read where it stays empty."""
+    return gradio.Textbox("", label="Bands to read, in the model's order, such as 4,3,2", placeholder=otherwise, max_lines=1)
 
 
 def as_paths(uploads: Any) -> list[Path]:
@@ -71,9 +69,8 @@ def run_in_turn(
     """
     kept = tuple(gradio.skip() for _ in outputs[1:])
 
-    def wait(request: gradio.Request) -> Status:
-        jobs.expect(identify_visitor(request), kind)
-        return WAITING
+    def wait(request: gradio.Request) -> Any:
+        return WAITING if jobs.expect(identify_visitor(request), kind) else gradio.skip()
 
     def stop(request: gradio.Request) -> tuple[Any, ...]:
         """Says what became of the job, whatever came first: this, its end, or Gradio, which is told as well."""

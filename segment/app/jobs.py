@@ -162,11 +162,13 @@ class Jobs:
         """Folders whose files visitors may ask for."""
         return self.uploads, self.samples
 
-    def expect(self, visitor: str, kind: Kind) -> None:
-        """Notes that a job of the visitor waits for its turn; it is no job before it `begin`s."""
+    def expect(self, visitor: str, kind: Kind) -> bool:
+        """Notes that a job of the visitor waits for its turn, unless one is computed; whether it does."""
         with self._lock:
-            if all(job.ended is not None for job in self._jobs.get((visitor, kind), [])):
-                self._expected.add((visitor, kind))
+            if any(job.ended is None for job in self._jobs.get((visitor, kind), [])):
+                return False
+            self._expected.add((visitor, kind))
+            return True
 
     def withdraw(self, visitor: str, kind: Kind) -> bool:
         """Whether a job was expected; it is no longer."""
@@ -183,7 +185,6 @@ class Jobs:
         folder.mkdir()
         job = Job(visitor, kind, folder, self._slots[kind], self.quota)
         with self._lock:
-            self._expected.discard((visitor, kind))
             self._jobs.setdefault((visitor, kind), []).append(job)
         return job
 
