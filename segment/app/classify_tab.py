@@ -23,7 +23,7 @@ def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
             images = make_upload("Images: GeoTIFF, PNG or JPEG", "multiple")
             model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
             with gradio.Accordion("Settings", open=False):
-                bands = make_bands()
+                bands = make_bands("those of the training")
                 augment = gradio.Checkbox(False, label="Average flips and turns: surer, eight times the time")
             with gradio.Row():
                 start = gradio.Button("Classify", variant="primary")
@@ -34,9 +34,7 @@ def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
 
     def classify(uploads: Any, model: str, bands: str, augment: bool, request: gradio.Request) -> Iterator[tuple[Any, Any]]:
         files, visitor = as_paths(uploads), identify_visitor(request)
-        if not jobs.withdraw(visitor, KIND):  # a second click, while the first was computed
-            yield gradio.skip(), gradio.skip()
-            return
+        jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
             yield tell(show_problem("An image is needed. Received none. Drop one, or choose it.")), gradio.skip()
             return

@@ -41,11 +41,9 @@ def make_status() -> gradio.HTML:
     return gradio.HTML(html_template=template, value=tell(), elem_classes="status")
 
 
-def make_bands() -> gradio.Textbox:
-    """Where the bands of a file are named."""
-    return gradio.Textbox(
-        "", label="Bands, such as 4,3,2: those of the model, in its order", placeholder="all but alpha", max_lines=1
-    )
+def make_bands(otherwise: str) -> gradio.Textbox:
+    """Where bands are named. otherwise: those that are read where it stays empty."""
+    return gradio.Textbox("", label="Bands to read, in the model's order, such as 4,3,2", placeholder=otherwise, max_lines=1)
 
 
 def as_paths(uploads: Any) -> list[Path]:

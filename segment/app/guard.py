@@ -1,6 +1,5 @@
 """What is let through to Gradio: nothing that asks other servers, runs programs on uploads, or fills memory or disk."""
 
-import asyncio
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ class Guard:
                     return await refuse("Requests say how long they are. Received one that does not. Send it whole.", 411)
                 if _UPLOAD.fullmatch(scope["path"]):
                     try:
-                        await asyncio.to_thread(held.enter_context, self.quota.reserve(int(length)))
+                        held.enter_context(self.quota.reserve(int(length)))
                     except InputError as error:
                         return await refuse(str(error), 413)
                 elif int(length) > _LONGEST_CALL:

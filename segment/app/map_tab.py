@@ -31,7 +31,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
                 choices = [gradio.Button(name, icon=folder / "icon.jpg", min_width=80) for name, folder in samples.items()]
             model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
             with gradio.Accordion("Settings", open=False):
-                bands = make_bands()
+                bands = make_bands("all but alpha")
                 overlap = gradio.Slider(0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge")
                 augment = gradio.Checkbox(False, label="Average flips and turns: better, eight times the time")
                 resample = gradio.Checkbox(False, label="Resample: show the model the scene at the pixel size it learned from")
@@ -54,9 +54,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
     ) -> Iterator[tuple[Any, ...]]:
         files, truths, visitor = as_paths(upload), as_paths(mask), identify_visitor(request)
         kept = (gradio.skip(),) * 4
-        if not jobs.withdraw(visitor, KIND):  # a second click, while the first was computed
-            yield gradio.skip(), *kept
-            return
+        jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
             yield tell(show_problem("A scene is needed. Received none. Drop one, or choose a sample.")), *kept
             return
