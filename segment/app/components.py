@@ -88,6 +88,5 @@ def run_in_turn(
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting = start.click(wait, None, outputs[0], queue=False, **quiet)
     limit: dict[str, Any] = {"concurrency_limit": AT_ONCE[kind], "concurrency_id": kind}
-    # "once" would forget a click that comes while the page is still told of the end of the job before
-    run = waiting.then(function, list(inputs), list(outputs), trigger_mode="always_last", **limit, **quiet)
+    run = waiting.then(function, list(inputs), list(outputs), trigger_mode="once", **limit, **quiet)
     cancel.click(stop, None, list(outputs), cancels=[run], queue=False, **quiet)
