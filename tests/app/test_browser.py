@@ -189,6 +189,7 @@ def test_long_scenes_are_scrolled_and_pixels_found_by_keyboard(visit, tmp_path, 
     tab.get_by_text("long", exact=False).first.wait_for()
     tab.get_by_role("button", name="Map", exact=True).click()
     tab.get_by_role("alert").get_by_text("e.g. bands 1,2,3").wait_for()
+    visit.page.wait_for_timeout(2000)  # until the page knows that the job has ended: Gradio forgets clicks that come before
     tab.get_by_label("Bands").fill("3,2,1")
     tab.get_by_role("button", name="Map", exact=True).click()
     tab.locator(".viewer .map").wait_for()
