@@ -116,6 +116,14 @@ def test_the_page_tells_where_uploads_stay(host, place):
     jobs.close()
 
 
+def test_only_two_pixels_are_looked_up_at_a_time():
+    """Each may have to decode a whole JPEG."""
+    jobs = Jobs()
+    looks = [function for function in make_page(Shelf(), jobs, {}).fns.values() if function.api_name in ("look", "look_there")]
+    assert [(function.concurrency_limit, function.concurrency_id) for function in looks] == [(2, "look")] * 2
+    jobs.close()
+
+
 def test_health_is_told(server):
     found = httpx.get(f"{server.url}health").json()
     assert found["status"] == "ok" and found["jobs"] == 0
