@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from classify.dataset import ImageDataset
 from classify.generator import Generator, Pictures
+from segment.core.choices import BANDWIDTH
 from segment.core.picture import write_picture
 
 GRIDS = "grids"
@@ -31,9 +32,9 @@ class Album:
         self._labels = np.array([dataset.images[index].labels[0] for index in chosen])
 
     def add(self, generator: Generator) -> None:
-        """Writes the grids of another epoch."""
+        """Writes the grids of another epoch; what is drawn is drawn from the generator's densities of the moment."""
         self._epochs += 1
-        write_picture(self._folder / f"samples-{self._epochs:03}.png", arrange(draw_classes(generator)))
+        write_picture(self._folder / f"samples-{self._epochs:03}.png", draw_classes(generator)[0])
         write_picture(self._folder / f"reconstructions-{self._epochs:03}.png", self.compare(generator))
 
     def compare(self, generator: Generator) -> NDArray[np.uint8]:
@@ -41,11 +42,25 @@ class Album:
         return arrange([self._pictures, generator.reconstruct(self._pictures, self._labels)])
 
 
-def draw_classes(generator: Generator, seed: int = 0) -> list[Pictures]:
-    """Some pictures of each class, one class after the other; of the same seed from the same noise."""
-    classes = min(len(generator.info.palette), _CLASSES)
-    drawn = generator.draw(np.repeat(np.arange(classes), _COLUMNS), seed)
-    return list(drawn.reshape(classes, _COLUMNS, *drawn.shape[1:]))
+def draw_classes(generator: Generator, seed: int = 0, bandwidth: float = BANDWIDTH) -> tuple[NDArray[np.uint8], str]:
+    """A grid of drawn pictures, a row for each class, of the first twenty at most, and the words that say what it shows.
+
+    seed, bandwidth: see `Generator.draw`; of the same seed from the same noise.
+    """
+    names = generator.info.palette.names
+    shown = names[:_CLASSES]
+    drawn = generator.draw(np.repeat(np.arange(len(shown)), _COLUMNS), seed, bandwidth=bandwidth)
+    left_out = "" if shown == names else f" ({len(shown)} of {len(names)} classes)"
+    caption = f"Drawn pictures, a row each of {', '.join(shown)}{left_out}; seed {seed}, bandwidth {bandwidth:g}."
+    return arrange(list(drawn.reshape(len(shown), _COLUMNS, *drawn.shape[1:]))), caption
+
+
+def arrange_in_rows(pictures: Pictures, columns: int) -> NDArray[np.uint8]:
+    """One picture (rows, columns, 3) of some, so many side by side; a last row that is not full ends in white."""
+    columns = min(len(pictures), columns)
+    white = np.full((-len(pictures) % columns, *pictures.shape[1:]), 255, np.uint8)
+    filled = np.concatenate([pictures, white])
+    return arrange([filled[first : first + columns] for first in range(0, len(filled), columns)])
 
 
 def arrange(rows: list[Pictures]) -> NDArray[np.uint8]:

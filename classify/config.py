@@ -39,6 +39,7 @@ class ImageSettings(Settings):
     val_fraction: float = Field(default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split")
     test_fraction: float = Field(default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split")
     split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of that split; training.seed by default")
+    val_seed: int | None = Field(default=None, ge=0, lt=2**32, description="draws validation anew, and leaves the test")
     unreadable: Unreadable = Field(default="refuse", description="images that cannot be read: an error, or named and left out")
     duplicates: Duplicates = Field(
         default="warn", description="training images that validation or test hold too: named, or named and not trained on"

@@ -108,9 +108,9 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
     images = found.images
     if part != "all":
         split = training.get("data", {})
-        seed = training.get("training", {}).get("seed", 0)
+        own, others = split.get("split_seed"), training.get("training", {}).get("seed", 0)
         fractions = split.get("val_fraction", settings.val_fraction), split.get("test_fraction", settings.test_fraction)
-        parts = split_images(images, *fractions, seed)
+        parts = split_images(images, *fractions, others if own is None else own, split.get("val_seed"))
         if any(image.part is None for image in images) and digest_split(parts) != info.training.get("split"):
             raise InputError(
                 f"{data[0]}: --part draws parts as training did, which takes the images that training had. Received others. "

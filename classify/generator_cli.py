@@ -17,6 +17,7 @@ from segment.core.command import (
     RuntimeOption,
     entry_group,
     load_keras,
+    parse_bands,
     progress_bar,
     run_training,
 )
@@ -81,7 +82,8 @@ def interpolate(
     first: Annotated[Path, Argument(help="An image to start from.")],
     second: Annotated[Path, Argument(help="An image to arrive at.")],
     output: Annotated[Path, Option(help="Picture to write.")] = Path("interpolation.png"),
-    steps: Annotated[int, Option(min=1, help="From one image to the other.")] = 8,
+    steps: Annotated[int, Option(min=1, help="From one image to the other, at most 250.")] = 8,
+    bands: Annotated[str | None, Option(metavar="R,G,B", help="Bands to read of images that have others, e.g. 4,3,2.")] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -90,7 +92,7 @@ def interpolate(
     load_keras()
     from classify.sampling import interpolate as draw_way
 
-    draw_way(run, first, second, output, steps=steps, overwrite=overwrite)
+    draw_way(run, first, second, output, steps=steps, bands=parse_bands(bands), overwrite=overwrite)
     with progress_bar(quiet) as progress:
         progress.say(f"{output}: {first.name}, {steps + 1} reconstructions, {second.name}")
 
@@ -102,7 +104,9 @@ def judge(
     data: Annotated[
         list[Path] | None, Option(metavar="DATA", help="Images of the training, if not where they were; repeatable.")
     ] = None,
-    count: Annotated[int | None, Option(min=2, help="Pictures of each set; as many as validation and test hold.")] = None,
+    count: Annotated[
+        int | None, Option(min=1, help="Pictures of each set, from 50 on with a distance; all that validation and test hold.")
+    ] = None,
     bandwidth: Bandwidth = BANDWIDTH,
     seed: Seed = 0,
     runtime: RuntimeOption = "auto",

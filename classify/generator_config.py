@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from classify.config import ChangeSettings, ImageSettings
 from segment.core.config import Settings, TrainingSettings
@@ -33,11 +33,26 @@ class ReconstructionLossSettings(Settings):
     kl_weight: float = Field(
         default=0.003,
         ge=0,
-        description="of the Kullback-Leibler divergence in nats per value of a pixel, twice the variance granted to such a value",
+        allow_inf_nan=False,
+        description="of the Kullback-Leibler divergence in nats per value of a pixel, twice the variance granted to such a value "
+        "(kind: variational)",
     )
-    kl_warmup_epochs: float = Field(default=5.0, ge=0, description="in which that weight rises from 0")
-    perceptual: float = Field(default=0.0, ge=0, description="weight of how unlike a classifier finds the reconstruction")
+    kl_warmup_epochs: float = Field(
+        default=5.0, ge=0, allow_inf_nan=False, description="in which that weight rises from 0 (likewise)"
+    )
+    perceptual: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="weight of how unlike a classifier finds the reconstruction"
+    )
     perceptual_model: Path | None = Field(default=None, description="that classifier, a model folder; the bundled one by default")
+
+    @model_validator(mode="after")
+    def _perception_counts(self) -> "ReconstructionLossSettings":
+        if self.perceptual_model is not None and not self.perceptual:
+            raise ValueError(
+                f"perceptual_model is asked with a weight. Received {self.perceptual_model} with perceptual 0. "
+                "Raise loss.perceptual, or leave the model out."
+            )
+        return self
 
 
 class GeneratorTrainingSettings(TrainingSettings):

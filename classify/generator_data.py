@@ -1,19 +1,18 @@
 """The images that generators learn from, and are compared with."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.augment import augmentation
 from classify.dataset import ImageDataset
-from classify.generator import Pictures
 from classify.generator_config import GeneratorConfig
-from classify.images import Data, data_folders
-from classify.pixels import centre_crop
+from classify.images import Data, LabelledImage, data_folders
 from classify.training_data import TrainingData
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
@@ -21,6 +20,10 @@ from segment.core.model_folder import ModelInfo
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
 from segment.core.report import REPORT_FILE
+
+T = TypeVar("T")
+
+_MOST = 10_000  # real images to compare with; their features take some hundred megabytes
 
 
 class ReconstructionDataset(ImageDataset):
@@ -70,11 +73,9 @@ def mean_picture(dataset: ImageDataset) -> NDArray[np.float64]:
 def find_again(run: Path, data: Data | None, config: GeneratorConfig, info: ModelInfo, progress: Progress) -> TrainingData:
     """The images that the generator in `run` was trained on. data: where they lie now; None: where they were.
 
-    Raises InputError when they are not there, or are others.
+    Raises InputError when they are not there, are others, or when the run does not say where they were.
     """
-    if data is None:
-        data = json.loads((run / REPORT_FILE).read_text(encoding="utf-8"))["data"]
-    folders = data_folders(data)
+    folders = data_folders(_known_folders(run) if data is None else data)
     for folder in folders:
         if not folder.exists():
             raise InputError(f"{folder}: the images that the generator was trained on must be at hand. Received nothing. "
@@ -85,18 +86,47 @@ def find_again(run: Path, data: Data | None, config: GeneratorConfig, info: Mode
     return found
 
 
-def choose_real(data: TrainingData, config: GeneratorConfig, count: int | None) -> tuple[Pictures, NDArray[np.intp], Pictures]:
-    """Pictures that were not learned from, their class indices, and as many that were, each evenly spread over the classes.
+def _known_folders(run: Path) -> list[str]:
+    """Where the images lay when the generator in `run` was trained."""
+    try:
+        folders = json.loads((run / REPORT_FILE).read_text(encoding="utf-8"))["data"]
+        if isinstance(folders, list) and folders and all(isinstance(folder, str) for folder in folders):
+            return folders
+        problem = "no list of folders"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"{type(error).__name__} {error}"
+    raise InputError(f"{run / REPORT_FILE}: says under data where the images of the training were. Received: {problem}. "
+                     "Say where they are: --data FOLDER.")  # fmt: skip
 
-    count: of each; None: as many as there are. Raises InputError when there are not so many.
+
+def choose_real(data: TrainingData, count: int | None) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """Images that were not learned from, in the order of their classes, and as many of each class that were, in the same order.
+
+    count: of each; None: as many as there are, 10,000 at most. Of a class are chosen as many as is its share of the images that
+    were not learned from, evenly spread over them. Raises InputError when there are not so many.
     """
-    parts = data.parts["val"] + data.parts["test"], data.parts["train"]
-    most = min(len(part) for part in parts)
+    held, learned = (
+        _sort_by_class(images, len(data.palette)) for images in (data.parts["val"] + data.parts["test"], data.parts["train"])
+    )
+    pairs = [min(len(these), len(those)) for these, those in zip(held, learned, strict=True)]
+    most = min(sum(pairs), _MOST)
     wanted = most if count is None else count
-    if not 2 <= wanted <= most:
-        raise InputError(f"count: 2 to {most}, as many real images as there are. Received {wanted}. Choose another.")
-    pixels, size = data.pixels(config.data), config.data.size
-    ordered = (sorted(part, key=lambda image: (image.labels, image.path)) for part in parts)
-    held, learned = ([part[i] for i in np.linspace(0, len(part) - 1, wanted).astype(int)] for part in ordered)
-    pictures = (np.stack([centre_crop(pixels.load(image), size) for image in images]) for images in (held, learned))
-    return next(pictures), np.array([image.labels[0] for image in held]), next(pictures)
+    if not 1 <= wanted <= most:
+        raise InputError(f"count: 1 to {most}, as many real images as there are. Received {wanted}. Choose another.")
+    labels = _spread(np.repeat(np.arange(len(pairs)), pairs).tolist(), wanted)
+
+    def choose(by_class: list[list[LabelledImage]]) -> list[LabelledImage]:
+        return [image for label, images in enumerate(by_class) for image in _spread(images, labels.count(label))]
+
+    return choose(held), choose(learned)
+
+
+def _sort_by_class(images: Sequence[LabelledImage], classes: int) -> list[list[LabelledImage]]:
+    """The images of each class by their paths."""
+    ordered = sorted(images, key=lambda image: image.path)
+    return [[image for image in ordered if image.labels[0] == label] for label in range(classes)]
+
+
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """So many of some items, from the first to the last."""
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).astype(int)]

@@ -1,7 +1,10 @@
 """Where the latents of each class lie, from which new ones are drawn."""
 
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -87,12 +90,20 @@ class ClassDensities:
         on the number alone, of which the first has `first`.
 
         bandwidth: 0 repeats training images, 1 draws from one Gaussian per class; in between, pictures are the more alike
-        to a training image each, and the more coherent, the lower it is. Raises InputError beyond.
+        to a training image each, and the more coherent, the lower it is. Raises InputError as `check_draw` does.
         """
-        if not 0 <= bandwidth <= 1:
-            raise InputError(f"bandwidth: 0 to 1. Received {bandwidth}. Choose one between.")
+        check_draw(seed, bandwidth, first)
         randoms = (np.random.default_rng([seed, number]) for number in range(first, first + len(labels)))
         return np.stack([self._of_class[label].draw(random, bandwidth) for label, random in zip(labels, randoms, strict=True)])
+
+
+def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
+    """Raises InputError when seed or first number is no whole number from 0 on, or the bandwidth not 0 to 1."""
+    for name, number in {"seed": seed, "first": first}.items():
+        if not isinstance(number, (int, np.integer)) or number < 0:
+            raise InputError(f"{name}: a whole number from 0 on. Received {number}. Choose such a one.")
+    if not 0 <= bandwidth <= 1:
+        raise InputError(f"bandwidth: 0 to 1. Received {bandwidth}. Choose one between.")
 
 
 def fit_densities(posteriors: Posteriors, classes: int) -> ClassDensities:
@@ -120,10 +131,24 @@ def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
         raise InputError(f"{path}: generators have it when their training ends. Received none. Train on, with --resume.")
     try:
         with np.load(path) as stored:
-            found = ClassDensities(stored["means"], stored["labels"], stored["variances"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: must be as training wrote it. Received: {error}. Restore it, or train anew.") from error
-    if found.variances.shape != (classes, latent):
-        raise InputError(f"{path}: must have the model's classes and latent, {(classes, latent)}. "
-                         f"Received {found.variances.shape}. Restore the one that was changed.")  # fmt: skip
-    return found
+    _require_densities(path, arrays, classes, latent)
+    return ClassDensities(**arrays)
+
+
+def _require_densities(path: Path, arrays: Mapping[str, NDArray[Any]], classes: int, latent: int) -> None:
+    images = arrays["labels"].size
+    for name, shape in {"labels": (images,), "means": (images, latent), "variances": (classes, latent)}.items():
+        if arrays[name].shape != shape:
+            raise InputError(
+                f"{path}: {name} of the model's classes and latent have the shape {shape}. Received {arrays[name].shape}. "
+                "Restore the one of the two that was changed."
+            )
+    whole = all(arrays[name].dtype.kind == "f" and np.isfinite(arrays[name]).all() for name in ("means", "variances"))
+    if not whole or (arrays["variances"] < 0).any() or set(arrays["labels"].tolist()) != set(range(classes)):
+        raise InputError(
+            f"{path}: means and variances are finite, and each of {classes} classes has an image. Received others. "
+            "Restore it, or train anew."
+        )

@@ -79,8 +79,9 @@ def score_reconstructions(
     for index in range(len(dataset)):
         pictures, one_hot = dataset[index]
         labels = one_hot.argmax(axis=1)
-        means, variances = generator.encode(pictures, labels)
-        found = generator.decode(means, one_hot)
+        with np.errstate(all="ignore"):  # what is not finite is told where the epoch ends
+            means, variances = generator.encode(pictures, labels)
+            found = generator.decode(np.where(np.isfinite(means), means, 0), one_hot)
         lost = float(loss(ops.convert_to_tensor(pictures), ops.convert_to_tensor(found / np.float32(255))))
         sums += len(pictures) * np.array([lost, _squared_error(pictures, found), _squared_error(pictures, mean_image)])
         posteriors.append((means, variances, labels))

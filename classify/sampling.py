@@ -1,5 +1,6 @@
 """Pictures that a generator draws, as files: new ones, and the way from one image to another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.album import arrange
+from classify.album import arrange, arrange_in_rows
 from classify.generator import Generator, Pictures, load_generator
 from classify.inference import read_input
+from classify.latents import check_draw
 from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
 from segment.core.output import refuse_existing, staged
@@ -20,6 +22,7 @@ from segment.core.sources import Source
 GRID_FILE = "grid.png"
 _COLUMNS, _SHOWN = 10, 100  # of the grid: columns, and pictures at most
 _BATCH = 256  # pictures in memory
+_STEPS = 250  # of a strip: pictures of 256 pixels are then as wide together as a JPEG can be
 
 
 @dataclass(frozen=True)
@@ -56,56 +59,48 @@ def write_samples(
     generator: a run folder, or one that is loaded. count: of pictures, at least 1. name: a class; without, each in turn.
     bandwidth, seed: of the draws, see `Generator.draw`; the first pictures of many are the same as those of few.
 
-    Raises InputError for a class that the generator does not know, and when `output` exists.
+    Raises InputError for a class that the generator does not know, as `check_draw` does, and when `output` exists or cannot be
+    written to.
     """
     if count < 1:
         raise InputError(f"count: at least 1 picture. Received {count}. Raise it.")
+    check_draw(seed, bandwidth)
     output, progress = Path(output), progress or Silent()
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
     names = generator.info.palette.names
     labels = spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
     with staged(output, overwrite, (*map(_folder_name, names), GRID_FILE)) as partial:
-        write_pictures(generator, partial, labels, seed, progress, bandwidth=bandwidth)
+        write_pictures(generator, labels, picture_files(partial, names, labels), seed, progress, bandwidth)
         columns = len(names) if name is None and len(names) <= _SHOWN // 4 else _COLUMNS
-        write_picture(partial / GRID_FILE, _grid(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns))
+        write_picture(partial / GRID_FILE, arrange_in_rows(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns))
     return Samples(output, {names[label]: int((labels == label).sum()) for label in sorted(set(labels.tolist()))})
+
+
+def picture_files(folder: Path, names: Sequence[str], labels: NDArray[np.intp]) -> list[Path]:
+    """Where pictures of class indices (count,) belong: in class folders, named after their numbers. names: of the classes."""
+    return [folder / _folder_name(names[label]) / f"{number:06}.png" for number, label in enumerate(labels)]
 
 
 def write_pictures(
     generator: Generator,
-    folder: Path,
     labels: NDArray[np.intp],
+    files: Sequence[Path],
     seed: int,
     progress: Progress,
-    first: int = 0,
     bandwidth: float = BANDWIDTH,
-) -> list[Path]:
-    """Draws a picture of each class index and writes it into the folder of its class, in `folder`; returns the files.
-
-    seed, first, bandwidth: see `Generator.draw`; files are named after the pictures' numbers.
-    """
-    names, files = [_folder_name(name) for name in generator.info.palette.names], []
-    for start in range(0, len(labels), _BATCH):
-        some = labels[start : start + _BATCH]
-        drawn = generator.draw(some, seed, first + start, bandwidth)
-        for number, (picture, label) in enumerate(zip(drawn, some, strict=True), first + start):
-            files.append(folder / names[label] / f"{number:06}.png")
-            write_picture(files[-1], picture)
-        progress.advance("drawing", start + len(some), len(labels))
-    return files
+) -> None:
+    """Draws a picture of each class index (count,) and writes it to the file of its number. seed, bandwidth: see
+    `Generator.draw`."""
+    for first in range(0, len(labels), _BATCH):
+        drawn = generator.draw(labels[first : first + _BATCH], seed, first, bandwidth)
+        for file, picture in zip(files[first:], drawn, strict=False):
+            write_picture(file, picture)
+        progress.advance("drawing", first + len(drawn), len(labels))
 
 
 def _folder_name(name: str) -> str:
     """Of a class, which may be named as no folder can be."""
     return name.replace("/", "_") if name.strip(".") else "_" * len(name)
-
-
-def _grid(pictures: Pictures, columns: int) -> NDArray[np.uint8]:
-    """Pictures side by side in rows of so many; a last row that is not full ends in white."""
-    columns = min(len(pictures), columns)
-    white = np.full((-len(pictures) % columns, *pictures.shape[1:]), 255, np.uint8)
-    filled = np.concatenate([pictures, white])
-    return arrange([filled[first : first + columns] for first in range(0, len(filled), columns)])
 
 
 def interpolate(
@@ -115,24 +110,27 @@ def interpolate(
     output: Path | str,
     *,
     steps: int = 8,
+    bands: Sequence[int] | None = None,
     overwrite: bool = False,
 ) -> Pictures:
     """Writes the way from one image to another through the latents as a strip of pictures: the first image, its reconstruction,
     what lies between in even steps, the reconstruction of the second, the second. Returns the strip's pictures.
 
-    generator: a run folder, or one that is loaded. steps: from reconstruction to reconstruction, at least 1. Where the generator
-    is told the class, each image has that which reconstructs it best, and the way leads from class to class, too.
+    generator: a run folder, or one that is loaded. steps: from reconstruction to reconstruction, 1 to 250. bands: to read of both
+    images, numbers from 1; by default as for the training's. Where the generator is told the class, each image has that which
+    reconstructs it best, and the way leads from class to class, too.
 
-    Raises InputError for images that cannot be read or are not RGB of 8 bits, and when `output` exists or is no picture's name.
+    Raises InputError for images that cannot be read or are not RGB of 8 bits, and when `output` exists, cannot be written to or
+    is no picture's name.
     """
     output = Path(output)
-    if steps < 1:
-        raise InputError(f"steps: at least 1. Received {steps}. Raise it.")
+    if not 1 <= steps <= _STEPS:
+        raise InputError(f"steps: 1 to {_STEPS}. Received {steps}. Choose a number between.")
     if output.suffix.lower() not in (".png", ".jpg"):
         raise InputError(f"{output}: the strip is a picture. Received the ending {output.suffix!r}. Name it .png or .jpg.")
     refuse_existing(output, overwrite)
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
-    ends = np.stack([read_input(Source.of(path), generator.info) for path in (first, second)])
+    ends = np.stack([read_input(Source.of(path, bands), generator.info) for path in (first, second)])
     labels = [_best_label(generator, image) for image in ends]
     latents, classes = generator.encode(ends, labels)[0], generator.one_hot(labels)
     shares = np.linspace(0, 1, steps + 1, dtype=np.float32)[:, None]

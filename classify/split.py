@@ -12,14 +12,14 @@ from segment.core.parts import PARTS, Part
 
 
 def split_images(
-    images: Sequence[LabelledImage], val_fraction: float, test_fraction: float, seed: int
+    images: Sequence[LabelledImage], val_fraction: float, test_fraction: float, seed: int, val_seed: int | None = None
 ) -> dict[Part, list[LabelledImage]]:
     """Images for training, validation and test, each sorted by path; the same for the same seed, in whatever order they come.
 
     What folders or a CSV fix stays. The others are drawn by seed, the fractions from each class of each collection; images of
     several labels count to the rarest of them. A collection whose folders fix training but no validation gives
     `val_fraction` of its training images to it, and none to the test. A label of three images or more that can be drawn
-    has one in validation.
+    has one in validation. val_seed: draws validation anew from what `seed` does not give to the test.
 
     Raises InputError when no image is left for training.
     """
@@ -40,10 +40,14 @@ def split_images(
     for (collection, label), stratum in sorted(strata.items()):
         _shuffle(stratum, seed, label)
         val, test = _shares(len(stratum), val_fraction, 0 if collection in lacks_validation else test_fraction)
-        parts["val"] += stratum[:val]
         parts["test"] += stratum[val : val + test]
-        parts["train"] += stratum[val + test :]
-    _complete_validation(parts, [image for stratum in strata.values() for image in stratum], seed)
+        others = stratum[:val] + stratum[val + test :]
+        if val_seed is not None:
+            _shuffle(others, val_seed, label)
+        parts["val"] += others[:val]
+        parts["train"] += others[val:]
+    drawn = [image for stratum in strata.values() for image in stratum]
+    _complete_validation(parts, drawn, seed if val_seed is None else val_seed)
     if not parts["train"]:
         found_in = ", ".join(part for part in PARTS if parts[part]) or "no part"
         raise InputError(f"There are images to train on. Received images in {found_in} only. Add a folder train.")

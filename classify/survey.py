@@ -185,6 +185,15 @@ def _leaks(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, 
     return leaks
 
 
+def shorter_side(images: Sequence[LabelledImage]) -> float:
+    """Pixels of the shorter side of images: the median of some, spread over all."""
+    found = []
+    for image in images[:: max(1, len(images) // _ASKED)]:
+        with open_raster(image.path) as raster:
+            found.append(min(raster.width, raster.height))
+    return float(np.median(found))
+
+
 def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> float | None:
     """Metres per pixel that the network sees: the median of the first images that say so; None where none does.
 

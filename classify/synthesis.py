@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from classify.album import GRIDS, Album, arrange, draw_classes
+from classify.album import GRIDS, Album, draw_classes
 from classify.augment import augmentation
 from classify.autoencoder import build_autoencoder
 from classify.bundled import BUNDLED
@@ -20,6 +20,7 @@ from classify.latents import LATENTS_FILE, ClassDensities, fit_densities, save_d
 from classify.models import load_stage_maps
 from classify.perception import perceptual_distance
 from classify.reconstruction import Loss, Reconstruction, reconstruction_loss, score_reconstructions
+from classify.survey import ground_sampling_distance
 from classify.training_data import TrainingData
 from segment.core.config import PreprocessSettings, describe_settings
 from segment.core.history import Row
@@ -37,6 +38,18 @@ _PANELS = {
     "Kullback-Leibler, nats a picture": ("val_kullback_leibler",),
     "Learning rate": ("learning_rate",),
 }
+_CURVES = (
+    "loss is of training pictures, changed at random, while the weights move: a variational latent is drawn from its posterior, "
+    "and the divergence counts with the weight that it has risen to. val_loss is of validation pictures at the end of the epoch: "
+    "the latent is the mean of its posterior, and the divergence counts in full from the first epoch on. The best epoch is the "
+    "one of the least val_loss, which means the same in all of them. With loss it can be compared once the weight has risen, "
+    "and may then lie below, as nothing is drawn and nothing changed at random."
+)
+_GRIDS = (
+    f"{GRIDS} holds two pictures for each epoch: drawn ones, from the same noise throughout and around the latents that the "
+    "network of that epoch gives validation pictures (not from N(0, I)), and reconstructions below their originals. The pictures "
+    "drawn below, and all that the finished generator draws, lie around the latents of training pictures."
+)
 
 
 def train_generator(
@@ -52,7 +65,8 @@ def train_generator(
 
     data: one or several data folders, see `find_images`, of RGB of 8 bits with one label each. resume: go on with the run in
     `output` from its last finished epoch. After each epoch `output/grids` gets pictures of each class, drawn from the same
-    noise, and reconstructions below their originals.
+    noise around the latents of validation images, and reconstructions below their originals. In the history `val_loss` holds
+    the divergence with its whole weight, `loss` with the weight that it had risen to.
 
     Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C, with
     the way to go on.
@@ -147,12 +161,14 @@ def _train(
     results = {part: score(best, plain[part])[0] for part in PARTS[1:] if part in plain}
 
     def add(page: Report, heading: str, part: Part) -> None:
+        if part == "val":
+            page.text(_CURVES)
         page.heading(heading)
         page.text(f"{results[part]}, over {results[part].images:,} images.")
         if part == "val":
-            rows = zip(names, draw_classes(best), strict=False)
             page.picture(album.compare(best), "Images (above) and their reconstructions (below).")
-            page.picture(arrange([row for _, row in rows]), f"Drawn pictures, a row each of {', '.join(names)}.")
+            page.text(_GRIDS)
+            page.picture(*draw_classes(best))
 
     return finish_run(
         output,
@@ -178,6 +194,7 @@ def _describe(network: keras.Model, data: TrainingData, config: GeneratorConfig,
         range=(0.0, 255.0),
         tile=config.data.size,
         fixed_tile=True,
+        ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),
         labels=data.label_info(config.data),
         training={
             "data": [collection_name(folder) for folder in folders],

@@ -13,7 +13,7 @@ from classify.classical import fit_classical
 from classify.config import Config, ModelSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.evaluation import Evaluation, score_images
-from classify.generated_images import GENERATED, check_generator, fill_up_classes
+from classify.generated_images import GENERATED, check_generator, fill_up_classes, find_drawn
 from classify.generator import Generator, load_generator
 from classify.images import Data, collection_name, data_folders
 from classify.inference import predict_dataset, tempered
@@ -49,7 +49,7 @@ def train(
     """Trains a model on labelled images and writes a run folder.
 
     data: one or several data folders, or CSVs, see `find_images`. resume: go on with the run in `output` from its last
-    finished epoch.
+    finished epoch, and with the pictures that a generator drew for it then.
 
     Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
     with the way to go on.
@@ -63,9 +63,9 @@ def train(
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
     found.class_weights(config.loss.class_weights)  # refuses those of unknown classes
-    generator = None if config.data.synthetic is None else load_generator(config.data.synthetic)
+    generator = None if config.data.synthetic is None or resume else load_generator(config.data.synthetic)
     if generator:
-        check_generator(generator, found)
+        check_generator(generator, found, config.data, progress)
     if config.model.kind == "pca":
         with run_folder(output, config, resume):
             return _train_baseline(_filled_up(found, generator, config, output, progress), config, folders, output, progress)
@@ -81,8 +81,10 @@ def train(
 
 
 def _filled_up(data: TrainingData, generator: Generator | None, config: Config, output: Path, progress: Progress) -> TrainingData:
-    if generator is None:
+    if config.data.synthetic is None:
         return data
+    if generator is None:  # resumed
+        return find_drawn(data, output / GENERATED)
     return fill_up_classes(data, generator, output / GENERATED, config.training.seed, progress)
 
 

@@ -58,7 +58,7 @@ class TrainingData:
         """
         found = find_images(data, settings)
         seed = split_seed(settings.split_seed, training)
-        split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed)
+        split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed)
         check_parts(split, found.palette, found.multi_label)
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
         for problem in list(seen.unreadable.values())[:_NAMED]:

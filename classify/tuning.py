@@ -25,7 +25,7 @@ SPACE: Space = MappingProxyType(
         "augment.horizontal_flip": Parameter(low=0.0, high=0.5),
     }
 )
-"""What is tuned unless told otherwise: nine settings of model and augmentation, and whether its head has dense units at all."""
+"""What is tuned unless told otherwise."""
 
 
 def tune(
@@ -45,6 +45,6 @@ def tune(
     Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
     """
     folders, config = data_folders(data), config or Config()
-    find_images(folders, config.data)  # a fault of the data is told before the first trial
+    files = [image.path for image in find_images(folders, config.data).images]  # faults are told before the first trial
     scores = {"val_accuracy": "accuracy", "val_mean_average_precision": "mean_average_precision"}
-    return tune_task(Task("classify.cli", folders, config, scores), Path(output), space, search, progress)
+    return tune_task(Task("classify.cli", folders, config, scores, files), Path(output), space, search, progress)

@@ -50,7 +50,8 @@ def _tables(view: TileView) -> list[Finding]:
 
 
 def _as_table(view: TileView) -> str:
-    values = [value for value, count in view.masks.held.most_common() if count >= 0.001 * view.masks.held.total()]
+    held = view.masks.held
+    values = [name for name in view.palette.names if held[name] >= 0.001 * held.total()]
     entries = [{"name": "?", "color": v} if v.startswith("#") else {"name": "?", "value": int(v)} for v in values]
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()
 
@@ -87,10 +88,13 @@ def _seldom(view: TileView) -> Counter[str]:
 def _no_table(view: TileView) -> list[Finding]:
     if view.declared:
         return []
+    count, taken = len(view.masks.held), len(view.palette.table)
+    which = "their own values" if count == taken else f"of the {count:,} values or colours that they hold, the {taken} commonest"
+    why = "" if count == taken else " So many are not drawn: JPEG and smoothed edges mix colours, and instances are no classes."
     return [
         Finding(
-            "No class table fits the masks: their own values stand for classes here.",
-            "Training needs names and colours.",
+            f"No class table fits the masks: {which} stand for classes here.",
+            f"Training needs names and colours.{why}",
             f"Lay classes.yaml into the folder, with names for: {_as_table(view)}",
         )
     ]

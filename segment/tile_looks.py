@@ -24,7 +24,8 @@ from segment.stitch import tile_starts
 from segment.tiles import Pair, pad_tile
 
 _SHOWN = 6  # windows of a class
-_MOST_CLASSES = 40  # that masks may hold to be taken for classes where no table names them
+_MOST_CLASSES = 40  # of what masks hold that are taken for classes where no table names them
+_VALUES = frozenset(map(str, range(IGNORED)))  # that a class may have
 _WORKERS = 2
 
 
@@ -89,12 +90,14 @@ def look_at_masks(pairs: Sequence[Pair], progress: Progress) -> tuple[MaskLooks,
 
 
 def palette_of(masks: MaskLooks) -> Palette:
-    """A class table of what masks hold, each named by how they show it. Raises InputError when that is too much."""
-    held = [value for value, _ in masks.held.most_common()]
-    if not 0 < len(held) <= _MOST_CLASSES:
-        raise InputError(
-            f"Masks hold a few values or colours, one a class. Received {len(held)} of them. Lay classes.yaml beside the masks."
-        )
+    """A class table of the 40 values or colours that masks hold most of, each named by how they show it.
+
+    Raises InputError when they hold none that a class may have.
+    """
+    held = [value for value, _ in masks.held.most_common() if value.startswith("#") or value in _VALUES][:_MOST_CLASSES]
+    if not held:
+        received = ", ".join(value for value, _ in masks.held.most_common(3)) or "nothing but nodata"
+        raise InputError(f"Masks hold colours, or values from 0 to 254, one a class. Received {received}. Export them so.")
     shades = [
         f"#{int(255 * (i + 1) / (len(held) + 1)):02X}{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}" for i in range(len(held))
     ]

@@ -42,6 +42,8 @@ def tune(
 
     Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
     """
-    find_pairs(Path(tiles))  # a fault of the data is told before the first trial
-    task = Task("segment.cli", [Path(tiles)], config or Config(), {"val_jaccard": "mean_jaccard"})
+    pairs = find_pairs(Path(tiles))  # faults are told before the first trial
+    files = [file for pair in pairs for file in (pair.image, pair.mask)]
+    scores = {"val_jaccard": "mean_jaccard"}
+    task = Task("segment.cli", [Path(tiles)], config or Config(), scores, files, val_seed="data.split_seed")
     return tune_task(task, Path(output), space, search, progress)

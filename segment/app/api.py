@@ -11,6 +11,7 @@ from segment.app.jobs import AT_ONCE, Job, Jobs, Kind
 from segment.app.labelling import label_uploads
 from segment.app.mapping import Settings, map_upload
 from segment.app.shelf import Shelf
+from segment.app.visitors import identify_visitor
 from segment.core.choices import OVERLAP
 
 T = TypeVar("T")
@@ -19,11 +20,17 @@ T = TypeVar("T")
 def make_api(shelf: Shelf, jobs: Jobs) -> None:
     """Adds the endpoints /classify and /map to the page that is being built."""
 
-    def classify(images: list[dict], request: gradio.Request, model: str = "", augment: bool = False) -> list[dict]:  # type: ignore[type-arg]
-        files = [_path(image) for image in images]
+    def classify(
+        images: list[dict],  # type: ignore[type-arg]
+        request: gradio.Request,
+        model: str = "",
+        augment: bool = False,
+        bands: str = "",
+    ) -> list[dict]:  # type: ignore[type-arg]
+        files = [_path(image) for image in (images if isinstance(images, list) else [images])]
         name = model or shelf.names("classify")[0]
-        job = jobs.begin(str(request.session_hash), "classify", instead=False)
-        found = _finish(job, lambda: label_uploads(job, shelf, jobs.received, files, name, augment, pictures=False))
+        job = jobs.begin(identify_visitor(request), "classify", instead=False)
+        found = _finish(job, lambda: label_uploads(job, shelf, jobs.received, files, name, bands, augment, pictures=False))
         return [{"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem} for p in found.predictions]
 
     def map_scene(
@@ -33,13 +40,14 @@ def make_api(shelf: Shelf, jobs: Jobs) -> None:
         overlap: float = OVERLAP,
         augment: bool = False,
         resample: bool = False,
+        bands: str = "",
     ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
         file = _path(scene)
-        settings = Settings(model or shelf.names("segment")[0], overlap, augment, resample)
-        job = jobs.begin(str(request.session_hash), "map", instead=False)
+        settings = Settings(model or shelf.names("segment")[0], overlap, augment, resample, bands)
+        job = jobs.begin(identify_visitor(request), "map", instead=False)
         found = _finish(job, lambda: map_upload(job, shelf, jobs.received, file, None, settings))
         assert found.files.polygons is not None
-        return found.files.report, _file(found.files.classes), _file(found.files.polygons)
+        return found.files.report | {"notes": found.notes}, _file(found.files.classes), _file(found.files.polygons)
 
     endpoints: tuple[tuple[Callable[..., Any], Kind, str], ...] = ((classify, "classify", _CLASSIFY), (map_scene, "map", _MAP))
     for function, kind, description in endpoints:
@@ -48,11 +56,13 @@ def make_api(shelf: Shelf, jobs: Jobs) -> None:
 
 _CLASSIFY = (
     "Labels images. images: uploaded files (gradio_client.handle_file). model: by name, the first by default. "
+    "bands: those of the model in its order, such as 4,3,2; by default those it learned from. "
     "Returns for each {image, labels: {label: probability}, given: [label], problem: null or a sentence}."
 )
 _MAP = (
     "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first by default. "
-    "overlap: of tiles, 0 to 0.5. Returns the report, the class raster (GeoTIFF) and the polygons (GeoPackage)."
+    "overlap: of tiles, 0 to 0.5. bands: those of the model in its order, such as 4,3,2; all but alpha by default. "
+    "Returns the report, the class raster (GeoTIFF) and the polygons (GeoPackage)."
 )
 
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import gradio
 
-from segment.app.fragments import CANCELLED, show_note
+from segment.app.fragments import CANCELLED, TOO_LATE, WAITING, show_problem, tell
 from segment.app.jobs import AT_ONCE, Jobs, Kind
+from segment.app.visitors import identify_visitor
 
 _UNDER_WAY = 0.5  # seconds; progress that is already on its way to the page would be shown over what comes before it
 _DROP_HEIGHT = 170  # pixels; lower, and Gradio's label lies over its icon
@@ -35,8 +36,14 @@ def refuse_addresses(page: gradio.Blocks) -> None:
 
 
 def make_status() -> gradio.HTML:
-    """Where progress and problems are told; read out as they come."""
-    return gradio.HTML(html_template='<div role="status" aria-live="polite">${value}</div>', value="", elem_classes="status")
+    """Where progress and problems are told: a `Status`. Gradio changes what differs, so what stays is not read out again."""
+    template = '<div class="shown">${value.shown}</div><p role="status">${value.said}</p>'
+    return gradio.HTML(html_template=template, value=tell(), elem_classes="status")
+
+
+def make_bands(otherwise: str) -> gradio.Textbox:
+    """Where bands are named. otherwise: those that are read where it stays empty."""
+    return gradio.Textbox("", label="Bands to read, in the model's order, such as 4,3,2", placeholder=otherwise, max_lines=1)
 
 
 def as_paths(uploads: Any) -> list[Path]:
@@ -49,22 +56,37 @@ def as_paths(uploads: Any) -> list[Path]:
 def run_in_turn(
     start: gradio.Button,
     cancel: gradio.Button,
-    status: gradio.HTML,
     function: Callable[..., Any],
+    show: Callable[[Any], tuple[Any, ...]],
     inputs: Sequence[Any],
     outputs: Sequence[Any],
     jobs: Jobs,
     kind: Kind,
 ) -> None:
-    """`start` runs a function of this kind of jobs when its turn has come, and `cancel` ends it; `status` tells of both."""
+    """`start` runs a function of this kind of jobs when its turn has come, and `cancel` ends it.
 
-    def stop(request: gradio.Request) -> str:
-        if jobs.stop(str(request.session_hash), kind):
+    outputs: the status first, which tells of both. show: fills the others with the result of a job.
+    """
+    kept = tuple(gradio.skip() for _ in outputs[1:])
+
+    def wait(request: gradio.Request) -> Any:
+        return WAITING if jobs.expect(identify_visitor(request), kind) else gradio.skip()
+
+    def stop(request: gradio.Request) -> tuple[Any, ...]:
+        """Says what became of the job, whatever came first: this, its end, or Gradio, which is told as well."""
+        visitor = identify_visitor(request)
+        job, waited = jobs.stop(visitor, kind), jobs.withdraw(visitor, kind)
+        if waited or (job and job.cancelled):
             time.sleep(_UNDER_WAY)
-        return CANCELLED  # also where Gradio, which is told as well, came first, or the job still waited for its turn
+            return CANCELLED, *kept
+        if job is None:
+            return gradio.skip(), *kept
+        if job.error:
+            return tell(show_problem(job.tell(job.error))), *kept
+        return TOO_LATE, *show(job.result)  # of which the page may have seen nothing yet
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    waiting = start.click(lambda: show_note("Waiting for its turn."), None, status, queue=False, **quiet)
+    waiting = start.click(wait, None, outputs[0], queue=False, **quiet)
     limit: dict[str, Any] = {"concurrency_limit": AT_ONCE[kind], "concurrency_id": kind}
     run = waiting.then(function, list(inputs), list(outputs), trigger_mode="once", **limit, **quiet)
-    cancel.click(stop, None, status, cancels=[run], queue=False, **quiet)
+    cancel.click(stop, None, list(outputs), cancels=[run], queue=False, **quiet)

@@ -15,6 +15,15 @@ from segment.core.palette import Palette
 
 SCORES = "Scores against the truth"
 
+Status = dict[str, str]
+"""What a status shows, and what is read out when it changes (see `components.make_status`)."""
+
+_SAID_PARTS = 4  # of a job, after each of which its progress is read out
+
+
+def tell(shown: str = "", said: str = "") -> Status:
+    return {"shown": shown, "said": said}
+
 
 def address(file: Path) -> str:
     """Where the page finds a file, relative to itself."""
@@ -22,7 +31,7 @@ def address(file: Path) -> str:
 
 
 def show_problem(problem: str) -> str:
-    """A sentence on what went wrong."""
+    """A sentence on what went wrong; read out as it comes."""
     return f'<p class="problem" role="alert">{escape(problem)}</p>'
 
 
@@ -30,21 +39,25 @@ def show_note(note: str) -> str:
     return f'<p class="note">{escape(note)}</p>'
 
 
-CANCELLED = show_note("Cancelled.")
+WAITING = tell(show_note("Waiting for its turn."), "Waiting for its turn.")
+CANCELLED = tell(show_note("Cancelled."), "Cancelled.")
+TOO_LATE = tell(show_note("It had ended before it was cancelled."), "It had ended before it was cancelled.")
 
 
-def show_progress(job: Job, doing: str, unit: str) -> str:
+def show_progress(job: Job, doing: str, unit: str) -> Status:
     """A bar, with the time that it took and will take, or that it was cancelled. doing: "Mapping", unit: "tiles"."""
     if job.stopped:
         return CANCELLED
     passed = time.monotonic() - job.started
     if not job.total:
-        return f'{show_note(f"{doing}: getting ready, {passed:.0f} s")}<progress aria-label="{escape(doing)}"></progress>'
+        shown = f'{show_note(f"{doing}: getting ready, {passed:.0f} s")}<progress aria-label="{escape(doing)}"></progress>'
+        return tell(shown, f"{doing} begins.")
     left = passed / max(job.done, 1) * (job.total - job.done)
     text = f"{doing}: {job.done} of {job.total} {unit}, {passed:.0f} s"
     text += f", about {left:.0f} s left" if job.done < job.total else ", finishing"
     bar = f'<progress aria-label="{escape(doing)}" value="{job.done}" max="{job.total}"></progress>'
-    return f'<p class="note">{escape(text)}</p>{bar}'
+    said = f"{doing}: {100 * (_SAID_PARTS * job.done // job.total) // _SAID_PARTS} %"
+    return tell(show_note(text) + bar, said)
 
 
 def show_legend(palette: Palette) -> str:
@@ -152,14 +165,19 @@ def show_areas(mapped: Mapped) -> str:
     for entry in palette.classes:
         share = report["pixels_by_class"][entry.name] / total
         row = [_swatch(entry.color) + escape(entry.name), f"{100 * share:.1f} %"]
-        rows.append([*row, f"{areas[entry.name]:,.0f} m²"] if areas else row)
+        rows.append([*row, show_area(areas[entry.name])] if areas else row)
     parts = [show_table("Area of each class", ("Class", "Share", "Area") if areas else ("Class", "Share"), rows)]
     if "jaccard" in report:
         parts.append(_show_scores(report))
-    parts += [show_note(note) for note in report["notes"]]
+    parts += [show_note(note) for note in mapped.notes]
     rows_, columns = mapped.size
     speed = f"{columns:,} x {rows_:,} pixels at {report['megapixels_per_second']:.2g} megapixels a second, {report['runtime']}."
     return "".join([*parts, show_note(speed), show_downloads(mapped.downloads)])
+
+
+def show_area(square_metres: float) -> str:
+    """In square kilometres from one of them on."""
+    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
 
 
 def _show_scores(report: dict[str, Any]) -> str:
@@ -172,12 +190,13 @@ def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str, float] | None) -> str:
+def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str, float] | None) -> Status:
     """The class of a pixel, and the probabilities of all."""
     place = f"row {row}, column {column}"
     if probabilities is None:
-        return show_note(f"No data at {place}.")
+        return tell(show_note(f"No data at {place}."), f"No data at {place}.")
     colors = {entry.name: entry.color for entry in mapped.model.info.palette.classes}
     likeliest = next(iter(probabilities))
     title = f'<p class="pixel"><strong>{escape(likeliest)}</strong> at {place}</p>'
-    return title + show_bars(probabilities.items(), colors)
+    said = f"{likeliest} at {place}: {100 * probabilities[likeliest]:.0f} %"
+    return tell(title + show_bars(probabilities.items(), colors), said)

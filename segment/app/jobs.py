@@ -1,7 +1,7 @@
 """Jobs: what is computed for a visitor, in a folder of its own that is removed."""
 
 import logging
-import re
+import math
 import secrets
 import shutil
 import tempfile
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from segment.app.quota import Quota
+from segment.app.sentences import rephrase
 from segment.core.errors import InputError, Interrupted
 
 T = TypeVar("T")
@@ -33,21 +35,25 @@ _CLOSING_SECONDS = 30.0  # a batch of tiles, or the writing of a file, is not in
 
 @dataclass(eq=False)
 class Job:
-    """Work for a visitor. folder: its files. slot: held while it is computed. result: what came of it, None before.
+    """Work for a visitor. folder: its files. slot: held while it is computed. quota: has to have room when its turn comes.
 
     done, total: steps of the work so far. started, ended: time.monotonic(); ended is None while it is computed.
+    result: what came of it, None before. error: what ended it in place of a result.
     """
 
     visitor: str
     kind: Kind
     folder: Path
     slot: threading.Semaphore
+    quota: Quota
     started: float = field(default_factory=time.monotonic)
     ended: float | None = field(default_factory=time.monotonic)
     done: int = 0
     total: int = 0
     result: Any = None
+    error: Exception | None = None
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _ending: threading.Lock = field(default_factory=threading.Lock)
 
     def advance(self, done: int, total: int) -> None:
         """Told of the steps that are done. Raises Interrupted when the job was cancelled."""
@@ -64,9 +70,21 @@ class Job:
         """Whether it was cancelled or has failed, which leaves no files."""
         return self._stopped.is_set()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was cancelled before it ended."""
+        return self.stopped and (self.error is None or isinstance(self.error, Interrupted))
+
+    def cancel(self) -> None:
+        """Ends the job with its next step, and its files go; one that has ended stays as it is."""
+        with self._ending:
+            if self.ended is None:
+                self._stopped.set()
+
     def stop(self) -> None:
-        """Cancels the job: it ends with its next step, and its files go, now or then."""
-        self._stopped.set()
+        """Cancels the job, and removes its files, now or when it ends."""
+        with self._ending:
+            self._stopped.set()
         if self.ended is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -81,18 +99,20 @@ class Job:
                 self.check()
             try:
                 self.check()
+                self.quota.require()
                 self.result = found = work()
-                self.check()
-                return found
             finally:
                 self.slot.release()
-        except BaseException:
+            with self._ending:  # from here on it is too late to cancel it
+                self.check()
+                self.ended = time.monotonic()
+            return found
+        except BaseException as error:
+            self.error = error if isinstance(error, Exception) else None
             self._stopped.set()
-            raise
-        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
             self.ended = time.monotonic()
-            if self.stopped:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def watch(self, work: Callable[[], T], look: Callable[[], Any], every: float = 0.4) -> Generator[Any, None, T]:
         """As `do`, but in a thread, and yields what `look` gives while it lasts, every so many seconds."""
@@ -111,7 +131,7 @@ class Job:
     def tell(self, error: Exception) -> str:
         """What to say of an error: without where the server keeps its files. A fault of ours goes to the log, too."""
         if isinstance(error, InputError):
-            return re.sub(re.escape(str(self.folder)) + r"/(?:[\w-]+/)*", "", str(error))
+            return rephrase(str(error), self.folder)
         if isinstance(error, MemoryError):
             return "The work must fit into memory. Received more. Choose a smaller file."
         logging.getLogger(__name__).error("a job failed", exc_info=error)
@@ -119,15 +139,20 @@ class Job:
 
 
 class Jobs:
-    """All jobs of a server, and the folder under which it keeps files: `uploads`, `results`, `samples`."""
+    """All jobs of a server, and the folder under which it keeps files: `uploads`, `results`, `samples`.
 
-    def __init__(self) -> None:
+    quota: of that folder, for at most `most_kept` bytes.
+    """
+
+    def __init__(self, most_kept: float = math.inf) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="segment-app-")).resolve()
         self.uploads, self.results, self.samples = (self.root / name for name in ("uploads", "results", "samples"))
         for folder in (self.uploads, self.results, self.samples):
             folder.mkdir()
+        self.quota = Quota(self.root, most_kept)
         self._slots = {kind: threading.Semaphore(number) for kind, number in AT_ONCE.items()}
         self._jobs: dict[tuple[str, Kind], list[Job]] = {}
+        self._expected: set[tuple[str, Kind]] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
         threading.Thread(target=self._keep_sweeping, daemon=True).start()
@@ -137,13 +162,28 @@ class Jobs:
         """Folders whose files visitors may ask for."""
         return self.uploads, self.samples
 
+    def expect(self, visitor: str, kind: Kind) -> bool:
+        """Notes that a job of the visitor waits for its turn, unless one is computed; whether it does."""
+        with self._lock:
+            if any(job.ended is None for job in self._jobs.get((visitor, kind), [])):
+                return False
+            self._expected.add((visitor, kind))
+            return True
+
+    def withdraw(self, visitor: str, kind: Kind) -> bool:
+        """Whether a job was expected; it is no longer."""
+        with self._lock:
+            expected = (visitor, kind) in self._expected
+            self._expected.discard((visitor, kind))
+            return expected
+
     def begin(self, visitor: str, kind: Kind, *, instead: bool = True) -> Job:
         """A new job, instead of what the visitor had of this kind or beside it."""
         if instead:
             self.forget(visitor, [kind])
         folder = self.results / secrets.token_urlsafe(16)
         folder.mkdir()
-        job = Job(visitor, kind, folder, self._slots[kind])
+        job = Job(visitor, kind, folder, self._slots[kind], self.quota)
         with self._lock:
             self._jobs.setdefault((visitor, kind), []).append(job)
         return job
@@ -154,17 +194,18 @@ class Jobs:
             found = self._jobs.get((visitor, kind), [])
             return next((job for job in reversed(found) if not job.stopped), None)
 
-    def stop(self, visitor: str, kind: Kind) -> bool:
-        """Cancels what is being computed; whether anything was."""
-        job = self.last(visitor, kind)
-        if job is None or job.ended is not None:
-            return False
-        job.stop()
-        return True
+    def stop(self, visitor: str, kind: Kind) -> Job | None:
+        """The visitor's latest job of a kind, cancelled if it had not ended; None if there is none."""
+        with self._lock:
+            job = next(reversed(self._jobs.get((visitor, kind), [])), None)
+        if job is not None:
+            job.cancel()
+        return job
 
     def forget(self, visitor: str, kinds: Iterable[Kind] = tuple(AT_ONCE)) -> None:
         """Cancels a visitor's jobs and removes their files. Uploads stay until they are swept: others may have sent the same."""
         with self._lock:
+            self._expected -= {(visitor, kind) for kind in kinds}
             jobs = [job for kind in kinds for job in self._jobs.get((visitor, kind), [])]
         for job in jobs:  # those that are computed are listed until they end
             job.stop()

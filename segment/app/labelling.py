@@ -15,7 +15,7 @@ from classify.predict import Prediction, predict_images
 from segment.app.jobs import Job
 from segment.app.mapping import write_picture
 from segment.app.shelf import Shelf
-from segment.app.uploads import IMAGE_PIXELS, admit
+from segment.app.uploads import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 from segment.core.figures import displayable
 from segment.core.model_folder import ModelInfo
@@ -55,22 +55,31 @@ class _Steps(Silent):
 
 
 def label_uploads(
-    job: Job, shelf: Shelf, received: Sequence[Path], images: Sequence[Path], model: str, augment: bool, pictures: bool = True
+    job: Job,
+    shelf: Shelf,
+    received: Sequence[Path],
+    images: Sequence[Path],
+    model: str,
+    bands: str = "",
+    augment: bool = False,
+    pictures: bool = True,
 ) -> Labelled:
     """Labels uploaded images, into the folder of a job. An image that is no use has a `problem` in its prediction.
 
-    received: see `admit`. augment: averages over flips and quarter turns. pictures: whether any are written.
+    received: see `admit`. bands: see `choose_bands`. augment: averages over flips and quarter turns. pictures: whether any
+    are written.
     Raises InputError for more than MOST_IMAGES, and a single one that is no use; Interrupted when the job is cancelled.
     """
     if not 1 <= len(images) <= MOST_IMAGES:
         raise InputError(f"1 to {MOST_IMAGES} images at a time. Received {len(images)}. Use classify-predict for more.")
+    chosen = choose_bands(bands)
     network = shelf.load("classify", model)
     sources: list[Source | None] = []
     predictions: list[Prediction] = []
     for number, image in enumerate(images):
         job.check()
         try:
-            sources.append(admit(image, received, job.folder / "images" / str(number), IMAGE_PIXELS))
+            sources.append(admit(image, received, job.folder / "images" / str(number), IMAGE_PIXELS, chosen))
             predictions.append(Prediction(image.name, [], []))
         except InputError as error:
             sources.append(None)

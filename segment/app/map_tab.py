@@ -6,15 +6,18 @@ from typing import Any
 
 import gradio
 
-from segment.app.components import as_paths, make_status, make_upload, run_in_turn
-from segment.app.fragments import show_areas, show_note, show_pixel, show_problem, show_progress
+from segment.app.components import as_paths, make_bands, make_status, make_upload, run_in_turn
+from segment.app.fragments import Status, show_areas, show_note, show_pixel, show_problem, show_progress, tell
 from segment.app.jobs import Jobs, Kind
 from segment.app.mapping import Mapped, Settings, find_probabilities, map_upload
 from segment.app.shelf import Shelf
-from segment.app.viewer import make_viewer, show_viewer
+from segment.app.viewer import MARK, make_viewer, show_viewer
+from segment.app.visitors import identify_visitor
 from segment.core.choices import OVERLAP
 
 KIND: Kind = "map"
+
+_LOOKS_AT_ONCE = 2  # each may have to decode a whole JPEG
 
 
 def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
@@ -28,6 +31,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
                 choices = [gradio.Button(name, icon=folder / "icon.jpg", min_width=80) for name, folder in samples.items()]
             model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
             with gradio.Accordion("Settings", open=False):
+                bands = make_bands("all but alpha")
                 overlap = gradio.Slider(0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge")
                 augment = gradio.Checkbox(False, label="Average flips and turns: better, eight times the time")
                 resample = gradio.Checkbox(False, label="Resample: show the model the scene at the pixel size it learned from")
@@ -41,54 +45,60 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
             with gradio.Row(visible=False, elem_classes="place") as place:
                 row = gradio.Number(0, label="Row", precision=0, minimum=0, min_width=80)
                 column = gradio.Number(0, label="Column", precision=0, minimum=0, min_width=80)
-                ask = gradio.Button("What is there?", min_width=120)
+                ask = gradio.Button("What is there?", min_width=180)
             pixel = make_status()
             areas = gradio.HTML(value=_HINT)
 
     def map_scene(
-        upload: Any, mask: Any, model: str, overlap: float, augment: bool, resample: bool, request: gradio.Request
+        upload: Any, mask: Any, model: str, bands: str, overlap: float, augment: bool, resample: bool, request: gradio.Request
     ) -> Iterator[tuple[Any, ...]]:
-        files, truths = as_paths(upload), as_paths(mask)
+        files, truths, visitor = as_paths(upload), as_paths(mask), identify_visitor(request)
         kept = (gradio.skip(),) * 4
+        jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
-            yield show_problem("A scene is needed. Received none. Drop one, or choose a sample."), *kept
+            yield tell(show_problem("A scene is needed. Received none. Drop one, or choose a sample.")), *kept
             return
-        job = jobs.begin(str(request.session_hash), KIND)
-        nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), "", ""
+        job = jobs.begin(visitor, KIND)
+        nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), tell(), ""
         yield show_progress(job, "Mapping", "tiles"), *nothing
-        settings = Settings(model, overlap, augment, resample)
+        settings = Settings(model, overlap, augment, resample, bands)
         try:
             mapped = yield from job.watch(
                 lambda: map_upload(job, shelf, jobs.received, files[0], truths[0] if truths else None, settings),
                 lambda: (show_progress(job, "Mapping", "tiles"), *kept),
             )
-            yield "", show_viewer(mapped), gradio.Row(visible=True), "", show_areas(mapped)
+            yield tell(said="Mapped."), *show(mapped)
         except Exception as error:
-            yield show_problem(job.tell(error)), *nothing
+            yield tell(show_problem(job.tell(error))), *nothing
 
-    def look(row: float | None, column: float | None, request: gradio.Request) -> str:
-        job = jobs.last(str(request.session_hash), KIND)
+    def show(mapped: Mapped) -> tuple[Any, ...]:
+        return show_viewer(mapped), gradio.Row(visible=True), tell(), show_areas(mapped)
+
+    def look(row: float | None, column: float | None, request: gradio.Request) -> Status:
+        job = jobs.last(identify_visitor(request), KIND)
         if job is None or not isinstance(job.result, Mapped):
-            return show_problem("The map is no longer kept. Map the scene again.")
+            return tell(show_problem("The map is no longer kept. Map the scene again."))
         if row is None or column is None:
-            return show_problem("A pixel has a row and a column. Received one of them, or none. Fill in both.")
+            return tell(show_problem("A pixel has a row and a column. Received one of them, or none. Fill in both."))
         try:
             return show_pixel(job.result, int(row), int(column), find_probabilities(job.result, int(row), int(column)))
         except Exception as error:
-            return show_problem(job.tell(error))
+            return tell(show_problem(job.tell(error)))
 
-    def look_there(event: gradio.EventData, request: gradio.Request) -> tuple[int, int, str]:
+    def look_there(event: gradio.EventData, request: gradio.Request) -> tuple[int, int, Status]:
         row, column = int(event.row), int(event.column)
         return row, column, look(row, column, request)
 
-    inputs, outputs = [scene, truth, model, overlap, augment, resample], [status, viewer, place, pixel, areas]
-    run_in_turn(start, cancel, status, map_scene, inputs, outputs, jobs, KIND)
-    viewer.click(look_there, None, [row, column, pixel], api_visibility="private", show_progress="hidden")
-    ask.click(look, [row, column], pixel, api_visibility="private", show_progress="hidden")
-    scene.clear(lambda: None, None, truth, api_visibility="private", show_progress="hidden")  # it is of the scene that goes
+    inputs, outputs = [scene, truth, model, bands, overlap, augment, resample], [status, viewer, place, pixel, areas]
+    run_in_turn(start, cancel, map_scene, show, inputs, outputs, jobs, KIND)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    limit: dict[str, Any] = {"concurrency_limit": _LOOKS_AT_ONCE, "concurrency_id": "look"}
+    viewer.click(look_there, None, [row, column, pixel], **limit, **quiet)
+    gradio.on([ask.click, row.submit, column.submit], look, [row, column], pixel, js=MARK, **limit, **quiet)
+    scene.clear(lambda: None, None, truth, **quiet)  # it is of the scene that goes
     for choice, folder in zip(choices, samples.values(), strict=True):
         files = (str(folder / "scene.tif"), str(folder / "truth.tif"))
-        choice.click(lambda files=files: files, None, [scene, truth], api_visibility="private", show_progress="hidden")
+        choice.click(lambda files=files: files, None, [scene, truth], **quiet)
 
 
 _HINT = show_note("Drop a scene, or choose a sample, and press Map: scene, map and areas appear here.")

@@ -1,5 +1,6 @@
 """Mapping an uploaded scene: the map, and reduced pictures of both for the page."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.app.jobs import Job
+from segment.app.sentences import rephrase
 from segment.app.shelf import Shelf
-from segment.app.uploads import SCENE_PIXELS, admit
+from segment.app.uploads import SCENE_PIXELS, admit, choose_bands
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
 from segment.core.figures import displayable
@@ -19,19 +21,25 @@ from segment.core.sources import Source
 from segment.predict import predict_probabilities, predict_scene
 from segment.scene_map import SceneMap
 
-SHOWN = 1600
-"""Longer side of what the page shows, pixels; larger scenes are reduced to it."""
+SHOWN, LONGEST_SHOWN = 1600, 16_000
+"""Side of the square that the page shows as many pixels as, and the longest side; larger scenes are reduced."""
 _JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a scene is mapped; see `segment.predict_scene`."""
+    """How a scene is mapped; see `segment.predict_scene`. bands: see `choose_bands`."""
 
     model: str
     overlap: float = OVERLAP
     augment: bool = False
     resample: bool = False
+    bands: str = ""
+
+    def check(self) -> None:
+        """Raises InputError for an overlap that tiles cannot have."""
+        if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
+            raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose one between.")
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,11 @@ class Mapped:
     def size(self) -> tuple[int, int]:
         """Rows and columns of the scene."""
         return self.files.report["height"], self.files.report["width"]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the report remarks."""
+        return [rephrase(note, self.photograph.parent) for note in self.files.report["notes"]]
 
     @property
     def downloads(self) -> dict[str, Path]:
@@ -70,10 +83,9 @@ def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, tr
     received: see `admit`. truth: an uploaded mask of the scene's size, for scores.
     Raises InputError as `admit` and `predict_scene` do; Interrupted when the job is cancelled.
     """
-    source = admit(scene, received, job.folder / "scene", SCENE_PIXELS)
+    settings.check()
+    source = admit(scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands))
     mask = None if truth is None else admit(truth, received, job.folder / "truth", SCENE_PIXELS)
-    if not 0 <= settings.overlap <= 0.5:
-        raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {settings.overlap}. Choose one between.")
     model = shelf.load("segment", settings.model)
     files = predict_scene(
         source,
@@ -136,7 +148,8 @@ def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path)
     import cv2
 
     with source.open() as raster:
-        reduction = max(raster.height, raster.width, SHOWN) / SHOWN
+        longest, area = max(raster.height, raster.width), raster.height * raster.width
+        reduction = max(1, longest / LONGEST_SHOWN, math.sqrt(area) / SHOWN)
         height, width = (max(round(side / reduction), 1) for side in (raster.height, raster.width))
         pixels: NDArray[Any] = raster.read_reduced(height, width)
     colors = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)

@@ -1,32 +1,34 @@
 """The server of the app: its page, its health, and that nothing of it asks for anything outside this machine."""
 
+import ipaddress
 import os
-import re
 import signal
 import sys
 import time
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SSR_MODE": "False"}  # before Gradio reads them
 
 import gradio
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from segment.app.api import make_api
 from segment.app.classify_tab import make_classify_tab
 from segment.app.components import refuse_addresses
+from segment.app.guard import Guard, Page
 from segment.app.jobs import Jobs
 from segment.app.map_tab import make_map_tab
+from segment.app.quota import UPLOADS_KEPT, parse_size
 from segment.app.samples import write_samples
 from segment.app.shelf import Shelf
+from segment.app.visitors import identify_visitor
 from segment.core.errors import InputError
 
 _QUEUE = 100  # visitors that may wait
@@ -34,39 +36,6 @@ _STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js")
 _TITLE = "aerial-segment"
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
-_POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; object-src 'none'; "
-    "form-action 'self'; frame-ancestors 'self'"
-)
-# what Gradio offers beside and this page does not use: it would run programs on uploads, or ask other servers
-_UNUSED = re.compile(r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/)")
-
-
-@dataclass(frozen=True)
-class _Guard:
-    """Tells browsers to ask for nothing outside, and fetches nothing from outside for them."""
-
-    app: Any
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if ":/" in scope["path"] or _UNUSED.search(scope["path"]):
-            await PlainTextResponse("Not offered here.", 403)(scope, receive, send)
-            return
-
-        async def send_guarded(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"content-security-policy", _POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"same-origin"),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, send_guarded)
 
 
 def end_with_terminal() -> None:
@@ -94,25 +63,29 @@ class Server:
     ):
         """Starts it.
 
-        port: 0 for the first free one from 7860 on. max_upload: of one file. models: a folder of model folders. share: also
-        under a public address of Gradio's. progress: told while the sample scenes are drawn.
+        port: 0 for the first free one from 7860 on. max_upload: of one file; UPLOADS_KEPT times as much is kept in all.
+        models: a folder of model folders. share: also under a public address of Gradio's. progress: told while the sample
+        scenes are drawn.
 
-        Raises InputError when the port is taken, or there are no models in `models`.
+        Raises InputError when the port is taken, there are no models in `models`, or `max_upload` is no size.
         """
-        shelf = Shelf(models)
-        self.jobs = Jobs()
+        shelf, largest = Shelf(models), parse_size(max_upload)
+        self.jobs = Jobs(UPLOADS_KEPT * largest)
         os.environ["GRADIO_TEMP_DIR"] = str(self.jobs.uploads)
         gradio.set_static_paths([self.jobs.results, self.jobs.samples])
         try:
-            page = make_page(shelf, self.jobs, write_samples(self.jobs.samples, progress))
+            page = make_page(
+                shelf, self.jobs, write_samples(self.jobs.samples, progress), "server" if share else tell_place(host)
+            )
+            guard = Middleware(Guard, quota=self.jobs.quota)
             _, self.url, self.shared = page.launch(
                 server_name=host,
                 server_port=port or None,
                 share=share,
-                max_file_size=max_upload.lower(),
+                max_file_size=largest,
                 prevent_thread_lock=True,
                 quiet=True,
-                show_error=True,
+                show_error=False,  # but our own sentences: others tell where files are
                 ssr_mode=False,
                 enable_monitoring=False,
                 pwa=False,
@@ -121,13 +94,14 @@ class Server:
                 theme=_theme(),
                 css=_STYLE.read_text(encoding="utf-8"),
                 js=_SCRIPT.read_text(encoding="utf-8"),
-                app_kwargs={"routes": [Route("/health", self._tell_health)], "middleware": [Middleware(_Guard)]},
+                app_kwargs={"routes": [Route("/health", self._tell_health)], "middleware": [guard]},
             )
         except BaseException as error:
             self.jobs.close()
             if isinstance(error, InputError) or not isinstance(error, (OSError, ValueError)):
                 raise
-            raise InputError(f"The app must be able to start. Received: {error} Choose another --port, or mend it.") from error
+            problem = str(error).split(". ")[0]
+            raise InputError(f"The app must be able to start. Received: {problem}. Choose another --port, or mend it.") from error
         self._page = page
 
     async def _tell_health(self, request: object) -> JSONResponse:  # in no thread, of which jobs may take all
@@ -155,13 +129,26 @@ class Server:
         self.close()
 
 
-def make_page(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> gradio.Blocks:
+Place = Literal["machine", "server"]
+"""What runs the app, to its visitors: their own machine, or another."""
+
+
+def tell_place(host: str) -> Place:
+    """What visitors find at the address that is listened to."""
+    try:
+        own = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        own = host == "localhost"
+    return "machine" if own else "server"
+
+
+def make_page(shelf: Shelf, jobs: Jobs, samples: dict[str, Path], place: Place = "machine") -> gradio.Blocks:
     """The page with its two tabs and its API."""
-    page = gradio.Blocks(title=_TITLE, analytics_enabled=False)
+    page = Page(title=_TITLE, analytics_enabled=False)
     with page:
         make_api(shelf, jobs)
         gradio.HTML(
-            f"<header><h1>{_TITLE}</h1><p>Labels images and maps scenes on this machine; "
+            f"<header><h1>{_TITLE}</h1><p>Labels images and maps scenes on this {place}; "
             "what you upload stays here, and is removed after an hour.</p></header>"
         )
         with gradio.Tabs():
@@ -171,7 +158,7 @@ def make_page(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> gradio.Bloc
                 make_map_tab(shelf, jobs, samples)
 
         def forget(request: gradio.Request) -> None:
-            jobs.forget(str(request.session_hash))
+            jobs.forget(identify_visitor(request))
 
         page.unload(forget)
     refuse_addresses(page)

@@ -4,8 +4,12 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from segment.app.jpeg import bytes_at_once
+from segment.core.command import parse_bands
 from segment.core.errors import InputError
 from segment.core.sources import Source
 
@@ -34,21 +38,36 @@ _OTHERS = {
 _XML = {b"<vrtdataset": "a VRT, which is a list of other files", b"<svg": "an SVG drawing"}
 _MOST_BANDS = 16
 _LONGEST = 100_000  # pixels a side: maps take five kilobytes of memory for each column
-_LARGEST_BLOCK = 512 * 2**20  # bytes that may have to be decoded for one pixel
+_LARGEST_BLOCK = 500 * 2**20  # bytes that may have to be decoded for one pixel; GDAL's own limit for JPEGs
+_LONGEST_LIST = 100  # letters of a list of bands
 _FREE_BYTES, _MOST_UNPACKING = 64 * 2**20, 300  # above the one, a file may not unpack to more than the other times its size
 
 
-def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int) -> Source:
+def choose_bands(text: Any) -> tuple[int, ...] | None:
+    """Numbers of bands, from 1, as visitors write them: "4,3,2"; None for all but alpha, where they write nothing.
+
+    Raises InputError when it is no such list, or one of more bands than files may have.
+    """
+    if not isinstance(text, str) or len(text) > _LONGEST_LIST:
+        raise InputError("bands: a list such as 4,3,2, in quotes. Received something else. Write one, or leave it empty.")
+    bands = parse_bands(text.strip() or None)
+    if bands and len(bands) > _MOST_BANDS:
+        raise InputError(f"bands: at most {_MOST_BANDS}. Received {len(bands)}. Name those that the model reads.")
+    return None if bands is None else tuple(bands)
+
+
+def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int, bands: tuple[int, ...] | None = None) -> Source:
     """Lets an uploaded file into the folder of a job, under a name of letters that no path can be made of.
 
     upload: where the server put it. received: the folders of all that may be asked for. most_pixels: see IMAGE_PIXELS.
-    The file is linked, not copied. Returns what opens it, as the format that its first bytes say and no other.
+    bands: those that are used. The file is linked, not copied. Returns what opens it, as the format that its first bytes say
+    and no other.
 
     Raises InputError when it is no GeoTIFF, PNG or JPEG, or would need more room than its size lets expect.
     """
     name = PurePosixPath(upload.name.replace("\\", "/")).name
-    real = upload.resolve()
-    if not real.is_file() or not any(real.is_relative_to(place.resolve()) for place in received):
+    real = _resolve(upload)
+    if real is None or not any(real.is_relative_to(place.resolve()) for place in received):
         raise InputError(f"{name}: files are uploaded first, and kept for an hour. Received none of that name. Upload it.")
     driver, ending = _find_format(real, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +78,15 @@ def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int
         shutil.copyfile(real, admitted)
     source = Source(admitted, driver=driver)
     _check_header(source, admitted.stat().st_size, most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS))
-    return source
+    return replace(source, bands=bands)
+
+
+def _resolve(path: Path) -> Path | None:
+    try:
+        real = path.resolve()
+        return real if real.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
 
 
 def _find_format(file: Path, name: str) -> tuple[str, str]:
@@ -75,8 +102,9 @@ def _find_format(file: Path, name: str) -> tuple[str, str]:
 
 
 def _tame(name: str) -> str:
-    """Letters, digits, points and dashes of a file's name without its ending, at most 60 of them."""
-    return re.sub(r"[^\w.-]+", "_", PurePosixPath(name).stem).strip("._-")[:60] or "image"
+    """Letters, digits, points and dashes of a file's name without its ending, at most 120 bytes: outputs are named after it."""
+    tame = re.sub(r"[^\w.-]+", "_", PurePosixPath(name).stem).strip("._-")
+    return tame.encode()[:120].decode(errors="ignore") or "image"
 
 
 def _check_header(source: Source, size: int, most_pixels: int) -> None:
@@ -99,8 +127,9 @@ def _check_header(source: Source, size: int, most_pixels: int) -> None:
                 f"{name}: a picture has about as much in it as its file. Received {described} in {size:,} bytes. "
                 "Save it again, whole."
             )
-        if raster.block_bytes > _LARGEST_BLOCK:
+        whole = bytes_at_once(Path(source.path)) if source.driver == "JPEG" else 0
+        cure = "Save it as a JPEG that is not progressive." if whole else "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+        if (block := max(raster.block_bytes, whole)) > _LARGEST_BLOCK:
             raise InputError(
-                f"{name}: a raster is read in parts. Received one that is a single block of {raster.block_bytes // 2**20} MB. "
-                "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+                f"{name}: a raster is read in parts. Received one that is a single block of {block // 2**20} MB. {cure}"
             )

@@ -14,7 +14,7 @@ from typing import IO
 
 def start_attended(module: str, function: str, arguments: Sequence[str], complaints: IO[bytes]) -> "subprocess.Popen[bytes]":
     """Starts a console command, `function` of `module`, in a process of its own. complaints: a file that gets its stderr."""
-    command = [sys.executable, "-m", __name__, module, function, *arguments]
+    command = [sys.executable, "-P", "-m", __name__, module, function, *arguments]  # -P: no modules of the folder one is in
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from segment.core.errors import InputError
 from segment.core.report import REPORT_FILE
-from segment.core.study import trials_that_run
+from segment.core.study import fail_dead_trials, run_one
 from segment.core.trials import Task, TrialFailed
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def confirm(
     """
     pairs, problems = [[number, seed] for seed in seeds for number in (DEFAULTS, best)], dict[str, str]()
     while missing := [pair for pair in pairs if not _scored(study, pair) and str(pair) not in problems]:
-        running = [trial.user_attrs.get(_PAIR) for trial in trials_that_run(study)]
+        running = [trial.user_attrs.get(_PAIR) for trial in fail_dead_trials(study)]
         free = [pair for pair in missing if pair not in running]
         if free:
-            study.optimize(partial(_train_pair, study, free[0], train, tell, problems), n_trials=1, catch=(TrialFailed,))
+            run_one(study, partial(_train_pair, study, free[0], train, tell, problems))
         else:
             time.sleep(_POLL)
     found = [(seed, _scored(study, [DEFAULTS, seed]), _scored(study, [best, seed])) for seed in seeds]
@@ -103,7 +103,7 @@ def _train_pair(
 ) -> float:
     """The score of a pair; no training where another process began with it first. Raises TrialFailed."""
     trial.set_user_attr(_PAIR, pair)
-    if any(other.user_attrs.get(_PAIR) == pair and other.number < trial.number for other in trials_that_run(study)):
+    if any(other.user_attrs.get(_PAIR) == pair and other.number < trial.number for other in fail_dead_trials(study)):
         raise TrialFailed("another process is at it")
     what = f"{'defaults' if pair[0] == DEFAULTS else f'trial {pair[0]}'} with seed {pair[1]}"
     try:

@@ -192,7 +192,9 @@ def require_space(path: Path, space: int) -> None:
 def broken_write(path: Path, problem: str) -> InputError:
     """The error to raise when a file could not be written to its end."""
     staged_in = path.parent.parent
-    place = staged_in.parent / path.name if staged_in.name.endswith(_PARTIAL) else path
+    place = path
+    if staged_in.name.endswith(_PARTIAL):  # of `staged_files`, or a folder of folders
+        place = staged_in.parent / (path.name if path.parent.name == "new" else staged_in.name[1 : -len(_PARTIAL)])
     problem = " ".join(problem.split()).rstrip(".")
     barred = any(word in problem for word in ("ermission", "Read-only", "directory", "exists"))
     cure = "Choose another place." if barred else "Free space there, or choose another place."

@@ -15,7 +15,7 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.figures import plot_history
 from segment.core.history import HISTORY, Row, best_row
 from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER, ModelInfo, save_model_folder
-from segment.core.output import refuse_existing, staged
+from segment.core.output import is_unfinished, refuse_existing, staged
 from segment.core.parts import Part
 from segment.core.report import PAGE_FILE, REPORT_FILE, Report, training_report
 from segment.core.training import CHECKPOINT
@@ -28,6 +28,7 @@ _RUN_FILES = (
     CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
     MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, "latents.npz", "grids", "generated",
 )  # fmt: skip
+_BEGUN = (CONFIG_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")
 
@@ -80,7 +81,9 @@ def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) 
 
 def _is_only_begun(output: Path) -> bool:
     """Whether the folder is what a training that was killed in its first epoch leaves."""
-    return output.is_dir() and [p.name for p in output.iterdir()] == [CONFIG_FILE]
+    if not (output / CONFIG_FILE).is_file():
+        return False
+    return all(p.name in _BEGUN or is_unfinished(p.name) for p in output.iterdir())
 
 
 @contextmanager

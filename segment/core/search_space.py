@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _DRAWS = 100
+_LARGEST = 2**53  # a float tells neighbouring whole numbers apart up to there
+_CHECKED = 64  # whole numbers of a range
+_REPEATED = ("training.seed", "data.split_seed", "data.val_seed")  # that trials are repeated with, and confirmed by
 _EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
 
 
@@ -24,10 +27,10 @@ class Parameter(Settings):
     """The values of a setting: from `low` to `high`, evenly or by their logarithms; or one of `choices`, of which a single
     one is the same in all trials."""
 
-    low: int | float | None = None
-    high: int | float | None = None
+    low: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
+    high: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
     log: bool = False
-    choices: list[str | int | float | bool] | None = Field(default=None, min_length=1)
+    choices: list[str | int | float | bool | None] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _is_a_range_or_choices(self) -> "Parameter":
@@ -88,8 +91,12 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+    if not space:
+        raise InputError(f"A search space names settings. Received none. Write e.g. {_EXAMPLE}")
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
+        if key in _REPEATED:
+            raise InputError(f"{key} is no setting to tune: scores of other seeds tell of luck. Received it. Leave it out.")
         for value in parameter.examples:
             _check_value(key, value, space, defaults)
         if parameter.choices is not None:
@@ -97,14 +104,16 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
             continue
         low, high = parameter.low, parameter.high
         assert low is not None and high is not None
-        if _takes_fractions(defaults, key, low, high):
+        if _takes_fractions(key, low, high, space, defaults):
             found[key] = FloatDistribution(float(low), float(high), log=parameter.log)
         else:
+            for value in range(int(low), int(high) + 1, max(1, int(high - low) // _CHECKED)):
+                _check_value(key, value, space, defaults, " Or name the choices.")
             found[key] = IntDistribution(int(low), int(high), log=parameter.log)
     return found
 
 
-def _check_value(key: str, value: Any, space: Space, defaults: Settings) -> None:
+def _check_value(key: str, value: Any, space: Space, defaults: Settings, cure: str = "") -> None:
     """Raises InputError when a setting takes a value neither beside the defaults nor beside others of the space."""
     try:
         change_settings(defaults, {key: value})
@@ -117,13 +126,15 @@ def _check_value(key: str, value: Any, space: Space, defaults: Settings) -> None
         with contextlib.suppress(InputError):
             change_settings(defaults, {**others, key: value})
             return
-    raise refused
+    raise InputError(f"search space, {key}: {refused}{cure}")
 
 
-def _takes_fractions(defaults: Settings, key: str, low: float, high: float) -> bool:
+def _takes_fractions(key: str, low: float, high: float, space: Space, defaults: Settings) -> bool:
     """Whether the setting takes a number between its ends that is not whole."""
+    if low % 1 or high % 1:
+        return True
     try:
-        change_settings(defaults, {key: low + (high - low) / math.pi})
+        _check_value(key, low + (high - low) / math.pi, space, defaults)
     except InputError:
         return False
     return True

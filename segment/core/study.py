@@ -1,10 +1,12 @@
 """Studies: trials of settings, kept in a database that several processes share and that outlives them."""
 
+import math
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from segment.core.choices import Sampler
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 _BELONGS = "belongs"
 _HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
+_STILLBORN = 90  # seconds after which a trial has failed that has neither settings nor a sign of its process
 _HOPELESS = 3  # trials that fail before one succeeds
+_LOOK = 0.5  # seconds between looks at what others do
+_TWIN = "as trial"  # user attribute of a trial whose settings an earlier one had: its number
 _OPENINGS, _PAUSE = 5, 1.0  # processes that make the same tables at once stand in each other's way; seconds
 
 
@@ -43,6 +48,7 @@ def open_study(
     from segment.core.samplers import build_sampler
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    chooser = build_sampler(sampler, distributions, seed)
     for attempt in range(_OPENINGS):
         try:
             study = optuna.create_study(
@@ -50,19 +56,22 @@ def open_study(
                 study_name=name,
                 direction="maximize",
                 load_if_exists=True,
-                sampler=build_sampler(sampler, distributions, seed),
+                sampler=chooser,
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3),
             )
             known = study.user_attrs.get(_BELONGS)
-            if known is None:
-                study.set_user_attr(_BELONGS, dict(belongs))
+            if known is None and not study.get_trials(deepcopy=False):
+                known = dict(belongs)
+                study.set_user_attr(_BELONGS, known)
             break
         except Exception as error:  # SQLAlchemy's, and those of each database's driver
             if attempt == _OPENINGS - 1:
                 raise _unusable(storage, error) from error
             time.sleep(_PAUSE * random.random())
-    for key in sorted((known or belongs).keys() | belongs.keys()):
-        before, now = (known or belongs).get(key), belongs.get(key)
+    if known is None:
+        raise InputError(f"--study: must be a study of this toolkit. Received {name!r} of another program. Choose another name.")
+    for key in sorted(known.keys() | belongs.keys()):
+        before, now = known.get(key), belongs.get(key)
         if before != now:
             raise InputError(
                 f"{key}: a study goes on with what it began with. Received {now!r}, but the study {name!r} has {before!r}. "
@@ -84,14 +93,16 @@ def _unusable(storage: str, error: Exception) -> InputError:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
-    problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
     try:
         url = make_url(storage)
         shown = url.render_as_string(hide_password=True)
         problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
+        if isinstance(error.__cause__, ImportError):
+            problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
     except ArgumentError:
         shown = storage.rpartition("@")[2]
-    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. Check it.")
+    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
 
 
 @contextmanager
@@ -106,14 +117,39 @@ def reachable(storage: str) -> Iterator[None]:
         raise _unusable(storage, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
 
 
-def trials_that_run(study: "Study") -> Sequence["FrozenTrial"]:
-    """Those of living processes, this one's among them; the others' are failed on the way."""
+def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
+    """Fails those whose process has ended; those that still run, this process' own among them."""
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
     with quiet_optuna():
         fail_stale_trials(study)
-    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    found = []
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        begun = trial.datetime_start or datetime.now()
+        if trial.params or trial.user_attrs or (datetime.now() - begun).total_seconds() < _STILLBORN:
+            found.append(trial)
+        else:  # killed before it could tell that it lives
+            with suppress(ValueError, RuntimeError):  # another process was faster
+                study.tell(trial.number, state=TrialState.FAIL)
+    return found
+
+
+def run_one(
+    study: "Study", objective: Callable[["Trial"], float], tell: Callable[["FrozenTrial"], None] = lambda trial: None
+) -> None:
+    """Runs one more trial of a study. objective: gives its score; TrialFailed makes it a failed one. tell: called after it,
+    unless another process has failed it meanwhile, since this one was silent for too long."""
+    try:
+        study.optimize(objective, n_trials=1, catch=(TrialFailed,), callbacks=[lambda _, trial: tell(trial)])
+    except ValueError as error:
+        if "Cannot tell" not in str(error):
+            raise
+    except (UnboundLocalError, AssertionError) as error:  # Optuna's own, as it cleans up after another
+        cause = error.__context__
+        while isinstance(cause, UnboundLocalError | AssertionError):
+            cause = cause.__context__
+        raise cause or error from None
 
 
 @contextmanager
@@ -141,33 +177,76 @@ def run_study(
     trial, and the next one begins. tell: called after each.
     Raises InputError when one trial after the other fails from the start.
     """
-    from optuna.study import MaxTrialsCallback
-    from optuna.trial import TrialState
-
-    ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
     def objective(trial: "Trial") -> float:
+        values = _suggest(trial, distributions)
         try:
-            return attempt(trial, _suggest(trial, distributions))
+            twin = _await_twin(study, trial, values)
+            return attempt(trial, values) if twin is None else _repeat(twin, trial)
         except (TrialFailed, InputError) as error:
             trial.set_user_attr(PROBLEM, str(error))
             raise TrialFailed(str(error)) from error
 
-    def after(study: "Study", trial: "FrozenTrial") -> None:
+    def after(trial: "FrozenTrial") -> None:
         tell(trial)
-        others = study.get_trials(deepcopy=False, states=ended)
-        if len(others) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in others):
-            problem = others[-1].user_attrs[PROBLEM]
-            raise InputError(f"Trials must train. Received {len(others)} that failed, the last one so: {problem}")
+        ended = ended_trials(study)
+        if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
+            problem = ended[-1].user_attrs[PROBLEM]
+            raise InputError(f"Trials must train. Received {len(ended)} that failed, the last one so: {problem}")
 
-    end = None if hours is None else time.monotonic() + hours * 3600
-    while len(study.get_trials(deepcopy=False, states=ended)) < trials and (end is None or time.monotonic() < end):
-        left = None if end is None else end - time.monotonic()
-        try:
-            study.optimize(objective, timeout=left, callbacks=[after, MaxTrialsCallback(trials, ended)], catch=(TrialFailed,))
-        except ValueError as error:  # this process was silent for too long, another has failed its trial
-            if "Cannot tell" not in str(error):
-                raise
+    end = math.inf if hours is None else time.monotonic() + hours * 3600
+    while len(ended_trials(study)) < trials and time.monotonic() < end:
+        run_one(study, objective, after)
+
+
+def ended_trials(study: "Study") -> list["FrozenTrial"]:
+    """Those that came to something, if only to a failure; not those whose process was stopped."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _has_ended(trial)]
+
+
+def _has_ended(trial: "FrozenTrial") -> bool:
+    return trial.state.name in ("COMPLETE", "PRUNED") or (trial.state.name == "FAIL" and PROBLEM in trial.user_attrs)
+
+
+def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any]) -> "FrozenTrial | None":
+    """The first earlier trial with the same values that ended; None where there is none. Waits for those that run."""
+    while True:
+        running = [other for other in fail_dead_trials(study) if other.number < trial.number]
+        twins = [other for other in study.get_trials(deepcopy=False) if other.params == values and other.number < trial.number]
+        if ended := [twin for twin in twins if _has_ended(twin)]:
+            return ended[0]
+        if all(other.params.keys() == values.keys() and other.params != values for other in running):  # none still chooses
+            return None
+        time.sleep(_LOOK)
+
+
+def _repeat(twin: "FrozenTrial", trial: "Trial") -> float:
+    """Ends a trial as its twin did: the same settings and seeds would give the same."""
+    from optuna import TrialPruned
+
+    trial.set_user_attr(_TWIN, twin.number)
+    for epoch, score in twin.intermediate_values.items():
+        trial.report(score, epoch)
+    if twin.state.name == "COMPLETE":
+        return float(twin.value or 0)
+    raise TrialFailed(twin.user_attrs[PROBLEM]) if PROBLEM in twin.user_attrs else TrialPruned
+
+
+def score_of(trial: "FrozenTrial") -> float | None:
+    """The best of its epochs, whether it was stopped early or not."""
+    return trial.value if trial.state.name == "COMPLETE" else max(trial.intermediate_values.values(), default=None)
+
+
+def outcome_of(trial: "FrozenTrial") -> str:
+    """How a trial ended, where there is more to tell than its score."""
+    how = {
+        "PRUNED": f"stopped after {len(trial.intermediate_values)} epochs",
+        "FAIL": f"failed: {trial.user_attrs.get(PROBLEM, 'its process was stopped')}",
+        "RUNNING": "still running",
+        "WAITING": "not begun",
+    }.get(trial.state.name, "")
+    twin = f"as trial {trial.user_attrs[_TWIN]}, with the same settings" if _TWIN in trial.user_attrs else ""
+    return ", ".join(part for part in (how, twin) if part)
 
 
 def _suggest(trial: "Trial", distributions: Mapping[str, "BaseDistribution"]) -> dict[str, Any]:

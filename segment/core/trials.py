@@ -1,5 +1,6 @@
 """Trainings of a study: each is the ordinary command in a process of its own, watched through the history that it writes."""
 
+import math
 import shutil
 import signal
 import tempfile
@@ -27,12 +28,15 @@ class TrialFailed(Exception):
 class Task:
     """What a study trains. module: has the command `train`. data: its folders. defaults: the settings that trials change.
     scores: what may be maximised, the first that a history has: its column in history.csv and its key in report.json.
+    files: that are used of the data folders. val_seed: the setting that draws validation, and not the test, anew.
     """
 
     module: str
     data: Sequence[Path]
     defaults: Settings
     scores: Mapping[str, str]
+    files: Sequence[Path] = ()
+    val_seed: str = "data.val_seed"
 
 
 def check_memory_limit(memory_mb: float | None) -> None:
@@ -103,7 +107,10 @@ def _train(task: Task, config: Path, folder: Path, on_epoch: Callable[[int, floa
 
 
 def _score(row: Row, task: Task) -> float:
-    return next(row[column] for column in task.scores if column in row)
+    score = next((row[column] for column in task.scores if column in row), math.nan)
+    if not math.isfinite(score):
+        raise TrialFailed(f"scored {score} as {' or '.join(task.scores)}")
+    return score
 
 
 def _explain(status: int, complaints: str) -> str:

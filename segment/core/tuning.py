@@ -4,11 +4,11 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -20,8 +20,8 @@ from segment.core.output import alone, clear_folder, is_unfinished, staged
 from segment.core.progress import Progress, Silent
 from segment.core.report import PAGE_FILE, REPORT_FILE
 from segment.core.search_space import Space, distributions, dump_space
-from segment.core.study import open_study, reachable, run_study, trials_that_run
-from segment.core.trials import PROBLEM, Task, best_score, check_memory_limit, run_trial
+from segment.core.study import ended_trials, fail_dead_trials, open_study, outcome_of, reachable, run_study, score_of
+from segment.core.trials import Task, best_score, check_memory_limit, run_trial
 from segment.core.tuning_page import describe_study, tuning_page
 from segment.core.unit_cube import as_point
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, TRIALS_FOLDER = "study.db", "defaults.yaml", "best.yaml", "space.yaml", "trials"
 _OURS = (DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, REPORT_FILE, PAGE_FILE, TRIALS_FOLDER)
 _POLL = 2.0  # seconds
-_UNTOUCHED = 1 / 3  # share of a trial's epochs before it may be stopped
+_UNTOUCHED = 1 / 3  # of the epochs that the defaults have, before a trial may be stopped
+_LONGEST_NAME = 100  # of a study; working files are named after it
 _FREE = ("training.workers", "training.tensorboard", "data.cache_mb")  # settings that trials of one study may differ in
 
 
@@ -64,7 +65,10 @@ class Search:
     still do); memory_mb: a trial whose process takes more main memory fails. repeats: trainings of a trial, each with a seed
     and, where validation is drawn, a split of its own; their mean counts, of which less is luck. confirmations: seeds with
     which the best and the default settings are trained once more. storage: URL of a database that other processes may use,
-    too; SQLite in the output folder by default. A study of that `name` in it goes on. seed: of the sampler.
+    too; SQLite in the output folder by default. A study of that `name` in it goes on. seed: of the sampler. Of several
+    processes each ends the trial that it has begun, also beyond `trials`.
+
+    Raises InputError for values out of range.
     """
 
     trials: int = 40
@@ -77,6 +81,26 @@ class Search:
     name: str = "tuning"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        rules: tuple[tuple[str, bool, object, str], ...] = (
+            ("trials", self.trials >= 1, self.trials, "1 or more"),
+            ("hours", self.hours is None or 0 < self.hours < math.inf, self.hours, "above 0"),
+            ("memory", self.memory_mb is None or 0 < self.memory_mb < math.inf, self.memory_mb, "megabytes, above 0"),
+            ("repeats", self.repeats >= 1, self.repeats, "1 or more"),
+            ("confirm", self.confirmations >= 0, self.confirmations, "0 or more"),
+            ("sampler", self.sampler in get_args(Sampler), self.sampler, f"one of {', '.join(get_args(Sampler))}"),
+            ("seed", 0 <= self.seed < 2**32, self.seed, "from 0 to 4294967295"),
+            (
+                "study",
+                bool(re.fullmatch(r"\w[\w .-]*", self.name)) and len(self.name) <= _LONGEST_NAME,
+                self.name,
+                f"letters, digits, blanks, dots and dashes, {_LONGEST_NAME} at most",
+            ),
+        )
+        for name, holds, received, rule in rules:
+            if not holds:
+                raise InputError(f"--{name}: {rule}. Received {received!r}. Choose another.")
+
 
 def tune(task: Task, output: Path, space: Space, search: Search, progress: Progress | None = None) -> Tuning:
     """Searches `space` for the settings with the best validation score, and writes them, and a report, to `output`.
@@ -85,11 +109,9 @@ def tune(task: Task, output: Path, space: Space, search: Search, progress: Progr
     when no trial ends well.
     """
     wanted, progress = distributions(space, task.defaults), progress or Silent()
-    _check_names(output, search)
     check_memory_limit(search.memory_mb)
-    _begin(output)
+    _make_folder(output, search, task)
     with alone(output / TRIALS_FOLDER, "a folder is tuned into by one process."):
-        clear_folder(output / TRIALS_FOLDER)  # what a killed one left
         storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
         with reachable(storage):
             return _tune(task, output, space, wanted, search, storage, progress)
@@ -109,22 +131,27 @@ def _tune(
     study = open_study(storage, search.name, wanted, belongs, search.sampler, search.seed, patience)
     if not study.get_trials(deepcopy=False) and (defaults := _within(wanted, task.defaults)):
         study.enqueue_trial(defaults)
+    clear_folder(output / TRIALS_FOLDER)  # what a killed one left
     _write(output / DEFAULTS_FILE, dump_settings(task.defaults))
     _write(output / SPACE_FILE, dump_space(space))
     trainer = _Trainer(study, task, output, search.repeats, search.memory_mb, progress)
     run_study(study, wanted, trainer.attempt, trials=search.trials, hours=search.hours, tell=trainer.tell)
-    if trials_that_run(study):
+    if fail_dead_trials(study):
         progress.say("waiting for the trials of other processes")
-    while trials_that_run(study):
+    while fail_dead_trials(study):
         time.sleep(_POLL)
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        raise InputError(f"{output}: a trial must end to be the best. Received none that did. Allow more --trials or --hours.")
+        ended = ended_trials(study)
+        last = f" The last: {outcome_of(ended[-1])}." if ended else ""
+        raise InputError(
+            f"{output}: a trial must end well to be the best. Received none that did.{last} Allow more --trials or --hours."
+        )
     best = study.best_trial
     trainer.write_best(best)
     confirmed = None
     if search.confirmations:
         runs, first = (
-            open_study(storage, f"{search.name} confirmation", {}, {}),
+            open_study(storage, f"{search.name}/confirmation", {}, {}),
             _training(task.defaults)["seed"] + search.repeats,
         )
         confirmed = confirm(runs, best.number, range(first, first + search.confirmations), trainer.repeat, progress.say)
@@ -159,7 +186,8 @@ class _Trainer:
 
         scores = [self._run(f"{trial.number}", values, watch, self._best_score)]
         for repeat in range(1, self.repeats):
-            seeds = {"training.seed": self._seed + repeat, "data.split_seed": self._split_seed + repeat}
+            seeds = {"training.seed": self._seed + repeat, "data.split_seed": self._split_seed}
+            seeds[self.task.val_seed] = self._split_seed + repeat
             scores.append(self._run(f"{trial.number}-{repeat}", {**values, **seeds}, _look_on, self._best_score))
         mean: float = sum(scores) / len(scores)
         return mean
@@ -167,7 +195,7 @@ class _Trainer:
     def repeat(self, number: int, seed: int) -> tuple[str, float]:
         """The final score of the values of trial `number`, or the DEFAULTS, with another seed, and the part that was scored.
 
-        The split stays that of the study: the test has no image that chose the settings.
+        The split is that of the study: no image of the test has chosen the settings.
         """
         values = {} if number == DEFAULTS else self.study.get_trials(deepcopy=False)[number].params
         seeds = {"training.seed": seed, "data.split_seed": self._split_seed}
@@ -213,36 +241,41 @@ class _Trainer:
             self.progress.advance(told, epochs, epochs)
 
 
-def _check_names(output: Path, search: Search) -> None:
-    """Raises InputError for names that a database's URL, or a folder's name, cannot hold."""
-    if search.storage is None and (found := [sign for sign in "?{}%#" if sign in str(output.resolve())]):
+def _make_folder(output: Path, search: Search, task: Task) -> None:
+    """Raises InputError where it cannot be one, holds something else, or lies where a database's URL cannot lead."""
+    place = output.resolve()
+    if search.storage is None and (found := [sign for sign in "?{}%#" if sign in str(place)]):
         raise InputError(f"{output}: the path of a study has none of ? {{ }} % #. Received {found[0]}. Choose another --output.")
-    if not re.fullmatch(r"\w[\w .-]*", search.name):
-        raise InputError(f"--study: letters, digits, blanks, dots and dashes. Received {search.name!r}. Choose another name.")
-
-
-def _begin(output: Path) -> None:
-    """Makes the folder. Raises InputError when it holds something else."""
+    if inside := [folder for folder in task.data if folder.resolve() in (place, *place.parents)]:
+        raise InputError(f"{output}: must lie apart from the data. Received a place in {inside[0]}. Choose another --output.")
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: the output is a folder. Received a file. Choose another place.")
-    found = [entry.name for entry in output.iterdir()] if output.exists() else []
-    strange = [name for name in found if name not in _OURS and not name.startswith(DATABASE) and not is_unfinished(name)]
+    held = {entry.name for entry in output.iterdir()} if output.exists() else set()
+    strange = [name for name in held if name not in _OURS and not name.startswith(DATABASE) and not is_unfinished(name)]
+    work = output / TRIALS_FOLDER
+    if work.is_symlink() or (work.is_dir() and any(work.iterdir()) and not held & {DATABASE, DEFAULTS_FILE}):
+        strange.append(TRIALS_FOLDER)  # that of somebody else
     if strange:
         raise InputError(f"{output}: holds a tuning and nothing else. Received {min(strange)} in it. Choose another place.")
-    (output / TRIALS_FOLDER).mkdir(parents=True, exist_ok=True)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: must be a folder to write to. Received: {error.strerror}. Choose another place.") from error
 
 
 def _belongs(task: Task, space: Space) -> dict[str, Any]:
     """What all trials of a study have in common."""
     settings = {k: v for k, v in flatten(task.defaults.model_dump(mode="json")).items() if k not in _FREE}
     tuned = {f"search space, {key}": parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
-    return {"data": [folder.resolve().name for folder in task.data], "files": _digest_files(task.data), **settings, **tuned}
+    return {"data": [folder.resolve().name for folder in task.data], "files": _digest_files(task), **settings, **tuned}
 
 
-def _digest_files(data: Sequence[Path]) -> str:
-    """The same for folders of files with the same names, wherever they lie."""
-    names = [file.relative_to(folder).as_posix() for folder in data for file in folder.rglob("*")]
-    return sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()[:16]
+def _digest_files(task: Task) -> str:
+    """How many there are and a digest of their names, wherever their folders lie."""
+    names = sorted(
+        next((file.relative_to(folder) for folder in task.data if folder in file.parents), file).as_posix() for file in task.files
+    )
+    return f"{len(names)} ({sha256(chr(10).join(names).encode(errors='surrogateescape')).hexdigest()[:8]})"
 
 
 def _within(wanted: Mapping[str, "BaseDistribution"], defaults: Settings) -> dict[str, Any] | None:
@@ -271,9 +304,6 @@ def _write(path: Path, text: str) -> None:
 
 
 def _describe(trial: "FrozenTrial") -> str:
-    if trial.state.name == "COMPLETE":
-        return f"trial {trial.number}: {trial.value:.3f}"
-    if trial.state.name == "PRUNED":
-        best = max(trial.intermediate_values.values())
-        return f"trial {trial.number}: {best:.3f}, stopped after {len(trial.intermediate_values)} epochs"
-    return f"trial {trial.number}: failed: {trial.user_attrs.get(PROBLEM, 'was stopped')}"
+    score = score_of(trial)
+    what = [*([] if score is None else [f"{score:.3f}"]), *filter(None, [outcome_of(trial)])]
+    return f"trial {trial.number}: {', '.join(what)}"

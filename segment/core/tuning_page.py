@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from segment.core.config import Settings, flatten
 from segment.core.confirmation import Confirmation
 from segment.core.report import Report
-from segment.core.study import quiet_optuna
+from segment.core.study import outcome_of, quiet_optuna, score_of
 from segment.core.trials import PROBLEM
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _trials(page: Report, study: "Study") -> None:
     page.heading("Trials")
     page.table(
         ("Trial", "Score", "", *map(_short, settings)),
-        [(f"{t.number}", _score(t), _outcome(t), *(round_value(t.params.get(key)) for key in settings)) for t in trials],
+        [(f"{t.number}", score_of(t), outcome_of(t), *(round_value(t.params.get(key)) for key in settings)) for t in trials],
     )
 
 
@@ -150,25 +150,12 @@ def _describe_trial(trial: "FrozenTrial") -> dict[str, Any]:
     return {
         "number": trial.number,
         "state": trial.state.name.lower(),
-        "score": _score(trial),
+        "score": score_of(trial),
         "values": trial.params,
         "epochs": len(trial.intermediate_values),
         "seconds": duration,
         "problem": trial.user_attrs.get(PROBLEM),
     }
-
-
-def _score(trial: "FrozenTrial") -> float | None:
-    """The best of its epochs, whether it was stopped early or not."""
-    return trial.value if trial.state == TrialState.COMPLETE else max(trial.intermediate_values.values(), default=None)
-
-
-def _outcome(trial: "FrozenTrial") -> str:
-    if trial.state == TrialState.PRUNED:
-        return f"stopped after {len(trial.intermediate_values)} epochs"
-    if trial.state == TrialState.FAIL:
-        return f"failed: {trial.user_attrs.get(PROBLEM, 'its process ended')}"
-    return "still running" if trial.state == TrialState.RUNNING else ""
 
 
 def round_value(value: Any) -> str:

@@ -128,17 +128,20 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
     folder = segment.write_sample(tmp_path / "town", 200, 300, 5)
     tab = visit.open("Map")
     visit.check("map")
+    visit.page.evaluate(RECORD)
+    open_settings(tab)
     tab.locator("input[type=file]").first.set_input_files(folder / "scene.tif")
-    tab.get_by_text("scene", exact=False).first.wait_for()
-    tab.get_by_role("button", name="Settings").click()
+    tab.get_by_role("button", name="Clear").first.wait_for()
     tab.locator("input[type=file]").last.set_input_files(folder / "truth.tif")
-    tab.get_by_text("truth.tif", exact=False).first.wait_for()
+    tab.get_by_role("button", name="Clear").nth(1).wait_for()
     tab.get_by_role("button", name="Map", exact=True).click()
     shown = tab.locator(".viewer .map")
     shown.wait_for()
     tab.get_by_label("Opacity").fill("30")
     tab.get_by_label("Map up to").focus()
     visit.page.keyboard.press("End")
+    heard = [text for text in visit.page.evaluate("window.heard") if text]
+    assert heard[0] == "Waiting for its turn." and heard[-1] == "Mapped." and len(heard) == len(set(heard)) <= 8
     look = shown.evaluate("map => [map.style.opacity, map.style.clipPath, map.naturalWidth]")
     assert look == ["0.3", "inset(0px 0% 0px 0px)", 300]
     box = tab.locator(".viewer .stage").bounding_box()
@@ -146,6 +149,7 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
     tab.locator(".pixel").wait_for()
     row, column = (int(tab.get_by_label(name).input_value()) for name in ("Row", "Column"))
     assert abs(row - 50) <= 1 and abs(column - 150) <= 1
+    assert where_marked(tab) == (row, column)
     with visit.page.expect_download() as download:
         tab.get_by_role("link", name="Class raster").click()
     with rasterio.open(download.value.path()) as raster, rasterio.open(folder / "scene.tif") as scene:
@@ -154,6 +158,61 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
     assert tab.locator(".pixel strong").inner_text() == ("building", "land", "road", "vegetation", "water")[value]
     assert tab.get_by_text("Scores against the truth").count() and tab.get_by_text("m²").count()
     visit.check("mapped")
+    tab.get_by_role("button", name="Cancel").click()  # too late
+    tab.get_by_text("It had ended before it was cancelled").first.wait_for()
+    assert shown.is_visible() and not tab.get_by_text("Cancelled.", exact=True).count()
+
+
+def open_settings(tab):
+    """First of all: Gradio makes them when they are opened, and forgets what is filled in before it is done."""
+    tab.get_by_role("button", name="Settings").click()
+    tab.get_by_text("True mask of the scene").first.wait_for()
+
+
+def where_marked(tab):
+    """Row and column of the pixel that the mark lies on."""
+    return tuple(
+        tab.locator(".viewer .mark").evaluate(
+            "({ style, parentElement: { dataset } }) => [dataset.rows * parseFloat(style.top) / 100 - 0.5, "
+            "dataset.columns * parseFloat(style.left) / 100 - 0.5].map(Math.round)"
+        )
+    )
+
+
+@pytest.mark.parametrize("shape", [(3000, 40), (40, 3000)], ids=str)
+def test_long_scenes_are_scrolled_and_pixels_found_by_keyboard(visit, tmp_path, shape):
+    """With a fourth band, which the model does not read."""
+    pixels = np.random.default_rng(0).integers(0, 255, (*shape, 4), np.uint8)
+    tab = visit.open("Map")
+    open_settings(tab)
+    tab.locator("input[type=file]").first.set_input_files(write_raster(tmp_path / "long.tif", pixels, photometric="minisblack"))
+    tab.get_by_text("long", exact=False).first.wait_for()
+    tab.get_by_role("button", name="Map", exact=True).click()
+    tab.get_by_role("alert").get_by_text("e.g. bands 1,2,3").wait_for()
+    visit.page.wait_for_timeout(2000)  # until the page knows that the job has ended: Gradio forgets clicks that come before
+    tab.get_by_label("Bands").fill("3,2,1")
+    tab.get_by_role("button", name="Map", exact=True).click()
+    tab.locator(".viewer .map").wait_for()
+    box, frame = (tab.locator(f".viewer {part}").bounding_box() for part in (".stage", ".frame"))
+    assert min(box["width"], box["height"]) >= 120 and max(box["width"], box["height"]) >= 2900 and frame["height"] < 900
+    row, column = shape[0] // 2, shape[1] // 2
+    assert not tab.locator(".viewer .mark").is_visible()
+    tab.get_by_label("Row").fill(str(row))
+    tab.get_by_label("Column").fill(str(column))
+    visit.page.keyboard.press("Enter")
+    tab.locator(".pixel").get_by_text(f"row {row}, column {column}").wait_for()
+    mark, frame = (tab.locator(f".viewer {part}").bounding_box() for part in (".mark", ".frame"))
+    assert where_marked(tab) == (row, column)
+    assert all(frame[side] <= mark[side] <= frame[side] + frame[length] for side, length in (("x", "width"), ("y", "height")))
+    visit.check(f"long-{shape[0]}")
+
+
+RECORD = """() => {
+  window.heard = [];
+  const changes = { childList: true, subtree: true, characterData: true };
+  for (const region of document.querySelectorAll('[role=status]'))
+    new MutationObserver(() => window.heard.push(region.textContent)).observe(region, changes);
+}"""
 
 
 def test_hostile_files_are_answered_on_the_page(visit, server, hostile):
@@ -174,9 +233,9 @@ def test_jobs_that_are_cancelled_or_left_end_and_their_files_go(visit, server, t
     before = set(server.jobs.results.iterdir())
     scene = segment.write_sample(tmp_path / "town", 2048, 2048, 6) / "scene.tif"
     tab = visit.open("Map")
+    open_settings(tab)
     tab.locator("input[type=file]").first.set_input_files(scene)
     tab.get_by_text("scene", exact=False).first.wait_for()
-    tab.get_by_role("button", name="Settings").click()
     tab.get_by_label("Average flips and turns").check()  # long enough
     tab.get_by_role("button", name="Map", exact=True).click()
     tab.get_by_role("progressbar").wait_for()

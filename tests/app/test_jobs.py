@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from segment.app.fragments import show_progress
 from segment.app.jobs import AT_ONCE, Jobs
+from segment.app.quota import parse_size
 from segment.core.errors import InputError, Interrupted
 
 
@@ -59,10 +61,54 @@ def test_cancelled_jobs_stop_and_leave_nothing(jobs):
     running = watch(job, steps(job, begun))
     next(running)
     assert begun.wait(10) and jobs.running() == 1
-    assert jobs.stop("me", "map") and not jobs.stop("you", "map")
+    assert jobs.stop("me", "map") is job and jobs.stop("you", "map") is None and job.cancelled
     with pytest.raises(Interrupted, match="Cancelled"):
         finish(running)
     assert not job.folder.exists() and jobs.running() == 0 and jobs.last("me", "map") is None
+
+
+def test_jobs_that_have_ended_are_not_cancelled_any_more(jobs):
+    job = jobs.begin("me", "map")
+    finish(watch(job, lambda: 7))
+    assert jobs.stop("me", "map") is job and not job.stopped and job.folder.exists() and jobs.last("me", "map") is job
+    failed = jobs.begin("me", "classify")
+    with pytest.raises(InputError, match="no use"):
+        finish(watch(failed, fail))
+    assert jobs.stop("me", "classify") is failed and not failed.cancelled and str(failed.error) == "no use"
+
+
+def fail():
+    raise InputError("no use")
+
+
+def test_jobs_that_wait_for_their_turn_are_withdrawn(jobs):
+    assert jobs.expect("me", "map")
+    assert not jobs.withdraw("you", "map") and jobs.withdraw("me", "map") and not jobs.withdraw("me", "map")
+    job, begun = jobs.begin("me", "map"), threading.Event()
+    running = watch(job, steps(job, begun))
+    next(running)
+    assert begun.wait(10) and not jobs.expect("me", "map") and not jobs.withdraw("me", "map")  # a second click
+    job.stop()
+
+
+def test_no_more_is_kept_than_allowed():
+    jobs = Jobs(most_kept=1000)
+    for name in ("a", "b"):
+        (jobs.uploads / name).write_bytes(bytes(400))
+    (jobs.results / "again").hardlink_to(jobs.uploads / "a")  # the same file
+    assert jobs.quota.kept == 800
+    with jobs.quota.reserve(150), pytest.raises(InputError, match="Try again later: they go within an hour"):
+        jobs.quota.require(100)
+    jobs.quota.require(100)
+    (jobs.results / "c").write_bytes(bytes(400))
+    with pytest.raises(InputError, match="uploads and results"):
+        jobs.begin("me", "map").do(lambda: 7)
+    jobs.close()
+
+
+@pytest.mark.parametrize(("text", "size"), [("500MB", 5e8), ("2gb", 2e9), ("20 kb", 2e4), ("700", 700), ("7B", 7)])
+def test_sizes_are_parsed(text, size):
+    assert parse_size(text) == size
 
 
 def test_no_more_jobs_than_allowed_are_computed_at_once(jobs):
@@ -140,6 +186,19 @@ def test_errors_do_not_tell_where_files_are_kept(jobs):
     job = jobs.begin("me", "map")
     error = InputError(f"{job.folder}/scene/a b.tif: must be whole. Received {job.folder}/truth/t.tif.")
     assert job.tell(error) == "a b.tif: must be whole. Received t.tif."
+
+
+def test_progress_is_read_out_by_quarters(jobs):
+    job, said = jobs.begin("me", "map"), []
+    for job.done in range(201):
+        job.total = 200
+        said.append(show_progress(job, "Mapping", "tiles")["said"])
+    assert list(dict.fromkeys(said)) == [f"Mapping: {part} %" for part in (0, 25, 50, 75, 100)]
+
+
+def test_errors_name_settings_not_options_of_commands(jobs):
+    told = jobs.begin("me", "map").tell(InputError("a--b.tif: name those to use, e.g. --bands 1,2. --resample needs a CRS."))
+    assert told == "a--b.tif: name those to use, e.g. bands 1,2. resample needs a CRS."
 
 
 def test_a_fault_of_ours_is_told_without_its_details(jobs, caplog):

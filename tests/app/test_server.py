@@ -2,17 +2,25 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import gradio
 import httpx
 import numpy as np
 import pytest
 import rasterio
 
 import segment
-from segment.app.server import Server
+from segment.app.jobs import Jobs
+from segment.app.server import Server, make_page, tell_place
+from segment.app.shelf import Shelf
+from segment.app.visitors import identify_visitor
 from segment.core.errors import InputError
 
 from ..conftest import write_raster
@@ -24,6 +32,96 @@ gradio_client = pytest.importorskip("gradio_client")
 @pytest.fixture(scope="module")
 def client(server):
     return gradio_client.Client(server.url, verbose=False)
+
+
+def ask(server, name, *data, **more):
+    """What is answered to who asks without Gradio's client."""
+    call = f"{server.url}gradio_api/call/{name}"
+    event = httpx.post(call, json={"data": data, **more}).json()["event_id"]
+    return httpx.get(f"{call}/{event}", timeout=60).text
+
+
+def upload(server, path):
+    with path.open("rb") as file:
+        (received,) = httpx.post(f"{server.url}gradio_api/upload", files={"files": file}).json()
+    return {"path": received, "meta": {"_type": "gradio.FileData"}}
+
+
+def test_requests_without_a_session_are_visitors_of_their_own(server, tmp_path):
+    """What they ask to be ended is nobody else's."""
+    assert len({identify_visitor(gradio.Request(session_hash=name)) for name in (None, None, "", "me", "me")}) == 4
+    image = upload(server, write_raster(tmp_path / "night.png", np.full((40, 40, 3), 42, np.uint8)))
+    before = set(server.jobs._jobs)
+    for _ in range(2):
+        assert "event: complete" in ask(server, "classify", [image], "tiny", False, "")
+    visitors = {visitor for visitor, _ in set(server.jobs._jobs) - before}
+    assert len(visitors) == 2 and not visitors & {"None", ""}
+    with begin(server.jobs, "None") as job:
+        for name in ("stop", "stop_1"):
+            assert "Cancelled" not in httpx.post(f"{server.url}gradio_api/run/{name}", json={"data": []}).text
+        assert not job.stopped
+
+
+@contextmanager
+def begin(jobs, visitor):
+    """A job that is computed."""
+    job, ended = jobs.begin(visitor, "map"), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(job.do, ended.wait)
+        yield job
+        ended.set()
+
+
+def test_bands_are_chosen_over_http(client, tmp_path):
+    pixels = np.full((40, 40, 4), 210, np.uint8)
+    pixels[..., 3] = 42
+    image = gradio_client.handle_file(write_raster(tmp_path / "rgbn.tif", pixels, photometric="minisblack"))
+    for bands, given in (("1,2,3", "bright"), ("4,4,4", "dark")):
+        (answer,) = client.predict([image], model="tiny", bands=bands, api_name="/classify")
+        assert answer["given"] == [given]
+    with pytest.raises(Exception, match=r"e\.g\. bands 1,2,3"):
+        client.predict([image], model="tiny", api_name="/classify")
+    with pytest.raises(Exception, match=r"name those to use, e\.g\. bands 1,2,3"):
+        client.predict(image, api_name="/map")
+
+
+def test_calls_of_other_kinds_are_answered(server):
+    assert "give each parameter a value" in ask(server, "map", {"path": "a.tif"})
+    assert "uploaded first" in ask(server, "classify", 5, "", False, "")
+
+
+def test_memory_is_not_filled_by_requests(server):
+    post = f"{server.url}gradio_api/"
+    assert httpx.post(f"{post}queue/join", content=b"[" * (5 * 2**20)).status_code == 413
+    assert httpx.post(f"{post}upload", data={"field": "x"}, files={"files": ("a.tif", b"x")}).status_code == 400
+    assert httpx.post(f"{post}upload", content=iter([b"x"])).status_code == 411
+
+
+def test_the_disk_is_not_filled_by_uploads(server, monkeypatch):
+    monkeypatch.setattr(server.jobs.quota, "most", server.jobs.quota.kept + 2000)
+    files = {"files": ("a.tif", bytes(3000))}
+    refused = httpx.post(f"{server.url}gradio_api/upload", files=files)
+    assert refused.status_code == 413 and "Try again later" in refused.text
+    monkeypatch.setattr(server.jobs.quota, "most", server.jobs.quota.kept + 4000)
+    assert httpx.post(f"{server.url}gradio_api/upload", files=files).status_code == 200
+
+
+@pytest.mark.parametrize(("host", "place"), [("127.0.0.1", "machine"), ("::1", "machine"), ("0.0.0.0", "server")])
+def test_the_page_tells_where_uploads_stay(host, place):
+    jobs = Jobs()
+    page = make_page(Shelf(), jobs, {}, tell_place(host))
+    assert any(
+        f"on this {place}; what you upload" in str(block.value) for block in page.blocks.values() if hasattr(block, "value")
+    )
+    jobs.close()
+
+
+def test_only_two_pixels_are_looked_up_at_a_time():
+    """Each may have to decode a whole JPEG."""
+    jobs = Jobs()
+    looks = [function for function in make_page(Shelf(), jobs, {}).fns.values() if function.api_name in ("look", "look_there")]
+    assert [(function.concurrency_limit, function.concurrency_id) for function in looks] == [(2, "look")] * 2
+    jobs.close()
 
 
 def test_health_is_told(server):
@@ -89,11 +187,10 @@ def test_hostile_uploads_are_answered_with_a_sentence(server, client, hostile):
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_paths_in_place_of_uploads_are_refused(server, path, meta):
     """Asked without Gradio's client, which uploads what a path leads to."""
-    call = f"{server.url}gradio_api/call/map"
-    event = httpx.post(call, json={"data": [{"path": path} | meta, "", 0.1875, False, False]}).json()["event_id"]
-    answer = httpx.get(f"{call}/{event}", timeout=60).text
+    answer = ask(server, "map", {"path": path} | meta, "", 0.1875, False, False, "")
     assert "event: error" in answer and "event: complete" not in answer
-    assert "uploaded first" in answer or "cannot be accessed" in answer or "not uploaded" in answer
+    assert "iles are uploaded first" in answer
+    assert tempfile.gettempdir() not in answer and os.getcwd() not in answer
 
 
 @pytest.mark.parametrize("way", ["run", "api"])
@@ -101,7 +198,11 @@ def test_nobody_passes_by_the_queue(server, way):
     """What the page itself asks for so only tells that a job waits, or stops one."""
     functions = httpx.get(f"{server.url}config").json()["dependencies"]
     open_ = [function for function in functions if not function["queue"]]
-    assert len(functions) - len(open_) >= 5 and all(len(function["outputs"]) == 1 for function in open_)
+    assert len(functions) - len(open_) >= 5 and {function["api_name"].rstrip("_1") for function in open_} == {
+        "wait",
+        "stop",
+        "unnamed",
+    }
     for function in functions:
         for name, body in ((function["api_name"], {}), ("predict", {"fn_index": function["id"]})):
             answer = httpx.post(f"{server.url}gradio_api/{way}/{name}", json={"data": [], **body})
@@ -131,8 +232,10 @@ def test_files_that_are_too_large_are_not_taken(tmp_path, models):
 def test_what_the_app_cannot_start_with_is_told(tmp_path):
     with pytest.raises(InputError, match="--models: a folder of model folders"):
         Server(port=0, models=tmp_path)
-    with pytest.raises(InputError, match="must be able to start"):
+    with pytest.raises(InputError, match="--max-upload: a size such as 500MB"):
         Server(port=0, max_upload="many")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="port in range: .* Choose another"):
+        Server(port=taken.getsockname()[1])
 
 
 def _heed_signals() -> None:

@@ -1,11 +1,14 @@
 """What is let in: by what files hold, never by their names."""
 
 import os
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from segment.app.uploads import IMAGE_PIXELS, SCENE_PIXELS, admit
+from segment.app.jpeg import bytes_at_once
+from segment.app.uploads import IMAGE_PIXELS, SCENE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 
 from ..conftest import write_raster
@@ -61,6 +64,63 @@ def test_a_single_huge_block_is_refused(received, tmp_path, monkeypatch):
     admit(parts, [received], tmp_path / "job", SCENE_PIXELS)
     with pytest.raises(InputError, match="read in parts. Received one that is a single block of 3 MB"):
         admit(whole, [received], tmp_path / "job", SCENE_PIXELS)
+
+
+def write_jpeg(path: Path, progressive: int, sampling: int) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 255, (160, 320, 3), np.uint8)
+    cv2.imwrite(str(path), noise, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sampling", "samples"),
+    [
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, 3),
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422, 2),
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, 1.5),
+    ],
+)
+def test_progressive_jpegs_may_take_as_much_memory_as_a_block(received, tmp_path, monkeypatch, sampling, samples):
+    """All of their coefficients, of two bytes, are decoded before the first row is."""
+    rows, whole = (write_jpeg(received / f"{progressive}.jpg", progressive, sampling) for progressive in (0, 1))
+    assert bytes_at_once(rows) == 0 and bytes_at_once(whole) == 2 * 160 * 320 * samples
+    admit(whole, [received], tmp_path / "job", SCENE_PIXELS)
+    monkeypatch.setattr("segment.app.uploads._LARGEST_BLOCK", 100_000)
+    admit(rows, [received], tmp_path / "again", SCENE_PIXELS)
+    with pytest.raises(InputError, match="Save it as a JPEG that is not progressive"):
+        admit(whole, [received], tmp_path / "again", SCENE_PIXELS)
+
+
+@pytest.mark.parametrize("cut", [2, 3, 5, 20, 160])
+def test_headers_of_jpegs_may_be_anything(tmp_path, cut):
+    path = write_jpeg(tmp_path / "a.jpg", 1, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420)
+    path.write_bytes(path.read_bytes()[:cut] + b"\xff" * 300_000)
+    assert bytes_at_once(path) == 0
+
+
+def test_bands_are_named_by_numbers():
+    assert choose_bands("4, 3,2") == (4, 3, 2) and choose_bands(" ") is None
+    for text, rule in (
+        ("red", "numbers from 1"),
+        ([1, 2], "in quotes"),
+        ("9" * 5000, "a list"),
+        (",".join("1" * 17), "at most 16"),
+    ):
+        with pytest.raises(InputError, match=rule):
+            choose_bands(text)
+
+
+def test_names_that_no_file_can_have_are_told(received, tmp_path):
+    received.mkdir()
+    for name in ("a" * 300 + ".tif", "a\0.tif", "\ud800.tif"):
+        with pytest.raises(InputError, match="uploaded first"):
+            admit(received / name, [received], tmp_path / "job", IMAGE_PIXELS)
+
+
+def test_long_names_are_cut_by_their_bytes(received, tmp_path):
+    image = write_raster(received / f"{'𠀀' * 60}.tif", np.zeros((8, 8, 3), np.uint8))
+    assert admit(image, [received], tmp_path / "job", IMAGE_PIXELS).path.name == "𠀀" * 30 + ".tif"
 
 
 def test_names_stay_within_the_folder(received, tmp_path):

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
@@ -29,3 +31,12 @@ def test_a_set_lies_at_no_distance_from_itself_and_at_the_square_of_a_shift():
 def test_fewer_images_than_features_will_do():
     wide = np.random.default_rng(0).standard_normal((2, 5, 300)).astype(np.float32)
     assert frechet_distance(wide[0], wide[1]) > 0
+
+
+def test_many_images_take_no_more_memory_than_their_features():
+    many = np.random.default_rng(0).standard_normal((2, 5000, 8)).astype(np.float32)
+    tracemalloc.start()
+    distance = frechet_distance(many[0], many[1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert distance == pytest.approx(0, abs=0.05) and peak < 5e6  # 5000 x 5000 are 200 MB

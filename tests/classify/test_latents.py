@@ -62,6 +62,12 @@ def test_other_bandwidths_are_refused(bandwidth):
         ClassDensities.standard(2, 4).draw(np.array([0]), 0, bandwidth=bandwidth)
 
 
+@pytest.mark.parametrize("name, number", [("seed", -1), ("seed", 1.5), ("first", -2)])
+def test_negative_numbers_are_refused(name, number):
+    with pytest.raises(InputError, match=f"{name}: a whole number from 0 on. Received {number}"):
+        ClassDensities.standard(2, 4).draw(np.array([0]), **{"seed": 0, name: number})
+
+
 def test_they_survive_their_file(tmp_path):
     found = fit_densities(posteriors(), 2)
     save_densities(tmp_path, found)
@@ -73,11 +79,41 @@ def test_a_missing_a_broken_and_a_foreign_file_are_told(tmp_path):
     with pytest.raises(InputError, match="--resume"):
         load_densities(tmp_path, 2, 2)
     save_densities(tmp_path, ClassDensities.standard(2, 4))
-    with pytest.raises(InputError, match=r"\(2, 8\).*Received \(2, 4\)"):
+    with pytest.raises(InputError, match=r"means .*\(2, 8\)\. Received \(2, 4\)"):
         load_densities(tmp_path, 2, 8)
-    (tmp_path / "latents.npz").write_bytes(b"torn")
+    whole = (tmp_path / "latents.npz").read_bytes()
+    torn = whole[: len(whole) // 2], whole[:-60] + bytes(60), b"", b"torn"
+    for content in torn:
+        (tmp_path / "latents.npz").write_bytes(content)
+        with pytest.raises(InputError, match="must be as training wrote it"):
+            load_densities(tmp_path, 2, 4)
+    with (tmp_path / "latents.npz").open("wb") as file:
+        np.save(file, np.zeros(3))  # an array instead of an archive
     with pytest.raises(InputError, match="must be as training wrote it"):
         load_densities(tmp_path, 2, 4)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"labels": None}, "labels is not a file"),
+        ({"variances": np.ones((3, 4), np.float32)}, r"variances .*\(2, 4\)\. Received \(3, 4\)"),
+        ({"means": np.ones(4, np.float32)}, r"means .*\(2, 4\)\. Received \(4,\)"),
+        ({"labels": np.zeros((2, 1), int)}, r"labels .*\(2,\)\. Received \(2, 1\)"),
+        ({"labels": np.array([0, 2])}, "each of 2 classes has an image"),
+        ({"labels": np.array([0, 0])}, "each of 2 classes has an image"),
+        ({"means": np.full((2, 4), np.nan, np.float32)}, "are finite"),
+        ({"means": np.full((2, 4), "a")}, "are finite"),
+        ({"means": np.array([{}] * 2)}, "Received: .*allow_pickle"),
+        ({"variances": np.full((2, 4), -1, np.float32)}, "Restore it, or train anew"),
+    ],
+)
+def test_a_changed_file_is_told_in_one_line(tmp_path, change, words):
+    arrays = {"means": np.zeros((2, 4), np.float32), "labels": np.arange(2), "variances": np.ones((2, 4), np.float32)} | change
+    np.savez(tmp_path / "latents.npz", **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(InputError, match=words) as raised:
+        load_densities(tmp_path, 2, 4)
+    assert "\n" not in str(raised.value)
 
 
 def test_the_divergence_of_posteriors_is_told_in_nats():

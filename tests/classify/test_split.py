@@ -36,6 +36,17 @@ def test_the_split_depends_on_the_seed_and_not_on_the_order():
     assert split_images(everything, 0.2, 0.2, 0) != split_images(everything, 0.2, 0.2, 1)
 
 
+def test_validation_is_drawn_anew_and_the_test_stays():
+    everything = images(30, 0) + images(30, 1) + images(3, 2)
+    splits = [split_images(everything, 0.2, 0.2, 0, val_seed) for val_seed in (None, 1, 2)]
+    assert all(split["test"] == splits[0]["test"] for split in splits)
+    assert splits[0]["val"] != splits[1]["val"] != splits[2]["val"]
+    assert all(len(split["val"]) == len(splits[0]["val"]) for split in splits)
+    assert all(
+        Counter(i.path for found in split.values() for i in found) == Counter(i.path for i in everything) for split in splits
+    )
+
+
 def test_the_split_does_not_depend_on_where_the_data_lie():
     def names(collection: str) -> list[str]:
         return [image.path.name for image in split_images(images(30, 0, collection=collection), 0.2, 0.2, 0)["val"]]

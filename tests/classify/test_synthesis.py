@@ -2,8 +2,11 @@
 
 import csv
 import json
+import random
+import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -64,7 +67,8 @@ def test_a_run_describes_itself(work):
     assert report["explained"] == info["scores"]["val"]["explained"] and report["test"]["images"] == 8
     assert report["mean_squared_error"] < 0.2 * report["mean_image_error"]
     page = (folder / "report.html").read_text()
-    assert "Drawn pictures, a row each of field, river." in page and "reconstructions (below)" in page
+    assert "Drawn pictures, a row each of field, river; seed 0, bandwidth 0.5." in page and "reconstructions (below)" in page
+    assert "not from N(0, I)" in page and "divergence counts with the weight that it has risen to" in page
     rows = list(csv.DictReader((folder / "history.csv").open()))
     assert len(rows) == 12 and float(rows[-1]["val_kullback_leibler"]) > 0
 
@@ -87,13 +91,75 @@ def test_drawn_pictures_are_of_their_class_and_the_same_by_seed(work):
     assert not np.array_equal(again.draw([0, 1, 0, 1], seed=6), pictures)
 
 
-def test_latents_and_pictures_of_a_wrong_size_are_refused(work):
+LATENTS, CLASSES = np.zeros((2, 64), np.float32), np.eye(2, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "latents, classes, words",
+    [
+        (np.zeros((2, 65), np.float32), CLASSES, r"latents: .*\(count, 64\)"),
+        (np.zeros(64, np.float32), CLASSES, r"latents: .*Received \(64,\)"),
+        (LATENTS[:0], CLASSES[:0], "latents: "),
+        (LATENTS.astype(int), CLASSES, "latents: .* of int64"),
+        (LATENTS + np.float32("nan"), CLASSES, "float32 that are not"),
+        (LATENTS, CLASSES[:1], r"classes: .*\(2, 2\)\. Received \(1, 2\)"),
+        (LATENTS, np.array([0, 1]), r"classes: .*Received \(2,\)"),
+        (LATENTS, 3 * CLASSES, "beyond 0 to 1"),
+        (LATENTS, CLASSES - np.float32("nan"), "beyond 0 to 1"),
+    ],
+)
+def test_what_cannot_be_decoded_is_refused(work, latents, classes, words):
+    with pytest.raises(InputError, match=words):
+        load_generator(work / "run").decode(latents, classes)
+
+
+PICTURES = np.zeros((2, 64, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "pictures, labels, words",
+    [
+        (PICTURES[:, :32, :32], [0, 1], "64 x 64 pixels of RGB"),
+        (PICTURES[0], [0], r"Received \(64, 64, 3\)"),
+        (PICTURES.astype(np.float32), [0, 1], "of uint8.* of float32"),
+        (PICTURES, [0], "one for each picture. Received 1 of 2"),
+        (PICTURES, [0, 2], r"class indices of 0 to 1, .*Received \[0, 2\]"),
+        (PICTURES[:0], [], "one at least"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused(work, pictures, labels, words):
+    with pytest.raises(InputError, match=words):
+        load_generator(work / "run").encode(pictures, labels)
+
+
+@pytest.mark.parametrize("labels", [[], [2], [-1], [0.5], ["field"], [[0, 1]], 0])
+def test_what_is_no_class_is_not_drawn(work, labels):
+    with pytest.raises(InputError, match="labels: class indices of 0 to 1, one at least"):
+        load_generator(work / "run").draw(labels)
+
+
+def test_numbers_that_draw_nothing_are_refused_by_all(work, tmp_path):
     generator = load_generator(work / "run")
-    for latents in (np.zeros((2, 65), np.float32), np.zeros(64, np.float32)):
-        with pytest.raises(InputError, match=r"latents: .*\(count, 64\)"):
-            generator.decode(latents, np.eye(2, dtype=np.float32))
-    with pytest.raises(InputError, match="64 x 64 pixels of RGB"):
-        generator.encode(np.zeros((1, 32, 32, 3), np.uint8), [0])
+    for draw in (
+        lambda **wanted: generator.draw([0], **wanted),
+        lambda **wanted: classify.write_samples(generator, tmp_path / "drawn", 2, **wanted),
+        lambda **wanted: classify.judge(work / "run", work / "judge", **wanted),
+    ):
+        with pytest.raises(InputError, match="seed: a whole number from 0 on. Received -1"):
+            draw(seed=-1)
+        with pytest.raises(InputError, match="bandwidth: 0 to 1. Received 2"):
+            draw(bandwidth=2)
+
+
+def test_a_network_of_another_run_is_told(work, tmp_path):
+    shutil.copytree(work / "run", tmp_path / "run")
+    info = (work / "run" / "model.yaml").read_text()
+    (tmp_path / "run" / "model.yaml").write_text(info.replace("tile: 64", "tile: 128"))
+    with pytest.raises(InputError, match=r"model\.keras: must draw .* 128 x 128 pixels of 2 classes"):
+        load_generator(tmp_path / "run")
+    shutil.copy(work / "judge" / "model.keras", tmp_path / "run")
+    with pytest.raises(InputError, match="Received another network"):
+        load_generator(tmp_path / "run")
 
 
 def test_samples_are_class_folders_to_train_on(work, tmp_path, capsys):
@@ -132,13 +198,16 @@ def test_images_are_read_again_in_the_bands_that_were_learned(tmp_path):
         for seed in range(6):
             write_raster(tmp_path / "wide" / name / f"{seed}.tif", np.full((64, 64, 5), level + seed, np.uint8))
     train_generator(tmp_path / "wide", tmp_path / "run", generator_config("data.bands=[3,2,1]"))
-    ends = (tmp_path / "wide" / name / "0.tif" for name in LEVELS)
-    assert classify.interpolate(tmp_path / "run", *ends, tmp_path / "way.png", steps=1)[0].shape == (64, 64, 3)
+    ends = [tmp_path / "wide" / name / "0.tif" for name in LEVELS]
+    strip = classify.interpolate(tmp_path / "run", *ends, tmp_path / "way.png", steps=1)
+    assert strip[0].shape == (64, 64, 3)
+    assert call("interpolate", tmp_path / "run", *ends, "--steps", 1, "--bands", "5,4,3", "--output", tmp_path / "other.png") == 0
 
 
-def test_a_classifier_judges(work, tmp_path, capsys):
+def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("classify.judgement.FEWEST", 16)
     options = ("--model", work / "judge", "--output", tmp_path / "judgement")
-    assert call("judge", work / "run", *options) == 0
+    assert call("judge", work / "run", *options, "--seed", 3, "--bandwidth", 1) == 0
     out = capsys.readouterr().out
     assert "drawn pictures" in out and "Frechet distance" in out
     report = json.loads((tmp_path / "judgement" / "report.json").read_text())
@@ -147,7 +216,36 @@ def test_a_classifier_judges(work, tmp_path, capsys):
     distances = report["frechet_distance"]
     assert set(distances) == {"drawn", "real", "noise", "untrained"}
     assert distances["drawn"] < 0.5 * min(distances["noise"], distances["untrained"])
-    assert "Real images, from class to class." in (tmp_path / "judgement" / "report.html").read_text()
+    page = (tmp_path / "judgement" / "report.html").read_text()
+    assert "Real images, from class to class." in page
+    assert "Drawn pictures, a row each of field, river; seed 3, bandwidth 1." in page
+
+
+def test_of_few_pictures_no_distance_is_told(work, tmp_path):
+    found = classify.judge(work / "run", work / "judge", tmp_path / "judgement", count=4)
+    assert found.distances == {} and "not told: of 4 pictures it says too little, it takes 50" in str(found)
+    assert json.loads((tmp_path / "judgement" / "report.json").read_text())["frechet_distance"] is None
+    assert "it takes 50" in (tmp_path / "judgement" / "report.html").read_text()
+
+
+def test_a_judgement_leaves_random_numbers_alone_and_depends_on_its_seed_alone(work, monkeypatch):
+    monkeypatch.setattr("classify.judgement.FEWEST", 4)
+
+    def numbers() -> tuple[float, ...]:
+        legacy = np.random.random()  # noqa: NPY002 - of whoever calls
+        return random.random(), legacy, *keras.ops.convert_to_numpy(keras.random.normal((2,))).tolist()
+
+    found = []
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        first = numbers()
+        found.append(classify.judge(work / "run", work / "judge", count=8).distances)
+        second = numbers()
+        keras.utils.set_random_seed(5)
+        assert (first, second) == (numbers(), numbers())
+        keras.utils.set_random_seed(6)
+    assert found[0] == found[1]
+    assert classify.judge(work / "run", work / "judge", count=8, seed=1).distances["untrained"] != found[0]["untrained"]
 
 
 def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch):
@@ -167,6 +265,15 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
     assert (tmp_path / "stopped" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
     first, second = (load_generator(tmp_path / name).draw([0, 1]) for name in ("whole", "stopped"))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("kind", ["variational", "plain"])
+def test_a_training_that_diverges_is_told_with_its_cure(work, tmp_path, kind):
+    wanted = generator_config("training.learning_rate=1e30", f"model.kind={kind}")
+    with pytest.raises(InputError, match=r"must stay finite.*Lower training\.learning_rate"):
+        train_generator(work / "data", tmp_path / "run", wanted)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_plain_autoencoder_and_one_with_perception_train_too(work, tmp_path):
@@ -210,9 +317,20 @@ def one_line(capsys) -> str:
         (["interpolate", "{run}", "{data}/field/0.png", "{data}/river/0.png", "--output", "way.gif"], ["'.gif'", ".png"]),
         (["judge", "{run}", "--model", "{run}"], ["which draws pictures"]),
         (["judge", "{run}", "--model", "{other}"], ["must know the generator's classes", "without field, river"]),
-        (["judge", "{run}", "--model", "{judge}", "--count", 1000], ["count: 2 to 16", "1000"]),
+        (["judge", "{run}", "--model", "{judge}", "--count", 1000], ["count: 1 to 16", "1000"]),
+        (["judge", "{run}", "--model", "{judge}", "--count", 0], ["--count", "greater than or equal to 1"]),
+        (["interpolate", "{run}", "{data}/field/0.png", "{four}"], ["four.tif", "Received 4 of uint8", "--bands 1,2,3"]),
+        (["interpolate", "{run}", "{data}/field/0.png", "{four}", "--steps", 251], ["steps: 1 to 250", "251"]),
+        (["interpolate", "{run}", "{data}/field/0.png", "{data}/river/0.png", "--output", "{file}/way.png"], ["is a file"]),
+        (["sample", "{run}", "--count", 2, "--output", "{file}/drawn"], ["is a file"]),
+        (["sample", "{run}", "--count", 2, "--seed", "-1"], ["--seed", "greater than or equal to 0"]),
+        (["sample", "{damaged}", "--count", 2], ["latents.npz", "train anew"]),
+        (["judge", "{damaged}", "--model", "{judge}"], ["latents.npz", "train anew"]),
+        (["judge", "{run}", "--model", "{wide}"], ["the judge takes what is drawn", "3 of uint16"]),
         (["judge", "{run}", "--model", "{judge}", "--data", "{foreign}"], ["trained on", "Received others"]),
         (["train", "{data}", "--output", "new", "--set", "model.latnt=64"], ["'model.latnt'", "'latent'"]),
+        (["train", "{data}", "--output", "new", "--set", "loss.kl_warmup_epochs=.inf"], ["loss.kl_warmup_epochs", "finite"]),
+        (["train", "{data}", "--output", "new", "--set", "loss.perceptual_model={judge}"], ["with perceptual 0", "leave"]),
         (
             ["train", "{data}", "--output", "new", "--set", "loss.perceptual=1", "--set", "loss.perceptual_model={run}"],
             ["task classify"],
@@ -228,6 +346,17 @@ def test_faults_of_users_are_one_line_and_leave_nothing(work, tmp_path, monkeypa
         classify.train(tmp_path / "sands", folders["other"], classify.load_settings(classify.Config, overrides=quick))
     if "{foreign}" in arguments:
         folders["foreign"] = write_levels(tmp_path / "foreign", {"field": 24, "river": 20})
+    if "{damaged}" in arguments:
+        folders["damaged"] = shutil.copytree(work / "run", tmp_path / "damaged")
+        np.savez(folders["damaged"] / "latents.npz", means=np.zeros((2, 64)))
+    if "{wide}" in arguments:
+        folders["wide"] = shutil.copytree(work / "judge", tmp_path / "wide")
+        info = yaml.safe_load((folders["wide"] / "model.yaml").read_text()) | {"dtype": "uint16"}
+        (folders["wide"] / "model.yaml").write_text(yaml.safe_dump(info))
+    if "{four}" in arguments:
+        four = np.full((64, 64, 4), 90, np.uint8)
+        folders["four"] = write_raster(tmp_path / "four.tif", four, photometric="rgb", alpha="unspecified")
+    folders["file"] = work / "data" / "field" / "0.png"
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert call(*(str(argument).format(**folders) for argument in arguments)) == 2
@@ -243,6 +372,9 @@ def test_data_that_moved_are_named(work, tmp_path, capsys):
     assert call("judge", work / "run", "--model", work / "judge") == 2
     assert "--data" in one_line(capsys)
     assert call("judge", work / "run", "--model", work / "judge", "--data", work / "data", "--count", 4) == 0
+    report.unlink()
+    assert call("judge", work / "run", "--model", work / "judge") == 2
+    assert "report.json" in one_line(capsys)
     report.write_text(before)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.output import refuse_existing, staged
+from segment.core.output import broken_write, refuse_existing, staged
 
 
 def test_what_is_written_appears_whole(tmp_path):
@@ -45,3 +45,11 @@ def test_overwrite_spares_what_is_not_ours(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(InputError, match="links"):
         refuse_existing(tmp_path / "link", True, ("thesis.txt",))
+
+
+def test_a_broken_write_names_what_was_asked_for(tmp_path):
+    with staged(tmp_path / "samples") as partial:
+        assert f"{tmp_path}/samples: " in str(broken_write(partial / "river" / "0.png", "No space left"))
+        partial.mkdir()
+    assert f"{tmp_path}/map.tif: " in str(broken_write(tmp_path / ".map.tif.partial" / "new" / "map.tif", "No space left"))
+    assert f"{tmp_path}/way.png: " in str(broken_write(tmp_path / "way.png", "No space left"))

@@ -9,6 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from classify.config import Config
 from classify.tuning import SPACE as CLASSIFY_SPACE
 from segment.config import Config as SegmentConfig
+from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.search_space import Parameter, distributions, dump_space, load_space
 from segment.core.unit_cube import as_point, as_values, encode, snap
@@ -49,6 +50,12 @@ def test_any_range_of_a_setting_with_fractions_has_them(ends):
     }
 
 
+def test_fractions_that_need_other_values_of_the_space_stay_fractions():
+    defaults = load_settings(Config, overrides=["data.test_fraction=0.8", "data.val_fraction=0.1"])
+    space = {"data.test_fraction": Parameter(low=0.05, high=0.2), "data.val_fraction": Parameter(low=0.1, high=0.5)}
+    assert distributions(space, defaults)["data.val_fraction"] == FloatDistribution(0.1, 0.5)
+
+
 def test_values_that_only_fit_together_are_taken():
     sizes = Parameter(choices=[64, 128])
     assert len(distributions({"data.resize": sizes, "data.size": sizes}, Config())) == 2
@@ -69,6 +76,9 @@ def test_values_that_only_fit_together_are_taken():
         ("training.epochs: {choices: []}", "at least 1"),
         ("training.epochs: {choices: [1], low: 1}", "low and high, or choices"),
         ("training.epochs: {low: 1, high: 3, step: 1}", "Extra inputs"),
+        ("training.weight_decay: {low: 0.001, high: .inf}", "less than or equal"),
+        ("training.weight_decay: {low: 0.001, high: 1.0e+308}", "less than or equal"),
+        ("training.weight_decay: {low: .nan, high: 1}", "greater than or equal"),
     ],
 )
 def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
@@ -84,6 +94,8 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
         ("training.batch_size", Parameter(low=0.5, high=9), "training.batch_size"),
         ("model.head", Parameter(choices=["linear", "round"]), "round"),
         ("training.epochs.more", Parameter(low=1, high=2), "has no parts"),
+        ("data.preprocess.denoise", Parameter(low=0, high=5), "denoise.*Received .*name the choices"),
+        ("training.seed", Parameter(low=0, high=5), "no setting to tune"),
     ],
 )
 def test_settings_and_values_that_there_are_not_are_refused(key, parameter, problem):

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import get_args
 
@@ -43,6 +45,12 @@ with progress_bar(False) as progress:
 
 
 TASK = Task("tests.fake_training", [Path("pictures")], DEFAULTS, SCORES)
+
+
+@pytest.fixture(autouse=True)
+def trainings_find_the_tests(monkeypatch):
+    """Trials look for modules nowhere but where packages are installed."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
 class Lines(Silent):
@@ -96,7 +104,7 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
     again = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1))
     assert again.confirmation == found.confirmation and again.trials == 5
     assert not any((tmp_path / "t" / "trials").iterdir())
-    runs = study_of(tmp_path / "t", "tuning confirmation").trials
+    runs = study_of(tmp_path / "t", "tuning/confirmation").trials
     assert len(runs) == 2
     other = Task(TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=3"]), SCORES)
     with pytest.raises(InputError, match="training.epochs: a study goes on with what it began with. Received 3"):
@@ -105,10 +113,9 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
         tune(TASK, tmp_path / "t", {**SPACE, "model.dropout": Parameter(low=0.0, high=0.1)}, Search(trials=5))
     with pytest.raises(InputError, match="data: a study goes on"):
         tune(Task(TASK.module, [Path("others")], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "new.jpg").touch()
-    with pytest.raises(InputError, match="files: a study goes on"):
-        tune(Task(TASK.module, [tmp_path / "pictures"], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
+    more = Task(TASK.module, TASK.data, DEFAULTS, SCORES, [Path("pictures/new.jpg")])
+    with pytest.raises(InputError, match=r"files: a study goes on with what it began with. Received '1 \("):
+        tune(more, tmp_path / "t", SPACE, Search(trials=5))
 
 
 def test_the_defaults_are_tried_first_where_they_lie_in_the_space(tmp_path):
@@ -161,10 +168,89 @@ def test_names_that_no_database_or_folder_can_have_are_refused(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trials": 0}, {"hours": 0.0}, {"hours": float("nan")}, {"memory_mb": 0.0}, {"repeats": 0}, {"confirmations": -1},
+        {"sampler": "bayes"}, {"seed": -1}, {"name": "tuning/confirmation"}, {"name": "x" * 101},
+    ],
+)  # fmt: skip
+def test_searches_check_themselves(wrong):
+    with pytest.raises(InputError, match=r"^--\w+: .* Received .*\. Choose another\."):
+        Search(**wrong)
+
+
+def test_folders_of_others_stay_as_they_are(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "precious.tif").touch()
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "trials").symlink_to(tmp_path / "photos")
+    (tmp_path / "own" / "trials").mkdir(parents=True)
+    (tmp_path / "own" / "trials" / "precious.tif").touch()
+    for output in (tmp_path / "link", tmp_path / "own"):
+        with pytest.raises(InputError, match="holds a tuning and nothing else. Received trials in it"):
+            tune(TASK, output, SPACE, Search(trials=1))
+    inside = Task(TASK.module, [tmp_path / "photos"], DEFAULTS, SCORES)
+    with pytest.raises(InputError, match="must lie apart from the data"):
+        tune(inside, tmp_path / "photos" / "tuned", SPACE, Search(trials=1))
+    assert (tmp_path / "own" / "trials" / "precious.tif").exists() and (tmp_path / "photos" / "precious.tif").exists()
+
+
+def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr("segment.core.tuning.run_trial", lambda *a, **k: begun.append(a) or run_trial(*a, **k))
+    space = {"training.batch_size": Parameter(choices=[8, 16]), "model.dropout": Parameter(choices=[0.1, 0.2])}
+    told = Lines()
+    tune(TASK, tmp_path / "t", space, Search(trials=7, confirmations=0), told)
+    assert len(begun) == 4 and sum("with the same settings" in line for line in told.lines) == 3
+    assert len({trial.value for trial in study_of(tmp_path / "t").trials}) == 2
+
+
+def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeypatch):
+    tune(TASK, tmp_path / "t", SPACE, Search(trials=1, confirmations=0))
+    study_of(tmp_path / "t").ask()  # and no word of it since
+    monkeypatch.setattr("segment.core.study._STILLBORN", 0)
+    found = tune(TASK, tmp_path / "t", SPACE, Search(trials=2, confirmations=0))
+    assert [trial.state.name for trial in study_of(tmp_path / "t").trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert found.trials == 3
+
+
+def test_trainings_without_a_score_are_failed_trials(tmp_path):
+    unknown = Task(TASK.module, TASK.data, DEFAULTS, {"val_beauty": "beauty"})
+    with pytest.raises(InputError, match="Received 3 that failed, the last one so: scored nan as val_beauty"):
+        tune(unknown, tmp_path / "t", SPACE, Search(trials=9))
+
+
+def test_studies_of_other_programs_are_left_alone(tmp_path):
+    optuna.create_study(study_name="tuning", storage=f"sqlite:///{tmp_path}/study.db", direction="minimize").ask()
+    with pytest.raises(InputError, match="Received 'tuning' of another program"):
+        tune(TASK, tmp_path / "t", SPACE, Search(trials=1, storage=f"sqlite:///{tmp_path}/study.db"))
+
+
+def test_a_database_that_vanishes_is_told(tmp_path):
+    class Vandal(Silent):
+        def advance(self, *args: object) -> None:
+            (tmp_path / "t" / "study.db").write_bytes(b"")
+
+    with pytest.raises(InputError, match="studies lie in a database to write to"):
+        tune(TASK, tmp_path / "t", SPACE, Search(trials=2), Vandal())
+
+
+def test_files_in_the_working_folder_are_no_modules_of_a_training(tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('my own notes')")
+    monkeypatch.chdir(tmp_path)
+    assert run_trial(TASK, {}, tmp_path / "runs" / "one", keep=lambda folder: folder.name) == "one"
+
+
 def test_passwords_stay_unsaid(tmp_path):
     with pytest.raises(InputError) as error:
         tune(TASK, tmp_path / "t", SPACE, Search(storage="postgresql://bob:hunter2@localhost/studies"))
     assert "hunter2" not in str(error.value) and "bob:***@localhost" in str(error.value)
+
+
+def test_a_missing_driver_of_a_database_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no driver \(No module named .*\)\. Install it; of PostgreSQL: pip install"):
+        tune(TASK, tmp_path / "t", SPACE, Search(storage="mysql://localhost/studies"))
 
 
 def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_tried_again(tmp_path):
@@ -276,10 +362,9 @@ def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progres
         return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True)
 
     def ended() -> int:
-        if not (tmp_path / "shared.db").exists() or "tuning" not in optuna.get_all_study_names(storage):
-            return 0
-        trials = optuna.load_study(study_name="tuning", storage=storage).get_trials(deepcopy=False)
-        return sum(trial.state.is_finished() for trial in trials)
+        with closing(sqlite3.connect(tmp_path / "shared.db")) as database, suppress(sqlite3.OperationalError):  # no tables yet
+            return int(database.execute("select count(*) from trials where state not in ('RUNNING', 'WAITING')").fetchone()[0])
+        return 0
 
     first, second = begin("a"), begin("b")
     while ended() < 4:
@@ -297,6 +382,6 @@ def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progres
     assert 0 < lines.count("\ntrial ") < len(complete) and len(study.trials) <= 12
     assert len({tuple(t.params.values()) for t in complete}) == len(complete)
     assert (tmp_path / "a" / "best.yaml").read_bytes() == (tmp_path / "b" / "best.yaml").read_bytes()
-    confirmed = optuna.load_study(study_name="tuning confirmation", storage=storage).trials
+    confirmed = optuna.load_study(study_name="tuning/confirmation", storage=storage).trials
     done = sorted(t.user_attrs["pair"] for t in confirmed if t.state.name == "COMPLETE")
     assert done == sorted([[-1, 1], [study.best_trial.number, 1]])

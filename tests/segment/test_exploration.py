@@ -199,6 +199,28 @@ def test_scenes_are_divided_where_they_are_learned_and_scored(tmp_path, palette,
     (told if divided else untold)(found(tmp_path / "t", tmp_path), "divided between parts")
 
 
+def test_masks_of_too_many_colours_are_told(tmp_path):
+    mask = np.full((64, 64, 3), WATER, np.uint8)
+    mask[:40] = LAND
+    mask[0, :, 0] = np.arange(64)  # as JPEG blurs them
+    write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
+    write_raster(tmp_path / "tiles" / "masks" / "a.png", mask)
+    finding = told(found(tmp_path / "tiles", tmp_path), "No class table")
+    assert "of the 66 values or colours that they hold, the 40 commonest stand for classes" in finding and "JPEG" in finding
+    assert "'#804000'" in finding and "'#0000FF'" in finding
+
+
+def test_values_that_no_class_can_have_are_told(tmp_path):
+    write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
+    instances = np.full((1, 64, 64), 1000, np.uint16)
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", instances[0][..., None])
+    with pytest.raises(InputError, match="values from 0 to 254, one a class. Received 1000"):
+        found(tmp_path / "tiles", tmp_path)
+    instances[0, 9:] = 3
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", instances[0][..., None])
+    told(found(tmp_path / "tiles", tmp_path), "No class table", "value: 3")
+
+
 def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     table = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="snow", color="#FFFFFF")]
     mask = np.full((64, 64, 3), LAND, np.uint8)

@@ -102,7 +102,8 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     for figure in ("temperature", "calibration_error", "calibration_error_before_temperature"):
         told = [json.loads((folder / "report.json").read_text())[figure] for folder in (output, tmp_path / "unbroken")]
         assert told[0] == pytest.approx(told[1], abs=1e-3), "a run that had ended is not calibrated twice"
-    assert again.validation.report["accuracy"] == unbroken.validation.report["accuracy"]
+    figures = [found.validation.report["accuracy"] for found in (again, unbroken)]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-3)  # taking the temperature out and in rounds: a pixel may flip
 
 
 def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):

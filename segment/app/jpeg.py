@@ -1,0 +1,44 @@
+"""What a JPEG's header says of the memory that decoding it takes."""
+
+from pathlib import Path
+
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame; the others are tables
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_SCAN, _ALONE = 0xDA, frozenset({0x01, *range(0xD0, 0xD9)})
+_MOST_SEGMENTS = 10_000  # before the first scan; a file full of the shortest would be walked through for minutes
+
+
+def bytes_at_once(path: Path) -> int:
+    """What libjpeg keeps to decode any row: 0 where scans are whole, and all coefficients, of two bytes, where the picture
+    comes in several (progressive JPEG, ITU T.81 G). Of a header that cannot be read 0, too: GDAL will tell.
+    """
+    with path.open("rb") as file:
+        file.seek(2)
+        frame, progressive = b"", False
+        for _ in range(_MOST_SEGMENTS):
+            start, marker = (*file.read(2), 0, 0)[:2]
+            if start != 0xFF:
+                return 0
+            if marker == 0xFF:  # padding
+                file.seek(-1, 1)
+                continue
+            if marker in _ALONE:
+                continue
+            length = int.from_bytes(file.read(2), "big") - 2
+            if length < 0:
+                return 0
+            if marker in _FRAMES:
+                frame, progressive = file.read(length), marker in _PROGRESSIVE
+            elif marker == _SCAN:
+                in_scan = (*file.read(1), 0)[0]
+                return _coefficient_bytes(frame) if len(frame) > 5 and (progressive or in_scan < frame[5]) else 0
+            else:
+                file.seek(length, 1)
+    return 0
+
+
+def _coefficient_bytes(frame: bytes) -> int:
+    height, width, count = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), frame[5]
+    factors = [(byte >> 4, byte & 15) for byte in frame[7 : 6 + 3 * count : 3]]
+    most = max((h for h, _ in factors), default=1) * max((v for _, v in factors), default=1)
+    return 2 * height * width * sum(h * v for h, v in factors) // max(most, 1)
