@@ -1,15 +1,14 @@
 """One block of a scene's cells, as a worker of a cluster labels it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from classify.cells import Cells
 from classify.grid import label_cells
+from segment.core.block_job import BlockJob
 from segment.core.blocks import Block
-from segment.core.kept_model import ModelReference
 from segment.core.runtime import Model
 from segment.core.sources import Source
 
@@ -18,14 +17,12 @@ INDICES, PROBABILITIES = "indices", "probabilities"
 
 
 @dataclass(frozen=True)
-class CellJob:
-    """What all blocks of a scene have in common; see `segment.core.worker.Job`.
+class CellJob(BlockJob):
+    """What all blocks of a scene have in common.
 
     source: by a path that is right on every machine. likeness: of the scene.
     """
 
-    model: ModelReference
-    folder: Path
     source: Source
     likeness: list[Any]
     cells: Cells

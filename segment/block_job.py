@@ -3,14 +3,13 @@
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.block_job import BlockJob
 from segment.core.blocks import Block
-from segment.core.kept_model import ModelReference
 from segment.core.mask import open_mask
 from segment.core.runtime import Model
 from segment.core.sources import Source
@@ -20,15 +19,13 @@ from segment.truth import Truth
 
 
 @dataclass(frozen=True)
-class MapJob:
-    """What all blocks of a map have in common; see `segment.core.worker.Job`.
+class MapJob(BlockJob):
+    """What all blocks of a map have in common.
 
     view: of the scene, by a path that is right on every machine. likeness: of the scene. truth: of the scene, too, or None.
     confidence: whether it is kept.
     """
 
-    model: ModelReference
-    folder: Path
     view: View
     likeness: list[Any]
     truth: Source | None

@@ -1,27 +1,25 @@
-"""How often a block is tried."""
+"""How often a piece of a job is tried."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from segment.core.blocks import Block
-
 MOST_FAILURES = 3
-"""Failures of a block after which it is given up."""
+"""Failures of a piece after which it is given up."""
 MOST_LOSSES = 8
-"""Workers that may be lost at a block before it is given up: they die of other causes than the block, too, but one that takes
+"""Workers that may be lost at a piece before it is given up: they die of other causes than the piece, too, but one that takes
 more memory than any of them has would otherwise end them all."""
 
 
 @dataclass
 class Attempt:
-    """A block of a job, and what became of it so far.
+    """A piece of a job, e.g. a block of a map, and what became of it so far.
 
     failures: times that it failed, by itself. losses: times that its worker was lost or turned out to be of no use.
     problem: of the last failure or loss, in a sentence.
     """
 
     job: Any
-    block: Block
+    piece: Any
     failures: int = 0
     losses: int = 0
     problem: str = ""

@@ -101,8 +101,7 @@ def carry_out(crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Prog
     try:
         if job := campaign.begin_first():
             crew.assemble(job)
-            dashboard = crew.dashboard or "none, the scheduler lacks the package bokeh"
-            progress.say(f"{crew.address}: {crew.describe()}; dashboard: {dashboard}")
+            progress.say(crew.introduction)
         yield from campaign.run()
     finally:
         campaign.end()
@@ -164,14 +163,14 @@ class _Campaign(Generic[R]):
             scene.lost.append(attempt)
         else:
             self._finished += 1
-        self._pace.add(attempt.block, self._crew)
+        self._pace.add(attempt.piece, self._crew)
         if not scene.left:
             self._assembling.append(self._pool.submit(self._assemble, attempt.job.folder))
 
     def _assemble(self, folder: Path) -> Done[R]:
         scene = self._under_way[folder]
-        undertaking, holes = scene.undertaking, [attempt.block for attempt in scene.lost]
-        problems = [f"{undertaking.name}, {attempt.block}: {attempt.problem}" for attempt in scene.lost]
+        undertaking, holes = scene.undertaking, [attempt.piece for attempt in scene.lost]
+        problems = [f"{undertaking.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
         try:
             if len(holes) == len(undertaking.blocks):
                 return Done(None, [scene.lost[0].problem])

@@ -1,4 +1,4 @@
-"""The workers of a cluster that were found fit for a job, each of which does one block at a time."""
+"""The workers of a cluster that were found fit for a job, each of which does one piece at a time."""
 
 import time
 import uuid
@@ -21,17 +21,19 @@ _AGAIN = 0.2
 class Crew:
     """Workers that were checked, those that come later, too.
 
-    To do a block takes a resource (in Dask's sense) that only workers which passed the check are given, one each. So Dask
-    gives no block to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
+    To do a piece takes a resource (in Dask's sense) that only workers which passed the check are given, one each. So Dask
+    gives no piece to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
 
-    size: workers that are at it. cores: that they have together. tell: is given a sentence about each worker that was refused.
+    size: workers that are at it. cores: that they have together. job: that they were assembled for. tell: is given a sentence
+    about each worker that was refused.
     """
 
     def __init__(self, client: "Client", address: str, tell: Callable[[str], None]):
         self.client, self.address, self._tell = client, address, tell
-        self.resource = f"block-{uuid.uuid4().hex}"
+        self.resource = f"piece-{uuid.uuid4().hex}"
         self.size = self.cores = 0
         self.refused: dict[str, str] = {}
+        self.job: Job | None = None
         self._checks: dict[str, tuple[Job, Future[str]]] = {}
 
     def await_workers(self) -> None:
@@ -44,6 +46,7 @@ class Crew:
 
     def assemble(self, job: Job) -> None:
         """Checks the workers that are there. Raises InputError when none is fit."""
+        self.job = job
         self.look_around(job)
         while self._checks or not self.size:
             self.require_some()
@@ -70,7 +73,7 @@ class Crew:
         return bool(self._checks) or not self.size
 
     def dismiss(self, worker: str, problem: str) -> None:
-        """Gives a worker no further block. Raises InputError when it was the last one."""
+        """Gives a worker no further piece. Raises InputError when it was the last one."""
         if worker in self.refused:
             return
         self._refuse(worker, problem)
@@ -98,11 +101,12 @@ class Crew:
         return bool(questions) and all(self.client.gather(questions))
 
     @property
-    def dashboard(self) -> str | None:
-        """The address of Dask's dashboard, if it has one."""
+    def introduction(self) -> str:
+        """How many they are, and where they can be looked at, in a line."""
         here = self.client.cluster is not None
-        has_one = "dashboard" in self.client.scheduler_info(n_workers=0)["services"] and (not here or find_spec("bokeh"))
-        return str(self.client.dashboard_link) if has_one else None
+        has_dashboard = "dashboard" in self.client.scheduler_info(n_workers=0)["services"] and (not here or find_spec("bokeh"))
+        dashboard = self.client.dashboard_link if has_dashboard else "none, the scheduler lacks the package bokeh"
+        return f"{self.address}: {self.describe()}; dashboard: {dashboard}"
 
     def disband(self) -> None:
         """Takes the resource back from all, if the scheduler is there to be asked: it would be waited for."""
@@ -146,7 +150,7 @@ class Crew:
         if check.status == "error":
             self._refuse(worker, f"workers do what the others do. Received: {check.exception()}. Start it anew.")
         elif check.status == "finished" and (problem := check.result()):
-            if job.folder.is_dir():  # else its scene was finished meanwhile: the worker is asked again
+            if job.folder.is_dir():  # else the job, e.g. a scene, was finished meanwhile: the worker is asked again
                 self._refuse(worker, problem)
         else:
             return bool(check.status == "finished")

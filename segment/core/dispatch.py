@@ -1,18 +1,18 @@
-"""Blocks given out to the workers of a cluster, a bounded number at a time, until each is finished or given up."""
+"""Pieces given out to the workers of a cluster, a bounded number at a time, until each is finished or given up."""
 
 import math
 import time
+import uuid
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segment.core.attempt import Attempt
-from segment.core.blocks import Block
 from segment.core.crew import Crew
 from segment.core.errors import InputError
-from segment.core.worker import BlockFailed, Job, do_block
+from segment.core.worker import Job, PieceFailed, do_piece
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOOK = 2.0  # seconds between looks at who is there
 _LOOK_SOON = 0.25  # the same, while workers are being checked, or none is there
 _PAUSE = 0.01  # seconds between looks for results
-_AHEAD = 1.0  # seconds of work that wait for each worker beside the block that it does
+_AHEAD = 1.0  # seconds of work that wait for each worker beside the piece that it does
 _MOST_AHEAD = 32
 
 
@@ -28,15 +28,19 @@ class SchedulerLost(InputError):
     """The scheduler does not answer any more."""
 
 
-def dispatch(crew: Crew, work: Iterable[tuple[Job, Block]]) -> Generator[Attempt, None, None]:
-    """Has each block done by some worker; yields what became of it, as soon as it is finished or hopeless.
+def dispatch(
+    crew: Crew, work: Iterable[tuple[Job, Any]], *, ahead: bool = True, meanwhile: Callable[[], None] = lambda: None
+) -> Generator[Attempt, None, None]:
+    """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless.
 
-    Takes from `work` what can be given out only, so that memory does not grow with it. A block that failed, or whose worker was
+    Takes from `work` what can be given out only, so that memory does not grow with it. A piece that failed, or whose worker was
     lost, is given out again before others.
+
+    ahead: whether pieces wait at workers that are busy, as suits those that take seconds. meanwhile: called while none ends.
 
     Raises SchedulerLost; InputError when no worker is of use any more.
     """
-    office = _Dispatch(crew, iter(work))
+    office = _Dispatch(crew, iter(work), ahead, meanwhile)
     try:
         yield from office.run()
     finally:
@@ -44,18 +48,19 @@ def dispatch(crew: Crew, work: Iterable[tuple[Job, Block]]) -> Generator[Attempt
 
 
 class _Dispatch:
-    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Block]]):
+    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Any]], ahead: bool, meanwhile: Callable[[], None]):
         from distributed import as_completed
 
-        self._crew, self._work = crew, (Attempt(job, block) for job, block in work)
+        self._crew, self._work = crew, (Attempt(job, piece) for job, piece in work)
+        self._ahead, self._meanwhile = ahead, meanwhile
         self._again: deque[Attempt] = deque()
         self._out: dict[Future[None], Attempt] = {}
         self._missing: set[Future[None]] = set()  # seen with no worker at the last look
         self._completed = as_completed([], loop=crew.client.loop)
-        self._seconds: float | None = None  # that a worker takes for a block, smoothed
-        self._number = 0
+        self._seconds: float | None = None  # that a worker takes for a piece, smoothed
+        self._name, self._number = f"piece-{uuid.uuid4().hex}", 0  # Dask knows a piece by them
         self._looked = self._searched = self._counted = time.monotonic()
-        self._job: Job | None = None
+        self._job = crew.job
         self._lost_some = False
 
     def run(self) -> Iterator[Attempt]:
@@ -73,6 +78,7 @@ class _Dispatch:
             if time.monotonic() - self._looked > (_LOOK_SOON if self._crew.is_in_need else _LOOK):
                 self._look_around()
             if not batch:
+                self._meanwhile()
                 time.sleep(_PAUSE)
 
     def recall(self) -> None:
@@ -89,8 +95,8 @@ class _Dispatch:
     def _give_out(self) -> bool:
         """Gives out what there is room for; False when nothing is left."""
         room = self._crew.size * self._depth() - len(self._out)
-        # one call for many blocks costs little more than for one
-        if room < max(len(self._out) // 4, 1):
+        # one call for many pieces costs little more than for one
+        if room < max(len(self._out) // 4 if self._ahead else 0, 1):
             return True
         batch = [self._again.popleft() for _ in range(min(room, len(self._again)))]
         batch += islice(self._work, room - len(batch))
@@ -99,10 +105,10 @@ class _Dispatch:
         first, self._number = self._number, self._number + len(batch)
         self._job = batch[-1].job
         futures = self._crew.client.map(
-            do_block,
+            do_piece,
             [attempt.job for attempt in batch],
-            [attempt.block for attempt in batch],
-            key=[(self._crew.resource, number) for number in range(first, self._number)],
+            [attempt.piece for attempt in batch],
+            key=[(self._name, number) for number in range(first, self._number)],
             resources={self._crew.resource: 1},
             pure=False,  # else Dask takes the time to describe every argument
         )
@@ -111,15 +117,15 @@ class _Dispatch:
         return True
 
     def _depth(self) -> int:
-        """Blocks under way for each worker: one that is done and one that waits, more where they take but an instant."""
-        if self._has_suspects():
+        """Pieces under way for each worker: one that is done and one that waits, more where they take but an instant."""
+        if not self._ahead or self._has_suspects():
             return 1
         if self._seconds is None:
             return 2
         return min(2 + int(_AHEAD / max(self._seconds, 1e-3)), _MOST_AHEAD)
 
     def _has_suspects(self) -> bool:
-        """Whether a block is under way that a worker was lost at: no other shall wait behind it, and be lost with the next."""
+        """Whether a piece is under way that a worker was lost at: no other shall wait behind it, and be lost with the next."""
         return self._lost_some and any(attempt.losses for attempt in (*self._again, *self._out.values()))
 
     def _count(self, done: int) -> None:
@@ -138,7 +144,7 @@ class _Dispatch:
                 attempt.lose(1, "it was cancelled")
             return
         error = future.exception()
-        if isinstance(error, BlockFailed):
+        if isinstance(error, PieceFailed):
             (failure,) = error.args
             if failure.is_fault_of_worker:
                 attempt.lose(1, failure.problem)
@@ -148,7 +154,7 @@ class _Dispatch:
                 attempt.fail(failure.problem)
         elif isinstance(error, KilledWorker):
             died = error.allowed_failures + 1
-            attempt.lose(died, f"{died} workers died at it. See that a block fits into their memory: --block")
+            attempt.lose(died, f"{died} workers died at it. {attempt.job.cure}")
         else:
             attempt.fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
@@ -156,7 +162,7 @@ class _Dispatch:
         from dask.utils import key_split
 
         self._looked = time.monotonic()
-        key_split.cache_clear()  # it keeps the keys of a hundred thousand blocks, where the scheduler is in this process
+        key_split.cache_clear()  # it keeps the keys of a hundred thousand pieces, where the scheduler is in this process
         self._require_scheduler()
         assert self._job is not None
         try:

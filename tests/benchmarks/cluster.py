@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from segment.bundled import BUNDLED
+from segment.core.block_job import BlockJob
 from segment.core.blocks import Block, Blocks
 from segment.core.cluster import connect
 from segment.core.cores import available_cores
@@ -43,11 +44,8 @@ def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Nothing(BlockJob):
     """A job whose model does nothing, and whose blocks leave nothing."""
-
-    model: ModelReference
-    folder: Path
 
     def check_scene(self) -> None:
         pass
@@ -57,7 +55,7 @@ class Nothing:
 
 
 def do_nothing(job: Nothing, block: Block) -> None:
-    """In the place of `do_block`."""
+    """In the place of `do_piece`."""
 
 
 def many_blocks(counts: Sequence[int] = COUNTS) -> None:
@@ -75,7 +73,7 @@ def give_out(count: int) -> dict[str, float]:
     """As `many_blocks`, of so many, in this process; and the processor's time in it alone, which other work does not lengthen."""
     import segment.core.dispatch
 
-    segment.core.dispatch.do_block = do_nothing
+    segment.core.dispatch.do_piece = do_nothing
     process, done, most = psutil.Process(), 0, 0
     with tempfile.TemporaryDirectory() as folder, connect("local:2") as client:
         job = Nothing(ModelReference.of(BUNDLED, "segment", "openvino"), Path(folder))

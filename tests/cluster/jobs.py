@@ -3,25 +3,21 @@
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segment.core.block_job import BlockJob
 from segment.core.blocks import Block
 from segment.core.errors import InputError
-from segment.core.kept_model import ModelReference
 from segment.core.runtime import Model
 
 
 @dataclass(frozen=True)
-class Zeros:
+class Zeros(BlockJob):
     """Blocks of zeros. A file `wait` in the folder keeps them from being finished, `fail-R-C` makes one fail, and `kill-R-C`
     kills its worker. Workers with NO_SCENE in their environment do not see the scene.
     """
-
-    model: ModelReference
-    folder: Path
 
     def check_scene(self) -> None:
         if "NO_SCENE" in os.environ:

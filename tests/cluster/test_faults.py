@@ -164,7 +164,7 @@ def tries(job: Zeros, row: int, column: int) -> int:
 
 def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_alone(crew: Crew, job: Zeros) -> None:
     (job.folder / "fail-2-3").touch()
-    found = {(a.block.row, a.block.column): a.problem for a in dispatch(crew, ((job, block) for block in BLOCKS))}
+    found = {(a.piece.row, a.piece.column): a.problem for a in dispatch(crew, ((job, block) for block in BLOCKS))}
     assert len(found) == len(BLOCKS)
     assert {place: problem for place, problem in found.items() if problem} == {(2, 3): "block 2-3 is broken."}
     assert tries(job, 2, 3) == 3
@@ -223,6 +223,6 @@ def test_a_block_that_kills_its_workers_is_given_up(tmp_path: Path, own_cluster:
         crew = Crew(client, own_cluster.address, print)
         crew.await_workers()
         crew.assemble(job)
-        found = {(a.block.row, a.block.column): a.problem for a in dispatch(crew, ((job, block) for block in few))}
+        found = {(a.piece.row, a.piece.column): a.problem for a in dispatch(crew, ((job, block) for block in few))}
     assert "died" in found.pop((0, 1))
     assert not any(found.values())
