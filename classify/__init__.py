@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from segment.core.errors import InputError as InputError
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
-    from segment.core.tuning import Search as Search
+    from segment.core.search import Search as Search
     from segment.core.tuning import Tuning as Tuning
 
 # Loaded on first use, so that `import classify` and every --help stay quick.
@@ -44,7 +44,7 @@ _HOMES = {
     "InputError": "segment.core.errors",
     "Judgement": "classify.judgement",
     "SceneLabels": "classify.grid",
-    "Search": "segment.core.tuning",
+    "Search": "segment.core.search",
     "Tuning": "segment.core.tuning",
     "Model": "segment.core.runtime",
     "Prediction": "classify.predict",

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from classify.config import Config
 from classify.images import Data, data_folders, find_images
 from segment.core.progress import Progress
+from segment.core.search import Search
 from segment.core.search_space import Parameter, Space
 from segment.core.trials import Task
-from segment.core.tuning import Search, Tuning
+from segment.core.tuning import Tuning
 from segment.core.tuning import tune as tune_task
 
 SPACE: Space = MappingProxyType(

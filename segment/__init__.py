@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segment.core.preprocessing import preprocess as preprocess
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
-    from segment.core.tuning import Search as Search
+    from segment.core.search import Search as Search
     from segment.core.tuning import Tuning as Tuning
     from segment.cutting import cut_scene as cut_scene
     from segment.evaluation import evaluate as evaluate
@@ -39,7 +39,7 @@ _HOMES = {
     "InputError": "segment.core.errors",
     "Model": "segment.core.runtime",
     "SceneMap": "segment.scene_map",
-    "Search": "segment.core.tuning",
+    "Search": "segment.core.search",
     "Tuning": "segment.core.tuning",
     "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",

@@ -5,9 +5,10 @@ from types import MappingProxyType
 
 from segment.config import Config
 from segment.core.progress import Progress
+from segment.core.search import Search
 from segment.core.search_space import Parameter, Space
 from segment.core.trials import Task
-from segment.core.tuning import Search, Tuning
+from segment.core.tuning import Tuning
 from segment.core.tuning import tune as tune_task
 from segment.tiles import find_pairs
 

@@ -237,7 +237,7 @@ def run_tuning(
     **search: Any,
 ) -> None:
     """Tunes and prints what came of it. module: has the function `tune` and the default SPACE. kind: of the settings.
-    search: see `segment.core.tuning.Search`.
+    search: see `segment.core.search.Search`.
 
     Raises InputError when Optuna is not installed.
     """
@@ -245,8 +245,8 @@ def run_tuning(
 
     if find_spec("optuna") is None:
         raise InputError("Tuning takes the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
+    from segment.core.search import Search
     from segment.core.search_space import load_space
-    from segment.core.tuning import Search
 
     tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
     values = tuning.SPACE if space is None else load_space(space)

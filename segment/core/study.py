@@ -3,24 +3,22 @@
 import math
 import random
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from segment.core.choices import Sampler
 from segment.core.errors import InputError
+from segment.core.storage import open_storage, quiet_optuna, unusable
 from segment.core.trials import PROBLEM, TrialFailed
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
-    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
 _BELONGS = "belongs"
-_HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
 _STILLBORN = 90  # seconds after which a trial has failed that has neither settings nor a sign of its process
 _HOPELESS = 3  # trials that fail before one succeeds
 _LOOK = 0.5  # seconds between looks at what others do
@@ -52,7 +50,7 @@ def open_study(
     for attempt in range(_OPENINGS):
         try:
             study = optuna.create_study(
-                storage=_storage(storage),
+                storage=open_storage(storage),
                 study_name=name,
                 direction="maximize",
                 load_if_exists=True,
@@ -66,7 +64,7 @@ def open_study(
             break
         except Exception as error:  # SQLAlchemy's, and those of each database's driver
             if attempt == _OPENINGS - 1:
-                raise _unusable(storage, error) from error
+                raise unusable(storage, error) from error
             time.sleep(_PAUSE * random.random())
     if known is None:
         raise InputError(f"--study: must be a study of this toolkit. Received {name!r} of another program. Choose another name.")
@@ -78,43 +76,6 @@ def open_study(
                 "Leave it, or choose another --output or --study."
             )
     return study
-
-
-def _storage(url: str) -> "RDBStorage":
-    from optuna.storages import RDBStorage
-
-    patient = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-    with quiet_optuna():
-        return RDBStorage(url, engine_kwargs=patient, heartbeat_interval=_HEARTBEAT, grace_period=_SILENCE)
-
-
-def _unusable(storage: str, error: Exception) -> InputError:
-    """The error to raise when a database cannot be used; passwords stay unsaid."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
-    try:
-        url = make_url(storage)
-        shown = url.render_as_string(hide_password=True)
-        problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
-        if isinstance(error.__cause__, ImportError):
-            problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
-    except ArgumentError:
-        shown = storage.rpartition("@")[2]
-    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
-
-
-@contextmanager
-def reachable(storage: str) -> Iterator[None]:
-    """Turns the loss of a study's database into an InputError."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (StorageInternalError, SQLAlchemyError) as error:
-        raise _unusable(storage, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
 
 
 def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
@@ -152,16 +113,6 @@ def run_one(
         raise cause or error from None
 
 
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Without the warnings that heartbeats, and pictures by matplotlib, might change some day."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
-
-
 def run_study(
     study: "Study",
     distributions: Mapping[str, "BaseDistribution"],
@@ -178,7 +129,24 @@ def run_study(
     Raises InputError when one trial after the other fails from the start.
     """
 
-    def objective(trial: "Trial") -> float:
+    def after(trial: "FrozenTrial") -> None:
+        tell(trial)
+        require_hope(study)
+
+    end = math.inf if hours is None else time.monotonic() + hours * 3600
+    while len(ended_trials(study)) < trials and time.monotonic() < end:
+        run_one(study, objective(study, distributions, attempt), after)
+
+
+def objective(
+    study: "Study", distributions: Mapping[str, "BaseDistribution"], attempt: Callable[["Trial", Mapping[str, Any]], float]
+) -> Callable[["Trial"], float]:
+    """What scores a trial for `run_one`: settings are chosen and tried, unless an earlier trial had them.
+
+    attempt: as in `run_study`.
+    """
+
+    def score(trial: "Trial") -> float:
         values = _suggest(trial, distributions)
         try:
             twin = _await_twin(study, trial, values)
@@ -187,16 +155,15 @@ def run_study(
             trial.set_user_attr(PROBLEM, str(error))
             raise TrialFailed(str(error)) from error
 
-    def after(trial: "FrozenTrial") -> None:
-        tell(trial)
-        ended = ended_trials(study)
-        if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
-            problem = ended[-1].user_attrs[PROBLEM]
-            raise InputError(f"Trials must train. Received {len(ended)} that failed, the last one so: {problem}")
+    return score
 
-    end = math.inf if hours is None else time.monotonic() + hours * 3600
-    while len(ended_trials(study)) < trials and time.monotonic() < end:
-        run_one(study, objective, after)
+
+def require_hope(study: "Study") -> None:
+    """Raises InputError when one trial after the other has failed from the start."""
+    ended = ended_trials(study)
+    if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
+        problem = ended[-1].user_attrs[PROBLEM]
+        raise InputError(f"Trials must train. Received {len(ended)} that failed, the last one so: {problem}")
 
 
 def ended_trials(study: "Study") -> list["FrozenTrial"]:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from segment.core.history import HISTORY, Row, read_history
 PROBLEM = "problem"
 """User attribute of a failed trial that says why; without it a trial was only stopped."""
 _POLL = 0.5  # seconds
+_UNTOUCHED = 1 / 3  # of the epochs that the defaults have, before a trial may be stopped
 
 
 class TrialFailed(Exception):
@@ -37,6 +39,25 @@ class Task:
     scores: Mapping[str, str]
     files: Sequence[Path] = ()
     val_seed: str = "data.val_seed"
+
+    @property
+    def patience(self) -> int:
+        """Epochs that a trial has before it may be stopped."""
+        return math.ceil(int(training_of(self.defaults)["epochs"]) * _UNTOUCHED)
+
+    def describe_files(self) -> str:
+        """How many files are used and a digest of their names, wherever their folders lie."""
+        names = sorted(
+            next((file.relative_to(folder) for folder in self.data if folder in file.parents), file).as_posix()
+            for file in self.files
+        )
+        return f"{len(names)} ({sha256(chr(10).join(names).encode(errors='surrogateescape')).hexdigest()[:8]})"
+
+
+def training_of(settings: Settings) -> dict[str, Any]:
+    """The part `training` of settings of any kind."""
+    found: dict[str, Any] = settings.model_dump()["training"]
+    return found
 
 
 def check_memory_limit(memory_mb: float | None) -> None:

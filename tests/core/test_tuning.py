@@ -22,10 +22,11 @@ from segment.core.confirmation import confirm
 from segment.core.errors import InputError
 from segment.core.output import alone
 from segment.core.progress import Silent
+from segment.core.search import Search
 from segment.core.search_space import Parameter, distributions, load_space
 from segment.core.study import open_study
 from segment.core.trials import Task, TrialFailed, run_trial
-from segment.core.tuning import Search, tune
+from segment.core.tuning import tune
 from tests.fake_training import SCORES, SECONDS, accuracy
 
 SPACE = {
@@ -198,7 +199,7 @@ def test_folders_of_others_stay_as_they_are(tmp_path):
 
 def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr("segment.core.tuning.run_trial", lambda *a, **k: begun.append(a) or run_trial(*a, **k))
+    monkeypatch.setattr("segment.core.trainer.run_trial", lambda *a, **k: begun.append(a) or run_trial(*a, **k))
     space = {"training.batch_size": Parameter(choices=[8, 16]), "model.dropout": Parameter(choices=[0.1, 0.2])}
     told = Lines()
     tune(TASK, tmp_path / "t", space, Search(trials=7, confirmations=0), told)

@@ -1,0 +1,61 @@
+"""Databases that studies lie in."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from segment.core.errors import InputError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+_HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
+
+
+def open_storage(url: str) -> "RDBStorage":
+    """The database at a URL, as SQLAlchemy takes it. Raises what SQLAlchemy and drivers do, see `unusable`."""
+    from optuna.storages import RDBStorage
+
+    patient = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    with quiet_optuna():
+        return RDBStorage(url, engine_kwargs=patient, heartbeat_interval=_HEARTBEAT, grace_period=_SILENCE)
+
+
+def unusable(storage: str, error: Exception) -> InputError:
+    """The error to raise when a database cannot be used; passwords stay unsaid."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
+    try:
+        url = make_url(storage)
+        shown = url.render_as_string(hide_password=True)
+        problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
+        if isinstance(error.__cause__, ImportError):
+            problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
+    except ArgumentError:
+        shown = storage.rpartition("@")[2]
+    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
+
+
+@contextmanager
+def reachable(storage: str) -> Iterator[None]:
+    """Turns the loss of a study's database into an InputError."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise unusable(storage, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Without the warnings that heartbeats, and pictures by matplotlib, might change some day."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
