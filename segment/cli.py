@@ -137,6 +137,7 @@ def tune(
     storage: Storage = None,
     study: StudyName = "tuning",
     seed: Seed = 0,
+    cluster: ClusterAddress = None,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     quiet: Quiet = False,
@@ -162,6 +163,7 @@ def tune(
         storage=storage,
         name=study,
         seed=seed,
+        cluster=cluster,
         quiet=quiet,
     )
 

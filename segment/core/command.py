@@ -233,6 +233,7 @@ def run_tuning(
     overrides: Sequence[str],
     space: Path | None,
     *,
+    cluster: str | None,
     quiet: bool,
     **search: Any,
 ) -> None:
@@ -251,7 +252,8 @@ def run_tuning(
     tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
     values = tuning.SPACE if space is None else load_space(space)
     with progress_bar(quiet) as progress:
-        progress.say(str(tuning.tune(data, output, wanted, values, Search(**search), progress=progress)))
+        found = tuning.tune(data, output, wanted, values, Search(**search), cluster=cluster, progress=progress)
+        progress.say(str(found))
         progress.say(f"report: {output / 'report.html'}")
 
 

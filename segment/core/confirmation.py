@@ -69,6 +69,11 @@ class Confirmation:
         return "gain on {}: {:+.3f}{}, from {:.3f} to {:.3f}".format(self.part, round(self.gain, 3) + 0.0, error, *means)
 
 
+def confirmation_of(name: str) -> str:
+    """What the study is called that confirms the best of the study `name`."""
+    return f"{name}/confirmation"
+
+
 class Pairs:
     """The trainings that confirm trial `best`: the DEFAULTS and its settings with each seed, as a study of their own keeps them.
 

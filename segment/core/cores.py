@@ -10,5 +10,10 @@ def available_cores() -> int:
 
 def limit_threads(cores: int) -> None:
     """Keeps TensorFlow, if it is loaded later on, from taking more cores than this process was given."""
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ |= thread_limits(cores)
+
+
+def thread_limits(cores: int) -> dict[str, str]:
+    """The environment of a process whose TensorFlow is to take no more cores, unless the user has set it."""
+    wanted = {"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": "1"}
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}

@@ -18,6 +18,10 @@ _PATIENCE = 60.0  # seconds in which the first worker must be there
 _AGAIN = 0.2
 
 
+class SchedulerLost(InputError):
+    """The scheduler does not answer any more."""
+
+
 class Crew:
     """Workers that were checked, those that come later, too.
 
@@ -68,6 +72,11 @@ class Crew:
             self.size, self.cores = self.size + len(passed), self.cores + sum(present[a]["nthreads"] for a in passed)
 
     @property
+    def addresses(self) -> set[str]:
+        """Of all workers that the scheduler knows, paused ones and strangers among them."""
+        return set(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    @property
     def is_in_need(self) -> bool:
         """Whether workers are being checked, or none is there."""
         return bool(self._checks) or not self.size
@@ -86,6 +95,10 @@ class Crew:
         if not self.size and self.refused and not self._checks and not set(self._present()) - set(self.refused):
             first = next(iter(self.refused.values()))
             raise InputError(f"{self.address}: no worker is of use, {len(self.refused)} refused. The first: {first}")
+
+    def scheduler_lost(self) -> SchedulerLost:
+        """The error to raise when the scheduler is gone."""
+        return SchedulerLost(f"{self.address}: the scheduler must go on running. Received no answer. Start it again.")
 
     def describe(self) -> str:
         """How many they are, in words."""

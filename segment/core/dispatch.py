@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from segment.core.attempt import Attempt
 from segment.core.crew import Crew
-from segment.core.errors import InputError
 from segment.core.worker import Job, PieceFailed, do_piece
 
 if TYPE_CHECKING:
@@ -22,10 +21,6 @@ _LOOK_SOON = 0.25  # the same, while workers are being checked, or none is there
 _PAUSE = 0.01  # seconds between looks for results
 _AHEAD = 1.0  # seconds of work that wait for each worker beside the piece that it does
 _MOST_AHEAD = 32
-
-
-class SchedulerLost(InputError):
-    """The scheduler does not answer any more."""
 
 
 def dispatch(
@@ -69,6 +64,7 @@ class _Dispatch:
             for future in batch:
                 if attempt := self._out.pop(future, None):
                     self._note(future, attempt)
+                    future.release()  # else Dask does it again when the worker dies that did it
                     if attempt.is_hopeless or not attempt.problem:
                         yield attempt
                     else:
@@ -175,7 +171,7 @@ class _Dispatch:
 
     def _require_scheduler(self) -> None:
         if self._crew.client.status != "running":
-            raise SchedulerLost(f"{self._crew.address}: the scheduler must go on running. Received no answer. Start it again.")
+            raise self._crew.scheduler_lost()
 
     def _find_stranded(self) -> None:
         """Gives out again what waits in vain: at a worker that was dismissed; or nowhere, for where all with the resource die at

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segment.core.errors import InputError
@@ -37,6 +38,23 @@ def unusable(storage: str, error: Exception) -> InputError:
     except ArgumentError:
         shown = storage.rpartition("@")[2]
     return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
+
+
+def is_file(storage: str) -> bool:
+    """Whether a database is one of SQLite, which processes of one machine may share, but not machines."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(storage).get_backend_name() == "sqlite"
+
+
+def absolute(storage: str) -> str:
+    """The URL, as it is right in any folder."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(storage)
+    if is_file(storage) and url.database and not url.database.startswith(("file:", ":")):
+        url = url.set(database=str(Path(url.database).absolute()))
+    return url.render_as_string(hide_password=False)
 
 
 @contextmanager

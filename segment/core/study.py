@@ -3,9 +3,10 @@
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from segment.core.choices import Sampler
@@ -16,6 +17,7 @@ from segment.core.trials import PROBLEM, TrialFailed
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
+    from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
 _BELONGS = "belongs"
@@ -55,7 +57,7 @@ def open_study(
                 direction="maximize",
                 load_if_exists=True,
                 sampler=chooser,
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3),
+                pruner=_pruner(patience),
             )
             known = study.user_attrs.get(_BELONGS)
             if known is None and not study.get_trials(deepcopy=False):
@@ -76,6 +78,42 @@ def open_study(
                 "Leave it, or choose another --output or --study."
             )
     return study
+
+
+@contextmanager
+def joined(
+    storage: str,
+    name: str,
+    distributions: Mapping[str, "BaseDistribution"] = MappingProxyType({}),
+    sampler: Sampler = "gp",
+    seed: int = 0,
+    patience: int = 1,
+) -> Iterator["Study"]:
+    """A study that `open_study` has made, maybe on another machine. Raises InputError when it is not to be had here."""
+    import optuna
+
+    from segment.core.samplers import build_sampler
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    chooser = build_sampler(sampler, distributions, seed)
+    try:
+        place = open_storage(storage)
+        study = optuna.load_study(study_name=name, storage=place, sampler=chooser, pruner=_pruner(patience))
+    except KeyError as error:
+        raise unusable(storage, ValueError(f"no study {name!r}")) from error
+    except Exception as error:  # SQLAlchemy's, and those of each database's driver
+        raise unusable(storage, error) from error
+    try:
+        yield study
+    finally:
+        place.remove_session()
+        place.engine.dispose()
+
+
+def _pruner(patience: int) -> "BasePruner":
+    from optuna.pruners import MedianPruner
+
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3)
 
 
 def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
@@ -139,17 +177,20 @@ def run_study(
 
 
 def objective(
-    study: "Study", distributions: Mapping[str, "BaseDistribution"], attempt: Callable[["Trial", Mapping[str, Any]], float]
+    study: "Study",
+    distributions: Mapping[str, "BaseDistribution"],
+    attempt: Callable[["Trial", Mapping[str, Any]], float],
+    watch: Callable[[], None] = lambda: None,
 ) -> Callable[["Trial"], float]:
     """What scores a trial for `run_one`: settings are chosen and tried, unless an earlier trial had them.
 
-    attempt: as in `run_study`.
+    attempt: as in `run_study`. watch: called while another process is waited for; what it raises ends the trial.
     """
 
     def score(trial: "Trial") -> float:
         values = _suggest(trial, distributions)
         try:
-            twin = _await_twin(study, trial, values)
+            twin = _await_twin(study, trial, values, watch)
             return attempt(trial, values) if twin is None else _repeat(twin, trial)
         except (TrialFailed, InputError) as error:
             trial.set_user_attr(PROBLEM, str(error))
@@ -175,9 +216,10 @@ def _has_ended(trial: "FrozenTrial") -> bool:
     return trial.state.name in ("COMPLETE", "PRUNED") or (trial.state.name == "FAIL" and PROBLEM in trial.user_attrs)
 
 
-def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any]) -> "FrozenTrial | None":
+def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any], watch: Callable[[], None]) -> "FrozenTrial | None":
     """The first earlier trial with the same values that ended; None where there is none. Waits for those that run."""
     while True:
+        watch()
         running = [other for other in fail_dead_trials(study) if other.number < trial.number]
         twins = [other for other in study.get_trials(deepcopy=False) if other.params == values and other.number < trial.number]
         if ended := [twin for twin in twins if _has_ended(twin)]:

@@ -1,7 +1,7 @@
 """What trains for a study: its trials, and those that confirm the best of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from segment.core.config import change_settings
 from segment.core.confirmation import DEFAULTS, final_score
 from segment.core.progress import Progress
 from segment.core.search import Search
-from segment.core.trials import Task, best_score, run_trial, training_of
+from segment.core.trials import Conditions, Task, best_score, run_trial, training_of
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains for a study. folder: for what trainings write, which is removed after them."""
+    """Trains for a study. folder: for what trainings write, which is removed after them. conditions: that they run under."""
 
     study: "Study"
     task: Task
     folder: Path
     search: Search
     progress: Progress
+    conditions: Conditions = field(default_factory=Conditions)
 
     def attempt(self, trial: "Trial", values: Mapping[str, Any]) -> float:
         """The validation score of a trial's values, the mean of all repeats.
@@ -80,7 +81,8 @@ class Trainer:
 
         folder = self.folder / f"{self.study.study_name}-{name}"
         try:
-            return run_trial(self.task, values, folder, on_epoch=show, memory_mb=self.search.memory_mb, keep=keep)
+            memory = self.search.memory_mb
+            return run_trial(self.task, values, folder, on_epoch=show, memory_mb=memory, keep=keep, conditions=self.conditions)
         finally:
             self.progress.advance(told, epochs, epochs)
 

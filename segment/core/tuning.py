@@ -3,14 +3,16 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from segment.core.cluster import connect
 from segment.core.config import Settings, change_settings, dump_settings, flatten
-from segment.core.confirmation import POLL, Confirmation
+from segment.core.confirmation import POLL, Confirmation, confirmation_of
 from segment.core.errors import InputError
 from segment.core.output import alone, clear_folder
 from segment.core.progress import Progress, Silent
@@ -21,6 +23,7 @@ from segment.core.storage import reachable
 from segment.core.study import ended_trials, fail_dead_trials, open_study, outcome_of, score_of
 from segment.core.trainer import Trainer
 from segment.core.trials import Task, check_memory_limit, training_of
+from segment.core.tuning_campaign import begin_campaign
 from segment.core.tuning_folder import (
     BEST_FILE,
     DATABASE,
@@ -61,30 +64,40 @@ class Tuning:
         return "\n".join([*lines, *([str(self.confirmation)] if self.confirmation else []), f"settings: {self.config}"])
 
 
-def tune(task: Task, output: Path, space: Space, search: Search, progress: Progress | None = None) -> Tuning:
+def tune(
+    task: Task, output: Path, space: Space, search: Search, progress: Progress | None = None, *, cluster: str | None = None
+) -> Tuning:
     """Searches `space` for the settings with the best validation score, and writes them, and a report, to `output`.
 
-    Raises InputError for settings that do not exist, a study of something else, an `output` that holds other things, and
-    when no trial ends well.
+    cluster: the address of a Dask scheduler whose workers train, or local:N for N processes here; None: this process does, one
+    trial after the other.
+
+    Raises InputError for settings that do not exist, a study of something else, an `output` that holds other things, when no
+    trial ends well, and when the cluster or all its workers are of no use; Interrupted, when Ctrl-C stops a cluster's work.
+    The same call goes on with the study.
     """
     wanted, progress = distributions(space, task.defaults), progress or Silent()
     check_memory_limit(search.memory_mb)
-    make_tuning_folder(output, task.data, has_database=search.storage is None)
-    with alone(output / TRIALS_FOLDER, "a folder is tuned into by one process."):
-        storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
-        with reachable(storage):
-            return _tune(task, output, space, wanted, search, storage, progress)
+    with nullcontext() if cluster is None else connect(cluster) as client:
+        make_tuning_folder(output, task.data, has_database=search.storage is None)
+        with alone(output / TRIALS_FOLDER, "a folder is tuned into by one process."):
+            storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
+            with reachable(storage):
+                study = _open(task, output, space, wanted, search, storage)
+                workplace: AbstractContextManager[Workplace]
+                if client is None:
+                    trainer = Trainer(study, task, output / TRIALS_FOLDER, search, progress)
+                    workplace = nullcontext(OneMachine(study, wanted, trainer))
+                else:
+                    workplace = begin_campaign(client, str(cluster), study, task, wanted, search, storage, output, progress)
+                with workplace as place:
+                    return _tune(study, place, task, output, search, storage, progress)
 
 
-def _tune(
-    task: Task,
-    output: Path,
-    space: Space,
-    wanted: Mapping[str, "BaseDistribution"],
-    search: Search,
-    storage: str,
-    progress: Progress,
-) -> Tuning:
+def _open(
+    task: Task, output: Path, space: Space, wanted: Mapping[str, "BaseDistribution"], search: Search, storage: str
+) -> "Study":
+    """The study, and in its folder what it begins with."""
     belongs = {"repeats": search.repeats, **_belongs(task, space)}
     study = open_study(storage, search.name, wanted, belongs, search.sampler, search.seed, task.patience)
     if not study.get_trials(deepcopy=False) and (defaults := _within(wanted, task.defaults)):
@@ -92,8 +105,11 @@ def _tune(
     clear_folder(output / TRIALS_FOLDER)  # what a killed one left
     write_text(output / DEFAULTS_FILE, dump_settings(task.defaults))
     write_text(output / SPACE_FILE, dump_space(space))
+    return study
+
+
+def _tune(study: "Study", place: Workplace, task: Task, output: Path, search: Search, storage: str, progress: Progress) -> Tuning:
     book = _Book(study, task, output, progress)
-    place: Workplace = OneMachine(study, wanted, Trainer(study, task, output / TRIALS_FOLDER, search, progress))
     place.run_trials(search.trials, search.hours, book.tell)
     if fail_dead_trials(study):
         progress.say("waiting for the trials of other processes")
@@ -109,7 +125,7 @@ def _tune(
     book.write_best(best)
     confirmed = None
     if search.confirmations:
-        runs = open_study(storage, f"{search.name}/confirmation", {}, {})
+        runs = open_study(storage, confirmation_of(search.name), {}, {})
         first = training_of(task.defaults)["seed"] + search.repeats
         confirmed = place.confirm(runs, best.number, range(first, first + search.confirmations), progress.say)
     figures = describe_study(study, best, confirmed)

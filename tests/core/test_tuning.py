@@ -25,7 +25,7 @@ from segment.core.progress import Silent
 from segment.core.search import Search
 from segment.core.search_space import Parameter, distributions, load_space
 from segment.core.study import open_study
-from segment.core.trials import Task, TrialFailed, run_trial
+from segment.core.trials import Conditions, Task, TrialFailed, run_trial
 from segment.core.tuning import tune
 from tests.fake_training import SCORES, SECONDS, accuracy
 
@@ -241,6 +241,18 @@ def test_files_in_the_working_folder_are_no_modules_of_a_training(tmp_path, monk
     (tmp_path / "random.py").write_text("raise SystemExit('my own notes')")
     monkeypatch.chdir(tmp_path)
     assert run_trial(TASK, {}, tmp_path / "runs" / "one", keep=lambda folder: folder.name) == "one"
+
+
+def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+
+    def read(folder: Path) -> dict:
+        return json.loads((folder / "report.json").read_text())
+
+    found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read, conditions=Conditions(3, tmp_path, is_apart=True))
+    assert (found["threads"], Path(found["made_in"])) == ("3", tmp_path)
+    found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read)
+    assert (found["threads"], Path(found["made_in"])) == (None, Path.cwd())
 
 
 def test_passwords_stay_unsaid(tmp_path):

@@ -1,0 +1,162 @@
+"""The trainings of a study, done side by side by the workers of a cluster."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segment.core.confirmation import POLL, Confirmation, Pair, Pairs
+from segment.core.crew import Crew, SchedulerLost
+from segment.core.dispatch import dispatch
+from segment.core.errors import InputError, Interrupted
+from segment.core.machine import this_machine
+from segment.core.marks import fail_running, trials_of, worker_of
+from segment.core.progress import Progress
+from segment.core.search import Search
+from segment.core.sent_progress import ReceivedProgress
+from segment.core.storage import absolute, is_file
+from segment.core.study import ended_trials, fail_dead_trials, require_hope
+from segment.core.trials import Task
+from segment.core.tuning_job import TuningJob
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+
+@contextmanager
+def begin_campaign(
+    client: "Client",
+    address: str,
+    study: "Study",
+    task: Task,
+    distributions: Mapping[str, "BaseDistribution"],
+    search: Search,
+    storage: str,
+    folder: Path,
+    progress: Progress,
+) -> Iterator["TuningCampaign"]:
+    """A campaign for a study, with the workers of the scheduler at `address`. folder: that is tuned into."""
+    crew = Crew(client, address, progress.say)
+    sent = replace(task, data=[place.absolute() for place in task.data], files=())
+    files = replace(sent, files=task.find_files(sent.data)).describe_files()
+    machine = this_machine() if is_file(storage) else None
+    job = TuningJob(folder, sent, files, distributions, search, absolute(storage), machine, crew.resource, Path.cwd())
+    try:
+        yield TuningCampaign(crew, job, study, progress)
+    finally:
+        with suppress(Exception):  # the scheduler may be gone
+            crew.disband()
+
+
+class TuningCampaign:
+    """A Workplace of many: each worker of the crew does one training at a time, and tells the study of it."""
+
+    def __init__(self, crew: Crew, job: TuningJob, study: "Study", progress: Progress):
+        self._crew, self._job, self._study, self._progress = crew, job, study, progress
+        self._received = ReceivedProgress(crew.client, job.crew, progress)
+        self._under_way = 0
+        self._looked = -math.inf
+
+    def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+        """As on one machine, but no more trials than that are begun, as long as none fails by the loss of its worker.
+
+        Raises InputError when the cluster is lost, and Interrupted; each says how many trials have ended.
+        """
+        end = math.inf if hours is None else time.monotonic() + hours * 3600
+
+        def lacking() -> int:
+            """Trials that have neither ended nor been begun, here or elsewhere; ours run only after they were given out."""
+            return trials - len(ended_trials(self._study)) - max(self._under_way, len(fail_dead_trials(self._study)))
+
+        def begin() -> Iterator[None]:
+            while lacking() > 0 and time.monotonic() < end:
+                yield None
+
+        def note(trial: "FrozenTrial") -> None:
+            tell(trial)
+            require_hope(self._study)
+
+        with self._accounting(self._study, lambda: f"{len(ended_trials(self._study))} of {trials} trials have ended"):
+            while len(ended_trials(self._study)) < trials and time.monotonic() < end:
+                if lacking() > 0:
+                    self._carry_out(self._study, begin(), note)
+                else:
+                    time.sleep(POLL)
+
+    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+        """As on one machine. Raises InputError when the cluster is lost, and Interrupted."""
+        pairs = Pairs(runs, best, seeds, tell)
+        with self._accounting(
+            runs, lambda: f"{len(pairs) - len(pairs.missing)} of {len(pairs)} trainings of --confirm have ended"
+        ):
+            while pairs.missing:
+                if free := pairs.free:
+                    self._carry_out(runs, free, pairs.note)
+                else:
+                    time.sleep(POLL)
+        return pairs.conclude()
+
+    @contextmanager
+    def _accounting(self, study: "Study", done: Callable[[], str]) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"stopped. {done()}: the same command goes on from there.") from error
+        except SchedulerLost as error:
+            raise InputError(f"{error} {done()}: the same command goes on from there.") from error
+        finally:
+            with suppress(Exception):  # the database may be gone
+                fail_running(study, trials_of(study, self._job.crew))
+
+    def _carry_out(self, study: "Study", pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None]) -> None:
+        """Has trainings done. note: called with each trial of `study` that ended, of whatever it died."""
+        told = {trial.number for trial in trials_of(study, self._job.crew)}
+
+        def work() -> Iterator[tuple[TuningJob, Pair | None]]:
+            for piece in pieces:
+                self._under_way += 1
+                yield self._job, piece
+
+        def look(patience: float = POLL) -> None:
+            self._received.show()
+            if time.monotonic() - self._looked < patience:
+                return
+            for trial in self._find_ended(study):
+                if trial.number not in told:
+                    told.add(trial.number)
+                    note(trial)
+            self._looked = time.monotonic()
+
+        self._assemble()
+        self._under_way = 0
+        with closing(dispatch(self._crew, work(), ahead=False, meanwhile=look)) as attempts:
+            for attempt in attempts:
+                self._under_way -= 1
+                look(patience=0)
+                if attempt.problem:
+                    raise InputError(f"{self._crew.address}: workers train. Received: {attempt.problem}")
+
+    def _assemble(self) -> None:
+        is_first = self._crew.job is None
+        try:
+            self._crew.await_workers()
+            self._crew.assemble(self._job)
+            if is_first:
+                self._progress.say(self._crew.introduction)
+        except OSError as error:
+            raise self._crew.scheduler_lost() from error
+
+    def _find_ended(self, study: "Study") -> list["FrozenTrial"]:
+        """The crew's trials that have ended; those of workers that are gone are failed."""
+        trials = trials_of(study, self._job.crew)
+        with suppress(OSError):  # the scheduler is gone, as is told elsewhere
+            alive = self._crew.addresses  # asked after the trials: a worker may have come and begun one
+            fail_running(study, [trial for trial in trials if worker_of(trial) not in alive])
+            self._received.forget(alive)
+        return [trial for trial in trials if trial.state.is_finished()]
