@@ -76,6 +76,7 @@ def _local_cluster(count: int) -> Iterator[Any]:
         dashboard_address="127.0.0.1:0",
         memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
         silence_logs=logging.CRITICAL,
+        preload="segment.core.local_worker",
     )
     try:
         yield cluster

