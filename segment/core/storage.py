@@ -14,20 +14,32 @@ if TYPE_CHECKING:
 _HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
 
 
-def open_storage(url: str) -> "RDBStorage":
-    """The database at a URL, as SQLAlchemy takes it. Raises what SQLAlchemy and drivers do, see `unusable`."""
+def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
+    """The database at a URL, as SQLAlchemy takes it. make_tables: where there are none.
+
+    Raises what SQLAlchemy and drivers do, see `unusable`.
+    """
     from optuna.storages import RDBStorage
 
     patient = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     with quiet_optuna():
-        return RDBStorage(url, engine_kwargs=patient, heartbeat_interval=_HEARTBEAT, grace_period=_SILENCE)
+        return RDBStorage(
+            url,
+            engine_kwargs=patient,
+            heartbeat_interval=_HEARTBEAT,
+            grace_period=_SILENCE,
+            skip_table_creation=not make_tables,
+        )
 
 
 def unusable(storage: str, error: Exception) -> InputError:
     """The error to raise when a database cannot be used; passwords stay unsaid."""
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # which says what the matter is
     problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
     try:
         url = make_url(storage)

@@ -97,7 +97,7 @@ def joined(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     chooser = build_sampler(sampler, distributions, seed)
     try:
-        place = open_storage(storage)
+        place = open_storage(storage, make_tables=False)
         study = optuna.load_study(study_name=name, storage=place, sampler=chooser, pruner=_pruner(patience))
     except KeyError as error:
         raise unusable(storage, ValueError(f"no study {name!r}")) from error

@@ -89,7 +89,7 @@ def tune(
                     trainer = Trainer(study, task, output / TRIALS_FOLDER, search, progress)
                     workplace = nullcontext(OneMachine(study, wanted, trainer))
                 else:
-                    workplace = begin_campaign(client, str(cluster), study, task, wanted, search, storage, output, progress)
+                    workplace = begin_campaign(client, str(cluster), study, task, space, search, storage, output, progress)
                 with workplace as place:
                     return _tune(study, place, task, output, search, storage, progress)
 

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from segment.core.machine import this_machine
 from segment.core.marks import fail_running, trials_of, worker_of
 from segment.core.progress import Progress
 from segment.core.search import Search
+from segment.core.search_space import Space
 from segment.core.sent_progress import ReceivedProgress
 from segment.core.storage import absolute, is_file
 from segment.core.study import ended_trials, fail_dead_trials, require_hope
@@ -25,7 +26,6 @@ from segment.core.tuning_job import TuningJob
 if TYPE_CHECKING:
     from distributed import Client
     from optuna import Study
-    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 
@@ -35,7 +35,7 @@ def begin_campaign(
     address: str,
     study: "Study",
     task: Task,
-    distributions: Mapping[str, "BaseDistribution"],
+    space: Space,
     search: Search,
     storage: str,
     folder: Path,
@@ -46,12 +46,25 @@ def begin_campaign(
     sent = replace(task, data=[place.absolute() for place in task.data], files=())
     files = replace(sent, files=task.find_files(sent.data)).describe_files()
     machine = this_machine() if is_file(storage) else None
-    job = TuningJob(folder, sent, files, distributions, search, absolute(storage), machine, crew.resource, Path.cwd())
+    job = TuningJob(folder, sent, files, space, search, absolute(storage), machine, crew.resource, Path.cwd())
     try:
         yield TuningCampaign(crew, job, study, progress)
     finally:
         with suppress(Exception):  # the scheduler may be gone
             crew.disband()
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """How many of a study's trainings have ended. what: they are, in words."""
+
+    study: "Study"
+    what: str
+    total: int
+    done: Callable[[], int]
+
+    def __str__(self) -> str:
+        return f"{self.done()} of {self.total} {self.what} have ended: the same command goes on from there."
 
 
 class TuningCampaign:
@@ -69,10 +82,11 @@ class TuningCampaign:
         Raises InputError when the cluster is lost, and Interrupted; each says how many trials have ended.
         """
         end = math.inf if hours is None else time.monotonic() + hours * 3600
+        tally = _Tally(self._study, "trials", trials, lambda: len(ended_trials(self._study)))
 
         def lacking() -> int:
             """Trials that have neither ended nor been begun, here or elsewhere; ours run only after they were given out."""
-            return trials - len(ended_trials(self._study)) - max(self._under_way, len(fail_dead_trials(self._study)))
+            return trials - tally.done() - max(self._under_way, len(fail_dead_trials(self._study)))
 
         def begin() -> Iterator[None]:
             while lacking() > 0 and time.monotonic() < end:
@@ -82,40 +96,41 @@ class TuningCampaign:
             tell(trial)
             require_hope(self._study)
 
-        with self._accounting(self._study, lambda: f"{len(ended_trials(self._study))} of {trials} trials have ended"):
-            while len(ended_trials(self._study)) < trials and time.monotonic() < end:
+        with self._counting(tally):
+            while tally.done() < trials and time.monotonic() < end:
                 if lacking() > 0:
-                    self._carry_out(self._study, begin(), note)
+                    self._carry_out(begin(), note, tally)
                 else:
                     time.sleep(POLL)
 
     def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
         """As on one machine. Raises InputError when the cluster is lost, and Interrupted."""
         pairs = Pairs(runs, best, seeds, tell)
-        with self._accounting(
-            runs, lambda: f"{len(pairs) - len(pairs.missing)} of {len(pairs)} trainings of --confirm have ended"
-        ):
+        tally = _Tally(runs, "trainings of --confirm", len(pairs), lambda: len(pairs) - len(pairs.missing))
+        with self._counting(tally):
             while pairs.missing:
                 if free := pairs.free:
-                    self._carry_out(runs, free, pairs.note)
+                    self._carry_out(free, pairs.note, tally)
                 else:
                     time.sleep(POLL)
         return pairs.conclude()
 
     @contextmanager
-    def _accounting(self, study: "Study", done: Callable[[], str]) -> Iterator[None]:
+    def _counting(self, tally: _Tally) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt as error:
-            raise Interrupted(f"stopped. {done()}: the same command goes on from there.") from error
+            raise Interrupted(f"stopped. {tally}") from error
         except SchedulerLost as error:
-            raise InputError(f"{error} {done()}: the same command goes on from there.") from error
+            raise InputError(f"{error} {tally}") from error
         finally:
+            self._progress.advance(tally.what, tally.total, tally.total)
             with suppress(Exception):  # the database may be gone
-                fail_running(study, trials_of(study, self._job.crew))
+                fail_running(tally.study, trials_of(tally.study, self._job.crew))
 
-    def _carry_out(self, study: "Study", pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None]) -> None:
-        """Has trainings done. note: called with each trial of `study` that ended, of whatever it died."""
+    def _carry_out(self, pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None], tally: _Tally) -> None:
+        """Has trainings done. note: called with each trial of the study that ended, of whatever it died."""
+        study = tally.study
         told = {trial.number for trial in trials_of(study, self._job.crew)}
 
         def work() -> Iterator[tuple[TuningJob, Pair | None]]:
@@ -131,6 +146,7 @@ class TuningCampaign:
                 if trial.number not in told:
                     told.add(trial.number)
                     note(trial)
+            self._progress.advance(tally.what, tally.done(), tally.total, self._crew.describe())
             self._looked = time.monotonic()
 
         self._assemble()
@@ -140,7 +156,7 @@ class TuningCampaign:
                 self._under_way -= 1
                 look(patience=0)
                 if attempt.problem:
-                    raise InputError(f"{self._crew.address}: workers train. Received: {attempt.problem}")
+                    raise InputError(f"{self._crew.address}: a training ends on some worker. Received: {attempt.problem}")
 
     def _assemble(self) -> None:
         is_first = self._crew.job is None

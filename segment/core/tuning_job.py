@@ -14,6 +14,7 @@ from segment.core.errors import InputError
 from segment.core.machine import this_machine
 from segment.core.marks import fail_running, marked, trials_of, worker_of
 from segment.core.search import Search
+from segment.core.search_space import Space, distributions
 from segment.core.sent_progress import SentProgress
 from segment.core.study import joined, objective, run_one
 from segment.core.trainer import Trainer
@@ -45,7 +46,7 @@ class TuningJob:
     folder: Path
     task: Task
     files: str
-    distributions: Mapping[str, "BaseDistribution"]
+    space: Space
     search: Search
     storage: str
     machine: str | None
@@ -60,7 +61,7 @@ class TuningJob:
             raise InputError("Workers have the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
         if self.machine not in (None, this_machine()):
             raise InputError(
-                "Workers on other machines take a database that all reach, which a file of SQLite is not. Received none. "
+                "Workers on other machines take a database that all machines reach. Received a file of SQLite. "
                 "Name one with --storage, e.g. postgresql://user:password@host/studies."
             )
         check_memory_limit(self.search.memory_mb)
@@ -94,7 +95,7 @@ class TuningJob:
             conditions = Conditions(cores, start, watch, is_apart=True)
             trainer = Trainer(study, self.task, Path(folder), self.search, SentProgress(worker, self.crew), conditions)
             if piece is None:
-                score = objective(study, self.distributions, self._blame_place(trainer.attempt, cores), watch)
+                score = objective(study, self._distributions, self._blame_place(trainer.attempt, cores), watch)
             else:
                 study = stack.enter_context(joined(self.storage, confirmation_of(self.search.name)))
                 score = partial(train_pair, study, piece, self._blame_place(trainer.repeat, cores))
@@ -102,9 +103,13 @@ class TuningJob:
             fail_running(study, [trial for trial in trials_of(study, self.crew) if worker_of(trial) == here])
             run_one(study, marked(score, self.crew, here))
 
+    @property
+    def _distributions(self) -> Mapping[str, "BaseDistribution"]:
+        return distributions(self.space, self.task.defaults)
+
     def _joined(self) -> AbstractContextManager["Study"]:
         search = self.search
-        return joined(self.storage, search.name, self.distributions, search.sampler, search.seed, self.task.patience)
+        return joined(self.storage, search.name, self._distributions, search.sampler, search.seed, self.task.patience)
 
     def _check_data(self) -> None:
         for folder in self.task.data:

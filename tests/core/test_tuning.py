@@ -24,7 +24,8 @@ from segment.core.output import alone
 from segment.core.progress import Silent
 from segment.core.search import Search
 from segment.core.search_space import Parameter, distributions, load_space
-from segment.core.study import open_study
+from segment.core.storage import absolute, is_file
+from segment.core.study import joined, open_study
 from segment.core.trials import Conditions, Task, TrialFailed, run_trial
 from segment.core.tuning import tune
 from tests.fake_training import SCORES, SECONDS, accuracy
@@ -253,6 +254,24 @@ def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, 
     assert (found["threads"], Path(found["made_in"])) == ("3", tmp_path)
     found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read)
     assert (found["threads"], Path(found["made_in"])) == (None, Path.cwd())
+
+
+def test_a_study_is_joined_where_it_is_and_nothing_is_made_where_it_is_not(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    with pytest.raises(InputError, match="no such table"), joined(storage, "s"):
+        pass
+    open_study(storage, "s", {}, {}).ask()
+    with joined(storage, "s") as study:
+        assert len(study.trials) == 1
+    with pytest.raises(InputError, match="Received: no study 'other'"), joined(storage, "other"):
+        pass
+
+
+def test_paths_of_databases_are_right_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server = "postgresql://bob:secret@host/studies"
+    assert [absolute("sqlite:///study.db"), absolute(server)] == [f"sqlite:///{tmp_path}/study.db", server]
+    assert [is_file("sqlite:///study.db"), is_file(server)] == [True, False]
 
 
 def test_passwords_stay_unsaid(tmp_path):
