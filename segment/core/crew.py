@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 _PACKAGE = "aerial-segment"
-_PATIENCE = 60.0  # seconds in which the first worker must be there
+_PATIENCE = 60.0  # seconds in which the first worker must be there, and those that are there have time to be checked
 _AGAIN = 0.2
 
 
@@ -49,10 +49,13 @@ class Crew:
             time.sleep(_AGAIN)
 
     def assemble(self, job: Job) -> None:
-        """Checks the workers that are there. Raises InputError when none is fit."""
-        self.job = job
+        """Checks the workers that are there; those that are long about it, as when they do other work, are counted as late.
+
+        Raises InputError when none is fit.
+        """
+        self.job, deadline = job, time.monotonic() + _PATIENCE
         self.look_around(job)
-        while self._checks or not self.size:
+        while not self.size or (self._checks and time.monotonic() < deadline):
             self.require_some()
             time.sleep(_AGAIN)
             self.look_around(job)

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,8 +47,8 @@ class TuningJob:
     task: Task
     files: str
     space: Space
-    search: Search
-    storage: str
+    search: Search = field(repr=False)  # a database's URL may have a password, and Dask logs what a task was given
+    storage: str = field(repr=False)
     machine: str | None
     crew: str
     start: Path
