@@ -8,16 +8,12 @@ from classify.cell_mosaic import CellMosaic
 from classify.inference import label_info
 from classify.scene_labels import SceneLabels
 from segment.core.blocks import EDGE
-from segment.core.campaign import Done, carry_out, choose_common_runtime
+from segment.core.campaign import Done, do_scenes
 from segment.core.choices import Runtime
-from segment.core.cluster import connect
-from segment.core.crew import Crew
-from segment.core.errors import InputError
 from segment.core.kept_model import ModelReference
 from segment.core.model_folder import load_model_info
 from segment.core.progress import Progress, Silent
-from segment.core.runtime import identify
-from segment.core.sources import Source, require_own_names
+from segment.core.sources import Source, as_source
 
 
 def label_scenes(
@@ -46,25 +42,12 @@ def label_scenes(
     folder, told = Path(model), progress or Silent()
     info = load_model_info(folder)
     label_info(info)
-    sources = [scene if isinstance(scene, Source) else Source.of(scene, bands, nodata) for scene in scenes]
-    require_own_names(sources)
-    with connect(cluster) as client:
-        crew = Crew(client, cluster, told.say)
-        chosen = choose_common_runtime(crew, folder, runtime)
-        reference, identity = ModelReference.of(folder, "classify", chosen), identify(folder, chosen)
-        mosaics = []
-        for source in sources:
-            try:
-                mosaic = CellMosaic(
-                    source, reference, identity, info, Path(output),
-                    grid=grid, augment=augment, edge=block or EDGE, overwrite=overwrite,
-                )  # fmt: skip
-            except InputError as error:
-                yield Done(None, [str(error)])
-                continue
-            if mosaic.found:
-                yield Done(mosaic.found, [])
-            else:
-                mosaics.append(mosaic)
-        if mosaics:
-            yield from carry_out(crew, mosaics, told)
+    sources = [as_source(scene, bands, nodata) for scene in scenes]
+
+    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> CellMosaic:
+        return CellMosaic(
+            source, reference, identity, info, Path(output),
+            grid=grid, augment=augment, edge=block or EDGE, overwrite=overwrite,
+        )  # fmt: skip
+
+    yield from do_scenes(sources, plan, cluster=cluster, folder=folder, package="classify", runtime=runtime, progress=told)

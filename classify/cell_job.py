@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from classify.cells import Cells
@@ -12,7 +13,7 @@ from segment.core.blocks import Block
 from segment.core.runtime import Model
 from segment.core.sources import Source
 
-INDICES, PROBABILITIES = "indices", "probabilities"
+INDICES, PROBABILITIES, GIVEN = "indices", "probabilities", "given"
 """What the labels of a block's cells are kept as; see `CellLabels`."""
 
 
@@ -28,15 +29,16 @@ class CellJob(BlockJob):
     cells: Cells
     augment: bool
 
-    def check_scene(self) -> None:
+    def check_input(self) -> None:
         self.source.require_alike(self.likeness)
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Indices and probabilities (rows, columns) of the block's cells, and all labels given to each as `given`."""
+        """Indices, probabilities and all labels given, in UTF-8, (rows, columns) each, of the block's cells."""
         part = self.cells.part(block)
         labels = label_cells(self.source, self.cells, part, model, self.augment)
         arrays: dict[str, NDArray[Any]] = {
             INDICES: labels.indices.reshape(part.shape),
             PROBABILITIES: labels.probabilities.reshape(part.shape),
+            GIVEN: np.char.encode(labels.given.reshape(part.shape).astype(str), "utf-8"),
         }
-        return arrays, {"given": labels.given.reshape(part.shape).tolist()}
+        return arrays, {}

@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from classify.cell_job import INDICES, PROBABILITIES, CellJob
+from classify.cell_job import GIVEN, INDICES, PROBABILITIES, CellJob
 from classify.grid import check_outputs, open_grid
 from classify.scene_labels import CellLabels, SceneLabels
 from segment.core.block_file import BlockFile, block_path
-from segment.core.block_folder import BlockFolder, block_folder, open_block_folder
+from segment.core.block_folder import BlockFolder
 from segment.core.blocks import Block, Blocks, divide
 from segment.core.kept_model import ModelReference
 from segment.core.model_folder import ModelInfo
@@ -47,7 +46,7 @@ class CellMosaic:
         Raises InputError as `classify.label_scene` does before it computes.
         """
         self._source, self._info, self._output, self._grid = source, info, output, grid
-        self._stack, self._folder, self._is_begun, (_, self._runtime) = ExitStack(), BlockFolder(), False, identity
+        _, self._runtime = identity
         self._planned = SceneLabels.planned(source, output)
         check_outputs(self._planned, source)
         finish_moving(output, self._planned.names)
@@ -61,10 +60,9 @@ class CellMosaic:
                 "cells": asdict(work.cells),
                 "augment": augment,
             }
-            folder = block_folder(output, self._planned.labels.name)
-            self._job = CellJob(reference, folder, work.source.absolute, work.raster.likeness, work.cells, augment)
+            self._folder = BlockFolder(output, self._planned.labels.name, json.dumps([made_of, edge]))
+            self._job = CellJob(reference, self._folder.path, work.source.absolute, work.raster.likeness, work.cells, augment)
         self._made_of = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-        self._belongs = json.dumps([made_of, edge])
         self.found = None if overwrite else self._planned.found(self._made_of)
         self._overwrite = overwrite or self._planned.has_holes(self._made_of)
         if not self.found:
@@ -75,15 +73,17 @@ class CellMosaic:
     def name(self) -> str:
         return str(self._source.path)
 
+    @property
+    def keeps(self) -> bool:
+        return self._folder.keep
+
     def begin(self) -> CellJob:
         """Makes the folder for finished blocks. Raises InputError when that cannot be."""
-        if not self._is_begun:
-            self._folder = self._stack.enter_context(open_block_folder(self._job.folder, self._belongs))
-            self._is_begun = True
+        self._folder.open()
         return self._job
 
     def end(self) -> None:
-        self._stack.close()
+        self._folder.close()
 
     def assemble(self, holes: Sequence[Block], seconds: float) -> SceneLabels:
         """Puts finished blocks together and writes raster, polygons and report; cells in `holes` have no label."""
@@ -109,8 +109,8 @@ class CellMosaic:
         for block in self.blocks:
             if block in lacking:
                 continue
-            file, part = BlockFile(block_path(self._job.folder, block)), cells.part(block)
+            file, part = BlockFile(block_path(self._folder.path, block)), cells.part(block)
             place = slice(part.rows.start, part.rows.stop), slice(part.columns.start, part.columns.stop)
             indices[place], probabilities[place] = file.read(INDICES), file.read(PROBABILITIES)
-            given[place] = np.array(file.state["given"], object)
+            given[place] = np.char.decode(file.read(GIVEN), "utf-8")
         return CellLabels(indices.ravel(), probabilities.ravel(), given.ravel())

@@ -32,7 +32,6 @@ from segment.core.command import (
     Trials,
     attempt_each,
     entry_point,
-    load_keras,
     load_network,
     parse_bands,
     progress_bar,
@@ -43,6 +42,7 @@ from segment.core.command import (
     tell_each,
 )
 from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
 from segment.core.parts import PartChoice
 
 DataFolders = Annotated[

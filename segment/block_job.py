@@ -36,7 +36,7 @@ class MapJob(BlockJob):
         """The scene on its own grid."""
         return replace(self.view.source, factor=1.0)
 
-    def check_scene(self) -> None:
+    def check_input(self) -> None:
         self.scene.require_alike(self.likeness)
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any]]:

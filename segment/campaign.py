@@ -2,20 +2,16 @@
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from segment.bundled import BUNDLED
 from segment.core.blocks import EDGE
-from segment.core.campaign import Done, carry_out, choose_common_runtime
+from segment.core.campaign import Done, do_scenes
 from segment.core.choices import Runtime
-from segment.core.cluster import connect
-from segment.core.crew import Crew
 from segment.core.errors import InputError
 from segment.core.kept_model import ModelReference
 from segment.core.model_folder import load_model_info
 from segment.core.progress import Progress, Silent
-from segment.core.runtime import identify
-from segment.core.sources import Source, require_own_names
+from segment.core.sources import Source, as_source
 from segment.mosaic import Mosaic
 from segment.scene_map import SceneMap
 from segment.scene_work import MapOptions
@@ -53,27 +49,15 @@ def predict_scenes(
     folder, told, options = Path(model), progress or Silent(), options or MapOptions()
     info = load_model_info(folder)
     info.require_task("segment")
-    sources = [scene if isinstance(scene, Source) else Source.of(scene, bands, nodata) for scene in scenes]
+    sources = [as_source(scene, bands, nodata) for scene in scenes]
+    mask = None if truth is None else Source(Path(truth))
     if truth is not None and len(sources) > 1:
         raise InputError(f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one.")
-    require_own_names(sources)
-    with connect(cluster) as client:
-        crew = Crew(client, cluster, told.say)
-        chosen: Literal["keras", "openvino"] = choose_common_runtime(crew, folder, runtime)
-        reference, identity = ModelReference.of(folder, "segment", chosen), identify(folder, chosen)
-        mosaics = []
-        for source in sources:
-            try:
-                mosaic = Mosaic(
-                    source, reference, identity, info, Path(output), options,
-                    truth=None if truth is None else Source(Path(truth)), edge=block or EDGE, resume=resume, overwrite=overwrite,
-                )  # fmt: skip
-            except InputError as error:
-                yield Done(None, [str(error)])
-                continue
-            if mosaic.found:
-                yield Done(mosaic.found, [])
-            else:
-                mosaics.append(mosaic)
-        if mosaics:
-            yield from carry_out(crew, mosaics, told)
+
+    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> Mosaic:
+        return Mosaic(
+            source, reference, identity, info, Path(output), options,
+            truth=mask, edge=block or EDGE, resume=resume, overwrite=overwrite,
+        )  # fmt: skip
+
+    yield from do_scenes(sources, plan, cluster=cluster, folder=folder, package="segment", runtime=runtime, progress=told)

@@ -35,7 +35,6 @@ from segment.core.command import (
     Trials,
     attempt_each,
     entry_point,
-    load_keras,
     load_network,
     parse_bands,
     progress_bar,
@@ -45,6 +44,7 @@ from segment.core.command import (
     tell_each,
 )
 from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
 
 
 @entry_point

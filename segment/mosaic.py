@@ -1,7 +1,6 @@
 """A map that is put together from blocks which workers of a cluster computed, the very map that one machine makes."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.block_job import MapJob
 from segment.core.block_file import BlockFile, block_path
-from segment.core.block_folder import BlockFolder, block_folder, open_block_folder
+from segment.core.block_folder import BlockFolder
 from segment.core.blocks import Block, Blocks, divide
 from segment.core.journal import Journal
 from segment.core.kept_model import ModelReference
@@ -54,21 +53,19 @@ class Mosaic:
         Raises InputError as `segment.predict_scene` does before it computes.
         """
         self._source, self._info, self._output, self._options, self._truth = source, info, output, options, truth
-        self._resume, self._overwrite, (_, self._runtime) = resume, overwrite, identity
+        self._overwrite, (_, self._runtime) = overwrite, identity
         self._names = output_names(source, output)
-        self._stack, self._folder = ExitStack(), BlockFolder()
-        self._is_begun = False
         planned = SceneMap.planned(source, output, options.confidence, options.polygons)
         check_outputs(planned, [source], None if truth is None else truth.path)
         finish_moving(output, self._names)
         with open_work(source, info, options, truth) as work:
             description = work.describe(*identity)
             self._made_of = work.made_of(description)
-            self._belongs = f"{description} in blocks of {edge}"
+            self._folder = BlockFolder(output, self._names[0], f"{description} in blocks of {edge}", resume)
             self.blocks = plan_blocks(work.view, work.raster.height, work.raster.width, edge)
             self._job = MapJob(
                 reference,
-                block_folder(output, self._names[0]),
+                self._folder.path,
                 replace(work.view, source=work.view.source.absolute),
                 work.raster.likeness,
                 None if truth is None else truth.absolute,
@@ -85,15 +82,17 @@ class Mosaic:
     def name(self) -> str:
         return str(self._source.path)
 
+    @property
+    def keeps(self) -> bool:
+        return self._folder.keep
+
     def begin(self) -> MapJob:
         """Makes the folder for finished blocks. Raises InputError when that cannot be."""
-        if not self._is_begun:
-            self._folder = self._stack.enter_context(open_block_folder(self._job.folder, self._belongs, self._resume))
-            self._is_begun = True
+        self._folder.open()
         return self._job
 
     def end(self) -> None:
-        self._stack.close()
+        self._folder.close()
 
     def assemble(self, holes: Sequence[Block], seconds: float) -> SceneMap:
         """Puts finished blocks together and writes the map; what lies in `holes` is nodata, and told in the report."""
@@ -119,7 +118,7 @@ class Mosaic:
         names, lacking = [CLASSES, *([CONFIDENCE] if self._options.confidence else [])], set(holes)
         for row in range(len(self.blocks.rows) - 1):
             blocks = list(self.blocks.row(row))
-            files = {block: BlockFile(block_path(self._job.folder, block)) for block in blocks if block not in lacking}
+            files = {block: BlockFile(block_path(self._folder.path, block)) for block in blocks if block not in lacking}
             top, bottom = blocks[0].top, blocks[0].bottom
             for start in range(top, bottom, _ROWS):
                 stop = min(start + _ROWS, bottom)

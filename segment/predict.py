@@ -18,7 +18,7 @@ from segment.core.journal import Journal
 from segment.core.model_folder import load_model_info
 from segment.core.output import finish_moving, staged_files, writable
 from segment.core.runtime import Model, load_model
-from segment.core.sources import Source, require_own_names
+from segment.core.sources import Source, as_source, require_own_names
 from segment.inference import Progress
 from segment.maps import CLASSES
 from segment.region import Region, View, map_band
@@ -71,7 +71,7 @@ def predict_scene(
     """
     if (batch_size is not None and batch_size < 1) or rows < 1:
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
-    source = _source(scene, bands, nodata)
+    source = as_source(scene, bands, nodata)
     mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
     options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample)
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
@@ -88,6 +88,7 @@ def predict_scene(
         made_of = work.made_of(description)
         if resume and not overwrite and (earlier := planned.found(made_of)):
             return earlier
+        overwrite |= planned.has_holes(made_of)
         stage = stack.enter_context(staged_files(Path(output), names, overwrite, description if resume else None))
         journal, height = Journal(stage.work, work.raster.width), work.raster.height
         with _resumable(journal, height, resume):
@@ -123,7 +124,7 @@ def predict_window(
     """
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     region = (top, top + height, left, left + width)
-    found = _window_bands(_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
     labels = np.concatenate([band.labels() for band in found])
     values: NDArray[np.uint8] = network.info.palette.values()[labels]
     return values
@@ -151,15 +152,9 @@ def predict_probabilities(
     """
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     region = (top, top + height, left, left + width)
-    found = _window_bands(_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
     # a copy of each: a band is valid until the next one only
     return np.concatenate([np.where(band.valid[..., None], band.probabilities, np.float32(np.nan)) for band in found])
-
-
-def _source(scene: Path | str | Source, bands: Sequence[int] | None, nodata: float | None) -> Source:
-    if not isinstance(scene, Source):
-        return Source.of(scene, bands, nodata)
-    return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
 
 
 def _window_bands(

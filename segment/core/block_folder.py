@@ -2,46 +2,52 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from segment.core.output import alone, clear_folder, make_folder, remove_empty, writable
 
-_BELONGS = "belongs.json"
-
 
 class BlockFolder:
-    """done: to be set when nothing of it is needed any more."""
+    """A folder inside `output`, two hidden levels down, for the blocks of what becomes `name`.
 
-    done = False
-
-
-def block_folder(output: Path, name: str) -> Path:
-    """The hidden folder inside `output` for the blocks of what becomes `name`, by a path that is right in any process."""
-    return output.absolute() / f".{name}.blocks.partial"
-
-
-@contextmanager
-def open_block_folder(path: Path, belongs: str, keep: bool = True) -> Iterator[BlockFolder]:
-    """Makes such a folder, or takes up what is in it.
-
-    belongs: says what the blocks are made of; those of anything else are taken away. keep: what is there when the body fails,
-    or ends without setting `done`, stays for the next call.
-
-    Raises InputError when it cannot be written to, or when another process is at the same work.
+    belongs: says what the blocks are made of. Those of anything else have another folder: a worker may still be at one for a
+    command that was ended. keep: blocks stay for the next call unless `done` is set before the folder is closed.
+    path: of the folder, right in any process.
     """
-    folder, output, belonging = BlockFolder(), path.parent, path / _BELONGS
-    made = make_folder(output)
-    with writable(output):
-        path.mkdir(exist_ok=True)
-    with alone(path, "the blocks of a map are given out by one process."):
+
+    def __init__(self, output: Path, name: str, belongs: str, keep: bool = True):
+        self.path = output.absolute() / f".{name}.blocks.partial" / sha256(belongs.encode()).hexdigest()[:16]
+        self.done, self.keep = False, keep
+        self._stack, self._is_open = ExitStack(), False
+
+    def open(self) -> None:
+        """Makes it, or takes up what is in it, once; blocks of the same scene made of anything else are taken away.
+
+        Raises InputError when it cannot be written to, or when another process is at the same work.
+        """
+        if not self._is_open:
+            self._stack.enter_context(self._opened())
+            self._is_open = True
+
+    def close(self) -> None:
+        """Lets go of it, if it is open."""
+        self._stack.close()
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        every, output = self.path.parent, self.path.parent.parent
+        made = make_folder(output)
         with writable(output):
-            if not (keep and belonging.is_file() and belonging.read_bytes() == belongs.encode()):
-                clear_folder(path)
-                belonging.write_bytes(belongs.encode())
-        try:
-            yield folder
-        finally:
-            if folder.done or not keep or not any(entry.is_dir() for entry in path.iterdir()):
-                shutil.rmtree(path, ignore_errors=True)  # a worker that was given up for dead may write into it
-                remove_empty(made)
+            every.mkdir(exist_ok=True)
+        with alone(every, "the blocks of a map are given out by one process."):
+            with writable(output):
+                clear_folder(every, keep=self.path.name if self.keep else None)
+                self.path.mkdir(exist_ok=True)
+            try:
+                yield
+            finally:
+                if self.done or not self.keep or not any(self.path.iterdir()):
+                    shutil.rmtree(every, ignore_errors=True)  # a worker that was given up for dead may write into it
+                    remove_empty(made)

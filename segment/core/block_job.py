@@ -28,7 +28,7 @@ class BlockJob(ABC):
     cure: ClassVar[str] = "See that a block fits into their memory: --block"
 
     @abstractmethod
-    def check_scene(self) -> None:
+    def check_input(self) -> None:
         """Raises InputError when the scene is not to be had here, or is another."""
 
     @abstractmethod
@@ -36,11 +36,7 @@ class BlockJob(ABC):
         """Arrays and plain values of a block, see `write_block`. Raises InputError when it cannot be computed."""
 
     def check(self, cores: int) -> None:
-        self.check_scene()
-        self.check_place(cores)
-
-    def check_place(self, cores: int) -> None:
-        """Without the scene, which may be what a block failed by."""
+        self.check_input()
         probe = self.folder / f".{uuid.uuid4().hex}"
         try:
             if not self.folder.is_dir():

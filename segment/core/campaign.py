@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -12,12 +12,16 @@ from typing import Generic, Literal, Protocol, TypeVar
 from segment.core.attempt import Attempt
 from segment.core.blocks import Block, Blocks
 from segment.core.choices import Runtime
+from segment.core.cluster import connect
 from segment.core.crew import Crew
 from segment.core.dispatch import dispatch
 from segment.core.errors import InputError, Interrupted
+from segment.core.kept_model import ModelReference
+from segment.core.keras_backend import load_keras
 from segment.core.model_folder import load_model_info
 from segment.core.progress import Progress
-from segment.core.runtime import choose_runtime
+from segment.core.runtime import choose_runtime, identify
+from segment.core.sources import Source, require_own_names
 from segment.core.worker import Job
 
 R = TypeVar("R")
@@ -34,6 +38,14 @@ class Undertaking(Protocol[R_co]):
 
     @property
     def blocks(self) -> Blocks: ...
+
+    @property
+    def found(self) -> R_co | None:
+        """The result, where an earlier command made it."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether finished blocks stay for another command when this one is ended."""
 
     def begin(self) -> Job:
         """Makes room for finished blocks, if it was not made before. Raises InputError when that cannot be."""
@@ -92,6 +104,46 @@ def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal
     return choose_runtime(folder, runtime)
 
 
+def do_scenes(
+    scenes: Sequence[Source],
+    plan: Callable[[Source, ModelReference, tuple[str, str]], Undertaking[R]],
+    *,
+    cluster: str,
+    folder: Path,
+    package: str,
+    runtime: Runtime,
+    progress: Progress,
+) -> Generator[Done[R], None, None]:
+    """Does scenes on a Dask cluster; yields what became of each, as soon as it is known.
+
+    plan: makes what is to be done of a scene, the model that does it, and what that says of itself, see
+    `segment.core.runtime.identify`; raises InputError when it cannot be. folder: of the model, which may be the bundled one of
+    `package`.
+
+    Raises InputError as `carry_out` does, and when the cluster or the model is of no use.
+    """
+    require_own_names(scenes)
+    with connect(cluster) as client:
+        crew = Crew(client, cluster, progress.say)
+        chosen = choose_common_runtime(crew, folder, runtime)
+        if chosen == "keras":
+            load_keras()
+        reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
+        undertakings = []
+        for scene in scenes:
+            try:
+                undertaking = plan(scene, reference, identity)
+            except InputError as error:
+                yield Done(None, [str(error)])
+                continue
+            if undertaking.found is None:
+                undertakings.append(undertaking)
+            else:
+                yield Done(undertaking.found, [])
+        if undertakings:
+            yield from carry_out(crew, undertakings, progress)
+
+
 def carry_out(crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Progress) -> Generator[Done[R], None, None]:
     """Does scenes one after the other, their blocks on the workers and their assembling here; yields what became of each.
 
@@ -127,10 +179,15 @@ class _Campaign(Generic[R]):
                     yield from self._results(wait=False)
             yield from self._results(wait=True)
         except (KeyboardInterrupt, InputError) as error:
-            kept = f"{self._finished} of {self._total} blocks are finished: the same command goes on from there."
+            count = f"{self._finished} of {self._total} blocks"
+            kept = f"{count} are finished: the same command goes on from there." if self._keeps else f"{count} were finished."
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted(f"stopped. {kept}") from error
             raise InputError(f"{error} {kept}") from error
+
+    @property
+    def _keeps(self) -> bool:
+        return all(undertaking.keeps for undertaking in self._undertakings)
 
     def end(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -173,7 +230,7 @@ class _Campaign(Generic[R]):
         problems = [f"{undertaking.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
         try:
             if len(holes) == len(undertaking.blocks):
-                return Done(None, [scene.lost[0].problem])
+                return Done(None, [f"{undertaking.name}: {scene.lost[0].problem}"])
             return Done(undertaking.assemble(holes, time.monotonic() - scene.started), problems)
         except InputError as error:
             return Done(None, [str(error)])

@@ -3,7 +3,6 @@
 import errno
 import importlib
 import io
-import os
 import signal
 import sys
 import threading
@@ -19,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import Runtime, Sampler
 from segment.core.errors import Incomplete, InputError, Interrupted
+from segment.core.keras_backend import load_keras
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
@@ -181,25 +181,6 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
         yield console
 
 
-def load_keras() -> Any:
-    """Imports Keras without what its backend prints to stderr on the way (also from C++, hence the descriptor)."""
-    import pyogrio  # noqa: F401 - before TensorFlow, whose SQLite would take the place of GDAL's and makes no spatial indexes
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    saved, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)
-    try:
-        import keras
-
-        keras.ops.zeros(())  # starts the backend, which is when it speaks
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(silence)
-    return keras
-
-
 def run_training(
     module: str,
     kind: type[Any],
@@ -275,10 +256,15 @@ def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Sou
 
 def require_all(command: str, problems: Sequence[str], count: int) -> None:
     """Raises InputError when there are problems: that of one input, or, after a line for each, how many of `count` had one."""
+    if count > 1:
+        for problem in problems:
+            print(f"{command}: {problem}", file=sys.stderr)
+    _require_none(problems, count)
+
+
+def _require_none(problems: Sequence[str], count: int) -> None:
     if problems and count == 1:
         raise InputError(problems[0])
-    for problem in problems:
-        print(f"{command}: {problem}", file=sys.stderr)
     if problems:
         raise InputError(f"all {count} inputs must be of use. Received {len(problems)} that were not. See the lines above.")
 
@@ -302,9 +288,10 @@ def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress
         else:
             progress.say(str(one.result))
             holes += one.problems
-    for hole in holes:
-        print(f"{command}: {hole}", file=sys.stderr)
-    require_all(command, problems, count)
+        if count > 1 or one.result is not None:
+            for problem in one.problems:
+                print(f"{command}: {problem}", file=sys.stderr)
+    _require_none(problems, count)
     if holes:
         raise Incomplete(
             f"all blocks must be of use. Received {len(holes)} that were not, see above, and are nodata. "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segment.core.attempt import Attempt
 from segment.core.crew import Crew
+from segment.core.errors import InputError
 from segment.core.worker import Job, PieceFailed, do_piece
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class _Dispatch:
         error = future.exception()
         if isinstance(error, PieceFailed):
             (failure,) = error.args
-            if failure.is_fault_of_worker:
+            if failure.is_fault_of_worker and _has_input(attempt.job):
                 attempt.lose(1, failure.problem)
                 self._crew.dismiss(failure.worker, failure.problem)
                 self._looked = self._searched = -math.inf
@@ -195,3 +196,12 @@ class _Dispatch:
                 if not attempt.is_hopeless:  # else it is told when Dask has cancelled it
                     self._try_again(self._out.pop(future))
             client.cancel(list(stranded), force=True)
+
+
+def _has_input(job: Job) -> bool:
+    """Whether what the job is done with is there for this process: else a worker that lacks it is as good as any."""
+    try:
+        job.check_input()
+    except InputError:
+        return False
+    return True

@@ -219,10 +219,11 @@ def remove_empty(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def clear_folder(folder: Path) -> None:
-    """Takes away all that is in a folder."""
+def clear_folder(folder: Path, keep: str | None = None) -> None:
+    """Takes away all that is in a folder, but one entry where it is named."""
     for entry in folder.iterdir():
-        _remove(entry)
+        if entry.name != keep:
+            _remove(entry)
 
 
 def _remove(path: Path) -> None:

@@ -88,6 +88,13 @@ def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Sour
     return list(dict.fromkeys(found))
 
 
+def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
+    """A scene as it is opened; what is given besides takes the place of its own bands and nodata."""
+    if not isinstance(scene, Source):
+        return Source.of(scene, bands, nodata)
+    return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
+
+
 def require_own_names(sources: Sequence[Source]) -> None:
     """Raises InputError when outputs that are named after two of the sources would be the same."""
     for stem, count in Counter(source.stem for source in sources).items():

@@ -78,8 +78,8 @@ class TuningJob:
                 "--local-directory."
             ) from error
 
-    def check_place(self, cores: int) -> None:
-        self.check(cores)
+    def check_input(self) -> None:
+        self._check_data()
 
     def do(self, piece: Pair | None, cores: int) -> None:
         from distributed import get_worker
@@ -130,7 +130,7 @@ class TuningJob:
                 return train(*arguments)
             except TrialFailed as error:
                 try:
-                    self.check_place(cores)
+                    self.check(cores)
                 except InputError as fault:
                     raise Unfit(str(fault)) from error
                 raise

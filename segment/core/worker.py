@@ -20,8 +20,8 @@ class Job(Protocol):
     def check(self, cores: int) -> None:
         """Raises InputError when this process cannot do the job. cores: that it may compute with."""
 
-    def check_place(self, cores: int) -> None:
-        """As `check`, of what may make a piece fail that others can do."""
+    def check_input(self) -> None:
+        """Raises InputError when no worker can do the job, for this process does not have what it is done with either."""
 
     def do(self, piece: Any, cores: int) -> None:
         """Raises InputError when the piece cannot be done, Unfit when that is the fault of this process."""
@@ -54,7 +54,7 @@ def do_piece(job: Job, piece: Any) -> None:
     except Unfit as error:
         raise PieceFailed(Failure(worker.address, str(error), True)) from None
     except Exception as error:
-        fault = _complaint(job.check_place, worker.state.nthreads)  # it may be the worker's
+        fault = _complaint(job.check, worker.state.nthreads)  # it may be the worker's
         raise PieceFailed(Failure(worker.address, fault or _in_a_line(error), bool(fault))) from None
 
 
@@ -71,7 +71,7 @@ def has_gpu_for_keras() -> bool:
 
     if not may_have_gpu():
         return False
-    from segment.core.command import load_keras
+    from segment.core.keras_backend import load_keras
     from segment.core.runtime import has_gpu
 
     load_keras()

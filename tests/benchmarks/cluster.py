@@ -47,7 +47,7 @@ def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
 class Nothing(BlockJob):
     """A job whose model does nothing, and whose blocks leave nothing."""
 
-    def check_scene(self) -> None:
+    def check_input(self) -> None:
         pass
 
     def compute(self, block: Block, model: Model) -> tuple[dict, dict]:

@@ -19,7 +19,7 @@ class Zeros(BlockJob):
     kills its worker. Workers with NO_SCENE in their environment do not see the scene.
     """
 
-    def check_scene(self) -> None:
+    def check_input(self) -> None:
         if "NO_SCENE" in os.environ:
             raise InputError("scene.tif: must be a raster file. Received: no such file. Check the path.")
 

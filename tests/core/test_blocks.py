@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segment.core.attempt import MOST_FAILURES, MOST_LOSSES, Attempt
 from segment.core.block_file import BlockFile, block_path, is_finished, write_block
-from segment.core.block_folder import block_folder, open_block_folder
+from segment.core.block_folder import BlockFolder
 from segment.core.blocks import Block, Blocks, divide
 from segment.core.errors import InputError
 
@@ -79,17 +79,33 @@ def test_a_full_disk_leaves_nothing_of_a_block(tmp_path):
 
 
 def test_finished_blocks_stay_for_the_same_work_alone(tmp_path):
-    path = block_folder(tmp_path / "out", "map.tif")
-
     def leave(belongs: str, keep: bool = True, done: bool = False) -> int:
-        with open_block_folder(path, belongs, keep) as folder:
-            found = len(list(path.glob("row-*/*.block")))
-            write_block(block_path(path, Block(found, 0, 0, 1, 0, 1)), {"a": np.zeros(1)}, {})
-            folder.done = done
+        folder = BlockFolder(tmp_path / "out", "map.tif", belongs, keep)
+        folder.open()
+        found = len(list(tmp_path.glob("out/.map.tif.blocks.partial/*/row-*/*.block")))
+        write_block(block_path(folder.path, Block(found, 0, 0, 1, 0, 1)), {"a": np.zeros(1)}, {})
+        folder.done = done
+        folder.close()
         return found
 
     assert [leave("a"), leave("a"), leave("b"), leave("b"), leave("b", keep=False)] == [0, 1, 0, 1, 0]
-    assert not path.exists()
+    assert not list(tmp_path.glob("out/.*"))
     assert [leave("a"), leave("a", done=True), leave("a")] == [0, 1, 0]
-    with open_block_folder(path, "a"), pytest.raises(InputError, match="one process"), open_block_folder(path, "a"):
-        pass
+    first, second = (BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in "ab")
+    first.open()
+    with pytest.raises(InputError, match="one process"):
+        second.open()
+    first.close()
+
+
+def test_a_block_that_is_finished_for_a_command_that_was_ended_is_not_taken_for_another_one(tmp_path):
+    ended, other = (BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in ("with flips", "without"))
+    block = Block(0, 0, 0, 1, 0, 1)
+    ended.open()
+    write_block(block_path(ended.path, Block(1, 0, 1, 2, 0, 1)), {"a": np.zeros(1)}, {})
+    ended.close()
+    other.open()
+    with pytest.raises(OSError, match="No such file"):
+        write_block(block_path(ended.path, block), {"a": np.zeros(1)}, {})
+    assert not is_finished(block_path(other.path, block))
+    other.close()
