@@ -16,7 +16,7 @@ from segment.core.runtime import Model
 @dataclass(frozen=True)
 class Zeros(BlockJob):
     """Blocks of zeros. A file `wait` in the folder keeps them from being finished, `fail-R-C` makes one fail, and `kill-R-C`
-    kills its worker. Workers with NO_SCENE in their environment do not see the scene.
+    kills its worker. Workers with NO_SCENE in their environment do not see the scene, those with LOSES_SCENE not after the check.
     """
 
     def check_input(self) -> None:
@@ -25,6 +25,9 @@ class Zeros(BlockJob):
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         place = f"{block.row}-{block.column}"
+        if "LOSES_SCENE" in os.environ:
+            os.environ["NO_SCENE"] = "1"
+            self.check_input()
         with open(self.folder / f"tries-{place}", "a") as tries:
             tries.write("x")
         while (self.folder / "wait").exists():

@@ -56,7 +56,7 @@ def command(scene: Path, model: Path, output: Path, address: str) -> subprocess.
 
 
 def finished(output: Path) -> int:
-    return sum(1 for _ in output.glob(".scene_classes.tif.blocks.partial/row-*/[0-9]*.block"))
+    return sum(1 for _ in output.glob(".scene_classes.tif.blocks.partial/*/row-*/[0-9]*.block"))
 
 
 def wait_for_blocks(process: subprocess.Popen, output: Path, count: int) -> None:
@@ -104,6 +104,22 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     finally:
         again.end()
     assert_same_files(scene.parent / "alone", tmp_path / "out")
+
+
+def test_a_worker_that_loses_the_scene_is_left_out(tmp_path: Path, own_cluster: Cluster, job: Zeros) -> None:
+    own_cluster.start_worker()
+    own_cluster.start_worker(LOSES_SCENE="1")
+    told: list[str] = []
+    with connect(own_cluster.address) as client:
+        wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "two workers")
+        crew = Crew(client, own_cluster.address, told.append)
+        crew.assemble(job)
+        wait_for(lambda: crew.look_around(job) or crew.size == 2, "two workers that passed")
+        attempts = list(dispatch(crew, ((job, block) for block in BLOCKS)))
+    assert not any(attempt.problem for attempt in attempts)
+    assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
+    (line,) = told
+    assert "scene.tif: must be a raster file" in line
 
 
 def test_a_worker_whose_disk_is_full_is_left_out(tmp_path: Path, own_cluster: Cluster, scene: Path, model: Path) -> None:

@@ -52,11 +52,13 @@ def test_a_block_is_given_up_after_three_failures_or_too_many_lost_workers():
 def test_block_files_are_read_by_rows_and_told_from_broken_ones(tmp_path):
     path = block_path(tmp_path, Block(3, 4, 0, 7, 0, 5))
     classes, confidence = np.arange(35, dtype=np.uint8).reshape(7, 5), np.linspace(0, 1, 14, dtype=np.float32).reshape(7, 2)
-    write_block(path, {"classes": classes, "confidence": confidence[::-1]}, {"seen": [1, "ü"]})
+    words = np.char.encode(np.array([["", "ü;b"], ["a", ""]]), "utf-8")
+    write_block(path, {"classes": classes, "confidence": confidence[::-1], "words": words}, {"seen": [1, "ü"]})
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     file = BlockFile(path)
     np.testing.assert_array_equal(file.read("classes", 2, 5), classes[2:5])
     np.testing.assert_array_equal(file.read("confidence"), confidence[::-1])
+    np.testing.assert_array_equal(file.read("words"), words)
     assert file.state == {"seen": [1, "ü"]}
     assert is_finished(path)
     content = path.read_bytes()
