@@ -34,7 +34,12 @@ _OURS = (DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, REPORT_FILE, PAGE_FILE,
 _POLL = 2.0  # seconds
 _UNTOUCHED = 1 / 3  # of the epochs that the defaults have, before a trial may be stopped
 _LONGEST_NAME = 100  # of a study; working files are named after it
-_FREE = ("training.workers", "training.tensorboard", "data.cache_mb")  # settings that trials of one study may differ in
+_FREE = (
+    "training.workers",
+    "training.devices",
+    "training.tensorboard",
+    "data.cache_mb",
+)  # settings that trials of one study may differ in
 
 
 @dataclass(frozen=True)
