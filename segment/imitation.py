@@ -22,8 +22,8 @@ from segment.core.backbones import build_backbone, check_source, imagenet_affine
 from segment.core.cache import Cache
 from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
-from segment.core.errors import InputError
 from segment.core.devices import take_devices
+from segment.core.errors import InputError
 from segment.core.history import Row
 from segment.core.model_folder import MODEL_FILE, save_keras_model
 from segment.core.normalise import BandStatistics, imagenet_statistics, normalisation

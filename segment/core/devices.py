@@ -163,6 +163,10 @@ def _mirrored_strategy(devices: tuple[str, ...]) -> Any:
 class _ClipsTogether:
     """An optimiser that clips the norm of the gradient that the devices have together: Keras would clip that of each."""
 
+    def __init__(self, *, global_clipnorm: float = 0.0, **options: Any):
+        super().__init__(**options)
+        self._norm = global_clipnorm
+
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         import tensorflow
 
@@ -172,10 +176,6 @@ class _ClipsTogether:
             clipped, _ = tensorflow.clip_by_global_norm(together, self._norm)
             grads = [gradient / replica.num_replicas_in_sync for gradient in clipped]  # Keras adds them up
         super().apply(grads, trainable_variables)  # type: ignore[misc]
-
-    def __init__(self, *, global_clipnorm: float = 0.0, **options: Any):
-        super().__init__(**options)
-        self._norm = global_clipnorm
 
 
 def _mirrored_devices() -> list[str]:

@@ -19,7 +19,7 @@ def runs(request, tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("devices")
     command = [sys.executable, "-m", "tests.core.device_runs", str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": request.param}
-    ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
