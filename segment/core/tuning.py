@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
-_FREE = ("training.workers", "training.tensorboard", "data.cache_mb")  # settings that trials of one study may differ in
+# settings that trials of one study may differ in
+_FREE = ("training.workers", "training.devices", "training.tensorboard", "data.cache_mb")
 
 
 @dataclass(frozen=True)
