@@ -84,7 +84,7 @@ class _Pace:
 def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
     """What computes on all workers, for two runtimes do not answer alike; "auto": Keras where every worker has a GPU for it.
 
-    Raises InputError when no worker comes, or the model cannot be computed so.
+    Waits for a worker. Raises InputError when the model cannot be computed so.
     """
     crew.await_workers()
     if runtime == "auto" and load_model_info(folder).openvino is not None:

@@ -228,3 +228,4 @@ def test_nothing_but_failures_ends_with_their_reason(tmp_path: Path, data: Path,
     space = {"training.learning_rate": Parameter(low=0.2, high=0.3)}
     with pytest.raises(InputError, match=r"Trials must train. Received \d that failed, .*must stay finite"):
         tune(task_of(data), tmp_path / "out", space, Search(trials=9), cluster=cluster.address)
+    wait_for(lambda: not trainings(data), "end of a training that the other worker was at")
