@@ -96,7 +96,7 @@ class _Pace:
 def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
     """What computes on all workers, for two runtimes do not answer alike; "auto": Keras where every worker has a GPU for it.
 
-    Raises InputError when no worker comes, or the model cannot be computed so.
+    Waits for a worker. Raises InputError when the model cannot be computed so.
     """
     crew.await_workers()
     if runtime == "auto" and load_model_info(folder).openvino is not None:
@@ -151,9 +151,12 @@ def carry_out(crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Prog
     """
     campaign = _Campaign(crew, undertakings, progress)
     try:
-        if job := campaign.begin_first():
-            crew.assemble(job)
-            progress.say(crew.introduction)
+        job, problems = campaign.begin_first()
+        if job is None:
+            yield from (Done(None, [problem]) for problem in problems)
+            return
+        crew.assemble(job)
+        progress.say(crew.introduction)
         yield from campaign.run()
     finally:
         campaign.end()
@@ -194,12 +197,15 @@ class _Campaign(Generic[R]):
         for undertaking in self._undertakings:
             undertaking.end()
 
-    def begin_first(self) -> Job | None:
-        """The first job that can be begun, for workers to be checked with."""
+    def begin_first(self) -> tuple[Job | None, list[str]]:
+        """The first job that can be begun, for workers to be checked with; or none, and what is wrong with each."""
+        problems = []
         for undertaking in self._undertakings:
-            with suppress(InputError):  # which is told when its turn comes
-                return undertaking.begin()
-        return None
+            try:
+                return undertaking.begin(), []
+            except InputError as error:  # which is told when its turn comes
+                problems.append(str(error))
+        return None, problems
 
     def _work(self) -> Iterator[tuple[Job, Block]]:
         while self._waiting:

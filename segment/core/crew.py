@@ -3,18 +3,22 @@
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 from segment.core.errors import InputError
-from segment.core.worker import Job, check_worker, grant, has_gpu_for_keras
+from segment.core.inquiry import Inquiry
+from segment.core.worker import Job, Refusal, enlist, grant, require_gpu
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 _PACKAGE = "aerial-segment"
-_PATIENCE = 60.0  # seconds in which the first worker must be there, and those that are there have time to be checked
+_PATIENCE = 60.0  # seconds after which users are told of a worker that does not answer
+_BRIEFLY = 5.0  # seconds in which workers give back what they have
 _AGAIN = 0.2
 
 
@@ -25,77 +29,82 @@ class SchedulerLost(InputError):
 class Crew:
     """Workers that were checked, those that come later, too.
 
-    To do a piece takes a resource (in Dask's sense) that only workers which passed the check are given, one each. So Dask
-    gives no piece to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
+    To do a piece takes a resource (in Dask's sense) that only workers which passed the check have, one each. So Dask gives no
+    piece to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
 
-    size: workers that are at it. cores: that they have together. job: that they were assembled for. tell: is given a sentence
-    about each worker that was refused.
+    size: workers that are at it. cores: that they have together. job: that newcomers are checked with, always one that is under
+    way. refused: workers that are of no use, and why. tell: is given a sentence about each of them, and when there are none.
     """
 
     def __init__(self, client: "Client", address: str, tell: Callable[[str], None]):
         self.client, self.address, self._tell = client, address, tell
         self.resource = f"piece-{uuid.uuid4().hex}"
         self.size = self.cores = 0
-        self.refused: dict[str, str] = {}
         self.job: Job | None = None
-        self._checks: dict[str, tuple[Job, Future[str]]] = {}
+        self.refused: dict[str, str] = {}
+        self._versions, self._checks = Inquiry(client), Inquiry(client)
+        self._ours: set[str] = set()  # have our version
+        self._late: set[str] = set()  # were told to be long about an answer
+        self._homes: dict[str, str] = {}  # folders of their own, which tell processes at one address apart
+        self._is_absence_told = False
 
     def await_workers(self) -> None:
-        """Waits for the first worker. Raises InputError when none comes."""
-        deadline = time.monotonic() + _PATIENCE
-        while not self._present():
-            if time.monotonic() > deadline:
-                raise InputError(f"{self.address}: a cluster has workers. Received none. Start some: dask worker {self.address}")
+        """Waits for the first worker."""
+        while not self._look():
             time.sleep(_AGAIN)
 
     def assemble(self, job: Job) -> None:
-        """Checks the workers that are there; those that are long about it, as when they do other work, are counted as late.
+        """Waits for the first worker that is fit for a job; others join when they have passed the check, see `look_around`.
 
-        Raises InputError when none is fit.
+        Raises InputError when all are unfit.
         """
-        self.job, deadline = job, time.monotonic() + _PATIENCE
-        self.look_around(job)
-        while not self.size or (self._checks and time.monotonic() < deadline):
+        self.job = job
+        self.look_around()
+        while not self.size:
             self.require_some()
             time.sleep(_AGAIN)
-            self.look_around(job)
+            self.look_around()
 
-    def look_around(self, job: Job) -> None:
-        """Begins to check workers that are new, and takes on those that passed."""
-        present = self._present()
+    def look_around(self) -> None:
+        """Begins to check workers that are new, and takes on those that passed; waits for none."""
+        present = self._look()
         held = self._count(present)
-        for address in [a for a in self._checks if a not in present]:
-            self._checks.pop(address)
-        new = [a for a in present if a not in held and a not in self.refused and a not in self._checks]
-        for address in self._of_this_version(new):
-            self._checks[address] = job, self.client.submit(check_worker, job, workers=[address], pure=False)
-        passed = [address for address in list(self._checks) if self._has_passed(address)]
-        if passed:
-            self._grant(passed, 1)
-            self.size, self.cores = self.size + len(passed), self.cores + sum(present[a]["nthreads"] for a in passed)
+        for worker in self._of_our_version(present):
+            if worker not in held and worker not in self._checks.asked:
+                self._checks.ask(worker, enlist, self.job, self.resource)
+        answers = self._checks.answers()
+        for answer in answers:
+            if isinstance(answer.error, Refusal):
+                if answer.arguments[0].folder.is_dir():  # else the job, e.g. a scene, was finished meanwhile: it is asked again
+                    self._refuse(answer.worker, str(answer.error))
+            elif answer.error is not None:
+                self._refuse(answer.worker, f"workers do what the others do. Received: {answer.error}. Start it anew.")
+        if answers:
+            self._count(self._present())
+        self._tell_late(self._versions, self._checks)
 
     @property
     def addresses(self) -> set[str]:
         """Of all workers that the scheduler knows, paused ones and strangers among them."""
-        return set(self.client.scheduler_info(n_workers=-1)["workers"])
+        return set(self._workers())
 
     @property
     def is_in_need(self) -> bool:
         """Whether workers are being checked, or none is there."""
-        return bool(self._checks) or not self.size
+        return not self.size or bool((self._versions.asked | self._checks.asked) - self._late)
 
     def dismiss(self, worker: str, problem: str) -> None:
         """Gives a worker no further piece. Raises InputError when it was the last one."""
         if worker in self.refused:
             return
         self._refuse(worker, problem)
-        self._grant([worker], 0)
+        self._take_back([worker])
         self._count(self._present())
         self.require_some()
 
     def require_some(self) -> None:
         """Raises InputError when all workers were refused."""
-        if not self.size and self.refused and not self._checks and not set(self._present()) - set(self.refused):
+        if not self.size and self.refused and not set(self._present()) - set(self.refused):
             first = next(iter(self.refused.values()))
             raise InputError(f"{self.address}: no worker is of use, {len(self.refused)} refused. The first: {first}")
 
@@ -109,69 +118,116 @@ class Crew:
         return f"{workers} with {cores}"
 
     def have_gpus(self) -> bool:
-        """Whether Keras sees a GPU on all workers that are there."""
-        questions = [
-            self.client.submit(has_gpu_for_keras, workers=[address], pure=False)
-            for address in self._of_this_version(list(self._present()))
-        ]
-        return bool(questions) and all(self.client.gather(questions))
+        """Whether Keras sees a GPU on all workers that are there, but for those that do not answer."""
+        questions, seen = Inquiry(self.client), set[str]()
+        while True:
+            present = self._look()
+            questions.keep(present)
+            for worker in self._of_our_version(present):
+                if worker not in seen and worker not in questions.asked:
+                    questions.ask(worker, require_gpu)
+            for answer in questions.answers():
+                if answer.error is not None:
+                    return False
+                seen.add(answer.worker)
+            self._tell_late(self._versions, questions)
+            if not present.keys() - self.refused.keys() - self._late - seen and (seen or self.refused):
+                return bool(seen)
+            time.sleep(_AGAIN)
 
     @property
     def introduction(self) -> str:
         """How many they are, and where they can be looked at, in a line."""
         here = self.client.cluster is not None
-        has_dashboard = "dashboard" in self.client.scheduler_info(n_workers=0)["services"] and (not here or find_spec("bokeh"))
+        has_dashboard = "dashboard" in self._ask_scheduler("identity", n_workers=0)["services"] and (
+            not here or find_spec("bokeh")
+        )
         dashboard = self.client.dashboard_link if has_dashboard else "none, the scheduler lacks the package bokeh"
-        return f"{self.address}: {self.describe()}; dashboard: {dashboard}"
+        others = len(self._versions.asked | self._checks.asked)
+        more = f", {others} more being checked" if others else ""
+        return f"{self.address}: {self.describe()}{more}; dashboard: {dashboard}"
 
     def disband(self) -> None:
         """Takes the resource back from all, if the scheduler is there to be asked: it would be waited for."""
         if self.client.status == "running":
-            self._grant(list(self._present()), 0)
+            self._take_back(list(self._present()))
+
+    def _ask_scheduler(self, question: str, **arguments: Any) -> Any:
+        """By hand, since what Dask's client keeps of its answers lacks the workers now and then. Raises SchedulerLost."""
+        while self.client.status == "running":
+            with suppress(OSError):  # of a connection that broke: it makes another, if the scheduler is there
+                return self.client.sync(getattr(self.client.scheduler, question), **arguments)
+            time.sleep(_AGAIN)
+        raise self.scheduler_lost()
+
+    def _workers(self) -> dict[str, Any]:
+        workers: dict[str, Any] = self._ask_scheduler("identity", n_workers=-1)["workers"]
+        return workers
 
     def _present(self) -> dict[str, Any]:
-        workers = self.client.scheduler_info(n_workers=-1)["workers"]
-        return {address: told for address, told in workers.items() if told["status"] == "running"}
+        return {address: told for address, told in self._workers().items() if told["status"] == "running"}
+
+    def _look(self) -> dict[str, Any]:
+        """Those that are there; forgets those that left, and says when none is left to work."""
+        workers = self._workers()
+        homes = {address: told["local_directory"] for address, told in workers.items()}
+        same = {address for address, home in homes.items() if self._homes.get(address, home) == home}
+        had_some, self._homes = bool(self._homes), self._homes | homes
+        self._ours &= same
+        self._late &= same
+        self.refused = {address: problem for address, problem in self.refused.items() if address in same}
+        present = {address: told for address, told in workers.items() if told["status"] == "running"}
+        for inquiry in (self._versions, self._checks):
+            inquiry.keep(present.keys() & same)
+        if present.keys() - self.refused.keys():
+            self._is_absence_told = False
+        elif not self._is_absence_told and (not present or self.size):
+            self._is_absence_told = True
+            self._tell(
+                f"{self.address}: all workers are gone, waiting for others."
+                if had_some
+                else f"{self.address}: no worker yet, waiting. Start some: dask worker {self.address}"
+            )
+        return present
 
     def _count(self, present: dict[str, Any]) -> list[str]:
         """Those of the workers that hold the resource, who are the crew from now on."""
-        held = [address for address, told in present.items() if told["resources"].get(self.resource)]
-        self.size, self.cores = len(held), sum(present[address]["nthreads"] for address in held)
+        held = [worker for worker, told in present.items() if told["resources"].get(self.resource) and worker not in self.refused]
+        self.size, self.cores = len(held), sum(present[worker]["nthreads"] for worker in held)
+        self._late.difference_update(held)
         return held
 
-    def _of_this_version(self, workers: list[str]) -> list[str]:
-        if not workers:
-            return []
-        # the standard library's own function: a worker without our package can answer it, too
-        told = self.client.run(version, _PACKAGE, workers=workers, on_error="return")
-        ours, fit = version(_PACKAGE), []
-        for worker in workers:
-            found = told.get(worker)
-            if found == ours:
-                fit.append(worker)
-            elif not isinstance(found, OSError) and found is not None:  # else it has just gone
-                received = found if isinstance(found, str) else "none"
-                self._refuse(worker, f"workers have {_PACKAGE} {ours}, as this machine. Received {received}. Install it there.")
-        return fit
+    def _of_our_version(self, present: dict[str, Any]) -> list[str]:
+        """Those of the workers that are known to have our version of the package; begins to ask others."""
+        ours = version(_PACKAGE)
+        for worker in present.keys() - self._ours - self.refused.keys() - self._versions.asked:
+            # all of it the standard library's, so that a worker without our package can answer, too: a KeyError if it has another
+            found = self.client.submit(version, _PACKAGE, workers=[worker], pure=False)
+            self._versions.ask(worker, getitem, {ours: ours}, found)
+        for answer in self._versions.answers():
+            if answer.error is None:
+                self._ours.add(answer.worker)
+            else:
+                received = answer.error.args[0] if isinstance(answer.error, KeyError) else "none"
+                self._refuse(
+                    answer.worker, f"workers have {_PACKAGE} {ours}, as this machine. Received {received}. Install it there."
+                )
+        return [worker for worker in present if worker in self._ours and worker not in self.refused]
 
     def _refuse(self, worker: str, problem: str) -> None:
         self.refused[worker] = f"{worker}: {problem}"
         self._tell(f"A worker is left out. {self.refused[worker]}")
 
-    def _has_passed(self, worker: str) -> bool:
-        job, check = self._checks[worker]
-        if not check.done():
-            return False
-        del self._checks[worker]
-        if check.status == "error":
-            self._refuse(worker, f"workers do what the others do. Received: {check.exception()}. Start it anew.")
-        elif check.status == "finished" and (problem := check.result()):
-            if job.folder.is_dir():  # else the job, e.g. a scene, was finished meanwhile: the worker is asked again
-                self._refuse(worker, problem)
-        else:
-            return bool(check.status == "finished")
-        return False
+    def _tell_late(self, *inquiries: Inquiry) -> None:
+        for worker in set[str]().union(*(inquiry.overdue(_PATIENCE) for inquiry in inquiries)) - self._late:
+            self._late.add(worker)
+            self._tell(f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given work when it does.")
 
-    def _grant(self, workers: list[str], count: int) -> None:
+    def _take_back(self, workers: list[str]) -> None:
+        """First for the scheduler, which then gives them nothing more; those that hang are not waited for."""
+        for worker in workers:
+            with suppress(KeyError):  # it has just gone
+                self._ask_scheduler("set_resources", worker=worker, resources={self.resource: 0})
         if workers:
-            self.client.run(grant, workers=workers, on_error="ignore", **{self.resource: count})
+            with suppress(TimeoutError):
+                self.client.run(grant, workers=workers, on_error="ignore", callback_timeout=_BRIEFLY, **{self.resource: 0})

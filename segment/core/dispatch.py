@@ -32,6 +32,7 @@ def dispatch(
     Takes from `work` what can be given out only, so that memory does not grow with it. A piece that failed, or whose worker was
     lost, is given out again before others.
 
+    crew: assembled; newcomers are checked with the job of the piece that was given out last, see `Crew.job`.
     ahead: whether pieces wait at workers that are busy, as suits those that take seconds. meanwhile: called while none ends.
 
     Raises SchedulerLost; InputError when no worker is of use any more.
@@ -56,7 +57,6 @@ class _Dispatch:
         self._seconds: float | None = None  # that a worker takes for a piece, smoothed
         self._name, self._number = f"piece-{uuid.uuid4().hex}", 0  # Dask knows a piece by them
         self._looked = self._searched = self._counted = time.monotonic()
-        self._job = crew.job
         self._lost_some = False
 
     def run(self) -> Iterator[Attempt]:
@@ -100,7 +100,7 @@ class _Dispatch:
         if not batch:
             return False
         first, self._number = self._number, self._number + len(batch)
-        self._job = batch[-1].job
+        self._crew.job = batch[-1].job  # those before it may be finished, and their folders gone
         futures = self._crew.client.map(
             do_piece,
             [attempt.job for attempt in batch],
@@ -161,9 +161,8 @@ class _Dispatch:
         self._looked = time.monotonic()
         key_split.cache_clear()  # it keeps the keys of a hundred thousand pieces, where the scheduler is in this process
         self._require_scheduler()
-        assert self._job is not None
         try:
-            self._crew.look_around(self._job)
+            self._crew.look_around()
             if self._looked - self._searched > _LOOK:  # what was given out just now is with no worker either
                 self._searched = self._looked
                 self._find_stranded()

@@ -58,24 +58,33 @@ def do_piece(job: Job, piece: Any) -> None:
         raise PieceFailed(Failure(worker.address, fault or _in_a_line(error), bool(fault))) from None
 
 
-def check_worker(job: Job) -> str:
-    """Why this process cannot do a job, in a sentence, or nothing."""
+class Refusal(Exception):
+    """A worker cannot do a job, in a sentence: an error, since Dask tells of it at once, as of PieceFailed."""
+
+
+def enlist(job: Job, resource: str) -> None:
+    """Has this worker take one of a resource of Dask's, if it can do a job: whoever asks need not wait for it. Raises Refusal."""
     from distributed import get_worker
+    from distributed.utils import sync
 
-    return _complaint(job.check, get_worker().state.nthreads)
+    worker = get_worker()
+    if problem := _complaint(job.check, worker.state.nthreads):
+        raise Refusal(problem)
+    sync(worker.loop, worker.set_resources, **{resource: 1})
 
 
-def has_gpu_for_keras() -> bool:
-    """Whether Keras sees a GPU here."""
+def require_gpu() -> None:
+    """Raises Refusal when Keras sees no GPU here."""
     from segment.core.runtime import may_have_gpu
 
-    if not may_have_gpu():
-        return False
-    from segment.core.keras_backend import load_keras
-    from segment.core.runtime import has_gpu
+    if may_have_gpu():
+        from segment.core.keras_backend import load_keras
+        from segment.core.runtime import has_gpu
 
-    load_keras()
-    return has_gpu()
+        load_keras()
+        if has_gpu():
+            return
+    raise Refusal("Keras sees no GPU.")
 
 
 async def grant(dask_worker: Any, **resources: float) -> None:

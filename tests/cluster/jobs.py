@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,19 @@ class Zeros(BlockJob):
         if (self.folder / f"kill-{place}").exists():
             os.kill(os.getpid(), 9)
         return {"zeros": np.zeros((block.height, block.width), np.uint8)}, {}
+
+
+def gpu_at_the_second_look(looks: Path) -> None:
+    """Kills its worker at the first one."""
+    with open(looks, "a") as file:
+        file.write("x")
+    if looks.stat().st_size == 1:
+        os.kill(os.getpid(), 9)
+
+
+def broken_gpu() -> None:
+    raise RuntimeError("the driver does not match")
+
+
+def sees_a_gpu() -> None:
+    pass

@@ -46,15 +46,19 @@ class Cluster:
         with open(self.folder / f"{kind}.log", "ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=told, stdout=log, stderr=log)
 
-    def kill_a_worker(self, number: int) -> None:
-        """SIGKILL to the process that computes; the one that watches over it starts another."""
+    def computing(self, number: int) -> psutil.Process:
+        """The process of a worker that computes; the one that watches over it starts another when it dies."""
         nanny = psutil.Process(self.workers[number % len(self.workers)].pid)
 
-        def computing() -> list[psutil.Process]:
+        def found() -> list[psutil.Process]:
             return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
 
-        wait_for(computing, "worker to kill")
-        computing()[0].kill()
+        wait_for(found, "worker that computes")
+        return found()[0]
+
+    def kill_a_worker(self, number: int) -> None:
+        """SIGKILL to the process that computes."""
+        self.computing(number).kill()
 
     def end(self) -> None:
         for process in [*self.workers, self.scheduler]:

