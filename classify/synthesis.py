@@ -76,7 +76,7 @@ def train_generator(
     output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
     check_run(output, config, resume=resume, overwrite=overwrite)
     loss = _build_loss(config.loss)
-    devices = take_devices(config.training.devices)
+    devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
     require_pictures(found)

@@ -61,7 +61,7 @@ def train(
     if config.model.kind == "network":
         check_model(config.model, config.data)
         check_unfreeze(config.model, config.training)
-    devices = take_devices(config.training.devices)
+    devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
     found.class_weights(config.loss.class_weights)  # refuses those of unknown classes

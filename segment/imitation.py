@@ -88,7 +88,7 @@ def imitate(
         raise InputError("teacher_weights: a teacher has learned something. Received none. Set imagenet or a file.")
     check_source(config.teacher_weights, "teacher_weights")
     _check_images(paths, progress)
-    devices = take_devices(settings.devices)
+    devices = take_devices(settings)
     keras.utils.set_random_seed(settings.seed)
     shuffled = [paths[i] for i in np.random.default_rng(settings.seed).permutation(len(paths))]
     held_out, batch = max(len(paths) // 20, 1), settings.batch_size

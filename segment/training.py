@@ -52,7 +52,7 @@ def train(
     config = config or Config()
     check_run(output, config, resume=resume, overwrite=overwrite)
     check_model(config.model, config.data.tile)
-    devices = take_devices(config.training.devices)
+    devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     data = TrainingData.prepare(tiles, config, progress)
     with dtype_policy(wanted_precision(config.training)):

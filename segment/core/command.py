@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import Runtime, Sampler
 from segment.core.errors import Incomplete, InputError, Interrupted
-from segment.core.keras_backend import load_keras
+from segment.core.keras_backend import load_keras, machine_number
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
@@ -194,14 +194,20 @@ def run_training(
     quiet: bool,
     function: str = "train",
 ) -> None:
-    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings."""
+    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings.
+
+    Of several machines that train together the first one writes to `output`.
+    """
     from segment.core.config import load_run_settings
+    from segment.core.output import apart
 
     wanted = load_run_settings(kind, output, config, overrides, resume)
-    load_keras()
+    load_keras(join=True)
     train = getattr(importlib.import_module(module), function)
-    with progress_bar(quiet) as progress:
-        progress.say(str(train(data, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
+    number = machine_number()
+    place = apart(output, resume) if number else nullcontext(output)
+    with progress_bar(quiet or number > 0) as progress, place as folder:
+        progress.say(str(train(data, folder, wanted, resume=resume, overwrite=overwrite, progress=progress)))
         progress.say(f"report: {output / 'report.html'}")
 
 

@@ -38,7 +38,7 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
     early_stopping: int = Field(default=0, ge=0, description="epochs without a better validation score before the end; 0: never")
     tensorboard: bool = False
-    devices: int = Field(default=1, ge=1, description="GPUs of this machine that share each batch")
+    devices: int = Field(default=1, ge=1, description="GPUs of a machine that share each batch")
     workers: int = Field(default=2, ge=1, description="threads that prepare batches")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
@@ -46,13 +46,6 @@ class TrainingSettings(Settings):
     def _warmup_ends(self) -> "TrainingSettings":
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs must end before epochs. Received {self.warmup_epochs} of {self.epochs}. Lower it.")
-        return self
-
-    @model_validator(mode="after")
-    def _batches_are_shared(self) -> "TrainingSettings":
-        if self.batch_size % self.devices:
-            received = f"{self.batch_size} and {self.devices} devices"
-            raise ValueError(f"batch_size must be a multiple of devices. Received {received}. Change one of them.")
         return self
 
 

@@ -3,7 +3,8 @@
 Figures are those of one device, within rounding: losses and batch normalisation see whole batches.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
@@ -12,7 +13,9 @@ import keras
 import numpy as np
 
 from segment.core.backbones import weighted_layers
+from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
+from segment.core.keras_backend import MACHINES
 
 Loss = Callable[[Any, Any], Any]
 Optimizer = Callable[..., keras.Optimizer]
@@ -21,10 +24,10 @@ Optimizer = Callable[..., keras.Optimizer]
 class OneDevice:
     """The device that Keras chooses. Its trainers have the layers of the network itself.
 
-    count: of devices.
+    count: of devices, those of all machines. is_first: whether this process is the one that writes the run.
     """
 
-    count = 1
+    count, is_first = 1, True
 
     def scope(self) -> AbstractContextManager[Any]:
         """Trainers are made within."""
@@ -54,25 +57,36 @@ class OneDevice:
         trainer.fit(dataset, **options)
 
 
-def take_devices(count: int) -> OneDevice:
-    """So many devices of this machine: GPUs, or where it has none what stands for one processor each.
+def take_devices(settings: TrainingSettings) -> OneDevice:
+    """`settings.devices` devices of this machine: GPUs, or where it has none what stands for one processor each; and as many of
+    each other machine that `keras.distribution.initialize` has joined.
 
-    Raises InputError when there are fewer, or the backend of Keras trains on one only.
+    Raises InputError when there are fewer, when batches cannot be shared evenly, and where the backend of Keras cannot.
     """
-    if count == 1:
+    backend, machines = keras.backend.backend(), int(os.environ.get(MACHINES) or 1)
+    if settings.devices == 1 and machines == 1:
         return OneDevice()
-    backend = keras.backend.backend()
     if backend == "torch":
         raise InputError(
-            f"training.devices: torch trains on one device here. Received {count}. Set KERAS_BACKEND to tensorflow or jax."
+            f"training.devices: torch trains on one device here. Received {settings.devices}. "
+            "Set KERAS_BACKEND to tensorflow or jax."
         )
-    found = _mirrored_devices() if backend == "tensorflow" else keras.distribution.list_devices()
-    if len(found) < count:
+    if backend == "tensorflow" and machines > 1:
+        raise InputError(f"{MACHINES}: several machines train with JAX. Received tensorflow. Set KERAS_BACKEND=jax.")
+    found = _mirrored_devices() if backend == "tensorflow" else _distributed_devices()
+    fewest = min(found, key=len)
+    if len(fewest) < settings.devices:
         raise InputError(
-            f"training.devices: there must be as many. Received {count}, found {len(found)} ({', '.join(found)}). "
-            f"Set at most {len(found)}."
+            f"training.devices: there must be as many. Received {settings.devices}, found {len(fewest)} ({', '.join(fewest)}). "
+            f"Set at most {len(fewest)}."
         )
-    return _Mirrored(found[:count]) if backend == "tensorflow" else _Distributed(found[:count])
+    chosen = [device for machine in found for device in machine[: settings.devices]]
+    if settings.batch_size % len(chosen):
+        raise InputError(
+            f"training.batch_size: must be a multiple of all machines' devices, {len(chosen)}. Received {settings.batch_size}. "
+            "Change it."
+        )
+    return _Mirrored(chosen) if backend == "tensorflow" else _Distributed(chosen, len(found))
 
 
 class _Several(OneDevice):
@@ -89,14 +103,18 @@ class _Several(OneDevice):
         network.set_weights(trainer.get_weights())
 
     def fit(self, trainer: keras.Model, dataset: keras.utils.PyDataset, **options: Any) -> None:
-        super().fit(trainer, _FilledUp(dataset, self.count), **options)
+        super().fit(trainer, _Shared(dataset, self.count), **options)
 
 
 class _Distributed(_Several):
     """Devices of Keras' own distribution interface: the backend computes as if they were one."""
 
-    def __init__(self, devices: list[str]):
-        self.count, self._distribution = len(devices), keras.distribution.DataParallel(devices=devices)
+    def __init__(self, devices: Sequence[str], machines: int):
+        import jax
+
+        self.count, self._machine, self._machines = len(devices), jax.process_index(), machines
+        self.is_first = self._machine == 0
+        self._distribution = keras.distribution.DataParallel(devices=list(devices), auto_shard_dataset=False)
 
     def scope(self) -> AbstractContextManager[Any]:
         scope: AbstractContextManager[Any] = self._distribution.scope()
@@ -113,7 +131,7 @@ class _Distributed(_Several):
 
     def fit(self, trainer: keras.Model, dataset: keras.utils.PyDataset, **options: Any) -> None:
         with self.scope():
-            super().fit(trainer, dataset, **options)
+            trainer.fit(_Shared(dataset, self.count, self._machine, self._machines), **options)
 
 
 class _Mirrored(_Several):
@@ -178,29 +196,44 @@ class _ClipsTogether:
         super().apply(grads, trainable_variables)  # type: ignore[misc]
 
 
-def _mirrored_devices() -> list[str]:
+def _mirrored_devices() -> list[list[str]]:
+    """As `_distributed_devices`, of the one machine."""
     import tensorflow
 
     found = tensorflow.config.list_logical_devices("GPU") or tensorflow.config.list_logical_devices("CPU")
-    return [device.name.removeprefix("/device:") for device in found]
+    return [[device.name.removeprefix("/device:") for device in found]]
 
 
-class _FilledUp(keras.utils.PyDataset):
-    """Batches of another dataset; where the last one cannot be shared evenly, its first examples are in it twice."""
+def _distributed_devices() -> list[list[str]]:
+    """The devices of each machine by the names that Keras' distribution interface has for them."""
+    import jax
 
-    def __init__(self, dataset: keras.utils.PyDataset, count: int):
+    found: dict[int, list[str]] = {}
+    for device in jax.devices():
+        found.setdefault(device.process_index, []).append(f"{device.platform}:{device.id}")
+    return [found[machine] for machine in sorted(found)]
+
+
+class _Shared(keras.utils.PyDataset):
+    """Batches of another dataset, of which each of several machines sees its part; where the last one cannot be shared evenly
+    by `count` devices, its first examples are in it twice."""
+
+    def __init__(self, dataset: keras.utils.PyDataset, count: int, machine: int = 0, machines: int = 1):
         super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
-        self._dataset, self._count = dataset, count
+        self._dataset, self._count, self._machine, self._machines = dataset, count, machine, machines
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return tuple(self._fill_up(part) for part in self._dataset[index])
+        return tuple(self._share(examples) for examples in self._dataset[index])
 
     def on_epoch_end(self) -> None:
         self._dataset.on_epoch_end()
 
-    def _fill_up(self, part: Any) -> Any:
-        rows = -(-len(part) // self._count) * self._count
-        return part if rows == len(part) else np.resize(part, (rows, *part.shape[1:]))
+    def _share(self, examples: Any) -> Any:
+        rows = -(-len(examples) // self._count) * self._count
+        if rows != len(examples):
+            examples = np.resize(examples, (rows, *examples.shape[1:]))
+        part = rows // self._machines
+        return examples[self._machine * part : (self._machine + 1) * part]

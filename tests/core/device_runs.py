@@ -1,13 +1,11 @@
-"""Trains a small network on one and on two virtual devices of this process; prints what came of each as JSON."""
+"""Trains a small network on one and on two virtual devices of this process, or with other machines; prints what came of each as
+JSON."""
 
 import json
 import os
 import sys
 from functools import partial
 from pathlib import Path
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
-os.environ["JAX_PLATFORMS"] = "cpu"
 
 import keras
 import numpy as np
@@ -16,8 +14,10 @@ from segment.core.config import TrainingSettings
 from segment.core.devices import take_devices
 from segment.core.errors import InputError
 from segment.core.history import Row
+from segment.core.keras_backend import MACHINES, machine_number
 from segment.core.progress import Silent
 from segment.core.training import Phase, fit
+from tests.core import virtual_devices  # noqa: F401 - comes before Keras
 
 _CLASSES = 2
 
@@ -90,7 +90,7 @@ def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, dropout
         progress=Silent(),
         data="images",
         phases=[Phase(1, 0.01, partial(freeze, False)), Phase(epochs - 1, 0.01, partial(freeze, True))],
-        devices=take_devices(devices),
+        devices=take_devices(settings),
         resume=resume,
     )
     kept = keras.models.load_model(folder / "best.keras")
@@ -98,25 +98,25 @@ def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, dropout
         "history": history,
         "weights": [weight.tolist() for weight in trained.get_weights()],
         "synchronized": kept.get_layer("inside").get_layer("normal").synchronized,
-        "devices": take_devices(devices).count,
+        "devices": take_devices(settings).count,
     }
 
 
 def main(folder: Path) -> None:
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        two = [tensorflow.config.LogicalDeviceConfiguration()] * 2
-        tensorflow.config.set_logical_device_configuration(tensorflow.config.list_physical_devices("CPU")[0], two)
+    if MACHINES in os.environ:
+        print(json.dumps({"machines": train(folder / f"{machine_number()}", 1)}))
+        return
     found = {name: train(folder / name, devices) for name, devices in (("one", 1), ("two", 2))}
     found["resumed"] = train(folder / "one", 2, epochs=4, resume=True)
     found["unbroken"] = train(folder / "unbroken", 1, epochs=4)
     found["uneven"] = train(folder / "uneven", 2, last=5)
     found["dropout"] = train(folder / "dropout", 2, dropout=0.5)
-    try:
-        take_devices(3)
-    except InputError as error:
-        found["three"] = {"error": str(error)}
+    refused = {"too many": {"devices": 3, "batch_size": 9}, "uneven": {"devices": 2, "batch_size": 9}}
+    for name, settings in refused.items():
+        try:
+            take_devices(TrainingSettings(**settings))
+        except InputError as error:
+            found[f"refused: {name}"] = str(error)
     print(json.dumps(found))
 
 

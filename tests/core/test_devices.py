@@ -2,26 +2,41 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segment.config import Config
-from segment.core.config import load_settings
+from segment.core.config import TrainingSettings
+from segment.core.devices import take_devices
 from segment.core.errors import InputError
+
+
+def start(folder: Path, **environment: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.core.device_runs", str(folder)]
+    return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def outcome(process: subprocess.Popen) -> dict:
+    """What `device_runs` printed."""
+    printed, complaints = process.communicate(timeout=300)
+    assert process.returncode == 0, complaints
+    return json.loads(printed)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module", params=["tensorflow", "jax"])
 def runs(request, tmp_path_factory) -> dict:
-    """What `device_runs` prints, with one backend of Keras."""
-    folder = tmp_path_factory.mktemp("devices")
-    command = [sys.executable, "-m", "tests.core.device_runs", str(folder)]
-    environment = {**os.environ, "KERAS_BACKEND": request.param}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    """What came of trainings, with one backend of Keras."""
+    return outcome(start(tmp_path_factory.mktemp("devices"), KERAS_BACKEND=request.param)) | {"backend": request.param}
 
 
 def assert_same(run: dict, other: dict) -> None:
@@ -55,11 +70,33 @@ def test_models_do_not_tell_that_several_devices_made_them(runs):
     assert runs["two"]["synchronized"] is False
 
 
-def test_more_devices_than_there_are_are_refused(runs):
-    assert "training.devices" in runs["three"]["error"]
-    assert "found 2" in runs["three"]["error"]
+def test_devices_that_are_not_there_and_batches_that_cannot_be_shared_are_refused(runs):
+    assert "training.devices: there must be as many. Received 3, found 2" in runs["refused: too many"]
+    assert "training.batch_size: must be a multiple of all machines' devices, 2. Received 9." in runs["refused: uneven"]
 
 
-def test_batches_that_devices_cannot_share_are_refused():
-    with pytest.raises(InputError, match="batch_size must be a multiple of devices. Received 8 and 3 devices"):
-        load_settings(Config, None, ["training.devices=3"])
+def test_two_machines_learn_what_one_learns(runs, tmp_path):
+    if runs["backend"] != "jax":
+        pytest.skip("several machines train with JAX")
+    port = free_port()
+    machines = [
+        start(
+            tmp_path,
+            KERAS_BACKEND="jax",
+            KERAS_DISTRIBUTION_JOB_ADDRESSES=f"127.0.0.1:{port}",
+            KERAS_DISTRIBUTION_NUM_PROCESSES="2",
+            KERAS_DISTRIBUTION_PROCESS_ID=f"{number}",
+            JAX_CPU_COLLECTIVES_IMPLEMENTATION="gloo",
+        )
+        for number in range(2)
+    ]
+    found = [outcome(machine)["machines"] for machine in machines]
+    for machine in found:
+        assert machine["devices"] == 2
+        assert_same(machine, runs["one"])
+
+
+def test_several_machines_take_jax(monkeypatch):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
+    with pytest.raises(InputError, match="KERAS_BACKEND=jax"):
+        take_devices(TrainingSettings())
