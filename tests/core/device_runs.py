@@ -17,7 +17,7 @@ from segment.core.history import Row
 from segment.core.keras_backend import MACHINES, machine_number
 from segment.core.progress import Silent
 from segment.core.training import Phase, fit
-from tests.core import virtual_devices  # noqa: F401 - comes before Keras
+from tests.core import virtual_devices  # noqa: F401 - starts Keras
 
 _CLASSES = 2
 
