@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+_TOGETHER = "KERAS_DISTRIBUTION_"  # variables by which machines join in one training, which this one is not
+
 
 def start_attended(
     module: str,
@@ -34,7 +36,7 @@ def start_attended(
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=complaints,
-        env={**os.environ, **(environment or {})},
+        env={**{k: v for k, v in os.environ.items() if not k.startswith(_TOGETHER)}, **(environment or {})},
         cwd=start,
         start_new_session=is_apart,
     )

@@ -7,27 +7,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from segment.core.attempt import Attempt
 from segment.core.blocks import Block, Blocks
 from segment.core.choices import Runtime
 from segment.core.cluster import connect
+from segment.core.common_runtime import choose_common_runtime
 from segment.core.crew import Crew
 from segment.core.dispatch import dispatch
 from segment.core.errors import InputError, Interrupted
 from segment.core.kept_model import ModelReference
 from segment.core.keras_backend import load_keras
-from segment.core.model_folder import load_model_info
+from segment.core.pace import Pace
 from segment.core.progress import Progress
-from segment.core.runtime import choose_runtime, identify
+from segment.core.runtime import identify
 from segment.core.sources import Source, require_own_names
 from segment.core.worker import Job
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-_SHOWN = 0.2  # seconds between two updates of the progress
-_RECENT = 60.0  # seconds that the rate is taken over
 
 
 class Undertaking(Protocol[R_co]):
@@ -71,37 +70,6 @@ class _Scene(Generic[R]):
     left: int
     started: float = field(default_factory=time.monotonic)
     lost: list[Attempt] = field(default_factory=list)
-
-
-class _Pace:
-    """Blocks and megapixels per second, over the last minute."""
-
-    def __init__(self, total: int, progress: Progress):
-        self._total, self._progress, self._done, self._pixels, self._shown = total, progress, 0, 0, 0.0
-        self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-
-    def add(self, block: Block, crew: Crew) -> None:
-        self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
-        if now - self._shown < _SHOWN and self._done < self._total:
-            return
-        self._shown = now
-        self._marks.append((now, self._pixels))
-        while len(self._marks) > 2 and now - self._marks[0][0] > _RECENT:
-            self._marks.popleft()
-        begun, before = self._marks[0]
-        rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
-        self._progress.advance("blocks", self._done, self._total, f"{rate:.3g} megapixels/s, {crew.describe()}")
-
-
-def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
-    """What computes on all workers, for two runtimes do not answer alike; "auto": Keras where every worker has a GPU for it.
-
-    Waits for a worker. Raises InputError when the model cannot be computed so.
-    """
-    crew.await_workers()
-    if runtime == "auto" and load_model_info(folder).openvino is not None:
-        return "keras" if crew.have_gpus() else "openvino"
-    return choose_runtime(folder, runtime)
 
 
 def do_scenes(
@@ -168,7 +136,7 @@ class _Campaign(Generic[R]):
     def __init__(self, crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Progress):
         self._crew, self._undertakings, self._waiting = crew, undertakings, deque(undertakings)
         self._total = sum(len(undertaking.blocks) for undertaking in undertakings)
-        self._pace, self._finished = _Pace(self._total, progress), 0
+        self._pace, self._finished = Pace(self._total, progress), 0
         self._under_way: dict[Path, _Scene[R]] = {}
         self._ready: deque[Done[R]] = deque()
         self._assembling: deque[Future[Done[R]]] = deque()

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import Runtime, Sampler
 from segment.core.errors import Incomplete, InputError, Interrupted
-from segment.core.keras_backend import load_keras, machine_number
+from segment.core.keras_backend import count_machines, load_keras, machine_number
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
@@ -202,6 +202,8 @@ def run_training(
     from segment.core.output import apart
 
     wanted = load_run_settings(kind, output, config, overrides, resume)
+    if count_machines() > 1:
+        print(f"waiting for {count_machines()} machines to join", file=sys.stderr, flush=True)
     load_keras(join=True)
     train = getattr(importlib.import_module(module), function)
     number = machine_number()

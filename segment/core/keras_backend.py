@@ -6,8 +6,8 @@ from typing import Any
 
 from segment.core.errors import InputError
 
-MACHINES, _NUMBER = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"
-"""Environment variables by which Keras knows how many machines train together, and which of them this is."""
+MACHINES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
+"""The environment variable by which Keras knows how many machines train together."""
 
 
 def load_keras(join: bool = False) -> Any:
@@ -25,7 +25,7 @@ def load_keras(join: bool = False) -> Any:
     try:
         import keras
 
-        if join and MACHINES in os.environ and keras.backend.backend() == "jax":
+        if join and count_machines() > 1 and keras.backend.backend() == "jax":
             _join_machines(keras)
         keras.ops.zeros(())  # starts the backend, which is when it speaks
     finally:
@@ -35,9 +35,23 @@ def load_keras(join: bool = False) -> Any:
     return keras
 
 
+def count_machines() -> int:
+    """How many machines train together, as the environment says. Raises InputError when it is no number."""
+    told = os.environ.get(MACHINES) or "1"
+    if not told.isdecimal() or told == "0":
+        raise InputError(f"{MACHINES}: a number of machines. Received {told!r}. Write e.g. 2.")
+    return int(told)
+
+
 def machine_number() -> int:
     """Which of the machines that train together this one is, from 0: the first one writes the run."""
-    return int(os.environ.get(_NUMBER) or 0) if MACHINES in os.environ else 0
+    import keras
+
+    if count_machines() == 1 or keras.backend.backend() != "jax":
+        return 0
+    import jax
+
+    return int(jax.process_index())
 
 
 def _join_machines(keras: Any) -> None:

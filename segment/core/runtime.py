@@ -132,6 +132,7 @@ class OpenVinoModel:
         settings: dict[str, Any] = {"NUM_STREAMS": self._streams}
         if self._cores:
             settings["INFERENCE_NUM_THREADS"] = self._cores
+            settings["ENABLE_CPU_PINNING"] = False  # else several processes of one machine all keep to its first cores
         if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):  # int8
             # on processors with bfloat16, turning to and fro between it and int8 costs half the speed
             settings["INFERENCE_PRECISION_HINT"] = "f32"

@@ -47,7 +47,7 @@ def unusable(storage: str, error: Exception) -> InputError:
         problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
         if isinstance(error.__cause__, ImportError):
             problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the port is no number
         shown = storage.rpartition("@")[2]
     return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
 

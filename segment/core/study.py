@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 _BELONGS = "belongs"
 _STILLBORN = 90  # seconds after which a trial has failed that has neither settings nor a sign of its process
+_seen_empty: dict[tuple[str, int], float] = {}  # when such trials were first seen, by study and number
 _HOPELESS = 3  # trials that fail before one succeeds
 _LOOK = 0.5  # seconds between looks at what others do
 _TWIN = "as trial"  # user attribute of a trial whose settings an earlier one had: its number
@@ -125,8 +125,9 @@ def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
         fail_stale_trials(study)
     found = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        begun = trial.datetime_start or datetime.now()
-        if trial.params or trial.user_attrs or (datetime.now() - begun).total_seconds() < _STILLBORN:
+        # by this machine's own clock: that of the one which began it may tell another time
+        seen = _seen_empty.setdefault((study.study_name, trial.number), time.monotonic())
+        if trial.params or trial.user_attrs or time.monotonic() - seen < _STILLBORN:
             found.append(trial)
         else:  # killed before it could tell that it lives
             with suppress(ValueError, RuntimeError):  # another process was faster

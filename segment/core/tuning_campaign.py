@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segment.core.confirmation import POLL, Confirmation, Pair, Pairs
-from segment.core.crew import Crew, SchedulerLost
+from segment.core.crew import Crew
 from segment.core.dispatch import dispatch
 from segment.core.errors import InputError, Interrupted
 from segment.core.machine import this_machine
@@ -85,8 +85,9 @@ class TuningCampaign:
         tally = _Tally(self._study, "trials", trials, lambda: len(ended_trials(self._study)))
 
         def lacking() -> int:
-            """Trials that have neither ended nor been begun, here or elsewhere; ours run only after they were given out."""
-            return trials - tally.done() - max(self._under_way, len(fail_dead_trials(self._study)))
+            """Trials that have neither ended nor been begun elsewhere, nor been given out here."""
+            running, ours = fail_dead_trials(self._study), {t.number for t in trials_of(self._study, self._job.crew)}
+            return trials - tally.done() - self._under_way - sum(trial.number not in ours for trial in running)
 
         def begin() -> Iterator[None]:
             while lacking() > 0 and time.monotonic() < end:
@@ -121,7 +122,9 @@ class TuningCampaign:
             yield
         except KeyboardInterrupt as error:
             raise Interrupted(f"stopped. {tally}") from error
-        except SchedulerLost as error:
+        except Interrupted:
+            raise
+        except InputError as error:
             raise InputError(f"{error} {tally}") from error
         finally:
             self._progress.advance(tally.what, tally.total, tally.total)
@@ -156,7 +159,7 @@ class TuningCampaign:
                 self._under_way -= 1
                 look(patience=0)
                 if attempt.problem:
-                    raise InputError(f"{self._crew.address}: a training ends on some worker. Received: {attempt.problem}")
+                    raise InputError(f"{self._crew.address}: a training ends on some worker. Received: {attempt.problem}.")
 
     def _assemble(self) -> None:
         is_first = self._crew.job is None

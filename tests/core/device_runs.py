@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from classify.autoencoder import Latent
 from segment.core.config import TrainingSettings
 from segment.core.devices import take_devices
 from segment.core.errors import InputError
@@ -43,16 +44,19 @@ class Images(keras.utils.PyDataset):
         self.epoch += 1
 
 
-def network(dropout: float) -> keras.Model:
+def network(random: bool) -> keras.Model:
+    """random: with layers that draw at random while training."""
     keras.utils.set_random_seed(0)
     pixels = keras.Input((8, 8, 3))
     inner = keras.Input((8, 8, 4))
     x = keras.layers.BatchNormalization(momentum=0.5, name="normal")(
         keras.layers.Conv2D(4, 3, use_bias=False, name="middle")(inner)
     )
-    inside = keras.Model(inner, keras.layers.Dropout(dropout, seed=1)(x), name="inside")
+    inside = keras.Model(inner, keras.layers.Dropout(0.5 if random else 0.0, seed=1)(x), name="inside")
     x = inside(keras.layers.Conv2D(4, 1, use_bias=False, name="first")(pixels))
     x = keras.layers.UpSampling2D(8 // 2)(keras.layers.AveragePooling2D(3)(keras.layers.ReLU()(x)))
+    if random:
+        x = Latent(kl_weight=0.01, warmup_steps=2)([x, x])
     return keras.Model(pixels, keras.layers.Dense(_CLASSES, activation="softmax", name="last")(x))
 
 
@@ -63,9 +67,9 @@ def overlap(truth, answers):
     return keras.ops.mean(1 - 2 * hits / (true + found))
 
 
-def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, dropout: float = 0.0, resume: bool = False) -> dict:
+def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, random: bool = False, resume: bool = False) -> dict:
     folder.mkdir(exist_ok=True)
-    trained = network(dropout)
+    trained = network(random)
     settings = TrainingSettings(
         optimizer="adamw", learning_rate=0.01, schedule="constant", epochs=epochs, clip_norm=0.05, devices=devices
     )
@@ -110,7 +114,7 @@ def main(folder: Path) -> None:
     found["resumed"] = train(folder / "one", 2, epochs=4, resume=True)
     found["unbroken"] = train(folder / "unbroken", 1, epochs=4)
     found["uneven"] = train(folder / "uneven", 2, last=5)
-    found["dropout"] = train(folder / "dropout", 2, dropout=0.5)
+    found["random"] = train(folder / "random", 2, random=True)
     refused = {"too many": {"devices": 3, "batch_size": 9}, "uneven": {"devices": 2, "batch_size": 9}}
     for name, settings in refused.items():
         try:

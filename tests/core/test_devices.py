@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from segment.core.config import TrainingSettings
-from segment.core.devices import take_devices
+from segment.core.devices import SharedBatches, take_devices
 from segment.core.errors import InputError
 
 
@@ -63,7 +64,7 @@ def test_a_last_batch_that_cannot_be_shared_is_learned_from(runs):
 
 
 def test_a_network_that_draws_at_random_is_trained(runs):
-    assert np.isfinite([row["loss"] for row in runs["dropout"]["history"]]).all()
+    assert np.isfinite([row["loss"] for row in runs["random"]["history"]]).all()
 
 
 def test_models_do_not_tell_that_several_devices_made_them(runs):
@@ -94,6 +95,26 @@ def test_two_machines_learn_what_one_learns(runs, tmp_path):
     for machine in found:
         assert machine["devices"] == 2
         assert_same(machine, runs["one"])
+
+
+def test_each_machine_sees_its_part_of_all_that_a_batch_holds():
+    class Pairs(keras.utils.PyDataset):
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+            return {"pixels": np.arange(10).reshape(5, 2), "label": np.arange(5)}, np.arange(5) * 10
+
+    (inputs, truth), (others, _) = (SharedBatches(Pairs(), 4, number, 2)[0] for number in range(2))
+    assert (inputs["label"].tolist(), others["label"].tolist()) == ([0, 1, 2, 3], [4, 0, 1, 2])
+    assert (inputs["pixels"].tolist(), truth.tolist()) == ([[0, 1], [2, 3], [4, 5], [6, 7]], [0, 10, 20, 30])
+
+
+@pytest.mark.parametrize("told", ["two", "0", "-1"])
+def test_a_number_of_machines_that_is_none_is_refused(monkeypatch, told):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", told)
+    with pytest.raises(InputError, match="a number of machines"):
+        take_devices(TrainingSettings())
 
 
 def test_several_machines_take_jax(monkeypatch):
