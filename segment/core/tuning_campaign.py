@@ -159,7 +159,7 @@ class TuningCampaign:
                 self._under_way -= 1
                 look(patience=0)
                 if attempt.problem:
-                    raise InputError(f"{self._crew.address}: a training ends on some worker. Received: {attempt.problem}.")
+                    raise InputError(f"{self._crew.address}: a training ends on some worker. Received: {attempt.problem}")
 
     def _assemble(self) -> None:
         is_first = self._crew.job is None

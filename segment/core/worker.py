@@ -101,5 +101,5 @@ def _complaint(check: Callable[[int], None], cores: int) -> str:
 
 
 def _in_a_line(error: Exception) -> str:
-    line = " ".join(str(error).split())[:500]
+    line = " ".join(str(error).split())[:1000]
     return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"

@@ -114,7 +114,7 @@ def test_a_worker_that_loses_the_scene_is_left_out(tmp_path: Path, own_cluster: 
         wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "two workers")
         crew = Crew(client, own_cluster.address, told.append)
         crew.assemble(job)
-        wait_for(lambda: crew.look_around(job) or crew.size == 2, "two workers that passed")
+        wait_for(lambda: crew.look_around() or crew.size == 2, "two workers that passed")
         attempts = list(dispatch(crew, ((job, block) for block in BLOCKS)))
     assert not any(attempt.problem for attempt in attempts)
     assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)

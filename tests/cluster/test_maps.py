@@ -16,7 +16,7 @@ from classify.cli import predict as classify_predict
 from classify.grid import label_scene
 from segment.campaign import predict_scenes
 from segment.cli import predict
-from segment.core.block_folder import block_folder, open_block_folder
+from segment.core.block_folder import BlockFolder
 from segment.core.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.sources import Source
 from segment.predict import predict_scene
@@ -210,10 +210,10 @@ def test_scenes_of_which_none_can_be_begun_are_told(
 
 def test_one_scene_is_given_out_by_one_process(tmp_path: Path, cluster: Cluster, model: Path) -> None:
     scene = write_scene(tmp_path / "scene.tif", 20, 20)
-    folder = block_folder(tmp_path / "out", "scene_classes.tif")
-    with open_block_folder(folder, "others") as others:
-        others.done = True
-        (done,) = predict_scenes([scene], model, tmp_path / "out", cluster=cluster.address)
+    other = BlockFolder(tmp_path / "out", "scene_classes.tif", "something else")
+    other.open()
+    (done,) = predict_scenes([scene], model, tmp_path / "out", cluster=cluster.address)
+    other.close()
     assert done.result is None
     assert "given out by one process" in done.problems[0]
 
