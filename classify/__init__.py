@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from classify.campaign import label_scenes as label_scenes
     from classify.config import Config as Config
     from classify.evaluation import evaluate as evaluate
     from classify.exploration import explore as explore
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from segment.core.errors import InputError as InputError
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
-    from segment.core.tuning import Search as Search
+    from segment.core.search import Search as Search
     from segment.core.tuning import Tuning as Tuning
 
 # Loaded on first use, so that `import classify` and every --help stay quick.
@@ -43,7 +44,7 @@ _HOMES = {
     "InputError": "segment.core.errors",
     "Judgement": "classify.judgement",
     "SceneLabels": "classify.grid",
-    "Search": "segment.core.tuning",
+    "Search": "segment.core.search",
     "Tuning": "segment.core.tuning",
     "Model": "segment.core.runtime",
     "Prediction": "classify.predict",
@@ -53,6 +54,7 @@ _HOMES = {
     "interpolate": "classify.sampling",
     "judge": "classify.judgement",
     "label_scene": "classify.grid",
+    "label_scenes": "classify.campaign",
     "load_generator": "classify.generator",
     "load_model": "segment.core.runtime",
     "load_settings": "segment.core.config",

@@ -28,7 +28,7 @@ class Latent(keras.layers.Layer):
         self._random = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: Any) -> None:
-        self._step = self.add_weight((), "zeros", trainable=False, name="step")
+        self._step = self.add_weight((), "zeros", trainable=False, aggregation="only_first_replica", name="step")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         mean, log_variance = inputs

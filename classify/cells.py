@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from classify.inference import label_info
 from classify.pixels import centre_crop, prepare_seen
+from segment.core.blocks import Block
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster
 from segment.core.sources import Source
@@ -51,19 +52,44 @@ class Cells:
         rows, columns = np.arange(self.rows + 1) * self.edge, np.arange(self.columns + 1) * self.edge
         return rows.clip(max=self.height), columns.clip(max=self.width)
 
+    @property
+    def whole(self) -> "Part":
+        return Part(range(self.rows), range(self.columns))
+
+    def part(self, block: Block) -> "Part":
+        """The cells of a block whose borders are cells' borders."""
+        rows, columns = ((block.top, block.bottom), (block.left, block.right))
+        return Part(*(range(first // self.edge, -(-last // self.edge)) for first, last in (rows, columns)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cells that are labelled together: those of some rows and columns, numbered in reading order."""
+
+    rows: range
+    columns: range
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), len(self.columns)
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) * len(self.columns)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows to label together. pixels: (batch, tile, tile, bands); cells: numbers of the first of them, what follows
-    repeats the last window so that the network sees one shape.
+    """Windows to label together. pixels: (batch, tile, tile, bands); cells: numbers (in their part) of the first of them, what
+    follows repeats the last window so that the network sees one shape.
     """
 
     pixels: NDArray[Any]
     cells: list[int]
 
 
-def read_batches(source: Source, cells: Cells, info: ModelInfo, size: int) -> Generator[Batch, None, None]:
-    """Batches of exactly `size` windows, without those of cells that are nodata."""
+def read_batches(source: Source, cells: Cells, part: Part, info: ModelInfo, size: int) -> Generator[Batch, None, None]:
+    """Batches of exactly `size` windows of a part of the cells, without those of cells that are nodata."""
     windows: list[NDArray[Any]] = []
     numbers: list[int] = []
 
@@ -71,11 +97,11 @@ def read_batches(source: Source, cells: Cells, info: ModelInfo, size: int) -> Ge
         return Batch(np.stack(windows + windows[-1:] * (size - len(windows))), numbers)
 
     with source.open() as raster:
-        for row, (strip, valid, labelled) in enumerate(_strips(raster, cells)):
+        for row, (start, strip, valid, labelled) in enumerate(_strips(raster, cells, part)):
             for column in np.flatnonzero(labelled).tolist():
-                _, _, left, right = cells.window(row, column)
+                left, right = (edge - start for edge in cells.window(part.rows[row], part.columns[column])[2:])
                 windows.append(_seen(strip[:, left:right], valid[:, left:right], cells.edge, info))
-                numbers.append(row * cells.columns + column)
+                numbers.append(row * len(part.columns) + column)
                 if len(numbers) == size:
                     yield batch()
                     windows, numbers = [], []
@@ -83,19 +109,23 @@ def read_batches(source: Source, cells: Cells, info: ModelInfo, size: int) -> Ge
         yield batch()
 
 
-def _strips(raster: Raster, cells: Cells) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
-    """For each row of cells the scene rows of its windows (rows, width, bands), which of their pixels are valid (rows, width),
-    and which cells are not nodata (columns,)."""
-    rows, columns = cells.borders()
-    pixels, valid = np.empty((0, raster.width, len(raster.bands)), raster.dtype), np.empty((0, raster.width), bool)
-    for top, bottom in zip(rows[:-1].tolist(), rows[1:].tolist(), strict=True):
+def _strips(raster: Raster, cells: Cells, part: Part) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
+    """For each row of cells the scene column that it begins with, the scene rows of its windows (rows, width, bands), which of
+    their pixels are valid (rows, width), and which cells are not nodata (columns,)."""
+    borders, across = cells.borders()
+    left, right = cells.window(0, part.columns[0])[2], int(across[part.columns.stop])
+    inside = across[part.columns.start : part.columns.stop + 1]
+    pixels, valid = np.empty((0, right - left, len(raster.bands)), raster.dtype), np.empty((0, right - left), bool)
+    for row in part.rows:
+        top, bottom, first = int(borders[row]), int(borders[row + 1]), cells.window(row, 0)[0]
         above = pixels, valid
-        pixels, valid = raster.read(top, height=bottom - top)
-        rows_read = len(valid)
-        labelled = 2 * np.add.reduceat(valid.sum(axis=0), columns[:-1]) >= rows_read * np.diff(columns)
-        if top and rows_read < cells.edge:  # windows of the last row begin in what was read before
-            pixels, valid = (np.concatenate([a[rows_read:], b]) for a, b in zip(above, (pixels, valid), strict=True))
-        yield pixels, valid, labelled
+        if first < top and not len(valid):  # windows of the last row begin above it
+            above = raster.read(first, left, top - first, right - left)
+        pixels, valid = raster.read(top, left, bottom - top, right - left)
+        labelled = 2 * np.add.reduceat(valid.sum(axis=0), inside[:-1] - left) >= len(valid) * np.diff(inside)
+        if first < top:
+            pixels, valid = (np.concatenate([a[first - top :], b]) for a, b in zip(above, (pixels, valid), strict=True))
+        yield left, pixels, valid, labelled
 
 
 def _seen(window: NDArray[Any], valid: NDArray[np.bool_], edge: int, info: ModelInfo) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """The classify-* commands: parse, call one library function, print."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,8 @@ from typer import Argument, Option
 from classify.bundled import BUNDLED
 from segment.core.command import (
     Augment,
+    BlockEdge,
+    ClusterAddress,
     ConfigFile,
     Confirmations,
     Debug,
@@ -29,15 +32,17 @@ from segment.core.command import (
     Trials,
     attempt_each,
     entry_point,
-    load_keras,
     load_network,
     parse_bands,
     progress_bar,
     require_all,
+    require_cluster,
     run_training,
     run_tuning,
+    tell_each,
 )
 from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
 from segment.core.parts import PartChoice
 
 DataFolders = Annotated[
@@ -97,6 +102,7 @@ def tune(
     storage: Storage = None,
     study: StudyName = "tuning",
     seed: Seed = 0,
+    cluster: ClusterAddress = None,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     quiet: Quiet = False,
@@ -122,6 +128,7 @@ def tune(
         storage=storage,
         name=study,
         seed=seed,
+        cluster=cluster,
         quiet=quiet,
     )
 
@@ -181,6 +188,8 @@ def predict(
     nodata: Annotated[float | None, Option(help="With --grid: a value that means no data, besides what the file says.")] = None,
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
+    cluster: ClusterAddress = None,
+    block: BlockEdge = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -198,10 +207,32 @@ def predict(
         raise InputError("--output and --nodata belong to --grid. Received no --grid. Leave them out, or add --grid.")
     if grid is not None and (json or csv):
         raise InputError("--json and --csv are for images. Received --grid, whose report is a file. Leave one of them out.")
+    if grid is None and cluster is not None:
+        raise InputError("--cluster labels scenes. Received no --grid. Add --grid, or leave --cluster out.")
     sources, numbers = find_sources(images, LABEL_ENDINGS), parse_bands(bands)
     load_model_info(model).require_task("classify")
     if grid is not None:
         require_own_names(sources)
+    if grid is not None and cluster is not None:
+        from classify.campaign import label_scenes
+
+        chosen = [replace(source, bands=None if numbers is None else tuple(numbers), nodata=nodata) for source in sources]
+        with progress_bar(quiet) as progress:
+            done = label_scenes(
+                chosen,
+                model,
+                output,
+                cluster=cluster,
+                grid=grid,
+                block=block,
+                augment=augment,
+                runtime=runtime,
+                overwrite=overwrite,
+                progress=progress,
+            )
+            tell_each("classify-predict", done, len(sources), progress)
+        return
+    require_cluster(block)
     network = load_network(model, runtime)
     with progress_bar(quiet or json or csv) as progress:
 

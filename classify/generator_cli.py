@@ -16,11 +16,11 @@ from segment.core.command import (
     Resume,
     RuntimeOption,
     entry_group,
-    load_keras,
     parse_bands,
     progress_bar,
     run_training,
 )
+from segment.core.keras_backend import load_keras
 
 Images = Annotated[list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")]
 Generator = Annotated[Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")]

@@ -3,8 +3,8 @@
 import json
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
-from classify.cells import SMALLEST, Batch, Cells, read_batches
+from classify.cells import SMALLEST, Batch, Cells, Part, read_batches
 from classify.inference import answer, given_labels, label_info, require_input, scene_bands
 from classify.scene_labels import CellLabels, describe
 from classify.scene_labels import SceneLabels as SceneLabels
@@ -23,7 +23,7 @@ from segment.core.class_raster import write_class_raster
 from segment.core.errors import InputError
 from segment.core.geopackage import write_geopackage
 from segment.core.model_folder import ModelInfo, load_model_info
-from segment.core.output import finish_moving, staged_files, writable
+from segment.core.output import Stage, finish_moving, staged_files, writable
 from segment.core.palette import IGNORED
 from segment.core.raster import Raster
 from segment.core.runtime import Model, load_model
@@ -77,33 +77,58 @@ def label_scene(
     Raises InputError when grid, scene and model do not fit each other, when a file cannot be read or written to its end, and
     when an output exists already.
     """
-    if grid < SMALLEST:
-        raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     source = Source.of(scene, bands, nodata)
-    source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
     planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
-    _check_outputs(planned, source)
+    check_outputs(planned, source)
     finish_moving(folder, planned.names)
     with ExitStack() as stack:
-        raster = stack.enter_context(source.open())
-        _check_scene(raster, source, info)
+        work = stack.enter_context(open_grid(source, info, grid))
         stage = stack.enter_context(staged_files(folder, planned.names, overwrite))
         # the network comes last: nobody should wait for it to hear that a file is missing
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-        files, cells = SceneLabels.planned(source, stage.new), Cells(raster.height, raster.width, grid)
         started = time.monotonic()
-        labels = _label(source, cells, network, augment, progress)
-        _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
-        _write_polygons(files.polygons, labels, cells, raster, info)
-        report = {"scene": source.name} | describe(labels, cells, raster, info, time.monotonic() - started)
-        report["runtime"] = network.runtime
-        with writable(files.report_file):
-            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        labels = label_cells(work.source, work.cells, work.cells.whole, network, augment, progress)
+        report = work.write(stage, labels, started, runtime=network.runtime).report
     return replace(planned, report=report)
 
 
-def _check_outputs(planned: SceneLabels, source: Source) -> None:
+@dataclass(frozen=True)
+class GridWork:
+    """A scene that is open and fits a model, and its cells. source: with the bands that the model reads."""
+
+    source: Source
+    raster: Raster
+    info: ModelInfo
+    cells: Cells
+
+    def write(self, stage: Stage, labels: CellLabels, started: float, **details: Any) -> SceneLabels:
+        """Writes all that is made of the cells' labels. started: when they were begun, by `time.monotonic`. details: further keys
+        of the report. Raises InputError when the disk is full.
+        """
+        files, cells, raster, info = SceneLabels.planned(self.source, stage.new), self.cells, self.raster, self.info
+        _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
+        _write_polygons(files.polygons, labels, cells, raster, info)
+        report = {"scene": self.source.name} | describe(labels, cells, raster, info, time.monotonic() - started)
+        report |= details | {"notes": [*report["notes"], *details.get("notes", [])]}
+        with writable(files.report_file):
+            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        return replace(files, report=report)
+
+
+@contextmanager
+def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
+    """Opens a scene to label its cells of `grid` pixels. Raises InputError when grid, scene and model do not fit each other."""
+    if grid < SMALLEST:
+        raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
+    source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
+    with source.open() as raster:
+        _check_scene(raster, source, info)
+        yield GridWork(source, raster, info, Cells(raster.height, raster.width, grid))
+
+
+def check_outputs(planned: SceneLabels, source: Source) -> None:
+    """Raises InputError when an output would replace the scene."""
     for name in planned.names:
         file = planned.labels.with_name(name)
         if isinstance(source.path, Path) and source.path.exists() and file.exists() and file.samefile(source.path):
@@ -117,10 +142,11 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
     require_input(raster.path, len(raster.bands), raster.dtype.name, info)
 
 
-def _label(
-    source: Source, cells: Cells, network: Model, augment: bool, progress: Callable[[int, int], None] | None
+def label_cells(
+    source: Source, cells: Cells, part: Part, network: Model, augment: bool, progress: Callable[[int, int], None] | None = None
 ) -> CellLabels:
-    info, count = network.info, cells.rows * cells.columns
+    """The labels of a part of a scene's cells, in the part's order."""
+    info, count = network.info, part.count
     names, multi_label = info.palette.names, label_info(info).multi_label
     found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
     size, workers = network.pace(info.tile)
@@ -128,7 +154,7 @@ def _label(
     def compute(batch: Batch) -> NDArray[np.float32]:
         return answer(network, batch.pixels, augment)[: len(batch.cells)]
 
-    with closing(compute_ahead(read_batches(source, cells, info, size), compute, workers)) as answers:
+    with closing(compute_ahead(read_batches(source, cells, part, info, size), compute, workers)) as answers:
         for batch, probabilities in answers:
             given = given_labels(probabilities, info)
             for cell, row, labels in zip(batch.cells, probabilities, given, strict=True):

@@ -1,6 +1,7 @@
 """A scene labelled cell by cell: the labels, the files that were written, and what the report says."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,26 @@ class SceneLabels:
     def names(self) -> list[str]:
         """Names of all files, those beside the raster included."""
         return [self.labels.name, self.polygons.name, self.report_file.name, *companions(self.labels)]
+
+    def found(self, made_of: str) -> "SceneLabels | None":
+        """The labels, if all their files are there without holes and the report says that they were made of the same."""
+        report = self._report_of(made_of)
+        if report is None or report.get("holes"):
+            return None
+        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
+
+    def has_holes(self, made_of: str) -> bool:
+        """Whether labels of the same are there that lack blocks."""
+        report = self._report_of(made_of)
+        return report is not None and bool(report.get("holes"))
+
+    def _report_of(self, made_of: str) -> dict[str, Any] | None:
+        try:
+            report: dict[str, Any] = json.loads(self.report_file.read_text())
+            same = report["made_of"] == made_of and all(self.labels.with_name(name).is_file() for name in self.names)
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return report if same else None
 
     def __repr__(self) -> str:
         report, probability = self.report, self.report["mean_probability"]

@@ -23,6 +23,7 @@ from classify.reconstruction import Loss, Reconstruction, reconstruction_loss, s
 from classify.survey import ground_sampling_distance
 from classify.training_data import TrainingData
 from segment.core.config import PreprocessSettings, describe_settings
+from segment.core.devices import OneDevice, take_devices
 from segment.core.history import Row
 from segment.core.model_folder import ModelInfo, load_keras_model
 from segment.core.parts import PARTS, Part
@@ -75,6 +76,7 @@ def train_generator(
     output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
     check_run(output, config, resume=resume, overwrite=overwrite)
     loss = _build_loss(config.loss)
+    devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
     require_pictures(found)
@@ -83,7 +85,7 @@ def train_generator(
         network = build_network(config, found)
     progress.say(describe_network(network))
     with run_folder(output, config, resume):
-        return _train(network, loss, found, config, folders, output, resume, progress)
+        return _train(network, loss, found, config, folders, output, devices, resume, progress)
 
 
 def _build_loss(settings: ReconstructionLossSettings) -> Loss:
@@ -121,6 +123,7 @@ def _train(
     config: GeneratorConfig,
     folders: Sequence[Path],
     output: Path,
+    devices: OneDevice,
     resume: bool,
     progress: Progress,
 ) -> Run[Reconstruction]:
@@ -153,6 +156,7 @@ def _train(
         folder=output,
         progress=progress,
         data=data.fingerprint,
+        devices=devices,
         resume=resume,
     )
     best = Generator(info, load_keras_model(output), unplaced)

@@ -28,6 +28,7 @@ from classify.training_data import TrainingData
 from segment.core.augment import value_range
 from segment.core.calibration import apply_temperature, fit_temperature
 from segment.core.config import describe_settings
+from segment.core.devices import OneDevice, take_devices
 from segment.core.history import HISTORY, Row, write_history
 from segment.core.model_folder import ModelInfo, load_keras_model, save_model_folder
 from segment.core.parts import PARTS, Part
@@ -60,6 +61,7 @@ def train(
     if config.model.kind == "network":
         check_model(config.model, config.data)
         check_unfreeze(config.model, config.training)
+    devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
     found.class_weights(config.loss.class_weights)  # refuses those of unknown classes
@@ -77,7 +79,7 @@ def train(
         progress.say(f"backbone starts from {built.loaded}")
     with run_folder(output, config, resume):
         found = _filled_up(found, generator, config, output, progress)
-        return _train(built, found, config, folders, output, resume, progress)
+        return _train(built, found, config, folders, output, devices, resume, progress)
 
 
 def _filled_up(data: TrainingData, generator: Generator | None, config: Config, output: Path, progress: Progress) -> TrainingData:
@@ -127,7 +129,14 @@ def _build(config: Config, data: TrainingData) -> Built:
 
 
 def _train(
-    built: Built, data: TrainingData, config: Config, folders: Sequence[Path], output: Path, resume: bool, progress: Progress
+    built: Built,
+    data: TrainingData,
+    config: Config,
+    folders: Sequence[Path],
+    output: Path,
+    devices: OneDevice,
+    resume: bool,
+    progress: Progress,
 ) -> Run[Evaluation]:
     network, settings = built.network, config.training
     pixels = data.pixels(config.data)
@@ -147,6 +156,7 @@ def _train(
         progress=progress,
         data=data.fingerprint,
         phases=_phases(built, config),
+        devices=devices,
         resume=resume,
     )
     baseline = _fit_baseline(plain["train"], data, config, progress) if len(plain["train"].images) > 1 else None

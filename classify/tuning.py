@@ -1,14 +1,17 @@
 """Tuning the training of scene labels: model and augmentation together."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from classify.config import Config
+from classify.config import Config, ImageSettings
 from classify.images import Data, data_folders, find_images
 from segment.core.progress import Progress
+from segment.core.search import Search
 from segment.core.search_space import Parameter, Space
 from segment.core.trials import Task
-from segment.core.tuning import Search, Tuning
+from segment.core.tuning import Tuning
 from segment.core.tuning import tune as tune_task
 
 SPACE: Space = MappingProxyType(
@@ -35,16 +38,25 @@ def tune(
     space: Space = SPACE,
     search: Search = Search(),  # noqa: B008 - it cannot change
     *,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
     """Searches for the settings of `classify-train` that score best on validation: accuracy, or, for several labels, mean
     average precision.
 
-    data: as for `train`. config: the settings that all trials have in common, and that the best is compared with.
+    data: as for `train`. config: the settings that all trials have in common, and that the best is compared with. cluster: the
+    address of a Dask scheduler whose workers train side by side, or local:N for N processes here; see docs/cluster.md.
 
     Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
     """
     folders, config = data_folders(data), config or Config()
-    files = [image.path for image in find_images(folders, config.data).images]  # faults are told before the first trial
+    finder = partial(find_files, settings=config.data)
+    files = finder(folders)  # faults are told before the first trial
     scores = {"val_accuracy": "accuracy", "val_mean_average_precision": "mean_average_precision"}
-    return tune_task(Task("classify.cli", folders, config, scores, files), Path(output), space, search, progress)
+    task = Task("classify.cli", folders, config, scores, files, find_files=finder)
+    return tune_task(task, Path(output), space, search, progress, cluster=cluster)
+
+
+def find_files(data: Sequence[Path], settings: ImageSettings) -> list[Path]:
+    """Images of data folders. Raises InputError as `find_images` does."""
+    return [image.path for image in find_images(data, settings).images]

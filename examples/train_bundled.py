@@ -7,15 +7,15 @@ from types import ModuleType
 import classify
 import segment
 from segment.core.bundle import bundle_model
-from segment.core.command import load_keras, progress_bar
+from segment.core.command import progress_bar
+from segment.core.keras_backend import load_keras
 
 REPOSITORY, TOWNS, LAST = Path(__file__).parents[1], range(1, 65), "checkpoints/last.npz"
 
 
-def make(package: ModuleType, data: Path, run: Path, start: dict[str, str], progress: object) -> None:
+def make(package: ModuleType, data: Path, run: Path, start: str, progress: object) -> None:
     bundled = REPOSITORY / package.__name__ / "bundled"
-    config = package.load_settings(package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml")
-    config.model = config.model.model_copy(update=start)
+    config = package.load_settings(package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml", [start])
     print(package.train(data, run, config, resume=(run / LAST).exists(), progress=progress))
     bundle_model(run, bundled)
     print(package.export_model(bundled, int8=data, progress=progress))
@@ -32,8 +32,8 @@ def main(dubai: Path, rsscn7: Path, weights: Path, work: Path) -> None:
     with progress_bar(quiet=False) as progress:
         images, config = sorted(rsscn7.rglob("*.jpg")), segment.ImitationConfig(teacher_weights=str(weights))
         segment.imitate(images, encoder, config, resume=(encoder / LAST).exists(), progress=progress)
-        make(segment, tiles, work / "segment", {"encoder_weights": f"{encoder}/model.keras"}, progress)
-        make(classify, rsscn7, work / "classify", {"weights": str(weights)}, progress)
+        make(segment, tiles, work / "segment", f"model.encoder_weights={encoder}/model.keras", progress)
+        make(classify, rsscn7, work / "classify", f"model.weights={weights}", progress)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segment.campaign import predict_scenes as predict_scenes
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
     from segment.core.preprocessing import preprocess as preprocess
     from segment.core.runtime import Model as Model
     from segment.core.runtime import load_model as load_model
-    from segment.core.tuning import Search as Search
+    from segment.core.search import Search as Search
     from segment.core.tuning import Tuning as Tuning
     from segment.cutting import cut_scene as cut_scene
     from segment.evaluation import evaluate as evaluate
@@ -38,7 +39,7 @@ _HOMES = {
     "InputError": "segment.core.errors",
     "Model": "segment.core.runtime",
     "SceneMap": "segment.scene_map",
-    "Search": "segment.core.tuning",
+    "Search": "segment.core.search",
     "Tuning": "segment.core.tuning",
     "cut_scene": "segment.cutting",
     "evaluate": "segment.evaluation",
@@ -49,6 +50,7 @@ _HOMES = {
     "load_settings": "segment.core.config",
     "predict_probabilities": "segment.predict",
     "predict_scene": "segment.predict",
+    "predict_scenes": "segment.campaign",
     "predict_window": "segment.predict",
     "preprocess": "segment.core.preprocessing",
     "train": "segment.training",

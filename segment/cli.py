@@ -1,6 +1,7 @@
 """The segment-* commands: parse, call one library function, print."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,8 @@ from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, ExportFormat
 from segment.core.command import (
     Augment,
+    BlockEdge,
+    ClusterAddress,
     ConfigFile,
     Confirmations,
     Debug,
@@ -32,14 +35,16 @@ from segment.core.command import (
     Trials,
     attempt_each,
     entry_point,
-    load_keras,
     load_network,
     parse_bands,
     progress_bar,
+    require_cluster,
     run_training,
     run_tuning,
+    tell_each,
 )
 from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
 
 
 @entry_point
@@ -132,6 +137,7 @@ def tune(
     storage: Storage = None,
     study: StudyName = "tuning",
     seed: Seed = 0,
+    cluster: ClusterAddress = None,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     quiet: Quiet = False,
@@ -157,6 +163,7 @@ def tune(
         storage=storage,
         name=study,
         seed=seed,
+        cluster=cluster,
         quiet=quiet,
     )
 
@@ -220,6 +227,8 @@ def predict(
     polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False,
     min_area: Annotated[float, Option(min=0, help="Smaller polygons join a neighbour; m² (pixels without a CRS).")] = 0,
     runtime: RuntimeOption = "auto",
+    cluster: ClusterAddress = None,
+    block: BlockEdge = None,
     resume: Annotated[bool, Option(help="Go on with a map that was stopped, if scene, model and settings are the same.")] = True,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -231,6 +240,29 @@ def predict(
     from segment.scene_map import MAP_ENDINGS
 
     sources, numbers = find_sources(scenes, MAP_ENDINGS), parse_bands(bands)
+    if cluster is not None:
+        from segment.campaign import predict_scenes
+        from segment.scene_work import MapOptions
+
+        options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample)
+        chosen = [replace(source, bands=None if numbers is None else tuple(numbers), nodata=nodata) for source in sources]
+        with progress_bar(quiet) as progress:
+            done = predict_scenes(
+                chosen,
+                model,
+                output,
+                cluster=cluster,
+                block=block,
+                truth=truth,
+                options=options,
+                runtime=runtime,
+                resume=resume,
+                overwrite=overwrite,
+                progress=progress,
+            )
+            tell_each("segment-predict", done, len(sources), progress)
+        return
+    require_cluster(block)
     check_inputs(sources, model, output, truth=truth, bands=numbers)
     network = load_network(model, runtime)
     with progress_bar(quiet) as progress:

@@ -22,6 +22,7 @@ from segment.core.backbones import build_backbone, check_source, imagenet_affine
 from segment.core.cache import Cache
 from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
+from segment.core.devices import take_devices
 from segment.core.errors import InputError
 from segment.core.history import Row
 from segment.core.model_folder import MODEL_FILE, save_keras_model
@@ -87,6 +88,7 @@ def imitate(
         raise InputError("teacher_weights: a teacher has learned something. Received none. Set imagenet or a file.")
     check_source(config.teacher_weights, "teacher_weights")
     _check_images(paths, progress)
+    devices = take_devices(settings)
     keras.utils.set_random_seed(settings.seed)
     shuffled = [paths[i] for i in np.random.default_rng(settings.seed).permutation(len(paths))]
     held_out, batch = max(len(paths) // 20, 1), settings.batch_size
@@ -113,6 +115,7 @@ def imitate(
             folder=output,
             progress=progress,
             data=sha256(repr(sorted(path.name for path in paths)).encode()).hexdigest(),
+            devices=devices,
             resume=resume,
         )
 

@@ -52,15 +52,15 @@ def write_pictures(
     write_picture(overlay, canvas)
 
 
-def read_photograph(source: Source) -> NDArray[Any]:
+def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
     """The scene (height, width, bands) in its own dtype, its longer side at most LARGEST pixels.
 
-    Raises InputError when it cannot be read to its end.
+    damaged: see `Raster.read_reduced`. Raises InputError when it cannot be read to its end.
     """
     with source.open() as scene:
         reduction = max(scene.height, scene.width, LARGEST) / LARGEST
         height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
-        return scene.read_reduced(height, width)
+        return scene.read_reduced(height, width, damaged)
 
 
 def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> NDArray[np.uint8]:

@@ -1,44 +1,30 @@
 """predict_scene(): a scene read, predicted, merged, scored and written, in memory that its height does not change."""
 
-import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.bands import Band, predict_bands
+from segment.bands import Band
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, Runtime
-from segment.core.class_raster import companions, write_class_raster
 from segment.core.errors import InputError, Interrupted
 from segment.core.journal import Journal
-from segment.core.model_folder import ModelInfo, load_model_info
+from segment.core.model_folder import load_model_info
 from segment.core.output import finish_moving, staged_files, writable
-from segment.core.raster import Raster
 from segment.core.runtime import Model, load_model
-from segment.core.sources import Source, require_own_names
+from segment.core.sources import Source, as_source, require_own_names
 from segment.inference import Progress
-from segment.maps import (
-    CLASSES,
-    CONFIDENCE,
-    CONFIDENCE_STEPS,
-    write_confidence_raster,
-)
-from segment.pictures import read_photograph, write_pictures
-from segment.polygons import check_options, write_polygons
-from segment.regrid import regrid, seen_window
-from segment.scene import SceneTiles, check_scene, check_window, choose_factor, plan_tiles
-from segment.scene_map import SceneMap, SceneTally
-from segment.stitch import TilePlan, Window
-from segment.truth import Truth, open_truth
+from segment.maps import CLASSES
+from segment.region import Region, View, map_band
+from segment.scene import check_scene, check_window
+from segment.scene_map import SceneMap
+from segment.scene_work import MapOptions, SceneWork, check_outputs, open_work, output_names
 
 
 def predict_scene(
@@ -85,58 +71,32 @@ def predict_scene(
     """
     if (batch_size is not None and batch_size < 1) or rows < 1:
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
-    source = _source(scene, bands, nodata)
+    source = as_source(scene, bands, nodata)
     mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
-    check_options(min_area)
+    options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample)
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
     check_outputs(planned, [source], None if mask is None else mask.path)
-    names = _names(source, Path(output))
+    names = output_names(source, Path(output))
     finish_moving(Path(output), names)
     with ExitStack() as stack:
-        raster = stack.enter_context(source.open())
-        check_scene(raster, info)
-        seen = replace(source, factor=choose_factor(raster, info) if resample else 1.0)
-        plan = plan_tiles(raster, info, tile, overlap, seen.factor)
-        reference = stack.enter_context(open_truth(mask, raster, info.palette)) if mask else None
+        work = stack.enter_context(open_work(source, info, options, mask))
         # the network comes last: nobody should wait for it to hear that a file is missing
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-        work = _describe_work(raster, network, plan, reference, augment, confidence)
-        made_of = hashlib.sha256(json.dumps([work, polygons and min_area]).encode()).hexdigest()
+        description = work.describe(network.identity, network.runtime)
+        made_of = work.made_of(description)
         if resume and not overwrite and (earlier := planned.found(made_of)):
             return earlier
-        stage = stack.enter_context(staged_files(Path(output), names, overwrite, work if resume else None))
-        files = SceneMap.planned(source, stage.new, confidence, polygons)
-        tally, journal = SceneTally(raster, info, resample), Journal(stage.work, raster.width)
-        with _resumable(journal, raster.height, resume):
-            left_over = (journal.rows, raster.height, 0, raster.width)
-            with closing(_bands(seen, raster, plan, left_over, network, augment, rows, batch_size, progress)) as found:
-                seconds = _write_rows(found, journal, tally, reference, info, confidence)
-            started = time.monotonic()
-            _write_maps(files, journal, tally, source, raster, info, min_area)
-            report = tally.report(seconds + time.monotonic() - started)
-            report |= {"runtime": network.runtime, "made_of": made_of}
-            if reference:
-                report["undeclared"] = dict(reference.undeclared.most_common())
-            with writable(planned.report_file):
-                files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        overwrite |= planned.has_holes(made_of)
+        stage = stack.enter_context(staged_files(Path(output), names, overwrite, description if resume else None))
+        journal, height = Journal(stage.work, work.raster.width), work.raster.height
+        with _resumable(journal, height, resume):
+            left_over = (journal.rows, height, 0, work.raster.width)
+            with closing(work.view.bands(work.raster, left_over, network, rows, batch_size, progress)) as found:
+                seconds = _write_rows(found, journal, work)
+            report = work.write(stage.new, journal, seconds, runtime=network.runtime, made_of=made_of).report
     return replace(planned, report=report)
-
-
-def _write_maps(
-    files: SceneMap, journal: Journal, tally: SceneTally, source: Source, raster: Raster, info: ModelInfo, min_area: float
-) -> None:
-    """All that is made of finished rows: rasters, pictures, polygons."""
-    with ThreadPoolExecutor(1) as pool:
-        photograph = pool.submit(read_photograph, source)  # while the rasters are compressed
-        rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
-        write_class_raster(rows, checksum, files.classes, raster, info.palette, tally.pixels, "land cover")
-        if files.confidence:
-            write_confidence_raster(journal, files.confidence, raster)
-        write_pictures(files.classes, raster, photograph.result(), info.palette, files.mask, files.overlay, tally.shares)
-    if files.polygons:
-        write_polygons(files.classes, raster, info.palette, files.polygons, "land_cover", min_area=min_area)
 
 
 def predict_window(
@@ -164,7 +124,7 @@ def predict_window(
     """
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     region = (top, top + height, left, left + width)
-    found = _window_bands(_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
     labels = np.concatenate([band.labels() for band in found])
     values: NDArray[np.uint8] = network.info.palette.values()[labels]
     return values
@@ -192,76 +152,39 @@ def predict_probabilities(
     """
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     region = (top, top + height, left, left + width)
-    found = _window_bands(_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
     # a copy of each: a band is valid until the next one only
     return np.concatenate([np.where(band.valid[..., None], band.probabilities, np.float32(np.nan)) for band in found])
 
 
-def _source(scene: Path | str | Source, bands: Sequence[int] | None, nodata: float | None) -> Source:
-    if not isinstance(scene, Source):
-        return Source.of(scene, bands, nodata)
-    return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
-
-
 def _window_bands(
-    source: Source,
-    network: Model,
-    region: tuple[int, int, int, int],
-    overlap: float,
-    tile: int | None,
-    augment: bool,
-    resample: bool,
+    source: Source, network: Model, region: Region, overlap: float, tile: int | None, augment: bool, resample: bool
 ) -> Generator[Band, None, None]:
-    """Bands of a region (top, bottom, left, right) of a scene that is opened for them."""
+    """Bands of a region of a scene that is opened for them."""
     network.info.require_task("segment")
     with source.open() as raster:
         check_scene(raster, network.info)
         check_window(raster, *region)
-        source = replace(source, factor=choose_factor(raster, network.info) if resample else 1.0)
-        plan = plan_tiles(raster, network.info, tile, overlap, source.factor)
-        yield from _bands(source, raster, plan, region, network, augment)
+        view = View.of(source, raster, network.info, overlap, tile, augment, resample)
+        yield from view.bands(raster, region, network)
 
 
-def _bands(
-    source: Source,
-    raster: Raster,
-    plan: TilePlan,
-    region: tuple[int, int, int, int],
-    network: Model,
-    augment: bool,
-    rows: int = 256,
-    batch_size: int | None = None,
-    progress: Progress | None = None,
-) -> Generator[Band, None, None]:
-    """Bands of a region (top, bottom, left, right) of the scene, on the scene's own grid."""
-    if region[0] == region[1]:
-        return
-    resampled = source.factor != 1
-    window = seen_window(plan, raster, *region) if resampled else Window(plan, *region)
-    with closing(predict_bands(SceneTiles(source, window, rows), network, batch_size, augment, progress)) as bands:
-        yield from regrid(bands, window, raster, *region) if resampled else bands
-
-
-def _write_rows(
-    bands: Iterable[Band], journal: Journal, tally: SceneTally, truth: Truth | None, info: ModelInfo, confidence: bool
-) -> float:
+def _write_rows(bands: Iterable[Band], journal: Journal, work: SceneWork) -> float:
     """Appends the bands' rows to the journal and counts them; returns the seconds that this took, earlier calls included."""
-    earlier = 0.0
+    earlier, truth = 0.0, work.truth
     if journal.state is not None:
         earlier = journal.state["seconds"]
-        tally.restore(journal.state["tally"])
+        work.tally.restore(journal.state["tally"])
         if truth:
             truth.undeclared = Counter(journal.state["undeclared"])
-    values, started = info.palette.values(), time.monotonic()
+    started = time.monotonic()
     for band in bands:
-        labels = band.labels()
-        rows = {CLASSES: values[labels]}
-        if confidence:
-            rows[CONFIDENCE] = band.confidence(CONFIDENCE_STEPS)
-        tally.add(band.start, labels, band.probabilities, truth.read(band.start, band.start + len(labels)) if truth else None)
+        labels, rows = map_band(band, work.info.palette, work.options.confidence)
+        true = truth.read(band.start, band.start + len(labels)) if truth else None
+        work.tally.add(band.start, labels, band.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,
-            "tally": tally.state(),
+            "tally": work.tally.state(),
             "undeclared": dict(truth.undeclared) if truth else {},
         }
         with writable(journal.file(CLASSES)):
@@ -284,21 +207,6 @@ def check_inputs(
             check_scene(raster, info)
 
 
-def check_outputs(planned: SceneMap, scenes: Sequence[Source], truth: Path | str | None) -> None:
-    """Raises InputError when an output would replace a scene or the truth."""
-    inputs = [file for file in (*(source.path for source in scenes), truth) if isinstance(file, Path) and file.exists()]
-    for file in planned.files:
-        if file.exists() and any(file.samefile(given) for given in inputs):
-            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
-
-
-def _names(source: Source, folder: Path) -> list[str]:
-    """All that a scene may give, asked for or not: what an earlier call left of it would not belong to the new map."""
-    every = SceneMap.planned(source, folder, True, True)
-    companies = [name for file in (every.classes, every.confidence, every.mask) if file for name in companions(file)]
-    return [file.name for file in every.files] + companies
-
-
 @contextmanager
 def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
     """Says, where work is broken off, that the same command goes on with it."""
@@ -311,18 +219,3 @@ def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
         if isinstance(error, InputError):
             raise InputError(f"{error} {kept}") from error
         raise Interrupted(f"stopped. {kept}") from error
-
-
-def _describe_work(raster: Raster, network: Model, plan: TilePlan, truth: Truth | None, augment: bool, confidence: bool) -> str:
-    """All that the rows of a map depend on: work that was left unfinished goes on only where this is the same."""
-    return json.dumps(
-        {
-            "version": version("aerial-segment"),
-            "scene": raster.identity,
-            "model": [network.identity, network.runtime, network.info.model_dump(mode="json")],
-            "plan": asdict(plan),
-            "truth": truth and truth.identity,
-            "augment": augment,
-            "confidence": confidence,
-        }
-    )

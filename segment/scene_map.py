@@ -60,13 +60,24 @@ class SceneMap:
         return [file for file in every if file is not None]
 
     def found(self, made_of: str) -> "SceneMap | None":
-        """The map, if all its files are there and its report says that it was made of the same."""
+        """The map, if all its files are there without holes and its report says that it was made of the same."""
+        report = self._report_of(made_of)
+        if report is None or report.get("holes"):
+            return None
+        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
+
+    def has_holes(self, made_of: str) -> bool:
+        """Whether a map of the same is there that lacks blocks."""
+        report = self._report_of(made_of)
+        return report is not None and bool(report.get("holes"))
+
+    def _report_of(self, made_of: str) -> dict[str, Any] | None:
         try:
-            report = json.loads(self.report_file.read_text())
-            same = report["made_of"] == made_of and all(file.is_file() for file in self.files)
+            report: dict[str, Any] = json.loads(self.report_file.read_text())
+            same = report["made_of"] == made_of and report["notes"] is not None and all(file.is_file() for file in self.files)
         except (OSError, ValueError, LookupError, TypeError):
             return None
-        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]}) if same else None
+        return report if same else None
 
     def __repr__(self) -> str:
         report = self.report
@@ -110,7 +121,11 @@ class SceneTally:
         self._confusion: Confusion | None = None
 
     def add(
-        self, start: int, labels: NDArray[np.uint8], probabilities: NDArray[np.float32], truth: NDArray[np.uint8] | None = None
+        self,
+        start: int,
+        labels: NDArray[np.uint8],
+        probabilities: NDArray[np.float32] | None = None,
+        truth: NDArray[np.uint8] | None = None,
     ) -> None:
         """Adds rows from `start` on: class indices (rows, width), 255 where not valid, and (rows, width, classes)."""
         counts = np.stack([np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1)
@@ -123,6 +138,11 @@ class SceneTally:
         if truth is not None:
             self._confusion = self._confusion or Confusion(self._names)
             self._confusion.add(truth, labels, probabilities)
+
+    def merge_scores(self, state: dict[str, Any]) -> None:
+        """Adds what a `Confusion` counted elsewhere."""
+        self._confusion = self._confusion or Confusion(self._names)
+        self._confusion.merge(state)
 
     def state(self) -> dict[str, Any]:
         """What was added, as plain numbers that `restore` takes."""

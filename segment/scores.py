@@ -52,6 +52,12 @@ class Confusion:
         self._truth_probability = state["truth_probability"]
         self.reliability.restore(state["reliability"])
 
+    def merge(self, state: dict[str, Any]) -> None:
+        """Adds what was added to another one, from its `state`."""
+        self.matrix += np.array(state["matrix"], np.int64)
+        self._truth_probability += state["truth_probability"]
+        self.reliability.merge(state["reliability"])
+
     @property
     def jaccard(self) -> NDArray[np.float64]:
         """Intersection over union of each class (classes,); NaN where neither truth nor prediction has it.

@@ -13,6 +13,7 @@ from segment.config import Config
 from segment.core.augment import value_range
 from segment.core.calibration import Reliability, fit_temperature
 from segment.core.config import describe_settings
+from segment.core.devices import OneDevice, take_devices
 from segment.core.history import Row
 from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info
 from segment.core.palette import Palette
@@ -51,6 +52,7 @@ def train(
     config = config or Config()
     check_run(output, config, resume=resume, overwrite=overwrite)
     check_model(config.model, config.data.tile)
+    devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     data = TrainingData.prepare(tiles, config, progress)
     with dtype_policy(wanted_precision(config.training)):
@@ -59,7 +61,7 @@ def train(
     if built.loaded:
         progress.say(f"starts from {built.loaded}")
     with run_folder(output, config, resume):
-        return _train(built.network, data, config, tiles, output, resume, progress)
+        return _train(built.network, data, config, tiles, output, devices, resume, progress)
 
 
 def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
@@ -68,7 +70,14 @@ def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
 
 
 def _train(
-    network: keras.Model, data: TrainingData, config: Config, tiles: Path, output: Path, resume: bool, progress: Progress
+    network: keras.Model,
+    data: TrainingData,
+    config: Config,
+    tiles: Path,
+    output: Path,
+    devices: OneDevice,
+    resume: bool,
+    progress: Progress,
 ) -> Run[Evaluation]:
     pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb)
     size, batch, preprocessing = config.data.tile, config.training.batch_size, config.data.preprocess
@@ -117,6 +126,7 @@ def _train(
         folder=output,
         progress=progress,
         data=data.fingerprint,
+        devices=devices,
         resume=resume,
     )
     return _finish(output, history, scored, info, data.palette, progress)

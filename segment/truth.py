@@ -37,9 +37,13 @@ class Truth:
         """What tells it from another truth, or from itself as it was before somebody changed it."""
         return [self._mask.identity, [c.model_dump(mode="json") for c in self._palette.table]]
 
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Class indices (rows, width) of some rows, 255 where ignored. Raises InputError when they cannot be decoded."""
-        indices, undeclared = self._palette.decode(self._mask.read(start, stop - start), self._names)
+    def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
+        """Class indices (rows, width) of some rows, between two columns of them, 255 where ignored.
+
+        Raises InputError when they cannot be decoded.
+        """
+        width = None if right is None else right - left
+        indices, undeclared = self._palette.decode(self._mask.read(start, stop - start, left, width), self._names)
         self.undeclared += undeclared
         return indices
 

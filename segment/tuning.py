@@ -1,13 +1,15 @@
 """Tuning the training of land-cover maps: loss and augmentation together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from segment.config import Config
 from segment.core.progress import Progress
+from segment.core.search import Search
 from segment.core.search_space import Parameter, Space
 from segment.core.trials import Task
-from segment.core.tuning import Search, Tuning
+from segment.core.tuning import Tuning
 from segment.core.tuning import tune as tune_task
 from segment.tiles import find_pairs
 
@@ -34,16 +36,22 @@ def tune(
     space: Space = SPACE,
     search: Search = Search(),  # noqa: B008 - it cannot change
     *,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
     """Searches for the settings of `segment-train` with the best mean Jaccard on validation.
 
-    tiles: a tile folder. config: the settings that all trials have in common, and that the best is compared with.
+    tiles: a tile folder. config: the settings that all trials have in common, and that the best is compared with. cluster: the
+    address of a Dask scheduler whose workers train side by side, or local:N for N processes here; see docs/cluster.md.
 
     Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
     """
-    pairs = find_pairs(Path(tiles))  # faults are told before the first trial
-    files = [file for pair in pairs for file in (pair.image, pair.mask)]
-    scores = {"val_jaccard": "mean_jaccard"}
-    task = Task("segment.cli", [Path(tiles)], config or Config(), scores, files, val_seed="data.split_seed")
-    return tune_task(task, Path(output), space, search, progress)
+    data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
+    files = find_files(data)  # faults are told before the first trial
+    task = Task("segment.cli", data, config or Config(), scores, files, val_seed="data.split_seed", find_files=find_files)
+    return tune_task(task, Path(output), space, search, progress, cluster=cluster)
+
+
+def find_files(data: Sequence[Path]) -> list[Path]:
+    """Images and masks of tile folders. Raises InputError as `find_pairs` does."""
+    return [file for folder in data for pair in find_pairs(folder) for file in (pair.image, pair.mask)]

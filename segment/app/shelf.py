@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import classify.bundled
 import segment.bundled
-from segment.core.command import load_keras, load_network
+from segment.core.command import load_network
 from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
 from segment.core.model_folder import INFO_FILE, load_model_info
 from segment.core.runtime import Model
 

@@ -8,14 +8,38 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
+_TOGETHER = "KERAS_DISTRIBUTION_"  # variables by which machines join in one training, which this one is not
 
-def start_attended(module: str, function: str, arguments: Sequence[str], complaints: IO[bytes]) -> "subprocess.Popen[bytes]":
-    """Starts a console command, `function` of `module`, in a process of its own. complaints: a file that gets its stderr."""
+
+def start_attended(
+    module: str,
+    function: str,
+    arguments: Sequence[str],
+    complaints: IO[bytes],
+    *,
+    environment: Mapping[str, str] | None = None,
+    start: Path | None = None,
+    is_apart: bool = False,
+) -> "subprocess.Popen[bytes]":
+    """Starts a console command, `function` of `module`, in a process of its own.
+
+    complaints: a file that gets its stderr. environment: besides that of this process. start: the folder that it is in, that of
+    this process by default. is_apart: whether a Ctrl-C in the terminal does not reach it.
+    """
     command = [sys.executable, "-P", "-m", __name__, module, function, *arguments]  # -P: no modules of the folder one is in
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        env={**{k: v for k, v in os.environ.items() if not k.startswith(_TOGETHER)}, **(environment or {})},
+        cwd=start,
+        start_new_session=is_apart,
+    )
 
 
 def _end_with_parent() -> None:

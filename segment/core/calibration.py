@@ -38,6 +38,12 @@ class Reliability:
     def restore(self, state: Sequence[Sequence[float]]) -> None:
         self.counts, self._probability, self._right = np.array(state[0], np.int64), np.array(state[1]), np.array(state[2])
 
+    def merge(self, state: Sequence[Sequence[float]]) -> None:
+        """Adds what was added to another one, from its `state`."""
+        self.counts += np.array(state[0], np.int64)
+        self._probability += state[1]
+        self._right += state[2]
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean probability of each bin (bins,), NaN where it is empty."""

@@ -3,12 +3,11 @@
 import errno
 import importlib
 import io
-import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +17,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import Runtime, Sampler
-from segment.core.errors import InputError, Interrupted
+from segment.core.errors import Incomplete, InputError, Interrupted
+from segment.core.keras_backend import count_machines, load_keras, machine_number
 from segment.core.progress import Console, Progress, Silent
 
 if TYPE_CHECKING:
+    from segment.core.campaign import Done
     from segment.core.runtime import Model
     from segment.core.sources import Source
 
@@ -55,9 +56,16 @@ Storage = Annotated[
 ]
 StudyName = Annotated[str, typer.Option("--study", help="Name of the study in its database.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the choice of settings.")]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Compute on a Dask cluster, tcp://host:8786; local:N: N processes here."),
+]
+BlockEdge = Annotated[
+    int | None, typer.Option("--block", min=1, help="With --cluster: edge of what a worker does at a time, pixels.")
+]
 Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
 
-DONE, OUR_FAULT, INPUT_FAULT = 0, 1, 2
+DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
 
 
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
@@ -88,7 +96,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
     """Runs a command, or that of several which the arguments name, and returns its exit status; errors go to stderr in one line.
 
     name: of the console script; by default the function's own, after that of its package.
-    0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them).
+    0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them), 3 done, but with holes.
     """
     for stream in (sys.stdout, sys.stderr):  # names of files that the terminal has no letters for
         if isinstance(stream, io.TextIOWrapper):
@@ -107,7 +115,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
             raise Interrupted("stopped. Nothing was begun.")
         return DONE
     except InputError as error:
-        return _fail(name, str(error), INPUT_FAULT, debug)
+        return _fail(name, str(error), INCOMPLETE if isinstance(error, Incomplete) else INPUT_FAULT, debug)
     except OSError as error:
         return _fail(name, _explain(error), INPUT_FAULT, debug)
     except MemoryError:
@@ -173,25 +181,6 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
         yield console
 
 
-def load_keras() -> Any:
-    """Imports Keras without what its backend prints to stderr on the way (also from C++, hence the descriptor)."""
-    import pyogrio  # noqa: F401 - before TensorFlow, whose SQLite would take the place of GDAL's and makes no spatial indexes
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    saved, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)
-    try:
-        import keras
-
-        keras.ops.zeros(())  # starts the backend, which is when it speaks
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(silence)
-    return keras
-
-
 def run_training(
     module: str,
     kind: type[Any],
@@ -205,14 +194,22 @@ def run_training(
     quiet: bool,
     function: str = "train",
 ) -> None:
-    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings."""
+    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings.
+
+    Of several machines that train together the first one writes to `output`.
+    """
     from segment.core.config import load_run_settings
+    from segment.core.output import apart
 
     wanted = load_run_settings(kind, output, config, overrides, resume)
-    load_keras()
+    if count_machines() > 1:
+        print(f"waiting for {count_machines()} machines to join", file=sys.stderr, flush=True)
+    load_keras(join=True)
     train = getattr(importlib.import_module(module), function)
-    with progress_bar(quiet) as progress:
-        progress.say(str(train(data, output, wanted, resume=resume, overwrite=overwrite, progress=progress)))
+    number = machine_number()
+    place = apart(output, resume) if number else nullcontext(output)
+    with progress_bar(quiet or number > 0) as progress, place as folder:
+        progress.say(str(train(data, folder, wanted, resume=resume, overwrite=overwrite, progress=progress)))
         progress.say(f"report: {output / 'report.html'}")
 
 
@@ -225,11 +222,12 @@ def run_tuning(
     overrides: Sequence[str],
     space: Path | None,
     *,
+    cluster: str | None,
     quiet: bool,
     **search: Any,
 ) -> None:
     """Tunes and prints what came of it. module: has the function `tune` and the default SPACE. kind: of the settings.
-    search: see `segment.core.tuning.Search`.
+    search: see `segment.core.search.Search`.
 
     Raises InputError when Optuna is not installed.
     """
@@ -237,13 +235,14 @@ def run_tuning(
 
     if find_spec("optuna") is None:
         raise InputError("Tuning takes the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
+    from segment.core.search import Search
     from segment.core.search_space import load_space
-    from segment.core.tuning import Search
 
     tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
     values = tuning.SPACE if space is None else load_space(space)
     with progress_bar(quiet) as progress:
-        progress.say(str(tuning.tune(data, output, wanted, values, Search(**search), progress=progress)))
+        found = tuning.tune(data, output, wanted, values, Search(**search), cluster=cluster, progress=progress)
+        progress.say(str(found))
         progress.say(f"report: {output / 'report.html'}")
 
 
@@ -265,12 +264,47 @@ def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Sou
 
 def require_all(command: str, problems: Sequence[str], count: int) -> None:
     """Raises InputError when there are problems: that of one input, or, after a line for each, how many of `count` had one."""
+    if count > 1:
+        for problem in problems:
+            print(f"{command}: {problem}", file=sys.stderr)
+    _require_none(problems, count)
+
+
+def _require_none(problems: Sequence[str], count: int) -> None:
     if problems and count == 1:
         raise InputError(problems[0])
-    for problem in problems:
-        print(f"{command}: {problem}", file=sys.stderr)
     if problems:
         raise InputError(f"all {count} inputs must be of use. Received {len(problems)} that were not. See the lines above.")
+
+
+def require_cluster(block: int | None) -> None:
+    """Raises InputError when blocks are asked for without a cluster."""
+    if block is not None:
+        raise InputError("--block belongs to --cluster. Received no --cluster. Leave it out, or add --cluster.")
+
+
+def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress: Progress) -> None:
+    """Prints what a cluster makes of each of `count` inputs, as it comes.
+
+    Raises InputError at the end when there were inputs of no use, Incomplete when results have holes.
+    """
+    problems: list[str] = []
+    holes: list[str] = []
+    for one in done:
+        if one.result is None:
+            problems += one.problems
+        else:
+            progress.say(str(one.result))
+            holes += one.problems
+        if count > 1 or one.result is not None:
+            for problem in one.problems:
+                print(f"{command}: {problem}", file=sys.stderr)
+    _require_none(problems, count)
+    if holes:
+        raise Incomplete(
+            f"all blocks must be of use. Received {len(holes)} that were not, see above, and are nodata. "
+            "Mend them: the same command does those alone."
+        )
 
 
 def load_network(folder: Path, runtime: Runtime) -> "Model":

@@ -38,6 +38,7 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
     early_stopping: int = Field(default=0, ge=0, description="epochs without a better validation score before the end; 0: never")
     tensorboard: bool = False
+    devices: int = Field(default=1, ge=1, description="GPUs of each machine that share batches; batch_size: a multiple")
     workers: int = Field(default=2, ge=1, description="threads that prepare batches")
     seed: int = Field(default=0, ge=0, lt=2**32)
 

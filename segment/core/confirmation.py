@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from segment.core.errors import InputError
 from segment.core.report import REPORT_FILE
 from segment.core.study import fail_dead_trials, run_one
-from segment.core.trials import Task, TrialFailed
+from segment.core.trials import PROBLEM, Task, TrialFailed
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 DEFAULTS = -1
 """Stands where the number of a trial would."""
-_PAIR, _PART, _POLL = "pair", "part", 2.0
+Pair = tuple[int, int]
+"""The number of a trial, or DEFAULTS, and a seed."""
+Train = Callable[[int, int], tuple[str, float]]
+"""Trains a pair: gives the part that was scored, and the score."""
+POLL = 2.0
+"""Seconds between looks at what other processes do."""
+_PAIR, _PART = "pair", "part"  # user attributes
 
 
 @dataclass(frozen=True)
@@ -63,65 +69,101 @@ class Confirmation:
         return "gain on {}: {:+.3f}{}, from {:.3f} to {:.3f}".format(self.part, round(self.gain, 3) + 0.0, error, *means)
 
 
-def confirm(
-    study: "Study", best: int, seeds: Sequence[int], train: Callable[[int, int], tuple[str, float]], tell: Callable[[str], None]
-) -> Confirmation | None:
+def confirmation_of(name: str) -> str:
+    """What the study is called that confirms the best of the study `name`."""
+    return f"{name}/confirmation"
+
+
+class Pairs:
+    """The trainings that confirm trial `best`: the DEFAULTS and its settings with each seed, as a study of their own keeps them.
+
+    tell: is given a line for each that ended here.
+    """
+
+    def __init__(self, study: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]):
+        self._study, self._best, self._seeds, self._tell = study, best, seeds, tell
+        self._problems: dict[Pair, str] = {}
+
+    def __len__(self) -> int:
+        return 2 * len(self._seeds)
+
+    @property
+    def missing(self) -> list[Pair]:
+        """Those that have neither been scored nor failed here."""
+        pairs = [(number, seed) for seed in self._seeds for number in (DEFAULTS, self._best)]
+        return [pair for pair in pairs if not _scored(self._study, pair) and pair not in self._problems]
+
+    @property
+    def free(self) -> list[Pair]:
+        """The missing ones that no process is at."""
+        running = [_pair_of(trial) for trial in fail_dead_trials(self._study)]
+        return [pair for pair in self.missing if pair not in running]
+
+    def note(self, trial: "FrozenTrial") -> None:
+        """Tells what came of a training; one that failed is missing no more."""
+        if not (pair := _pair_of(trial)):
+            return
+        what = f"{'defaults' if pair[0] == DEFAULTS else f'trial {pair[0]}'} with seed {pair[1]}"
+        if PROBLEM in trial.user_attrs:
+            self._problems[pair] = f"{what} failed: {trial.user_attrs[PROBLEM]}"
+            self._tell(self._problems[pair])
+        elif _PART in trial.user_attrs:
+            self._tell(f"{what}: {trial.user_attrs[_PART]} {trial.value:.3f}")
+
+    def conclude(self) -> Confirmation | None:
+        """What they say together; None where no seed has both its scores."""
+        found = [(seed, _scored(self._study, (DEFAULTS, seed)), _scored(self._study, (self._best, seed))) for seed in self._seeds]
+        both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
+        if not both:
+            return None
+        return Confirmation(
+            part=str(both[0][1].user_attrs[_PART]),
+            seeds=[seed for seed, _, _ in both],
+            defaults=[float(default.value or 0) for _, default, _ in both],
+            best=[float(tuned.value or 0) for _, _, tuned in both],
+            problems=list(self._problems.values()),
+        )
+
+
+def confirm(study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]) -> Confirmation | None:
     """Trains the defaults and the settings of trial `best` with each seed, unless that has been done; processes share the work.
 
-    study: where the scores are kept, one of its own. train: of a trial's number, or DEFAULTS, and a seed, gives the part that
-    was scored and the score. tell: called with a line for each training. None where no seed has both its scores.
+    study: where the scores are kept, one of its own. tell: called with a line for each training. None where no seed has both
+    its scores.
     """
-    pairs, problems = [[number, seed] for seed in seeds for number in (DEFAULTS, best)], dict[str, str]()
-    while missing := [pair for pair in pairs if not _scored(study, pair) and str(pair) not in problems]:
-        running = [trial.user_attrs.get(_PAIR) for trial in fail_dead_trials(study)]
-        free = [pair for pair in missing if pair not in running]
-        if free:
-            run_one(study, partial(_train_pair, study, free[0], train, tell, problems))
+    pairs = Pairs(study, best, seeds, tell)
+    while pairs.missing:
+        if free := pairs.free:
+            run_one(study, partial(train_pair, study, free[0], train), pairs.note)
         else:
-            time.sleep(_POLL)
-    found = [(seed, _scored(study, [DEFAULTS, seed]), _scored(study, [best, seed])) for seed in seeds]
-    both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
-    if not both:
-        return None
-    part = str(both[0][1].user_attrs[_PART])
-    return Confirmation(
-        part,
-        seeds=[seed for seed, _, _ in both],
-        defaults=[float(default.value or 0) for _, default, _ in both],
-        best=[float(tuned.value or 0) for _, _, tuned in both],
-        problems=list(problems.values()),
-    )
+            time.sleep(POLL)
+    return pairs.conclude()
 
 
-def _train_pair(
-    study: "Study",
-    pair: list[int],
-    train: Callable[[int, int], tuple[str, float]],
-    tell: Callable[[str], None],
-    problems: dict[str, str],
-    trial: "Trial",
-) -> float:
+def train_pair(study: "Study", pair: Pair, train: Train, trial: "Trial") -> float:
     """The score of a pair; no training where another process began with it first. Raises TrialFailed."""
-    trial.set_user_attr(_PAIR, pair)
-    if any(other.user_attrs.get(_PAIR) == pair and other.number < trial.number for other in fail_dead_trials(study)):
+    trial.set_user_attr(_PAIR, list(pair))
+    if any(_pair_of(other) == pair and other.number < trial.number for other in fail_dead_trials(study)):
         raise TrialFailed("another process is at it")
-    what = f"{'defaults' if pair[0] == DEFAULTS else f'trial {pair[0]}'} with seed {pair[1]}"
     try:
         part, score = train(*pair)
     except (TrialFailed, InputError) as error:
-        problems[str(pair)] = f"{what} failed: {error}"
-        tell(problems[str(pair)])
+        trial.set_user_attr(PROBLEM, str(error))
         raise TrialFailed(str(error)) from error
     trial.set_user_attr(_PART, part)
-    tell(f"{what}: {part} {score:.3f}")
     return score
 
 
-def _scored(study: "Study", pair: list[int]) -> "FrozenTrial | None":
+def _pair_of(trial: "FrozenTrial") -> Pair | None:
+    number, seed = trial.user_attrs.get(_PAIR, (None, None))
+    return None if number is None else (number, seed)
+
+
+def _scored(study: "Study", pair: Pair) -> "FrozenTrial | None":
     from optuna.trial import TrialState
 
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((trial for trial in ended if trial.user_attrs.get(_PAIR) == pair), None)
+    return next((trial for trial in ended if _pair_of(trial) == pair), None)
 
 
 def final_score(folder: Path, task: Task) -> tuple[str, float]:

@@ -8,5 +8,9 @@ class InputError(ValueError):
     """
 
 
+class Incomplete(InputError):
+    """Work that was done but for some parts, which its results lack."""
+
+
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C), with what to do next in its message."""

@@ -26,11 +26,16 @@ class Mask:
         if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
             self._palette = raster.colormap()
 
-    def read(self, row: int = 0, height: int | None = None) -> NDArray[Any]:
-        """Whole rows (height, width, 1 or 3). Raises InputError when the file cannot be decoded there."""
+    def read(self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None) -> NDArray[Any]:
+        """Pixels (height, width, 1 or 3) of one rectangle, by default whole rows.
+
+        Raises InputError when the file cannot be decoded there.
+        """
         from rasterio.windows import Window
 
-        window = Window(0, row, self.width, self.height - row if height is None else height)
+        window = Window(
+            column, row, self.width - column if width is None else width, self.height - row if height is None else height
+        )
         with readable(self.path):
             pixels: NDArray[Any] = self._dataset.read(self._bands, window=window).transpose(1, 2, 0)
         return pixels if self._palette is None else self._palette[pixels[..., 0]]

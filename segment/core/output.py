@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from segment.core.errors import InputError
 
@@ -49,7 +50,7 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
     on failure if nothing else came into them. ours: see `refuse_existing`.
     """
     refuse_existing(target, overwrite, ours)
-    made = _make_parents(target.parent)
+    made = make_folder(target.parent)
     partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
     _remove(partial)
     _remove(replaced)
@@ -63,7 +64,7 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
         if replaced.exists() and not target.exists():
             replaced.rename(target)
         _remove(partial)
-        _remove_empty(made)
+        remove_empty(made)
         raise
 
 
@@ -90,7 +91,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
     belonging, moving = partial / "belongs.json", partial / _MOVING
     for name in names:
         refuse_existing(folder / name, overwrite)
-    made = _make_parents(folder)
+    made = make_folder(folder)
     stage = Stage(partial / "new", partial / "work")
     moved: list[tuple[Path, Path]] = []
     with writable(folder):
@@ -121,7 +122,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
             moving.unlink(missing_ok=True)
             if belongs is None or not stage.work.is_dir() or not any(stage.work.iterdir()):
                 _remove(partial)
-                _remove_empty(made)
+                remove_empty(made)
             raise
         _remove(partial)
 
@@ -201,7 +202,7 @@ def broken_write(path: Path, problem: str) -> InputError:
     return InputError(f"{place}: outputs must be written to their end. Received: {problem}. {cure}")
 
 
-def _make_parents(folder: Path) -> list[Path]:
+def make_folder(folder: Path) -> list[Path]:
     """Makes `folder`; returns those that did not exist, innermost first."""
     made = [f for f in (folder, *folder.parents) if not f.exists()]
     try:
@@ -213,16 +214,27 @@ def _make_parents(folder: Path) -> list[Path]:
     return made
 
 
-def _remove_empty(folders: Sequence[Path]) -> None:
+@contextmanager
+def apart(output: Path, resume: bool) -> Iterator[Path]:
+    """A folder in the place of `output`, which goes away at the end. resume: it begins as a copy of that."""
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / output.resolve().name
+        if resume:
+            shutil.copytree(output, place)
+        yield place
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
-def clear_folder(folder: Path) -> None:
-    """Takes away all that is in a folder."""
+def clear_folder(folder: Path, keep: str | None = None) -> None:
+    """Takes away all that is in a folder, but one entry where it is named."""
     for entry in folder.iterdir():
-        _remove(entry)
+        if entry.name != keep:
+            _remove(entry)
 
 
 def _remove(path: Path) -> None:

@@ -92,6 +92,12 @@ class Raster:
         return [self.path, files, self.height, self.width, self.bands, self.dtype.name, georeference, nodata, masks]
 
     @property
+    def likeness(self) -> list[Any]:
+        """What a copy of it on another machine has in common with it: `identity` without places and times."""
+        _, files, *header = self.identity
+        return [[size for _, *stamp in files for size in stamp[:1]], *header]
+
+    @property
     def block_bytes(self) -> int:
         """What has to be decoded at once to read a pixel."""
         pixels: int = max(height * width for height, width in self._dataset.block_shapes)
@@ -210,16 +216,16 @@ class Raster:
             pixels[~valid] = 0
         return pixels, valid
 
-    def read_reduced(self, height: int, width: int) -> NDArray[Any]:
+    def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
         """The whole raster at (height, width, bands), at most its own size, each pixel the mean of those it covers.
 
         Overviews are used where there are some. Pixels that are not valid may count as 0. Reads forward only, unlike GDAL's
-        resampling, which decodes a PNG many times over.
+        resampling, which decodes a PNG many times over. damaged: rows that cannot be decoded are 0, and no error.
         """
         import cv2
         from rasterio.enums import Resampling
 
-        if self._dataset.overviews(self.bands[0]):
+        if self._dataset.overviews(self.bands[0]) and not damaged:
             with readable(self.path):
                 shape = (len(self.bands), height, width)
                 found: NDArray[Any] = self._dataset.read(self.bands, out_shape=shape, resampling=Resampling.average)
@@ -229,7 +235,13 @@ class Raster:
         at_a_time = max(1, 256 * height // self.height)
         for first in range(0, height, at_a_time):
             last = min(first + at_a_time, height)
-            pixels, _ = self.read(int(tops[first]), height=int(tops[last] - tops[first]))
+            try:
+                pixels, _ = self.read(int(tops[first]), height=int(tops[last] - tops[first]))
+            except InputError:
+                if not damaged:
+                    raise
+                result[first:last] = 0
+                continue
             if pixels.dtype not in (np.uint8, np.uint16, np.int16, np.float32):  # what OpenCV averages
                 pixels = pixels.astype(np.float32)
             reduced = cv2.resize(pixels, (width, last - first), interpolation=cv2.INTER_AREA)

@@ -30,7 +30,14 @@ _RUN_FILES = (
 )  # fmt: skip
 _BEGUN = (CONFIG_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
-_CHANGEABLE = ("training.epochs", "training.early_stopping", "training.workers", "training.tensorboard", "data.cache_mb")
+_CHANGEABLE = (
+    "training.epochs",
+    "training.early_stopping",
+    "training.workers",
+    "training.devices",
+    "training.tensorboard",
+    "data.cache_mb",
+)
 
 
 class Scored(Protocol):

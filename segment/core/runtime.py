@@ -1,6 +1,5 @@
 """Models in use: pixels go in, class probabilities come out, through Keras or through OpenVINO."""
 
-import os
 import threading
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.choices import Runtime
+from segment.core.cores import available_cores
 from segment.core.errors import InputError
 from segment.core.export import import_openvino
 from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file, see_inside
@@ -43,13 +43,10 @@ class KerasModel:
     def __init__(self, info: ModelInfo, file: Path, features: bool = False):
         """Loads a network that training wrote. features: see `load_model`. Raises InputError when it cannot be read."""
         self._network = load_keras_model(file.parent)
-        import keras
-
         _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
         if features:
             self._network = _keras_features(self._network, info.task)
-        self.info, self.identity = info, _identify(file, keras.__version__)
-        self.runtime = f"keras on {keras.backend.backend()}"
+        self.info, (self.identity, self.runtime) = info, _identify_keras(file)
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
@@ -85,8 +82,8 @@ class OpenVinoModel:
     An answer depends on its own tile only, bit for bit, not on what else is computed.
     """
 
-    def __init__(self, info: ModelInfo, file: Path, features: bool = False):
-        """Reads a network that `segment.core.export` wrote. features: see `load_model`.
+    def __init__(self, info: ModelInfo, file: Path, features: bool = False, cores: int | None = None):
+        """Reads a network that `segment.core.export` wrote. features, cores: see `load_model`.
 
         Raises InputError when it cannot be read.
         """
@@ -95,11 +92,8 @@ class OpenVinoModel:
         self._network = self._read()
         if features:
             self._network = openvino.Model([_openvino_features(self._network, info.task)], self._network.get_parameters())
-        self.identity = _identify(file.with_suffix(".bin"), openvino.__version__)
-        self.runtime = "openvino" if info.openvino is None else f"openvino {info.openvino.precision}"
-        self._streams = min(
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _MOST_STREAMS
-        )
+        self.identity, self.runtime = _identify_openvino(info, file)
+        self._cores, self._streams = cores, min(cores or available_cores(), _MOST_STREAMS)
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock, self._slots_kept = threading.Lock(), threading.local()
 
@@ -136,6 +130,9 @@ class OpenVinoModel:
         network = self._network.clone()
         network.reshape([1, rows, columns, self.info.bands])
         settings: dict[str, Any] = {"NUM_STREAMS": self._streams}
+        if self._cores:
+            settings["INFERENCE_NUM_THREADS"] = self._cores
+            settings["ENABLE_CPU_PINNING"] = False  # else several processes of one machine all keep to its first cores
         if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):  # int8
             # on processors with bfloat16, turning to and fro between it and int8 costs half the speed
             settings["INFERENCE_PRECISION_HINT"] = "f32"
@@ -156,16 +153,17 @@ class OpenVinoModel:
         return _describe(self)
 
 
-def load_model(folder: Path | str, runtime: Runtime = "auto", *, features: bool = False) -> Model:
+def load_model(folder: Path | str, runtime: Runtime = "auto", *, features: bool = False, cores: int | None = None) -> Model:
     """Loads a model folder. Raises InputError when it is none, or has no form for the runtime.
 
     features: in place of probabilities, `predict` gives what the head of a classifier sees, (batch, features), or what the
     decoder of a segmentation network begins with, (batch, rows, columns, features).
+    cores: that OpenVINO computes with, by default all that this process may use.
     """
     folder = Path(folder)
     info = load_model_info(folder)
     if choose_runtime(folder, runtime) == "openvino":
-        return OpenVinoModel(info, openvino_file(folder), features)
+        return OpenVinoModel(info, openvino_file(folder), features, cores)
     return KerasModel(info, folder / MODEL_FILE, features)
 
 
@@ -200,7 +198,7 @@ def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino
     if runtime == "openvino" and not exported:
         raise InputError(f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it: {info.task}-export {folder}")
     if runtime == "auto":
-        return "openvino" if exported and not (_may_have_gpu() and has_gpu()) else "keras"
+        return "openvino" if exported and not (may_have_gpu() and has_gpu()) else "keras"
     return runtime
 
 
@@ -213,6 +211,24 @@ def _require_agreement(file: Path, info: ModelInfo, received: tuple[Any, Any]) -
         )
 
 
+def identify(folder: Path, runtime: Literal["keras", "openvino"]) -> tuple[str, str]:
+    """What a model folder's model would say of itself if it were loaded: its identity, and its runtime in words."""
+    if runtime == "keras":
+        return _identify_keras(folder / MODEL_FILE)
+    return _identify_openvino(load_model_info(folder), openvino_file(folder))
+
+
+def _identify_keras(file: Path) -> tuple[str, str]:
+    import keras
+
+    return _identify(file, keras.__version__), f"keras on {keras.backend.backend()}"
+
+
+def _identify_openvino(info: ModelInfo, file: Path) -> tuple[str, str]:
+    words = "openvino" if info.openvino is None else f"openvino {info.openvino.precision}"
+    return _identify(file.with_suffix(".bin"), import_openvino().__version__), words
+
+
 def _identify(file: Path, version: str) -> str:
     found = file.stat()
     return f"{file.name} of {found.st_size} bytes, {found.st_mtime_ns}, {version}"
@@ -223,7 +239,7 @@ def _describe(model: Model) -> str:
     return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.palette.names)}; tile {i.tile}; {model.runtime})"
 
 
-def _may_have_gpu() -> bool:
+def may_have_gpu() -> bool:
     """Whether it is worth asking Keras, which takes seconds to start."""
     return any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 

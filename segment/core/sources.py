@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
@@ -45,6 +45,17 @@ class Source:
             raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
         return stem
 
+    @property
+    def absolute(self) -> "Source":
+        """The same, for a process that runs in another folder."""
+        return replace(self, path=self.path.absolute()) if isinstance(self.path, Path) else self
+
+    def require_alike(self, likeness: Sequence[object]) -> None:
+        """Raises InputError when it cannot be opened here, or is another than the raster that had this `likeness`."""
+        with self.open() as raster:
+            if raster.likeness != likeness:
+                raise InputError(f"{self.path}: the scene must be the one that was asked for. Received another. Share the same.")
+
     def open(self) -> AbstractContextManager[Raster]:
         """Opens it for reading. Raises InputError as `open_raster` does."""
         return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver)
@@ -75,6 +86,13 @@ def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Sour
             raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
         found += chosen
     return list(dict.fromkeys(found))
+
+
+def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
+    """A scene as it is opened; what is given besides takes the place of its own bands and nodata."""
+    if not isinstance(scene, Source):
+        return Source.of(scene, bands, nodata)
+    return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
 
 
 def require_own_names(sources: Sequence[Source]) -> None:

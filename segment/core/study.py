@@ -3,25 +3,25 @@
 import math
 import random
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from segment.core.choices import Sampler
 from segment.core.errors import InputError
+from segment.core.storage import open_storage, quiet_optuna, unusable
 from segment.core.trials import PROBLEM, TrialFailed
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
-    from optuna.storages import RDBStorage
+    from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
 _BELONGS = "belongs"
-_HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
 _STILLBORN = 90  # seconds after which a trial has failed that has neither settings nor a sign of its process
+_seen_empty: dict[tuple[str, int], float] = {}  # when such trials were first seen, by study and number
 _HOPELESS = 3  # trials that fail before one succeeds
 _LOOK = 0.5  # seconds between looks at what others do
 _TWIN = "as trial"  # user attribute of a trial whose settings an earlier one had: its number
@@ -52,12 +52,12 @@ def open_study(
     for attempt in range(_OPENINGS):
         try:
             study = optuna.create_study(
-                storage=_storage(storage),
+                storage=open_storage(storage),
                 study_name=name,
                 direction="maximize",
                 load_if_exists=True,
                 sampler=chooser,
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3),
+                pruner=_pruner(patience),
             )
             known = study.user_attrs.get(_BELONGS)
             if known is None and not study.get_trials(deepcopy=False):
@@ -66,7 +66,7 @@ def open_study(
             break
         except Exception as error:  # SQLAlchemy's, and those of each database's driver
             if attempt == _OPENINGS - 1:
-                raise _unusable(storage, error) from error
+                raise unusable(storage, error) from error
             time.sleep(_PAUSE * random.random())
     if known is None:
         raise InputError(f"--study: must be a study of this toolkit. Received {name!r} of another program. Choose another name.")
@@ -80,41 +80,40 @@ def open_study(
     return study
 
 
-def _storage(url: str) -> "RDBStorage":
-    from optuna.storages import RDBStorage
-
-    patient = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-    with quiet_optuna():
-        return RDBStorage(url, engine_kwargs=patient, heartbeat_interval=_HEARTBEAT, grace_period=_SILENCE)
-
-
-def _unusable(storage: str, error: Exception) -> InputError:
-    """The error to raise when a database cannot be used; passwords stay unsaid."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
-    try:
-        url = make_url(storage)
-        shown = url.render_as_string(hide_password=True)
-        problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
-        if isinstance(error.__cause__, ImportError):
-            problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
-    except ArgumentError:
-        shown = storage.rpartition("@")[2]
-    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
-
-
 @contextmanager
-def reachable(storage: str) -> Iterator[None]:
-    """Turns the loss of a study's database into an InputError."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
+def joined(
+    storage: str,
+    name: str,
+    distributions: Mapping[str, "BaseDistribution"] = MappingProxyType({}),
+    sampler: Sampler = "gp",
+    seed: int = 0,
+    patience: int = 1,
+) -> Iterator["Study"]:
+    """A study that `open_study` has made, maybe on another machine. Raises InputError when it is not to be had here."""
+    import optuna
 
+    from segment.core.samplers import build_sampler
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    chooser = build_sampler(sampler, distributions, seed)
     try:
-        yield
-    except (StorageInternalError, SQLAlchemyError) as error:
-        raise _unusable(storage, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
+        place = open_storage(storage, make_tables=False)
+        study = optuna.load_study(study_name=name, storage=place, sampler=chooser, pruner=_pruner(patience))
+    except KeyError as error:
+        raise unusable(storage, ValueError(f"no study {name!r}")) from error
+    except Exception as error:  # SQLAlchemy's, and those of each database's driver
+        raise unusable(storage, error) from error
+    try:
+        yield study
+    finally:
+        place.remove_session()
+        place.engine.dispose()
+
+
+def _pruner(patience: int) -> "BasePruner":
+    from optuna.pruners import MedianPruner
+
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=patience, n_min_trials=3)
 
 
 def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
@@ -126,8 +125,9 @@ def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
         fail_stale_trials(study)
     found = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        begun = trial.datetime_start or datetime.now()
-        if trial.params or trial.user_attrs or (datetime.now() - begun).total_seconds() < _STILLBORN:
+        # by this machine's own clock: that of the one which began it may tell another time
+        seen = _seen_empty.setdefault((study.study_name, trial.number), time.monotonic())
+        if trial.params or trial.user_attrs or time.monotonic() - seen < _STILLBORN:
             found.append(trial)
         else:  # killed before it could tell that it lives
             with suppress(ValueError, RuntimeError):  # another process was faster
@@ -152,16 +152,6 @@ def run_one(
         raise cause or error from None
 
 
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Without the warnings that heartbeats, and pictures by matplotlib, might change some day."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
-
-
 def run_study(
     study: "Study",
     distributions: Mapping[str, "BaseDistribution"],
@@ -178,25 +168,44 @@ def run_study(
     Raises InputError when one trial after the other fails from the start.
     """
 
-    def objective(trial: "Trial") -> float:
+    def after(trial: "FrozenTrial") -> None:
+        tell(trial)
+        require_hope(study)
+
+    end = math.inf if hours is None else time.monotonic() + hours * 3600
+    while len(ended_trials(study)) < trials and time.monotonic() < end:
+        run_one(study, objective(study, distributions, attempt), after)
+
+
+def objective(
+    study: "Study",
+    distributions: Mapping[str, "BaseDistribution"],
+    attempt: Callable[["Trial", Mapping[str, Any]], float],
+    watch: Callable[[], None] = lambda: None,
+) -> Callable[["Trial"], float]:
+    """What scores a trial for `run_one`: settings are chosen and tried, unless an earlier trial had them.
+
+    attempt: as in `run_study`. watch: called while another process is waited for; what it raises ends the trial.
+    """
+
+    def score(trial: "Trial") -> float:
         values = _suggest(trial, distributions)
         try:
-            twin = _await_twin(study, trial, values)
+            twin = _await_twin(study, trial, values, watch)
             return attempt(trial, values) if twin is None else _repeat(twin, trial)
         except (TrialFailed, InputError) as error:
             trial.set_user_attr(PROBLEM, str(error))
             raise TrialFailed(str(error)) from error
 
-    def after(trial: "FrozenTrial") -> None:
-        tell(trial)
-        ended = ended_trials(study)
-        if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
-            problem = ended[-1].user_attrs[PROBLEM]
-            raise InputError(f"Trials must train. Received {len(ended)} that failed, the last one so: {problem}")
+    return score
 
-    end = math.inf if hours is None else time.monotonic() + hours * 3600
-    while len(ended_trials(study)) < trials and time.monotonic() < end:
-        run_one(study, objective, after)
+
+def require_hope(study: "Study") -> None:
+    """Raises InputError when one trial after the other has failed from the start."""
+    ended = ended_trials(study)
+    if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
+        problem = ended[-1].user_attrs[PROBLEM]
+        raise InputError(f"Trials must train. Received {len(ended)} that failed, the last one so: {problem}")
 
 
 def ended_trials(study: "Study") -> list["FrozenTrial"]:
@@ -208,9 +217,10 @@ def _has_ended(trial: "FrozenTrial") -> bool:
     return trial.state.name in ("COMPLETE", "PRUNED") or (trial.state.name == "FAIL" and PROBLEM in trial.user_attrs)
 
 
-def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any]) -> "FrozenTrial | None":
+def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any], watch: Callable[[], None]) -> "FrozenTrial | None":
     """The first earlier trial with the same values that ended; None where there is none. Waits for those that run."""
     while True:
+        watch()
         running = [other for other in fail_dead_trials(study) if other.number < trial.number]
         twins = [other for other in study.get_trials(deepcopy=False) if other.params == values and other.number < trial.number]
         if ended := [twin for twin in twins if _has_ended(twin)]:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 
 from segment.core.config import TrainingSettings
+from segment.core.devices import OneDevice
 from segment.core.errors import InputError
 from segment.core.history import HISTORY, Row, best_row, write_history
 from segment.core.output import staged
@@ -91,14 +93,14 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return self._peak * keras.ops.where(step < self._rise, rising, falling)
 
 
-def build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> keras.Optimizer:
+def build_optimizer(settings: TrainingSettings, steps_per_epoch: int, devices: OneDevice) -> keras.Optimizer:
     """Adam or AdamW with the schedule and the clipping that the settings name."""
     common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
     if settings.clip_norm:
         common["global_clipnorm"] = settings.clip_norm
     if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(weight_decay=settings.weight_decay, **common)
-    return keras.optimizers.Adam(**common)
+        return devices.optimizer(keras.optimizers.AdamW)(weight_decay=settings.weight_decay, **common)
+    return devices.optimizer(keras.optimizers.Adam)(**common)
 
 
 def fit(
@@ -114,6 +116,7 @@ def fit(
     progress: Progress,
     data: str,
     phases: Sequence[Phase] | None = None,
+    devices: OneDevice | None = None,
     resume: bool = False,
 ) -> list[Row]:
     """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
@@ -124,6 +127,7 @@ def fit(
     data: tells the training data from others; a run is resumed on its own only.
     phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early,
     and what came before it does not count against it.
+    devices: that share each batch, see `take_devices`; by default one.
     folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
     and ends as it would have without the break.
 
@@ -131,35 +135,49 @@ def fit(
     """
     phases = [phase for phase in phases or [Phase(settings.epochs, settings.learning_rate)] if phase.epochs]
     history: list[Row] = load_history(folder / CHECKPOINT, data) if resume else []
-    steps, resumed, end = len(dataset), len(history), 0
+    steps, resumed, end, devices = len(dataset), len(history), 0, devices or OneDevice()
     for number, phase in enumerate(phases, 1):
         start, end = end, end + phase.epochs
         if end < resumed:
             continue
         phase.freeze()
-        trainer = _compile(network, phase, loss, settings, steps)
+        trainer = _compile(network, phase, loss, settings, steps, devices)
         if start < resumed:
             load_checkpoint(folder / CHECKPOINT, trainer)
+            devices.bring_back(trainer, network)
             write_history(folder / HISTORY, history)
         stops_after = start if number == len(phases) else None
-        epochs = _Epochs(trainer, history, validate, monitor, save_best, settings, folder, progress, steps, data, stops_after)
+        look = partial(_look, devices, trainer, network, validate)
+        epochs = _Epochs(trainer, history, look, monitor, save_best, settings, folder, progress, steps, data, stops_after)
         if len(history) < end and not epochs.has_stalled():
             dataset.epoch = len(history)
             callbacks = [epochs, *([_tensorboard(folder)] if settings.tensorboard else [])]
-            trainer.fit(dataset, initial_epoch=len(history), epochs=end, shuffle=False, verbose=0, callbacks=callbacks)
+            devices.fit(trainer, dataset, initial_epoch=len(history), epochs=end, shuffle=False, verbose=0, callbacks=callbacks)
     return history
 
 
+def _look(devices: OneDevice, trainer: keras.Model, network: keras.Model, validate: Callable[[], Row]) -> Row:
+    with devices.apart():
+        devices.bring_back(trainer, network)
+        return validate()
+
+
 def _compile(
-    network: keras.Model, phase: Phase, loss: Callable[[Any, Any], Any], settings: TrainingSettings, steps: int
+    network: keras.Model,
+    phase: Phase,
+    loss: Callable[[Any, Any], Any],
+    settings: TrainingSettings,
+    steps: int,
+    devices: OneDevice,
 ) -> keras.Model:
-    """A second model over the same layers: `network` itself stays free of optimiser and loss, and so does its file."""
-    trainer = keras.Model(network.inputs, network.outputs)
     slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
     rise = settings.warmup_epochs if settings.warmup_epochs < phase.epochs else phase.epochs / 2
     own = settings.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise})
-    trainer.compile(build_optimizer(own, steps), loss, jit_compile=False if slow_xla else "auto")
-    trainer.optimizer.build(trainer.trainable_variables)
+    with devices.scope():
+        trainer = devices.trainer(network)
+        optimizer = build_optimizer(own, steps, devices)
+        trainer.compile(optimizer, devices.loss(loss), jit_compile=False if slow_xla else "auto")
+        trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
 

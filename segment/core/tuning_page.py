@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from segment.core.config import Settings, flatten
 from segment.core.confirmation import Confirmation
 from segment.core.report import Report
-from segment.core.study import outcome_of, quiet_optuna, score_of
+from segment.core.storage import quiet_optuna
+from segment.core.study import outcome_of, score_of
 from segment.core.trials import PROBLEM
 
 if TYPE_CHECKING:

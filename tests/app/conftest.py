@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segment.core.command import load_keras
+from segment.core.keras_backend import load_keras
 from segment.core.model_folder import LabelInfo, ModelInfo, save_model_folder
 from segment.core.palette import Class
 

@@ -1,12 +1,13 @@
 """python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE] [--classifier RUN] [--ground FOLDER]
-[--images FOLDER]"""
+[--images FOLDER] [--size PIXELS] [--blocks N...]"""
 
 import argparse
 from pathlib import Path
 
 from classify.bundled import BUNDLED as BUNDLED_CLASSIFIER
-from segment.core.command import load_keras
+from segment.core.keras_backend import load_keras
 from tests.benchmarks.clients import geodeep
+from tests.benchmarks.cluster import COUNTS, SIZE, cluster, many_blocks
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
@@ -20,14 +21,14 @@ from tests.benchmarks.tiles import tiles
 
 # from the quickest to the slowest; peers needs an environment of its own: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, peers)}
-BY_THEMSELVES = ("labels", "few_tiles", "few_images")
+MORE = {f.__name__: f for f in (tiles, peers, cluster)}
+BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last four by default")
+    known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last six by default")
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
         "--classifier", type=Path, default=BUNDLED_CLASSIFIER, help="a classifier exported with --int8 instead of the bundled one"
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument("--scene", type=Path, help="a scene instead of a sample town, for seams and tiles")
     parser.add_argument("--ground", type=Path, help="a tile of the Dubai data that the bundled model never saw, for few_tiles")
     parser.add_argument("--images", type=Path, help="class folders of 120 images or more each, for few_images")
+    parser.add_argument("--size", type=int, default=SIZE, help="edge of the scene of cluster, pixels")
+    parser.add_argument("--blocks", type=int, nargs="+", default=COUNTS, help="how many blocks many_blocks gives out")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -46,6 +49,8 @@ def main() -> None:
     print(f"# {machine()}", flush=True)
     load_keras()
     names = given.names or [*ALL, "labels"]
+    if "many_blocks" in names:
+        many_blocks(given.blocks)
     if "labels" in names:
         labels(given.classifier)
     if "few_tiles" in names:
@@ -56,6 +61,9 @@ def main() -> None:
     model = mapping_model(given.model, given.tiles) if mapping else Path()
     for name in mapping:
         function = (ALL | MORE)[name]
+        if function is cluster:
+            cluster(model, given.size)
+            continue
         function(model, given.scene) if given.scene and function in (seams, tiles) else function(model)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from classify.config import Config
 from segment.core.command import progress_bar
 from segment.core.config import load_settings
-from segment.core.tuning import Search
+from segment.core.search import Search
 from tests.benchmarks.material import FOLDER
 from tests.benchmarks.measure import tell
 

@@ -47,5 +47,7 @@ def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys,
     assert "unknown key 'model.dropouts'" in complaint(data, "--output", tmp_path / "out", "--space", space)
     assert "nowhere.yaml" in complaint(data, "--output", tmp_path / "out", "--space", Path("nowhere.yaml"))
     assert "'psychic'" in complaint(data, "--output", tmp_path / "out", "--sampler", "psychic")
+    pytest.importorskip("distributed")
+    assert "local:N" in complaint(data, "--output", tmp_path / "out", "--cluster", "nowhere")
     monkeypatch.setattr("segment.core.command.find_spec", lambda name: None)
     assert "aerial-segment[tune]" in complaint(data, "--output", tmp_path / "out")

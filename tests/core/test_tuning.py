@@ -22,10 +22,12 @@ from segment.core.confirmation import confirm
 from segment.core.errors import InputError
 from segment.core.output import alone
 from segment.core.progress import Silent
+from segment.core.search import Search
 from segment.core.search_space import Parameter, distributions, load_space
-from segment.core.study import open_study
-from segment.core.trials import Task, TrialFailed, run_trial
-from segment.core.tuning import Search, tune
+from segment.core.storage import absolute, is_file
+from segment.core.study import joined, open_study
+from segment.core.trials import Conditions, Task, TrialFailed, run_trial
+from segment.core.tuning import tune
 from tests.fake_training import SCORES, SECONDS, accuracy
 
 SPACE = {
@@ -198,7 +200,7 @@ def test_folders_of_others_stay_as_they_are(tmp_path):
 
 def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr("segment.core.tuning.run_trial", lambda *a, **k: begun.append(a) or run_trial(*a, **k))
+    monkeypatch.setattr("segment.core.trainer.run_trial", lambda *a, **k: begun.append(a) or run_trial(*a, **k))
     space = {"training.batch_size": Parameter(choices=[8, 16]), "model.dropout": Parameter(choices=[0.1, 0.2])}
     told = Lines()
     tune(TASK, tmp_path / "t", space, Search(trials=7, confirmations=0), told)
@@ -240,6 +242,36 @@ def test_files_in_the_working_folder_are_no_modules_of_a_training(tmp_path, monk
     (tmp_path / "random.py").write_text("raise SystemExit('my own notes')")
     monkeypatch.chdir(tmp_path)
     assert run_trial(TASK, {}, tmp_path / "runs" / "one", keep=lambda folder: folder.name) == "one"
+
+
+def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+
+    def read(folder: Path) -> dict:
+        return json.loads((folder / "report.json").read_text())
+
+    found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read, conditions=Conditions(3, tmp_path, is_apart=True))
+    assert (found["threads"], Path(found["made_in"])) == ("3", tmp_path)
+    found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read)
+    assert (found["threads"], Path(found["made_in"])) == (None, Path.cwd())
+
+
+def test_a_study_is_joined_where_it_is_and_nothing_is_made_where_it_is_not(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    with pytest.raises(InputError, match="no such table"), joined(storage, "s"):
+        pass
+    open_study(storage, "s", {}, {}).ask()
+    with joined(storage, "s") as study:
+        assert len(study.trials) == 1
+    with pytest.raises(InputError, match="Received: no study 'other'"), joined(storage, "other"):
+        pass
+
+
+def test_paths_of_databases_are_right_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server = "postgresql://bob:secret@host/studies"
+    assert [absolute("sqlite:///study.db"), absolute(server)] == [f"sqlite:///{tmp_path}/study.db", server]
+    assert [is_file("sqlite:///study.db"), is_file(server)] == [True, False]
 
 
 def test_passwords_stay_unsaid(tmp_path):

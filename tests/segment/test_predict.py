@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
-from segment import predict as predict_module
 from segment.core.errors import InputError, Interrupted
 from segment.core.palette import Class, Palette, save_palette
 from segment.core.sources import Source
 from segment.inference import predict_batch
-from segment.predict import check_outputs, predict_probabilities, predict_scene, predict_window
+from segment.predict import predict_probabilities, predict_scene, predict_window
 from segment.scene_map import SceneMap
+from segment.scene_work import check_outputs
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
@@ -254,7 +254,7 @@ def test_interruption_without_resuming_leaves_nothing_and_restores_what_was(
     if stage == "predict":
         stopping(model, 8)
     elif stage == "pictures":
-        monkeypatch.setattr(predict_module, "write_pictures", interrupt)
+        monkeypatch.setattr("segment.scene_work.write_pictures", interrupt)
     else:
         rename = Path.rename
 

@@ -26,3 +26,10 @@ def test_a_folder_without_tiles_is_told_at_once(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert run(cli.tune.__wrapped__, [str(tmp_path / "empty"), "--output", str(tmp_path / "out")]) == 2
     assert "empty" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_cluster_that_is_none_is_told_before_anything_is_written(tile_folder, tmp_path, capsys):
+    pytest.importorskip("distributed")
+    arguments = [tile_folder(), "--output", tmp_path / "out", "--cluster", "nowhere"]
+    assert run(cli.tune.__wrapped__, [*map(str, arguments)]) == 2
+    assert "local:N" in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -1,0 +1,149 @@
+"""A map that is put together from blocks which workers of a cluster computed, the very map that one machine makes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.block_job import MapJob
+from segment.core.block_file import BlockFile, block_path
+from segment.core.block_folder import BlockFolder
+from segment.core.blocks import Block, Blocks, divide
+from segment.core.journal import Journal
+from segment.core.kept_model import ModelReference
+from segment.core.model_folder import ModelInfo
+from segment.core.output import finish_moving, refuse_existing, staged_files, writable
+from segment.core.palette import IGNORED, Palette
+from segment.core.sources import Source
+from segment.maps import CLASSES, CONFIDENCE
+from segment.region import View
+from segment.scene_map import SceneMap
+from segment.scene_work import MapOptions, SceneWork, check_outputs, open_work, output_names
+
+_ROWS = 256  # put together at a time
+
+
+class Mosaic:
+    """A scene to be mapped by a cluster; see `segment.core.campaign.Undertaking`.
+
+    found: the map, where it was there already. blocks: where the blocks lie, along the rows and columns of tiles, so that as few
+    tiles as possible are computed twice.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        reference: ModelReference,
+        identity: tuple[str, str],
+        info: ModelInfo,
+        output: Path,
+        options: MapOptions,
+        *,
+        truth: Source | None = None,
+        edge: int,
+        resume: bool = True,
+        overwrite: bool = False,
+    ):
+        """Looks at the scene, and leaves it alone until blocks are done.
+
+        identity: of the model and its runtime, see `segment.core.runtime.identify`. edge: of a block, pixels.
+        Raises InputError as `segment.predict_scene` does before it computes.
+        """
+        self._source, self._info, self._output, self._options, self._truth = source, info, output, options, truth
+        self._overwrite, (_, self._runtime) = overwrite, identity
+        self._names = output_names(source, output)
+        planned = SceneMap.planned(source, output, options.confidence, options.polygons)
+        check_outputs(planned, [source], None if truth is None else truth.path)
+        finish_moving(output, self._names)
+        with open_work(source, info, options, truth) as work:
+            description = work.describe(*identity)
+            self._made_of = work.made_of(description)
+            self._folder = BlockFolder(output, self._names[0], f"{description} in blocks of {edge}", resume)
+            self.blocks = plan_blocks(work.view, work.raster.height, work.raster.width, edge)
+            self._job = MapJob(
+                reference,
+                self._folder.path,
+                replace(work.view, source=work.view.source.absolute),
+                work.raster.likeness,
+                None if truth is None else truth.absolute,
+                options.confidence,
+            )
+        self.found = planned.found(self._made_of) if resume and not overwrite else None
+        self._overwrite |= planned.has_holes(self._made_of)
+        if not self.found:
+            for name in self._names:
+                refuse_existing(output / name, self._overwrite)
+        self._planned = planned
+
+    @property
+    def name(self) -> str:
+        return str(self._source.path)
+
+    @property
+    def keeps(self) -> bool:
+        return self._folder.keep
+
+    def begin(self) -> MapJob:
+        """Makes the folder for finished blocks. Raises InputError when that cannot be."""
+        self._folder.open()
+        return self._job
+
+    def end(self) -> None:
+        self._folder.close()
+
+    def assemble(self, holes: Sequence[Block], seconds: float) -> SceneMap:
+        """Puts finished blocks together and writes the map; what lies in `holes` is nodata, and told in the report."""
+        with (
+            open_work(self._source, self._info, self._options, self._truth) as work,
+            staged_files(self._output, self._names, self._overwrite) as stage,
+        ):
+            journal = Journal(stage.work, work.raster.width)
+            for start, rows in self._rows(work, holes):
+                work.tally.add(start, _indices(rows[CLASSES], self._info.palette))
+                with writable(journal.file(CLASSES)):
+                    journal.append(rows, {})
+            details: dict[str, Any] = {"runtime": self._runtime, "made_of": self._made_of}
+            if holes:
+                details["holes"] = [[hole.top, hole.bottom, hole.left, hole.right] for hole in holes]
+                details["notes"] = [f"{len(holes)} of {len(self.blocks)} blocks could not be mapped, and are nodata."]
+            report = work.write(stage.new, journal, seconds, **details).report
+        self._folder.done = not holes
+        return replace(self._planned, report=report)
+
+    def _rows(self, work: SceneWork, holes: Sequence[Block]) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:
+        """Rows of each raster, from the top; the scores of the blocks are merged on the way."""
+        names, lacking = [CLASSES, *([CONFIDENCE] if self._options.confidence else [])], set(holes)
+        for row in range(len(self.blocks.rows) - 1):
+            blocks = list(self.blocks.row(row))
+            files = {block: BlockFile(block_path(self._folder.path, block)) for block in blocks if block not in lacking}
+            top, bottom = blocks[0].top, blocks[0].bottom
+            for start in range(top, bottom, _ROWS):
+                stop = min(start + _ROWS, bottom)
+                rows = {name: np.full((stop - start, work.raster.width), IGNORED, np.uint8) for name in names}
+                for block, file in files.items():
+                    for name in names:
+                        rows[name][:, block.left : block.right] = file.read(name, start - top, stop - top)
+                yield start, rows
+            for file in files.values():
+                if work.truth:
+                    work.tally.merge_scores(file.state["scores"])
+                    work.truth.undeclared.update(file.state["undeclared"])
+
+
+def plan_blocks(view: View, height: int, width: int, edge: int) -> Blocks:
+    """Blocks of about `edge` pixels of a scene of height x width, between rows and columns of the tiles that it is seen in."""
+    plan = view.plan
+    rows = [round((start - plan.top) * height / plan.height) for start in plan.rows]
+    columns = [round((start - plan.left) * width / plan.width) for start in plan.columns]
+    return Blocks(divide(height, edge, rows), divide(width, edge, columns))
+
+
+def _indices(values: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
+    """Class values as class indices, 255 where there is none."""
+    index_of = np.full(256, IGNORED, np.uint8)
+    index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
+    indices: NDArray[np.uint8] = index_of[values]
+    return indices

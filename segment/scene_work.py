@@ -1,0 +1,139 @@
+"""What a map is made from, checked before a pixel is computed; and what is made of its finished rows."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from segment.core.choices import OVERLAP
+from segment.core.class_raster import companions, write_class_raster
+from segment.core.errors import InputError
+from segment.core.journal import Journal
+from segment.core.model_folder import ModelInfo
+from segment.core.output import writable
+from segment.core.raster import Raster
+from segment.core.sources import Source
+from segment.maps import CLASSES, write_confidence_raster
+from segment.pictures import read_photograph, write_pictures
+from segment.polygons import check_options, write_polygons
+from segment.region import View
+from segment.scene import check_scene
+from segment.scene_map import SceneMap, SceneTally
+from segment.truth import Truth, open_truth
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """How scenes are mapped; see `segment.predict_scene`. Raises InputError when an option is out of range."""
+
+    overlap: float = OVERLAP
+    tile: int | None = None
+    augment: bool = False
+    confidence: bool = False
+    polygons: bool = False
+    min_area: float = 0.0
+    resample: bool = False
+
+    def __post_init__(self) -> None:
+        check_options(self.min_area)
+
+
+@dataclass(frozen=True)
+class SceneWork:
+    """A scene that is open and fits a model, how that sees it, and what is asked for.
+
+    source: as it was named. truth: open, too, or None.
+    """
+
+    source: Source
+    raster: Raster
+    info: ModelInfo
+    view: View
+    truth: Truth | None
+    options: MapOptions
+    tally: SceneTally = field(repr=False)
+
+    def describe(self, identity: str, runtime: str) -> str:
+        """All that the rows of the map depend on: work that was left unfinished goes on only where this is the same.
+
+        identity, runtime: of the network.
+        """
+        return json.dumps(
+            {
+                "version": version("aerial-segment"),
+                "scene": self.raster.identity,
+                "model": [identity, runtime, self.info.model_dump(mode="json")],
+                "plan": asdict(self.view.plan),
+                "truth": self.truth and self.truth.identity,
+                "augment": self.options.augment,
+                "confidence": self.options.confidence,
+            }
+        )
+
+    def made_of(self, description: str) -> str:
+        """What the report says the map was made of, by which it is known again."""
+        return hashlib.sha256(json.dumps([description, self.options.polygons and self.options.min_area]).encode()).hexdigest()
+
+    def planned(self, folder: Path) -> SceneMap:
+        return SceneMap.planned(self.source, folder, self.options.confidence, self.options.polygons)
+
+    def write(self, folder: Path, journal: Journal, seconds: float, **details: Any) -> SceneMap:
+        """Makes all that is made of finished rows and their tally in `folder`: rasters, pictures, polygons and the report.
+
+        seconds: that the rows took. details: further keys of the report. Raises InputError when the disk is full.
+        """
+        started, files = time.monotonic(), self.planned(folder)
+        self._write_maps(files, journal, damaged="holes" in details)
+        report = self.tally.report(seconds + time.monotonic() - started)
+        notes = [*report["notes"], *details.pop("notes", [])]
+        report |= details | {"notes": notes}
+        if self.truth:
+            report["undeclared"] = dict(self.truth.undeclared.most_common())
+        with writable(files.report_file):
+            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        return replace(files, report=report)
+
+    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
+        raster, palette, tally = self.raster, self.info.palette, self.tally
+        with ThreadPoolExecutor(1) as pool:
+            photograph = pool.submit(read_photograph, self.source, damaged)  # while the rasters are compressed
+            rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
+            write_class_raster(rows, checksum, files.classes, raster, palette, tally.pixels, "land cover")
+            if files.confidence:
+                write_confidence_raster(journal, files.confidence, raster)
+            write_pictures(files.classes, raster, photograph.result(), palette, files.mask, files.overlay, tally.shares)
+        if files.polygons:
+            min_area = self.options.min_area
+            write_polygons(files.classes, raster, palette, files.polygons, "land_cover", min_area=min_area)
+
+
+@contextmanager
+def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Source | None = None) -> Iterator[SceneWork]:
+    """Opens a scene and its truth. Raises InputError when scene, truth, model and options do not fit each other."""
+    with ExitStack() as stack:
+        raster = stack.enter_context(source.open())
+        check_scene(raster, info)
+        view = View.of(source, raster, info, options.overlap, options.tile, options.augment, options.resample)
+        reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
+        yield SceneWork(source, raster, info, view, reference, options, SceneTally(raster, info, options.resample))
+
+
+def check_outputs(planned: SceneMap, scenes: Sequence[Source], truth: Path | str | None) -> None:
+    """Raises InputError when an output would replace a scene or the truth."""
+    inputs = [file for file in (*(source.path for source in scenes), truth) if isinstance(file, Path) and file.exists()]
+    for file in planned.files:
+        if file.exists() and any(file.samefile(given) for given in inputs):
+            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
+
+
+def output_names(source: Source, folder: Path) -> list[str]:
+    """All that a scene may give, asked for or not: what an earlier call left of it would not belong to the new map."""
+    every = SceneMap.planned(source, folder, True, True)
+    companies = [name for file in (every.classes, every.confidence, every.mask) if file for name in companions(file)]
+    return [file.name for file in every.files] + companies

@@ -1,0 +1,97 @@
+"""How a cluster does: worker processes against one process on the same cores, and what giving out a block costs."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from segment.bundled import BUNDLED
+from segment.core.block_job import BlockJob
+from segment.core.blocks import Block, Blocks
+from segment.core.cluster import connect
+from segment.core.cores import available_cores
+from segment.core.crew import Crew
+from segment.core.dispatch import dispatch
+from segment.core.kept_model import ModelReference
+from segment.core.runtime import Model
+from tests.benchmarks.material import FOLDER, scene
+from tests.benchmarks.measure import segment_predict, take_turns, tell
+
+SIZE = 16384
+COUNTS = (10_000, 100_000)
+
+
+def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
+    """Megapixels per second of worker processes of one core each against one process with all cores, start included."""
+    path, cores = scene(size, size, 1), available_cores()
+    rates = take_turns(
+        {
+            "cluster": lambda: (
+                size**2 / 1e6 / segment_predict(path, model, FOLDER / "out", "--cluster", f"local:{cores}").seconds
+            ),
+            "process": lambda: size**2 / 1e6 / segment_predict(path, model, FOLDER / "out").seconds,
+        },
+        rounds,
+    )
+    figure = f"{cores} worker processes of one core against one process of {cores}, {size} x {size}"
+    tell(figure, rates["cluster"] / rates["process"], at_least=0.85, megapixels_per_s=rates)
+
+
+@dataclass(frozen=True)
+class Nothing(BlockJob):
+    """A job whose model does nothing, and whose blocks leave nothing."""
+
+    def check_input(self) -> None:
+        pass
+
+    def compute(self, block: Block, model: Model) -> tuple[dict, dict]:
+        raise NotImplementedError
+
+
+def do_nothing(job: Nothing, block: Block) -> None:
+    """In the place of `do_piece`."""
+
+
+def many_blocks(counts: Sequence[int] = COUNTS) -> None:
+    """Milliseconds to give out a block that takes no time, and the memory of the process that does, scheduler included."""
+    found = []
+    for count in counts:
+        ended = subprocess.run([sys.executable, "-m", __name__, str(count)], stdout=subprocess.PIPE, check=True)
+        found.append(json.loads(ended.stdout))
+        tell(f"milliseconds to give out a block, {count:,} blocks", found[-1]["milliseconds"], at_most=3.0, **found[-1])
+    growth = found[-1]["driver_mb"] / found[0]["driver_mb"]
+    tell(f"memory of the driver at {counts[-1]:,} blocks over that at {counts[0]:,}", growth, at_most=1.1)
+
+
+def give_out(count: int) -> dict[str, float]:
+    """As `many_blocks`, of so many, in this process; and the processor's time in it alone, which other work does not lengthen."""
+    import segment.core.dispatch
+
+    segment.core.dispatch.do_piece = do_nothing
+    process, done, most = psutil.Process(), 0, 0
+    with tempfile.TemporaryDirectory() as folder, connect("local:2") as client:
+        job = Nothing(ModelReference.of(BUNDLED, "segment", "openvino"), Path(folder))
+        crew = Crew(client, "local:2", print)
+        crew.await_workers()
+        crew.assemble(job)
+        blocks = Blocks(tuple(range(count // 100 + 1)), tuple(range(101)))
+        started, busy = time.perf_counter(), time.process_time()
+        for attempt in dispatch(crew, ((job, block) for block in blocks)):
+            assert not attempt.problem, attempt.problem
+            done += 1
+            if done % 1000 == 0:
+                most = max(most, process.memory_info().rss)
+        assert done == len(blocks)
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+    milliseconds = {"milliseconds": 1000 * seconds / done, "processor_milliseconds": 1000 * busy / done}
+    return {name: round(value, 3) for name, value in milliseconds.items()} | {"driver_mb": round(most / 2**20, 1)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(give_out(int(sys.argv[1]))))

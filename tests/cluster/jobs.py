@@ -1,0 +1,56 @@
+"""Jobs that tests give to workers: they say what became of them through files."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segment.core.block_job import BlockJob
+from segment.core.blocks import Block
+from segment.core.errors import InputError
+from segment.core.runtime import Model
+
+
+@dataclass(frozen=True)
+class Zeros(BlockJob):
+    """Blocks of zeros. A file `wait` in the folder keeps them from being finished, `fail-R-C` makes one fail, and `kill-R-C`
+    kills its worker. Workers with NO_SCENE in their environment do not see the scene, those with LOSES_SCENE not after the check.
+    """
+
+    def check_input(self) -> None:
+        if "NO_SCENE" in os.environ:
+            raise InputError("scene.tif: must be a raster file. Received: no such file. Check the path.")
+
+    def compute(self, block: Block, model: Model) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        place = f"{block.row}-{block.column}"
+        if "LOSES_SCENE" in os.environ:
+            os.environ["NO_SCENE"] = "1"
+            self.check_input()
+        with open(self.folder / f"tries-{place}", "a") as tries:
+            tries.write("x")
+        while (self.folder / "wait").exists():
+            time.sleep(0.01)
+        if (self.folder / f"fail-{place}").exists():
+            raise InputError(f"block {place} is broken.")
+        if (self.folder / f"kill-{place}").exists():
+            os.kill(os.getpid(), 9)
+        return {"zeros": np.zeros((block.height, block.width), np.uint8)}, {}
+
+
+def gpu_at_the_second_look(looks: Path) -> None:
+    """Kills its worker at the first one."""
+    with open(looks, "a") as file:
+        file.write("x")
+    if looks.stat().st_size == 1:
+        os.kill(os.getpid(), 9)
+
+
+def broken_gpu() -> None:
+    raise RuntimeError("the driver does not match")
+
+
+def sees_a_gpu() -> None:
+    pass

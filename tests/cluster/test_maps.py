@@ -1,0 +1,253 @@
+"""Maps and labels that a cluster makes, against those of one machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+
+from classify.campaign import label_scenes
+from classify.cli import predict as classify_predict
+from classify.grid import label_scene
+from segment.campaign import predict_scenes
+from segment.cli import predict
+from segment.core.block_folder import BlockFolder
+from segment.core.command import DONE, INCOMPLETE, INPUT_FAULT, run
+from segment.core.sources import Source
+from segment.predict import predict_scene
+from segment.scene_work import MapOptions
+from tests.cluster.conftest import write_model
+from tests.cluster.processes import ROOT, Cluster
+from tests.conftest import write_raster
+
+pytest.importorskip("distributed")
+
+
+def write_scene(path: Path, height: int, width: int, seed: int = 0, **profile: object) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3)).astype(profile.get("dtype", np.uint8))
+    return write_raster(path, pixels, **profile)
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+def assert_same_files(left: Path, right: Path) -> None:
+    """The same outputs, byte for byte; reports but for time and memory, GeoPackages but for the moment they were written at."""
+    names = sorted(file.name for file in left.iterdir())
+    assert sorted(file.name for file in right.iterdir()) == names
+    for name in names:
+        if not name.endswith((".gpkg", ".json")):
+            assert (left / name).read_bytes() == (right / name).read_bytes(), name
+
+
+def figures(report: dict) -> dict:
+    left_out = ("megapixels_per_second", "peak_memory_mb", "made_of")
+    return {key: value for key, value in report.items() if key not in left_out}
+
+
+def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 301, 215, nodata=3)
+    truth = write_raster(
+        tmp_path / "truth.tif", np.random.default_rng(1).choice([0, 10, 20, 30, 40, 7], (301, 215, 1)).astype("u1")
+    )
+    options = {"tile": 64, "overlap": 0.4, "confidence": True, "polygons": True, "min_area": 0.5}
+    alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, **options)
+    (done,) = predict_scenes(
+        [scene], model, tmp_path / "together", cluster=cluster.address, block=100, truth=truth, options=MapOptions(**options)
+    )
+    assert not done.problems
+    assert_same_files(tmp_path / "alone", tmp_path / "together")
+    assert figures(done.result.report) == figures(alone.report)
+    # either knows the map that the other made
+    (again,) = predict_scenes(
+        [scene], model, tmp_path / "alone", cluster=cluster.address, truth=truth, options=MapOptions(**options)
+    )
+    assert again.result.report["notes"][-1] == "It was there already."
+    assert (
+        predict_scene(scene, model, tmp_path / "together", truth=truth, **options).report["notes"][-1] == "It was there already."
+    )
+
+
+def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+    info = (model / "model.yaml").read_text()
+    coarse = write_model(tmp_path / "coarse")
+    (coarse / "model.yaml").write_text(info.replace("ground_sampling_distance: null", "ground_sampling_distance: 0.5"))
+    scenes = [write_scene(tmp_path / "a.tif", 150, 190), write_scene(tmp_path / "b.tif", 5, 7)]
+    for scene in scenes:
+        predict_scene(scene, coarse, tmp_path / "alone", tile=32, resample=True)
+    told = MapOptions(tile=32, resample=True)
+    done = list(predict_scenes(scenes, coarse, tmp_path / "together", cluster=cluster.address, block=60, options=told))
+    assert all(one.result and not one.problems for one in done)
+    assert_same_files(tmp_path / "alone", tmp_path / "together")
+
+
+@pytest.mark.parametrize("grid", [16, 40])
+def test_cells_are_labelled_as_on_one_machine(tmp_path: Path, cluster: Cluster, grid: int) -> None:
+    model, scene = write_model(tmp_path / "labels", "classify"), write_scene(tmp_path / "scene.tif", 130, 107, nodata=9)
+    alone = label_scene(scene, model, tmp_path / "alone", grid=grid)
+    (done,) = label_scenes([scene], model, tmp_path / "together", cluster=cluster.address, grid=grid, block=50)
+    assert not done.problems
+    assert_same_files(tmp_path / "alone", tmp_path / "together")
+    assert figures(done.result.report) == figures(alone.report)
+    (again,) = label_scenes([scene], model, tmp_path / "together", cluster=cluster.address, grid=grid)
+    assert again.result.report["notes"][-1] == "It was there already."
+
+
+def test_forty_scenes_of_which_two_are_broken(tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    model, random = write_model(tmp_path / "model", dtype="float32"), np.random.default_rng(0)
+    grids = [(32640, 0.3), (4326, 1e-5), (3857, 0.5)]
+    for number in range(38):
+        code, size = grids[number % 3]
+        place = {"crs": CRS.from_epsg(code), "transform": from_origin(55, 25, size, size)}
+        height, width = random.integers(20, 70, 2)
+        write_scene(
+            tmp_path / "in" / f"s{number:02}.tif", height, width, number, dtype=["float32", "float64"][number % 2], **place
+        )
+    (tmp_path / "in" / "broken.tif").write_bytes(b"II*\0 no raster")
+    whole = write_scene(tmp_path / "in" / "cut.tif", 60, 60, dtype="float32").read_bytes()
+    (tmp_path / "in" / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    arguments = [str(tmp_path / "in"), "--model", str(model), "--tile", "32"]
+    arguments += ["--output", str(tmp_path / "out"), "--cluster", cluster.address, "--block", "40"]
+    assert run(predict.__wrapped__, arguments) == INPUT_FAULT
+    told = capsys.readouterr()
+    lines = [line for line in told.err.splitlines() if line.startswith("segment-predict: ")]
+    assert len(lines) == 3
+    assert sum("broken.tif" in line for line in lines) == sum("cut.tif" in line for line in lines) == 1
+    assert "all 40 inputs must be of use. Received 2" in lines[-1]
+    assert told.out.count("megapixels/s") == 38
+    maps = sorted((tmp_path / "out").glob("*_classes.tif"))
+    assert len(maps) == 38
+    for scene in ("s00.tif", "s01.tif", "s02.tif"):
+        predict_scene(tmp_path / "in" / scene, model, tmp_path / "alone", tile=32)
+    for file in (tmp_path / "alone").glob("*.tif"):
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
+    tmp_path: Path, cluster: Cluster, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    scene = write_scene(tmp_path / "scene.tif", 256, 256, tiled=True, blockxsize=64, blockysize=64, compress="deflate")
+    predict_scene(scene, model, tmp_path / "alone", tile=32, confidence=True)
+    with rasterio.open(scene) as file:
+        place = int(file.get_tag_item("BLOCK_OFFSET_3_0", "TIFF", bidx=1))
+    before, content = scene.stat(), scene.read_bytes()
+
+    def put(damaged: bytes) -> None:
+        scene.write_bytes(damaged)
+        os.utime(scene, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    put(content[:place] + b"\0" * 64 + content[place + 64 :])
+    arguments = [str(scene), "--model", str(model), "--tile", "32", "--confidence"]
+    arguments += ["--output", str(tmp_path / "out"), "--cluster", cluster.address, "--block", "128"]
+    assert run(predict.__wrapped__, arguments) == INCOMPLETE
+    told = capsys.readouterr()
+    hole, summary = told.err.splitlines()
+    assert "scene.tif, rows 0 to 1" in hole and "Get a whole copy" in hole
+    assert "Received 1 that were not" in summary
+    assert "1 of 4 blocks could not be mapped" in told.out
+    holed, whole = (read(tmp_path / folder / "scene_classes.tif") for folder in ("out", "alone"))
+    missing = holed != whole
+    assert (holed[missing] == 255).all()
+    assert missing[:120, 140:].all() and not missing[140:].any() and not missing[:, :120].any()
+
+    assert run(predict.__wrapped__, arguments) == INCOMPLETE  # and does nothing but the hole
+    capsys.readouterr()
+    put(content)
+    assert run(predict.__wrapped__, arguments) == DONE
+    assert_same_files(tmp_path / "alone", tmp_path / "out")
+
+
+def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_openvino(tmp_path: Path, model: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 64, 64)
+    code = (
+        "import sys\n"
+        "from segment.core import crew\n"
+        "from segment.campaign import predict_scenes\n"
+        "assert not {'dask', 'distributed'} & set(sys.modules), 'loaded before a cluster is asked for'\n"
+        "asked = []\n"
+        "def loaded(): return sorted({'tensorflow', 'keras'} & set(sys.modules))\n"
+        "def disband(self): asked.append(self.client.run(loaded))\n"
+        "crew.Crew.disband = disband\n"
+        "if __name__ == '__main__':\n"
+        f"    scene, model, output = {str(scene)!r}, {str(model)!r}, {str(tmp_path / 'out')!r}\n"
+        "    (done,) = predict_scenes([scene], model, output, cluster='local:2', block=32)\n"
+        "    assert done.result and not done.problems, done\n"
+        "    assert len(asked[0]) == 2 and not any(asked[0].values()), asked\n"
+        "    assert 'tensorflow' not in sys.modules\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    ended = subprocess.run([sys.executable, script], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+
+
+def environment() -> dict[str, str]:
+
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def test_scenes_of_which_none_can_be_begun_are_told(
+    tmp_path: Path, cluster: Cluster, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scenes = [str(write_scene(tmp_path / f"{name}.tif", 20, 20)) for name in "ab"]
+    (tmp_path / "file").touch()
+    arguments = ["--model", str(model), "--output", str(tmp_path / "file" / "sub"), "--cluster", cluster.address]
+    assert run(predict.__wrapped__, [*scenes[:1], *arguments]) == INPUT_FAULT
+    (line,) = capfd.readouterr().err.splitlines()
+    assert str(tmp_path / "file") in line and "fault of ours" not in line
+    assert run(predict.__wrapped__, [*scenes, *arguments]) == INPUT_FAULT
+    assert len(capfd.readouterr().err.splitlines()) == 3
+
+
+def test_one_scene_is_given_out_by_one_process(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 20, 20)
+    other = BlockFolder(tmp_path / "out", "scene_classes.tif", "something else")
+    other.open()
+    (done,) = predict_scenes([scene], model, tmp_path / "out", cluster=cluster.address)
+    other.close()
+    assert done.result is None
+    assert "given out by one process" in done.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--cluster", "nowhere"], "the address of a Dask scheduler, or local:N"),
+        (["--cluster", "local:0"], "the address of a Dask scheduler, or local:N"),
+        (["--cluster", "tcp://127.0.0.1:1"], "must be a Dask scheduler that answers"),
+        (["--block", "100"], "--block belongs to --cluster"),
+    ],
+)
+def test_wrong_options_are_told_in_a_line(
+    tmp_path: Path, model: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segment.core.cluster._PATIENCE", 0.5)
+    scene = write_scene(tmp_path / "scene.tif", 20, 20)
+    assert run(predict.__wrapped__, [str(scene), "--model", str(model), "--output", str(tmp_path), *options]) == INPUT_FAULT
+    (line,) = capfd.readouterr().err.splitlines()
+    assert told in line
+
+
+def test_a_cluster_labels_scenes_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 20, 20)
+    assert run(classify_predict.__wrapped__, [str(scene), "--cluster", "local:1"]) == INPUT_FAULT
+    assert "Add --grid" in capsys.readouterr().err
+
+
+def test_a_scene_that_changed_or_is_missing_is_told(tmp_path: Path) -> None:
+    scene = Source(write_scene(tmp_path / "scene.tif", 20, 20))
+    with scene.open() as raster:
+        likeness = raster.likeness
+    scene.require_alike(likeness)
+    write_scene(tmp_path / "scene.tif", 20, 21)
+    with pytest.raises(ValueError, match="Received another"):
+        scene.require_alike(likeness)
