@@ -51,11 +51,13 @@ def do_piece(job: Job, piece: Any) -> None:
     worker = get_worker()
     try:
         job.do(piece, worker.state.nthreads)
+        return
     except Unfit as error:
-        raise PieceFailed(Failure(worker.address, str(error), True)) from None
+        failure = Failure(worker.address, str(error), True)
     except Exception as error:
         fault = _complaint(job.check, worker.state.nthreads)  # it may be the worker's
-        raise PieceFailed(Failure(worker.address, fault or _in_a_line(error), bool(fault))) from None
+        failure = Failure(worker.address, fault or _in_a_line(error), bool(fault))
+    raise PieceFailed(failure)  # here, to hold on to no other error, which may be one that cannot be sent
 
 
 class Refusal(Exception):
