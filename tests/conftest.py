@@ -1,6 +1,7 @@
 """Tiny truths: class tables, tile folders and model folders of a few pixels."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from rasterio.transform import from_origin
 
 from segment.core.model_folder import load_model_info
 from segment.core.palette import Class, Palette, save_palette
+
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # what runs in the background is deaf to Ctrl-C, and so would be what it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
