@@ -93,7 +93,7 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return self._peak * keras.ops.where(step < self._rise, rising, falling)
 
 
-def build_optimizer(settings: TrainingSettings, steps_per_epoch: int, devices: OneDevice) -> keras.Optimizer:
+def build_optimizer(settings: TrainingSettings, steps_per_epoch: int, devices: OneDevice = OneDevice()) -> keras.Optimizer:  # noqa: B008 - it cannot change
     """Adam or AdamW with the schedule and the clipping that the settings name."""
     common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
     if settings.clip_norm:

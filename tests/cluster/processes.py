@@ -40,7 +40,7 @@ class Cluster:
         return self.workers[-1]
 
     def _start(self, kind: str, options: list, environment: dict[str, str], before: tuple[str, ...] = ()) -> subprocess.Popen:
-        command = [*before, sys.executable, "-m", f"distributed.cli.dask_{kind}", *map(str, options)]
+        command = [*before, sys.executable, "-P", "-m", f"distributed.cli.dask_{kind}", *map(str, options)]
         path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
         told = os.environ | {"PYTHONPATH": path} | environment
         with open(self.folder / f"{kind}.log", "ab") as log:
