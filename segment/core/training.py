@@ -93,8 +93,12 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return self._peak * keras.ops.where(step < self._rise, rising, falling)
 
 
-def build_optimizer(settings: TrainingSettings, steps_per_epoch: int, devices: OneDevice = OneDevice()) -> keras.Optimizer:  # noqa: B008 - it cannot change
-    """Adam or AdamW with the schedule and the clipping that the settings name."""
+def build_optimizer(
+    settings: TrainingSettings,
+    steps_per_epoch: int,
+    devices: OneDevice = OneDevice(),  # noqa: B008 - it cannot change
+) -> keras.Optimizer:
+    """Adam or AdamW with the schedule and the clipping that the settings name. devices: that gradients come from."""
     common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
     if settings.clip_norm:
         common["global_clipnorm"] = settings.clip_norm
