@@ -133,7 +133,7 @@ def _lay_heat_over(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArr
 def _write_thumbnail(folder: Path, info: ModelInfo, number: int, source: Source) -> Path:
     with source.open() as raster:
         reduction = max(raster.height, raster.width, _THUMBNAIL) / _THUMBNAIL
-        pixels = raster.read_reduced(*(max(round(side / reduction), 1) for side in (raster.height, raster.width)))
+        pixels = raster.read_reduced(max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1))
     path = folder / f"thumbnail{number}.jpg"
     write_picture(path, _to_look_at(pixels, info))
     return path

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.pixel_grid import PixelGrid
 
 # what GDAL complains of reaches the caller as an error; unconfigured logging would print it as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -38,11 +38,10 @@ class RasterInfo:
     colors: tuple[str, ...]
 
 
-class Raster:
+class Raster(PixelGrid):
     """An open raster. Pixels are read as (rows, columns, bands) in the order of `bands`.
 
     bands: numbers (from 1) of the bands in use, alpha left out unless named.
-    crs, transform: as in the file; `crs` is None and `transform` the identity when it has none.
     """
 
     def __init__(self, dataset: Any, path: str, bands: Sequence[int] | None, nodata: float | None):
@@ -68,9 +67,8 @@ class Raster:
             )
         if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
             raise InputError(f"{path}: pixels have a size. Received the transform {dataset.transform.to_gdal()}. Mend it.")
-        self.width, self.height = dataset.width, dataset.height
+        super().__init__(dataset.height, dataset.width, dataset.crs, dataset.transform)
         self.dtype = np.dtype(dtypes.pop())
-        self.crs, self.transform = dataset.crs, dataset.transform
         self.nodata = nodata
         self._dataset = dataset
         flags = {flag for band in self.bands for flag in dataset.mask_flag_enums[band - 1]}
@@ -125,66 +123,6 @@ class Raster:
     def info(self) -> RasterInfo:
         colors = tuple(c.name for c in self._dataset.colorinterp)
         return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors)
-
-    @cached_property
-    def pixel_area(self) -> float | None:
-        """Square metres of every pixel where the CRS is projected and true to area, else None.
-
-        True to area: within 1 % of the geodesic area in the middle. UTM is, Mercator away from the equator is not.
-        """
-        if self.crs is None or not self.crs.is_projected:
-            return None
-        planar: float = abs(self.transform.determinant) * self.crs.linear_units_factor[1] ** 2
-        true = self._geodesic_areas(self.height // 2, self.height // 2 + 1)
-        return planar if true is None or abs(planar / true[0] - 1) < 0.01 else None
-
-    def row_pixel_areas(self, start: int, stop: int) -> NDArray[np.float64] | None:
-        """Square metres of a pixel in each of the rows, None without a CRS.
-
-        Where the CRS is not true to area: geodesic on its ellipsoid, from the pixel in the middle of the row.
-        """
-        if self.crs is None:
-            return None
-        return self._geodesic_areas(start, stop) if self.pixel_area is None else np.full(stop - start, self.pixel_area)
-
-    def _geodesic_areas(self, start: int, stop: int) -> NDArray[np.float64] | None:
-        geodetic = self.geodetic()
-        if geodetic is None:
-            return None
-        to_degrees, geod = geodetic
-        column, areas = self.width // 2, np.empty(stop - start)
-        for i, row in enumerate(range(start, stop)):
-            corners = [(column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1)]
-            xs, ys = zip(*(self.transform @ corner for corner in corners), strict=True)
-            areas[i] = abs(geod.polygon_area_perimeter(*to_degrees(xs, ys))[0])
-        return areas if np.isfinite(areas).all() else None  # a transform that leads off the globe
-
-    def geodetic(self) -> tuple[Any, Any] | None:
-        """What turns (xs, ys) of the CRS into degrees, and its ellipsoid (pyproj.Geod); None where it has none."""
-        from pyproj import CRS, Transformer
-
-        crs = CRS.from_user_input(self.crs)
-        geod = crs.get_geod()
-        if geod is None or crs.geodetic_crs is None:
-            return None
-        return Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform, geod
-
-    @property
-    def ground_sampling_distance(self) -> float | None:
-        """Metres per pixel (root of the pixel's area in the middle row), None without a CRS."""
-        areas = self.row_pixel_areas(self.height // 2, self.height // 2 + 1)
-        return None if areas is None else math.sqrt(areas[0])
-
-    def grid_position(self, height: int, width: int) -> tuple[int, int]:
-        """Row and column of the first pixel, counted from the origin of the CRS, if the raster had height x width pixels.
-
-        Scenes of one pixel grid then number their pixels alike. (0, 0) without a georeference.
-        """
-        if self.crs is None and self.transform.is_identity:
-            return 0, 0
-        column, row = ~self.transform @ (0, 0)
-        # pixels are often aligned to wholes or halves: neither must round one way here and the other way there
-        return math.floor(0.25 - row * height / self.height), math.floor(0.25 - column * width / self.width)
 
     def read(
         self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
