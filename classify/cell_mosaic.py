@@ -22,10 +22,11 @@ from segment.core.model_folder import ModelInfo
 from segment.core.output import finish_moving, refuse_existing, staged_files
 from segment.core.palette import IGNORED
 from segment.core.sources import Source
+from segment.core.undertaking import Undertaking
 
 
-class CellMosaic:
-    """A scene to be labelled by a cluster; see `segment.core.campaign.Undertaking`. found: the labels, where they were there."""
+class CellMosaic(Undertaking[SceneLabels]):
+    """A scene to be labelled by a cluster."""
 
     def __init__(
         self,
@@ -52,57 +53,37 @@ class CellMosaic:
         finish_moving(output, self._planned.names)
         with open_grid(source, info, grid) as work:
             rows, columns = (edges.tolist() for edges in work.cells.borders())
-            self.blocks = Blocks(divide(rows[-1], edge, rows), divide(columns[-1], edge, columns))
-            made_of = {
+            blocks = Blocks(divide(rows[-1], edge, rows), divide(columns[-1], edge, columns))
+            ingredients = {
                 "version": version("aerial-segment"),
                 "scene": work.raster.identity,
                 "model": [*identity, info.model_dump(mode="json")],
                 "cells": asdict(work.cells),
                 "augment": augment,
             }
-            self._folder = BlockFolder(output, self._planned.labels.name, json.dumps([made_of, edge]))
-            self._job = CellJob(reference, self._folder.path, work.source.absolute, work.raster.likeness, work.cells, augment)
-        self._made_of = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-        self.found = None if overwrite else self._planned.found(self._made_of)
-        self._overwrite = overwrite or self._planned.has_holes(self._made_of)
-        if not self.found:
+            folder = BlockFolder(output, self._planned.labels.name, json.dumps([ingredients, edge]))
+            job = CellJob(reference, folder.path, work.source.absolute, work.raster.likeness, work.cells, augment)
+            self._cells = work.cells
+        made_of = hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
+        found = None if overwrite else self._planned.found(made_of)
+        self._overwrite = overwrite or self._planned.has_holes(made_of)
+        if not found:
             for name in self._planned.names:
                 refuse_existing(output / name, self._overwrite)
+        super().__init__(source, folder, blocks, job, made_of, found)
 
-    @property
-    def name(self) -> str:
-        return str(self._source.path)
-
-    @property
-    def keeps(self) -> bool:
-        return self._folder.keep
-
-    def begin(self) -> CellJob:
-        """Makes the folder for finished blocks. Raises InputError when that cannot be."""
-        self._folder.open()
-        return self._job
-
-    def end(self) -> None:
-        self._folder.close()
-
-    def assemble(self, holes: Sequence[Block], seconds: float) -> SceneLabels:
-        """Puts finished blocks together and writes raster, polygons and report; cells in `holes` have no label."""
+    def _write(self, holes: Sequence[Block], seconds: float, details: dict[str, Any]) -> SceneLabels:
         begun = time.monotonic() - seconds
         labels = self._labels(holes)
-        details: dict[str, Any] = {"runtime": self._runtime, "made_of": self._made_of}
-        if holes:
-            details["holes"] = [[hole.top, hole.bottom, hole.left, hole.right] for hole in holes]
-            details["notes"] = [f"{len(holes)} of {len(self.blocks)} blocks could not be labelled, and are nodata."]
         with (
             open_grid(self._source, self._info, self._grid) as work,
             staged_files(self._output, self._planned.names, self._overwrite) as stage,
         ):
-            report = work.write(stage, labels, begun, **details).report
-        self._folder.done = not holes
+            report = work.write(stage, labels, begun, runtime=self._runtime, **details).report
         return replace(self._planned, report=report)
 
     def _labels(self, holes: Sequence[Block]) -> CellLabels:
-        cells, lacking = self._job.cells, set(holes)
+        cells, lacking = self._cells, set(holes)
         shape = cells.whole.shape
         indices, probabilities = np.full(shape, IGNORED, np.uint8), np.zeros(shape, np.float32)
         given = np.full(shape, "", object)

@@ -18,6 +18,7 @@ from segment.core.model_folder import ModelInfo
 from segment.core.output import finish_moving, refuse_existing, staged_files, writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.sources import Source
+from segment.core.undertaking import Undertaking
 from segment.maps import CLASSES, CONFIDENCE
 from segment.region import View
 from segment.scene_map import SceneMap
@@ -26,12 +27,9 @@ from segment.scene_work import MapOptions, SceneWork, check_outputs, open_work, 
 _ROWS = 256  # put together at a time
 
 
-class Mosaic:
-    """A scene to be mapped by a cluster; see `segment.core.campaign.Undertaking`.
-
-    found: the map, where it was there already. blocks: where the blocks lie, along the rows and columns of tiles, so that as few
-    tiles as possible are computed twice.
-    """
+class Mosaic(Undertaking[SceneMap]):
+    """A scene to be mapped by a cluster. Its blocks lie along the rows and columns of tiles, so that as few tiles as possible
+    are computed twice."""
 
     def __init__(
         self,
@@ -60,42 +58,26 @@ class Mosaic:
         finish_moving(output, self._names)
         with open_work(source, info, options, truth) as work:
             description = work.describe(*identity)
-            self._made_of = work.made_of(description)
-            self._folder = BlockFolder(output, self._names[0], f"{description} in blocks of {edge}", resume)
-            self.blocks = plan_blocks(work.view, work.raster.height, work.raster.width, edge)
-            self._job = MapJob(
+            made_of = work.made_of(description)
+            folder = BlockFolder(output, self._names[0], f"{description} in blocks of {edge}", resume)
+            blocks = plan_blocks(work.view, work.raster.height, work.raster.width, edge)
+            job = MapJob(
                 reference,
-                self._folder.path,
+                folder.path,
                 replace(work.view, source=work.view.source.absolute),
                 work.raster.likeness,
                 None if truth is None else truth.absolute,
                 options.confidence,
             )
-        self.found = planned.found(self._made_of) if resume and not overwrite else None
-        self._overwrite |= planned.has_holes(self._made_of)
-        if not self.found:
+        found = planned.found(made_of) if resume and not overwrite else None
+        self._overwrite |= planned.has_holes(made_of)
+        if not found:
             for name in self._names:
                 refuse_existing(output / name, self._overwrite)
         self._planned = planned
+        super().__init__(source, folder, blocks, job, made_of, found)
 
-    @property
-    def name(self) -> str:
-        return str(self._source.path)
-
-    @property
-    def keeps(self) -> bool:
-        return self._folder.keep
-
-    def begin(self) -> MapJob:
-        """Makes the folder for finished blocks. Raises InputError when that cannot be."""
-        self._folder.open()
-        return self._job
-
-    def end(self) -> None:
-        self._folder.close()
-
-    def assemble(self, holes: Sequence[Block], seconds: float) -> SceneMap:
-        """Puts finished blocks together and writes the map; what lies in `holes` is nodata, and told in the report."""
+    def _write(self, holes: Sequence[Block], seconds: float, details: dict[str, Any]) -> SceneMap:
         with (
             open_work(self._source, self._info, self._options, self._truth) as work,
             staged_files(self._output, self._names, self._overwrite) as stage,
@@ -105,12 +87,7 @@ class Mosaic:
                 work.tally.add(start, _indices(rows[CLASSES], self._info.palette))
                 with writable(journal.file(CLASSES)):
                     journal.append(rows, {})
-            details: dict[str, Any] = {"runtime": self._runtime, "made_of": self._made_of}
-            if holes:
-                details["holes"] = [[hole.top, hole.bottom, hole.left, hole.right] for hole in holes]
-                details["notes"] = [f"{len(holes)} of {len(self.blocks)} blocks could not be mapped, and are nodata."]
-            report = work.write(stage.new, journal, seconds, **details).report
-        self._folder.done = not holes
+            report = work.write(stage.new, journal, seconds, runtime=self._runtime, **details).report
         return replace(self._planned, report=report)
 
     def _rows(self, work: SceneWork, holes: Sequence[Block]) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:

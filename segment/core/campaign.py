@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from segment.core.attempt import Attempt
-from segment.core.blocks import Block, Blocks
+from segment.core.blocks import Block
 from segment.core.choices import Runtime
 from segment.core.cluster import connect
 from segment.core.common_runtime import choose_common_runtime
@@ -23,37 +23,11 @@ from segment.core.pace import Pace
 from segment.core.progress import Progress
 from segment.core.runtime import identify
 from segment.core.sources import Source, require_own_names
+from segment.core.undertaking import Undertaking
 from segment.core.worker import Job
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-
-class Undertaking(Protocol[R_co]):
-    """A scene to be done. name: told to users. blocks: of it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def blocks(self) -> Blocks: ...
-
-    @property
-    def found(self) -> R_co | None:
-        """The result, where an earlier command made it."""
-
-    @property
-    def keeps(self) -> bool:
-        """Whether finished blocks stay for another command when this one is ended."""
-
-    def begin(self) -> Job:
-        """Makes room for finished blocks, if it was not made before. Raises InputError when that cannot be."""
-
-    def assemble(self, holes: Sequence[Block], seconds: float) -> R_co:
-        """Makes the result of finished blocks; those in `holes` are lacking. Raises InputError when it cannot be written."""
-
-    def end(self) -> None:
-        """Lets go of what `begin` took, if anything."""
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     hole, summary = told.err.splitlines()
     assert "scene.tif, rows 0 to 1" in hole and "Get a whole copy" in hole
     assert "Received 1 that were not" in summary
-    assert "1 of 4 blocks could not be mapped" in told.out
+    assert "1 of 4 blocks could not be computed" in told.out
     holed, whole = (read(tmp_path / folder / "scene_classes.tif") for folder in ("out", "alone"))
     missing = holed != whole
     assert (holed[missing] == 255).all()
