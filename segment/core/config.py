@@ -20,6 +20,9 @@ class Settings(BaseModel):
 CONFIG_FILE = "config.yaml"
 """What a run folder keeps its settings in."""
 
+MACHINERY = ("training.workers", "training.devices", "training.tensorboard", "data.cache_mb")
+"""Settings of how a machine does its work, on which the result does not depend, but for rounding."""
+
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from segment.core.config import CONFIG_FILE, Settings, dump_settings, flatten, load_settings
+from segment.core.config import CONFIG_FILE, MACHINERY, Settings, dump_settings, flatten, load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.figures import plot_history
 from segment.core.history import HISTORY, Row, best_row
@@ -30,14 +30,7 @@ _RUN_FILES = (
 )  # fmt: skip
 _BEGUN = (CONFIG_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
-_CHANGEABLE = (
-    "training.epochs",
-    "training.early_stopping",
-    "training.workers",
-    "training.devices",
-    "training.tensorboard",
-    "data.cache_mb",
-)
+_CHANGEABLE = ("training.epochs", "training.early_stopping", *MACHINERY)
 
 
 class Scored(Protocol):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial, TrialState
 
 from segment.core.cluster import connect
-from segment.core.config import Settings, change_settings, dump_settings, flatten
+from segment.core.config import MACHINERY, Settings, change_settings, dump_settings, flatten
 from segment.core.confirmation import POLL, Confirmation, confirmation_of
 from segment.core.errors import InputError
 from segment.core.output import alone, clear_folder
@@ -40,9 +40,6 @@ from segment.core.workplace import OneMachine, Workplace
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
-
-# settings that trials of one study may differ in
-_FREE = ("training.workers", "training.devices", "training.tensorboard", "data.cache_mb")
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ class _Book:
 
 def _belongs(task: Task, space: Space) -> dict[str, Any]:
     """What all trials of a study have in common."""
-    settings = {k: v for k, v in flatten(task.defaults.model_dump(mode="json")).items() if k not in _FREE}
+    settings = {k: v for k, v in flatten(task.defaults.model_dump(mode="json")).items() if k not in MACHINERY}
     tuned = {f"search space, {key}": parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
     return {"data": [folder.resolve().name for folder in task.data], "files": task.describe_files(), **settings, **tuned}
 
