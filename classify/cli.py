@@ -1,6 +1,5 @@
 """The classify-* commands: parse, call one library function, print."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,11 @@ from typing import Annotated
 from typer import Argument, Option
 
 from classify.bundled import BUNDLED
-from segment.core.command import (
+from segment.core.command import entry_point, progress_bar
+from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
+from segment.core.learning import run_training, run_tuning
+from segment.core.options import (
     Augment,
     BlockEdge,
     ClusterAddress,
@@ -30,19 +33,8 @@ from segment.core.command import (
     Storage,
     StudyName,
     Trials,
-    attempt_each,
-    entry_point,
-    load_network,
-    parse_bands,
-    progress_bar,
-    require_all,
-    require_cluster,
-    run_training,
-    run_tuning,
-    tell_each,
 )
-from segment.core.errors import InputError
-from segment.core.keras_backend import load_keras
+from segment.core.outcomes import attempt_each, require_all, require_cluster, tell_each
 from segment.core.parts import PartChoice
 
 DataFolders = Annotated[
@@ -147,7 +139,10 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Scores a model on labelled images."""
-    numbers, network = parse_bands(bands), load_network(model, runtime)
+    from segment.core.runtime import load_model
+    from segment.core.sources import parse_bands
+
+    numbers, network = parse_bands(bands), load_model(model, runtime)
     load_keras()  # its data sets
     from classify.evaluation import evaluate as score
 
@@ -199,7 +194,8 @@ def predict(
     from classify.listing import as_csv, as_json, as_table
     from classify.predict import predict_images
     from segment.core.model_folder import load_model_info
-    from segment.core.sources import Source, find_sources, require_own_names
+    from segment.core.runtime import load_model
+    from segment.core.sources import Source, find_sources, parse_bands, require_own_names
 
     if json and csv:
         raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")
@@ -209,17 +205,16 @@ def predict(
         raise InputError("--json and --csv are for images. Received --grid, whose report is a file. Leave one of them out.")
     if grid is None and cluster is not None:
         raise InputError("--cluster labels scenes. Received no --grid. Add --grid, or leave --cluster out.")
-    sources, numbers = find_sources(images, LABEL_ENDINGS), parse_bands(bands)
+    sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), nodata)
     load_model_info(model).require_task("classify")
     if grid is not None:
         require_own_names(sources)
     if grid is not None and cluster is not None:
         from classify.campaign import label_scenes
 
-        chosen = [replace(source, bands=None if numbers is None else tuple(numbers), nodata=nodata) for source in sources]
         with progress_bar(quiet) as progress:
             done = label_scenes(
-                chosen,
+                sources,
                 model,
                 output,
                 cluster=cluster,
@@ -233,18 +228,16 @@ def predict(
             tell_each("classify-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    network = load_network(model, runtime)
+    network = load_model(model, runtime)
     with progress_bar(quiet or json or csv) as progress:
 
         def map_one(source: Source) -> None:
             assert grid is not None
             result = label_scene(
-                source.path,
+                source,
                 network,
                 output,
                 grid=grid,
-                bands=numbers,
-                nodata=nodata,
                 augment=augment,
                 overwrite=overwrite,
                 progress=partial(progress.advance, f"labelling {source.name}"),
@@ -254,7 +247,7 @@ def predict(
         if grid is not None:
             attempt_each("classify-predict", sources, map_one)
             return
-        predictions = list(predict_images(sources, network, top=top, bands=numbers, augment=augment, progress=progress))
+        predictions = list(predict_images(sources, network, top=top, augment=augment, progress=progress))
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     if len(problems) < len(predictions) or json or csv:
         print((as_json if json else as_csv if csv else as_table)(predictions))

@@ -7,20 +7,10 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
-from segment.core.command import (
-    ConfigFile,
-    Debug,
-    Overrides,
-    Overwrite,
-    Quiet,
-    Resume,
-    RuntimeOption,
-    entry_group,
-    parse_bands,
-    progress_bar,
-    run_training,
-)
+from segment.core.command import entry_group, progress_bar
 from segment.core.keras_backend import load_keras
+from segment.core.learning import run_training
+from segment.core.options import ConfigFile, Debug, Overrides, Overwrite, Quiet, Resume, RuntimeOption
 
 Images = Annotated[list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")]
 Generator = Annotated[Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")]
@@ -91,6 +81,7 @@ def interpolate(
     """Draws the way from one image to another."""
     load_keras()
     from classify.sampling import interpolate as draw_way
+    from segment.core.sources import parse_bands
 
     draw_way(run, first, second, output, steps=steps, bands=parse_bands(bands), overwrite=overwrite)
     with progress_bar(quiet) as progress:

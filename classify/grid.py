@@ -27,7 +27,7 @@ from segment.core.output import Stage, finish_moving, staged_files, writable
 from segment.core.palette import IGNORED
 from segment.core.raster import Raster
 from segment.core.runtime import Model, load_model
-from segment.core.sources import Source
+from segment.core.sources import Source, as_source
 
 LABEL_ENDINGS = ("_labels.tif",)
 """What follows a scene's name in the names of its rasters."""
@@ -45,7 +45,7 @@ class _CellRaster:
 
 
 def label_scene(
-    scene: Path | str,
+    scene: Path | str | Source,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
@@ -78,7 +78,7 @@ def label_scene(
     when an output exists already.
     """
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
-    source = Source.of(scene, bands, nodata)
+    source = as_source(scene, bands, nodata)
     planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
     check_outputs(planned, source)
     finish_moving(folder, planned.names)

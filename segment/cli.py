@@ -1,7 +1,6 @@
 """The segment-* commands: parse, call one library function, print."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,11 @@ from typer import Argument, Option
 
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, ExportFormat
-from segment.core.command import (
+from segment.core.command import entry_point, progress_bar
+from segment.core.errors import InputError
+from segment.core.keras_backend import load_keras
+from segment.core.learning import run_training, run_tuning
+from segment.core.options import (
     Augment,
     BlockEdge,
     ClusterAddress,
@@ -33,18 +36,8 @@ from segment.core.command import (
     Storage,
     StudyName,
     Trials,
-    attempt_each,
-    entry_point,
-    load_network,
-    parse_bands,
-    progress_bar,
-    require_cluster,
-    run_training,
-    run_tuning,
-    tell_each,
 )
-from segment.core.errors import InputError
-from segment.core.keras_backend import load_keras
+from segment.core.outcomes import attempt_each, require_cluster, tell_each
 
 
 @entry_point
@@ -179,9 +172,10 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Scores a model on a tile folder."""
+    from segment.core.runtime import load_model
     from segment.evaluation import evaluate as score
 
-    network = load_network(model, runtime)
+    network = load_model(model, runtime)
     with progress_bar(quiet) as progress:
         progress.say(str(score(tiles, network, output, overwrite=overwrite, progress=progress)))
 
@@ -235,20 +229,20 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.sources import Source, find_sources
+    from segment.core.runtime import load_model
+    from segment.core.sources import Source, find_sources, parse_bands
     from segment.predict import check_inputs, predict_scene
     from segment.scene_map import MAP_ENDINGS
 
-    sources, numbers = find_sources(scenes, MAP_ENDINGS), parse_bands(bands)
+    sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
     if cluster is not None:
         from segment.campaign import predict_scenes
         from segment.scene_work import MapOptions
 
         options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample)
-        chosen = [replace(source, bands=None if numbers is None else tuple(numbers), nodata=nodata) for source in sources]
         with progress_bar(quiet) as progress:
             done = predict_scenes(
-                chosen,
+                sources,
                 model,
                 output,
                 cluster=cluster,
@@ -263,20 +257,18 @@ def predict(
             tell_each("segment-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    check_inputs(sources, model, output, truth=truth, bands=numbers)
-    network = load_network(model, runtime)
+    check_inputs(sources, model, output, truth=truth)
+    network = load_model(model, runtime)
     with progress_bar(quiet) as progress:
 
         def map_one(source: Source) -> None:
             result = predict_scene(
-                source.path,
+                source,
                 network,
                 output,
                 truth=truth,
                 overlap=overlap,
                 tile=tile,
-                bands=numbers,
-                nodata=nodata,
                 resample=resample,
                 augment=augment,
                 confidence=confidence,

@@ -192,9 +192,7 @@ def _write_rows(bands: Iterable[Band], journal: Journal, work: SceneWork) -> flo
     return earlier + time.monotonic() - started
 
 
-def check_inputs(
-    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None, bands: Sequence[int] | None = None
-) -> None:
+def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None) -> None:
     """Raises InputError for what would stop `predict_scene` at one of several scenes, before any is mapped."""
     info = load_model_info(model)
     info.require_task("segment")
@@ -203,7 +201,7 @@ def check_inputs(
     require_own_names(scenes)
     for source in scenes:
         check_outputs(SceneMap.planned(source, output, True, True), scenes, truth)
-        with replace(source, bands=None if bands is None else tuple(bands)).open() as raster:
+        with source.open() as raster:
             check_scene(raster, info)
 
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import classify.bundled
 import segment.bundled
-from segment.core.command import load_network
 from segment.core.errors import InputError
 from segment.core.keras_backend import load_keras
 from segment.core.model_folder import INFO_FILE, load_model_info
-from segment.core.runtime import Model
+from segment.core.runtime import Model, load_model
 
 if TYPE_CHECKING:
     from classify.grad_cam import GradCam
@@ -60,7 +59,7 @@ class Shelf:
         folder = self.folder(task, name)
         with self._lock:
             if folder not in self._loaded:
-                self._loaded[folder] = load_network(folder, "auto")
+                self._loaded[folder] = load_model(folder)
             return self._loaded[folder]
 
     def load_grad_cam(self, name: str) -> "GradCam":

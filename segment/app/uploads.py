@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segment.app.jpeg import bytes_at_once
-from segment.core.command import parse_bands
 from segment.core.errors import InputError
-from segment.core.sources import Source
+from segment.core.sources import Source, parse_bands
 
 IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
 """Largest image to label, scene to map, and scene that is a PNG or JPEG, which cannot be read in parts."""

@@ -15,7 +15,7 @@ import numpy as np
 from segment.core.backbones import weighted_layers
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.keras_backend import MACHINES, count_machines
+from segment.core.joined_machines import MACHINES, count_machines
 
 Loss = Callable[[Any, Any], Any]
 Optimizer = Callable[..., keras.Optimizer]

@@ -74,10 +74,7 @@ def kept_model(reference: ModelReference, cores: int) -> Iterator[Model]:
 def _load(reference: ModelReference, cores: int) -> Model:
     folder = reference.locate()
     if reference.runtime == "keras":
-        from segment.core.keras_backend import load_keras
-
         limit_threads(cores)
-        load_keras()
     return load_model(folder, reference.runtime, cores=cores)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from segment.core.errors import InputError
 
@@ -212,16 +211,6 @@ def make_folder(folder: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{folder}: must be a folder to write to. Received: {error.strerror}. Choose another place.") from error
     return made
-
-
-@contextmanager
-def apart(output: Path, resume: bool) -> Iterator[Path]:
-    """A folder in the place of `output`, which goes away at the end. resume: it begins as a copy of that."""
-    with TemporaryDirectory() as folder:
-        place = Path(folder) / output.resolve().name
-        if resume:
-            shutil.copytree(output, place)
-        yield place
 
 
 def remove_empty(folders: Sequence[Path]) -> None:

@@ -11,6 +11,7 @@ from segment.core.choices import Runtime
 from segment.core.cores import available_cores
 from segment.core.errors import InputError
 from segment.core.export import import_openvino
+from segment.core.keras_backend import load_keras
 from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file, see_inside
 
 _MOST_STREAMS = 8  # each holds the activations of a tile
@@ -164,6 +165,7 @@ def load_model(folder: Path | str, runtime: Runtime = "auto", *, features: bool 
     info = load_model_info(folder)
     if choose_runtime(folder, runtime) == "openvino":
         return OpenVinoModel(info, openvino_file(folder), features, cores)
+    load_keras()
     return KerasModel(info, folder / MODEL_FILE, features)
 
 

@@ -61,11 +61,14 @@ class Source:
         return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver)
 
 
-def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Source]:
+def find_sources(
+    names: Sequence[str], outputs: Sequence[str] = (), bands: Sequence[int] | None = None, nodata: float | None = None
+) -> list[Source]:
     """Rasters behind what a user names: files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
     whatever GDAL resolves by itself.
 
     outputs: what follows a raster's stem in the names of files that were made of it; beside it, these are none.
+    bands, nodata: of all of them, see `open_raster`.
 
     Raises InputError for a folder or a pattern without rasters.
     """
@@ -85,7 +88,7 @@ def find_sources(names: Sequence[str], outputs: Sequence[str] = ()) -> list[Sour
         if not chosen:
             raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
         found += chosen
-    return list(dict.fromkeys(found))
+    return [as_source(source, bands, nodata) for source in dict.fromkeys(found)]
 
 
 def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
@@ -93,6 +96,16 @@ def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, no
     if not isinstance(scene, Source):
         return Source.of(scene, bands, nodata)
     return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
+
+
+def parse_bands(text: str | None) -> list[int] | None:
+    """Band numbers from "4,3,2". Raises InputError when they are not such a list."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
+    return [int(part) for part in parts]
 
 
 def require_own_names(sources: Sequence[Source]) -> None:

@@ -15,7 +15,7 @@ from segment.core.config import TrainingSettings
 from segment.core.devices import take_devices
 from segment.core.errors import InputError
 from segment.core.history import Row
-from segment.core.keras_backend import MACHINES, machine_number
+from segment.core.joined_machines import MACHINES, machine_number
 from segment.core.progress import Silent
 from segment.core.training import Phase, fit
 from tests.core import virtual_devices  # noqa: F401 - starts Keras
