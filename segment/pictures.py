@@ -1,5 +1,6 @@
 """A map to look at: the coloured mask, and the scene with the map laid over it and a legend."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ LARGEST = 4096
 """Longer side of a picture, pixels; larger scenes are reduced to it."""
 _OPACITY = 0.45
 _NODATA_GREY = 235
+_DRAWING = threading.Lock()  # for Matplotlib, which is made for one thread
 
 
 def write_pictures(
@@ -99,7 +101,12 @@ def colored(indices: NDArray[np.uint8], palette: Palette, channels: int = 3) -> 
 
 
 def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
-    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines."""
+    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines; one thread at a time draws."""
+    with _DRAWING:
+        return _draw_legend(palette, shares, width)
+
+
+def _draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle

@@ -3,12 +3,15 @@
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from segment.core.assembly import Assembly
 from segment.core.attempt import Attempt
 from segment.core.blocks import Block
 from segment.core.choices import Runtime
@@ -28,6 +31,8 @@ from segment.core.worker import Job
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+_PAUSE = 0.01  # seconds between looks at whether a scene is planned
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,15 @@ def do_scenes(
     runtime: Runtime,
     progress: Progress,
 ) -> Generator[Done[R], None, None]:
-    """Does scenes on a Dask cluster; yields what became of each, as soon as it is known.
+    """Does scenes on a Dask cluster, their blocks on the workers and their assembling here; yields what became of each, as soon
+    as it is known.
 
     plan: makes what is to be done of a scene, the model that does it, and what that says of itself, see
-    `segment.core.runtime.identify`; raises InputError when it cannot be. folder: of the model, which may be the bundled one of
-    `package`.
+    `segment.core.runtime.identify`; raises InputError when it cannot be. Later scenes are planned while earlier ones are done.
+    folder: of the model, which may be the bundled one of `package`.
 
-    Raises InputError as `carry_out` does, and when the cluster or the model is of no use.
+    Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted on
+    Ctrl-C. Each says how many blocks are kept.
     """
     require_own_names(scenes)
     with connect(cluster) as client:
@@ -71,94 +78,82 @@ def do_scenes(
         if chosen == "keras":
             load_keras()
         reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
-        undertakings = []
-        for scene in scenes:
-            try:
-                undertaking = plan(scene, reference, identity)
-            except InputError as error:
-                yield Done(None, [str(error)])
-                continue
-            if undertaking.found is None:
-                undertakings.append(undertaking)
-            else:
-                yield Done(undertaking.found, [])
-        if undertakings:
-            yield from carry_out(crew, undertakings, progress)
-
-
-def carry_out(crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Progress) -> Generator[Done[R], None, None]:
-    """Does scenes one after the other, their blocks on the workers and their assembling here; yields what became of each.
-
-    Raises InputError when the cluster is lost, and Interrupted; each says how many blocks are kept.
-    """
-    campaign = _Campaign(crew, undertakings, progress)
-    try:
-        job, problems = campaign.begin_first()
-        if job is None:
-            yield from (Done(None, [problem]) for problem in problems)
-            return
-        crew.assemble(job)
-        progress.say(crew.introduction)
-        yield from campaign.run()
-    finally:
-        campaign.end()
-        with suppress(Exception):  # the scheduler may be gone
-            crew.disband()
+        campaign = _Campaign(crew, [partial(plan, scene, reference, identity) for scene in scenes], progress)
+        try:
+            yield from campaign.run()
+        finally:
+            campaign.end()
+            with suppress(Exception):  # the scheduler may be gone
+                crew.disband()
 
 
 class _Campaign(Generic[R]):
-    def __init__(self, crew: Crew, undertakings: Sequence[Undertaking[R]], progress: Progress):
-        self._crew, self._undertakings, self._waiting = crew, undertakings, deque(undertakings)
-        self._total = sum(len(undertaking.blocks) for undertaking in undertakings)
-        self._pace, self._finished = Pace(self._total, progress), 0
+    def __init__(self, crew: Crew, plans: Sequence[Callable[[], Undertaking[R]]], progress: Progress):
+        self._crew, self._progress, self._pace = crew, progress, Pace(progress)
+        self._planner = ThreadPoolExecutor(1)
+        self._planned = deque(self._planner.submit(self._plan, plan) for plan in plans)
+        self._blocks, self._finished, self._keeps = 0, 0, True
         self._under_way: dict[Path, _Scene[R]] = {}
         self._ready: deque[Done[R]] = deque()
-        self._assembling: deque[Future[Done[R]]] = deque()
-        self._pool = ThreadPoolExecutor(1)
+        self._assembly: Assembly[Done[R]] = Assembly()
 
     def run(self) -> Iterator[Done[R]]:
+        work = self._work()
+        first = _wait_for(work)
+        yield from self._results()
+        if first is None:
+            return
+        job, _ = first
+        self._crew.assemble(job)
+        self._progress.say(self._crew.introduction)
         try:
-            with closing(dispatch(self._crew, self._work())) as attempts:
+            with closing(dispatch(self._crew, chain([first], work))) as attempts:
                 for attempt in attempts:
                     self._count(attempt)
-                    yield from self._results(wait=False)
-            yield from self._results(wait=True)
+                    yield from self._results()
+            yield from self._results(everything=True)
         except (KeyboardInterrupt, InputError) as error:
-            count = f"{self._finished} of {self._total} blocks"
+            of = f" of {self._blocks}" if all(future.done() for future in self._planned) else ""
+            count = f"{self._finished}{of} blocks"
             kept = f"{count} are finished: the same command goes on from there." if self._keeps else f"{count} were finished."
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted(f"stopped. {kept}") from error
             raise InputError(f"{error} {kept}") from error
 
-    @property
-    def _keeps(self) -> bool:
-        return all(undertaking.keeps for undertaking in self._undertakings)
-
     def end(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-        for undertaking in self._undertakings:
-            undertaking.end()
+        self._planner.shutdown(cancel_futures=True)
+        self._assembly.close()
+        for scene in self._under_way.values():
+            scene.undertaking.end()
 
-    def begin_first(self) -> tuple[Job | None, list[str]]:
-        """The first job that can be begun, for workers to be checked with; or none, and what is wrong with each."""
-        problems = []
-        for undertaking in self._undertakings:
-            try:
-                return undertaking.begin(), []
-            except InputError as error:  # which is told when its turn comes
-                problems.append(str(error))
-        return None, problems
+    def _plan(self, plan: Callable[[], Undertaking[R]]) -> Undertaking[R] | Done[R]:
+        try:
+            undertaking = plan()
+        except InputError as error:
+            return Done(None, [str(error)])
+        if undertaking.found is not None:
+            return Done(undertaking.found, [])
+        self._blocks += len(undertaking.blocks)
+        return undertaking
 
-    def _work(self) -> Iterator[tuple[Job, Block]]:
-        while self._waiting:
-            undertaking = self._waiting.popleft()
+    def _work(self) -> Iterator[tuple[Job, Block] | None]:
+        """Blocks of one scene after the other; None while the next is being planned, or earlier ones wait to be assembled."""
+        while self._planned:
+            if not self._planned[0].done() or self._assembly.is_full:
+                yield None
+                continue
+            planned = self._planned.popleft().result()
+            if isinstance(planned, Done):
+                self._ready.append(planned)
+                continue
             try:
-                job = undertaking.begin()
+                job = planned.begin()
             except InputError as error:
                 self._ready.append(Done(None, [str(error)]))
                 continue
-            self._under_way[job.folder] = _Scene(undertaking, len(undertaking.blocks))
-            for block in undertaking.blocks:
+            self._keeps &= planned.keeps
+            self._under_way[job.folder] = _Scene(planned, len(planned.blocks))
+            for block in planned.blocks:
                 yield job, block
 
     def _count(self, attempt: Attempt) -> None:
@@ -168,9 +163,9 @@ class _Campaign(Generic[R]):
             scene.lost.append(attempt)
         else:
             self._finished += 1
-        self._pace.add(attempt.piece, self._crew)
+        self._pace.add(attempt.piece, self._blocks, self._crew)
         if not scene.left:
-            self._assembling.append(self._pool.submit(self._assemble, attempt.job.folder))
+            self._assembly.add(partial(self._assemble, attempt.job.folder))
 
     def _assemble(self, folder: Path) -> Done[R]:
         scene = self._under_way[folder]
@@ -186,8 +181,15 @@ class _Campaign(Generic[R]):
             undertaking.end()
             del self._under_way[folder]
 
-    def _results(self, wait: bool) -> Iterator[Done[R]]:
+    def _results(self, everything: bool = False) -> Iterator[Done[R]]:
         while self._ready:
             yield self._ready.popleft()
-        while self._assembling and (wait or self._assembling[0].done()):
-            yield self._assembling.popleft().result()
+        yield from self._assembly.results(everything)
+
+
+def _wait_for(work: Iterator[tuple[Job, Block] | None]) -> tuple[Job, Block] | None:
+    for found in work:
+        if found:
+            return found
+        time.sleep(_PAUSE)
+    return None

@@ -25,13 +25,14 @@ _MOST_AHEAD = 32
 
 
 def dispatch(
-    crew: Crew, work: Iterable[tuple[Job, Any]], *, ahead: bool = True, meanwhile: Callable[[], None] = lambda: None
+    crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True, meanwhile: Callable[[], None] = lambda: None
 ) -> Generator[Attempt, None, None]:
     """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless.
 
     Takes from `work` what can be given out only, so that memory does not grow with it. A piece that failed, or whose worker was
     lost, is given out again before others.
 
+    work: jobs and their pieces; None where there is nothing to give out for the moment.
     crew: assembled; newcomers are checked with the job of the piece that was given out last, see `Crew.job`.
     ahead: whether pieces wait at workers that are busy, as suits those that take seconds. meanwhile: called while none ends.
 
@@ -45,10 +46,10 @@ def dispatch(
 
 
 class _Dispatch:
-    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Any]], ahead: bool, meanwhile: Callable[[], None]):
+    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Any] | None], ahead: bool, meanwhile: Callable[[], None]):
         from distributed import as_completed
 
-        self._crew, self._work = crew, (Attempt(job, piece) for job, piece in work)
+        self._crew, self._work = crew, work
         self._ahead, self._meanwhile = ahead, meanwhile
         self._again: deque[Attempt] = deque()
         self._out: dict[Future[None], Attempt] = {}
@@ -96,9 +97,14 @@ class _Dispatch:
         if room < max(len(self._out) // 4 if self._ahead else 0, 1):
             return True
         batch = [self._again.popleft() for _ in range(min(room, len(self._again)))]
-        batch += islice(self._work, room - len(batch))
+        is_left = False
+        for work in islice(self._work, room - len(batch)):
+            is_left = True
+            if work is None:
+                break
+            batch.append(Attempt(*work))
         if not batch:
-            return False
+            return is_left
         first, self._number = self._number, self._number + len(batch)
         self._crew.job = batch[-1].job  # those before it may be finished, and their folders gone
         futures = self._crew.client.map(

@@ -14,13 +14,14 @@ _RECENT = 60.0  # seconds that the rate is taken over
 class Pace:
     """Blocks and megapixels per second, over the last minute."""
 
-    def __init__(self, total: int, progress: Progress):
-        self._total, self._progress, self._done, self._pixels, self._shown = total, progress, 0, 0, 0.0
+    def __init__(self, progress: Progress):
+        self._progress, self._done, self._pixels, self._shown = progress, 0, 0, 0.0
         self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
-    def add(self, block: Block, crew: Crew) -> None:
+    def add(self, block: Block, total: int, crew: Crew) -> None:
+        """total: of the blocks that are known by now."""
         self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
-        if now - self._shown < _SHOWN and self._done < self._total:
+        if now - self._shown < _SHOWN and self._done < total:
             return
         self._shown = now
         self._marks.append((now, self._pixels))
@@ -28,4 +29,4 @@ class Pace:
             self._marks.popleft()
         begun, before = self._marks[0]
         rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
-        self._progress.advance("blocks", self._done, self._total, f"{rate:.3g} megapixels/s, {crew.describe()}")
+        self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {crew.describe()}")

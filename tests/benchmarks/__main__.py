@@ -7,7 +7,7 @@ from pathlib import Path
 from classify.bundled import BUNDLED as BUNDLED_CLASSIFIER
 from segment.core.keras_backend import load_keras
 from tests.benchmarks.clients import geodeep
-from tests.benchmarks.cluster import COUNTS, SIZE, cluster, many_blocks
+from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_blocks
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
@@ -21,14 +21,14 @@ from tests.benchmarks.tiles import tiles
 
 # from the quickest to the slowest; peers needs an environment of its own: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, peers, cluster)}
+MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
 BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last six by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last seven by default")
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
         "--classifier", type=Path, default=BUNDLED_CLASSIFIER, help="a classifier exported with --int8 instead of the bundled one"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -19,7 +20,11 @@ from segment.core.cores import available_cores
 from segment.core.crew import Crew
 from segment.core.dispatch import dispatch
 from segment.core.kept_model import ModelReference
-from segment.core.runtime import Model
+from segment.core.model_folder import load_model_info
+from segment.core.runtime import Model, identify
+from segment.core.sources import Source
+from segment.mosaic import Mosaic
+from segment.scene_work import MapOptions
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import segment_predict, take_turns, tell
 
@@ -41,6 +46,26 @@ def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
     )
     figure = f"{cores} worker processes of one core against one process of {cores}, {size} x {size}"
     tell(figure, rates["cluster"] / rates["process"], at_least=0.85, megapixels_per_s=rates)
+
+
+def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
+    """Megapixels per second that finished blocks are put together with, and how many the processor's time in it alone allows."""
+    path, reference = scene(size, size, 1), ModelReference.of(model, "segment", "openvino")
+    options, info = MapOptions(), load_model_info(model)
+    identity = identify(model, "openvino")
+    mosaic = Mosaic(Source(path), reference, identity, info, FOLDER / "out", options, edge=4096, overwrite=True)
+    job = mosaic.begin()
+    for block in mosaic.blocks:
+        job.do(block, available_cores())
+    found = []
+    for _ in range(rounds):
+        started, busy = time.perf_counter(), time.process_time()
+        mosaic.assemble([], 0.0)
+        found.append((time.perf_counter() - started, time.process_time() - busy))
+    mosaic.end()
+    seconds, busy = (median(times) for times in zip(*found, strict=True))
+    tell(f"megapixels per second of putting finished blocks together, {size} x {size}", size**2 / 1e6 / seconds)
+    tell("the same, per core that it takes", size**2 / 1e6 / busy)
 
 
 @dataclass(frozen=True)

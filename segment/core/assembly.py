@@ -1,0 +1,41 @@
+"""Results put together beside the work that goes on: several at a time, and few that wait."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
+
+from segment.core.cores import available_cores
+
+R = TypeVar("R")
+
+_MOST = 8  # at a time; each takes some hundred megabytes
+
+
+class Assembly(Generic[R]):
+    """Threads that put results together, one for every two cores: half of that work keeps two busy by itself."""
+
+    def __init__(self) -> None:
+        self._count = min(max(available_cores() // 2, 1), _MOST)
+        self._pool = ThreadPoolExecutor(self._count)
+        self._pending: set[Future[R]] = set()
+
+    def add(self, work: Callable[[], R]) -> None:
+        self._pending.add(self._pool.submit(work))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether many are waiting: what they are made of takes up the disk."""
+        return sum(not future.done() for future in self._pending) > 2 * self._count
+
+    def results(self, everything: bool = False) -> Iterator[R]:
+        """Those that are there; with `everything`, all others, too, as they come."""
+        while self._pending:
+            done, self._pending = wait(self._pending, None if everything else 0, FIRST_COMPLETED)
+            if not done:
+                return
+            for future in done:
+                yield future.result()
+
+    def close(self) -> None:
+        """Waits for those that are being put together, and drops the others."""
+        self._pool.shutdown(cancel_futures=True)
