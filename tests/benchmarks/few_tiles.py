@@ -49,7 +49,13 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
         for chosen in (pool[:count] for count in counts):
             folder = _lay_out({"train": chosen, "val": validating, "test": scored})
             for start in ("none", "bundled"):
-                own = [f"model.weights={start}", "data.val_groups=[]", "data.crops=fixed", f"training.epochs={EPOCHS}"]
+                own = [
+                    f"model.weights={start}",
+                    "data.val_groups=[]",
+                    "data.crops=fixed",
+                    "training.precision=auto",
+                    f"training.epochs={EPOCHS}",
+                ]
                 run = train(folder, FOLDER / "few-tiles-run", load_settings(Config, RECIPE, own), overwrite=True)
                 assert run.test is not None
                 score = run.test.confusion
