@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segment.core.errors import InputError
 
@@ -21,15 +21,30 @@ def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
     """
     from optuna.storages import RDBStorage
 
-    patient = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     with quiet_optuna():
-        return RDBStorage(
+        storage = RDBStorage(
             url,
-            engine_kwargs=patient,
+            engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
             heartbeat_interval=_HEARTBEAT,
             grace_period=_SILENCE,
             skip_table_creation=not make_tables,
         )
+    if is_file(url):
+        _take_turns(storage)
+    return storage
+
+
+def _take_turns(storage: "RDBStorage") -> None:
+    """Has SQLite lock the database where a transaction begins. It does so at the first change otherwise, and knows nothing of the
+    rows that Optuna locks: two processes that see a trial waiting would both take it.
+    """
+    from sqlalchemy import event
+
+    def begin(connection: Any) -> None:
+        connection.connection.dbapi_connection.isolation_level = None  # else Python begins once more
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(storage.engine, "begin", begin)
 
 
 def unusable(storage: str, error: Exception) -> InputError:

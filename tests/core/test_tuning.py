@@ -7,8 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Barrier
 from typing import get_args
 
 import optuna
@@ -313,6 +315,22 @@ def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
 
 
 @pytest.mark.slow
+def test_a_trial_that_waits_is_taken_once(tmp_path):
+    storage, count = f"sqlite:///{tmp_path}/study.db", 24
+    study = open_study(storage, "s", {}, {})
+    for number in range(count):
+        study.enqueue_trial({"x": number})
+    studies, start = [open_study(storage, "s", {}, {}) for _ in range(4)], Barrier(4)
+
+    def take(study):
+        start.wait(60)
+        return [study.ask().number for _ in range(count // 4)]
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [number for numbers in pool.map(take, studies) for number in numbers]
+    assert sorted(taken) == list(range(count))
+
+
 def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
     code = "import sys; from segment.core.study import open_study; open_study(sys.argv[1], 's', {}, {'data': 'x'})"
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/study.db"]
