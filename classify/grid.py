@@ -25,6 +25,7 @@ from segment.core.geopackage import write_geopackage
 from segment.core.model_folder import ModelInfo, load_model_info
 from segment.core.output import Stage, finish_moving, staged_files, writable
 from segment.core.palette import IGNORED
+from segment.core.pixel_grid import PixelGrid
 from segment.core.raster import Raster
 from segment.core.runtime import Model, load_model
 from segment.core.sources import Source, as_source
@@ -32,16 +33,6 @@ from segment.core.sources import Source, as_source
 LABEL_ENDINGS = ("_labels.tif",)
 """What follows a scene's name in the names of its rasters."""
 _LAYER = "labels"
-
-
-@dataclass
-class _CellRaster:
-    """The grid of which each cell is a pixel."""
-
-    width: int
-    height: int
-    crs: Any
-    transform: Any
 
 
 def label_scene(
@@ -175,7 +166,7 @@ def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, rast
     transform, content = raster.transform, info.palette.values()[labels.indices].tobytes()
     if raster.crs is not None or not transform.is_identity:
         transform = transform @ type(transform).scale(cells.edge)
-    coarse = _CellRaster(cells.columns, cells.rows, raster.crs, transform)
+    coarse = PixelGrid(cells.rows, cells.columns, raster.crs, transform)
     with writable(rows):
         rows.write_bytes(content)
     write_class_raster(rows, zlib.crc32(content), path, coarse, info.palette, labels.count(len(info.palette)), "scene label")

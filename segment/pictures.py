@@ -14,6 +14,7 @@ from segment.core.figures import displayable
 from segment.core.output import writable
 from segment.core.palette import IGNORED, Palette
 from segment.core.picture import write_picture
+from segment.core.quiet_warnings import without_warnings
 from segment.core.raster import Raster
 from segment.core.sources import Source
 
@@ -71,7 +72,7 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
 
     index_of = np.full(256, IGNORED, np.uint8)
     index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
-    with writable(classes), rasterio.open(classes) as raster:
+    with writable(classes), without_warnings(), rasterio.open(classes) as raster:
         values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
     return index_of[values]
 

@@ -6,9 +6,10 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.cog import Grid, write_cog
+from segment.core.cog import write_cog
 from segment.core.output import writable
 from segment.core.palette import Palette
+from segment.core.pixel_grid import PixelGrid
 from segment.core.styles import style_name, write_qml
 
 _INTEGER, _REAL, _TEXT = 0, 1, 2  # GDALRATFieldType
@@ -25,7 +26,7 @@ _COLUMNS = (
 
 
 def write_class_raster(
-    rows: Path, checksum: int, path: Path, grid: Grid, palette: Palette, counts: NDArray[np.int64], description: str
+    rows: Path, checksum: int, path: Path, grid: PixelGrid, palette: Palette, counts: NDArray[np.int64], description: str
 ) -> None:
     """Writes a class raster and, beside it, its `companions`.
 

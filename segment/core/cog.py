@@ -1,14 +1,15 @@
 """Cloud-optimised GeoTIFFs of one byte a pixel, made from plain rows."""
 
-import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
 from segment.core.output import broken_write, require_space
 from segment.core.palette import IGNORED
+from segment.core.pixel_grid import PixelGrid
+from segment.core.quiet_warnings import without_warnings
 
 _BLOCK = 512
 _LOST = "a file that lost pixels, as on a full disk"
@@ -16,17 +17,8 @@ Overviews = Literal["MODE", "AVERAGE"]
 Colors = Mapping[int, tuple[int, int, int, int]]
 
 
-class Grid(Protocol):
-    """Where the pixels of a raster lie; a scene's own, or a coarser one over it."""
-
-    width: int
-    height: int
-    crs: Any
-    transform: Any
-
-
 def write_cog(
-    rows: Path, checksum: int, path: Path, grid: Grid, description: str, tags: Mapping[str, str], overviews: Overviews,
+    rows: Path, checksum: int, path: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], overviews: Overviews,
     colors: Colors | None = None, scale: float | None = None,
 ) -> None:  # fmt: skip
     """Writes one band of uint8 on a grid, nodata 255, with overviews.
@@ -55,7 +47,7 @@ def write_cog(
 
 
 def _describe(
-    rows: Path, grid: Grid, description: str, tags: Mapping[str, str], colors: Colors | None, scale: float | None
+    rows: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], colors: Colors | None, scale: float | None
 ) -> str:
     georeference = ""
     if grid.crs is not None:
@@ -80,12 +72,10 @@ def _describe(
 
 def _read_back(path: Path) -> int:
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.windows import Window
 
     found = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with without_warnings():
         dataset = rasterio.open(path, num_threads="ALL_CPUS")
     with dataset:
         for start in range(0, dataset.height, _BLOCK):

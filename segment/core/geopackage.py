@@ -1,8 +1,9 @@
 """Polygons in a GeoPackage, styled for QGIS."""
 
 import shutil
-import warnings
+import uuid
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.cog import Grid
 from segment.core.output import broken_write, writable
 from segment.core.palette import Palette
+from segment.core.pixel_grid import PixelGrid
+from segment.core.quiet_warnings import without_warnings
 from segment.core.styles import store_polygon_style
 
 _AT_A_TIME = 20_000  # polygons written
 
 
 def write_geopackage(
-    polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: Grid, palette: Palette, path: Path, layer: str
+    polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, palette: Palette, path: Path, layer: str
 ) -> None:
     """Writes polygons as one layer, in the colours of their field "class".
 
@@ -38,14 +40,13 @@ def write_geopackage(
     store_polygon_style(path, layer, palette)
 
 
-def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: Grid, path: Path, layer: str) -> None:
+def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, path: Path, layer: str) -> None:
     import pyogrio
     import shapely
     from pyogrio.errors import DataLayerError, DataSourceError
 
     crs, transform = None if grid.crs is None else grid.crs.to_wkt(), grid.transform
-    with writable(path), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*crs.*")  # a scene without CRS has polygons without one
+    with writable(path), without_warnings():
         try:
             for start in range(0, max(len(polygons), 1), _AT_A_TIME):
                 some = slice(start, start + _AT_A_TIME)
@@ -63,11 +64,12 @@ def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], gr
         raise broken_write(path, "no spatial index")
 
 
+@cache
 def _can_index() -> bool:
     """Whether GDAL makes spatial indexes here: it cannot when TensorFlow, whose SQLite lacks them, was loaded first."""
     import pyogrio
     import shapely
 
-    probe, point = "/vsimem/probe.gpkg", shapely.to_wkb(np.array([shapely.Point(0, 0)]))
+    probe, point = f"/vsimem/{uuid.uuid4().hex}.gpkg", shapely.to_wkb(np.array([shapely.Point(0, 0)]))
     pyogrio.raw.write(probe, point, [], [], layer="probe", driver="GPKG", geometry_type="Point", crs="EPSG:4326")
     return bool(pyogrio.read_info(probe)["capabilities"]["fast_spatial_filter"])

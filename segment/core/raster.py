@@ -2,7 +2,6 @@
 
 import logging
 import math
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.pixel_grid import PixelGrid
+from segment.core.quiet_warnings import without_warnings
 
 # what GDAL complains of reaches the caller as an error; unconfigured logging would print it as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
-_OPENING = threading.Lock()
 _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not whatever lay in memory
@@ -219,16 +218,12 @@ def open_raster(
 
     Raises InputError when it cannot be opened or lacks a band.
     """
-    import warnings
-
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
 
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
         if isinstance(path, Path) and not path.is_file():
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
-        with readable(path), _OPENING, warnings.catch_warnings():  # whose filters all threads share
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with readable(path), without_warnings():
             dataset = stack.enter_context(rasterio.open(path, driver=driver))
             if factor != 1:
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))

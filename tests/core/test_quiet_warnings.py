@@ -1,0 +1,38 @@
+"""Warnings that reach nobody, from any thread, and filters that stay what they were."""
+
+import warnings
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+from rasterio.errors import NotGeoreferencedWarning
+
+from segment.core.quiet_warnings import without_warnings
+from segment.predict import predict_scene
+from tests.conftest import write_raster
+from tests.fakes import FakeModel
+
+
+def test_filters_are_what_they_were_when_the_last_thread_has_left() -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        second = without_warnings()
+        with without_warnings():
+            thread = Thread(target=second.__enter__)
+            thread.start()
+            thread.join()
+        warnings.warn("no geotransform", NotGeoreferencedWarning, stacklevel=1)
+        assert not told  # the second one is within
+        second.__exit__(None, None, None)
+        assert warnings.filters == before
+        warnings.warn("no geotransform", NotGeoreferencedWarning, stacklevel=1)
+        assert len(told) == 1
+
+
+def test_a_scene_without_a_georeference_is_mapped_without_a_word(tmp_path: Path) -> None:
+    scene = write_raster(tmp_path / "scene.png", np.zeros((40, 50, 1), np.uint8))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
+    assert not [str(one.message) for one in told if "georeference" in str(one.message).lower() or "crs" in str(one.message)]
