@@ -8,12 +8,13 @@ from classify.cell_mosaic import CellMosaic
 from classify.inference import label_info
 from classify.scene_labels import SceneLabels
 from segment.core.blocks import EDGE
-from segment.core.campaign import Done, do_scenes
+from segment.core.campaign import do_scenes
 from segment.core.choices import Runtime
 from segment.core.kept_model import ModelReference
 from segment.core.model_folder import load_model_info
 from segment.core.progress import Progress, Silent
 from segment.core.sources import Source, as_source
+from segment.core.undertaking import Done
 
 
 def label_scenes(

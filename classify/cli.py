@@ -33,8 +33,9 @@ from segment.core.options import (
     Storage,
     StudyName,
     Trials,
+    require_cluster,
 )
-from segment.core.outcomes import attempt_each, require_all, require_cluster, tell_each
+from segment.core.outcomes import attempt_each, require_all, tell_each
 from segment.core.parts import PartChoice
 
 DataFolders = Annotated[

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.progress import Progress, Silent
 from segment.core.runtime import Model, load_model
-from segment.core.sources import Source
+from segment.core.sources import Source, as_source
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ def predict_images(
         raise InputError(f"top: at least 1 label an image. Received {top}. Raise it.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
-    sources = [image if isinstance(image, Source) else Source.of(image) for image in images]
-    if bands is not None:
-        sources = [replace(source, bands=tuple(bands)) for source in sources]
+    sources = [as_source(image, bands) for image in images]
     return _predict(sources, network, top, augment, progress or Silent())
 
 

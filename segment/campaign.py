@@ -5,13 +5,14 @@ from pathlib import Path
 
 from segment.bundled import BUNDLED
 from segment.core.blocks import EDGE
-from segment.core.campaign import Done, do_scenes
+from segment.core.campaign import do_scenes
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.kept_model import ModelReference
 from segment.core.model_folder import load_model_info
 from segment.core.progress import Progress, Silent
 from segment.core.sources import Source, as_source
+from segment.core.undertaking import Done
 from segment.mosaic import Mosaic
 from segment.scene_map import SceneMap
 from segment.scene_work import MapOptions

@@ -36,8 +36,9 @@ from segment.core.options import (
     Storage,
     StudyName,
     Trials,
+    require_cluster,
 )
-from segment.core.outcomes import attempt_each, require_cluster, tell_each
+from segment.core.outcomes import attempt_each, tell_each
 
 
 @entry_point

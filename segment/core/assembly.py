@@ -28,14 +28,20 @@ class Assembly(Generic[R]):
         return sum(not future.done() for future in self._pending) > 2 * self._count
 
     def results(self, everything: bool = False) -> Iterator[R]:
-        """Those that are there; with `everything`, all others, too, as they come."""
+        """Those that are there; with `everything`, all others, too, as they come. Raises what putting one together raised."""
         while self._pending:
-            done, self._pending = wait(self._pending, None if everything else 0, FIRST_COMPLETED)
+            done, _ = wait(self._pending, None if everything else 0, FIRST_COMPLETED)
             if not done:
                 return
-            for future in done:
+            for future in sorted(done, key=lambda future: future.exception() is not None):
+                self._pending.remove(future)
                 yield future.result()
 
+    def drop_waiting(self) -> bool:
+        """Gives up those that were not begun; whether others are being put together."""
+        self._pending = {future for future in self._pending if not future.cancel()}
+        return any(not future.done() for future in self._pending)
+
     def close(self) -> None:
-        """Waits for those that are being put together, and drops the others."""
+        """Waits for those that are being put together."""
         self._pool.shutdown(cancel_futures=True)

@@ -1,12 +1,16 @@
 """The folder that workers put the finished blocks of a scene into, and that the same command goes on from."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 from segment.core.output import alone, clear_folder, make_folder, remove_empty, writable
+
+_MAKING = threading.Lock()  # one thread takes away empty folders that another is about to write to
+_ATTEMPTS = 10  # a worker that is not waited for may be writing its block
 
 
 class BlockFolder:
@@ -20,16 +24,14 @@ class BlockFolder:
     def __init__(self, output: Path, name: str, belongs: str, keep: bool = True):
         self.path = output.absolute() / f".{name}.blocks.partial" / sha256(belongs.encode()).hexdigest()[:16]
         self.done, self.keep = False, keep
-        self._stack, self._is_open = ExitStack(), False
+        self._stack = ExitStack()
 
     def open(self) -> None:
-        """Makes it, or takes up what is in it, once; blocks of the same scene made of anything else are taken away.
+        """Makes it, or takes up what is in it; blocks of the same scene made of anything else are taken away.
 
         Raises InputError when it cannot be written to, or when another process is at the same work.
         """
-        if not self._is_open:
-            self._stack.enter_context(self._opened())
-            self._is_open = True
+        self._stack.enter_context(self._opened())
 
     def close(self) -> None:
         """Lets go of it, if it is open."""
@@ -38,9 +40,10 @@ class BlockFolder:
     @contextmanager
     def _opened(self) -> Iterator[None]:
         every, output = self.path.parent, self.path.parent.parent
-        made = make_folder(output)
-        with writable(output):
-            every.mkdir(exist_ok=True)
+        with _MAKING:
+            made = make_folder(output)
+            with writable(output):
+                every.mkdir(exist_ok=True)
         with alone(every, "the blocks of a map are given out by one process."):
             with writable(output):
                 clear_folder(every, keep=self.path.name if self.keep else None)
@@ -48,6 +51,14 @@ class BlockFolder:
             try:
                 yield
             finally:
-                if self.done or not self.keep or not any(self.path.iterdir()):
-                    shutil.rmtree(every, ignore_errors=True)  # a worker that was given up for dead may write into it
-                    remove_empty(made)
+                if self.done or not self.keep or not self.path.is_dir() or not any(self.path.iterdir()):
+                    with _MAKING:
+                        _remove(every)
+                        remove_empty(made)
+
+
+def _remove(folder: Path) -> None:
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return

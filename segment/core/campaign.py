@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,28 +18,20 @@ from segment.core.cluster import connect
 from segment.core.common_runtime import choose_common_runtime
 from segment.core.crew import Crew
 from segment.core.dispatch import dispatch
-from segment.core.errors import InputError, Interrupted
+from segment.core.errors import InputError, Interrupted, explain
 from segment.core.kept_model import ModelReference
 from segment.core.keras_backend import load_keras
 from segment.core.pace import Pace
+from segment.core.planning import Planning
 from segment.core.progress import Progress
 from segment.core.runtime import identify
 from segment.core.sources import Source, require_own_names
-from segment.core.undertaking import Undertaking
+from segment.core.undertaking import Done, Undertaking
 from segment.core.worker import Job
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
-_PAUSE = 0.01  # seconds between looks at whether a scene is planned
-
-
-@dataclass(frozen=True)
-class Done(Generic[R_co]):
-    """What became of a scene. result: None where there is none. problems: a sentence each, with a result one for each hole."""
-
-    result: R_co | None
-    problems: list[str]
+_PAUSE = 0.01  # seconds between looks at whether the first scene is planned
 
 
 @dataclass
@@ -78,82 +69,87 @@ def do_scenes(
         if chosen == "keras":
             load_keras()
         reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
-        campaign = _Campaign(crew, [partial(plan, scene, reference, identity) for scene in scenes], progress)
+        campaign = _Campaign(crew, Planning([partial(plan, scene, reference, identity) for scene in scenes]), progress)
         try:
             yield from campaign.run()
         finally:
-            campaign.end()
             with suppress(Exception):  # the scheduler may be gone
                 crew.disband()
+            campaign.end()
 
 
 class _Campaign(Generic[R]):
-    def __init__(self, crew: Crew, plans: Sequence[Callable[[], Undertaking[R]]], progress: Progress):
-        self._crew, self._progress, self._pace = crew, progress, Pace(progress)
-        self._planner = ThreadPoolExecutor(1)
-        self._planned = deque(self._planner.submit(self._plan, plan) for plan in plans)
-        self._blocks, self._finished, self._keeps = 0, 0, True
+    def __init__(self, crew: Crew, planning: Planning[R], progress: Progress):
+        self._crew, self._planning, self._progress, self._pace = crew, planning, progress, Pace(progress)
+        self._finished, self._keeps, self._is_begun = 0, True, False
         self._under_way: dict[Path, _Scene[R]] = {}
-        self._ready: deque[Done[R]] = deque()
+        self._refused: deque[Done[R]] = deque()
         self._assembly: Assembly[Done[R]] = Assembly()
 
     def run(self) -> Iterator[Done[R]]:
-        work = self._work()
-        first = _wait_for(work)
-        yield from self._results()
+        try:
+            yield from self._do()
+        except (KeyboardInterrupt, InputError) as error:
+            if self._assembly.drop_waiting():
+                self._progress.say("stopping, when what is being put together is finished")
+            yield from self._results(everything=True)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(f"stopped. {self._kept()}") from error
+            if not self._is_begun:
+                raise
+            raise InputError(f"{error} {self._kept()}") from error
+
+    def end(self) -> None:
+        try:
+            self._planning.close()
+            self._assembly.close()
+        finally:
+            for scene in list(self._under_way.values()):
+                scene.undertaking.end()
+
+    def _do(self) -> Iterator[Done[R]]:
+        work, first = self._work(), None
+        for first in work:
+            yield from self._results()
+            if first:
+                break
+            time.sleep(_PAUSE)
         if first is None:
+            yield from self._results()
             return
         job, _ = first
         self._crew.assemble(job)
         self._progress.say(self._crew.introduction)
-        try:
-            with closing(dispatch(self._crew, chain([first], work))) as attempts:
-                for attempt in attempts:
+        self._is_begun = True
+        with closing(dispatch(self._crew, chain([first], work))) as attempts:
+            for attempt in attempts:
+                if attempt:
                     self._count(attempt)
-                    yield from self._results()
-            yield from self._results(everything=True)
-        except (KeyboardInterrupt, InputError) as error:
-            of = f" of {self._blocks}" if all(future.done() for future in self._planned) else ""
-            count = f"{self._finished}{of} blocks"
-            kept = f"{count} are finished: the same command goes on from there." if self._keeps else f"{count} were finished."
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted(f"stopped. {kept}") from error
-            raise InputError(f"{error} {kept}") from error
+                yield from self._results()
+        yield from self._results(everything=True)
 
-    def end(self) -> None:
-        self._planner.shutdown(cancel_futures=True)
-        self._assembly.close()
-        for scene in self._under_way.values():
-            scene.undertaking.end()
-
-    def _plan(self, plan: Callable[[], Undertaking[R]]) -> Undertaking[R] | Done[R]:
-        try:
-            undertaking = plan()
-        except InputError as error:
-            return Done(None, [str(error)])
-        if undertaking.found is not None:
-            return Done(undertaking.found, [])
-        self._blocks += len(undertaking.blocks)
-        return undertaking
+    def _kept(self) -> str:
+        of = f" of {self._planning.blocks}" if self._planning.is_over else ""
+        if not self._keeps:
+            return f"{self._finished}{of} blocks were finished."
+        return f"{self._finished}{of} blocks are finished: the same command goes on from there."
 
     def _work(self) -> Iterator[tuple[Job, Block] | None]:
         """Blocks of one scene after the other; None while the next is being planned, or earlier ones wait to be assembled."""
-        while self._planned:
-            if not self._planned[0].done() or self._assembly.is_full:
+        for undertaking in self._planning.take():
+            while self._assembly.is_full:
+                yield None
+            if undertaking is None:
                 yield None
                 continue
-            planned = self._planned.popleft().result()
-            if isinstance(planned, Done):
-                self._ready.append(planned)
-                continue
             try:
-                job = planned.begin()
-            except InputError as error:
-                self._ready.append(Done(None, [str(error)]))
+                job = undertaking.begin()
+            except (InputError, OSError) as error:
+                self._refused.append(Done(None, [explain(error)]))
                 continue
-            self._keeps &= planned.keeps
-            self._under_way[job.folder] = _Scene(planned, len(planned.blocks))
-            for block in planned.blocks:
+            self._keeps &= undertaking.keeps
+            self._under_way[job.folder] = _Scene(undertaking, len(undertaking.blocks))
+            for block in undertaking.blocks:
                 yield job, block
 
     def _count(self, attempt: Attempt) -> None:
@@ -163,33 +159,26 @@ class _Campaign(Generic[R]):
             scene.lost.append(attempt)
         else:
             self._finished += 1
-        self._pace.add(attempt.piece, self._blocks, self._crew)
+        self._pace.add(attempt.piece, self._planning.expected_blocks, self._crew)
         if not scene.left:
-            self._assembly.add(partial(self._assemble, attempt.job.folder))
+            self._assembly.add(partial(self._assemble, attempt.job.folder, time.monotonic() - scene.started))
 
-    def _assemble(self, folder: Path) -> Done[R]:
+    def _assemble(self, folder: Path, seconds: float) -> Done[R]:
         scene = self._under_way[folder]
         undertaking, holes = scene.undertaking, [attempt.piece for attempt in scene.lost]
         problems = [f"{undertaking.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
         try:
             if len(holes) == len(undertaking.blocks):
                 return Done(None, [f"{undertaking.name}: {scene.lost[0].problem}"])
-            return Done(undertaking.assemble(holes, time.monotonic() - scene.started), problems)
-        except InputError as error:
-            return Done(None, [str(error)])
+            return Done(undertaking.assemble(holes, seconds), problems)
+        except (InputError, OSError) as error:
+            return Done(None, [explain(error)])
         finally:
             undertaking.end()
             del self._under_way[folder]
 
     def _results(self, everything: bool = False) -> Iterator[Done[R]]:
-        while self._ready:
-            yield self._ready.popleft()
+        yield from self._planning.settled()
+        while self._refused:
+            yield self._refused.popleft()
         yield from self._assembly.results(everything)
-
-
-def _wait_for(work: Iterator[tuple[Job, Block] | None]) -> tuple[Job, Block] | None:
-    for found in work:
-        if found:
-            return found
-        time.sleep(_PAUSE)
-    return None

@@ -1,6 +1,5 @@
 """What all commands share: one-line errors, exit statuses, progress."""
 
-import errno
 import io
 import signal
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segment.core.errors import Incomplete, InputError, Interrupted
+from segment.core.errors import Incomplete, InputError, Interrupted, explain
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
@@ -68,7 +67,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
     except InputError as error:
         return _fail(name, str(error), INCOMPLETE if isinstance(error, Incomplete) else INPUT_FAULT, debug)
     except OSError as error:
-        return _fail(name, _explain(error), INPUT_FAULT, debug)
+        return _fail(name, explain(error), INPUT_FAULT, debug)
     except MemoryError:
         return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles or batches.", INPUT_FAULT, debug)
     except Exception as error:
@@ -111,15 +110,6 @@ def _fail(name: str, message: str, status: int, debug: bool) -> int:
         traceback.print_exc()
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     return status
-
-
-def _explain(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space, nothing half-written was kept."
-        )
-    return f"{where}{error.strerror or error}. Check the path and its permissions."
 
 
 @contextmanager

@@ -32,8 +32,9 @@ class Crew:
     To do a piece takes a resource (in Dask's sense) that only workers which passed the check have, one each. So Dask gives no
     piece to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
 
-    size: workers that are at it. cores: that they have together. job: that newcomers are checked with, always one that is under
-    way. refused: workers that are of no use, and why. tell: is given a sentence about each of them, and when there are none.
+    size: workers that are at it. cores: that they have together. job: that newcomers are checked with, one that is not finished;
+    None: they wait for one. refused: workers that are of no use, and why. tell: is given a sentence about each of them, and when
+    there are none.
     """
 
     def __init__(self, client: "Client", address: str, tell: Callable[[str], None]):
@@ -70,7 +71,7 @@ class Crew:
         present = self._look()
         held = self._count(present)
         for worker in self._of_our_version(present):
-            if worker not in held and worker not in self._checks.asked:
+            if self.job is not None and worker not in held and worker not in self._checks.asked:
                 self._checks.ask(worker, enlist, self.job, self.resource)
         answers = self._checks.answers()
         for answer in answers:

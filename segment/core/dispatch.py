@@ -4,9 +4,9 @@ import math
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from segment.core.attempt import Attempt
@@ -22,23 +22,23 @@ _LOOK_SOON = 0.25  # the same, while workers are being checked, or none is there
 _PAUSE = 0.01  # seconds between looks for results
 _AHEAD = 1.0  # seconds of work that wait for each worker beside the piece that it does
 _MOST_AHEAD = 32
+_END: Any = object()
 
 
-def dispatch(
-    crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True, meanwhile: Callable[[], None] = lambda: None
-) -> Generator[Attempt, None, None]:
-    """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless.
+def dispatch(crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True) -> Generator[Attempt | None, None, None]:
+    """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless, and None several
+    times a second while none is.
 
     Takes from `work` what can be given out only, so that memory does not grow with it. A piece that failed, or whose worker was
     lost, is given out again before others.
 
     work: jobs and their pieces; None where there is nothing to give out for the moment.
-    crew: assembled; newcomers are checked with the job of the piece that was given out last, see `Crew.job`.
-    ahead: whether pieces wait at workers that are busy, as suits those that take seconds. meanwhile: called while none ends.
+    crew: assembled; newcomers are checked with the job of a piece that is not done yet, see `Crew.job`.
+    ahead: whether pieces wait at workers that are busy, as suits those that take seconds.
 
     Raises SchedulerLost; InputError when no worker is of use any more.
     """
-    office = _Dispatch(crew, iter(work), ahead, meanwhile)
+    office = _Dispatch(crew, iter(work), ahead)
     try:
         yield from office.run()
     finally:
@@ -46,12 +46,12 @@ def dispatch(
 
 
 class _Dispatch:
-    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Any] | None], ahead: bool, meanwhile: Callable[[], None]):
+    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Any] | None], ahead: bool):
         from distributed import as_completed
 
         self._crew, self._work = crew, work
-        self._ahead, self._meanwhile = ahead, meanwhile
-        self._again: deque[Attempt] = deque()
+        self._ahead, self._is_exhausted = ahead, False
+        self._waiting: deque[Attempt] = deque()  # to be given out: those that were tried before, and the next one
         self._out: dict[Future[None], Attempt] = {}
         self._missing: set[Future[None]] = set()  # seen with no worker at the last look
         self._completed = as_completed([], loop=crew.client.loop)
@@ -60,7 +60,7 @@ class _Dispatch:
         self._looked = self._searched = self._counted = time.monotonic()
         self._lost_some = False
 
-    def run(self) -> Iterator[Attempt]:
+    def run(self) -> Iterator[Attempt | None]:
         while self._give_out() or self._out:
             batch = self._completed.next_batch(block=False)
             for future in batch:
@@ -76,7 +76,7 @@ class _Dispatch:
             if time.monotonic() - self._looked > (_LOOK_SOON if self._crew.is_in_need else _LOOK):
                 self._look_around()
             if not batch:
-                self._meanwhile()
+                yield None
                 time.sleep(_PAUSE)
 
     def recall(self) -> None:
@@ -88,25 +88,39 @@ class _Dispatch:
     def _try_again(self, attempt: Attempt) -> None:
         attempt.problem = ""
         self._lost_some |= attempt.losses > 0
-        self._again.append(attempt)
+        self._waiting.appendleft(attempt)
+
+    def _take(self) -> bool:
+        """Takes the next piece from the work; False when there is none, or none yet."""
+        work = next(self._work, _END)
+        self._is_exhausted = work is _END
+        if work is None or work is _END:
+            return False
+        self._waiting.append(Attempt(*work))
+        return True
 
     def _give_out(self) -> bool:
         """Gives out what there is room for; False when nothing is left."""
+        if not self._waiting and (self._ahead or not self._crew.size):
+            self._take()
+        # for newcomers to be checked with: of those that are finished, folders and scenes may be gone
+        unfinished = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
+        if unfinished or not self._is_exhausted:
+            self._crew.job = unfinished
+        if not self._out:
+            self._counted = time.monotonic()  # workers had nothing to do
+        if self._is_exhausted and not self._waiting:
+            return False
         room = self._crew.size * self._depth() - len(self._out)
         # one call for many pieces costs little more than for one
         if room < max(len(self._out) // 4 if self._ahead else 0, 1):
             return True
-        batch = [self._again.popleft() for _ in range(min(room, len(self._again)))]
-        is_left = False
-        for work in islice(self._work, room - len(batch)):
-            is_left = True
-            if work is None:
-                break
-            batch.append(Attempt(*work))
+        while len(self._waiting) < room and self._take():
+            pass
+        batch = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
         if not batch:
-            return is_left
+            return not self._is_exhausted
         first, self._number = self._number, self._number + len(batch)
-        self._crew.job = batch[-1].job  # those before it may be finished, and their folders gone
         futures = self._crew.client.map(
             do_piece,
             [attempt.job for attempt in batch],
@@ -129,7 +143,7 @@ class _Dispatch:
 
     def _has_suspects(self) -> bool:
         """Whether a piece is under way that a worker was lost at: no other shall wait behind it, and be lost with the next."""
-        return self._lost_some and any(attempt.losses for attempt in (*self._again, *self._out.values()))
+        return self._lost_some and any(attempt.losses for attempt in chain(self._waiting, self._out.values()))
 
     def _count(self, done: int) -> None:
         now = time.monotonic()

@@ -1,4 +1,6 @@
-"""The one error that users can cause and cure."""
+"""The one error that users can cause and cure, and how those of the system are told like it."""
+
+import errno
 
 
 class InputError(ValueError):
@@ -14,3 +16,15 @@ class Incomplete(InputError):
 
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C), with what to do next in its message."""
+
+
+def explain(error: InputError | OSError) -> str:
+    """The error in a line."""
+    if isinstance(error, InputError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space, nothing half-written was kept."
+        )
+    return f"{where}{error.strerror or error}. Check the path and its permissions."

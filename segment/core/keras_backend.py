@@ -10,7 +10,7 @@ from segment.core.joined_machines import join_machines
 def load_keras(join: bool = False) -> Any:
     """Imports Keras without what its backend prints to stderr on the way (also from C++, hence the descriptor).
 
-    join: the other machines that the environment names, see `join_machines`.
+    join: the other machines that the environment names, see `join_machines`. Raises InputError when they do not answer.
     """
     import pyogrio  # noqa: F401 - before TensorFlow, whose SQLite would take the place of GDAL's and makes no spatial indexes
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from segment.core.choices import Runtime, Sampler
+from segment.core.errors import InputError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -45,3 +46,9 @@ BlockEdge = Annotated[
     int | None, typer.Option("--block", min=1, help="With --cluster: edge of what a worker does at a time, pixels.")
 ]
 Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
+
+
+def require_cluster(block: int | None) -> None:
+    """Raises InputError when blocks are asked for without a cluster."""
+    if block is not None:
+        raise InputError("--block belongs to --cluster. Received no --cluster. Leave it out, or add --cluster.")

@@ -8,8 +8,8 @@ from segment.core.errors import Incomplete, InputError, Interrupted
 from segment.core.progress import Progress
 
 if TYPE_CHECKING:
-    from segment.core.campaign import Done
     from segment.core.sources import Source
+    from segment.core.undertaking import Done
 
 
 def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Source"], None]) -> None:
@@ -41,12 +41,6 @@ def _require_none(problems: Sequence[str], count: int) -> None:
         raise InputError(problems[0])
     if problems:
         raise InputError(f"all {count} inputs must be of use. Received {len(problems)} that were not. See the lines above.")
-
-
-def require_cluster(block: int | None) -> None:
-    """Raises InputError when blocks are asked for without a cluster."""
-    if block is not None:
-        raise InputError("--block belongs to --cluster. Received no --cluster. Leave it out, or add --cluster.")
 
 
 def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress: Progress) -> None:

@@ -154,8 +154,11 @@ class TuningCampaign:
 
         self._assemble()
         self._under_way = 0
-        with closing(dispatch(self._crew, work(), ahead=False, meanwhile=look)) as attempts:
+        with closing(dispatch(self._crew, work(), ahead=False)) as attempts:
             for attempt in attempts:
+                if attempt is None:
+                    look()
+                    continue
                 self._under_way -= 1
                 look(patience=0)
                 if attempt.problem:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from segment.core.block_folder import BlockFolder
@@ -10,6 +11,14 @@ from segment.core.blocks import Block, Blocks
 from segment.core.sources import Source
 
 R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Done(Generic[R_co]):
+    """What became of a scene. result: None where there is none. problems: a sentence each, with a result one for each hole."""
+
+    result: R_co | None
+    problems: list[str]
 
 
 class Undertaking(ABC, Generic[R_co]):
@@ -29,7 +38,7 @@ class Undertaking(ABC, Generic[R_co]):
         return self._folder.keep
 
     def begin(self) -> BlockJob:
-        """Makes room for finished blocks, if it was not made before. Raises InputError when that cannot be."""
+        """Makes room for finished blocks, and finds those that an earlier command left. Raises InputError when that cannot be."""
         self._folder.open()
         return self._job
 

@@ -2,14 +2,18 @@
 
 import os
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segment.core.attempt import Attempt
 from segment.core.block_job import BlockJob
 from segment.core.blocks import Block
+from segment.core.crew import Crew
+from segment.core.dispatch import dispatch
 from segment.core.errors import InputError
 from segment.core.runtime import Model
 
@@ -38,6 +42,11 @@ class Zeros(BlockJob):
         if (self.folder / f"kill-{place}").exists():
             os.kill(os.getpid(), 9)
         return {"zeros": np.zeros((block.height, block.width), np.uint8)}, {}
+
+
+def attempts(crew: Crew, job: Zeros, blocks: Iterable[Block]) -> Iterator[Attempt]:
+    """What becomes of each block."""
+    return filter(None, dispatch(crew, ((job, block) for block in blocks)))
 
 
 def gpu_at_the_second_look(looks: Path) -> None:

@@ -19,11 +19,10 @@ from segment.cli import predict
 from segment.core.block_folder import BlockFolder
 from segment.core.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.sources import Source
-from segment.mosaic import Mosaic
 from segment.predict import predict_scene
 from segment.scene_work import MapOptions
 from tests.cluster.conftest import write_model
-from tests.cluster.processes import ROOT, Cluster, wait_for
+from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
 
 pytest.importorskip("distributed")
@@ -129,22 +128,6 @@ def test_forty_scenes_of_which_two_are_broken(tmp_path: Path, cluster: Cluster, 
         predict_scene(tmp_path / "in" / scene, model, tmp_path / "alone", tile=32)
     for file in (tmp_path / "alone").glob("*.tif"):
         assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
-
-
-def test_workers_begin_before_the_last_scene_was_looked_at(
-    tmp_path: Path, cluster: Cluster, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scenes = [write_scene(tmp_path / f"{name}.tif", 64, 64) for name in "abc"]
-    mapped = tmp_path / "out" / "a_classes.tif"
-
-    def plan(source: Source, *arguments: object, **options: object) -> Mosaic:
-        if source.stem != "a":
-            wait_for(mapped.exists, "the map of the first scene")
-        return Mosaic(source, *arguments, **options)
-
-    monkeypatch.setattr("segment.campaign.Mosaic", plan)
-    done = list(predict_scenes(scenes, model, tmp_path / "out", cluster=cluster.address, block=32))
-    assert [one.problems for one in done] == [[]] * 3
 
 
 def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(

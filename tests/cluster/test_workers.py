@@ -15,9 +15,8 @@ import pytest
 from segment.core.cluster import connect
 from segment.core.command import INPUT_FAULT
 from segment.core.crew import Crew, SchedulerLost
-from segment.core.dispatch import dispatch
 from segment.core.errors import InputError
-from tests.cluster.jobs import Zeros, broken_gpu, gpu_at_the_second_look, sees_a_gpu
+from tests.cluster.jobs import Zeros, attempts, broken_gpu, gpu_at_the_second_look, sees_a_gpu
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.test_faults import BLOCKS, job, refusals, wait_for_size
 from tests.cluster.test_maps import environment, write_scene
@@ -29,7 +28,7 @@ __all__ = ["job"]
 
 def problems(crew: Crew, job: Zeros) -> set[str]:
     """Of all blocks, given out to a crew."""
-    return {attempt.problem for attempt in dispatch(crew, ((job, block) for block in BLOCKS))}
+    return {attempt.problem for attempt in attempts(crew, job, BLOCKS)}
 
 
 def test_a_worker_that_hangs_is_told_once_and_joins_when_it_answers(
