@@ -1,5 +1,6 @@
-# make demo: a scored land-cover map of a sample town. make test: all tests. Both make .venv on first use.
-.PHONY: demo test lint bench bench-peers clean
+# make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those that take long, too.
+# All make .venv on first use.
+.PHONY: demo test test-all lint bench bench-peers clean
 
 # the first Python of 3.11 or 3.12 that starts
 PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
@@ -10,6 +11,9 @@ demo: .venv/.installed
 	.venv/bin/segment-predict demo/new-town/scene.tif --truth demo/new-town/truth.tif --output demo/map --augment --overwrite
 
 test: .venv/.installed
+	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile -m "not slow"
+
+test-all: .venv/.installed
 	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: .venv/.installed

@@ -159,6 +159,7 @@ def test_rgb_alone_does_not_tell_them(sentinel, tmp_path, no_pictures):
     assert run.test.report["accuracy"] <= 0.75  # by chance, of 80 images, more would be right once in a million times
 
 
+@pytest.mark.slow
 def test_a_model_that_leaves_a_band_out_reads_the_whole_files(sentinel, tmp_path, no_pictures):
     run = train(sentinel, tmp_path / "run", config(*SENTINEL, "training.epochs=5", "data.leave_out=[B10]"))
     info = load_model_info(run.folder)

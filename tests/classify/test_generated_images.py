@@ -139,6 +139,7 @@ def test_where_no_class_is_below_the_largest_nothing_is_asked(generator, class_f
     assert check(told_of(generator, tile=128, labels=LabelInfo(resize=512)), class_folders()) == []
 
 
+@pytest.mark.slow
 def test_a_resumed_training_goes_on_with_the_pictures_it_began_with(rare, tmp_path, no_pictures):
     run = write_generator(tmp_path / "run")
     wanted = settings("training.epochs=2", f"data.synthetic={run}")

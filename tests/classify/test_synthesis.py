@@ -193,6 +193,7 @@ def test_the_way_from_one_image_to_another(work, tmp_path):
     assert read_image(tmp_path / "way.png").shape == (64, 7 * 66 - 2, 3)
 
 
+@pytest.mark.slow
 def test_images_are_read_again_in_the_bands_that_were_learned(tmp_path):
     for name, level in LEVELS.items():
         for seed in range(6):
@@ -248,6 +249,7 @@ def test_a_judgement_leaves_random_numbers_alone_and_depends_on_its_seed_alone(w
     assert classify.judge(work / "run", work / "judge", count=8, seed=1).distances["untrained"] != found[0]["untrained"]
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch):
     wanted = generator_config("training.epochs=3", "loss.kl_warmup_epochs=2")
     train_generator(work / "data", tmp_path / "whole", wanted)
@@ -276,6 +278,7 @@ def test_a_training_that_diverges_is_told_with_its_cure(work, tmp_path, kind):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_plain_autoencoder_and_one_with_perception_train_too(work, tmp_path):
     plain = train_generator(work / "data", tmp_path / "plain", generator_config("model.kind=plain"))
     assert plain.history[-1]["val_kullback_leibler"] == 0

@@ -181,6 +181,7 @@ RANDOM = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_model_and_breaks_change_nothing(class_folders, pretrained, tmp_path, no_pictures):
     data, settings = class_folders(river=16), phases(pretrained[0], *RANDOM)
     whole = train(data, tmp_path / "whole", settings)
@@ -204,6 +205,7 @@ def test_another_seed_trains_another_model(class_folders, tmp_path, no_pictures)
     assert runs[0].history != runs[1].history
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on(class_folders, tmp_path, no_pictures):
     data, output = class_folders(), tmp_path / "run"
     settings = [part for s in [*QUICK, "training.epochs=60", "training.schedule=constant"] for part in ("--set", s)]

@@ -80,6 +80,7 @@ def test_a_worker_that_hangs_is_dismissed_at_once(own_cluster: Cluster, job: Zer
         assert problems(crew, job) == {""}
 
 
+@pytest.mark.slow
 def test_blocks_of_a_worker_that_hangs_are_done_elsewhere(tmp_path: Path, job: Zeros, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5 s")
     cluster = Cluster(tmp_path / "impatient")

@@ -69,6 +69,7 @@ def study_of(output: Path, name: str = "tuning") -> optuna.Study:
     return optuna.load_study(study_name=name, storage=f"sqlite:///{output}/study.db")
 
 
+@pytest.mark.slow
 def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_path):
     told, output = Lines(), tmp_path / "out" / "tuning"
     found = tune(TASK, output, SPACE, Search(trials=14, confirmations=2), told)

@@ -97,6 +97,7 @@ def test_openvino_maps_without_keras(work, tmp_path):
         assert (theirs.read(1) == ours.read(1)).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on_where_it_was(work, tmp_path):
     assert call("sample", tmp_path / "town", "--size", 1024, "--quiet") == 0
     command = [sys.executable, "-c", "import segment.cli; segment.cli.predict()", str(tmp_path / "town" / "scene.tif")]
@@ -144,6 +145,7 @@ def test_quiet_prints_nothing(work, capsys):
     assert shown.out == shown.err == ""
 
 
+@pytest.mark.slow
 def test_resume_takes_the_runs_own_settings(work, capsys):
     assert call("train", work / "tiles", "--output", work / "run", "--resume", "--set", "training.epochs=2") == 0
     assert "epoch 2/2" in capsys.readouterr().out

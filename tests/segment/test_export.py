@@ -180,6 +180,7 @@ def test_what_was_exported_goes_with_the_model(small):
     assert sorted(p.name for p in small.iterdir()) == ["model.keras", "model.yaml"]
 
 
+@pytest.mark.slow
 def test_retraining_takes_exports_away(small, tile_folder):
     from segment.training import train
 
@@ -328,6 +329,7 @@ def test_onnx_answers_as_keras_to_what_clients_feed(bands, dtype, classes, swapp
         assert answers[0].shape[-1] == 2 and (answers[0].argmax(-1) == 0).all()
 
 
+@pytest.mark.slow
 def test_onnx_of_a_library_network(tmp_path):
     ones = np.ones(3)
     statistics = BandStatistics("uint8", 1, 0 * ones, 255 * ones, 100 * ones, 60 * ones)
@@ -403,6 +405,7 @@ def in_a_process(code: str, *arguments: object, **environment: str) -> subproces
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
+@pytest.mark.slow
 def test_the_command_is_quiet_and_tells_nobody(small, tile_folder, tmp_path):
     """No network, and nothing of OpenVINO's or NNCF's in the home folder; pytest itself would switch NNCF's reports off."""
     code = (

@@ -65,6 +65,7 @@ def test_an_encoder_learns_features_and_starts_a_network(history, folder):
             np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 def test_what_was_stopped_ends_the_same(history, images, teacher, tmp_path):
     class StoppedError(Exception):
         pass

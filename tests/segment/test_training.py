@@ -37,6 +37,7 @@ def weights(folder: Path) -> list[np.ndarray]:
     return keras.saving.load_model(folder / "model.keras").get_weights()
 
 
+@pytest.mark.slow
 def test_a_run_folder_is_whole(tile_folder, tmp_path):
     root, output = tile_folder(groups=3, count=3), tmp_path / "runs" / "first"
     run = segment.train(root, output, config("training.epochs=2", "data.test_groups=[scene1]", "data.val_groups=[scene2]"))
@@ -70,6 +71,7 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
         segment.train(root, output, config("training.epochs=1"))
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_folder, tmp_path):
     root = tile_folder()
     settings = config("training.epochs=3", "data.crops=random", "augment.noise=0.05", "training.warmup_epochs=1")
@@ -82,6 +84,7 @@ def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_fo
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on(tile_folder, tmp_path):
     root, output = tile_folder(), tmp_path / "run"
     settings = [part for setting in [*QUICK, "training.epochs=40", "training.schedule=constant"] for part in ("--set", setting)]
@@ -106,6 +109,7 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     assert figures[0] == pytest.approx(figures[1], abs=1e-3)  # taking the temperature out and in rounds: a pixel may flip
 
 
+@pytest.mark.slow
 def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     root, output = tile_folder(groups=4), tmp_path / "run"
     segment.train(root, output, config("training.epochs=1"))
@@ -122,6 +126,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
             segment.train(root, output, config("training.epochs=2"), resume=True)
 
 
+@pytest.mark.slow
 def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
     """A model that learned from denoised tiles maps and scores what is full of specks as if there were none."""
     root, output = tile_folder(), tmp_path / "run"
@@ -167,6 +172,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, mon
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_run_that_stands_still(tile_folder, tmp_path):
     settings = config(
         "training.epochs=30", "training.learning_rate=1e-12", "training.schedule=constant", "training.early_stopping=1"
@@ -198,12 +204,14 @@ def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
     assert wanted_precision(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path):
     segment.train(tile_folder(), tmp_path / "run", config("training.epochs=1", "training.precision=mixed"))
     kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_scores_or_says_what_is_missing(tile_folder, tmp_path, monkeypatch):
     root, settings = tile_folder(), config("training.epochs=1", "training.tensorboard=true")
     segment.train(root, tmp_path / "run", settings)
