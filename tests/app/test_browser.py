@@ -22,6 +22,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
     pytest.mark.timeout(900),
 ]
@@ -229,7 +230,6 @@ def test_hostile_files_are_answered_on_the_page(visit, server, hostile):
     visit.check("refused")
 
 
-@pytest.mark.slow
 def test_jobs_that_are_cancelled_or_left_end_and_their_files_go(visit, server, tmp_path):
     before = set(server.jobs.results.iterdir())
     scene = segment.write_sample(tmp_path / "town", 2048, 2048, 6) / "scene.tif"

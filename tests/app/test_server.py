@@ -244,6 +244,7 @@ def _heed_signals() -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_stopped_server_leaves_no_files(tmp_path, name):
     command = [sys.executable, "-c", "from segment.cli import app; app()", "--port", "0"]

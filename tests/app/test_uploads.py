@@ -19,6 +19,7 @@ def received(tmp_path):
     return tmp_path / "uploads"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "rule"),
     [

@@ -156,6 +156,7 @@ def test_pretrained_layers_stay_in_the_first_phase(class_folders, pretrained, tm
     assert not same(after["block3_bn"], layers_by_name(fresh)["block3_bn"].get_weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unfreeze, batch_norm, stay",
     [

@@ -117,6 +117,7 @@ def test_a_phase_without_epochs_is_passed_over(tmp_path, first, second, begun):
     assert training.phases_begun == begun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [(1,), (2,), (4,), (1, 2, 3)])
 def test_a_break_anywhere_changes_nothing(tmp_path, stops):
     whole = Training(tmp_path / "whole")

@@ -50,6 +50,7 @@ def learn(images, teacher, output, **options):
     return imitate(images, output, config, **options)
 
 
+@pytest.mark.slow
 def test_an_encoder_learns_features_and_starts_a_network(history, folder):
     assert history[1]["val_loss"] < history[0]["val_loss"] and history[1]["loss"] < history[0]["loss"]
     assert history[1]["val_explained"] == pytest.approx(1 - history[1]["val_loss"])

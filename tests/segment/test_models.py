@@ -44,6 +44,7 @@ def assert_reloads(network: keras.Model, batch: np.ndarray, path) -> None:
     np.testing.assert_array_equal(reloaded.predict_on_batch(batch), network.predict_on_batch(batch))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", [*FAMILIES, *(pytest.param(b, marks=pytest.mark.slow) for b in LARGE_FAMILIES)])
 def test_every_family_builds_and_reloads_in_safe_mode(backbone, tmp_path):
     network = build(backbone=backbone).network
@@ -77,6 +78,7 @@ def test_convolutional_models_take_other_sizes():
     assert build(backbone="resnet18").network.predict_on_batch(pixels(96)).shape == (2, 96, 96, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bands, dtype", [(1, "uint8"), (4, "uint16"), (13, "uint16"), (5, "float32")])
 def test_any_bands_and_depth(bands, dtype, tmp_path):
     network = build(bands=bands, dtype=dtype, backbone="resnet18").network
