@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
@@ -10,7 +11,7 @@ from pathlib import Path
 from segment.core.output import alone, clear_folder, make_folder, remove_empty, writable
 
 _MAKING = threading.Lock()  # one thread takes away empty folders that another is about to write to
-_ATTEMPTS = 10  # a worker that is not waited for may be writing its block
+_ATTEMPTS, _PAUSE = 10, 0.05  # seconds; a worker that is not waited for may be writing its block
 
 
 class BlockFolder:
@@ -52,8 +53,8 @@ class BlockFolder:
                 yield
             finally:
                 if self.done or not self.keep or not self.path.is_dir() or not any(self.path.iterdir()):
+                    _remove(every)
                     with _MAKING:
-                        _remove(every)
                         remove_empty(made)
 
 
@@ -62,3 +63,4 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
+        time.sleep(_PAUSE)

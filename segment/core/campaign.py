@@ -90,9 +90,10 @@ class _Campaign(Generic[R]):
         try:
             yield from self._do()
         except (KeyboardInterrupt, InputError) as error:
-            if self._assembly.drop_waiting():
-                self._progress.say("stopping, when what is being put together is finished")
-            yield from self._results(everything=True)
+            if self._planning.stop() | self._assembly.drop_waiting():
+                self._progress.say("stopping, when scenes that are being looked at, or put together, are finished")
+            with suppress(KeyboardInterrupt):  # a second one
+                yield from self._results(everything=True)
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted(f"stopped. {self._kept()}") from error
             if not self._is_begun:
@@ -126,6 +127,7 @@ class _Campaign(Generic[R]):
                 if attempt:
                     self._count(attempt)
                 yield from self._results()
+        self._pace.end()
         yield from self._results(everything=True)
 
     def _kept(self) -> str:
@@ -145,6 +147,7 @@ class _Campaign(Generic[R]):
             try:
                 job = undertaking.begin()
             except (InputError, OSError) as error:
+                self._planning.give_up(undertaking)
                 self._refused.append(Done(None, [explain(error)]))
                 continue
             self._keeps &= undertaking.keeps

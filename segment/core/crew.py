@@ -144,7 +144,7 @@ class Crew:
             not here or find_spec("bokeh")
         )
         dashboard = self.client.dashboard_link if has_dashboard else "none, the scheduler lacks the package bokeh"
-        others = len(self._versions.asked | self._checks.asked)
+        others = len((self._versions.asked | self._checks.asked) - set(self._count(self._present())))
         more = f", {others} more being checked" if others else ""
         return f"{self.address}: {self.describe()}{more}; dashboard: {dashboard}"
 

@@ -26,15 +26,16 @@ _END: Any = object()
 
 
 def dispatch(crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True) -> Generator[Attempt | None, None, None]:
-    """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless, and None several
-    times a second while none is.
+    """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless, and None, often,
+    while none is.
 
     Takes from `work` what can be given out only, so that memory does not grow with it. A piece that failed, or whose worker was
     lost, is given out again before others.
 
     work: jobs and their pieces; None where there is nothing to give out for the moment.
     crew: assembled; newcomers are checked with the job of a piece that is not done yet, see `Crew.job`.
-    ahead: whether pieces wait at workers that are busy, as suits those that take seconds.
+    ahead: whether pieces wait at workers that are busy, and one for workers to come, as suits those that take seconds. Else each
+    is taken when it can be given out, and all belong to the job that the crew was assembled for.
 
     Raises SchedulerLost; InputError when no worker is of use any more.
     """
@@ -101,12 +102,8 @@ class _Dispatch:
 
     def _give_out(self) -> bool:
         """Gives out what there is room for; False when nothing is left."""
-        if not self._waiting and (self._ahead or not self._crew.size):
+        if self._ahead and not self._waiting:
             self._take()
-        # for newcomers to be checked with: of those that are finished, folders and scenes may be gone
-        unfinished = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
-        if unfinished or not self._is_exhausted:
-            self._crew.job = unfinished
         if not self._out:
             self._counted = time.monotonic()  # workers had nothing to do
         if self._is_exhausted and not self._waiting:
@@ -181,6 +178,8 @@ class _Dispatch:
         self._looked = time.monotonic()
         key_split.cache_clear()  # it keeps the keys of a hundred thousand pieces, where the scheduler is in this process
         self._require_scheduler()
+        if self._ahead:  # newcomers are not checked with a job that is finished, whose folder and scene may be gone
+            self._crew.job = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
         try:
             self._crew.look_around()
             if self._looked - self._searched > _LOOK:  # what was given out just now is with no worker either

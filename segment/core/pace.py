@@ -30,3 +30,7 @@ class Pace:
         begun, before = self._marks[0]
         rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
         self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {crew.describe()}")
+
+    def end(self) -> None:
+        """No further block comes, whatever was expected."""
+        self._progress.advance("blocks", self._done, self._done)

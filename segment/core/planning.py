@@ -14,20 +14,22 @@ _AHEAD = 1000  # scenes; each takes some ten kilobytes
 
 
 class Planning(Generic[R]):
-    """A thread that plans scenes in their order.
-
-    blocks: of the scenes that were planned.
-    """
+    """A thread that plans scenes in their order."""
 
     def __init__(self, plans: Sequence[Callable[[], Undertaking[R]]]):
         """plans: each looks at a scene; raises InputError when it is of no use."""
-        self.blocks = self._planned = 0
+        self._blocks = self._planned = self._given_up = 0
         self._settled: deque[Done[R]] = deque()
         self._count, self._plans = len(plans), iter(plans)
         self._pool = ThreadPoolExecutor(1)
         self._ahead: deque[Future[Undertaking[R] | None]] = deque()
         for _ in range(_AHEAD):
             self._go_on()
+
+    @property
+    def blocks(self) -> int:
+        """Of the scenes that were planned, but for those that were given up since."""
+        return self._blocks - self._given_up
 
     @property
     def is_over(self) -> bool:
@@ -55,6 +57,15 @@ class Planning(Generic[R]):
         while self._settled:
             yield self._settled.popleft()
 
+    def give_up(self, undertaking: Undertaking[R]) -> None:
+        """Counts the blocks of a scene no more, which could not be begun."""
+        self._given_up += len(undertaking.blocks)
+
+    def stop(self) -> bool:
+        """Plans no further scene; whether one is being planned."""
+        under_way = [future for future in self._ahead if not future.cancel() and not future.done()]
+        return bool(under_way)
+
     def close(self) -> None:
         """Ends it; waits for the scene that is being planned."""
         self._pool.shutdown(cancel_futures=True)
@@ -67,7 +78,7 @@ class Planning(Generic[R]):
         try:
             undertaking = plan()
             if undertaking.found is None:
-                self.blocks += len(undertaking.blocks)
+                self._blocks += len(undertaking.blocks)
                 return undertaking
             self._settled.append(Done(undertaking.found, []))
         except (InputError, OSError) as error:

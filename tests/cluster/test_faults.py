@@ -248,6 +248,29 @@ def test_blocks_are_taken_from_their_source_when_there_is_room_only(crew: Crew, 
     assert taken < len(BLOCKS) + 1
 
 
+def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(own_cluster: Cluster, job: Zeros) -> None:
+    own_cluster.start_worker()
+    with connect(own_cluster.address) as client:
+        crew, taken = Crew(client, own_cluster.address, print), []
+        crew.await_workers()
+        crew.assemble(job)
+
+        def blocks() -> Iterator[tuple[Zeros, object]]:
+            for block in BLOCKS:
+                taken.append(crew.size)
+                yield job, block
+
+        crew.size = 0  # all have left
+        work = dispatch(crew, blocks(), ahead=False)
+        assert next(work) is None
+        assert taken == []
+        assert crew.job is job
+        crew.look_around()
+        assert all(not attempt.problem for attempt in filter(None, work))
+    assert taken == [1] * len(BLOCKS)
+    assert crew.job is job  # for whoever gives out more
+
+
 def test_a_block_that_kills_its_workers_is_given_up(tmp_path: Path, own_cluster: Cluster, job: Zeros, monkeypatch) -> None:
     monkeypatch.setattr("segment.core.attempt.MOST_LOSSES", 2)
     own_cluster.start_worker()

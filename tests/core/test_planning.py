@@ -78,6 +78,25 @@ def test_scenes_of_no_use_and_finished_ones_are_told_as_soon_as_it_is_known() ->
     planning.close()
 
 
+def test_it_stops_when_the_scene_that_it_is_at_is_planned() -> None:
+    begun, goal = Event(), Event()
+    planning = Planning([lambda: begun.set() or (goal.wait(60) and plans(1)[0]()), *plans(100)])
+    begun.wait(60)
+    assert planning.stop()
+    goal.set()
+    planning.close()
+    assert not planning.stop()
+    assert (planning.blocks, planning.is_over) == (2, False)
+
+
+def test_blocks_of_a_scene_that_cannot_be_begun_are_not_counted() -> None:
+    planning = Planning(plans(2))
+    first, _ = filter(None, planning.take())
+    planning.give_up(first)
+    assert planning.blocks == planning.expected_blocks == 2
+    planning.close()
+
+
 def test_a_fault_of_ours_is_raised_where_its_turn_comes() -> None:
     planning = Planning([*plans(1), fail(ZeroDivisionError())])
     with pytest.raises(ZeroDivisionError):

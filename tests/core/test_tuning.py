@@ -315,7 +315,6 @@ def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
     assert len(set(tried)) == 6
 
 
-@pytest.mark.slow
 def test_a_trial_that_waits_is_taken_once(tmp_path):
     storage, count = f"sqlite:///{tmp_path}/study.db", 24
     study = open_study(storage, "s", {}, {})
@@ -332,6 +331,7 @@ def test_a_trial_that_waits_is_taken_once(tmp_path):
     assert sorted(taken) == list(range(count))
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
     code = "import sys; from segment.core.study import open_study; open_study(sys.argv[1], 's', {}, {'data': 'x'})"
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/study.db"]
