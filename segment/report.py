@@ -1,5 +1,6 @@
 """What a training or an evaluation shows: curves, scores per class, and tiles beside their truth."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +51,20 @@ def add_scores(
     report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.color for c in palette.classes])
     report.figure(plot_confusion(confusion.matrix, palette.names), "Confusion matrix: share of each true class.")
     report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
-    chosen = choose_examples(evaluation.patch_scores)
+    chosen = choose_tiles(evaluation)
     if chosen:
         figure = _plot_examples(chosen, evaluation, dataset, predict, palette)
         report.figure(figure, "Best, median and worst tiles by mean Jaccard: image, truth, prediction. Black: ignored.")
+
+
+def choose_tiles(evaluation: "Evaluation", each: int = 2) -> list[tuple[str, int]]:
+    """As `choose_examples`, of the tiles that are scored whole; of all, where there is no such tile.
+
+    The rest, at the edges of images, is scored on what no other tile covers, and would be shown half ignored.
+    """
+    scored = zip(evaluation.patch_scores, evaluation.patches, strict=True)
+    whole = [score if patch.is_new else math.nan for score, patch in scored]
+    return choose_examples(whole, each) or choose_examples(evaluation.patch_scores, each)
 
 
 def choose_examples(scores: Sequence[float], each: int = 2) -> list[tuple[str, int]]:

@@ -46,6 +46,11 @@ class Patch:
     seen_rows: int = 0
     seen_columns: int = 0
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no patch before it covers a part of it."""
+        return not (self.seen_rows or self.seen_columns)
+
 
 def find_pairs(root: Path) -> list[Pair]:
     """All image and mask pairs of a tile folder, sorted by group and name; hidden files and folders are passed over.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -21,7 +22,10 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.model_folder import load_model_info, save_model_info
 from segment.core.preprocessing import preprocess
 from segment.core.training import CHECKPOINT, build_optimizer, wanted_precision
-from segment.report import choose_examples
+from segment.evaluation import Evaluation
+from segment.report import choose_examples, choose_tiles
+from segment.scores import Confusion
+from segment.tiles import Patch, find_pairs
 
 from ..conftest import two_class_scene, write_raster
 from ..fakes import StopAfter
@@ -228,6 +232,13 @@ def test_examples_are_best_median_and_worst():
     assert choose_examples(scores, each=1) == [("best", 1), ("median", 0), ("worst", 3)]
     assert choose_examples([0.2]) == [("best", 0)]
     assert choose_examples([float("nan")]) == []
+
+
+def test_examples_are_scored_whole_where_such_tiles_are(tile_folder):
+    whole = Patch(find_pairs(tile_folder())[0], 0, 0)
+    half = replace(whole, row=36, seen_rows=28)
+    assert choose_tiles(Evaluation(Confusion(["land"]), [half, whole], [0.9, 0.1])) == [("best", 1)]
+    assert choose_tiles(Evaluation(Confusion(["land"]), [half, whole], [0.9, float("nan")])) == [("best", 0)]
 
 
 @pytest.mark.parametrize(
