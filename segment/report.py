@@ -54,7 +54,8 @@ def add_scores(
     chosen = choose_tiles(evaluation)
     if chosen:
         figure = _plot_examples(chosen, evaluation, dataset, predict, palette)
-        report.figure(figure, "Best, median and worst tiles by mean Jaccard: image, truth, prediction. Black: ignored.")
+        which = "Best, median and worst tiles by mean Jaccard, of those scored whole if there are any: "
+        report.figure(figure, which + "image, truth, prediction. Black: ignored.")
 
 
 def choose_tiles(evaluation: "Evaluation", each: int = 2) -> list[tuple[str, int]]:

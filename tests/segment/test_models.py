@@ -22,7 +22,7 @@ from segment.models import build_model, divide_logits
 from ..conftest import SHARED
 
 FAMILIES = ["resnet18", "seresnet18", "vgg16", "mobilenet", "mobilenetv2", "efficientnetb0", "inceptionv3"]
-LARGE_FAMILIES = ["seresnet50", "resnext50", "seresnext50", "inceptionresnetv2"]
+FAMILIES += ["seresnet50", "resnext50", "seresnext50", "inceptionresnetv2"]
 
 
 def statistics(bands: int = 3, dtype: str = "uint8") -> BandStatistics:
@@ -45,7 +45,7 @@ def assert_reloads(network: keras.Model, batch: np.ndarray, path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", [*FAMILIES, *(pytest.param(b, marks=pytest.mark.slow) for b in LARGE_FAMILIES)])
+@pytest.mark.parametrize("backbone", FAMILIES)
 def test_every_family_builds_and_reloads_in_safe_mode(backbone, tmp_path):
     network = build(backbone=backbone).network
     answer = network.predict_on_batch(pixels())
