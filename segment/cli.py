@@ -167,6 +167,7 @@ def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
     model: ModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
+    augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -178,7 +179,7 @@ def evaluate(
 
     network = load_model(model, runtime)
     with progress_bar(quiet) as progress:
-        progress.say(str(score(tiles, network, output, overwrite=overwrite, progress=progress)))
+        progress.say(str(score(tiles, network, output, augment=augment, overwrite=overwrite, progress=progress)))
 
 
 @entry_point

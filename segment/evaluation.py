@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, load_model
 from segment.dataset import TileDataset, TilePixels
+from segment.inference import predict_batch
 from segment.report import scores_page
 from segment.scores import Confusion
 from segment.tiles import Patch, find_pairs, find_palette, grid_patches
@@ -98,14 +100,15 @@ def evaluate(
     output: Path | str | None = None,
     *,
     batch_size: int = 8,
+    augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Scores a model on all of a tile folder, each pixel once.
 
-    model: a model folder, or one that is loaded. runtime: what computes, where it is a folder.
-    output: a folder for report.json and report.html.
+    model: a model folder, or one that is loaded. augment: averages over the eight flips and quarter turns, at eight times the
+    work. runtime: what computes, where `model` is a folder. output: a folder for report.json and report.html.
     Masks are read with the model's classes, unless a classes.yaml beside them says how.
 
     Raises InputError for a tile folder that does not fit the model, and when `output` exists.
@@ -125,7 +128,8 @@ def evaluate(
     palette = find_palette(tiles, pairs) or info.palette
     pixels = TilePixels(palette, "ignore", megabytes=0, names=info.palette.names)
     dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size, preprocessing=info.preprocess)
-    evaluation = score_patches(model.predict, dataset, info.palette.names, progress)
+    predict = partial(predict_batch, model, augment=augment)
+    evaluation = score_patches(predict, dataset, info.palette.names, progress)
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
     if not evaluation.report["pixels"]:
@@ -134,6 +138,6 @@ def evaluate(
             "Lay the masks' own classes.yaml beside them, with the model's class names."
         )
     if output is not None:
-        page = scores_page(f"{info.name} on {tiles.name}", evaluation, dataset, model.predict, info.palette)
+        page = scores_page(f"{info.name} on {tiles.name}", evaluation, dataset, predict, info.palette)
         write_report_folder(Path(output), evaluation.report, page, overwrite)
     return evaluation

@@ -59,8 +59,10 @@ def work(tmp_path_factory) -> Path:
 
 
 def test_the_commands_in_a_row(work, capsys):
-    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores") == 0
-    assert "mean Jaccard" in capsys.readouterr().out
+    assert call("evaluate", work / "tiles", "--model", work / "run") == 0
+    plain = capsys.readouterr().out
+    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores", "--augment") == 0
+    assert "mean Jaccard" in plain and capsys.readouterr().out != plain
     assert json.loads((work / "scores" / "report.json").read_text())["pixels"] > 0
     town = work / "town1"
     assert (
