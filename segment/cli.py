@@ -175,9 +175,11 @@ def evaluate(
 ) -> None:
     """Scores a model on a tile folder."""
     from segment.core.runtime import load_model
-    from segment.evaluation import evaluate as score
 
     network = load_model(model, runtime)
+    load_keras()  # its data sets
+    from segment.evaluation import evaluate as score
+
     with progress_bar(quiet) as progress:
         progress.say(str(score(tiles, network, output, augment=augment, overwrite=overwrite, progress=progress)))
 

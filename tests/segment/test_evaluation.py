@@ -1,6 +1,9 @@
 """Scores of a tile folder by models whose answers are known."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 
@@ -29,3 +32,11 @@ def test_flips_and_turns_are_averaged_on_request(tmp_path):
     averaged = segment.evaluate(tmp_path / "tiles", model, tmp_path / "scores", augment=True)
     assert averaged.confusion.accuracy == averaged.patch_scores[0] == 1
     assert json.loads((tmp_path / "scores" / "report.json").read_text()) == averaged.report
+
+
+def test_the_command_prints_scores_and_no_more(tile_folder):
+    """The bundled model needs no Keras here, but the data sets do: TensorFlow starts, and must not be heard."""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", "import segment.cli; segment.cli.evaluate()", str(tile_folder(groups=1, count=1))]
+    shown = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert shown.returncode == 0 and shown.stdout.startswith("mean Jaccard") and not shown.stderr, shown
