@@ -144,7 +144,7 @@ def evaluate(
     from segment.core.sources import parse_bands
 
     numbers, network = parse_bands(bands), load_model(model, runtime)
-    load_keras()  # its data sets
+    load_keras()  # images are read through Keras, whose backend would speak if the next line started it
     from classify.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:

@@ -177,7 +177,7 @@ def evaluate(
     from segment.core.runtime import load_model
 
     network = load_model(model, runtime)
-    load_keras()  # its data sets
+    load_keras()  # tiles are read through Keras, whose backend would speak if the next line started it
     from segment.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:

@@ -241,6 +241,11 @@ def _describe(model: Model) -> str:
     return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.palette.names)}; tile {i.tile}; {model.runtime})"
 
 
+def describe_use(model: Model, augment: bool) -> str:
+    """A model, what computes it and how it is asked, in words."""
+    return f"{model.info.name} ({model.runtime}{', flips and turns averaged' if augment else ''})"
+
+
 def may_have_gpu() -> bool:
     """Whether it is worth asking Keras, which takes seconds to start."""
     return any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
@@ -248,8 +253,7 @@ def may_have_gpu() -> bool:
 
 def has_gpu() -> bool:
     """Whether the Keras backend in use sees a GPU."""
-    import keras
-
+    keras = load_keras()
     if keras.backend.backend() == "torch":  # has no list of devices in Keras
         import torch
 

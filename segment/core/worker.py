@@ -77,16 +77,10 @@ def enlist(job: Job, resource: str) -> None:
 
 def require_gpu() -> None:
     """Raises Refusal when Keras sees no GPU here."""
-    from segment.core.runtime import may_have_gpu
+    from segment.core.runtime import has_gpu, may_have_gpu
 
-    if may_have_gpu():
-        from segment.core.keras_backend import load_keras
-        from segment.core.runtime import has_gpu
-
-        load_keras()
-        if has_gpu():
-            return
-    raise Refusal("Keras sees no GPU.")
+    if not (may_have_gpu() and has_gpu()):
+        raise Refusal("Keras sees no GPU.")
 
 
 async def grant(dask_worker: Any, **resources: float) -> None:
