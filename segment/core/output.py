@@ -20,11 +20,14 @@ def is_unfinished(name: str) -> bool:
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
-    """Raises InputError when `path` exists and may not be replaced.
+    """Raises InputError when `path` exists and may not be replaced, or lies below a file.
 
     ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
     """
     if not os.path.lexists(path):
+        above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+        if not above.is_dir():
+            raise InputError(f"Outputs go into folders. Received {above}, which is a file. Choose another place.")
         return
     if not overwrite:
         raise InputError(f"Outputs do not replace what exists. Received {path}. Choose another place or add --overwrite.")
