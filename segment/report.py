@@ -51,20 +51,22 @@ def add_scores(
     report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.color for c in palette.classes])
     report.figure(plot_confusion(confusion.matrix, palette.names), "Confusion matrix: share of each true class.")
     report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
-    chosen = choose_tiles(evaluation)
+    chosen = choose_tiles(evaluation, dataset.tile)
     if chosen:
         figure = _plot_examples(chosen, evaluation, dataset, predict, palette)
-        which = "Best, median and worst tiles by mean Jaccard, of those scored whole if there are any: "
-        report.figure(figure, which + "image, truth, prediction. Black: ignored.")
+        are_whole = all(evaluation.patches[index].is_whole(dataset.tile) for _, index in chosen)
+        which = f"Best, median and worst tiles by mean Jaccard{', of those scored whole' if are_whole else ''}"
+        report.figure(figure, f"{which}: image, truth, prediction. Black: ignored.")
 
 
-def choose_tiles(evaluation: "Evaluation", each: int = 2) -> list[tuple[str, int]]:
+def choose_tiles(evaluation: "Evaluation", tile: int, each: int = 2) -> list[tuple[str, int]]:
     """As `choose_examples`, of the tiles that are scored whole; of all, where there is no such tile.
 
-    The rest, at the edges of images, is scored on what no other tile covers, and would be shown half ignored.
+    tile: their edge, pixels. The rest, at the edges of images, is scored on what no other tile covers, and would be shown
+    half ignored; as would images that are smaller than a tile.
     """
     scored = zip(evaluation.patch_scores, evaluation.patches, strict=True)
-    whole = [score if patch.is_new else math.nan for score, patch in scored]
+    whole = [score if patch.is_whole(tile) else math.nan for score, patch in scored]
     return choose_examples(whole, each) or choose_examples(evaluation.patch_scores, each)
 
 
@@ -93,12 +95,15 @@ def _plot_examples(
         image, truth = dataset.tile_at(index)
         labels = predict(image[None])[0].argmax(axis=-1)
         patch = evaluation.patches[index]
+        info = patch.pair.info
+        inside = slice(info.height - patch.row), slice(info.width - patch.column)  # what lies beyond was filled up
+        pictures = displayable(image[inside]), colors[truth[inside]], colors[labels[inside]]
         titles = (
             f"{name}: {patch.pair.group}/{patch.pair.image.stem}",
             "truth",
             f"map, Jaccard {evaluation.patch_scores[index]:.2f}",
         )
-        for cell, picture, title in zip(axes, (displayable(image), colors[truth], colors[labels]), titles, strict=True):
+        for cell, picture, title in zip(axes, pictures, titles, strict=True):
             cell.imshow(picture, interpolation="nearest")
             cell.set_title(title, fontsize=9, parse_math=False)
             cell.axis("off")

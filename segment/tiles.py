@@ -46,10 +46,10 @@ class Patch:
     seen_rows: int = 0
     seen_columns: int = 0
 
-    @property
-    def is_new(self) -> bool:
-        """Whether no patch before it covers a part of it."""
-        return not (self.seen_rows or self.seen_columns)
+    def is_whole(self, tile: int) -> bool:
+        """Whether a tile there lies within the image, and no patch before it covers a part of it."""
+        within = self.row + tile <= self.pair.info.height and self.column + tile <= self.pair.info.width
+        return within and not (self.seen_rows or self.seen_columns)
 
 
 def find_pairs(root: Path) -> list[Pair]:

@@ -70,7 +70,8 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
     assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 64, 64, 2)
     evaluation = segment.evaluate(root, model, tmp_path / "scores")
     assert evaluation.report["pixels"] == 9 * 64 * 64
-    assert json.loads((tmp_path / "scores" / "report.json").read_text()) == evaluation.report
+    scores = json.loads((tmp_path / "scores" / "report.json").read_text())
+    assert scores == evaluation.report | {"runtime": model.runtime, "augment": False}
     with pytest.raises(InputError, match="--overwrite"):
         segment.train(root, output, config("training.epochs=1"))
 
@@ -236,9 +237,10 @@ def test_examples_are_best_median_and_worst():
 
 def test_examples_are_scored_whole_where_such_tiles_are(tile_folder):
     whole = Patch(find_pairs(tile_folder())[0], 0, 0)
-    half = replace(whole, row=36, seen_rows=28)
-    assert choose_tiles(Evaluation(Confusion(["land"]), [half, whole], [0.9, 0.1])) == [("best", 1)]
-    assert choose_tiles(Evaluation(Confusion(["land"]), [half, whole], [0.9, float("nan")])) == [("best", 0)]
+    half, small = replace(whole, row=4, seen_rows=28), replace(whole, column=40)
+    evaluation = Evaluation(Confusion(["land"]), [half, whole, small], [0.9, 0.1, 0.8])
+    assert choose_tiles(evaluation, tile=32) == [("best", 1)]
+    assert choose_tiles(evaluation, tile=65, each=1) == [("best", 0), ("median", 2), ("worst", 1)]
 
 
 @pytest.mark.parametrize(
