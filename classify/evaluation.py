@@ -24,7 +24,7 @@ from segment.core.output import refuse_existing
 from segment.core.parts import PARTS, PartChoice
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, write_report_folder
-from segment.core.runtime import Model, load_model
+from segment.core.runtime import Model, describe_use, load_model
 from segment.core.sources import Source
 
 
@@ -91,8 +91,9 @@ def evaluate(
     evaluation = score_images(images, answers, info)
     if output is not None:
         names = ", ".join(folder.name for folder in folders)
-        page = scores_page(f"{info.name} on {names}", evaluation, dataset, info.palette)
-        write_report_folder(Path(output), evaluation.report, page, overwrite)
+        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.palette)
+        figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
+        write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
 
 

@@ -17,7 +17,7 @@ from segment.core.output import refuse_existing
 from segment.core.palette import IGNORED
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, write_report_folder
-from segment.core.runtime import Model, load_model
+from segment.core.runtime import Model, describe_use, load_model
 from segment.dataset import TileDataset, TilePixels
 from segment.inference import predict_batch
 from segment.report import scores_page
@@ -138,6 +138,7 @@ def evaluate(
             "Lay the masks' own classes.yaml beside them, with the model's class names."
         )
     if output is not None:
-        page = scores_page(f"{info.name} on {tiles.name}", evaluation, dataset, predict, info.palette)
-        write_report_folder(Path(output), evaluation.report, page, overwrite)
+        page = scores_page(f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.palette)
+        figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
+        write_report_folder(Path(output), figures, page, overwrite)
     return evaluation

@@ -30,9 +30,8 @@ Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), seed: int = 0) -> None:
-    """Scores on ground that is new to both, after 200 steps of 8 tiles by the bundled recipe, from either start.
-
-    And what the bundled model scores there with no training at all.
+    """Scores on ground that is new to both: after 200 steps of 8 tiles by the bundled recipe from either start, and of the
+    bundled model as it comes.
 
     dubai: a tile of that data which the bundled model did not learn from: parts 1 to 6 are learned, 7 to 9 scored. Sample
     towns come in any case. Ten tiles more choose the epoch. Where there are fewer tiles than a count, all are taken.
@@ -49,7 +48,7 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
         tiles = [tile for scene_ in learned for tile in _cut(*scene_)]
         order = np.random.default_rng(seed).permutation(len(tiles))
         validating, pool = ([tiles[i] for i in some] for some in (order[:VALIDATING], order[VALIDATING:]))
-        untrained = evaluate(_lay_out({"test": scored}) / "test", runtime="keras").confusion
+        untrained = evaluate(_lay_out({"test": scored}), runtime="keras").confusion  # float32, as the trained ones
         tell(f"mean Jaccard, {ground}, bundled model as it comes", untrained.mean_jaccard, accuracy=untrained.accuracy)
         for chosen in (pool[:count] for count in counts):
             folder = _lay_out({"train": chosen, "val": validating, "test": scored})

@@ -59,11 +59,13 @@ def work(tmp_path_factory) -> Path:
 
 
 def test_the_commands_in_a_row(work, capsys):
-    assert call("evaluate", work / "tiles", "--model", work / "run") == 0
-    plain = capsys.readouterr().out
-    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores", "--augment") == 0
-    assert "mean Jaccard" in plain and capsys.readouterr().out != plain
-    assert json.loads((work / "scores" / "report.json").read_text())["pixels"] > 0
+    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores") == 0
+    assert "mean Jaccard" in capsys.readouterr().out
+    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "averaged", "--augment") == 0
+    plain, averaged = (json.loads((work / name / "report.json").read_text()) for name in ("scores", "averaged"))
+    assert plain["pixels"] == averaged["pixels"] > 0 and plain["confusion"] != averaged["confusion"]
+    assert (plain["augment"], averaged["augment"]) == (False, True)
+    capsys.readouterr()
     town = work / "town1"
     assert (
         call("predict", town / "scene.tif", "--model", work / "run", "--output", work / "map", "--truth", town / "truth.tif") == 0
@@ -256,9 +258,10 @@ def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, v
 
 def test_defaults_of_commands_are_those_of_the_library():
     from segment.cutting import cut_scene
+    from segment.evaluation import evaluate
     from segment.predict import predict_scene
 
-    for command, function in ((cli.predict, predict_scene), (cli.tile, cut_scene)):
+    for command, function in ((cli.predict, predict_scene), (cli.tile, cut_scene), (cli.evaluate, evaluate)):
         theirs, ours = inspect.signature(function).parameters, inspect.signature(command.__wrapped__).parameters
         for name in ours.keys() & theirs.keys() - {"output"}:
             if theirs[name].default is not inspect.Parameter.empty:

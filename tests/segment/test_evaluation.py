@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import segment
+from segment.core.errors import InputError
 
 from ..conftest import write_raster
 from ..fakes import FakeModel
@@ -31,7 +33,29 @@ def test_flips_and_turns_are_averaged_on_request(tmp_path):
     assert alone.confusion.accuracy == 0.5
     averaged = segment.evaluate(tmp_path / "tiles", model, tmp_path / "scores", augment=True)
     assert averaged.confusion.accuracy == averaged.patch_scores[0] == 1
-    assert json.loads((tmp_path / "scores" / "report.json").read_text()) == averaged.report
+    assert model.tiles == 1 + 8 + 8  # the last ones for the report's picture
+    told = json.loads((tmp_path / "scores" / "report.json").read_text())
+    assert told == averaged.report | {"runtime": "fake", "augment": True}
+    assert "fake (fake, flips and turns averaged) on tiles" in (tmp_path / "scores" / "report.html").read_text()
+
+
+def test_small_images_are_shown_as_they_are(tmp_path, monkeypatch):
+    """Without what fills them up to a tile."""
+    write_raster(tmp_path / "tiles" / "images" / "a.png", np.zeros((8, 20, 1), np.uint8))
+    write_raster(tmp_path / "tiles" / "masks" / "a.png", np.zeros((8, 20, 1), np.uint8))
+    shown = []
+    monkeypatch.setattr("matplotlib.axes.Axes.imshow", lambda axes, picture, **_: shown.append(picture.shape[:2]))
+    segment.evaluate(tmp_path / "tiles", FakeModel(), tmp_path / "scores")
+    assert shown[-3:] == [(8, 20)] * 3
+    assert "scored whole" not in (tmp_path / "scores" / "report.html").read_text()
+
+
+def test_an_output_below_a_file_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    model = FakeModel()
+    with pytest.raises(InputError, match=r"Received .*/file, which is a file"):
+        segment.evaluate(tmp_path, model, tmp_path / "file" / "scores" / "first")
+    assert model.tiles == 0
 
 
 def test_the_command_prints_scores_and_no_more(tile_folder):
@@ -40,3 +64,6 @@ def test_the_command_prints_scores_and_no_more(tile_folder):
     command = [sys.executable, "-c", "import segment.cli; segment.cli.evaluate()", str(tile_folder(groups=1, count=1))]
     shown = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert shown.returncode == 0 and shown.stdout.startswith("mean Jaccard") and not shown.stderr, shown
+    looking = [sys.executable, "-c", "from segment.core.runtime import has_gpu; has_gpu()"]  # as where a driver is installed
+    shown = subprocess.run(looking, capture_output=True, text=True, env=environment)
+    assert shown.returncode == 0 and not shown.stderr, shown
