@@ -19,7 +19,7 @@ class Pace:
         self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def add(self, block: Block, total: int, crew: Crew) -> None:
-        """total: blocks that are expected by now."""
+        """total: blocks of all scenes, as far as it is known."""
         self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
         if now - self._shown < _SHOWN and self._done < total:
             return
