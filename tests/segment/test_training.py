@@ -240,6 +240,8 @@ def test_examples_are_scored_whole_where_such_tiles_are(tile_folder):
     half, small = replace(whole, row=4, seen_rows=28), replace(whole, column=40)
     evaluation = Evaluation(Confusion(["land"]), [half, whole, small], [0.9, 0.1, 0.8])
     assert choose_tiles(evaluation, tile=32) == [("best", 1)]
+    unscored = replace(evaluation, patch_scores=[0.9, float("nan"), float("nan")])
+    assert choose_tiles(unscored, tile=32) == [("best", 0)]
     assert choose_tiles(evaluation, tile=65, each=1) == [("best", 0), ("median", 2), ("worst", 1)]
 
 
