@@ -12,7 +12,7 @@ from classify.images import Data, data_folders, find_images
 from classify.inference import label_info, read_input
 from classify.looks import common_kind, look_at, read_headers
 from classify.survey import Bands, find_bands
-from classify.view import View, find_twins
+from classify.view import View
 from segment.core.components import Vectors
 from segment.core.features import feature_components
 from segment.core.looks import EDGE, leading_components
@@ -61,7 +61,7 @@ def explore(
     features = None
     if network is not None:
         features = feature_components(network, sources, partial(read_input, info=network.info), progress)
-    view = View(collection, headers, looks, find_twins(collection, looks), components, features, odd)
+    view = View(collection, headers, looks, components, features, odd)
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
     write_report_folder(output, figures, exploration_page(view, findings), overwrite)

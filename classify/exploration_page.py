@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from classify.images import LabelledImage
 from classify.pixels import read_image
-from classify.view import View
+from classify.view import View, disagree
 from segment.core.components import Components
 from segment.core.data_figures import plot_amounts, plot_eigen_images, plot_gallery, plot_histograms, plot_scatter, plot_variance
 from segment.core.figures import displayable
@@ -139,13 +139,13 @@ def _twins(page: Report, view: View) -> None:
     if not view.twins:
         return
     page.heading("Images that come twice")
-    shown = sorted(view.twins, key=lambda twins: (not twins.disagree, not twins.divided))[:_PAIRS]
+    shown = sorted(view.twins, key=lambda twins: (not disagree(twins), not twins.divided))[:_PAIRS]
     images = [image for twins in shown for image in (twins.first, twins.second)]
     pictures = [_picture(image, view) for image in images]
     titles = [f"{_labels(view, image.labels)}\n{image.path.name}" for image in images]
     page.figure(plot_gallery(pictures, titles, columns=4), f"Pairs, {len(shown)} of {len(view.twins):,}, side by side.", True)
     rows = [
-        (str(t.first.path), str(t.second.path), "the same pixels" if t.exact else "nearly", "no" if t.disagree else "yes")
+        (str(t.first.path), str(t.second.path), "the same pixels" if t.exact else "nearly", "no" if disagree(t) else "yes")
         for t in view.twins[:_LISTED]
     ]
     page.table(("Image", "its like", "how", "same labels"), rows)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classify.view import View
+from classify.view import View, disagree
 from segment.core.findings import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
 
@@ -64,9 +64,9 @@ def _uneven(view: View) -> list[Finding]:
 
 
 def _twins(view: View) -> list[Finding]:
-    disagreeing = [t for t in view.twins if t.disagree]
-    divided = [t for t in view.twins if t.divided and not t.disagree]
-    others = [t for t in view.twins if not t.divided and not t.disagree]
+    disagreeing = [t for t in view.twins if disagree(t)]
+    divided = [t for t in view.twins if t.divided and not disagree(t)]
+    others = [t for t in view.twins if not t.divided and not disagree(t)]
     found = []
     for some, what, meaning, cure in (
         (

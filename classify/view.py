@@ -1,7 +1,7 @@
 """What an exploration knows of a collection, as figures."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,33 +12,13 @@ from numpy.typing import NDArray
 from classify.images import Collection, LabelledImage
 from classify.looks import Header, Looks
 from segment.core.components import Components, find_outliers
-from segment.core.duplicates import find_duplicates
+from segment.core.duplicates import Twins, find_twins
 from segment.core.parts import PARTS
 
 
-@dataclass(frozen=True)
-class Twins:
-    """Two images of a collection that show the same. exact: pixel by pixel, else nearly."""
-
-    first: LabelledImage
-    second: LabelledImage
-    exact: bool
-
-    @property
-    def disagree(self) -> bool:
-        """Whether they have different labels."""
-        return self.first.labels != self.second.labels
-
-    @property
-    def divided(self) -> bool:
-        """Whether folders put them into different parts."""
-        return self.first.part != self.second.part
-
-
-def find_twins(collection: Collection, looks: Looks) -> list[Twins]:
-    """Images that an earlier one is like, each with that."""
-    images = [collection.images[position] for position in looks.usable]
-    return [Twins(images[found.second], images[found.first], found.exact) for found in find_duplicates(looks.prints)]
+def disagree(twins: Twins[LabelledImage]) -> bool:
+    """Whether the two have different labels."""
+    return twins.first.labels != twins.second.labels
 
 
 @dataclass(frozen=True)
@@ -52,7 +32,6 @@ class View:
     collection: Collection
     headers: Mapping[int, Header]
     looks: Looks
-    twins: Sequence[Twins]
     components: Components | None
     features: Components | None
     without_features: str | None = None
@@ -66,6 +45,11 @@ class View:
         """Usable images of each class, (classes,)."""
         labels = [label for image in self.usable for label in image.labels]
         return np.bincount(np.array(labels, np.int64), minlength=len(self.collection.palette))
+
+    @cached_property
+    def twins(self) -> list[Twins[LabelledImage]]:
+        """Usable images that an earlier one is like, each with that."""
+        return find_twins(self.usable, self.looks.prints)
 
     @cached_property
     def outliers(self) -> list[LabelledImage]:
@@ -98,7 +82,7 @@ class View:
                 {
                     "images": [str(twins.first.path), str(twins.second.path)],
                     "exact": twins.exact,
-                    "same_labels": not twins.disagree,
+                    "same_labels": not disagree(twins),
                 }
                 for twins in self.twins
             ],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segment.class_tables import ClassTable
 from segment.core.components import Components, find_outliers
-from segment.core.duplicates import find_duplicates
+from segment.core.duplicates import Twins, find_twins
 from segment.core.palette import Palette
 from segment.core.parts import PARTS
 from segment.neighbours import Neighbours, find_neighbours
@@ -20,20 +20,6 @@ from segment.tile_looks import MaskLooks, TileLooks
 from segment.tiles import Pair
 
 _LISTED = 100  # values of masks: those in JPEG have thousands
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Two images that show the same. exact: pixel by pixel, else nearly."""
-
-    first: Pair
-    second: Pair
-    exact: bool
-
-    @property
-    def divided(self) -> bool:
-        """Whether folders put them into different parts."""
-        return self.first.part != self.second.part
 
 
 @dataclass(frozen=True)
@@ -87,9 +73,9 @@ class TileView:
         return find_neighbours(self.looks.borders)
 
     @cached_property
-    def twins(self) -> list[Twins]:
+    def twins(self) -> list[Twins[Pair]]:
         """Images that an earlier one is like, each with that."""
-        return [Twins(self.pairs[d.second], self.pairs[d.first], d.exact) for d in find_duplicates(self.looks.prints)]
+        return find_twins(self.pairs, self.looks.prints)
 
     @cached_property
     def outliers(self) -> list[Pair]:

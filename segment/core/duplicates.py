@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -36,6 +36,29 @@ class Duplicate:
     first: int
     second: int
     exact: bool
+
+
+class _Example(Protocol):
+    @property
+    def part(self) -> str | None:
+        """Where folders put it: one of train, val, test; None if they say nothing."""
+
+
+E = TypeVar("E", bound=_Example)
+
+
+@dataclass(frozen=True)
+class Twins(Generic[E]):
+    """Two of the images to learn from that show the same. exact: pixel by pixel, else nearly."""
+
+    first: E
+    second: E
+    exact: bool
+
+    @property
+    def divided(self) -> bool:
+        """Whether folders put them into different parts."""
+        return self.first.part != self.second.part
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
@@ -98,3 +121,8 @@ def find_duplicates(first: Sequence[Fingerprint], second: Sequence[Fingerprint] 
             elif correlation[row, best[row]] >= _CORRELATION:
                 duplicates.append(Duplicate(start + row, int(best[row]), False))
     return duplicates
+
+
+def find_twins(examples: Sequence[E], prints: Sequence[Fingerprint]) -> list[Twins[E]]:
+    """Examples that an earlier one is like, each with that; a fingerprint of each in `prints`."""
+    return [Twins(examples[found.second], examples[found.first], found.exact) for found in find_duplicates(prints)]
