@@ -159,8 +159,9 @@ class Raster(PixelGrid):
         Overviews are used where there are some. Pixels that are not valid may count as 0. Reads forward only, unlike GDAL's
         resampling, which decodes a PNG many times over. damaged: rows that cannot be decoded are 0, and no error.
         """
-        import cv2
         from rasterio.enums import Resampling
+
+        from segment.core.resize import resize
 
         if self._dataset.overviews(self.bands[0]) and not damaged:
             with readable(self.path):
@@ -179,10 +180,7 @@ class Raster(PixelGrid):
                     raise
                 result[first:last] = 0
                 continue
-            if pixels.dtype not in (np.uint8, np.uint16, np.int16, np.float32):  # what OpenCV averages
-                pixels = pixels.astype(np.float32)
-            reduced = cv2.resize(pixels, (width, last - first), interpolation=cv2.INTER_AREA)
-            result[first:last] = reduced.reshape(last - first, width, -1)
+            result[first:last] = resize(pixels, last - first, width)
         return result
 
 

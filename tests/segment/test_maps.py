@@ -132,12 +132,14 @@ def test_pictures_show_the_classes(tmp_path: Path, indices: np.ndarray) -> None:
         assert file.count == 3
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_large_scenes_give_small_pictures_in_pure_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type) -> None:
+@pytest.mark.parametrize(("dtype", "bands"), [(np.uint8, 3), (np.uint16, 3), (np.uint16, 13), (np.int32, 5)])
+def test_large_scenes_give_small_pictures_in_pure_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type, bands: int
+) -> None:
     monkeypatch.setattr(pictures, "LARGEST", 64)
     indices = np.kron(np.random.default_rng(0).integers(0, 5, (10, 6)), np.ones((20, 20), int)).astype(dtype)
-    scene = write_raster(tmp_path / "town.tif", np.repeat(indices[..., None], 3, axis=2))
-    result = predict_scene(scene, FakeModel(bands=3, dtype=np.dtype(dtype).name), tmp_path)
+    scene = write_raster(tmp_path / "town.tif", np.repeat(indices[..., None], bands, axis=2))
+    result = predict_scene(scene, FakeModel(bands=bands, dtype=np.dtype(dtype).name), tmp_path)
     with rasterio.open(result.mask) as file:
         assert (file.height, file.width) == (64, 38)
         assert file.bounds == pytest.approx((500_000, 2_699_940, 500_036, 2_700_000))
