@@ -113,6 +113,8 @@ def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scen
         "transform": scene.transform @ Affine.translation(column, row),
         "compress": "deflate",
     }
+    if pixels.shape[2] > 3:
+        profile["photometric"] = "minisblack"  # the fourth of 8 bits would be alpha
     with (
         writable(path, space=2 * pixels.nbytes),
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),

@@ -58,6 +58,19 @@ def test_nodata_stays_nodata_in_the_tiles(tmp_path):
         assert (~raster.read()[1]).sum() == 32 * 10
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_fourth_band_stays_a_band_like_the_others(tmp_path, dtype):
+    image, mask = two_class_scene(32, 32)
+    infrared = np.arange(32 * 32).reshape(32, 32, 1) % 256
+    image = np.concatenate([image, infrared], axis=2).astype(dtype)
+    scene, truth = write_raster(tmp_path / "scene.tif", image, photometric="minisblack"), write_raster(tmp_path / "t.tif", mask)
+    cut_scene(scene, truth, tmp_path / "tiles", 32)
+    with open_raster(find_pairs(tmp_path / "tiles")[0].image) as raster:
+        pixels, valid = raster.read()
+    np.testing.assert_array_equal(pixels, image)
+    assert valid.all()
+
+
 def test_the_scene_is_read_band_by_band(tmp_path, monkeypatch):
     from segment.core.raster import Raster
 
