@@ -20,7 +20,7 @@ def is_unfinished(name: str) -> bool:
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
-    """Raises InputError when `path` exists and may not be replaced, or lies below a file.
+    """Raises InputError when `path` exists and may not be replaced, holds the working folder, or lies below a file.
 
     ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
     """
@@ -36,6 +36,11 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
     if ours and not path.is_dir():
         raise InputError(f"{path}: the output is a folder. Received a file. Choose another place.")
     if path.is_dir():
+        if Path.cwd().is_relative_to(path.resolve()):
+            raise InputError(
+                f"{path}: outputs do not replace the folder that the command runs in. Received it. "
+                "Run the command elsewhere, or choose another place."
+            )
         for entry in sorted(path.iterdir()):
             if entry.name not in ours and not is_unfinished(entry.name):
                 raise InputError(

@@ -89,14 +89,18 @@ def _is_only_begun(output: Path) -> bool:
 @contextmanager
 def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
     """Writes the settings before a training; takes the folder away, and puts back what was there before, when it ends
-    without a checkpoint to go on from.
+    without a checkpoint to go on from. What was there before a training that was killed waits for the next one's end.
 
     Raises Interrupted on Ctrl-C, with the way to go on.
     """
-    earlier = output.with_name(f".{output.name}.replaced")
-    shutil.rmtree(earlier, ignore_errors=True)
+    place = output.absolute()
+    earlier = place.with_name(f".{place.name}.replaced")
     if not resume and output.exists():
-        output.rename(earlier)
+        if earlier.exists() and _is_only_begun(output):  # killed, and what was there before it is still to be put back
+            shutil.rmtree(output)
+        else:
+            shutil.rmtree(earlier, ignore_errors=True)
+            output.rename(earlier)
     before = (output / CONFIG_FILE).read_text(encoding="utf-8") if resume else None
     made = [folder for folder in output.parents if not folder.exists()]
     output.mkdir(parents=True, exist_ok=True)
