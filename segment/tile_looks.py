@@ -90,7 +90,8 @@ def look_at_masks(pairs: Sequence[Pair], progress: Progress) -> tuple[MaskLooks,
 
 
 def palette_of(masks: MaskLooks) -> Palette:
-    """A class table of the 40 values or colours that masks hold most of, each named by how they show it.
+    """A class table of the 40 values or colours that masks hold most of, each named by how they show it. Colours get values
+    that no mask holds, as long as there are some.
 
     Raises InputError when they hold none that a class may have.
     """
@@ -101,12 +102,14 @@ def palette_of(masks: MaskLooks) -> Palette:
     shades = [
         f"#{int(255 * (i + 1) / (len(held) + 1)):02X}{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}" for i in range(len(held))
     ]
+    others = [value for value in range(IGNORED) if str(value) not in held]
+    free = iter(sorted(others, key=lambda value: str(value) in masks.held))
     return Palette(
         [
-            Class(
-                name=value, color=value if value.startswith("#") else shade, value=None if value.startswith("#") else int(value)
-            )
-            for value, shade in zip(held, shades, strict=True)
+            Class(name=name, color=name, value=next(free))
+            if name.startswith("#")
+            else Class(name=name, color=shade, value=int(name))
+            for name, shade in zip(held, shades, strict=True)
         ]
     )
 

@@ -221,6 +221,16 @@ def test_values_that_no_class_can_have_are_told(tmp_path):
     told(found(tmp_path / "tiles", tmp_path), "No class table", "value: 3")
 
 
+def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
+    values = np.arange(64 * 64).reshape(64, 64, 1).astype(np.uint8) % 2
+    for number, mask in enumerate((values, np.where(values, LAND, WATER).astype(np.uint8))):
+        write_raster(tmp_path / "tiles" / "images" / f"{number}.png", ground(number, 64, 64))
+        write_raster(tmp_path / "tiles" / "masks" / f"{number}.png", mask)
+    exploration = found(tmp_path / "tiles", tmp_path)
+    told(exploration, "No class table")
+    assert exploration.figures["class_pixels"] == dict.fromkeys(("0", "1", "#0000FF", "#804000"), 64 * 64 // 2)
+
+
 def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     table = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="snow", color="#FFFFFF")]
     mask = np.full((64, 64, 3), LAND, np.uint8)
