@@ -130,6 +130,12 @@ def _pair_up(root: Path, images: Path, masks: Path, problems: list[str]) -> list
                 f"mask {mask.width}x{mask.height}. Re-export the mask at the image's size."
             )
             continue
+        if info.colors == ("palette",):
+            problems.append(
+                f"{path}: images to learn from hold colours. Received numbers of a palette's colours. "
+                "Turn them into colours: gdal_translate -expand rgb IN OUT"
+            )
+            continue
         pairs.append(Pair(path, mask_of[stem], group, part, info))
     return pairs
 

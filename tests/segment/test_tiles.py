@@ -119,6 +119,12 @@ def bands_that_differ(root):
     write_raster(root / "scene1" / "images" / "t0.png", np.zeros((64, 64, 1), np.uint8))
 
 
+def image_with_palette(root):
+    picture = Image.fromarray(np.zeros((64, 64), np.uint8), "P")
+    picture.putpalette([0, 0, 255] * 256)
+    picture.save(root / "scene0" / "images" / "t0.png")
+
+
 def same_name_twice(root):
     shutil.copy(root / "scene0" / "images" / "t0.png", root / "scene0" / "images" / "t0.tif")
 
@@ -144,6 +150,7 @@ def no_such_folder(root):
         (image_without_mask, ["t0.png", "mask"]),
         (sizes_that_differ, ["t0.png", "64x64", "60x64"]),
         (bands_that_differ, ["t0.png", "1 of uint8", "3 of uint8"]),
+        (image_with_palette, ["t0.png", "hold colours", "-expand rgb"]),
         (same_name_twice, ["t0.tif", "t0.png"]),
         (not_an_image, ["t0.png", "raster"]),
         (nothing_inside, ["tiles", "none"]),
