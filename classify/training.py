@@ -293,11 +293,12 @@ def _finish(
     )
 
 
-def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress) -> float:
-    """The score of the baseline by which networks are judged, too."""
+def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress) -> float | None:
+    """The score of the baseline by which networks are judged, too; None where no image has any label."""
     answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
     truth = one_hot(dataset.images, len(data.palette))
-    return float(score(truth, answers, data.palette.names, multi_label=data.multi_label).report[_monitored(data)])
+    found: float | None = score(truth, answers, data.palette.names, multi_label=data.multi_label).report[_monitored(data)]
+    return found
 
 
 def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo) -> tuple[ModelInfo, float]:

@@ -121,7 +121,7 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
     path = Path(source)
     try:
         return _READERS[path.suffix](path)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         problem = str(error).split("\n")[0]
         raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
 

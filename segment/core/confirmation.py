@@ -167,7 +167,13 @@ def _scored(study: "Study", pair: Pair) -> "FrozenTrial | None":
 
 
 def final_score(folder: Path, task: Task) -> tuple[str, float]:
-    """Of a finished run folder: the test's score, or, where there is no test part, that of validation; the part first."""
+    """Of a finished run folder: the test's score, or, where there is no test part, that of validation; the part first.
+
+    Raises TrialFailed when it has none: no image of the part has any label.
+    """
     found: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text())
     part, figures = ("test", found["test"]) if found["test"] else ("validation", found)
-    return part, next(figures[key] for key in task.scores.values() if key in figures)
+    score = next(figures[key] for key in task.scores.values() if key in figures)
+    if score is None:
+        raise TrialFailed(f"no image of its {part} has any label")
+    return part, score

@@ -179,7 +179,7 @@ def load_keras_model(folder: Path) -> "keras.Model":
             if broken := archive.testzip():
                 raise BadZipFile(f"{broken} is damaged")
         return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:  # TypeError: layers that Keras lacks
         problem = str(error).split("\n")[0][:200]
         raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error
 

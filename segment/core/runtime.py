@@ -178,12 +178,15 @@ def _keras_features(network: Any, task: str) -> Any:
 
 
 def _openvino_features(network: Any, task: str) -> Any:
-    """An output in the midst of a network. Global average pooling is the last of its kind of operations; decoders begin with
-    enlarging."""
-    operations = network.get_ordered_ops()
+    """An output in the midst of a network. Global average pooling is the last of its kind of operations, where there is one;
+    principal components are what the linear classifier is given; decoders begin with enlarging."""
+
+    def of(kind: str) -> list[Any]:
+        return [operation for operation in network.get_ordered_ops() if operation.get_type_name() == kind]
+
     if task == "classify":
-        return [operation for operation in operations if operation.get_type_name() == "ReduceMean"][-1].output(0)
-    return next(op for op in operations if op.get_type_name() == "Interpolate").input(0).get_source_output()
+        return of("ReduceMean")[-1].output(0) if of("ReduceMean") else of("MatMul")[-1].input(0).get_source_output()
+    return of("Interpolate")[0].input(0).get_source_output()
 
 
 def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:

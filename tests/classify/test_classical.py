@@ -17,6 +17,7 @@ from classify.dataset import ImageDataset, ImagePixels
 from classify.images import LabelledImage
 from segment.core.normalise import BandStatistics
 from segment.core.progress import Silent
+from segment.core.runtime import load_model
 
 from ..conftest import write_raster
 
@@ -94,4 +95,11 @@ def test_training_it_takes_a_setting_and_networks_are_compared_with_it(tmp_path)
             assert run.test.report["accuracy"] == 1.0
     (told,) = classify.predict_images([tmp_path / "data" / "dark" / "0.png"], tmp_path / "pca", top=1)
     assert told.labels[0][0] == "dark"
+    classify.export_model(tmp_path / "pca")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    components, exported = (
+        load_model(tmp_path / "pca", runtime, features=True).predict(pixels) for runtime in ("keras", "openvino")
+    )
+    assert len(components) == 2
+    np.testing.assert_allclose(exported, components, atol=0.02 * np.abs(components).max())
     assert "Principal components and a linear classifier, test" in (tmp_path / "network" / "report.html").read_text()

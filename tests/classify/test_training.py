@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -19,11 +20,13 @@ from classify.models import build_model
 from classify.training import train
 from segment.core.backbones import layers_by_name, weights_of
 from segment.core.config import load_settings
+from segment.core.confirmation import final_score
 from segment.core.errors import InputError, Interrupted
 from segment.core.model_folder import load_model_info
 from segment.core.normalise import BandStatistics
 from segment.core.runtime import load_model
 from segment.core.training import CHECKPOINT
+from segment.core.trials import Task, TrialFailed
 
 from ..conftest import write_raster
 from ..fakes import StopAfter
@@ -296,6 +299,18 @@ def test_images_without_any_label_are_learned_too(labels_csv, tmp_path, no_pictu
     assert not all(image.labels for image in run.validation.images)
 
 
+def test_a_test_part_without_any_label_has_no_score(labels_csv, tmp_path, no_pictures):
+    table = labels_csv() / "labels.csv"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{header},part", *(f"{row},{'train' if row.split(',')[1] else 'test'}" for row in rows)]))
+    run = train(table, tmp_path / "run", config("data.val_fraction=0.2"))
+    found = report(run.folder)
+    assert found["test"]["mean_average_precision"] is None
+    assert found["baseline"]["test"] is None and 0 <= found["baseline"]["val"] <= 1
+    with pytest.raises(TrialFailed, match="no image of its test has any label"):
+        final_score(run.folder, Task("classify.cli", [table], config(), {"val_mean_average_precision": "mean_average_precision"}))
+
+
 def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path):
     data = write_parts(tmp_path / "data", {"train": 6, "val": 3})
     bad, twin = data / "train" / "field" / "bad.png", data / "val" / "river" / "copy.png"
@@ -348,6 +363,18 @@ def broken_weights(data: Path) -> None:
     (data.parent / "broken.npz").write_bytes(b"PK\x03\x04 not whole")
 
 
+def foreign_weights(data: Path) -> None:
+    """A model whose layers are of a program that is not here."""
+    file = data.parent / "foreign.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(file)
+    with ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = members["config.json"].replace(b'"Dense"', b'"Attentive"')
+    with ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
 def thirteen_bands(data: Path) -> None:
     shutil.rmtree(data)
     write_parts(data, {"train": 3, "val": 2}, suffix=".tif", bands=13, dtype="uint16")
@@ -370,6 +397,11 @@ FAULTS = {
     "class missing from validation": (no_river_in_val, [], ["none of river in val", "Add images"]),
     "weights that fit nowhere": (other_weights, ["model.weights=other.npz"], ["model.weights", "baseline", "no layer fits"]),
     "weights that are not whole": (broken_weights, ["model.weights=broken.npz"], ["broken.npz", "whole weights file"]),
+    "weights of unknown layers": (
+        foreign_weights,
+        ["model.weights=foreign.keras"],
+        ["foreign.keras", "whole weights", "Attentive"],
+    ),
     "weights that are nowhere": (nothing, ["model.weights=nowhere.npz"], ["model.weights", "nowhere.npz", "Check it"]),
     "hue of 13 bands": (thirteen_bands, ["augment.hue=10"], ["augment.hue", "13 bands of uint16"]),
     "saturation of 13 bands": (thirteen_bands, ["augment.saturation=0.1"], ["augment.saturation", "13 bands of uint16"]),
