@@ -141,7 +141,7 @@ def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Band
 
     Raises InputError as `choose_bands` does.
     """
-    for asked in (images[:: max(1, len(images) // _ASKED)], images):
+    for asked in (_spread(images), images):
         found = Counter(bands for image in asked if (bands := _header(image.path, settings)))
         if found:
             count, descriptions = found.most_common(1)[0][0]
@@ -188,21 +188,26 @@ def _leaks(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, 
 def shorter_side(images: Sequence[LabelledImage]) -> float:
     """Pixels of the shorter side of images: the median of some, spread over all."""
     found = []
-    for image in images[:: max(1, len(images) // _ASKED)]:
+    for image in _spread(images):
         with open_raster(image.path) as raster:
             found.append(min(raster.width, raster.height))
     return float(np.median(found))
 
 
 def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> float | None:
-    """Metres per pixel that the network sees: the median of the first images that say so; None where none does.
+    """Metres per pixel that the network sees: the median of images that say so, of some spread over all; None where none does.
 
     resize: length that an image's shorter side is brought to, see `prepare`.
     """
     found = []
-    for image in images[:_ASKED]:
+    for image in _spread(images):
         with open_raster(image.path) as raster:
             if raster.ground_sampling_distance:
                 shorter = min(raster.width, raster.height)
                 found.append(raster.ground_sampling_distance * shorter / (resize or shorter))
     return float(np.median(found)) if found else None
+
+
+def _spread(images: Sequence[LabelledImage]) -> Sequence[LabelledImage]:
+    """Some of them: sorted by path, the first ones would be of one class."""
+    return images[:: max(1, len(images) // _ASKED)]

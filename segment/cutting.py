@@ -87,7 +87,7 @@ def cut_scene(
 def _tiles(
     scene: Raster, mask: Mask, size: int, step: int, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any]]]:
-    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1 or 3)) of each tile."""
+    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1, 3 or 4)) of each tile."""
     rows = tile_starts(scene.height, size, step)
     for done, row in enumerate(rows, 1):
         pixels, valid = scene.read(row, height=size)

@@ -85,7 +85,7 @@ def look_at_masks(pairs: Sequence[Pair], progress: Progress) -> tuple[MaskLooks,
             if read_info(pair.mask).colors == ("palette",) and pair.mask.suffix.lower() == ".png":
                 palettes.append(pair)
         except InputError as error:
-            problems.append(str(error) if str(pair.mask) in str(error) else f"{pair.mask}: {error}")
+            problems.append(str(error))
     return MaskLooks(held, shares, palettes), problems
 
 

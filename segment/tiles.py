@@ -241,12 +241,9 @@ def decode_mask(
     """A mask file as class indices (rows, columns) uint8, 255 ignored, and a count of undeclared values.
 
     names: classes to count the indices by, if not the palette's (see `Palette.decode`).
-    Raises InputError when `undeclared` is "refuse" and there are any.
+    Raises InputError when it cannot be read (see `read_mask`), or `undeclared` is "refuse" and there are any.
     """
-    try:
-        indices, unknown = palette.decode(read_mask(path), names)
-    except InputError as error:
-        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
+    indices, unknown = palette.decode(read_mask(path), names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.errors import InputError
 from segment.core.raster import Raster, readable
 from segment.core.sources import Source
 
@@ -17,9 +18,16 @@ class Mask:
 
     A palette picture is read as the colours of its palette, unless the palette is only a class raster's
     colour table (GeoTIFF), which holds class values.
+
+    Raises InputError when it has other bands than one of values, or three or four of colours in 8 bits.
     """
 
     def __init__(self, raster: Raster):
+        if (count := len(raster.bands)) not in (1, 3, 4) or (count > 1 and raster.dtype != np.uint8):
+            raise InputError(
+                f"{raster.path}: masks have one band (values), or three or four of uint8 (colours). "
+                f"Received {count} of {raster.dtype}. Export them so."
+            )
         self.path, self.width, self.height, self.identity = raster.path, raster.width, raster.height, raster.identity
         self._dataset, self._bands = raster._dataset, raster.bands
         self._palette: NDArray[np.uint8] | None = None
@@ -27,7 +35,7 @@ class Mask:
             self._palette = raster.colormap()
 
     def read(self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None) -> NDArray[Any]:
-        """Pixels (height, width, 1 or 3) of one rectangle, by default whole rows.
+        """Pixels (height, width, 1, 3 or 4) of one rectangle, by default whole rows.
 
         Raises InputError when the file cannot be decoded there.
         """
@@ -43,12 +51,15 @@ class Mask:
 
 @contextmanager
 def open_mask(source: Path | Source) -> Iterator[Mask]:
-    """Opens a mask for reading by rows. Raises InputError when it cannot be opened."""
+    """Opens a mask for reading by rows. Raises InputError when it cannot be opened, or has other bands."""
     with (source if isinstance(source, Source) else Source(source)).open() as raster:
         yield Mask(raster)
 
 
 def read_mask(path: Path) -> NDArray[Any]:
-    """A whole mask as it is stored, (rows, columns, 1 or 3): class values, or class colours."""
+    """A whole mask as it is stored, (rows, columns, 1, 3 or 4): class values, or class colours.
+
+    Raises InputError when it cannot be opened, has other bands, or cannot be decoded.
+    """
     with open_mask(path) as mask:
         return mask.read()

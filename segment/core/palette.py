@@ -97,7 +97,7 @@ class Palette:
     def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
         """Class indices of a mask as it was read.
 
-        mask: (rows, columns, bands) of integers; one band holds class values, three or four hold class colours.
+        mask: (rows, columns, bands), see `Mask`; one band holds class values, three or four hold class colours.
         names: classes to count the indices by, those of another table (case does not matter); classes that are
         not among them are ignored. By default this table's own.
         Returns the indices (rows, columns) uint8, 255 where ignored, and how many pixels hold each value
@@ -132,10 +132,6 @@ def count_values(mask: NDArray[np.generic]) -> Counter[str]:
 
 def _keys(mask: NDArray[np.generic]) -> NDArray[np.generic]:
     """A number for each pixel (rows, columns): its value, or its colour as 0xRRGGBB."""
-    if mask.ndim != 3 or mask.shape[2] not in (1, 3, 4):
-        raise InputError(f"Masks have one band (values) or three (colours). Received shape {mask.shape}. Export them so.")
-    if mask.shape[2] > 1 and mask.dtype != np.uint8:
-        raise InputError(f"Masks in colours have 8 bits. Received {mask.dtype}. Export them so.")
     if mask.shape[2] == 1:
         values = mask[..., 0]
         return np.where(np.isfinite(values), values, IGNORED) if mask.dtype.kind == "f" else values

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def open_raster(
     import rasterio
 
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
-        if isinstance(path, Path) and not path.is_file():
+        if isinstance(path, Path) and not os.path.isfile(path):  # Path.is_file raises what the system says of some names
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
         with readable(path), without_warnings():
             dataset = stack.enter_context(rasterio.open(path, driver=driver))

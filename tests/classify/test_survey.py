@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio.transform import from_origin
 
 from classify.config import DataSettings
 from classify.images import LabelledImage
@@ -168,6 +169,11 @@ def test_ground_sampling_distance_is_that_of_resized_images(tmp_path, resize, me
     images = [write(tmp_path, f"{seed}.tif", seed) for seed in range(3)]
     found = ground_sampling_distance([*images, write(tmp_path, "b.png", 1)], resize)
     assert found == pytest.approx(metres, rel=1e-3)
+
+
+def test_ground_sampling_distance_is_asked_of_images_from_first_to_last(tmp_path):
+    near, far = (image(write_raster(tmp_path / f"{m}.tif", picture(0, 0), transform=from_origin(0, 0, m, m))) for m in (0.5, 2.0))
+    assert ground_sampling_distance([near] * 30 + [far] * 60, 0) == pytest.approx(2.0, rel=1e-3)
 
 
 def test_what_is_nodata_does_not_count_in_the_statistics(tmp_path):

@@ -53,11 +53,6 @@ def test_floats_that_are_no_values_are_undeclared_or_nodata():
     assert undeclared == {"0.7": 1}
 
 
-def test_colors_of_other_depths_are_refused():
-    with pytest.raises(InputError, match="uint16"):
-        Palette(CLASSES).decode(np.zeros((2, 2, 3), np.uint16))
-
-
 @pytest.mark.parametrize(
     "table, word",
     [

@@ -17,3 +17,11 @@ def test_a_file_that_was_cut_off_is_an_error_and_not_a_picture(tmp_path, name, s
         cut.write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(InputError, match="cut-"), open_raster(cut) as raster:
             raster.read()
+
+
+def test_a_name_that_the_system_refuses_is_an_error_that_names_it(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"aaa\.tif: must be a raster file. Received: no such file"),
+        open_raster(tmp_path / f"{'a' * 300}.tif"),
+    ):
+        pass
