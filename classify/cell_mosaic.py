@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from classify.cell_job import GIVEN, INDICES, PROBABILITIES, CellJob
-from classify.grid import check_outputs, open_grid
+from classify.grid import open_grid
 from classify.scene_labels import CellLabels, SceneLabels
 from segment.core.block_file import BlockFile, block_path
 from segment.core.block_folder import BlockFolder
@@ -49,7 +49,7 @@ class CellMosaic(Undertaking[SceneLabels]):
         self._source, self._info, self._output, self._grid = source, info, output, grid
         _, self._runtime = identity
         self._planned = SceneLabels.planned(source, output)
-        check_outputs(self._planned, source)
+        self._planned.spare([source.path])
         finish_moving(output, self._planned.names)
         with open_grid(source, info, grid) as work:
             rows, columns = (edges.tolist() for edges in work.cells.borders())

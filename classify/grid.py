@@ -71,7 +71,7 @@ def label_scene(
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     source = as_source(scene, bands, nodata)
     planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
-    check_outputs(planned, source)
+    planned.spare([source.path])
     finish_moving(folder, planned.names)
     with ExitStack() as stack:
         work = stack.enter_context(open_grid(source, info, grid))
@@ -116,14 +116,6 @@ def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
     with source.open() as raster:
         _check_scene(raster, source, info)
         yield GridWork(source, raster, info, Cells(raster.height, raster.width, grid))
-
-
-def check_outputs(planned: SceneLabels, source: Source) -> None:
-    """Raises InputError when an output would replace the scene."""
-    for name in planned.names:
-        file = planned.labels.with_name(name)
-        if isinstance(source.path, Path) and source.path.exists() and file.exists() and file.samefile(source.path):
-            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
 
 
 def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:

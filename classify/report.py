@@ -47,7 +47,7 @@ def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: 
         shown = scores.mistakes[:_SHOWN]
         pictures = [displayable(dataset.image_at(index)[..., list(dataset.rgb)]) for index in shown]
         titles = [f"{evaluation.images[index].path.name}\n{_verdict(scores, index)}" for index in shown]
-        report.figure(plot_gallery(pictures, titles), f"The surest of {len(scores.mistakes)} mistakes.")
+        report.figure(plot_gallery(pictures, titles), f"The surest of {len(scores.mistakes)} mistakes.", photographs=True)
 
 
 def _verdict(scores: "Scores", index: int) -> str:

@@ -1,7 +1,6 @@
 """A scene labelled cell by cell: the labels, the files that were written, and what the report says."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
 from segment.core.palette import IGNORED
 from segment.core.raster import Raster
+from segment.core.scene_outputs import SceneOutputs, are_strange, format_area
 from segment.core.sources import Source
-
-_STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note
 
 
 @dataclass(frozen=True)
@@ -42,45 +40,27 @@ class CellLabels:
 
 
 @dataclass(frozen=True, repr=False)
-class SceneLabels:
+class SceneLabels(SceneOutputs):
     """Where the files of a labelled scene are, and `report`, which `report_file` holds too. Prints as a short table."""
 
-    scene: str
     labels: Path
     polygons: Path
-    report_file: Path
-    report: dict[str, Any]
 
     @classmethod
     def planned(cls, scene: Source, folder: Path) -> "SceneLabels":
         """The files that a scene gives in `folder`, with an empty report."""
         raster, polygons, report = (folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json"))
-        return cls(str(scene.path), raster, polygons, report, {})
+        return cls(str(scene.path), report, {}, raster, polygons)
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them, first the raster; those beside it included."""
+        return [self.labels, self.polygons, self.report_file, *(self.labels.with_name(name) for name in companions(self.labels))]
 
     @property
     def names(self) -> list[str]:
-        """Names of all files, those beside the raster included."""
-        return [self.labels.name, self.polygons.name, self.report_file.name, *companions(self.labels)]
-
-    def found(self, made_of: str) -> "SceneLabels | None":
-        """The labels, if all their files are there without holes and the report says that they were made of the same."""
-        report = self._report_of(made_of)
-        if report is None or report.get("holes"):
-            return None
-        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
-
-    def has_holes(self, made_of: str) -> bool:
-        """Whether labels of the same are there that lack blocks."""
-        report = self._report_of(made_of)
-        return report is not None and bool(report.get("holes"))
-
-    def _report_of(self, made_of: str) -> dict[str, Any] | None:
-        try:
-            report: dict[str, Any] = json.loads(self.report_file.read_text())
-            same = report["made_of"] == made_of and all(self.labels.with_name(name).is_file() for name in self.names)
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
-        return report if same else None
+        """Names of the files."""
+        return [file.name for file in self.files]
 
     def __repr__(self) -> str:
         report, probability = self.report, self.report["mean_probability"]
@@ -91,16 +71,9 @@ class SceneLabels:
         for name, cells in report["cells_by_class"].items():
             line = f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,} cell{'' if cells == 1 else 's'}"
             if report["area_m2"]:
-                line += f"  {_area(report['area_m2'][name]):>14}"
+                line += f"  {format_area(report['area_m2'][name]):>14}"
             lines.append(line)
-        memory = report["peak_memory_mb"]
-        speed = f"{report['megapixels_per_second']:.3g} megapixels/s"
-        speed += "" if memory is None else f", {memory:,.0f} MB at most"
-        return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"]), speed, f"-> {self.labels}"])
-
-
-def _area(square_metres: float) -> str:
-    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
+        return "\n".join([*lines, *self.closing_lines(self.labels)])
 
 
 def describe(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float) -> dict[str, Any]:
@@ -146,6 +119,6 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
     if pixel and learned:
         seen, grid = pixel * cells.edge / info.tile, max(round(learned / pixel * info.tile), SMALLEST)
-        if not 1 / _STRANGE_PIXELS <= seen / learned <= _STRANGE_PIXELS:
+        if are_strange(seen, learned):
             notes.append(f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it with --grid {grid}.")
     return notes

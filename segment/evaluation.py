@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
+from segment.core.model_folder import ModelInfo
 from segment.core.output import refuse_existing
 from segment.core.palette import IGNORED
 from segment.core.progress import Progress, Silent
@@ -22,7 +23,7 @@ from segment.dataset import TileDataset, TilePixels
 from segment.inference import predict_batch
 from segment.report import scores_page
 from segment.scores import Confusion
-from segment.tiles import Patch, find_pairs, find_palette, grid_patches
+from segment.tiles import Pair, Patch, find_pairs, find_palette, grid_patches
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -118,13 +119,9 @@ def evaluate(
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     pairs = find_pairs(tiles)
     model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-    info, first = model.info, pairs[0].info
+    info = model.info
     info.require_task("segment")
-    if (first.bands, first.dtype) != (info.bands, info.dtype):
-        raise InputError(
-            f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
-            "Export the images so, or use another model."
-        )
+    require_fit(pairs, info)
     palette = find_palette(tiles, pairs) or info.palette
     pixels = TilePixels(palette, "ignore", megabytes=0, names=info.palette.names)
     dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size, preprocessing=info.preprocess)
@@ -132,13 +129,28 @@ def evaluate(
     evaluation = score_patches(predict, dataset, info.palette.names, progress)
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
-    if not evaluation.report["pixels"]:
-        raise InputError(
-            f"{tiles}: masks must hold classes of the model ({', '.join(info.palette.names)}). Received none. "
-            "Lay the masks' own classes.yaml beside them, with the model's class names."
-        )
+    require_scores(evaluation.confusion, tiles)
     if output is not None:
         page = scores_page(f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.palette)
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
+
+
+def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> None:
+    """Raises InputError when a model does not read images like these, which are all alike."""
+    first = pairs[0].info
+    if (first.bands, first.dtype) != (info.bands, info.dtype):
+        raise InputError(
+            f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
+            "Export the images so, or use another model."
+        )
+
+
+def require_scores(confusion: Confusion, tiles: Path) -> None:
+    """Raises InputError when no pixel of a tile folder was scored."""
+    if not confusion.matrix.any():
+        raise InputError(
+            f"{tiles}: masks must hold classes of the model ({', '.join(confusion.names)}). Received none. "
+            "Lay the masks' own classes.yaml beside them, with the model's class names."
+        )

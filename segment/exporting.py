@@ -19,7 +19,7 @@ from segment.core.output import refuse_existing, staged, writable
 from segment.core.parts import PARTS
 from segment.core.progress import Progress, Silent
 from segment.dataset import TileDataset, TilePixels
-from segment.evaluation import score_patches
+from segment.evaluation import require_fit, require_scores, score_patches
 from segment.scene import choose_tile
 from segment.tiles import find_pairs, find_palette, grid_patches
 
@@ -70,12 +70,7 @@ class _Tiles:
 
     def __init__(self, tiles: Path, info: ModelInfo, seed: int, progress: Progress):
         pairs = find_pairs(tiles)
-        first = pairs[0].info
-        if (first.bands, first.dtype) != (info.bands, info.dtype):
-            raise InputError(
-                f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
-                "Quantise on images like those it was trained on."
-            )
+        require_fit(pairs, info)
         patches = grid_patches(pairs, info.tile)
         if len(patches) < 2:
             raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")
@@ -97,11 +92,7 @@ class _Tiles:
 
     def score(self, predict: Predict) -> dict[str, float]:
         confusion = score_patches(predict, self._scored, self._names, self._progress).confusion
-        if not confusion.matrix.sum():
-            raise InputError(
-                f"{self._tiles}: masks must hold classes of the model ({', '.join(self._names)}). Received none. "
-                "Lay the masks' own classes.yaml beside them, with the model's class names."
-            )
+        require_scores(confusion, self._tiles)
         return {"mean_jaccard": confusion.mean_jaccard, "accuracy": confusion.accuracy}
 
 

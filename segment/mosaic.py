@@ -16,13 +16,13 @@ from segment.core.journal import Journal
 from segment.core.kept_model import ModelReference
 from segment.core.model_folder import ModelInfo
 from segment.core.output import finish_moving, refuse_existing, staged_files, writable
-from segment.core.palette import IGNORED, Palette
+from segment.core.palette import IGNORED
 from segment.core.sources import Source
 from segment.core.undertaking import Undertaking
 from segment.maps import CLASSES, CONFIDENCE
 from segment.region import View
 from segment.scene_map import SceneMap
-from segment.scene_work import MapOptions, SceneWork, check_outputs, open_work, output_names
+from segment.scene_work import MapOptions, SceneWork, open_work, output_names
 
 _ROWS = 256  # put together at a time
 
@@ -54,7 +54,7 @@ class Mosaic(Undertaking[SceneMap]):
         self._overwrite, (_, self._runtime) = overwrite, identity
         self._names = output_names(source, output)
         planned = SceneMap.planned(source, output, options.confidence, options.polygons)
-        check_outputs(planned, [source], None if truth is None else truth.path)
+        planned.spare([source.path, None if truth is None else truth.path])
         finish_moving(output, self._names)
         with open_work(source, info, options, truth) as work:
             description = work.describe(*identity)
@@ -84,7 +84,7 @@ class Mosaic(Undertaking[SceneMap]):
         ):
             journal = Journal(stage.work, work.raster.width)
             for start, rows in self._rows(work, holes):
-                work.tally.add(start, _indices(rows[CLASSES], self._info.palette))
+                work.tally.add(start, self._info.palette.indices(rows[CLASSES]))
                 with writable(journal.file(CLASSES)):
                     journal.append(rows, {})
             report = work.write(stage.new, journal, seconds, runtime=self._runtime, **details).report
@@ -116,11 +116,3 @@ def plan_blocks(view: View, height: int, width: int, edge: int) -> Blocks:
     rows = [round((start - plan.top) * height / plan.height) for start in plan.rows]
     columns = [round((start - plan.left) * width / plan.width) for start in plan.columns]
     return Blocks(divide(height, edge, rows), divide(width, edge, columns))
-
-
-def _indices(values: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
-    """Class values as class indices, 255 where there is none."""
-    index_of = np.full(256, IGNORED, np.uint8)
-    index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
-    indices: NDArray[np.uint8] = index_of[values]
-    return indices

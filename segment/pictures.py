@@ -70,11 +70,9 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
     import rasterio
     from rasterio.enums import Resampling
 
-    index_of = np.full(256, IGNORED, np.uint8)
-    index_of[palette.values()[: len(palette)]] = np.arange(len(palette))
     with writable(classes), without_warnings(), rasterio.open(classes) as raster:
         values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
-    return index_of[values]
+    return palette.indices(values)
 
 
 def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:

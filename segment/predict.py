@@ -24,7 +24,7 @@ from segment.maps import CLASSES
 from segment.region import Region, View, map_band
 from segment.scene import check_scene, check_window
 from segment.scene_map import SceneMap
-from segment.scene_work import MapOptions, SceneWork, check_outputs, open_work, output_names
+from segment.scene_work import MapOptions, SceneWork, open_work, output_names
 
 
 def predict_scene(
@@ -77,7 +77,7 @@ def predict_scene(
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
-    check_outputs(planned, [source], None if mask is None else mask.path)
+    planned.spare([source.path, None if mask is None else mask.path])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
     with ExitStack() as stack:
@@ -200,7 +200,7 @@ def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: 
         raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
     require_own_names(scenes)
     for source in scenes:
-        check_outputs(SceneMap.planned(source, output, True, True), scenes, truth)
+        SceneMap.planned(source, output, True, True).spare([*(scene.path for scene in scenes), truth])
         with source.open() as raster:
             check_scene(raster, info)
 

@@ -1,7 +1,6 @@
 """A mapped scene: the files that were written, and what its report says."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,23 @@ from numpy.typing import NDArray
 from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster
+from segment.core.scene_outputs import SceneOutputs, are_strange, format_area
 from segment.core.sources import Source
 from segment.scores import Confusion
-
-_STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note
-
 
 MAP_ENDINGS = ("_classes.tif", "_mask.png", "_overlay.jpg", "_confidence.tif")
 """What follows a scene's name in the names of its rasters and pictures."""
 
 
 @dataclass(frozen=True, repr=False)
-class SceneMap:
+class SceneMap(SceneOutputs):
     """Where a mapped scene's files are, and `report`, which `report_file` holds too. Prints as a short table."""
 
-    scene: str
     classes: Path
     mask: Path
     overlay: Path
-    report_file: Path
     confidence: Path | None
     polygons: Path | None
-    report: dict[str, Any]
 
     @classmethod
     def planned(cls, scene: Source, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
@@ -56,28 +50,9 @@ class SceneMap:
 
     @property
     def files(self) -> list[Path]:
+        """Those that were asked for, first the class raster."""
         every = (self.classes, self.mask, self.overlay, self.report_file, self.confidence, self.polygons)
         return [file for file in every if file is not None]
-
-    def found(self, made_of: str) -> "SceneMap | None":
-        """The map, if all its files are there without holes and its report says that it was made of the same."""
-        report = self._report_of(made_of)
-        if report is None or report.get("holes"):
-            return None
-        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
-
-    def has_holes(self, made_of: str) -> bool:
-        """Whether a map of the same is there that lacks blocks."""
-        report = self._report_of(made_of)
-        return report is not None and bool(report.get("holes"))
-
-    def _report_of(self, made_of: str) -> dict[str, Any] | None:
-        try:
-            report: dict[str, Any] = json.loads(self.report_file.read_text())
-            same = report["made_of"] == made_of and report["notes"] is not None and all(file.is_file() for file in self.files)
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
-        return report if same else None
 
     def __repr__(self) -> str:
         report = self.report
@@ -90,20 +65,15 @@ class SceneMap:
         for name, pixels in report["pixels_by_class"].items():
             line = f"  {name:<{longest}}  {100 * pixels / valid:5.1f} %"
             if report["area_m2"]:
-                line += f"  {_area(report['area_m2'][name]):>14}"
+                line += f"  {format_area(report['area_m2'][name]):>14}"
             if "jaccard" in report:
                 line += f"  Jaccard {_figure(report['jaccard'][name])}"
             lines.append(line)
-        speed = f"{report['megapixels_per_second']:.3g} megapixels/s, {report['peak_memory_mb']:,.0f} MB at most"
-        return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"]), speed, f"-> {self.classes}"])
+        return "\n".join([*lines, *self.closing_lines(self.classes)])
 
 
 def _figure(score: float | None) -> str:
     return "-" if score is None else f"{score:.3f}"
-
-
-def _area(square_metres: float) -> str:
-    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
 
 
 class SceneTally:
@@ -197,6 +167,6 @@ class SceneTally:
         if self._scene.has_only_control_points:
             notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and map that.")
         pixel, learned = self._scene.ground_sampling_distance, self._info.ground_sampling_distance
-        if pixel and learned and not self._resampled and not 1 / _STRANGE_PIXELS <= pixel / learned <= _STRANGE_PIXELS:
+        if pixel and learned and not self._resampled and are_strange(pixel, learned):
             notes.append(f"Pixels are {pixel:.3g} m, the model learned from {learned:.3g} m: map it with --resample.")
         return notes

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +13,6 @@ from typing import Any
 
 from segment.core.choices import OVERLAP
 from segment.core.class_raster import companions, write_class_raster
-from segment.core.errors import InputError
 from segment.core.journal import Journal
 from segment.core.model_folder import ModelInfo
 from segment.core.output import writable
@@ -122,14 +121,6 @@ def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Sourc
         view = View.of(source, raster, info, options.overlap, options.tile, options.augment, options.resample)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
         yield SceneWork(source, raster, info, view, reference, options, SceneTally(raster, info, options.resample))
-
-
-def check_outputs(planned: SceneMap, scenes: Sequence[Source], truth: Path | str | None) -> None:
-    """Raises InputError when an output would replace a scene or the truth."""
-    inputs = [file for file in (*(source.path for source in scenes), truth) if isinstance(file, Path) and file.exists()]
-    for file in planned.files:
-        if file.exists() and any(file.samefile(given) for given in inputs):
-            raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
 
 
 def output_names(source: Source, folder: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """What holds for the commands and the packages alike."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -38,6 +39,13 @@ def test_help_is_quick_because_nothing_heavy_is_loaded(command):
 def test_importing_a_package_loads_nothing_heavy(package):
     code = f"import {package}, sys; assert not {{'keras', 'tensorflow', 'numpy', 'rasterio'}} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_every_module_is_named_where_newcomers_look():
+    told = set(re.findall(r"(\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    modules = {path.name for package in ("segment", "classify") for path in (ROOT / package).rglob("*.py")}
+    town = {path.name for path in (ROOT / "segment" / "town").iterdir()}
+    assert modules - town - {"__init__.py"} <= told, modules - town - told
 
 
 def test_imports_point_one_way():

@@ -12,6 +12,7 @@ from segment.app.jobs import Job
 from segment.app.labelling import Labelled
 from segment.app.mapping import Mapped
 from segment.core.palette import Palette
+from segment.core.scene_outputs import format_area
 
 SCORES = "Scores against the truth"
 
@@ -165,7 +166,7 @@ def show_areas(mapped: Mapped) -> str:
     for entry in palette.classes:
         share = report["pixels_by_class"][entry.name] / total
         row = [_swatch(entry.color) + escape(entry.name), f"{100 * share:.1f} %"]
-        rows.append([*row, show_area(areas[entry.name])] if areas else row)
+        rows.append([*row, format_area(areas[entry.name])] if areas else row)
     parts = [show_table("Area of each class", ("Class", "Share", "Area") if areas else ("Class", "Share"), rows)]
     if "jaccard" in report:
         parts.append(_show_scores(report))
@@ -173,11 +174,6 @@ def show_areas(mapped: Mapped) -> str:
     rows_, columns = mapped.size
     speed = f"{columns:,} x {rows_:,} pixels at {report['megapixels_per_second']:.2g} megapixels a second, {report['runtime']}."
     return "".join([*parts, show_note(speed), show_downloads(mapped.downloads)])
-
-
-def show_area(square_metres: float) -> str:
-    """In square kilometres from one of them on."""
-    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
 
 
 def _show_scores(report: dict[str, Any]) -> str:

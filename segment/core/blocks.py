@@ -8,7 +8,7 @@ from itertools import pairwise
 from segment.core.errors import InputError
 
 EDGE = 8192
-"""Edge of a block, pixels, unless it is told: a few minutes of a core, a tenth more tiles than the whole would take."""
+"""Edge of a block, pixels, unless it is told: a minute and a half of a core, a tenth more tiles than the whole would take."""
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,13 @@ class Palette:
         lut[: len(self)] = [(*c.rgb, 255) for c in self.classes]
         return lut
 
+    def indices(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Class values, as class rasters hold them, as class indices; 255 where a value is of no class."""
+        lut = np.full(256, IGNORED, np.uint8)
+        lut[[c.value for c in self.classes]] = np.arange(len(self))
+        found: NDArray[np.uint8] = lut[values]
+        return found
+
     def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
         """Class indices of a mask as it was read.
 

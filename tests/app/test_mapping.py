@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from segment.app.fragments import show_area
 from segment.app.jobs import Jobs
 from segment.app.mapping import Settings, find_probabilities, map_upload
 from segment.app.shelf import Shelf
 from segment.core.errors import InputError
+from segment.core.scene_outputs import format_area
 
 from ..conftest import write_raster
 from ..fakes import NAMES, FakeModel
@@ -78,7 +78,7 @@ def test_overlaps_that_tiles_cannot_have_are_refused(overlap):
 
 
 def test_areas_are_told_in_units_that_can_be_read():
-    assert [show_area(area) for area in (0, 999_999, 1e6, 5_453_648_735)] == ["0 m²", "999,999 m²", "1.00 km²", "5,453.65 km²"]
+    assert [format_area(area) for area in (0, 999_999, 1e6, 5_453_648_735)] == ["0 m²", "999,999 m²", "1.00 km²", "5,453.65 km²"]
 
 
 def test_nodata_is_transparent_and_has_no_class(map_it):

@@ -86,7 +86,7 @@ def test_the_report_holds_what_validation_and_test_scored(finished):
 def test_the_page_has_its_pictures_within(finished):
     page = (finished[1] / "report.html").read_text()
     # curves; then twice scores per class, confusion, reliability, both curves per class, and mistakes
-    assert page.count('src="data:image/png;base64,') == page.count("<img") == 13
+    assert page.count('src="data:image/') == page.count("<img") == 13
     assert "http" not in page and "<script" not in page and "<link" not in page
     assert "Validation</h2>" in page and "Test</h2>" in page and "The surest of" in page
 
@@ -290,7 +290,7 @@ def test_several_labels_an_image(labels_csv, tmp_path):
     assert (model.predict(both) > 0.5).all(), "labels do not exclude each other"
     assert evaluate([data], model, part="test", batch_size=8).report == found["test"]
     assert "mean_average_precision" in (run.folder / "history.csv").read_text()
-    assert (run.folder / "report.html").read_text().count("data:image/png;base64") >= 9
+    assert (run.folder / "report.html").read_text().count("data:image/") >= 9
 
 
 def test_images_without_any_label_are_learned_too(labels_csv, tmp_path, no_pictures):

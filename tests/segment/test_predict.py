@@ -18,7 +18,6 @@ from segment.core.sources import Source
 from segment.inference import predict_batch
 from segment.predict import predict_probabilities, predict_scene, predict_window
 from segment.scene_map import SceneMap
-from segment.scene_work import check_outputs
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
@@ -400,7 +399,7 @@ def test_scenes_do_not_become_outputs(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "a.tif")
     other, _ = write_scene(tmp_path / "a_classes.tif")
     with pytest.raises(InputError, match="do not replace their input"):
-        check_outputs(SceneMap.planned(Source(scene), tmp_path, False, False), [Source(scene), Source(other)], None)
+        SceneMap.planned(Source(scene), tmp_path, False, False).spare([scene, other, None])
 
 
 def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
