@@ -11,12 +11,16 @@ from segment.core.command import progress_bar
 from segment.core.keras_backend import load_keras
 
 REPOSITORY, TOWNS, LAST = Path(__file__).parents[1], range(1, 65), "checkpoints/last.npz"
+LONGER = ["training.epochs=7", "training.learning_rate=0.0004"]  # the rate rises once more, and falls again
 
 
-def make(package: ModuleType, data: Path, run: Path, start: str, progress: object) -> None:
-    bundled = REPOSITORY / package.__name__ / "bundled"
-    config = package.load_settings(package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml", [start])
+def train(package: ModuleType, data: Path, run: Path, changes: list[str], progress: object) -> None:
+    config = package.load_settings(package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml", changes)
     print(package.train(data, run, config, resume=(run / LAST).exists(), progress=progress))
+
+
+def bundle(package: ModuleType, data: Path, run: Path, progress: object) -> None:
+    bundled = REPOSITORY / package.__name__ / "bundled"
     bundle_model(run, bundled)
     print(package.export_model(bundled, int8=data, progress=progress))
 
@@ -32,8 +36,11 @@ def main(dubai: Path, rsscn7: Path, weights: Path, work: Path) -> None:
     with progress_bar(quiet=False) as progress:
         images, config = sorted(rsscn7.rglob("*.jpg")), segment.ImitationConfig(teacher_weights=str(weights))
         segment.imitate(images, encoder, config, resume=(encoder / LAST).exists(), progress=progress)
-        make(segment, tiles, work / "segment", f"model.encoder_weights={encoder}/model.keras", progress)
-        make(classify, rsscn7, work / "classify", f"model.weights={weights}", progress)
+        train(segment, tiles, work / "segment", [f"model.encoder_weights={encoder}/model.keras"], progress)
+        train(segment, tiles, work / "segment-longer", [f"model.weights={work}/segment/model.keras", *LONGER], progress)
+        bundle(segment, tiles, work / "segment-longer", progress)
+        train(classify, rsscn7, work / "classify", [f"model.weights={weights}"], progress)
+        bundle(classify, rsscn7, work / "classify", progress)
 
 
 if __name__ == "__main__":
