@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segment.core.palette import Palette
+from segment.core.mask import read_mask
+from segment.core.palette import IGNORED, Palette
 from segment.core.raster import open_raster
 from segment.pictures import draw_legend
 from segment.sample import SAMPLE_CLASSES
@@ -14,13 +15,11 @@ from segment.sample import SAMPLE_CLASSES
 PANEL, GAP = 640, 12
 
 palette = Palette(SAMPLE_CLASSES)
-with (
-    open_raster(Path("demo/new-town/scene.tif")) as scene,
-    open_raster(Path("demo/new-town/truth.tif")) as truth,
-    open_raster(Path("demo/map/scene_classes.tif")) as classes,
-):
+colors = palette.colors()[:, :3]
+colors[IGNORED] = palette.ignored[0].rgb  # cars and sports courts, which the truth leaves out
+with open_raster(Path("demo/new-town/scene.tif")) as scene:
     photograph = scene.read()[0]
-    maps = [palette.colors()[palette.decode(raster.read()[0])[0]][..., :3] for raster in (truth, classes)]
+maps = [colors[palette.decode(read_mask(Path("demo", mask)))[0]] for mask in ("new-town/truth.tif", "map/scene_classes.tif")]
 shrunk = [cv2.resize(photograph, (PANEL, PANEL), interpolation=cv2.INTER_AREA)]
 shrunk += [cv2.resize(picture, (PANEL, PANEL), interpolation=cv2.INTER_NEAREST) for picture in maps]
 gap = np.full((PANEL, GAP, 3), 255, np.uint8)
