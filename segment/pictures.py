@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+import cv2  # in no thread: that sets environment variables, which GDAL reads meanwhile in others
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,8 +78,6 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
 
 def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
     """The photograph (height, width, 3) tinted with the classes' colours, their boundaries in full colour."""
-    import cv2
-
     colors = colored(indices, palette)
     mapped = (indices != IGNORED).astype(np.uint8)
     picture = photograph.copy()
@@ -93,8 +92,6 @@ def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette:
 
 def colored(indices: NDArray[np.uint8], palette: Palette, channels: int = 3) -> NDArray[np.uint8]:
     """Class indices (rows, columns) as the classes' colours (rows, columns, channels), RGB or RGBA; what is ignored is 0."""
-    import cv2
-
     table = np.ascontiguousarray(palette.colors()[:, None, :channels])
     return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
 

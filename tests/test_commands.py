@@ -41,6 +41,15 @@ def test_importing_a_package_loads_nothing_heavy(package):
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "module", ["segment.predict", "segment.mosaic", "segment.app.server", "classify.predict", "classify.grid"]
+)
+def test_opencv_is_there_before_threads_are(module):
+    """Importing it sets environment variables, at which a thread in which GDAL reads them may crash."""
+    code = f"import {module}, sys; assert 'cv2' in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_every_module_is_named_where_newcomers_look():
     told = set(re.findall(r"(\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text()))
     modules = {path.name for package in ("segment", "classify") for path in (ROOT / package).rglob("*.py")}

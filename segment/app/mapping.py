@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -136,8 +137,6 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
 
 def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Writes (rows, columns, 3) RGB or (rows, columns, 4) RGBA, 8 bits, as its ending says."""
-    import cv2
-
     order = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, order), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     assert done, path
@@ -145,8 +144,6 @@ def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 
 def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path) -> None:
-    import cv2
-
     with source.open() as raster:
         longest, area = max(raster.height, raster.width), raster.height * raster.width
         reduction = max(1, longest / LONGEST_SHOWN, math.sqrt(area) / SHOWN)

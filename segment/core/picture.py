@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +14,6 @@ def write_picture(path: Path, pixels: NDArray[np.uint8], overwrite: bool = False
 
     Raises InputError when the file exists, and when the disk is full.
     """
-    import cv2
-
     order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, order))
     assert done, path

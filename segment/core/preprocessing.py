@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +42,6 @@ def preprocess(pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArra
 
 def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
     """The pixels, each that is not valid replaced by the nearest one that is."""
-    import cv2
-
     holes = (~valid).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(holes, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
     nearest = np.zeros(labels.max() + 1, np.intp)
@@ -52,16 +51,12 @@ def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def _denoise(pixels: NDArray[Any], edge: int) -> NDArray[Any]:
-    import cv2
-
     source = pixels if pixels.dtype in _DENOISED_BY_OPENCV else pixels.astype(np.float32)
     medians = np.asarray(cv2.medianBlur(source, edge)).reshape(pixels.shape)  # OpenCV drops the axis of a single band
     return medians if source is pixels else as_dtype(medians.astype(np.float32), pixels.dtype)
 
 
 def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[Any]:
-    import cv2
-
     height, width, bands = pixels.shape
     if pixels.dtype not in (np.uint8, np.uint16):
         received = f"pixels of {pixels.dtype}"
@@ -89,8 +84,6 @@ def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[
 
 def _sharpen(pixels: NDArray[Any], amount: float, radius: float) -> NDArray[Any]:
     """Unsharp masking."""
-    import cv2
-
     source = pixels.astype(np.float32)
     blurred = np.asarray(cv2.GaussianBlur(source, (0, 0), radius)).reshape(pixels.shape)
     return as_dtype(source + amount * (source - blurred), pixels.dtype)
