@@ -61,6 +61,8 @@ def explore(
     odd = None if info is None else _unlike_the_model(pairs[0].info, info)
     network = None if model is None or odd else load_model(model, features=True)
     masks, unreadable = look_at_masks(pairs, progress)
+    if not masks.of_mask:
+        raise InputError(unreadable[0])
     palette, declared, table_problems = _choose_palette(tiles, pairs, masks, settings)
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
     with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:

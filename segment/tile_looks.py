@@ -99,17 +99,19 @@ def palette_of(masks: MaskLooks) -> Palette:
     if not held:
         received = ", ".join(value for value, _ in masks.held.most_common(3)) or "nothing but nodata"
         raise InputError(f"Masks hold colours, or values from 0 to 254, one a class. Received {received}. Export them so.")
-    shades = [
-        f"#{int(255 * (i + 1) / (len(held) + 1)):02X}{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}" for i in range(len(held))
-    ]
+    shades = (
+        f"#{int(255 * (i + 1) / (len(held) + 1)) % 256:02X}{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}"
+        for i in range(2 * len(held))
+    )
+    unused = (shade for shade in shades if shade not in held)
     others = [value for value in range(IGNORED) if str(value) not in held]
     free = iter(sorted(others, key=lambda value: str(value) in masks.held))
     return Palette(
         [
             Class(name=name, color=name, value=next(free))
             if name.startswith("#")
-            else Class(name=name, color=shade, value=int(name))
-            for name, shade in zip(held, shades, strict=True)
+            else Class(name=name, color=next(unused), value=int(name))
+            for name in held
         ]
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from segment.core.errors import InputError
 
 _PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
+_LONGEST_NAME = 255 - len(f".{_REPLACED}")  # bytes: what file systems take, less what the name gets until the output is whole
 _MAP = "a map is written by one process."
 
 
@@ -20,10 +21,13 @@ def is_unfinished(name: str) -> bool:
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
-    """Raises InputError when `path` exists and may not be replaced, holds the working folder, or lies below a file.
+    """Raises InputError when `path` exists and may not be replaced, holds the working folder, or lies below a file, and when
+    its name is too long for what stands beside it until it is whole.
 
     ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
     """
+    if (length := len(os.fsencode(path.name))) > _LONGEST_NAME:
+        raise InputError(f"{path}: names of outputs have at most {_LONGEST_NAME} bytes. Received {length}. Shorten the name.")
     if not os.path.lexists(path):
         above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
         if not above.is_dir():

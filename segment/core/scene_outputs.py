@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from segment.core.errors import InputError
 
+_PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
 _STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note
 
 
@@ -41,8 +42,8 @@ class SceneOutputs(ABC):
     def _report_of(self, made_of: str) -> dict[str, Any] | None:
         try:
             report: dict[str, Any] = json.loads(self.report_file.read_text())
-            same = report["made_of"] == made_of and report["notes"] is not None and all(file.is_file() for file in self.files)
-        except (OSError, ValueError, LookupError, TypeError):
+            same = report["made_of"] == made_of and report.keys() >= _PRINTED and all(file.is_file() for file in self.files)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
         return report if same else None
 

@@ -1,7 +1,7 @@
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.output import broken_write, refuse_existing, staged
+from segment.core.output import broken_write, refuse_existing, staged, staged_files
 
 
 def test_what_is_written_appears_whole(tmp_path):
@@ -45,6 +45,18 @@ def test_overwrite_spares_what_is_not_ours(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(InputError, match="links"):
         refuse_existing(tmp_path / "link", True, ("thesis.txt",))
+
+
+def test_names_that_leave_no_room_for_the_unfinished_are_refused(tmp_path):
+    with pytest.raises(InputError, match="at most 245 bytes. Received 246. Shorten"):
+        refuse_existing(tmp_path / ("a" * 246), False)
+    with pytest.raises(InputError, match="Shorten"), staged_files(tmp_path / "new", ["b" * 250]):
+        pass
+    assert not any(tmp_path.iterdir())
+    with staged(tmp_path / ("a" * 245), overwrite=True) as partial:
+        partial.mkdir()
+    with staged(tmp_path / ("a" * 245), overwrite=True) as partial:
+        partial.mkdir()
 
 
 def test_a_broken_write_names_what_was_asked_for(tmp_path):

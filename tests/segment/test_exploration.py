@@ -1,6 +1,7 @@
 """Exploring a tile folder finds what would spoil a training."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from segment.core.palette import Class, Palette, save_palette
 from segment.core.progress import Silent
 from segment.core.runtime import load_model
 from segment.exploration import explore
-from segment.tile_looks import look_at_masks
+from segment.tile_looks import MaskLooks, look_at_masks, palette_of
 from segment.tiles import find_pairs
 
 from ..conftest import write_raster
@@ -229,6 +230,18 @@ def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
     exploration = found(tmp_path / "tiles", tmp_path)
     told(exploration, "No class table")
     assert exploration.figures["class_pixels"] == dict.fromkeys(("0", "1", "#0000FF", "#804000"), 64 * 64 // 2)
+
+
+def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
+    write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", np.zeros((64, 64, 2), np.uint8))
+    with pytest.raises(InputError, match=r"a\.tif: masks have one band.*Received 2 of uint8"):
+        found(tmp_path / "tiles", tmp_path)
+
+
+def test_colours_that_are_held_stand_for_no_value():
+    palette = palette_of(MaskLooks(Counter({"0": 9, "#550040": 5}), {}, []))
+    assert palette.names == ["0", "#550040"] and len({c.color for c in palette.classes}) == 2
 
 
 def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
