@@ -95,7 +95,7 @@ class Palette:
         return lut
 
     def indices(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Class values, as class rasters hold them, as class indices, uint8 of the same shape; 255 where a value is of no class."""
+        """Class values of any shape, as class rasters hold them, as class indices (uint8); 255 where a value is of no class."""
         lut = np.full(256, IGNORED, np.uint8)
         lut[[c.value for c in self.classes]] = np.arange(len(self))
         found: NDArray[np.uint8] = lut[values]
