@@ -13,12 +13,12 @@ from classify.inference import label_info, read_input
 from classify.listing import as_csv
 from classify.predict import Prediction, predict_images
 from segment.app.jobs import Job
-from segment.app.mapping import write_picture
 from segment.app.shelf import Shelf
 from segment.app.uploads import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 from segment.core.figures import displayable
 from segment.core.model_folder import ModelInfo
+from segment.core.picture import write_picture
 from segment.core.progress import Silent
 from segment.core.resize import resize
 from segment.core.sources import Source

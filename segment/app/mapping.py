@@ -17,6 +17,7 @@ from segment.app.uploads import SCENE_PIXELS, admit, choose_bands
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
 from segment.core.figures import displayable
+from segment.core.picture import write_picture
 from segment.core.runtime import Model
 from segment.core.sources import Source
 from segment.predict import predict_probabilities, predict_scene
@@ -24,7 +25,6 @@ from segment.scene_map import SceneMap
 
 SHOWN, LONGEST_SHOWN = 1600, 16_000
 """Side of the square that the page shows as many pixels as, and the longest side; larger scenes are reduced."""
-_JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,6 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
         return None
     names = mapped.model.info.palette.names
     return {names[i]: float(found[i]) for i in np.argsort(-found, kind="stable")}
-
-
-def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Writes (rows, columns, 3) RGB or (rows, columns, 4) RGBA, 8 bits, as its ending says."""
-    order = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, order), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    assert done, path
-    path.write_bytes(encoded.tobytes())
 
 
 def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segment.app.mapping import write_picture
+from segment.core.picture import write_picture
 from segment.core.resize import resize
 from segment.core.sources import Source
 from segment.sample import write_sample
