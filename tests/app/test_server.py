@@ -31,13 +31,13 @@ gradio_client = pytest.importorskip("gradio_client")
 
 @pytest.fixture(scope="module")
 def client(server):
-    return gradio_client.Client(server.url, verbose=False)
+    return gradio_client.Client(server.url, verbose=False, httpx_kwargs={"timeout": 60})  # on a busy machine, too
 
 
 def ask(server, name, *data, **more):
     """What is answered to who asks without Gradio's client."""
     call = f"{server.url}gradio_api/call/{name}"
-    event = httpx.post(call, json={"data": data, **more}).json()["event_id"]
+    event = httpx.post(call, json={"data": data, **more}, timeout=60).json()["event_id"]
     return httpx.get(f"{call}/{event}", timeout=60).text
 
 
