@@ -218,6 +218,7 @@ def test_a_worker_that_comes_late_is_given_work(cluster: Cluster, crew: Crew, jo
     try:
         # each worker begins a block, and none ends one: the late one has begun when there are as many as workers
         wait_for(lambda: len(list(job.folder.glob("tries-*"))) > before, "work for the late worker")
+        wait_for(lambda: crew.size > before, "the late worker to be counted")
         (job.folder / "wait").unlink()
         thread.join()
     finally:

@@ -86,6 +86,7 @@ def wait_for_trials(process: "subprocess.Popen[str]", output: Path, count: int) 
     assert process.poll() is None, process.communicate()
 
 
+@pytest.mark.slow
 def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path, data: Path) -> None:
     process = command(data, tmp_path / "out", "local:2", "--trials", 3)
     told, complaints = process.communicate()
@@ -109,6 +110,7 @@ def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_workers_that_die_or_come_late_leave_a_study_with_its_trials(
     tmp_path: Path, data: Path, wait: Path, own_cluster: Cluster
 ) -> None:

@@ -34,7 +34,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+@pytest.fixture(scope="module", params=[pytest.param(backend, marks=pytest.mark.slow) for backend in ("tensorflow", "jax")])
 def runs(request, tmp_path_factory) -> dict:
     """What came of trainings, with one backend of Keras."""
     return outcome(start(tmp_path_factory.mktemp("devices"), KERAS_BACKEND=request.param)) | {"backend": request.param}
@@ -47,7 +47,6 @@ def assert_same(run: dict, other: dict) -> None:
         np.testing.assert_allclose(np.array(weight), np.array(expected), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_two_devices_learn_what_one_learns(runs):
     assert runs["two"]["devices"] == 2
     assert_same(runs["two"], runs["one"])
@@ -77,7 +76,6 @@ def test_devices_that_are_not_there_and_batches_that_cannot_be_shared_are_refuse
     assert "training.batch_size: must be a multiple of all machines' devices, 2. Received 9." in runs["refused: uneven"]
 
 
-@pytest.mark.slow
 def test_two_machines_learn_what_one_learns(runs, tmp_path):
     if runs["backend"] != "jax":
         pytest.skip("several machines train with JAX")

@@ -43,6 +43,7 @@ def test_commands_take_it_by_default(town, tmp_path, capsys):
     assert (tmp_path / "scene_classes.tif").is_file()
 
 
+@pytest.mark.slow
 def test_training_starts_from_it():
     values = np.full(3, 128.0)
     statistics = BandStatistics("uint8", 1, 0 * values, values, values, values)

@@ -100,6 +100,7 @@ def test_images_of_other_bands_are_refused(images, teacher, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_teachers_have_learned_something(history, images, teacher, folder, tmp_path):
     with pytest.raises(InputError, match="teacher_weights.*Received none"):
         learn(images, "none", tmp_path / "out")
