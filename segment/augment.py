@@ -20,12 +20,13 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
     Every depth and any number of bands is treated alike: changes are made over the range of 8 bits, or else of the
     training data. What comes in from outside the tile is its reflection. The same seed makes the same changes.
 
-    Raises InputError when a hue is asked of anything but RGB of 8 bits.
+    Raises InputError when hue, saturation, grey or jpeg are asked of anything but RGB of 8 bits.
     """
     import albumentations as A
 
-    if settings.hue:
-        require_rgb("hue", statistics)
+    for name in ("hue", "saturation", "grey", "jpeg"):
+        if getattr(settings, name):
+            require_rgb(name, statistics)
     steps = symmetries(settings.flip, settings.flip, settings.quarter_turns)
     if settings.scale or settings.shift:
         zoom, shift = settings.scale, settings.shift
@@ -40,10 +41,18 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
                 p=1.0,
             )
         )
+    steps += _weather(settings)
     steps += light(settings.brightness, settings.contrast)
-    if settings.hue:
-        steps.append(A.HueSaturationValue(settings.hue, 0, 0, p=1.0))
+    if settings.hue or settings.saturation:
+        steps.append(A.HueSaturationValue(settings.hue, settings.saturation, 0, p=1.0))
+    if settings.grey:
+        steps.append(A.ToGray(p=settings.grey))
     steps += blur(settings.blur)
+    if settings.soften:
+        sizes = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+        steps.append(A.Downscale(scale_range=(0.33, 0.67), interpolation_pair=sizes, p=settings.soften))
+    if settings.jpeg:
+        steps.append(A.ImageCompression(quality_range=(30, 90), p=settings.jpeg))
     if settings.noise:
         steps.append(A.GaussNoise(std_range=(0, settings.noise), p=1.0))
     changes = pipeline(steps, statistics, seed)
@@ -53,3 +62,20 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
         return changed["image"], changed["mask"]
 
     return change
+
+
+def _weather(settings: AugmentSettings) -> list[Any]:
+    """What sun, air and sensor make of the same ground."""
+    import albumentations as A
+
+    from segment.core.atmosphere import Haze, SoftShadow
+
+    steps: list[Any] = [SoftShadow(p=settings.shadow)] if settings.shadow else []
+    if settings.gamma:
+        steps.append(A.RandomGamma((100 * (1 - settings.gamma), 100 * (1 + settings.gamma)), p=1.0))
+    if settings.tint:
+        factors = (1 - settings.tint, 1 + settings.tint)
+        steps.append(A.MultiplicativeNoise(factors, per_channel=True, elementwise=False, p=1.0))
+    if settings.haze:
+        steps.append(Haze(settings.haze))
+    return steps

@@ -81,8 +81,13 @@ def tile(
 
 @entry_point
 def train(
-    tiles: Annotated[Path, Argument(help="Tile folder: images/ and masks/ side by side, anywhere below.")],
     output: Annotated[Path, Option(help="Run folder to write.")],
+    tiles: Annotated[
+        Path | None,
+        Argument(
+            help="Tile folder: images/ and masks/ side by side, anywhere below. None where the config has data.collections."
+        ),
+    ] = None,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     resume: Resume = False,
@@ -90,7 +95,7 @@ def train(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Trains a model on a tile folder."""
+    """Trains a model on a tile folder, or on several collections."""
     from segment.config import Config
 
     run_training("segment.training", Config, tiles, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet)

@@ -2,27 +2,71 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 
 from segment.core.choices import Normalisation
 from segment.core.config import PreprocessSettings, Settings, TrainingSettings
 from segment.core.palette import Class
 
-Split = Literal["group", "patch"]
+Split = Literal["group", "patch", "run"]
 Crops = Literal["fixed", "random"]
 Undeclared = Literal["ignore", "refuse"]
 Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
 
 
+PixelSizes = tuple[float, float]
+
+
+def _are_sizes(sizes: PixelSizes | None) -> PixelSizes | None:
+    if sizes is not None and sizes[0] > sizes[1]:
+        raise ValueError(f"a range is two numbers, the smaller first, not {list(sizes)}")
+    return sizes
+
+
+class Collection(Settings):
+    """One of several tile folders that are learned from together, though each labels something else."""
+
+    path: str = Field(min_length=1, description="its tile folder, from data.root on")
+    name: str | None = Field(default=None, min_length=1, description="for reports and groups; else the folder's")
+    table: list[Class] | None = Field(
+        default=None, min_length=1, description="its own class table; else classes.yaml beside its data"
+    )
+    classes: dict[str, str | list[str] | None] = Field(
+        default={},
+        description="for each class of its own: the class that it is, a list of those that it may be, or null for none; "
+        "a class that is not listed is the one of its name",
+    )
+    gsd: float | None = Field(
+        default=None, ge=0.001, le=1000, allow_inf_nan=False, description="ground sampling distance where files have none, metres"
+    )
+    weight: float = Field(
+        default=1.0, ge=0, le=1000, allow_inf_nan=False, description="share of the tiles drawn from it, relative to the others"
+    )
+    pixel_size: PixelSizes | None = Field(default=None, description="as augment.pixel_size, for this collection alone")
+    split: Split | None = Field(default=None, description="as data.split, for this collection alone")
+    val_fraction: float | None = Field(default=None, ge=0, lt=1, description="as data.val_fraction; 0: it only trains")
+    val_groups: list[str] = Field(default=[], description="its groups for validation, by their names within it")
+    test_groups: list[str] = Field(default=[], description="its groups neither trained nor validated on")
+
+    _range = field_validator("pixel_size")(_are_sizes)
+
+
 class DataSettings(Settings):
     """Which pixels are learned, and how they reach the network."""
 
     classes: list[Class] | None = Field(default=None, min_length=1, description="class table; else classes.yaml beside the data")
+    collections: list[Collection] | None = Field(
+        default=None, min_length=1, description="tile folders to learn from together, in place of one on the command line"
+    )
+    root: str = Field(default="", description="folder that the paths of collections start from; else the current one")
+    epoch_tiles: int = Field(
+        default=0, ge=0, le=10_000_000, description="tiles an epoch, drawn by the collections' weights; 0: as many as there are"
+    )
     tile: int = Field(default=256, ge=32, description="edge of a training tile, pixels")
     crops: Crops = Field(default="fixed", description="tiles on a fixed grid, or drawn at random places")
     split: Split = Field(default="group", description="what is never divided between training and validation")
-    val_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of groups or patches for validation")
+    val_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of groups, patches or images for validation")
     val_groups: list[str] = Field(default=[], description="groups for validation, by name")
     test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
     split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of what is drawn; training.seed by default")
@@ -34,8 +78,15 @@ class DataSettings(Settings):
     cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
 
     @model_validator(mode="after")
+    def _collections_have_targets(self) -> "DataSettings":
+        if self.collections and not self.classes:
+            raise ValueError("collections need data.classes, the classes that the model is to tell apart")
+        return self
+
+    @model_validator(mode="after")
     def _crops_stay_in_their_part(self) -> "DataSettings":
-        if self.split == "patch" and self.crops == "random":
+        splits = {self.split, *(one.split for one in self.collections or [])}
+        if "patch" in splits and self.crops == "random":
             raise ValueError(
                 "random crops would reach into the patches kept for validation. Received split: patch with crops: random. "
                 "Set data.crops=fixed, or split by group."
@@ -57,6 +108,20 @@ class AugmentSettings(Settings):
     hue: int = Field(default=0, ge=0, le=180, description="turn of the hue by up to this many steps of 180 (RGB, 8 bits)")
     blur: float = Field(default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels")
     noise: float = Field(default=0.0, ge=0, lt=1, description="standard deviation up to this fraction of the full range")
+    pixel_size: PixelSizes | None = Field(
+        default=None,
+        description="random crops are seen at pixels so many times as large as their own, e.g. [0.7, 2.2]; in place of scale",
+    )
+    gamma: float = Field(default=0.0, ge=0, lt=1, description="pixels of 0..1 to the power of up to 1 plus or minus this")
+    saturation: int = Field(default=0, ge=0, le=255, description="change of the saturation by up to this (RGB, 8 bits)")
+    tint: float = Field(default=0.0, ge=0, lt=1, description="each band times up to 1 plus or minus this")
+    grey: float = Field(default=0.0, ge=0, le=1, description="probability that colour is lost (RGB, 8 bits)")
+    haze: float = Field(default=0.0, ge=0, lt=1, description="share of white mist over the tile, up to this fraction")
+    shadow: float = Field(default=0.0, ge=0, le=1, description="probability of a soft shadow over a part of the tile")
+    jpeg: float = Field(default=0.0, ge=0, le=1, description="probability of losses as in a JPEG of quality 30 to 90 (8 bits)")
+    soften: float = Field(default=0.0, ge=0, le=1, description="probability of pixels 1.5 to 3 times as large, enlarged again")
+
+    _range = field_validator("pixel_size")(_are_sizes)
 
 
 class ModelSettings(Settings):

@@ -1,10 +1,11 @@
 """Scoring a model on a tile folder."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from segment.core.report import REPORT_FILES, write_report_folder
 from segment.core.runtime import Model, describe_use, load_model
 from segment.dataset import TileDataset, TilePixels
 from segment.inference import predict_batch
+from segment.label_sets import LabelSets
 from segment.report import scores_page
 from segment.scores import Confusion
 from segment.tiles import Pair, Patch, find_pairs, find_palette, grid_patches
@@ -30,22 +32,65 @@ Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scores on patches: over all pixels, and the mean Jaccard of each patch (NaN: nothing to score)."""
+    """What a model scores on patches: over all pixels, and the mean Jaccard of each patch (NaN: nothing to score).
+
+    collections: the same for each of several collections; empty where there is but one tile folder.
+    """
 
     confusion: Confusion
     patches: list[Patch]
     patch_scores: list[float]
+    collections: dict[str, Confusion] = field(default_factory=dict)
 
     @property
     def report(self) -> dict[str, Any]:
         """The keys of report.json."""
-        return self.confusion.report()
+        whole = self.confusion.report()
+        if not self.collections:
+            return whole
+        means = {"mean_jaccard": self.mean_jaccard, "accuracy": self.accuracy, "calibration_error": self.calibration_error}
+        return whole | {
+            "mean_of_collections": {name: round(value, 6) for name, value in means.items()},
+            "collections": {name: confusion.report() for name, confusion in self.collections.items()},
+        }
+
+    @property
+    def mean_jaccard(self) -> float:
+        """Mean Jaccard; of several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.mean_jaccard)
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy; of several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.accuracy)
+
+    @property
+    def calibration_error(self) -> float:
+        """Calibration error; of several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.reliability.error)
+
+    def _mean(self, score: Callable[[Confusion], float]) -> float:
+        found = np.array([score(confusion) for confusion in self.collections.values() or [self.confusion]])
+        scored = found[~np.isnan(found)]
+        return float(scored.mean()) if len(scored) else float("nan")
 
     def __str__(self) -> str:
-        c = self.confusion
-        classes = "  ".join(f"{name} {value:.3f}" for name, value in zip(c.names, c.jaccard, strict=True))
-        scores = f"mean Jaccard {c.mean_jaccard:.3f}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
-        return f"{scores}  ({classes})"
+        if not self.collections:
+            return _in_a_line(self.confusion)
+        means = (
+            f"mean Jaccard {self.mean_jaccard:.3f}  accuracy {self.accuracy:.3f}  calibration error {self.calibration_error:.3f}"
+        )
+        lines = [f"{name:20}  {_in_a_line(confusion)}" for name, confusion in self.collections.items()]
+        return "\n".join([f"mean of {len(lines)} collections  {means}", *lines])
+
+
+def _in_a_line(c: Confusion) -> str:
+    scored = [
+        (name, value) for name, value in zip(c.names, c.jaccard, strict=True) if c.labels.used is None or not np.isnan(value)
+    ]
+    classes = "  ".join(f"{name} {value:.3f}" for name, value in scored)
+    scores = f"mean Jaccard {c.mean_jaccard:.3f}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
+    return f"{scores}  ({classes})"
 
 
 def score_patches(
@@ -54,25 +99,35 @@ def score_patches(
     names: Sequence[str],
     progress: Progress,
     on_batch: Callable[[NDArray[np.uint8], NDArray[np.float32]], None] | None = None,
+    labels: Mapping[str, LabelSets] = MappingProxyType({}),
 ) -> Evaluation:
     """Scores a dataset's patches, batch by batch.
 
     on_batch: also gets each batch's truth (batch, tile, tile) and probabilities (batch, tile, tile, classes).
+    labels: what the codes of each collection admit; without, masks hold class indices.
     """
-    confusion, scores = Confusion(names), []
+    collections = {name: Confusion(names, sets) for name, sets in labels.items()}
+    whole = replace(next(iter(labels.values())), used=None) if labels else None
+    confusion, scores = Confusion(names, whole), list[float]()
     for index in range(len(dataset)):
         images, truth = dataset[index]
         probabilities = predict(images)
-        labels = probabilities.argmax(axis=-1).astype(np.uint8)
-        confusion.add(truth, labels, probabilities)
-        for one_truth, one_labels in zip(truth, labels, strict=True):
-            patch = Confusion(names)
-            patch.add(one_truth, one_labels)
+        predicted = probabilities.argmax(axis=-1).astype(np.uint8)
+        if not collections:
+            confusion.add(truth, predicted, probabilities)
+        for number, (one_truth, one_predicted) in enumerate(zip(truth, predicted, strict=True)):
+            name = dataset.patches[len(scores)].pair.collection
+            patch = Confusion(names, labels.get(name))
+            patch.add(one_truth, one_predicted)
             scores.append(patch.mean_jaccard)
+            if collections:
+                collections[name].add(one_truth, one_predicted, probabilities[number])
         if on_batch:
             on_batch(truth, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
-    return Evaluation(confusion, dataset.patches, scores)
+    for found in collections.values():
+        confusion.merge(found.state())
+    return Evaluation(confusion, dataset.patches, scores, collections)
 
 
 def sample_answers(

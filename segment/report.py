@@ -38,18 +38,21 @@ def add_scores(
     """Scores of one part of the data: per class, as a confusion matrix, and on some of its tiles."""
     scores, confusion = evaluation.report, evaluation.confusion
     report.heading(heading)
+    if evaluation.collections:
+        _add_collections(report, evaluation)
     report.text(
         f"Mean Jaccard {confusion.mean_jaccard:.3f}, accuracy {confusion.accuracy:.3f}, "
         f"calibration error {confusion.reliability.error:.3f} "
         f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )
-    shares = confusion.matrix.sum(axis=1) / max(confusion.matrix.sum(), 1)
+    shares = confusion.matrix.sum(axis=1)[: len(palette)] / max(confusion.matrix.sum(), 1)
     rows = [
         (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
         for c, share in zip(palette.classes, shares, strict=True)
     ]
     report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.color for c in palette.classes])
-    report.figure(plot_confusion(confusion.matrix, palette.names), "Confusion matrix: share of each true class.")
+    matrix = plot_confusion(confusion.matrix, palette.names, confusion.labels.labels)
+    report.figure(matrix, "Confusion matrix: share of each true class.")
     report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
     chosen = choose_tiles(evaluation, dataset.tile)
     if chosen:
@@ -57,6 +60,22 @@ def add_scores(
         are_whole = all(evaluation.patches[index].is_whole(dataset.tile) for _, index in chosen)
         which = f"Best, median and worst tiles by mean Jaccard{', of those scored whole' if are_whole else ''}"
         report.figure(figure, f"{which}: image, truth, prediction. Black: ignored.")
+
+
+def _add_collections(report: Report, evaluation: "Evaluation") -> None:
+    """A row for each collection, and their mean; a class that its labels do not name alone has no score there."""
+    names = evaluation.confusion.names
+    rows: list[tuple[object, ...]] = [
+        (name, c.mean_jaccard, c.accuracy, c.reliability.error, *c.jaccard.tolist()) for name, c in evaluation.collections.items()
+    ]
+    means = evaluation.mean_jaccard, evaluation.accuracy, evaluation.calibration_error
+    rows.append(("mean", *means, *[None] * len(names)))
+    report.table(("Collection", "Mean Jaccard", "Accuracy", "Calibration error", *names), [_without_nan(row) for row in rows])
+    report.text("All collections together:")
+
+
+def _without_nan(row: Sequence[object]) -> tuple[object, ...]:
+    return tuple(None if isinstance(value, float) and math.isnan(value) else value for value in row)
 
 
 def choose_tiles(evaluation: "Evaluation", tile: int, each: int = 2) -> list[tuple[str, int]]:

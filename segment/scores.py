@@ -8,18 +8,24 @@ from numpy.typing import NDArray
 
 from segment.core.calibration import Reliability
 from segment.core.palette import IGNORED
+from segment.label_sets import LabelSets
 
 
 class Confusion:
-    """Counts of pixels by true and predicted class, added to piece by piece.
+    """Counts of pixels by what the truth admits and by predicted class, added to piece by piece.
 
-    matrix: (classes, classes) int64, rows truth, columns prediction. reliability: how often pixels are right, by the
-    probability of their class, where probabilities were given.
+    Where the truth admits several classes, a class is counted over the pixels where its membership is certain: true where it
+    alone is admissible, false where it is not. Classes that the truth never names alone have no score.
+
+    matrix: (codes, classes) int64, rows truth, columns prediction; square where each code is a class. reliability: how often
+    pixels are right, by the probability of their class, where probabilities were given; classes that the truth cannot tell
+    apart are one answer, with the sum of their probabilities.
     """
 
-    def __init__(self, names: Sequence[str]):
+    def __init__(self, names: Sequence[str], labels: LabelSets | None = None):
         self.names = list(names)
-        self.matrix = np.zeros((len(names), len(names)), np.int64)
+        self.labels = labels or LabelSets(self.names)
+        self.matrix = np.zeros((self.labels.count, len(names)), np.int64)
         self.reliability = Reliability()
         self._truth_probability = 0.0
 
@@ -28,16 +34,29 @@ class Confusion:
     ) -> None:
         """Adds pixels; those where either holds 255 count nowhere.
 
-        truth, predicted: class indices of one shape. probabilities: that shape x classes, for soft Jaccard and calibration.
+        truth: codes of labels, which are class indices where each is of one class. predicted: class indices of the same shape.
+        probabilities: that shape x classes, for soft Jaccard and calibration.
         """
         scored = (truth != IGNORED) & (predicted != IGNORED)
         true, given = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
         n = len(self.names)
-        self.matrix += np.bincount(true * n + given, minlength=n * n).reshape(n, n)
+        self.matrix += np.bincount(true * n + given, minlength=self.matrix.size).reshape(self.matrix.shape)
         if probabilities is not None:
             found = probabilities[scored]
-            self._truth_probability += float(np.take_along_axis(found, true[:, None], axis=1).sum(dtype=np.float64))
-            self.reliability.add(np.take_along_axis(found, given[:, None], axis=1), true == given)
+            if not self.labels.unions:
+                self._truth_probability += float(np.take_along_axis(found, true[:, None], axis=1).sum(dtype=np.float64))
+                self.reliability.add(np.take_along_axis(found, given[:, None], axis=1), true == given)
+            else:
+                self._truth_probability += float((found * self.labels.admitted()[true]).sum(dtype=np.float64))
+                self._add_groups(true, found)
+
+    def _add_groups(self, true: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
+        """Adds to the reliability where classes that the labels cannot tell apart are one answer."""
+        groups = self.labels.groups
+        summed = probabilities @ np.eye(groups.max() + 1, dtype=np.float32)[groups]
+        group_of_code = np.array([groups[min(one)] for one in self.labels.sets])
+        answer = summed.argmax(axis=1)
+        self.reliability.add(np.take_along_axis(summed, answer[:, None], axis=1), group_of_code[true] == answer)
 
     def state(self) -> dict[str, Any]:
         """What was added, as plain numbers that `restore` takes."""
@@ -58,20 +77,27 @@ class Confusion:
         self._truth_probability += state["truth_probability"]
         self.reliability.merge(state["reliability"])
 
+    def _counts(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Per class (classes,), over the pixels where its membership is certain: hits, true pixels, predicted ones."""
+        squared = self.matrix[: len(self.names)]
+        certain = self.labels.certain()[: self.labels.count]
+        return np.diag(squared).astype(float), squared.sum(1).astype(float), (self.matrix * certain).sum(0)
+
     @property
     def jaccard(self) -> NDArray[np.float64]:
-        """Intersection over union of each class (classes,); NaN where neither truth nor prediction has it.
+        """Intersection over union of each class (classes,); NaN where neither truth nor prediction has it, and where no label
+        names it alone.
 
         Jaccard (1912), "The distribution of the flora in the alpine zone".
         """
-        hits = np.diag(self.matrix).astype(float)
-        return _ratio(hits, self.matrix.sum(0) + self.matrix.sum(1) - hits)
+        hits, true, predicted = self._counts()
+        return np.where(self.labels.named, _ratio(hits, true + predicted - hits), np.nan)
 
     @property
     def f1(self) -> NDArray[np.float64]:
         """Harmonic mean of precision and recall of each class (classes,); NaN as for `jaccard`."""
-        hits = np.diag(self.matrix).astype(float)
-        return _ratio(2 * hits, self.matrix.sum(0) + self.matrix.sum(1))
+        hits, true, predicted = self._counts()
+        return np.where(self.labels.named, _ratio(2 * hits, true + predicted), np.nan)
 
     @property
     def mean_jaccard(self) -> float:
@@ -81,8 +107,9 @@ class Confusion:
 
     @property
     def accuracy(self) -> float:
-        """Share of scored pixels with the right class, 0 to 1; NaN when nothing was scored."""
-        return float(_ratio(np.array(np.trace(self.matrix), float), np.array(self.matrix.sum())))
+        """Share of scored pixels with an admissible class, 0 to 1; NaN when nothing was scored."""
+        admitted = self.labels.admitted()[: self.labels.count]
+        return float(_ratio(np.array((self.matrix * admitted).sum(), float), np.array(self.matrix.sum())))
 
     @property
     def soft_jaccard(self) -> float | None:
@@ -105,7 +132,7 @@ class Confusion:
             "confusion": self.matrix.tolist(),
             "pixels": int(self.matrix.sum()),
             "classes": self.names,
-        }
+        } | ({"labels": self.labels.labels} if self.labels.unions else {})
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

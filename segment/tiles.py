@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +25,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask. `group` names the scene they come from; `part` is set where folders fix it."""
+    """An image and its mask. `group` names the scene they come from; `part` is set where folders fix it.
+
+    collection: the name of the tile folder that they are of, where several are learned from.
+    """
 
     image: Path
     mask: Path
     group: str
     part: Part | None
     info: RasterInfo
+    collection: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,9 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
     named.update(dict.fromkeys(settings.val_groups, "val"))
     named.update(dict.fromkeys(settings.test_groups, "test"))
     fixed = [replace(p, part=p.part or named.get(p.group)) for p in pairs]
-    needs_validation = not any(p.part == "val" for p in fixed)
+    if settings.split == "run" and settings.val_fraction and not any(p.part == "val" for p in fixed):
+        fixed = _with_runs(fixed, settings.val_fraction, seed)
+    needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
     free = sorted({p.group for p in fixed if p.part in (None, "train")})
     drawn: set[str] = set()
     if needs_validation and settings.split == "group":
@@ -209,10 +216,33 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
         random.Random(seed).shuffle(parts["train"])
         count = max(1, round(len(parts["train"]) * settings.val_fraction))
         parts["val"], parts["train"] = parts["train"][:count], parts["train"][count:]
-    for part in PARTS[:2]:
+    for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
         if not parts[part]:
             raise InputError(f"Training and validation need tiles each. Received none for {part}. Change the split.")
     return parts
+
+
+def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
+    """The pairs, of which runs of neighbours, in the natural order of their names, are for validation.
+
+    Neighbouring numbers are often neighbouring ground: drawn singly, they would leak into training. A group gives one run for
+    each eight images of validation, four at most, at even distances, from a place drawn by seed.
+    """
+    runs: set[Path] = set()
+    random_places = random.Random(seed)
+    for group in sorted({p.group for p in pairs}):
+        members = [p for p in pairs if p.group == group and p.part in (None, "train")]
+        members.sort(key=lambda p: [int(t) if t.isdigit() else t for t in re.split(r"([0-9]+)", p.image.stem)])
+        if len(members) < 2:
+            continue
+        count = min(max(1, round(len(members) * fraction)), len(members) - 1)
+        pieces = max(1, min(4, count // 8))
+        start = random_places.randrange(len(members))
+        for piece in range(pieces):
+            first = start + piece * len(members) // pieces
+            length = count * (piece + 1) // pieces - count * piece // pieces
+            runs.update(members[(first + i) % len(members)].image for i in range(length))
+    return [replace(p, part="val") if p.image in runs else p for p in pairs]
 
 
 def leaks(parts: dict[Part, list[Patch]]) -> list[str]:

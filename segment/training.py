@@ -16,7 +16,6 @@ from segment.core.config import describe_settings
 from segment.core.devices import OneDevice, take_devices
 from segment.core.history import Row
 from segment.core.model_folder import ModelInfo, load_keras_model, load_model_info
-from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress, Silent
 from segment.core.report import Report
@@ -27,13 +26,13 @@ from segment.evaluation import Evaluation, sample_answers, score_patches
 from segment.losses import build_loss
 from segment.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
 from segment.report import PANELS, add_scores
-from segment.training_data import TrainingData
+from segment.training_data import TrainingData, check_data
 
 MONITOR = "val_jaccard"
 
 
 def train(
-    tiles: Path | str,
+    tiles: Path | str | None,
     output: Path | str,
     config: Config | None = None,
     *,
@@ -43,13 +42,15 @@ def train(
 ) -> Run[Evaluation]:
     """Trains a model on a tile folder and writes a run folder.
 
+    tiles: the tile folder; None where `data.collections` of the settings lists several.
     resume: go on with the run in `output` from its last finished epoch.
 
     Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
     with the way to go on.
     """
-    tiles, output, progress = Path(tiles), Path(output), progress or Silent()
-    config = config or Config()
+    output, progress, config = Path(output), progress or Silent(), config or Config()
+    tiles = None if tiles is None else Path(tiles)
+    check_data(tiles, config.data)
     check_run(output, config, resume=resume, overwrite=overwrite)
     check_model(config.model, config.data.tile)
     devices = take_devices(config.training)
@@ -61,7 +62,7 @@ def train(
     if built.loaded:
         progress.say(f"starts from {built.loaded}")
     with run_folder(output, config, resume):
-        return _train(built.network, data, config, tiles, output, devices, resume, progress)
+        return _train(built.network, data, config, output, devices, resume, progress)
 
 
 def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
@@ -73,13 +74,12 @@ def _train(
     network: keras.Model,
     data: TrainingData,
     config: Config,
-    tiles: Path,
     output: Path,
     devices: OneDevice,
     resume: bool,
     progress: Progress,
 ) -> Run[Evaluation]:
-    pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb)
+    pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb, tables=data.tables)
     size, batch, preprocessing = config.data.tile, config.training.batch_size, config.data.preprocess
     random_crops = config.data.crops == "random"
     zoom = config.augment.scale if random_crops else 0.0  # drawn at their scale, crops need no reflections at their borders
@@ -94,6 +94,9 @@ def _train(
         augment=augment,
         random_crops=random_crops,
         zoom=zoom,
+        pixel_sizes=data.pixel_sizes(config.augment.pixel_size) if random_crops else {},
+        weights={one.name: one.weight for one in data.collections} if config.data.collections else {},
+        tiles=config.data.epoch_tiles,
         seed=config.training.seed,
         workers=config.training.workers,
     )
@@ -102,8 +105,8 @@ def _train(
         for part in PARTS[1:]
         if data.parts[part]
     }
-    loss = build_loss(config.loss, data.class_weights)
-    info = _describe(data, config, tiles)
+    loss = build_loss(config.loss, data.class_weights, data.labels)
+    info = _describe(data, config)
 
     def validate() -> Row:
         losses: list[float] = []
@@ -111,8 +114,10 @@ def _train(
         def add_loss(truth: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
             losses.append(float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(probabilities))))
 
-        confusion = score_patches(network.predict_on_batch, scored["val"], data.palette.names, progress, add_loss).confusion
-        return {"val_loss": float(np.mean(losses)), MONITOR: confusion.mean_jaccard, "val_accuracy": confusion.accuracy}
+        found = score_patches(
+            network.predict_on_batch, scored["val"], data.palette.names, progress, add_loss, data.labels_of_collections
+        )
+        return {"val_loss": float(np.mean(losses)), MONITOR: found.mean_jaccard, "val_accuracy": found.accuracy}
 
     kept = keep_float32(network, config.training, lambda: _build(config, data, pretrained=False).network)
     history = fit(
@@ -129,10 +134,10 @@ def _train(
         devices=devices,
         resume=resume,
     )
-    return _finish(output, history, scored, info, data.palette, progress)
+    return _finish(output, history, scored, info, data, progress)
 
 
-def _describe(data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
+def _describe(data: TrainingData, config: Config) -> ModelInfo:
     statistics, first = data.survey.statistics, data.pairs[0].info
     low, high = value_range(statistics)
     return ModelInfo(
@@ -147,8 +152,9 @@ def _describe(data: TrainingData, config: Config, tiles: Path) -> ModelInfo:
         multiple=tile_multiple(config.model),
         fixed_tile=has_fixed_tile(config.model),
         ground_sampling_distance=data.ground_sampling_distance(),
+        ground_sampling_range=data.ground_sampling_range(config.augment),
         training={
-            "data": tiles.resolve().name,
+            "data": ", ".join(one.name or one.folder.resolve().name for one in data.collections),
             "tiles": {part: len(patches) for part, patches in data.parts.items()},
             "groups": {part: sorted({p.pair.group for p in patches}) for part, patches in data.parts.items()},
             "backend": keras.backend.backend(),
@@ -162,21 +168,25 @@ def _finish(
     history: list[Row],
     scored: Mapping[Part, TileDataset],
     info: ModelInfo,
-    palette: Palette,
+    data: TrainingData,
     progress: Progress,
 ) -> Run[Evaluation]:
     """Calibrates the best model on validation, scores it and writes the reports.
 
     The temperature becomes part of the weights: maps in every form of the model, and what is trained on from it, have it.
     """
-    best = load_keras_model(output)
+    best, palette, admitted = load_keras_model(output), data.palette, data.labels.admitted()
     divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))  # of a run that had ended already
     truth, answers = sample_answers(best.predict_on_batch, scored["val"], progress)
-    temperature = fit_temperature(np.eye(len(palette))[truth], answers, multi_label=False)
-    before = Reliability().add(answers.max(axis=1), answers.argmax(axis=1) == truth).error
+    temperature = fit_temperature(admitted[truth], answers, multi_label=False)
+    right = np.take_along_axis(admitted[truth], answers.argmax(axis=1)[:, None], axis=1)[:, 0] > 0
+    before = Reliability().add(answers.max(axis=1), right).error
     divide_logits(best, temperature)
     info = info.model_copy(update={"training": info.training | {"temperature": temperature}})
-    results = {part: score_patches(best.predict_on_batch, dataset, palette.names, progress) for part, dataset in scored.items()}
+    results = {
+        part: score_patches(best.predict_on_batch, dataset, palette.names, progress, labels=data.labels_of_collections)
+        for part, dataset in scored.items()
+    }
 
     def add(page: Report, heading: str, part: Part) -> None:
         add_scores(page, heading, results[part], scored[part], best.predict_on_batch, palette)

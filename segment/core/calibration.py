@@ -72,23 +72,30 @@ class Reliability:
 def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_label: bool) -> float:
     """The temperature, 0.05 to 20, with the lowest negative log-likelihood; above 1 it makes answers less sure.
 
-    truth: (answers, classes) of 0 or 1, of validation images or pixels. probabilities: (answers, classes), from softmax, or
-    from sigmoid with several labels.
+    truth: (answers, classes) of 0 or 1, of validation images or pixels; with softmax, several 1 stand for a set of classes, of
+    which each would be right, and what counts is the sum of their probabilities. probabilities: (answers, classes), from softmax,
+    or from sigmoid with several labels.
     1, which changes nothing, where none is better, and where every answer is right: the likelihood then grows towards
     ever surer answers, and the answers do not tell how sure is too sure.
 
     Guo et al. (2017), "On Calibration of Modern Neural Networks", arXiv:1706.04599.
     """
     from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
+    from scipy.special import log_softmax, logsumexp
 
     true, logits = np.asarray(truth, bool), _logits(probabilities, multi_label)
-    margins = np.where(true, logits, -logits) if multi_label else logits[true] - logits.max(axis=1)
+    sets = not multi_label and bool((true.sum(axis=1) > 1).any())
+    if sets:
+        margins = np.where(true, logits, -np.inf).max(axis=1) - logits.max(axis=1)
+    else:
+        margins = np.where(true, logits, -logits) if multi_label else logits[true] - logits.max(axis=1)
     if (margins >= 0).all():
         return 1.0
 
     def loss(log_temperature: float) -> float:
         factor = np.exp(-log_temperature)
+        if sets:
+            return float(-logsumexp(log_softmax(logits * factor, axis=1), b=true, axis=1).mean())
         losses = np.logaddexp(0, -margins * factor) if multi_label else -log_softmax(logits * factor, axis=1)[true]
         return float(losses.mean())
 

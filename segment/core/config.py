@@ -38,6 +38,9 @@ class TrainingSettings(Settings):
     schedule: Schedule = "cosine"
     warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
     clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
+    average: float = Field(
+        default=0.0, ge=0, lt=1, description="of the weights over steps, decay of their moving average, e.g. 0.999; 0: none"
+    )
     precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
     early_stopping: int = Field(default=0, ge=0, description="epochs without a better validation score before the end; 0: never")
     tensorboard: bool = False

@@ -32,22 +32,25 @@ def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Seque
     return figure
 
 
-def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> "Figure":
-    """A confusion matrix (classes, classes), rows truth, as shares of each row; many classes are told by colour alone."""
+def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None) -> "Figure":
+    """A confusion matrix (labels, classes), rows truth, as shares of each row; many classes are told by colour alone.
+
+    labels: names of the rows; by default those of the classes."""
     from matplotlib.figure import Figure
 
     few = len(names) <= _NUMBERED
 
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    size = 2.2 + (0.65 if few else 0.28) * len(names)
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    labels = labels or names
+    size, height = (2.2 + (0.65 if few else 0.28) * len(some) for some in (names, labels))
+    figure = Figure(figsize=(size + 0.8, height), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*shares.shape) if few else ():
         shade = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=shade, fontsize=9)
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", parse_math=False)
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("truth")
     return figure

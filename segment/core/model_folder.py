@@ -68,6 +68,7 @@ class ModelInfo(Settings):
     tile: edge in pixels it was trained at; other edges must be multiples of `multiple`, or are not
     possible at all where `fixed_tile` says so.
     ground_sampling_distance: metres per pixel of the training images as the network saw them, None when they did not say.
+    ground_sampling_range: the smallest and the largest that it saw, with what crops were enlarged or reduced by.
     """
 
     task: Literal["segment", "classify", "generate"]
@@ -81,6 +82,7 @@ class ModelInfo(Settings):
     multiple: int = Field(default=32, ge=1)
     fixed_tile: bool = False
     ground_sampling_distance: float | None = None
+    ground_sampling_range: tuple[float, float] | None = None
     openvino: OpenVinoInfo | None = None
     labels: LabelInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)

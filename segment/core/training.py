@@ -100,6 +100,8 @@ def build_optimizer(
 ) -> keras.Optimizer:
     """Adam or AdamW with the schedule and the clipping that the settings name. devices: that gradients come from."""
     common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
+    if settings.average:
+        common |= {"use_ema": True, "ema_momentum": settings.average}
     if settings.clip_norm:
         common["global_clipnorm"] = settings.clip_norm
     if settings.optimizer == "adamw":
@@ -234,6 +236,17 @@ class _Epochs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         rate = float(self._trainer.optimizer.learning_rate)
+        with averaged_weights(self._trainer):
+            row, best = self._score(epoch, logs, rate)
+        save_checkpoint(self._folder / CHECKPOINT, self._trainer, self._history, self._data)
+        write_history(self._folder / HISTORY, self._history)
+        self._tell(row, best)
+        if self.has_stalled():
+            self._progress.say(f"no better {self._monitor} for {self._patience} epochs: done")
+            self._trainer.stop_training = True
+
+    def _score(self, epoch: int, logs: dict[str, float] | None, rate: float) -> tuple[Row, bool]:
+        """The row of an epoch, which is added to the history, and whether it is the best; the best model is saved."""
         figures = self._validate()
         row = {"epoch": float(epoch + 1), "loss": float((logs or {})["loss"]), "learning_rate": rate, **figures}
         for name, value in row.items():
@@ -248,12 +261,7 @@ class _Epochs(keras.callbacks.Callback):
         best = best_row(self._history, self._monitor) is row
         if best:
             self._save_best(row)
-        save_checkpoint(self._folder / CHECKPOINT, self._trainer, self._history, self._data)
-        write_history(self._folder / HISTORY, self._history)
-        self._tell(row, best)
-        if self.has_stalled():
-            self._progress.say(f"no better {self._monitor} for {self._patience} epochs: done")
-            self._trainer.stop_training = True
+        return row, best
 
     def _tell(self, row: Row, best: bool) -> None:
         done = len(self._history)
@@ -262,6 +270,23 @@ class _Epochs(keras.callbacks.Callback):
         mark = "  best so far" if best else ""
         minutes, seconds = divmod(round(left), 60)
         self._progress.say(f"epoch {done}/{self._settings.epochs}  {figures}  ({minutes}:{seconds:02} left){mark}")
+
+
+@contextmanager
+def averaged_weights(trainer: keras.Model) -> Iterator[None]:
+    """Within, a compiled model has the moving average of its weights, where its optimiser keeps one."""
+    if not trainer.optimizer.use_ema:
+        yield
+        return
+    averages = trainer.optimizer._model_variables_moving_average
+    kept = [keras.ops.convert_to_numpy(variable) for variable in trainer.trainable_variables]
+    for variable, average in zip(trainer.trainable_variables, averages, strict=True):
+        variable.assign(keras.ops.convert_to_numpy(average))
+    try:
+        yield
+    finally:
+        for variable, value in zip(trainer.trainable_variables, kept, strict=True):
+            variable.assign(value)
 
 
 def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: str) -> None:

@@ -1,0 +1,179 @@
+"""Several tile folders that each label something else, learned from together."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segment
+from segment.collections import open_collections
+from segment.config import Config
+from segment.core.config import load_settings
+from segment.core.errors import InputError
+from segment.core.model_folder import load_model_info
+from segment.core.palette import IGNORED
+from segment.core.progress import Silent
+from segment.dataset import TileDataset, TilePixels
+from segment.training_data import TrainingData
+
+from ..conftest import two_class_scene, write_raster
+
+CLASSES = """
+- {name: land, color: "#804000"}
+- {name: water, color: "#0000FF"}
+- {name: road, color: "#808080"}
+"""
+
+
+def folder(root: Path, table: str, count: int = 6, values: tuple[int, int] = (0, 1), size: int = 64, groups: int = 1) -> Path:
+    """A tile folder of blue and brown scenes, whose masks hold one value for each."""
+    for group in range(groups):
+        place = root / f"g{group}" if groups > 1 else root
+        for number in range(count):
+            image, mask = two_class_scene(size, size, seed=number + 50 * group)
+            write_raster(place / "images" / f"t{number}.png", image)
+            write_raster(place / "masks" / f"t{number}.png", np.choose(mask, values).astype(np.uint8))
+    (root / "classes.yaml").write_text(table)
+    return root
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """One collection that names land and water, and one that names water alone."""
+    folder(tmp_path / "both", CLASSES)
+    folder(
+        tmp_path / "ponds",
+        '- {name: other, value: 3, color: "#000000"}\n- {name: pond, value: 7, color: "#FFFFFF"}\n',
+        values=(3, 7),
+    )
+    (tmp_path / "config.yaml").write_text(
+        f"""
+data:
+  classes: {CLASSES.replace(chr(10), chr(10) + "    ")}
+  root: {tmp_path}
+  collections:
+    - {{path: both, gsd: 0.5}}
+    - {{path: ponds, gsd: 1.0, weight: 3, pixel_size: [0.5, 2], classes: {{pond: water, other: [land, road]}}}}
+  split: run
+  tile: 32
+  crops: random
+  epoch_tiles: 20
+augment: {{pixel_size: [1, 1.5]}}
+model: {{backbone: resnet18}}
+training: {{epochs: 1, batch_size: 4}}
+"""
+    )
+    return tmp_path
+
+
+def settings(root: Path, *changes: str) -> Config:
+    return load_settings(Config, root / "config.yaml", changes)
+
+
+def test_masks_hold_what_their_collection_says(two):
+    config = settings(two)
+    data = TrainingData.prepare(None, config, Silent())
+    both, ponds = data.collections
+    assert data.labels.unions == (frozenset({0, 2}),)
+    pixels = TilePixels(data.palette, "ignore", 1, tables=data.tables)
+    held = [set(np.unique(pixels.load(one.pairs[0]).mask)) for one in (both, ponds)]
+    assert held == [{0, 1}, {3, 1}]  # 3: land or road
+    assert data.survey.class_pixels["train"][2] == 0 and data.survey.class_pixels["train"][3] > 0
+    assert ponds.labels.named.tolist() == [False, True, False]
+    assert (both.gsd, ponds.gsd) == (0.5, 1.0)
+    assert data.ground_sampling_range(config.augment) == (0.5, 2.0)
+
+
+def test_runs_of_neighbours_are_held_out(tmp_path, two):
+    folder(tmp_path / "long", CLASSES, count=24)
+    config = settings(two, "data.collections=[{path: long}]", "data.val_fraction=0.25")
+    (one,) = open_collections(config.data, seed=4)
+    held = sorted(int(p.pair.image.stem[1:]) for p in one.parts["val"] if not p.row and not p.column)
+    assert len(held) == 6 and {(b - a) % 24 for a, b in zip(held, held[1:] + held[:1], strict=True)} == {1, 19}
+    assert not {p.pair.image for p in one.parts["train"]} & {p.pair.image for p in one.parts["val"]}
+
+
+def test_a_collection_may_only_train_and_groups_may_only_test(tmp_path, two):
+    folder(tmp_path / "grouped", CLASSES, count=2, groups=3)
+    listed = "[{path: both}, {path: grouped, val_fraction: 0, test_groups: [g1]}]"
+    _, grouped = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
+    found = {part: sorted({p.pair.group for p in patches}) for part, patches in grouped.parts.items()}
+    assert found == {"train": ["grouped/g0", "grouped/g2"], "val": [], "test": ["grouped/g1"]}
+
+
+def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
+    config = settings(two)
+    data = TrainingData.prepare(None, config, Silent())
+    dataset = TileDataset(
+        data.parts["train"],
+        TilePixels(data.palette, "ignore", 1, tables=data.tables),
+        32,
+        4,
+        preprocessing=config.data.preprocess,
+        augment=lambda seed: lambda image, mask: (image, mask),
+        random_crops=True,
+        pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
+        weights={"both": 1, "ponds": 3},
+        tiles=400,
+    )
+    assert len(dataset) == 100
+    drawn = [dataset.patches[i].pair.collection for i in dataset._order()]
+    assert 250 < drawn.count("ponds") < 350
+    for index in range(8):  # 8 times as large: four images of 64 px, reflected
+        images, masks = dataset[index]
+        assert images.shape == (4, 32, 32, 3) and masks.shape == (4, 32, 32)
+        blue = images[..., 2].astype(int) > images[..., 0]
+        known = masks != IGNORED
+        assert known.all() and (blue == (masks == 1)).mean() > 0.9  # labels move with what they label
+
+
+def test_training_reports_each_collection(two, tmp_path):
+    run = segment.train(None, tmp_path / "run", settings(two))
+    report = json.loads((run.folder / "report.json").read_text())
+    assert list(report["collections"]) == ["both", "ponds"]
+    assert report["collections"]["ponds"]["jaccard"]["land"] is None
+    scores = [one["mean_jaccard"] for one in report["collections"].values()]
+    assert report["mean_of_collections"]["mean_jaccard"] == pytest.approx(np.mean(scores), abs=1e-5)
+    info = load_model_info(run.folder)
+    assert info.ground_sampling_range == (0.5, 2.0) and info.training["data"] == "both, ponds"
+    page = (run.folder / "report.html").read_text()
+    assert "ponds" in page and "land or road" not in page.split("<img")[0]
+    again = segment.train(None, tmp_path / "run", settings(two, "training.epochs=2"), resume=True)
+    assert len(again.history) == 2
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (["data.collections=[{path: nowhere}]"], ["nowhere", "no such folder"]),
+        (["data.collections=[{path: both}, {path: both}]"], ["'both'", "name"]),
+        (["data.collections=[{path: ponds}]"], ["ponds", "'other'", "null"]),
+        (["data.collections=[{path: ponds, classes: {pont: water, other: land}}]"], ["'pont'", "'pond'"]),
+        (["data.collections=[{path: ponds, classes: {pond: watr, other: land}}]"], ["'watr'", "'water'"]),
+        (["data.collections=[{path: both, val_fraction: 0}]"], ["validation"]),
+        (["data.collections=[{path: both, pixel_size: [2, 1]}]"], ["smaller first"]),
+        (["data.classes=null"], ["data.classes"]),
+        (["data.collections=null"], ["tile folder", "data.collections"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(two, tmp_path, changes, words):
+    with pytest.raises(InputError) as error:
+        segment.train(None, tmp_path / "run", settings(two, *changes))
+    assert all(word in str(error.value) for word in words) and "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_tiles_and_collections_exclude_each_other(two, tmp_path):
+    with pytest.raises(InputError, match=r"data\.collections"):
+        segment.train(two / "both", tmp_path / "run", settings(two))
+
+
+def test_images_of_all_collections_are_alike(two, tmp_path):
+    image, mask = two_class_scene(64, 64)
+    for number in range(2):
+        write_raster(tmp_path / "four" / "images" / f"{number}.tif", np.dstack([image, image[..., :1]]), photometric="minisblack")
+        write_raster(tmp_path / "four" / "masks" / f"{number}.tif", mask)
+    (tmp_path / "four" / "classes.yaml").write_text(CLASSES)
+    with pytest.raises(InputError, match="4 bands"):
+        segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}, {path: four}]"))
