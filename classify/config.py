@@ -10,7 +10,16 @@ from segment.core.config import PreprocessSettings, Settings, TrainingSettings
 from segment.core.palette import Class
 
 Backbone = Literal[
-    "resnet50", "wide_resnet50_2", "efficientnetv2-b0", "efficientnetv2-s", "efficientnetv2-l", "mobilenetv2", "baseline"
+    "resnet50",
+    "wide_resnet50_2",
+    "efficientnetv2-b0",
+    "efficientnetv2-s",
+    "efficientnetv2-l",
+    "mobilenetv2",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "baseline",
 ]
 Head = Literal["linear", "mlp"]
 Kind = Literal["network", "pca"]
@@ -105,7 +114,9 @@ class ModelSettings(Settings):
         default="logistic", description="logistic regression or a linear support vector machine (likewise)"
     )
     backbone: Backbone = "resnet50"
-    weights: str = Field(default="imagenet", description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors)")
+    weights: str = Field(
+        default="imagenet", description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors, .pth)"
+    )
     head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")
     dense_units: int = Field(default=256, ge=1, description="of the mlp head")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")

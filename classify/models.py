@@ -16,6 +16,7 @@ from segment.core.backbones import (
     Loaded,
     Weights,
     build_backbone,
+    check_imagenet,
     check_source,
     imagenet_affine,
     imagenet_weights,
@@ -24,6 +25,7 @@ from segment.core.backbones import (
     weights_of,
 )
 from segment.core.choices import Normalisation
+from segment.core.efficientnet_lite import efficientnet_lite, stage_prefixes
 from segment.core.errors import InputError
 from segment.core.model_folder import bundled_weights, load_keras_model, load_model_info, see_inside
 from segment.core.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
@@ -57,7 +59,7 @@ class _Design:
 def _resnet50() -> _Design:
     """He et al. (2016), "Identity mappings in deep residual networks", as MXNet trained it."""
     stages = [f"stage{n}_unit1_" for n in range(1, 5)]
-    affine, download = partial(imagenet_affine, "resnet50"), partial(imagenet_weights, "resnet50")
+    affine, download = partial(imagenet_affine, "resnet50"), partial(imagenet_weights, "resnet50", _WEIGHTS)
     return _Design(lambda bands: build_backbone("resnet50", bands=bands, size=None), stages, affine, download)
 
 
@@ -80,6 +82,12 @@ def _mobilenetv2() -> _Design:
     return _Design(build, stages, partial(scaling, 1 / 127.5, -1), lambda: weights_of(build(weights="imagenet")))
 
 
+def _efficientnet_lite(name: Backbone) -> _Design:
+    """Tan and Le (2019), "EfficientNet", without squeeze-excite; stages are those of its table 1."""
+    build = partial(efficientnet_lite, name, head=True)
+    return _Design(build, stage_prefixes(name), imagenet_statistics, partial(imagenet_weights, name, _WEIGHTS))
+
+
 def _baseline() -> _Design:
     return _Design(_small_network, [f"block{n}_" for n in range(1, 5)])
 
@@ -91,6 +99,9 @@ _DESIGNS: dict[Backbone, Callable[[], _Design]] = {
     "efficientnetv2-s": partial(_efficientnetv2, keras.applications.EfficientNetV2S, 6, partial(scaling, 1 / 128, -1)),
     "efficientnetv2-l": partial(_efficientnetv2, keras.applications.EfficientNetV2L, 7, partial(scaling, 1 / 128, -1)),
     "mobilenetv2": _mobilenetv2,
+    "efficientnet_lite0": partial(_efficientnet_lite, "efficientnet_lite0"),
+    "efficientnet_lite1": partial(_efficientnet_lite, "efficientnet_lite1"),
+    "efficientnet_lite2": partial(_efficientnet_lite, "efficientnet_lite2"),
     "baseline": _baseline,
 }
 
@@ -120,6 +131,8 @@ def check_model(settings: ModelSettings, data: DataSettings) -> None:
 
 def _check(settings: ModelSettings, normalise: Normalisation) -> None:
     check_source(_source(settings), _WEIGHTS, known=("imagenet", "bundled", "none"))
+    if settings.weights == "imagenet":
+        check_imagenet(settings.backbone, _WEIGHTS)
     if _DESIGNS[settings.backbone]().download:
         return
     rule = f"{settings.backbone} has no ImageNet weights. Received imagenet."

@@ -128,8 +128,8 @@ class ModelSettings(Settings):
     """The network."""
 
     architecture: Architecture = "unet"
-    backbone: str = Field(default="resnet34", description="an encoder of segmentation-models")
-    encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors)")
+    backbone: str = Field(default="resnet34", description="an encoder of segmentation-models, or efficientnet_lite0 to 2")
+    encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors, .pth)")
     weights: str = Field(default="none", description="what the whole network starts from: bundled, none, or a model's .keras")
     batch_norm_momentum: float = Field(
         default=0.9, ge=0, lt=1, description="of the running means; the library's 0.99 lags hundreds of steps behind"

@@ -131,7 +131,7 @@ def _check_images(images: Sequence[Path], progress: Progress) -> None:
 
 def _load_teacher(config: ImitationConfig, progress: Progress) -> keras.Model:
     teacher = build_backbone(config.teacher, size=config.size)
-    names, download = layers_by_name(teacher), partial(imagenet_weights, config.teacher)
+    names, download = layers_by_name(teacher), partial(imagenet_weights, config.teacher, "teacher_weights")
     found = load_weights(teacher, names, config.teacher_weights, download, network=config.teacher, setting="teacher_weights")
     progress.say(f"teacher {config.teacher} from {found}")
     needed = [name for name in found.missing if name != "bn1" and not name.startswith("stage4_")]

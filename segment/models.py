@@ -1,5 +1,6 @@
 """U-Net and its siblings from segmentation-models; the one file that knows their quirks."""
 
+import difflib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from segment.core.backbones import (
     Loaded,
     backbone_names,
     build_backbone,
+    check_imagenet,
     check_source,
     imagenet_affine,
     imagenet_weights,
@@ -51,10 +53,12 @@ def has_fixed_tile(settings: ModelSettings) -> bool:
 
 def check_model(settings: ModelSettings, tile: int) -> None:
     """Raises InputError for an unknown backbone, a tile that does not fit the architecture, or a missing weights file."""
-    if settings.backbone not in backbone_names():
+    names = backbone_names()
+    if settings.backbone not in names:
+        near = difflib.get_close_matches(settings.backbone, names, n=1)
+        guess = f"Did you mean {near[0]}? " if near else ""
         raise InputError(
-            f"model.backbone: must be an encoder of segmentation-models. Received {settings.backbone!r}. "
-            f"There are: {', '.join(backbone_names())}."
+            f"model.backbone: {settings.backbone!r} is not an encoder that can be built. {guess}There are: {', '.join(names)}."
         )
     multiple = tile_multiple(settings)
     if tile % multiple:
@@ -64,6 +68,8 @@ def check_model(settings: ModelSettings, tile: int) -> None:
             f"Use {lower} or {lower + multiple}."
         )
     check_source(settings.encoder_weights, _ENCODER_WEIGHTS)
+    if settings.encoder_weights == "imagenet":
+        check_imagenet(settings.backbone, _ENCODER_WEIGHTS)
     if settings.weights == "imagenet":
         raise InputError(f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set {_ENCODER_WEIGHTS}.")
     check_source(_source(settings), _WEIGHTS, known=("bundled", "none"))
@@ -128,5 +134,7 @@ def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
         return load_weights(core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS)
     if settings.encoder_weights == "none":
         return None
-    names, download = layers_by_name(build_backbone(backbone)), partial(imagenet_weights, backbone)
+    inside = layers_by_name(core)  # PSPNet ends its encoder at an eighth of the resolution
+    names = [name for name in layers_by_name(build_backbone(backbone)) if name in inside]
+    download = partial(imagenet_weights, backbone, _ENCODER_WEIGHTS)
     return load_weights(core, names, settings.encoder_weights, download, network=backbone, setting=_ENCODER_WEIGHTS)

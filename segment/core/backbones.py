@@ -11,7 +11,7 @@ import types
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -19,7 +19,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core import efficientnet_lite
 from segment.core.errors import InputError
+from segment.core.torch_file import read_torch
 
 if TYPE_CHECKING:
     import keras
@@ -50,7 +52,16 @@ def segmentation_models() -> Any:
     segmentation_models._KERAS_LAYERS = layers
     efficientnet.model.get_dropout = lambda **kwargs: keras.layers.Dropout
     efficientnet.model.get_swish = lambda **kwargs: keras.activations.silu
+    for name in efficientnet_lite.SCALES:
+        factory = segmentation_models.Backbones
+        factory._models_update[name] = [partial(_build_lite, name), efficientnet.model.preprocess_input]
+        factory._default_feature_layers[name] = efficientnet_lite.feature_layers(name)
     return segmentation_models
+
+
+def _build_lite(name: str, input_shape: tuple[int | None, int | None, int], **_: Any) -> "keras.Model":
+    """An EfficientNet-Lite as the package's factory calls its builders; weights are loaded afterwards."""
+    return efficientnet_lite.efficientnet_lite(name, input_shape[2], input_shape[0])
 
 
 def _stock_lambda(function: Any, arguments: Mapping[str, Any] | None = None, name: str | None = None, **_: Any) -> Any:
@@ -109,7 +120,7 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
     """Pretrained weights by layer name.
 
     source: "imagenet" (what `download` returns; None: there are none), or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`,
-    `.keras` of an earlier training, or `.safetensors` (see `read_safetensors`).
+    `.keras` of an earlier training, or in PyTorch's layout `.pth` (a state_dict), `.safetensors`, or `.npz` with its keys.
     network, setting: their names, for errors.
 
     Raises InputError when the file cannot be read, or the download fails.
@@ -129,7 +140,8 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
 def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: int | None = 224) -> "keras.Model":
     """A backbone without its classifier, from (batch, rows, columns, bands) to features.
 
-    weights: None, or "imagenet", which segmentation-models downloads. size: rows and columns; None: any.
+    weights: None, or "imagenet", which segmentation-models downloads (of EfficientNet-Lite, see `imagenet_weights`).
+    size: rows and columns; None: any.
     """
     sm = segmentation_models()
     from segmentation_models.backbones.backbones_factory import Backbones
@@ -139,14 +151,28 @@ def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: 
     return Backbones.get_backbone(name, input_shape=shape, weights=weights, include_top=False, **modules)
 
 
-def imagenet_weights(backbone: str) -> Weights:
-    """ImageNet weights of a backbone of segmentation-models, which downloads them on first use."""
+def imagenet_weights(backbone: str, setting: str) -> Weights:
+    """ImageNet weights of a backbone: those of EfficientNet-Lite from an installed package, of others from segmentation-models,
+    which downloads them on first use.
+
+    Raises InputError, which names the setting, where the package is not installed, or its file is not whole.
+    """
+    if backbone in efficientnet_lite.SCALES:
+        return read_weights(str(efficientnet_lite.imagenet_file(backbone, setting)), None, network=backbone, setting=setting)
     return weights_of(build_backbone(backbone, "imagenet"))
+
+
+def check_imagenet(backbone: str, setting: str) -> None:
+    """Raises InputError, which names the setting, when the backbone's ImageNet weights are in a package that is not installed."""
+    if backbone in efficientnet_lite.SCALES:
+        efficientnet_lite.imagenet_file(backbone, setting)
 
 
 def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: str) -> Weights:
     try:
         return download()
+    except InputError:
+        raise
     except Exception as error:  # whatever urllib raises, and plain Exception where a checksum is wrong
         problem = str(error).split("\n")[0]
         raise InputError(
@@ -156,6 +182,9 @@ def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: 
 
 
 def _read_npz(path: Path) -> Weights:
+    with np.load(path) as arrays:
+        if not any("/" in key for key in arrays.files):
+            return _from_torch(arrays)
     order = {"kernel": 0, "depthwise_kernel": 0, "bias": 1, "gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3}
     found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
     with np.load(path) as arrays:
@@ -185,32 +214,43 @@ def _read_keras(path: Path) -> Weights:
 
 
 def read_safetensors(path: Path) -> Weights:
-    """Weights in the layout of PyTorch, as torchvision and timm name them, in that of Keras.
-
-    Keys are LAYER.WEIGHT; dots in a layer's name become underscores: `layer1.0.conv1` is `layer1_0_conv1`.
-    Convolutions (out, in, rows, columns) become (rows, columns, in, out), dense weights (out, in) become (in, out).
+    """Weights in the layout of PyTorch, as torchvision and timm name them, in that of Keras (see `_from_torch`).
 
     Raises ValueError when the file is not whole.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}  # of batch normalisation: gamma, beta, mean, variance
-    axes = {4: (2, 3, 1, 0), 2: (1, 0)}
     try:
-        arrays = load_file(path)
+        return _from_torch(load_file(path))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+
+
+def _read_torch(path: Path) -> Weights:
+    return _from_torch(read_torch(path))
+
+
+def _from_torch(arrays: Mapping[str, NDArray[Any]]) -> Weights:
+    """Weights in the layout of PyTorch, in that of Keras.
+
+    Keys are LAYER.WEIGHT; dots in a layer's name become underscores: `layer1.0.conv1` is `layer1_0_conv1`, and
+    `_blocks.3._bn1` is `blocks_3_bn1`. Convolutions (out, in, rows, columns) become (rows, columns, in, out), depthwise ones
+    too, which have one input (see `load_weights`); dense weights (out, in) become (in, out).
+    """
+    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}  # of batch normalisation: gamma, beta, mean, variance
+    axes = {4: (2, 3, 1, 0), 2: (1, 0)}
     found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
-    for key, array in arrays.items():
+    for key in arrays:
         layer, _, weight = key.rpartition(".")
         if weight in order:
-            array = array.astype(np.float32).transpose(axes.get(array.ndim))
-            found.setdefault(layer.replace(".", "_"), []).append((order[weight], array))
+            array = arrays[key].astype(np.float32)
+            name = layer.lstrip("_").replace("._", "_").replace(".", "_")
+            found.setdefault(name, []).append((order[weight], array.transpose(axes.get(array.ndim))))
     return _in_order(found)
 
 
-_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras, ".safetensors": read_safetensors}
+_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras, ".safetensors": read_safetensors, ".pth": _read_torch}
 
 
 def weights_of(model: "keras.Model") -> Weights:
@@ -265,7 +305,8 @@ def load_weights(
     weights, layers = read_weights(source, download, network=network, setting=setting), layers_by_name(model)
     loaded, missing = [], []
     for name in names:
-        layer, stored = layers[name], weights.get(name, [])
+        layer = layers[name]
+        stored = [_depthwise(w, layer) for w in weights.get(name, [])]
         carried = [carry_over(w, tuple(v.shape), rgb) for w, v in zip(stored, layer.weights, strict=False)]
         if len(stored) == len(layer.weights) and all(w is not None for w in carried):
             layer.set_weights(carried)
@@ -277,6 +318,14 @@ def load_weights(
             f"{setting}: must fit {network}. Received {source}, of which no layer fits. Use weights of the same network."
         )
     return Loaded(source, loaded, missing)
+
+
+def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:
+    """A weight as its layer holds it: PyTorch counts the channels of a depthwise kernel as outputs of one input."""
+    import keras
+
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and weight.ndim == 4 and weight.shape[2] == 1
+    return weight.swapaxes(2, 3) if depthwise else weight
 
 
 def carry_over(weight: NDArray[Any], shape: tuple[int, ...], rgb: tuple[int, int, int] = (0, 1, 2)) -> NDArray[Any] | None:

@@ -25,9 +25,12 @@ STAGES = {
     "efficientnetv2-s": 6,
     "efficientnetv2-l": 7,
     "mobilenetv2": 7,
+    "efficientnet_lite0": 7,
+    "efficientnet_lite1": 7,
+    "efficientnet_lite2": 7,
     "baseline": 4,
 }
-LARGE = {"efficientnetv2-s", "efficientnetv2-l", "wide_resnet50_2"}
+LARGE = {"efficientnetv2-s", "efficientnetv2-l", "wide_resnet50_2", "efficientnet_lite1", "efficientnet_lite2"}
 BACKBONES = [pytest.param(b, marks=pytest.mark.slow) if b in LARGE else b for b in get_args(Backbone)]
 
 

