@@ -1,6 +1,7 @@
 """One block of a map, as a worker of a cluster computes it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from segment.core.block_job import BlockJob
 from segment.core.blocks import Block
 from segment.core.mask import open_mask
+from segment.core.palette import Palette
 from segment.core.runtime import Model
 from segment.core.sources import Source
 from segment.region import View, map_band
@@ -23,12 +25,14 @@ class MapJob(BlockJob):
     """What all blocks of a map have in common.
 
     view: of the scene, by a path that is right on every machine. likeness: of the scene. truth: of the scene, too, or None.
+    truth_palette: by which it is decoded, as was decided by the whole of it.
     confidence: whether it is kept.
     """
 
     view: View
     likeness: list[Any]
     truth: Source | None
+    truth_palette: Palette | None
     confidence: bool
 
     @property
@@ -46,7 +50,7 @@ class MapJob(BlockJob):
         confusion, undeclared = Confusion(palette.names), Counter[str]()
         with ExitStack() as stack:
             raster = stack.enter_context(self.scene.open())
-            truth = Truth(stack.enter_context(open_mask(self.truth)), palette) if self.truth else None
+            truth = self._open_truth(stack, palette.names)
             region = (block.top, block.bottom, block.left, block.right)
             for band in stack.enter_context(closing(self.view.bands(raster, region, model))):
                 labels, rows = map_band(band, palette, self.confidence)
@@ -59,3 +63,8 @@ class MapJob(BlockJob):
             if truth:
                 undeclared = truth.undeclared
         return rasters, {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
+
+    def _open_truth(self, stack: ExitStack, names: Sequence[str]) -> Truth | None:
+        if self.truth is None or self.truth_palette is None:
+            return None
+        return Truth(stack.enter_context(open_mask(self.truth)), self.truth_palette, names)

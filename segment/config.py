@@ -71,6 +71,9 @@ class DataSettings(Settings):
     test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
     split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of what is drawn; training.seed by default")
     undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
+    max_undeclared: float = Field(
+        default=0.5, ge=0, le=1, description="share of the labelled mask pixels that may be of no class; 1 allows all"
+    )
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
         default="auto", description="auto: as downloaded or bundled weights expect, else standardise"

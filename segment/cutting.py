@@ -1,6 +1,6 @@
 """Cutting a scene and its mask into a tile folder, band by band of rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,23 @@ from segment.core.mask import Mask, open_mask
 from segment.core.output import staged, writable
 from segment.core.palette import IGNORED, load_palette, save_palette
 from segment.core.raster import Raster, open_raster
+from segment.mask_census import census_of_rows
+from segment.mask_reading import choose_reading
 from segment.stitch import TilePlan, cut_strip, tile_starts
 
 
 @dataclass(frozen=True)
 class CutScene:
-    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels."""
+    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels. notes: on how the mask is read."""
 
     folder: Path
     tiles: int
     empty: int
+    notes: Sequence[str] = ()
 
     def __str__(self) -> str:
-        return f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only nodata or ignored pixels"
+        cut = f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only nodata or ignored pixels"
+        return "\n".join([*self.notes, cut])
 
 
 def cut_scene(
@@ -43,7 +47,8 @@ def cut_scene(
 
     overlap: fraction of the tile edge shared with its neighbour, 0 to below 1; the last row and column shift inward.
     classes: class table (YAML) by which pixels are ignored, written beside the tiles; else classes.yaml beside the mask.
-    One strip of `size` rows is in memory at a time. Masks are cut as they are stored.
+    One strip of `size` rows is in memory at a time. Masks are cut as they are stored, and read before by what the whole of them
+    holds (see `choose_reading`): the class table that is written has the values of that reading, so the tiles mean the same.
 
     Raises InputError when the mask does not fit the scene, the scene is smaller than a tile, or every tile is empty.
     """
@@ -65,36 +70,48 @@ def cut_scene(
         with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
             for name in ("images", "masks"):
                 (folder / name).mkdir(parents=True)
-            if palette:
+            reading = choose_reading(palette, census_of_rows(truth)) if palette else None
+            if reading:
+                palette = reading.palette
                 save_palette(palette, folder / "classes.yaml")
             written = empty = 0
-            for row, column, pixels, valid, labels in _tiles(raster, truth, size, step, progress):
-                known = valid if palette is None else valid & (palette.decode(labels)[0] != IGNORED)
+            for row, column, pixels, valid, labels, declared in _tiles(raster, truth, size, step, progress):
+                known = valid & declared
+                if palette:
+                    known &= palette.decode(labels)[0] != IGNORED
                 if not known.any():
                     empty += 1
                     continue
                 name = f"r{row:06}_c{column:06}.tif"
                 _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
-                _write_tile(folder / "masks" / name, labels, np.ones_like(valid), raster, row, column)
+                _write_tile(folder / "masks" / name, labels, declared, raster, row, column)
                 written += 1
             if not written:
                 raise InputError(
                     f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
                 )
-    return CutScene(output, written, empty)
+    odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
+    return CutScene(output, written, empty, [*odd, *reading.lines] if reading else [])
 
 
 def _tiles(
     scene: Raster, mask: Mask, size: int, step: int, progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any]]]:
-    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1, 3 or 4)) of each tile."""
+) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]]:
+    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1, 3 or 4), where the mask is not declared
+    nodata (size, size)) of each tile.
+    """
     rows = tile_starts(scene.height, size, step)
     for done, row in enumerate(rows, 1):
         pixels, valid = scene.read(row, height=size)
         images = cut_strip(pixels, size, step)
-        masks = cut_strip(mask.read(row, size), size, step)
+        labels_strip = mask.read(row, size)
+        declared = np.ones(valid.shape, bool)
+        if isinstance(labels_strip, np.ma.MaskedArray):
+            declared = ~np.asarray(labels_strip.mask)[..., 0]
+        masks = cut_strip(np.asarray(labels_strip), size, step)
         for (column, image), (_, labels) in zip(images, masks, strict=True):
-            yield row, column, image, valid[:, column : column + size], labels
+            tile = slice(None), slice(column, column + size)
+            yield row, column, image, valid[tile], labels, declared[tile]
         if progress:
             progress(done, len(rows))
 

@@ -23,6 +23,8 @@ from segment.core.runtime import Model, describe_use, load_model
 from segment.dataset import TileDataset, TilePixels
 from segment.inference import predict_batch
 from segment.label_sets import LabelSets
+from segment.mask_census import take_census
+from segment.mask_reading import MaskReading, choose_reading
 from segment.report import scores_page
 from segment.scores import Confusion
 from segment.tiles import Pair, Patch, find_pairs, find_palette, grid_patches
@@ -177,19 +179,39 @@ def evaluate(
     info = model.info
     info.require_task("segment")
     require_fit(pairs, info)
-    palette = find_palette(tiles, pairs) or info.palette
-    pixels = TilePixels(palette, "ignore", megabytes=0, names=info.palette.names)
+    reading, share = read_masks_of(tiles, pairs, info, progress)
+    pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
     dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size, preprocessing=info.preprocess)
     predict = partial(predict_batch, model, augment=augment)
     evaluation = score_patches(predict, dataset, info.palette.names, progress)
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
+    if share:
+        progress.say(f"warning: {share:.1%} of the labelled mask pixels are of no class: not scored")
     require_scores(evaluation.confusion, tiles)
     if output is not None:
         page = scores_page(f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.palette)
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
+
+
+def read_masks_of(tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress: Progress) -> tuple[MaskReading, float]:
+    """How the masks of a tile folder are read, by their own class table or else the model's, and the share of their labelled
+    pixels that it does not name. Says what it assumes.
+
+    Raises InputError when a mask cannot be read, or none of them for what it shows.
+    """
+    own = find_palette(tiles, pairs)
+    census, problems = take_census(pairs, progress)
+    if problems:
+        raise InputError(problems[0])
+    reading = choose_reading(own or info.palette, census, of_model=own is None)
+    for line in reading.lines:
+        progress.say(line)
+    for refusal in reading.refusals:
+        raise InputError(f"{tiles}: {refusal}")
+    return reading, census.undeclared_share(reading.palette)
 
 
 def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
-from segment.class_tables import find_class_tables
+from segment.class_tables import as_class_table, find_class_tables
 from segment.config import DataSettings
 from segment.core.components import Vectors
 from segment.core.errors import InputError
@@ -25,8 +25,10 @@ from segment.core.runtime import load_model
 from segment.core.sources import Source
 from segment.exploration_page import exploration_page
 from segment.findings import find_all
+from segment.mask_census import MaskCensus, take_census
+from segment.mask_reading import MaskReading, choose_reading
 from segment.scene import choose_tile
-from segment.tile_looks import MaskLooks, look_at_masks, look_at_pairs, palette_of
+from segment.tile_looks import look_at_pairs, palette_of
 from segment.tile_view import TileView
 from segment.tiles import Pair, fill_up, find_palette, scan_pairs
 
@@ -60,10 +62,13 @@ def explore(
         raise InputError(problems[0])
     odd = None if info is None else _unlike_the_model(pairs[0].info, info)
     network = None if model is None or odd else load_model(model, features=True)
-    masks, unreadable = look_at_masks(pairs, progress)
+    masks, unreadable = take_census(pairs, progress, shares=True)
     if not masks.of_mask:
         raise InputError(unreadable[0])
-    palette, declared, table_problems = _choose_palette(tiles, pairs, masks, settings)
+    palette, reading, table_problems = _choose_palette(tiles, pairs, masks, settings)
+    masks = masks.read_with(palette)
+    for note in reading.notes if reading else []:
+        progress.say(f"note: {note}")
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
     with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:
         looks = look_at_pairs(usable, palette, settings.tile, vectors, progress, seed)
@@ -74,12 +79,13 @@ def explore(
         tile = choose_tile(network.info, longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs))
         read = partial(_read_middle, info=network.info, tile=tile)
         features = feature_components(network, sources, read, progress)
+    colors = {c.color for c in palette.table}
     view = TileView(
         tiles,
         settings.tile,
         palette,
-        declared,
-        find_class_tables(tiles),
+        reading is not None and reading.palette is palette,
+        [as_class_table(palette, t.file) if t.values and t.colors.keys() == colors else t for t in find_class_tables(tiles)],
         masks,
         looks,
         [*table_problems, *problems, *unreadable, *looks.unreadable],
@@ -87,6 +93,8 @@ def explore(
         components,
         features,
         odd,
+        reading,
+        settings.max_undeclared,
     )
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
@@ -94,18 +102,23 @@ def explore(
     return Exploration(findings, figures)
 
 
-def _choose_palette(tiles: Path, pairs: list[Pair], masks: MaskLooks, settings: DataSettings) -> tuple[Palette, bool, list[str]]:
-    """The class table, whether one is declared that names anything that the masks hold, and why some cannot be used."""
+def _choose_palette(
+    tiles: Path, pairs: list[Pair], masks: MaskCensus, settings: DataSettings
+) -> tuple[Palette, MaskReading | None, list[str]]:
+    """The class table, how a declared one is read (it is the former if it names anything that the masks hold), and why some
+    cannot be used.
+    """
     try:
         declared = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
     except InputError as error:
         if settings.classes:
             raise
-        return palette_of(masks), False, [str(error)]
+        return palette_of(masks), None, [str(error)]
     if declared is None:
-        return palette_of(masks), False, []
-    known = {c.color for c in declared.classes} | {str(c.value) for c in declared.classes}
-    return (declared, True, []) if known & masks.held.keys() else (palette_of(masks), False, [])
+        return palette_of(masks), None, []
+    reading = choose_reading(declared, masks)
+    known = {c.color for c in reading.palette.classes} | {str(c.value) for c in reading.palette.classes}
+    return (reading.palette if known & masks.read_with(reading.palette).held.keys() else palette_of(masks)), reading, []
 
 
 def _unlike_the_model(images: RasterInfo, info: ModelInfo) -> str | None:

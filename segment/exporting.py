@@ -19,9 +19,9 @@ from segment.core.output import refuse_existing, staged, writable
 from segment.core.parts import PARTS
 from segment.core.progress import Progress, Silent
 from segment.dataset import TileDataset, TilePixels
-from segment.evaluation import require_fit, require_scores, score_patches
+from segment.evaluation import read_masks_of, require_fit, require_scores, score_patches
 from segment.scene import choose_tile
-from segment.tiles import find_pairs, find_palette, grid_patches
+from segment.tiles import find_pairs, grid_patches
 
 _OVERLAP = 25
 """Percent of a tile's edge that readers of ONNX files are told to share between neighbours: of 512 px that is a multiple of
@@ -74,10 +74,11 @@ class _Tiles:
         patches = grid_patches(pairs, info.tile)
         if len(patches) < 2:
             raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")
+        reading, _ = read_masks_of(tiles, pairs, info, progress)
         groups = info.training.get("groups", {})
         learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
         calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
-        pixels = TilePixels(find_palette(tiles, pairs) or info.palette, "ignore", megabytes=0, names=info.palette.names)
+        pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
 
         def dataset(chosen: Sequence[int], batch_size: int) -> TileDataset:
             some = [patches[i] for i in chosen]

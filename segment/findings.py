@@ -7,6 +7,7 @@ import yaml
 
 from segment.core.findings import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.report import Finding
+from segment.mask_findings import too_much_undeclared
 from segment.tile_view import TileView
 
 _UNEVEN, _RARE, _SELDOM = 5.0, 0.01, 0.2
@@ -16,7 +17,20 @@ _SURE = 3  # borders; one or two may meet by chance
 
 def find_all(view: TileView) -> list[Finding]:
     """All findings, what breaks a training first."""
-    steps = (_problems, _tables, _undeclared, _no_table, _divided, _across, _neighbours, _twins, _balance, _palettes, _small)
+    steps = (
+        _problems,
+        _masks,
+        _tables,
+        _undeclared,
+        _no_table,
+        _divided,
+        _across,
+        _neighbours,
+        _twins,
+        _balance,
+        _palettes,
+        _small,
+    )
     return [finding for step in (*steps, _distances, _nodata, _outliers) for finding in step(view)]
 
 
@@ -25,6 +39,14 @@ def _problems(view: TileView) -> list[Finding]:
         return []
     more = f" So it is with {len(view.problems) - 1} more, listed below." if len(view.problems) > 1 else ""
     return [Finding(f"Files that do not fit: {view.problems[0]}{more}", "Training refuses the folder.", "Mend or move them.")]
+
+
+def _masks(view: TileView) -> list[Finding]:
+    """What is odd about masks and the class table, as a training says it too."""
+    if view.reading is None:
+        return []
+    share = view.masks.undeclared_share(view.reading.palette)
+    return [*view.reading.refusals, *too_much_undeclared(share, view.max_undeclared), *view.reading.findings]
 
 
 def _tables(view: TileView) -> list[Finding]:

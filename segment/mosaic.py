@@ -67,6 +67,7 @@ class Mosaic(Undertaking[SceneMap]):
                 replace(work.view, source=work.view.source.absolute),
                 work.raster.likeness,
                 None if truth is None else truth.absolute,
+                None if work.truth is None else work.truth.palette,
                 options.confidence,
             )
         found = planned.found(made_of) if resume and not overwrite else None

@@ -43,7 +43,7 @@ def write_polygons(
     if min_area:
         values = _sieve(values, _pixels_of(min_area, scene))
     outlines = trace(values)
-    unknown = set(np.unique(outlines.values).tolist()) - {c.value for c in palette.classes}
+    unknown = set(np.unique(outlines.values).tolist()) - {c.value for c in palette.mapped}
     if unknown:
         raise InputError(f"{classes}: must hold values of its classes. Received {min(unknown)}. Name it in the class table.")
     outlines = insert_junctions(outlines, values)
@@ -93,7 +93,7 @@ def _fields(polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Ras
     import shapely
 
     names, colors = np.empty((2, 256), object)
-    for c in palette.classes:
+    for c in palette.mapped:
         names[c.value], colors[c.value] = c.name, c.color
     areas, pixel_areas = shapely.area(polygons), scene.row_pixel_areas(0, scene.height)
     if pixel_areas is None:

@@ -91,8 +91,9 @@ class SceneWork:
         self._write_maps(files, journal, damaged="holes" in details)
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*report["notes"], *details.pop("notes", [])]
-        report |= details | {"notes": notes}
+        report |= details | {"notes": [*notes, *(self.truth.notes if self.truth else [])]}
         if self.truth:
+            report["undeclared_share"] = self.truth.undeclared_share
             report["undeclared"] = dict(self.truth.undeclared.most_common())
         with writable(files.report_file):
             files.report_file.write_text(json.dumps(report, indent=2) + "\n")

@@ -1,10 +1,9 @@
 """A pass over the images and masks of a tile folder: what each of them is, and what they hold."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from segment.core.duplicates import Fingerprint, fingerprint
 from segment.core.errors import InputError
 from segment.core.looks import settled, shrunk, some_values
 from segment.core.mask import read_mask
-from segment.core.palette import IGNORED, Class, Palette, count_values
+from segment.core.palette import IGNORED, Class, Palette
 from segment.core.progress import Progress
-from segment.core.raster import open_raster, read_info
+from segment.core.raster import open_raster
+from segment.mask_census import MaskCensus
 from segment.neighbours import Borders, borders
 from segment.stitch import tile_starts
 from segment.tiles import Pair, pad_tile
@@ -27,19 +27,6 @@ _SHOWN = 6  # windows of a class
 _MOST_CLASSES = 40  # of what masks hold that are taken for classes where no table names them
 _VALUES = frozenset(map(str, range(IGNORED)))  # that a class may have
 _WORKERS = 2
-
-
-@dataclass(frozen=True)
-class MaskLooks:
-    """What masks hold, whatever a class table says.
-
-    held: pixels of each value or "#RRGGBB", over all. of_mask: of each mask that can be read, the shares of the 40 that have
-    most of it. with_palette: pairs whose masks are pictures with a palette.
-    """
-
-    held: Counter[str]
-    of_mask: Mapping[Path, Mapping[str, float]]
-    with_palette: Sequence[Pair]
 
 
 @dataclass(frozen=True)
@@ -71,31 +58,15 @@ class TileLooks:
     unreadable: Sequence[str]
 
 
-def look_at_masks(pairs: Sequence[Pair], progress: Progress) -> tuple[MaskLooks, list[str]]:
-    """Reads every mask; and of those that cannot be read, why."""
-    held: Counter[str] = Counter()
-    shares: dict[Path, dict[str, float]] = {}
-    palettes, problems = [], []
-    for done, pair in enumerate(pairs, 1):
-        progress.advance("reading masks", done, len(pairs))
-        try:
-            counts = count_values(read_mask(pair.mask))
-            held.update(counts)
-            shares[pair.mask] = {value: count / counts.total() for value, count in counts.most_common(_MOST_CLASSES)}
-            if read_info(pair.mask).colors == ("palette",) and pair.mask.suffix.lower() == ".png":
-                palettes.append(pair)
-        except InputError as error:
-            problems.append(str(error))
-    return MaskLooks(held, shares, palettes), problems
-
-
-def palette_of(masks: MaskLooks) -> Palette:
+def palette_of(masks: MaskCensus) -> Palette:
     """A class table of the 40 values or colours that masks hold most of, each named by how they show it. Colours get values
     that no mask holds, as long as there are some.
 
     Raises InputError when they hold none that a class may have.
     """
-    held = [value for value, _ in masks.held.most_common() if value.startswith("#") or value in _VALUES][:_MOST_CLASSES]
+    if masks.values == {"0", str(IGNORED)}:  # alone, they are two classes
+        masks = replace(masks, held=masks.held + Counter({str(IGNORED): masks.at_255}), at_255=0)
+    held = [v for v, _ in masks.held.most_common() if v.startswith("#") or v in _VALUES or v == str(IGNORED)][:_MOST_CLASSES]
     if not held:
         received = ", ".join(value for value, _ in masks.held.most_common(3)) or "nothing but nodata"
         raise InputError(f"Masks hold colours, or values from 0 to 254, one a class. Received {received}. Export them so.")

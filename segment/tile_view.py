@@ -15,8 +15,10 @@ from segment.core.components import Components, find_outliers
 from segment.core.duplicates import Twins, find_twins
 from segment.core.palette import Palette
 from segment.core.parts import PARTS
+from segment.mask_census import MaskCensus
+from segment.mask_reading import MaskReading
 from segment.neighbours import Neighbours, find_neighbours
-from segment.tile_looks import MaskLooks, TileLooks
+from segment.tile_looks import TileLooks
 from segment.tiles import Pair
 
 _LISTED = 100  # values of masks: those in JPEG have thousands
@@ -29,7 +31,8 @@ class TileView:
     root: the folder. tile: edge of a training tile, pixels. palette: by which masks were read; declared: whether a class table
     says so, or it was taken from the masks. tables: class tables in the folder. problems: why some files cannot be used.
     distances: metres per pixel of images that say so. components, features: of the pixels, and of what a model sees; None of
-    fewer than three images, or where these are not such as the model takes, which without_features tells.
+    fewer than three images, or where these are not such as the model takes, which without_features tells. reading: by the
+    declared class table. max_undeclared: share of pixels without a class that a training allows.
     """
 
     root: Path
@@ -37,13 +40,15 @@ class TileView:
     palette: Palette
     declared: bool
     tables: Sequence[ClassTable]
-    masks: MaskLooks
+    masks: MaskCensus
     looks: TileLooks
     problems: Sequence[str]
     distances: Sequence[float]
     components: Components | None
     features: Components | None = None
     without_features: str | None = None
+    reading: MaskReading | None = None
+    max_undeclared: float = 0.5
 
     @property
     def pairs(self) -> Sequence[Pair]:
@@ -64,8 +69,7 @@ class TileView:
     @property
     def undeclared(self) -> Counter[str]:
         """Pixels by what masks hold and the palette does not name."""
-        known = {c.color for c in self.palette.table} | {str(c.value) for c in self.palette.table}
-        return Counter({value: count for value, count in self.masks.held.items() if value not in known})
+        return self.masks.undeclared(self.palette)
 
     @cached_property
     def neighbours(self) -> list[Neighbours]:
@@ -113,6 +117,10 @@ class TileView:
             "class_pixels": dict(zip(self.palette.names, self.class_pixels.tolist(), strict=True)),
             "ignored_pixels": self.looks.ignored,
             "undeclared": dict(self.undeclared.most_common(_LISTED)),
+            "undeclared_share": self.masks.undeclared_share(self.palette),
+            "nodata_of_masks": dict(self.masks.nodata.most_common(_LISTED)),
+            "unlabelled_255": self.masks.at_255,
+            "mask_notes": self.reading.notes if self.reading else [],
             "masks_with_palette": [str(pair.mask) for pair in self.masks.with_palette],
             "class_tables": [
                 {

@@ -158,14 +158,24 @@ def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
 
 
 def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
-    """The class table beside the data: `classes.yaml` in the root, or the same one in the groups; None without."""
+    """The class table beside the data: `classes.yaml` in the root, or the same one in the groups; None without.
+
+    Raises InputError when they do not agree. One without values agrees with one that has the same classes and gives values.
+    """
     folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
     files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
     palettes = [load_palette(f) for f in files]
+    # where some say which values masks hold, those that give none leave it to them
+    first = next((i for i, palette in enumerate(palettes) if not palette.positional), 0)
     for file, palette in zip(files, palettes, strict=True):
-        if palette != palettes[0]:
-            raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[0]}. Mend one.")
-    return palettes[0] if palettes else None
+        agrees = palette == palettes[first] or (palette.positional and _names(palette) == _names(palettes[first]))
+        if not agrees:
+            raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[first]}. Change one.")
+    return palettes[first] if palettes else None
+
+
+def _names(palette: Palette) -> list[tuple[str, str, bool]]:
+    return [(c.name, c.color, c.ignore) for c in palette.table]
 
 
 def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:

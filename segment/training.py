@@ -202,8 +202,9 @@ def _finish(
             ("Training tiles", info.training["tiles"]["train"]),
             ("Temperature", temperature),
             ("Calibration error before", before),
+            *data.facts,
         ],
         panels=PANELS,
         add_scores=add,
-        further={"temperature": temperature, "calibration_error_before_temperature": before},
+        further={"temperature": temperature, "calibration_error_before_temperature": before, "masks": data.masks},
     )

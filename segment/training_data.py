@@ -1,10 +1,11 @@
 """What training knows of a tile folder before it starts: classes, split, statistics, and what is odd about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +19,22 @@ from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
 from segment.dataset import Survey, Tables, survey
 from segment.label_sets import LabelSets
+from segment.mask_census import take_census
+from segment.mask_findings import too_much_undeclared
+from segment.mask_reading import MaskReading, choose_reading
 from segment.tiles import Pair, Patch, leaks
+
+_LISTED = 100
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """A tile folder, or several collections, that have been read once.
 
-    palette: the classes of the model. labels: what codes of masks admit. class_weights: one per class, for the loss.
+    palette: the classes of the model. labels: what codes of masks admit. collections: with the palettes by which their masks are
+    decoded, see `choose_reading`. class_weights: one per class, for the loss. masks: what was found about them, as report.json
+    holds it: `absent` classes without a pixel in the training part, `undeclared` pixels by value or colour and the largest
+    `undeclared_share` of a collection, `notes` and `findings`.
     """
 
     palette: Palette
@@ -33,23 +42,22 @@ class TrainingData:
     collections: Sequence[Labelled]
     survey: Survey
     class_weights: list[float]
+    masks: Mapping[str, Any]
 
     @classmethod
     def prepare(cls, tiles: Path | None, config: Config, progress: Progress) -> "TrainingData":
-        """Reads the data and says what it found: undeclared colours, groups that leak, the split.
+        """Reads the data and says what it found: what masks hold, undeclared colours, groups that leak, the split.
 
         tiles: the tile folder; None where `data.collections` lists several.
         Raises InputError when they do not fit together, or not the settings.
         """
         settings, seed = config.data, split_seed(config.data.split_seed, config.training)
         check_data(tiles, settings)
-        if tiles is not None:
-            collections = [open_tiles(tiles, settings, seed)]
-            table = collections[0].palette
-        else:
-            assert settings.classes
-            collections, table = open_collections(settings, seed), Palette(settings.classes)
+        collections = open_collections(settings, seed) if tiles is None else [open_tiles(tiles, settings, seed)]
         require_alike([pair for one in collections for pair in one.pairs])
+        readings = [_read_masks(one, config, progress) for one in collections]
+        collections = [replace(one, palette=reading.palette) for one, (reading, _) in zip(collections, readings, strict=True)]
+        table = Palette(settings.classes) if settings.collections and settings.classes else collections[0].palette
         labels = replace(collections[0].labels, used=None)
         for one in collections:
             for group in leaks(one.parts) if one.split != "run" else []:
@@ -59,14 +67,29 @@ class TrainingData:
         found = survey(
             parts, table, settings.undeclared, settings.tile, settings.preprocess, shown, tables=tables, codes=labels.count
         )
+        certain = found.class_pixels["train"][: len(table)]
+        absent = [name for name, count in zip(table.names, certain, strict=True) if not count]
+        if absent:
+            progress.say(f"warning: no pixel of the training part is {', '.join(absent)}: it cannot be learned")
         for value, count in found.undeclared.most_common(5):
             progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
-        weights = resolve_class_weights(config.loss.class_weights, table.names, found.class_pixels["train"][: len(table)])
+        for one, (_, share) in zip(collections, readings, strict=True):
+            if share:
+                place = f"{one.name}: " if one.name else ""
+                progress.say(f"warning: {place}{share:.1%} of the labelled mask pixels are of no class of the table: ignored")
+        weights = resolve_class_weights(config.loss.class_weights, table.names, certain)
         for one in collections:
             for part in PARTS:
                 if one.parts[part]:
                     progress.say(_describe(part, one.parts[part], settings.tile))
-        return cls(table, labels, collections, found, weights)
+        masks = {
+            "absent": absent,
+            "undeclared": dict(found.undeclared.most_common(_LISTED)),
+            "undeclared_share": max(share for _, share in readings),
+            "notes": [note for reading, _ in readings for note in reading.notes],
+            "findings": [vars(finding) for reading, _ in readings for finding in reading.findings],
+        }
+        return cls(table, labels, collections, found, weights, masks)
 
     @property
     def parts(self) -> dict[Part, list[Patch]]:
@@ -95,6 +118,18 @@ class TrainingData:
         if self.labels.unions:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
         return sha256(repr(found).encode()).hexdigest()
+
+    @property
+    def facts(self) -> list[tuple[str, object]]:
+        """What the report shows of the masks, where there is something to show."""
+        absent, share, odd = self.masks["absent"], self.masks["undeclared_share"], self.masks["findings"]
+        facts = [
+            ("Classes without a pixel in the training part", ", ".join(absent)),
+            ("Labelled mask pixels of no class", f"{share:.1%}" if share else ""),
+            ("How masks are read", "; ".join(self.masks["notes"])),
+            ("Odd about masks", " ".join(finding["what"] for finding in odd)),
+        ]
+        return [(name, fact) for name, fact in facts if fact]
 
     def ground_sampling_distance(self) -> float | None:
         """Metres per pixel: the median over the collections, or over the groups of the only one; None where unknown."""
@@ -154,3 +189,23 @@ def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:
     names = sorted({patch.pair.group for patch in patches})
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return f"{part:5} {len(patches):5} tiles of {tile} px from {listed}"
+
+
+def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[MaskReading, float]:
+    """How the masks of a collection are read, said before anything else, and the share of their pixels without a class.
+
+    Raises InputError when one cannot be read, and when most would teach nothing, or something else than they show.
+    """
+    census, problems = take_census(one.pairs, progress)
+    if problems:
+        raise InputError(problems[0])
+    reading = choose_reading(one.palette, census)
+    share = census.undeclared_share(reading.palette)
+    if config.data.undeclared != "refuse":
+        too_much = too_much_undeclared(share, config.data.max_undeclared)
+        reading = replace(reading, refusals=[*reading.refusals, *too_much])
+    for line in reading.lines:
+        progress.say(f"{one.name}: {line}" if one.name else line)
+    for refusal in reading.refusals:
+        raise InputError(f"{one.folder}: {refusal}")
+    return reading, share

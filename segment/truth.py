@@ -1,7 +1,7 @@
 """The truth of a scene: a mask of its size, read row band by row band in step with the map."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,28 +14,29 @@ from segment.core.mask import Mask, open_mask
 from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.raster import Raster
 from segment.core.sources import Source
-
-_CHECKED_ROWS = 256
+from segment.mask_census import MaskCensus, census_of_rows
+from segment.mask_reading import choose_reading
 
 
 class Truth:
-    """An open mask, decoded to a model's classes.
+    """An open mask, decoded to a model's classes, which are matched by name; those that the model does not know are ignored.
 
-    Values and colours are those of `palette`, unless a `classes.yaml` beside the mask gives its own: classes are then
-    matched by name, and those that the model does not know are ignored.
-    undeclared: how many pixels hold each value or colour that no class has.
+    palette: by which it is decoded, see `open_truth`. names: of the model's classes.
+    undeclared: how many pixels hold each value or colour that no class has. notes: what was assumed of the whole mask, and
+    what is odd about it. undeclared_share: of its labelled pixels, how many no class has.
     """
 
-    def __init__(self, mask: Mask, palette: Palette):
-        table = Path(mask.path).with_name("classes.yaml")
-        self._mask, self._names = mask, palette.names
-        self._palette = load_palette(table) if table.is_file() else palette
+    def __init__(
+        self, mask: Mask, palette: Palette, names: Sequence[str], notes: Sequence[str] = (), undeclared_share: float = 0.0
+    ):
+        self._mask, self.palette, self._names = mask, palette, names
+        self.notes, self.undeclared_share = list(notes), undeclared_share
         self.undeclared: Counter[str] = Counter()
 
     @property
     def identity(self) -> list[Any]:
         """What tells it from another truth, or from itself as it was before somebody changed it."""
-        return [self._mask.identity, [c.model_dump(mode="json") for c in self._palette.table]]
+        return [self._mask.identity, [c.model_dump(mode="json") for c in self.palette.table]]
 
     def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
         """Class indices (rows, width) of some rows, between two columns of them, 255 where ignored.
@@ -43,33 +44,48 @@ class Truth:
         Raises InputError when they cannot be decoded.
         """
         width = None if right is None else right - left
-        indices, undeclared = self._palette.decode(self._mask.read(start, stop - start, left, width), self._names)
+        indices, undeclared = self.palette.decode(self._mask.read(start, stop - start, left, width), self._names)
         self.undeclared += undeclared
         return indices
-
-    def check(self) -> None:
-        """Reads it once to the end. Raises InputError when it cannot be read or holds none of the classes."""
-        found = False
-        for start in range(0, self._mask.height, _CHECKED_ROWS):
-            found |= bool((self.read(start, min(start + _CHECKED_ROWS, self._mask.height)) != IGNORED).any())
-        if not found:
-            listed = ", ".join(name for name, _ in self.undeclared.most_common(3)) or "ignored values only"
-            names = ", ".join(f"{c.name} {c.color} or {c.value}" for c in self._palette.classes)
-            raise InputError(
-                f"{self._mask.path}: a truth holds classes of the model ({names}). Received {listed}. "
-                "Lay its own classes.yaml beside it, or give another mask."
-            )
-        self.undeclared.clear()
 
 
 @contextmanager
 def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterator[Truth]:
-    """Opens and checks the truth of a scene. Raises InputError when it does not fit the scene or the classes."""
+    """Opens the truth of a scene, which is read once to its end before.
+
+    Values and colours are those of `palette`, unless a `classes.yaml` beside the mask gives its own. How they are read is
+    decided by what all of it holds (see `choose_reading`), so that windows and blocks agree.
+
+    Raises InputError when it does not fit the scene or the classes.
+    """
     with open_mask(source) as mask:
         if (mask.width, mask.height) != (scene.width, scene.height):
             raise InputError(
                 f"{mask.path}: a truth has the size of its scene. Received {mask.width}x{mask.height} for a scene of "
                 f"{scene.width}x{scene.height} ({scene.path}). Export it at the scene's size."
             )
-        Truth(mask, palette).check()
-        yield Truth(mask, palette)
+        file = Path(mask.path).with_name("classes.yaml")
+        table, census = load_palette(file) if file.is_file() else palette, census_of_rows(mask)
+        reading = choose_reading(table, census, of_model=not file.is_file())
+        for refusal in reading.refusals:
+            raise InputError(f"{mask.path}: {refusal}")
+        _require_classes(mask, reading.palette, census, palette.names)
+        share = census.undeclared_share(reading.palette)
+        shares = [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."] if share else []
+        notes = [*(f"Truth: {note}." for note in reading.notes), *(f"Truth: {f}" for f in reading.findings), *shares]
+        yield Truth(mask, reading.palette, palette.names, notes, share)
+
+
+def _require_classes(mask: Mask, palette: Palette, census: MaskCensus, names: Sequence[str]) -> None:
+    """Raises InputError when a mask holds none of the classes of a model."""
+    held, known = census.read_with(palette).held, {name.casefold() for name in names}
+    if any((held[str(c.value)] or held[c.color]) and c.name.casefold() in known for c in palette.classes):
+        return
+    undeclared = [value for value, _ in census.undeclared(palette).most_common(3)]
+    unlabelled = [f"{IGNORED} (unlabelled)"] if census.at_255 else []
+    listed = ", ".join([*undeclared, *unlabelled]) or "ignored values only"
+    declared = ", ".join(f"{c.name} {c.color} or {c.value}" for c in palette.classes)
+    raise InputError(
+        f"{mask.path}: a truth holds classes of the model ({declared}). Received {listed}. "
+        "Lay its own classes.yaml beside it, or give another mask."
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Haze(A.ImageOnlyTransform):  # type: ignore[misc]
+class Haze(A.ImageOnlyTransform):
     """White mist over the whole image: `pixels (1 - a) + light a`, a drawn from 0 to `most`.
 
     The model of Koschmieder (1924) at one distance; the light is near white, a little blue or warm.
@@ -28,7 +28,7 @@ class Haze(A.ImageOnlyTransform):  # type: ignore[misc]
         return _blend(img, np.float32(1 - share), (share * light).astype(np.float32))
 
 
-class SoftShadow(A.ImageOnlyTransform):  # type: ignore[misc]
+class SoftShadow(A.ImageOnlyTransform):
     """A shadow with a soft straight edge over a part of the image, as of a cloud, a slope or a tower."""
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -51,4 +51,4 @@ def _blend(pixels: NDArray[Any], factor: Any, light: Any) -> NDArray[Any]:
         return changed
     mixed = pixels * factor
     mixed += light * np.float32(255)
-    return cv2.convertScaleAbs(mixed.reshape(len(pixels), -1)).reshape(pixels.shape)
+    return np.asarray(cv2.convertScaleAbs(mixed.reshape(len(pixels), -1)), np.uint8).reshape(pixels.shape)

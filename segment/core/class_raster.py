@@ -37,8 +37,8 @@ def write_class_raster(
 
     Raises InputError when a file cannot be written.
     """
-    tags = {f"class_{c.value}": c.name for c in palette.classes}
-    colors = {c.value or 0: (*c.rgb, 255) for c in palette.classes}
+    tags = {f"class_{c.value}": c.name for c in palette.mapped}
+    colors = {c.value or 0: (*c.rgb, 255) for c in palette.mapped}
     write_cog(rows, checksum, path, grid, description, tags, "MODE", colors=colors)
     content = _category_names(palette) + _attribute_table(palette, counts)
     write_sidecar(path, f'  <PAMRasterBand band="1">\n{content}  </PAMRasterBand>\n')
@@ -52,7 +52,7 @@ def companions(path: Path | str) -> list[str]:
 
 
 def _category_names(palette: Palette) -> str:
-    names = {c.value or 0: c.name for c in palette.classes}
+    names = {c.value or 0: c.name for c in palette.mapped}
     entries = "".join(f"      <Category>{escape(names.get(value, ''))}</Category>\n" for value in range(max(names) + 1))
     return f"    <CategoryNames>\n{entries}    </CategoryNames>\n"
 
@@ -65,7 +65,7 @@ def _attribute_table(palette: Palette, counts: NDArray[np.int64]) -> str:
         for i, (name, kind, usage) in enumerate(_COLUMNS)
     )
     rows = []
-    counted = sorted(zip(palette.classes, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0)
+    counted = sorted(zip(palette.mapped, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0)
     for i, (c, count) in enumerate(counted):
         fields = (c.value, count, escape(c.name), *c.rgb, 255)
         rows.append(f'      <Row index="{i}">{"".join(f"<F>{field}</F>" for field in fields)}</Row>\n')

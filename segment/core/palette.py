@@ -23,7 +23,8 @@ class Class(BaseModel):
 
     name: as shown in legends and reports.
     color: "#RRGGBB", the colour of the class in masks and maps.
-    value: what single-band masks and class rasters hold, 0 to 254; its position in the table if not given.
+    value: what single-band masks hold, 0 to 255; its position in the table if not given. Maps hold it too, but for 255,
+    which is nodata there (see `Palette.mapped`).
     ignore: known, but neither learned nor scored (the "unlabeled" of many data sets).
     """
 
@@ -47,12 +48,17 @@ class Class(BaseModel):
 class Palette:
     """The classes of a task, in the order of a model's outputs.
 
-    `classes` are those that are learned; `ignored` are known ones that are not. Every class has a value.
+    `classes` are those that are learned; `ignored` are known ones that are not. Every class has a value. `mapped` are the
+    learned ones with the values that maps hold: a class that masks show as 255 has the smallest free one there.
 
-    Raises InputError when names, colours or values repeat, or when a learned class has the value 255 (nodata).
+    positional: whether values are positions in the table because it gives none.
+
+    Raises InputError when names, colours or values repeat, or when a learned class has the value 255 and maps have no
+    other left for it.
     """
 
     def __init__(self, table: Sequence[Class]):
+        self.positional = all(c.value is None for c in table)
         entries = [c if c.value is not None else c.model_copy(update={"value": i}) for i, c in enumerate(table)]
         for key in ("name", "color", "value"):
             repeated = [k for k, n in Counter(str(getattr(c, key)).casefold() for c in entries).items() if n > 1]
@@ -62,12 +68,20 @@ class Palette:
         self.ignored = tuple(c for c in entries if c.ignore)
         if not self.classes:
             raise InputError("A class table needs at least one class that is not ignored. Received none. Add classes.")
-        if any(c.value == IGNORED for c in self.classes):
-            raise InputError(f"Class values run from 0 to 254, {IGNORED} is nodata. Received {IGNORED}. Choose another.")
+        taken = {c.value for c in entries}
+        free = next((value for value in range(IGNORED) if value not in taken), None)
+        if free is None and any(c.value == IGNORED for c in self.classes):
+            raise InputError(f"{IGNORED} is nodata in maps. Received a class for each value from 0 to {IGNORED}. Join some.")
+        self.mapped = tuple(c.model_copy(update={"value": free}) if c.value == IGNORED else c for c in self.classes)
 
     @property
     def table(self) -> tuple[Class, ...]:
         return self.classes + self.ignored
+
+    @property
+    def claims_255(self) -> bool:
+        """Whether 255 in a one-band mask is a learned class, and not an unlabelled pixel."""
+        return any(c.value == IGNORED for c in self.classes)
 
     @property
     def names(self) -> list[str]:
@@ -83,9 +97,9 @@ class Palette:
         return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
 
     def values(self) -> NDArray[np.uint8]:
-        """Look-up table (256,) from class index to class value; 255 stays 255."""
+        """Look-up table (256,) from class index to the value that maps hold; 255 stays 255."""
         lut = np.full(256, IGNORED, np.uint8)
-        lut[: len(self)] = [c.value for c in self.classes]
+        lut[: len(self)] = [c.value for c in self.mapped]
         return lut
 
     def colors(self) -> NDArray[np.uint8]:
@@ -97,53 +111,77 @@ class Palette:
     def indices(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Class values of any shape, as class rasters hold them, as class indices (uint8); 255 where a value is of no class."""
         lut = np.full(256, IGNORED, np.uint8)
-        lut[[c.value for c in self.classes]] = np.arange(len(self))
+        lut[[c.value for c in self.mapped]] = np.arange(len(self))
         found: NDArray[np.uint8] = lut[values]
         return found
 
     def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
         """Class indices of a mask as it was read.
 
-        mask: (rows, columns, bands), see `Mask`; one band holds class values, three or four hold class colours.
+        mask: (rows, columns, bands), see `Mask`; one band holds class values, three or four hold class colours. What a
+        masked array hides, and what is not finite, is declared nodata.
         names: classes to count the indices by, those of another table (case does not matter); classes that are
         not among them are ignored. By default this table's own.
         Returns the indices (rows, columns) uint8, 255 where ignored, and how many pixels hold each value
-        or "#RRGGBB" that the table does not name (255 in one band is nodata and not counted).
+        or "#RRGGBB" that the table does not name. Nodata is not counted, nor is 255 in one band, which is unlabelled
+        unless a class has that value.
         """
         wanted = dict.fromkeys((name.casefold() for name in self.names), IGNORED)
         wanted |= {name.casefold(): index for index, name in enumerate(names or self.names)}
-        keys = _keys(mask)
+        keys, hidden = _keys(mask), _hidden(mask)
         if mask.shape[2] == 1:
             known = {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
-            silent = {IGNORED} | {int(c.value or 0) for c in self.ignored}
+            silent = {IGNORED, *(int(c.value or 0) for c in self.ignored)}
         else:
             known = {int(c.color[1:], 16): wanted[c.name.casefold()] for c in self.classes}
             silent = {int(c.color[1:], 16) for c in self.ignored}
         present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
         indices = np.array([known.get(k, IGNORED) for k in present.tolist()], np.uint8)[inverse].reshape(keys.shape)
+        if hidden is not None:
+            indices[hidden] = IGNORED
+            counts = np.bincount(inverse.ravel()[~hidden.ravel()], minlength=len(present))
         undeclared: Counter[str] = Counter()
         for key, count in zip(present.tolist(), counts.tolist(), strict=True):
-            if key not in known and key not in silent:
+            if count and key not in known and key not in silent:
                 undeclared[_key_name(key, mask)] += count
         return indices, undeclared
 
 
-def count_values(mask: NDArray[np.generic]) -> Counter[str]:
-    """How many pixels of a mask hold each value or "#RRGGBB". mask: see `Palette.decode`; 255 in one band is nodata."""
-    present, counts = np.unique(_keys(mask), return_counts=True)
-    found = Counter({_key_name(key, mask): count for key, count in zip(present.tolist(), counts.tolist(), strict=True)})
-    if mask.shape[2] == 1:
-        found.pop(str(IGNORED), None)
-    return found
+def count_values(mask: NDArray[np.generic]) -> tuple[Counter[str], Counter[str]]:
+    """How many pixels of a mask hold each value or "#RRGGBB": those that are not declared nodata, and those that are.
+
+    mask: see `Palette.decode`.
+    """
+    keys, hidden = _keys(mask), _hidden(mask)
+    if hidden is None:
+        return _count(keys, mask), Counter()
+    return _count(keys[~hidden], mask), _count(keys[hidden], mask)
+
+
+def _count(keys: NDArray[np.generic], mask: NDArray[np.generic]) -> Counter[str]:
+    present, counts = np.unique(keys, return_counts=True)
+    return Counter({_key_name(key, mask): count for key, count in zip(present.tolist(), counts.tolist(), strict=True)})
 
 
 def _keys(mask: NDArray[np.generic]) -> NDArray[np.generic]:
     """A number for each pixel (rows, columns): its value, or its colour as 0xRRGGBB."""
+    pixels: NDArray[np.generic] = np.asarray(mask)
     if mask.shape[2] == 1:
-        values = mask[..., 0]
-        return np.where(np.isfinite(values), values, IGNORED) if mask.dtype.kind == "f" else values
-    red, green, blue = (mask[..., b].astype(np.uint32) for b in range(3))
-    return red << 16 | green << 8 | blue
+        values: NDArray[np.generic] = pixels[..., 0]
+        return values
+    red, green, blue = (pixels[..., b].astype(np.uint32) for b in range(3))
+    colors: NDArray[np.generic] = red << 16 | green << 8 | blue
+    return colors
+
+
+def _hidden(mask: NDArray[np.generic]) -> NDArray[np.bool_] | None:
+    """Where a mask is declared nodata, or not finite, (rows, columns); None where it is so nowhere."""
+    hidden = np.zeros(mask.shape[:2], bool)
+    if isinstance(mask, np.ma.MaskedArray):
+        hidden |= np.broadcast_to(mask.mask, mask.shape)[..., 0]
+    if mask.dtype.kind == "f":
+        hidden |= ~np.isfinite(np.asarray(mask)[..., 0])
+    return hidden if hidden.any() else None
 
 
 def _key_name(key: float, mask: NDArray[np.generic]) -> str:

@@ -60,7 +60,7 @@ def test_floats_that_are_no_values_are_undeclared_or_nodata():
         ([Class(name="a", color="#000000"), Class(name="a", color="#000001")], "name"),
         ([Class(name="a", color="#000000"), Class(name="b", color="#000000")], "color"),
         ([Class(name="a", color="#000000", value=1), Class(name="b", color="#000001")], "value"),
-        ([Class(name="a", color="#000000", value=255)], "255"),
+        ([Class(name=f"c{i}", color=f"#0000{i:02X}", value=i) for i in range(256)], "255"),
         ([Class(name="a", color="#000000", ignore=True)], "none"),
     ],
 )

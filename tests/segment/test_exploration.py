@@ -17,7 +17,8 @@ from segment.core.palette import Class, Palette, save_palette
 from segment.core.progress import Silent
 from segment.core.runtime import load_model
 from segment.exploration import explore
-from segment.tile_looks import MaskLooks, look_at_masks, palette_of
+from segment.mask_census import MaskCensus, take_census
+from segment.tile_looks import palette_of
 from segment.tiles import find_pairs
 
 from ..conftest import write_raster
@@ -240,7 +241,7 @@ def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
 
 
 def test_colours_that_are_held_stand_for_no_value():
-    palette = palette_of(MaskLooks(Counter({"0": 9, "#550040": 5}), {}, []))
+    palette = palette_of(MaskCensus(Counter({"0": 9, "#550040": 5}), {}, []))
     assert palette.names == ["0", "#550040"] and len({c.color for c in palette.classes}) == 2
 
 
@@ -282,7 +283,7 @@ def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, palette):
     mask[:30] = np.random.default_rng(0).integers(0, 256, (30, 64, 3))
     write_pair(tmp_path / "t" / "town", "a", ground(1, 64, 64), mask)
     save_palette(palette, tmp_path / "t" / "classes.yaml")
-    masks, _ = look_at_masks(find_pairs(tmp_path / "t"), Silent())
+    masks, _ = take_census(find_pairs(tmp_path / "t"), Silent(), shares=True)
     (held,) = masks.of_mask.values()
     assert len(held) == 40 and held["#0000FF"] == pytest.approx(34 / 64) and masks.held.total() == 64 * 64
     exploration = found(tmp_path / "t", tmp_path)
