@@ -143,7 +143,9 @@ def evaluate(
     from segment.core.runtime import load_model
     from segment.core.sources import parse_bands
 
-    numbers, network = parse_bands(bands), load_model(model, runtime)
+    numbers = parse_bands(bands)
+    with progress_bar(quiet) as progress:
+        network = load_model(model, runtime, progress=progress)
     load_keras()  # images are read through Keras, whose backend would speak if the next line started it
     from classify.evaluation import evaluate as score
 
@@ -229,8 +231,8 @@ def predict(
             tell_each("classify-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    network = load_model(model, runtime)
     with progress_bar(quiet or json or csv) as progress:
+        network = load_model(model, runtime, progress=progress)
 
         def map_one(source: Source) -> None:
             assert grid is not None

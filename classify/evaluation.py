@@ -80,7 +80,7 @@ def evaluate(
         raise InputError(f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them.")
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
-    model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    model = load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
     info = model.info
     folders = data_folders(data)
     images = find_scored(folders, info, part)

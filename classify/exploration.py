@@ -52,7 +52,7 @@ def explore(
     headers, unopened = read_headers(collection.images, bands, progress)
     kind = common_kind(headers)
     odd = None if info is None else _unlike_the_model(kind, bands, info)
-    network = None if model is None or odd else load_model(model, features=True)
+    network = None if model is None or odd else load_model(model, features=True, progress=progress)
     with Vectors(EDGE * EDGE * kind[0]) as vectors:
         seen = look_at(collection, headers, bands, vectors, progress, seed)
         components = leading_components(vectors)

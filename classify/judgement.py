@@ -116,7 +116,7 @@ def judge(
     check_draw(seed, bandwidth)
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
-    generator, namer = load_generator(run), load_model(classifier, runtime)
+    generator, namer = load_generator(run), load_model(classifier, runtime, progress=progress)
     known = _require_judge(namer.info, generator.info, Path(classifier))
     config = load_settings(GeneratorConfig, run / CONFIG_FILE)
     taught = config.loss.perceptual_model or BUNDLED

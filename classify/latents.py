@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
 from segment.core.output import staged
+from segment.core.weight_files import require_small_zip
 
 LATENTS_FILE = "latents.npz"
 _MOST = 500  # images of a class that are kept
@@ -130,6 +131,7 @@ def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
     if not path.is_file():
         raise InputError(f"{path}: generators have it when their training ends. Received none. Train on, with --resume.")
     try:
+        require_small_zip(path)
         with np.load(path) as stored:
             arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:

@@ -181,7 +181,8 @@ def evaluate(
     """Scores a model on a tile folder."""
     from segment.core.runtime import load_model
 
-    network = load_model(model, runtime)
+    with progress_bar(quiet) as progress:
+        network = load_model(model, runtime, progress=progress)
     load_keras()  # tiles are read through Keras, whose backend would speak if the next line started it
     from segment.evaluation import evaluate as score
 
@@ -267,8 +268,8 @@ def predict(
         return
     require_cluster(block)
     check_inputs(sources, model, output, truth=truth)
-    network = load_model(model, runtime)
     with progress_bar(quiet) as progress:
+        network = load_model(model, runtime, progress=progress)
 
         def map_one(source: Source) -> None:
             result = predict_scene(

@@ -175,7 +175,7 @@ def evaluate(
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     pairs = find_pairs(tiles)
-    model = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    model = load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
     info = model.info
     info.require_task("segment")
     require_fit(pairs, info)

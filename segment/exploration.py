@@ -61,7 +61,7 @@ def explore(
     if not pairs:
         raise InputError(problems[0])
     odd = None if info is None else _unlike_the_model(pairs[0].info, info)
-    network = None if model is None or odd else load_model(model, features=True)
+    network = None if model is None or odd else load_model(model, features=True, progress=progress)
     masks, unreadable = take_census(pairs, progress, shares=True)
     if not masks.of_mask:
         raise InputError(unreadable[0])

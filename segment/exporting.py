@@ -14,10 +14,11 @@ from segment.core.choices import ExportFormat
 from segment.core.errors import InputError
 from segment.core.export import require_converter, save_onnx
 from segment.core.exporting import Export, Predict, divide, export_openvino, tell_preprocessing
-from segment.core.model_folder import ONNX_FILE, ModelInfo, load_keras_model, load_model_info
+from segment.core.model_folder import ONNX_FILE, ModelInfo, load_keras_model, load_model_info, save_model_info
 from segment.core.output import refuse_existing, staged, writable
 from segment.core.parts import PARTS
 from segment.core.progress import Progress, Silent
+from segment.core.weight_files import checksum
 from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import read_masks_of, require_fit, require_scores, score_patches
 from segment.scene import choose_tile
@@ -102,11 +103,14 @@ def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, pro
         raise InputError(f"--output: ONNX files end in .onnx. Received {file}. Rename it.")
     refuse_existing(file, overwrite)
     require_converter("onnx", "tf2onnx", extra="onnx")
-    network = load_keras_model(folder)
+    network = load_keras_model(folder, progress)
     with staged(file, overwrite) as partial_file, writable(file):
         progress.advance("converting", 0, 1)
         save_onnx(network, partial_file, choose_tile(info), pixel_scale(info), onnx_metadata(info))
         progress.advance("converting", 1, 1)
+        written = checksum(partial_file)
+    if file.resolve() == (folder / ONNX_FILE).resolve():
+        save_model_info(folder, info.model_copy(update={"checksums": info.checksums | {ONNX_FILE: written}}))
     if info.ground_sampling_distance is None:
         progress.say("warning: the training images did not say how large a pixel is: set the resolution where the file is used")
     if info.bands != 3 or info.dtype not in ("uint8", "uint16"):

@@ -8,7 +8,7 @@ import classify.bundled
 import segment.bundled
 from segment.core.errors import InputError
 from segment.core.keras_backend import load_keras
-from segment.core.model_folder import INFO_FILE, load_model_info
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
 from segment.core.runtime import Model, load_model
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ class Shelf:
         if not found:
             raise InputError(f"--models: a folder of model folders. Received {folder}, without any. Give one that holds some.")
         for place in found:
-            task = load_model_info(place).task
-            if task != "generate":  # which makes images, and reads none
-                self._folders[task][place.resolve().name] = place
+            info = load_model_info(place)
+            if info.task != "generate":  # which makes images, and reads none
+                check_files(place, info, OPENVINO_FILES if info.openvino else [MODEL_FILE])
+                self._folders[info.task][place.resolve().name] = place
 
     def names(self, task: Task) -> list[str]:
         """What is offered for a task, the bundled model first."""

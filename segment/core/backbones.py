@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from segment.core import efficientnet_lite
 from segment.core.errors import InputError
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, load_keras_model, read_keras_model
 from segment.core.torch_file import read_torch
+from segment.core.weight_files import MOST_BYTES, require_finite, require_small_h5, require_small_zip
 
 if TYPE_CHECKING:
     import keras
@@ -131,8 +133,14 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
     check_source(source, setting)
     path = Path(source)
     try:
-        return _READERS[path.suffix](path)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ValueError(f"{size / 2**20:,.0f} MB, at most {MOST_BYTES / 2**20:,.0f} MB are read")
+        found = _READERS[path.suffix](path)
+        require_finite((layer, array) for layer, arrays in found.items() for array in arrays)
+        return found
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, MemoryError, zlib.error) as error:
         problem = str(error).split("\n")[0]
         raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
 
@@ -182,6 +190,7 @@ def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: 
 
 
 def _read_npz(path: Path) -> Weights:
+    require_small_zip(path)
     with np.load(path) as arrays:
         if not any("/" in key for key in arrays.files):
             return _from_torch(arrays)
@@ -201,6 +210,7 @@ def _in_order(found: dict[str, list[tuple[int, NDArray[Any]]]]) -> Weights:
 def _read_h5(path: Path) -> Weights:
     import h5py
 
+    require_small_h5(path)
     with h5py.File(path) as file:
         groups = file.get("model_weights", file)
         names = [n.decode() if isinstance(n, bytes) else n for n in groups.attrs["layer_names"]]
@@ -208,9 +218,9 @@ def _read_h5(path: Path) -> Weights:
 
 
 def _read_keras(path: Path) -> Weights:
-    import keras
-
-    return weights_of(keras.saving.load_model(path, compile=False, safe_mode=True))
+    if path.name == MODEL_FILE and (path.parent / INFO_FILE).is_file():
+        return weights_of(load_keras_model(path.parent))
+    return weights_of(read_keras_model(path))
 
 
 def read_safetensors(path: Path) -> Weights:

@@ -11,8 +11,9 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 import numpy as np
 
 from segment.core.errors import InputError
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, load_model_info, remove_exports, save_model_info
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, check_files, load_model_info, remove_exports, save_model_info
 from segment.core.output import staged, staged_files
+from segment.core.weight_files import checksum
 
 _WEIGHTS = "model.weights.h5"
 
@@ -26,10 +27,12 @@ def bundle_model(run: Path, folder: Path) -> None:
     info = load_model_info(run)
     if folder.resolve() == run.resolve():
         raise InputError(f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder.")
+    check_files(run, info, [MODEL_FILE])
     with staged_files(folder, (MODEL_FILE, INFO_FILE), overwrite=True) as stage:
         shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)
         halve_weights(stage.new / MODEL_FILE)
-        save_model_info(stage.new, info.model_copy(update={"openvino": None}))
+        checksums = {MODEL_FILE: checksum(stage.new / MODEL_FILE)}
+        save_model_info(stage.new, info.model_copy(update={"openvino": None, "checksums": checksums}))
     remove_exports(folder)
 
 

@@ -21,6 +21,7 @@ from segment.core.dispatch import dispatch
 from segment.core.errors import InputError, Interrupted, explain
 from segment.core.kept_model import ModelReference
 from segment.core.keras_backend import load_keras
+from segment.core.model_folder import MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
 from segment.core.pace import Pace
 from segment.core.planning import Planning
 from segment.core.progress import Progress
@@ -68,6 +69,7 @@ def do_scenes(
         chosen = choose_common_runtime(crew, folder, runtime)
         if chosen == "keras":
             load_keras()
+        check_files(folder, load_model_info(folder), OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress)
         reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
         campaign = _Campaign(crew, Planning([partial(plan, scene, reference, identity) for scene in scenes]), progress)
         try:

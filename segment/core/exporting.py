@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.export import convert_to_openvino, quantise, require_converter, require_same_answers, save_openvino
-from segment.core.model_folder import ModelInfo, OpenVinoInfo, load_keras_model, openvino_file, save_model_info
+from segment.core.model_folder import (
+    MODEL_FILE,
+    OPENVINO_FILES,
+    ModelInfo,
+    OpenVinoInfo,
+    load_keras_model,
+    openvino_file,
+    save_model_info,
+)
 from segment.core.output import refuse_existing, staged, writable
 from segment.core.progress import Progress
 from segment.core.runtime import OpenVinoModel
+from segment.core.weight_files import checksum
 
 MOST_CALIBRATED = 300
 TOLERATED_FALL = 0.005
@@ -91,7 +100,7 @@ def export_openvino(
     refuse_existing(file.parent, overwrite or info.openvino is None, _files(file))
     require_converter(*(["nncf"] if draw else []), extra="quantize")
     sample = draw() if draw else None
-    network = load_keras_model(folder)
+    network = load_keras_model(folder, progress)
     progress.advance("converting", 0, 1)
     converted = convert_to_openvino(network)
     progress.advance("converting", 1, 1)
@@ -112,7 +121,8 @@ def export_openvino(
             noise = np.random.default_rng(seed).uniform(*info.range, (1, info.tile, info.tile, info.bands))
             require_same_answers(network, partial / file.name, noise.astype(info.dtype))
         save_model_info(folder, info.model_copy(update={"openvino": None}))  # until all of the new one is in place
-    save_model_info(folder, info.model_copy(update={"openvino": made}))
+    checksums = {name: checksum(folder / name) for name in (MODEL_FILE, *OPENVINO_FILES)}
+    save_model_info(folder, info.model_copy(update={"openvino": made, "checksums": info.checksums | checksums}))
     tell_preprocessing(info, progress)
     return Export(file.parent, made, sample.score_names if sample else None)
 

@@ -12,8 +12,9 @@ from typing import Literal
 
 from segment.core.cores import limit_threads
 from segment.core.errors import InputError
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, openvino_file
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES
 from segment.core.runtime import Model, load_model
+from segment.core.weight_files import checksum
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,7 @@ def _bundled(package: str) -> Path:
 
 
 def _fingerprint(folder: Path, runtime: str) -> str:
-    network = (
-        [openvino_file(folder), openvino_file(folder).with_suffix(".bin")] if runtime == "openvino" else [folder / MODEL_FILE]
-    )
     total = hashlib.sha256(f"{runtime} {version(runtime)}".encode())
-    for file in (folder / INFO_FILE, *network):
-        with open(file, "rb") as content:
-            total.update(hashlib.file_digest(content, "sha256").digest())
+    for name in (INFO_FILE, *(OPENVINO_FILES if runtime == "openvino" else [MODEL_FILE])):
+        total.update(bytes.fromhex(checksum(folder / name)))
     return total.hexdigest()

@@ -1,10 +1,10 @@
 """Model folders: a network and everything one must know to use it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zipfile import BadZipFile, ZipFile
 
 import yaml
@@ -14,11 +14,14 @@ from segment.core.config import PreprocessSettings, Settings
 from segment.core.errors import InputError
 from segment.core.output import staged
 from segment.core.palette import Class, Palette
+from segment.core.progress import Progress
+from segment.core.weight_files import checksum, require_finite, require_small_zip
 
 if TYPE_CHECKING:
     import keras
 
 MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = "model.keras", "model.yaml", "openvino", "model.onnx"
+OPENVINO_FILES = (f"{OPENVINO_FOLDER}/model.xml", f"{OPENVINO_FOLDER}/model.bin")
 
 
 class OpenVinoInfo(Settings):
@@ -69,6 +72,7 @@ class ModelInfo(Settings):
     possible at all where `fixed_tile` says so.
     ground_sampling_distance: metres per pixel of the training images as the network saw them, None when they did not say.
     ground_sampling_range: the smallest and the largest that it saw, with what crops were enlarged or reduced by.
+    checksums: SHA-256 of the folder's files by their names, by which a damaged or exchanged one is recognised; see `check_files`.
     """
 
     task: Literal["segment", "classify", "generate"]
@@ -87,6 +91,7 @@ class ModelInfo(Settings):
     labels: LabelInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
+    checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -119,8 +124,8 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
     What was exported there from an earlier model goes.
     """
     versions = {name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")}
-    save_keras_model(folder / MODEL_FILE, model)
-    save_model_info(folder, info.model_copy(update={"versions": versions, "openvino": None}))
+    checksums = {MODEL_FILE: save_keras_model(folder / MODEL_FILE, model)}
+    save_model_info(folder, info.model_copy(update={"versions": versions, "openvino": None, "checksums": checksums}))
     remove_exports(folder)
 
 
@@ -130,8 +135,8 @@ def remove_exports(folder: Path) -> None:
     (folder / ONNX_FILE).unlink(missing_ok=True)
 
 
-def save_keras_model(file: Path, model: "keras.Model") -> None:
-    """Writes a `.keras` file, whole or not at all, in place of what is there."""
+def save_keras_model(file: Path, model: "keras.Model") -> str:
+    """Writes a `.keras` file, whole or not at all, in place of what is there. Returns its checksum."""
     with staged(file, overwrite=True) as partial:
         whole = partial.with_suffix(".keras")  # keras insists on the ending
         try:
@@ -139,6 +144,8 @@ def save_keras_model(file: Path, model: "keras.Model") -> None:
             whole.rename(partial)
         finally:
             whole.unlink(missing_ok=True)
+        written = checksum(partial)
+    return written
 
 
 def save_model_info(folder: Path, info: ModelInfo) -> None:
@@ -164,26 +171,67 @@ def load_model_info(folder: Path) -> ModelInfo:
         raise InputError(f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it.") from error
 
 
+def check_files(folder: Path, info: ModelInfo, names: Sequence[str], progress: Progress | None = None) -> None:
+    """Compares files of a model folder with the checksums in its `model.yaml`; those that it has none of are reported.
+
+    names: relative to the folder. Raises InputError when a file is not there, or is not the one that was written.
+    """
+    for name in names:
+        file, wanted = folder / name, info.checksums.get(name)
+        cure = f"Export it again: {info.task}-export {folder} --overwrite" if name in OPENVINO_FILES else "Restore it."
+        if not file.is_file():
+            raise InputError(f"{file}: is missing, {INFO_FILE} says that the model has it. {cure}")
+        if wanted and (found := checksum(file)) != wanted:
+            raise InputError(
+                f"{file}: is damaged, or of another model. Its SHA-256 begins with {found[:16]}, in {INFO_FILE} with "
+                f"{wanted[:16]}. {cure}"
+            )
+    unchecked = [name for name in names if name not in info.checksums]
+    if unchecked and progress:
+        progress.say(
+            f"note: {folder / INFO_FILE} has no checksum of {', '.join(unchecked)}: damage would not be noticed. "
+            "An export of the model adds them."
+        )
+
+
 def bundled_weights(folder: Path, backbone: str) -> str:
     """The file that a bundled model's weights are read from. Raises InputError when it has another backbone."""
-    name = load_model_info(folder).name
+    info = load_model_info(folder)
+    name = info.name
+    check_files(folder, info, [MODEL_FILE])
     if backbone not in name.split("/"):
         raise InputError(f"model.weights: the bundled model is {name}. Received backbone {backbone}. Set another of the two.")
     return str(folder / MODEL_FILE)
 
 
-def load_keras_model(folder: Path) -> "keras.Model":
-    """Loads `model.keras` of a model folder, in safe mode. Raises InputError when it cannot be read."""
-    import keras
+def load_keras_model(folder: Path, progress: Progress | None = None) -> "keras.Model":
+    """Loads `model.keras` of a model folder, in safe mode. progress: told when it has no checksum.
 
+    Raises InputError when it cannot be read, or is not the one that was written.
+    """
+    check_files(folder, load_model_info(folder), [MODEL_FILE], progress)
     try:
-        with ZipFile(folder / MODEL_FILE) as archive:  # Keras would call a broken one "not found"
-            if broken := archive.testzip():
-                raise BadZipFile(f"{broken} is damaged")
-        return keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
+        return read_keras_model(folder / MODEL_FILE)
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:  # TypeError: layers that Keras lacks
         problem = str(error).split("\n")[0][:200]
         raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error
+
+
+def read_keras_model(file: Path) -> "keras.Model":
+    """Loads a `.keras` file, in safe mode. Raises OSError, ValueError, TypeError, KeyError, EOFError or BadZipFile when it is
+    damaged, unpacks to more than a network can hold, or has weights that are not finite."""
+    import keras
+
+    require_small_zip(file)
+    with ZipFile(file) as archive:  # Keras would call a broken one "not found"
+        if broken := archive.testzip():
+            raise BadZipFile(f"{broken} is damaged")
+    try:
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except (MemoryError, RecursionError) as error:
+        raise ValueError(f"its network is too large or too deeply nested ({type(error).__name__})") from error
+    require_finite((weight.path, keras.ops.convert_to_numpy(weight)) for weight in model.weights)
+    return model
 
 
 def see_inside(network: "keras.Model", choose: Callable[["keras.Model"], Any], pixels: Any = None) -> "keras.Model":

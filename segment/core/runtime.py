@@ -1,6 +1,7 @@
 """Models in use: pixels go in, class probabilities come out, through Keras or through OpenVINO."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -12,7 +13,18 @@ from segment.core.cores import available_cores
 from segment.core.errors import InputError
 from segment.core.export import import_openvino
 from segment.core.keras_backend import load_keras
-from segment.core.model_folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info, openvino_file, see_inside
+from segment.core.model_folder import (
+    MODEL_FILE,
+    OPENVINO_FILES,
+    ModelInfo,
+    check_files,
+    load_keras_model,
+    load_model_info,
+    openvino_file,
+    see_inside,
+)
+from segment.core.progress import Progress
+from segment.core.weight_files import require_finite
 
 _MOST_STREAMS = 8  # each holds the activations of a tile
 
@@ -41,9 +53,12 @@ class Model(Protocol):
 class KerasModel:
     """`model.keras` on the Keras backend in use."""
 
-    def __init__(self, info: ModelInfo, file: Path, features: bool = False):
-        """Loads a network that training wrote. features: see `load_model`. Raises InputError when it cannot be read."""
-        self._network = load_keras_model(file.parent)
+    def __init__(self, info: ModelInfo, file: Path, features: bool = False, progress: Progress | None = None):
+        """Loads a network that training wrote. features, progress: see `load_model`.
+
+        Raises InputError when it cannot be read.
+        """
+        self._network = load_keras_model(file.parent, progress)
         _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
         if features:
             self._network = _keras_features(self._network, info.task)
@@ -142,7 +157,8 @@ class OpenVinoModel:
     def _read(self) -> Any:
         try:
             network = self._core.read_model(self._file)
-        except RuntimeError as error:
+            require_finite(_constants(network))
+        except (RuntimeError, ValueError) as error:
             problem = " ".join(str(error).split())[:200]
             raise InputError(f"{self._file}: must be a whole OpenVINO model. Received: {problem}. Export it again.") from error
         seen, said = network.input().partial_shape, network.output().partial_shape
@@ -154,19 +170,35 @@ class OpenVinoModel:
         return _describe(self)
 
 
-def load_model(folder: Path | str, runtime: Runtime = "auto", *, features: bool = False, cores: int | None = None) -> Model:
-    """Loads a model folder. Raises InputError when it is none, or has no form for the runtime.
+def load_model(
+    folder: Path | str,
+    runtime: Runtime = "auto",
+    *,
+    features: bool = False,
+    cores: int | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Loads a model folder. Raises InputError when it is none, is damaged, or has no form for the runtime.
 
     features: in place of probabilities, `predict` gives what the head of a classifier sees, (batch, features), or what the
     decoder of a segmentation network begins with, (batch, rows, columns, features).
     cores: that OpenVINO computes with, by default all that this process may use.
+    progress: told of files without a checksum.
     """
     folder = Path(folder)
     info = load_model_info(folder)
     if choose_runtime(folder, runtime) == "openvino":
+        check_files(folder, info, OPENVINO_FILES, progress)
         return OpenVinoModel(info, openvino_file(folder), features, cores)
     load_keras()
-    return KerasModel(info, folder / MODEL_FILE, features)
+    return KerasModel(info, folder / MODEL_FILE, features, progress)
+
+
+def _constants(network: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Weights of an OpenVINO network with their names; single numbers, such as the infinite bound of a clamp, are none."""
+    for operation in network.get_ops():
+        if operation.get_type_name() == "Constant" and operation.get_element_type().is_real() and operation.data.size > 1:
+            yield operation.get_friendly_name(), operation.data
 
 
 def _keras_features(network: Any, task: str) -> Any:

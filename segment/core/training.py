@@ -23,6 +23,7 @@ from segment.core.history import HISTORY, Row, best_row, write_history
 from segment.core.output import staged
 from segment.core.progress import Progress
 from segment.core.runtime import has_gpu
+from segment.core.weight_files import require_small_zip
 
 CHECKPOINT = Path("checkpoints") / "last.npz"
 
@@ -326,6 +327,7 @@ def load_checkpoint(path: Path, trainer: keras.Model) -> None:
 @contextmanager
 def _whole(path: Path) -> Iterator[Any]:
     try:
+        require_small_zip(path)
         with np.load(path) as arrays:
             yield arrays
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:

@@ -7,6 +7,7 @@ import pytest
 from segment.core.bundle import bundle_model, halve_weights
 from segment.core.errors import InputError
 from segment.core.model_folder import load_keras_model, load_model_info
+from segment.core.weight_files import checksum
 
 INFO = """
 task: classify
@@ -66,7 +67,10 @@ def test_a_run_is_bundled_without_what_only_training_needs(tmp_path):
     (folder / "README.md").write_text("card")
     bundle_model(run, folder)
     assert {path.name for path in folder.rglob("*")} == {"README.md", "model.keras", "model.yaml"}
-    assert load_keras_model(folder).output_shape == (None, 5) and load_model_info(folder) == load_model_info(run)
+    bundled = load_model_info(folder)
+    assert load_keras_model(folder).output_shape == (None, 5)
+    assert bundled.model_copy(update={"checksums": {}}) == load_model_info(run)
+    assert bundled.checksums == {"model.keras": checksum(folder / "model.keras")}
 
     before = (folder / "model.keras").read_bytes()
     layer = model.get_layer("convolution")
