@@ -177,10 +177,10 @@ def export(
 def predict(
     images: Annotated[list[str], Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")],
     model: ModelFolder = BUNDLED,
-    top: Annotated[int, Option(min=1, help="Labels of each image.")] = 3,
+    top: Annotated[int, Option(min=1, max=10_000, help="Labels of each image.")] = 3,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,
-    grid: Annotated[int | None, Option(min=8, metavar="N", help="Label scenes cell by cell of N x N pixels, as maps.")] = None,
+    grid: Annotated[int | None, Option(min=8, max=65_536, metavar="N", help="Label scenes cell by cell of N x N pixels, as maps.")] = None,
     output: Annotated[Path, Option(help="Folder for the maps of --grid.")] = Path(),
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
     nodata: Annotated[float | None, Option(help="With --grid: a value that means no data, besides what the file says.")] = None,

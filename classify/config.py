@@ -1,12 +1,20 @@
 """What a training run of scene labels can be told. `configs/classify/*.yaml` hold examples."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from segment.core.choices import Normalisation
-from segment.core.config import PreprocessSettings, Settings, TrainingSettings
+from segment.core.config import (
+    MOST_BATCH,
+    MOST_EPOCHS,
+    BandNumber,
+    ClassWeights,
+    PreprocessSettings,
+    Settings,
+    TrainingSettings,
+)
 from segment.core.palette import Class
 
 Backbone = Literal[
@@ -39,12 +47,12 @@ class ImageSettings(Settings):
     label_map: dict[str, str | None] = Field(
         default={}, description="class that a folder's or CSV's label stands for; null leaves its images out"
     )
-    resize: int = Field(default=256, ge=0, description="shorter side that images are brought to, pixels; 0: not resized")
-    size: int = Field(default=224, ge=32, description="edge of the crop that the network sees, pixels")
-    bands: list[int | str] | None = Field(
+    resize: int = Field(default=256, ge=0, le=8192, description="shorter side that images are brought to, pixels; 0: not resized")
+    size: int = Field(default=224, ge=32, le=8192, description="edge of the crop that the network sees, pixels")
+    bands: list[BandNumber | str] | None = Field(
         default=None, min_length=1, description="bands to read, by number from 1 or by name (B04); all but alpha by default"
     )
-    leave_out: list[int | str] = Field(default=[], description="bands not to read, by number or name, e.g. [B10]")
+    leave_out: list[BandNumber | str] = Field(default=[], description="bands not to read, by number or name, e.g. [B10]")
     val_fraction: float = Field(default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split")
     test_fraction: float = Field(default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split")
     split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of that split; training.seed by default")
@@ -54,7 +62,7 @@ class ImageSettings(Settings):
         default="warn", description="training images that validation or test hold too: named, or named and not trained on"
     )
     sampling: Sampling = Field(default="uniform", description="each image once an epoch, or each class equally often")
-    cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
+    cache_mb: int = Field(default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes")
 
     @model_validator(mode="after")
     def _parts_and_crops_fit(self) -> "ImageSettings":
@@ -101,15 +109,17 @@ class ChangeSettings(Settings):
 class AugmentSettings(ChangeSettings):
     """Random changes of training images, and mixtures of two."""
 
-    mixup: NonNegativeFloat = Field(default=0.0, description="alpha of the mixing ratio's beta distribution")
-    cutmix: NonNegativeFloat = Field(default=0.0, description="alpha of the mixing ratio's beta distribution")
+    mixup: float = Field(default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution")
+    cutmix: float = Field(default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution")
 
 
 class ModelSettings(Settings):
     """The network: a backbone under a head; or the classical baseline, principal components and a linear classifier."""
 
     kind: Kind = Field(default="network", description="network; pca: principal components, then a classifier of scikit-learn")
-    components: int = Field(default=64, ge=1, description="principal components (kind: pca, and the baseline of reports)")
+    components: int = Field(
+        default=64, ge=1, le=65_536, description="principal components (kind: pca, and the baseline of reports)"
+    )
     classifier: Classifier = Field(
         default="logistic", description="logistic regression or a linear support vector machine (likewise)"
     )
@@ -118,7 +128,7 @@ class ModelSettings(Settings):
         default="imagenet", description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors, .pth)"
     )
     head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")
-    dense_units: int = Field(default=256, ge=1, description="of the mlp head")
+    dense_units: int = Field(default=256, ge=1, le=65_536, description="of the mlp head")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
     batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1, description="of the running means")
 
@@ -127,7 +137,7 @@ class LossSettings(Settings):
     """Cross-entropy; binary, where images carry several labels."""
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = Field(
+    class_weights: ClassWeights = Field(
         default="none", description="balanced: inverse share of images; or a weight per class name, 1 if not named"
     )
 
@@ -135,15 +145,18 @@ class LossSettings(Settings):
 class PhaseSettings(TrainingSettings):
     """Two phases: pretrained layers are frozen at first, then their last stages, or all, are tuned at a lower rate."""
 
-    epochs: int = Field(default=20, ge=1, description="of both phases together")
-    batch_size: int = Field(default=32, ge=1)
+    epochs: int = Field(default=20, ge=1, le=MOST_EPOCHS, description="of both phases together")
+    batch_size: int = Field(default=32, ge=1, le=MOST_BATCH)
     frozen_epochs: int = Field(
-        default=5, ge=0, description="epochs of the first phase, in which layers with pretrained weights stay as they are"
+        default=5,
+        ge=0,
+        le=MOST_EPOCHS,
+        description="epochs of the first phase, in which layers with pretrained weights stay as they are",
     )
-    unfreeze: Literal["all"] | NonNegativeInt = Field(
+    unfreeze: Literal["all"] | Annotated[int, Field(ge=0, le=1000)] = Field(
         default="all", description="what is tuned in the second phase: the whole backbone, or so many of its last stages"
     )
-    fine_tuning_rate: float = Field(default=1e-4, gt=0, allow_inf_nan=False, description="learning rate of the second phase")
+    fine_tuning_rate: float = Field(default=1e-4, gt=0, le=10, description="learning rate of the second phase")
     batch_norm: BatchNorm = Field(
         default="training", description="pretrained batch normalisation of the tuned part: statistics of the batch, or frozen"
     )

@@ -47,7 +47,7 @@ def train(
 
 def sample(
     run: Generator,
-    count: Annotated[int, Option(min=1, help="Pictures to draw.")],
+    count: Annotated[int, Option(min=1, max=10**7, help="Pictures to draw.")],
     name: Annotated[str | None, Option("--class", help="Of this class; each in turn by default.")] = None,
     output: Annotated[Path, Option(help="Folder for class folders of pictures, and grid.png.")] = Path("samples"),
     bandwidth: Bandwidth = BANDWIDTH,
@@ -96,7 +96,7 @@ def judge(
         list[Path] | None, Option(metavar="DATA", help="Images of the training, if not where they were; repeatable.")
     ] = None,
     count: Annotated[
-        int | None, Option(min=1, help="Pictures of each set, from 50 on with a distance; all that validation and test hold.")
+        int | None, Option(min=1, max=10**7, help="Pictures of each set, from 50 on with a distance; all that validation and test hold.")
     ] = None,
     bandwidth: Bandwidth = BANDWIDTH,
     seed: Seed = 0,

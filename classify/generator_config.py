@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from classify.config import ChangeSettings, ImageSettings
-from segment.core.config import Settings, TrainingSettings
+from segment.core.config import MOST_BATCH, MOST_EPOCHS, Settings, TrainingSettings
 
 Kind = Literal["variational", "plain"]
 
@@ -14,7 +14,7 @@ Kind = Literal["variational", "plain"]
 class PictureSettings(ImageSettings):
     """Which images are learned, and at what size."""
 
-    resize: int = Field(default=64, ge=0, description="shorter side that images are brought to, pixels; 0: not resized")
+    resize: int = Field(default=64, ge=0, le=8192, description="shorter side that images are brought to, pixels; 0: not resized")
     size: Literal[64, 128, 256] = Field(default=64, description="edge of what is generated, pixels")
 
 
@@ -23,8 +23,12 @@ class AutoencoderSettings(Settings):
 
     kind: Kind = Field(default="variational", description="variational, or plain: no posterior, no Kullback-Leibler term")
     conditional: bool = Field(default=False, description="whether encoder and decoder are told the class")
-    filters: int = Field(default=32, ge=1, description="of the finest stage; coarser ones have up to eight times as many")
-    latent: int = Field(default=512, ge=64, multiple_of=64, description="numbers that tell of a picture, on a grid of 8 x 8")
+    filters: int = Field(
+        default=32, ge=1, le=1024, description="of the finest stage; coarser ones have up to eight times as many"
+    )
+    latent: int = Field(
+        default=512, ge=64, le=65_536, multiple_of=64, description="numbers that tell of a picture, on a grid of 8 x 8"
+    )
 
 
 class ReconstructionLossSettings(Settings):
@@ -33,15 +37,13 @@ class ReconstructionLossSettings(Settings):
     kl_weight: float = Field(
         default=0.003,
         ge=0,
-        allow_inf_nan=False,
+        le=1000,
         description="of the Kullback-Leibler divergence in nats per value of a pixel, twice the variance granted to such a value "
         "(kind: variational)",
     )
-    kl_warmup_epochs: float = Field(
-        default=5.0, ge=0, allow_inf_nan=False, description="in which that weight rises from 0 (likewise)"
-    )
+    kl_warmup_epochs: float = Field(default=5.0, ge=0, le=MOST_EPOCHS, description="in which that weight rises from 0 (likewise)")
     perceptual: float = Field(
-        default=0.0, ge=0, allow_inf_nan=False, description="weight of how unlike a classifier finds the reconstruction"
+        default=0.0, ge=0, le=1000, description="weight of how unlike a classifier finds the reconstruction"
     )
     perceptual_model: Path | None = Field(default=None, description="that classifier, a model folder; the bundled one by default")
 
@@ -58,8 +60,8 @@ class ReconstructionLossSettings(Settings):
 class GeneratorTrainingSettings(TrainingSettings):
     """As of any training, in larger batches."""
 
-    epochs: int = Field(default=60, ge=1)
-    batch_size: int = Field(default=32, ge=1)
+    epochs: int = Field(default=60, ge=1, le=MOST_EPOCHS)
+    batch_size: int = Field(default=32, ge=1, le=MOST_BATCH)
 
 
 class GeneratorConfig(Settings):

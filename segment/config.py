@@ -1,11 +1,11 @@
 """What a training run can be told. `configs/segment/*.yaml` hold examples."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segment.core.choices import Normalisation
-from segment.core.config import PreprocessSettings, Settings, TrainingSettings
+from segment.core.config import ClassWeights, PreprocessSettings, Settings, TrainingSettings
 from segment.core.palette import Class
 
 Split = Literal["group", "patch", "run"]
@@ -15,7 +15,7 @@ Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
 
 
-PixelSizes = tuple[float, float]
+PixelSizes = tuple[Annotated[float, Field(ge=0.05, le=20)], Annotated[float, Field(ge=0.05, le=20)]]
 
 
 def _are_sizes(sizes: PixelSizes | None) -> PixelSizes | None:
@@ -38,11 +38,9 @@ class Collection(Settings):
         "a class that is not listed is the one of its name",
     )
     gsd: float | None = Field(
-        default=None, ge=0.001, le=1000, allow_inf_nan=False, description="ground sampling distance where files have none, metres"
+        default=None, ge=0.001, le=1e6, description="ground sampling distance where files have none, metres"
     )
-    weight: float = Field(
-        default=1.0, ge=0, le=1000, allow_inf_nan=False, description="share of the tiles drawn from it, relative to the others"
-    )
+    weight: float = Field(default=1.0, ge=0, le=1000, description="share of the tiles drawn from it, relative to the others")
     pixel_size: PixelSizes | None = Field(default=None, description="as augment.pixel_size, for this collection alone")
     split: Split | None = Field(default=None, description="as data.split, for this collection alone")
     val_fraction: float | None = Field(default=None, ge=0, lt=1, description="as data.val_fraction; 0: it only trains")
@@ -63,7 +61,7 @@ class DataSettings(Settings):
     epoch_tiles: int = Field(
         default=0, ge=0, le=10_000_000, description="tiles an epoch, drawn by the collections' weights; 0: as many as there are"
     )
-    tile: int = Field(default=256, ge=32, description="edge of a training tile, pixels")
+    tile: int = Field(default=256, ge=32, le=8192, description="edge of a training tile, pixels")
     crops: Crops = Field(default="fixed", description="tiles on a fixed grid, or drawn at random places")
     split: Split = Field(default="group", description="what is never divided between training and validation")
     val_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of groups, patches or images for validation")
@@ -78,7 +76,7 @@ class DataSettings(Settings):
     normalise: Normalisation = Field(
         default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
     )
-    cache_mb: int = Field(default=4096, ge=0, description="decoded images kept in memory, megabytes")
+    cache_mb: int = Field(default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes")
 
     @model_validator(mode="after")
     def _collections_have_targets(self) -> "DataSettings":
@@ -150,10 +148,10 @@ class LossSettings(Settings):
     """What is minimised. Ignored pixels count in none of the losses."""
 
     name: LossName = "focal+dice"
-    focal_weight: float = Field(default=1.0, gt=0)
-    dice_weight: float = Field(default=1.0, gt=0)
-    gamma: float = Field(default=2.0, ge=0, description="focusing exponent; 0 is cross-entropy")
-    class_weights: Literal["none", "balanced"] | dict[str, NonNegativeFloat] = Field(
+    focal_weight: float = Field(default=1.0, gt=0, le=1000)
+    dice_weight: float = Field(default=1.0, gt=0, le=1000)
+    gamma: float = Field(default=2.0, ge=0, le=10_000, description="focusing exponent; 0 is cross-entropy")
+    class_weights: ClassWeights = Field(
         default="none", description="balanced: inverse share of pixels; or a weight per class name, 1 if not named"
     )
 

@@ -52,8 +52,8 @@ class ImitationConfig(Settings):
     teacher: ResNet = "resnet50"
     teacher_weights: str = Field(default="imagenet", description="imagenet, or a file; it may lack the last stage")
     student: ResNet = "resnet34"
-    size: int = Field(default=192, ge=32, multiple_of=32, description="edge of the random crops, pixels")
-    crops: int = Field(default=2400, ge=1, description="of an epoch, rounded up to whole batches")
+    size: int = Field(default=192, ge=32, le=8192, multiple_of=32, description="edge of the random crops, pixels")
+    crops: int = Field(default=2400, ge=1, le=10**9, description="of an epoch, rounded up to whole batches")
     training: TrainingSettings = TrainingSettings(
         epochs=12, batch_size=16, learning_rate=0.001, warmup_epochs=0.2, clip_norm=1.0, precision="mixed"
     )

@@ -1,6 +1,7 @@
 """What all commands share: one-line errors, exit statuses, progress."""
 
 import io
+import math
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segment.core.errors import Incomplete, InputError, Interrupted, explain
+from segment.core.errors import Incomplete, InputError, Interrupted, explain, one_line
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
@@ -73,10 +74,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
     except Exception as error:
         if hasattr(error, "format_message"):  # how arguments were typed
             return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)
-        problem = " ".join(str(error).split())
-        return _fail(
-            name, f"a fault of ours, please report it: {type(error).__name__}: {problem} (see --debug)", OUR_FAULT, debug
-        )
+        return _fail(name, f"a fault of ours, please report it: {type(error).__name__}: {error} (see --debug)", OUR_FAULT, debug)
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
@@ -85,6 +83,9 @@ def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def guarded(**arguments: Any) -> None:
+        for name, value in arguments.items():  # click takes NaN for a number within any bounds
+            if isinstance(value, float) and not math.isfinite(value) and name != "nodata":
+                raise InputError(f"--{name.replace('_', '-')}: a finite number. Received {value}. Choose another.")
         previous = signal.signal(signal.SIGTERM, _stop) if threading.current_thread() is threading.main_thread() else None
         try:
             function(**arguments)
@@ -108,7 +109,7 @@ def _fail(name: str, message: str, status: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{name}: {one_line(message)}", file=sys.stderr)
     return status
 
 

@@ -3,18 +3,22 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, quoted
+from segment.core.yaml_text import parse_yaml, read_yaml
 
 
 class Settings(BaseModel):
-    """Base of every part of a configuration: unknown keys are refused, values are checked on change."""
+    """Base of every part of a configuration: unknown keys are refused, values are checked on change, numbers are finite.
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    Each number has a lower and an upper bound; a test walks all of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 CONFIG_FILE = "config.yaml"
@@ -23,6 +27,14 @@ CONFIG_FILE = "config.yaml"
 MACHINERY = ("training.workers", "training.devices", "training.tensorboard", "data.cache_mb")
 """Settings of how a machine does its work, on which the result does not depend, but for rounding."""
 
+MOST_EPOCHS, MOST_BATCH = 100_000, 16_384
+"""The largest that are believed; more is a slip of the keyboard."""
+
+BandNumber = Annotated[int, Field(ge=1, le=65_535)]
+"""Of a spectral band, from 1 as GDAL counts; a TIFF has no more."""
+
+ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0, le=1e6)]]
+
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 
@@ -30,22 +42,24 @@ Schedule = Literal["constant", "cosine", "one_cycle"]
 class TrainingSettings(Settings):
     """How long, how fast, how often."""
 
-    epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=8, ge=1)
+    epochs: int = Field(default=100, ge=1, le=MOST_EPOCHS)
+    batch_size: int = Field(default=8, ge=1, le=MOST_BATCH)
     optimizer: Optimizer = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
-    weight_decay: float = Field(default=1e-4, ge=0, description="adamw only")
+    learning_rate: float = Field(default=1e-3, gt=0, le=10)
+    weight_decay: float = Field(default=1e-4, ge=0, le=10, description="adamw only")
     schedule: Schedule = "cosine"
-    warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise from nothing at the start")
-    clip_norm: float = Field(default=0.0, ge=0, description="largest norm of the gradient; 0: not clipped")
+    warmup_epochs: float = Field(default=0.0, ge=0, le=MOST_EPOCHS, description="linear rise from nothing at the start")
+    clip_norm: float = Field(default=0.0, ge=0, le=1e6, description="largest norm of the gradient; 0: not clipped")
     average: float = Field(
         default=0.0, ge=0, lt=1, description="of the weights over steps, decay of their moving average, e.g. 0.999; 0: none"
     )
     precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
-    early_stopping: int = Field(default=0, ge=0, description="epochs without a better validation score before the end; 0: never")
+    early_stopping: int = Field(
+        default=0, ge=0, le=MOST_EPOCHS, description="epochs without a better validation score before the end; 0: never"
+    )
     tensorboard: bool = False
-    devices: int = Field(default=1, ge=1, description="GPUs of each machine that share batches; batch_size: a multiple")
-    workers: int = Field(default=2, ge=1, description="threads that prepare batches")
+    devices: int = Field(default=1, ge=1, le=1024, description="GPUs of each machine that share batches; batch_size: a multiple")
+    workers: int = Field(default=2, ge=1, le=256, description="threads that prepare batches")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
@@ -62,17 +76,18 @@ class PreprocessSettings(Settings):
     clahe: float = Field(
         default=0.0,
         ge=0,
-        allow_inf_nan=False,
+        le=65_536,
         description="contrast is enhanced so far that no value takes more than so many times its even share; 0: off, 2 to 4 is "
         "usual for 8 bits, many times that for 16 bits that fill a small part of their range",
     )
     clahe_cell: int = Field(
         default=32,
         ge=8,
+        le=8192,
         description="edge of the squares in which contrast is enhanced, pixels; tiles of maps lie on a grid of 32",
     )
     sharpen: float = Field(
-        default=0.0, ge=0, allow_inf_nan=False, description="times that the difference from a blur is added; 0: off, 1 is strong"
+        default=0.0, ge=0, le=100, description="times that the difference from a blur is added; 0: off, 1 is strong"
     )
     sharpen_radius: float = Field(default=1.0, ge=0.3, le=50, description="standard deviation of that blur, pixels")
 
@@ -105,8 +120,8 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
     content: Any = {}
     if path is not None:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            content = read_yaml(path)
+        except (OSError, yaml.YAMLError) as error:
             problem = " ".join(str(error).split())
             raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Mend it.") from error
         if content is None:
@@ -137,11 +152,11 @@ def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides:
 def _parse_override(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not all(name.strip().split(".")):
-        raise InputError(f"Overrides read `part.key=value`. Received {text!r}. Write e.g. training.epochs=20.")
+        raise InputError(f"Overrides read `part.key=value`. Received {quoted(text)}. Write e.g. training.epochs=20.")
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), parse_yaml(value)
     except yaml.YAMLError as error:
-        raise InputError(f"{name}: the value is YAML. Received {value!r}. Quote it.") from error
+        raise InputError(f"{name}: the value is YAML. Received {quoted(value)} ({error}). Quote it.") from error
 
 
 def _put(content: dict[str, Any], name: str, value: Any) -> None:
@@ -151,7 +166,7 @@ def _put(content: dict[str, Any], name: str, value: Any) -> None:
             content[key] = {}
         inner = content[key]
         if not isinstance(inner, dict):
-            raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {value!r}. Set {key} itself.")
+            raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {quoted(value)}. Set {key} itself.")
         content = inner
     content[last] = value
 
@@ -175,7 +190,7 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{prefix}{place + ': ' if place else ''}{rule}"
-    return f"{prefix}{place}: {rule}. Received {first['input']!r}. Change it there or with --set {place}=..."
+    return f"{prefix}{place}: {rule}. Received {quoted(first['input'])}. Change it there or with --set {place}=..."
 
 
 def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[str]:

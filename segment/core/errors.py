@@ -2,12 +2,43 @@
 
 import errno
 
+_LONGEST = 500  # characters of a message
+_LONGEST_VALUE = 200
+
+
+def printable(text: str) -> str:
+    """The text with its lines, and with escapes for what cannot be printed: terminal codes, halves of characters."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str, longest: int = _LONGEST) -> str:
+    """The text in one `printable` line of at most `longest` characters; of a longer one the middle is left out."""
+    if len(text) > 8 * longest:
+        shown, left_out = f"{text[: 4 * longest]} {text[-4 * longest :]}", len(text)
+    else:
+        shown, left_out = text, 0
+    line = printable(" ".join(shown.split()))
+    if not left_out and len(line) <= longest:
+        return line
+    gap = f" ... ({left_out or len(line):,} characters) ... "
+    room = longest - len(gap)
+    return f"{line[: 2 * room // 3]}{gap}{line[-(room - 2 * room // 3) :]}"
+
+
+def quoted(value: object, longest: int = _LONGEST_VALUE) -> str:
+    """A value as it is quoted in a message, at most so many characters of it."""
+    return one_line(repr(value), longest)
+
 
 class InputError(ValueError):
     """A fault of the input, told in one line: the rule, what was received, the cure.
 
     Commands print the line and end with exit status 2; everything else that is raised is a fault of ours.
+    The message is made a line of printable characters, and a long one is shortened in its middle, whatever was received.
     """
+
+    def __init__(self, message: str = ""):
+        super().__init__(one_line(message))
 
 
 class Incomplete(InputError):

@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zipfile import BadZipFile, ZipFile
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from segment.core.config import PreprocessSettings, Settings
-from segment.core.errors import InputError
+from segment.core.config import BandNumber, PreprocessSettings, Settings
+from segment.core.errors import InputError, quoted
 from segment.core.output import staged
 from segment.core.palette import Class, Palette
 from segment.core.progress import Progress
 from segment.core.weight_files import checksum, require_finite, require_small_zip
+from segment.core.yaml_text import read_yaml
 
 if TYPE_CHECKING:
     import keras
 
 MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = "model.keras", "model.yaml", "openvino", "model.onnx"
 OPENVINO_FILES = (f"{OPENVINO_FOLDER}/model.xml", f"{OPENVINO_FOLDER}/model.bin")
+
+_MOST_PIXELS = 65_536  # of an edge
+Share = Annotated[float, Field(ge=0, le=1)]
+_Position = Annotated[int, Field(ge=0, le=65_534)]
+_Metres = Annotated[float, Field(gt=0, le=1e6)]
+_Value = Annotated[float, Field(ge=-1e39, le=1e39)]  # a little more than a float32 holds
 
 
 class OpenVinoInfo(Settings):
@@ -36,9 +43,9 @@ class OpenVinoInfo(Settings):
     versions: dict[str, str] = Field(default_factory=dict)
     data: str | None = None
     kind: str = "tiles"
-    calibrated: int = 0
-    scored: int = 0
-    scores: dict[str, dict[str, float]] = Field(default_factory=dict)
+    calibrated: int = Field(default=0, ge=0, le=2**53)
+    scored: int = Field(default=0, ge=0, le=2**53)
+    scores: dict[str, dict[str, Share]] = Field(default_factory=dict)
 
 
 class LabelInfo(Settings):
@@ -53,13 +60,13 @@ class LabelInfo(Settings):
     which they are found in files that name theirs; empty where they did not say.
     """
 
-    resize: int = Field(ge=0)
+    resize: int = Field(ge=0, le=_MOST_PIXELS)
     multi_label: bool = False
-    temperature: float = Field(default=1.0, gt=0)
-    thresholds: list[float] = Field(default_factory=list)
-    read_bands: list[int] | None = None
-    file_bands: int | None = None
-    rgb: tuple[int, int, int] = (0, 1, 2)
+    temperature: float = Field(default=1.0, gt=0, le=1000)
+    thresholds: list[Share] = Field(default_factory=list)
+    read_bands: list[BandNumber] | None = None
+    file_bands: BandNumber | None = None
+    rgb: tuple[_Position, _Position, _Position] = (0, 1, 2)
     band_names: list[str] = Field(default_factory=list)
 
 
@@ -78,21 +85,28 @@ class ModelInfo(Settings):
     task: Literal["segment", "classify", "generate"]
     name: str
     classes: list[Class]
-    bands: int = Field(ge=1)
-    dtype: str
-    range: tuple[float, float]
+    bands: BandNumber
+    dtype: str = Field(pattern="^(u?int(8|16|32|64)|float(16|32|64))$")
+    range: tuple[_Value, _Value]
     preprocess: PreprocessSettings = PreprocessSettings()
-    tile: int = Field(ge=1)
-    multiple: int = Field(default=32, ge=1)
+    tile: int = Field(ge=1, le=_MOST_PIXELS)
+    multiple: int = Field(default=32, ge=1, le=_MOST_PIXELS)
     fixed_tile: bool = False
-    ground_sampling_distance: float | None = None
-    ground_sampling_range: tuple[float, float] | None = None
+    ground_sampling_distance: _Metres | None = None
+    ground_sampling_range: tuple[_Metres, _Metres] | None = None
     openvino: OpenVinoInfo | None = None
     labels: LabelInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("range")
+    @classmethod
+    def _rises(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if ends[0] > ends[1]:
+            raise ValueError("a range begins with its lower end")
+        return ends
 
     @model_validator(mode="after")
     def _labels_fit(self) -> "ModelInfo":
@@ -162,12 +176,16 @@ def load_model_info(folder: Path) -> ModelInfo:
             "Give the folder that training wrote."
         )
     try:
-        info = ModelInfo.model_validate(yaml.safe_load((folder / INFO_FILE).read_text(encoding="utf-8")))
+        info = ModelInfo.model_validate(read_yaml(folder / INFO_FILE))
         if info.versions:  # what it ends with
             return info
         raise ValueError("no versions: it was cut off")
     except (yaml.YAMLError, ValueError) as error:
-        problem = " ".join(str(error).split())[:200]
+        problem = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            problem = f"{place}: {first['msg'].removeprefix('Value error, ')}, {quoted(first['input'])}"
         raise InputError(f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it.") from error
 
 

@@ -23,27 +23,30 @@ ModelFolder = Annotated[
     Path, typer.Option("--model", help="A model folder that training wrote; by default the bundled one.", show_default=False)
 ]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="Settings to tune, a YAML file; see space.yaml in the output.")]
-Trials = Annotated[int, typer.Option(min=1, help="Trials of the study altogether.")]
-Hours = Annotated[float | None, typer.Option(min=0, help="No trial begins after so many; those of --confirm come after them.")]
-Memory = Annotated[float | None, typer.Option(min=1, metavar="MB", help="A trial that takes more main memory fails.")]
+Trials = Annotated[int, typer.Option(min=1, max=100_000, help="Trials of the study altogether.")]
+Hours = Annotated[
+    float | None, typer.Option(min=0, max=100_000, help="No trial begins after so many; those of --confirm come after them.")
+]
+Memory = Annotated[float | None, typer.Option(min=1, max=1e9, metavar="MB", help="A trial that takes more main memory fails.")]
 Repeats = Annotated[
-    int, typer.Option(min=1, help="Trainings of a trial, with other seeds and splits; their mean counts. For small data.")
+    int,
+    typer.Option(min=1, max=1000, help="Trainings of a trial, with other seeds and splits; their mean counts. For small data."),
 ]
 Confirmations = Annotated[
-    int, typer.Option("--confirm", min=0, help="Seeds with which the best and the default settings are trained again.")
+    int, typer.Option("--confirm", min=0, max=1000, help="Seeds with which the best and the default settings are trained again.")
 ]
 SamplerOption = Annotated[Sampler, typer.Option(help="gp: Gaussian process; tpe: Parzen estimators; random: to compare with.")]
 Storage = Annotated[
     str | None, typer.Option(metavar="URL", help="Database that several machines share; study.db in the output by default.")
 ]
 StudyName = Annotated[str, typer.Option("--study", help="Name of the study in its database.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the choice of settings.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the choice of settings.")]
 ClusterAddress = Annotated[
     str | None,
     typer.Option("--cluster", metavar="ADDRESS", help="Compute on a Dask cluster, tcp://host:8786; local:N: N processes here."),
 ]
 BlockEdge = Annotated[
-    int | None, typer.Option("--block", min=1, help="With --cluster: edge of what a worker does at a time, pixels.")
+    int | None, typer.Option("--block", min=1, max=2**20, help="With --cluster: edge of what a worker does at a time, pixels.")
 ]
 Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")]
 

@@ -9,7 +9,8 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, quoted
+from segment.core.yaml_text import read_yaml
 
 IGNORED = 255
 """What a decoded mask holds where nothing is to be learned or scored."""
@@ -194,19 +195,19 @@ def load_palette(path: Path) -> Palette:
     Raises InputError naming the file when it is not such a list.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = read_yaml(path)
         if not isinstance(entries, list):
             received = type(entries).__name__
             raise InputError(f"A class table is a list of name and color. Received {received}. Write e.g. {_EXAMPLE}.")
         return Palette([Class.model_validate(e) for e in entries])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: a class table is YAML. Received: {' '.join(str(error).split())}. Mend it.") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: a class table is YAML. Received: {error}. Mend it.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "entry"
-        raise InputError(f"{path}: {where}: {first['msg']}. Received {first['input']!r}. Write e.g. {_EXAMPLE}.") from error
+        raise InputError(f"{path}: {where}: {first['msg']}. Received {quoted(first['input'])}. Write e.g. {_EXAMPLE}.") from error
 
 
 def save_palette(palette: Palette, path: Path) -> None:

@@ -3,6 +3,8 @@
 import sys
 from typing import Protocol
 
+from segment.core.errors import printable
+
 
 class Progress(Protocol):
     """Told by the library, shown by commands."""
@@ -56,6 +58,7 @@ class Console:
         self._bars.stop()
 
     def say(self, line: str) -> None:
+        line = printable(line)
         if self._bars.console.is_terminal and sys.stdout.isatty():  # above the bars
             self._bars.console.print(line, markup=False, highlight=False)
         else:

@@ -5,13 +5,14 @@ import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from segment.core.config import Settings, change_settings
-from segment.core.errors import InputError
+from segment.core.errors import InputError, quoted
+from segment.core.yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -22,15 +23,19 @@ _CHECKED = 64  # whole numbers of a range
 _REPEATED = ("training.seed", "data.split_seed", "data.val_seed")  # that trials are repeated with, and confirmed by
 _EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
 
+_Number = Annotated[int | float, Field(ge=-_LARGEST, le=_LARGEST)]
+
 
 class Parameter(Settings):
     """The values of a setting: from `low` to `high`, evenly or by their logarithms; or one of `choices`, of which a single
     one is the same in all trials."""
 
+    model_config = ConfigDict(allow_inf_nan=True)  # which the bounds refuse, with what is allowed instead
+
     low: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
     high: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
     log: bool = False
-    choices: list[str | int | float | bool | None] | None = Field(default=None, min_length=1)
+    choices: list[str | _Number | bool | None] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _is_a_range_or_choices(self) -> "Parameter":
@@ -61,8 +66,8 @@ def load_space(path: Path) -> dict[str, Parameter]:
     Raises InputError for anything that is not a search space.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path}: a search space is a readable YAML file. Received: {problem}. Mend it.") from error
     if not isinstance(content, dict) or not content:
@@ -73,7 +78,7 @@ def load_space(path: Path) -> dict[str, Parameter]:
             space[str(key)] = Parameter.model_validate(values)
         except ValidationError as error:
             problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise InputError(f"{path}: {key}: {problem}. Received {values!r}. Write e.g. {_EXAMPLE}") from error
+            raise InputError(f"{path}: {key}: {problem}. Received {quoted(values)}. Write e.g. {_EXAMPLE}") from error
     return space
 
 

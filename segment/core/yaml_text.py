@@ -1,0 +1,118 @@
+"""YAML as users write it: read within bounds, and refused where a value is none."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.reader import ReaderError
+
+from segment.core.errors import quoted
+
+MOST_CHARACTERS = 4 * 2**20
+"""Of a document, also once its aliases are replaced by what they stand for."""
+
+_DEEPEST = 50
+_MERGE = "tag:yaml.org,2002:merge"
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+_REFUSED = ("binary", "omap", "pairs", "set")  # no setting takes them
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with bounds on depth and on what aliases stand for, and without repeated keys."""
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self._depth = 0
+        self._sizes: dict[yaml.Node, int] = {}  # in characters, of nodes that are complete
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _problem(f"more than {_DEEPEST} levels", event)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is None:
+            return None
+        if isinstance(event, yaml.AliasEvent):
+            if node not in self._sizes:
+                raise _problem(f"*{event.anchor} lies within itself", event)
+        else:
+            self._sizes[node] = self._measure(node)
+        if self._sizes[node] > MOST_CHARACTERS:
+            raise _problem(f"aliases stand for more than {MOST_CHARACTERS:,} characters", event)
+        return node
+
+    def _measure(self, node: yaml.Node) -> int:
+        if isinstance(node, yaml.MappingNode):
+            return 1 + sum(self._sizes[key] + self._sizes[value] for key, value in node.value)
+        return 1 + (sum(self._sizes[item] for item in node.value) if isinstance(node, yaml.SequenceNode) else len(node.value))
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        assert isinstance(node, yaml.MappingNode)
+        known: set[Hashable] = set()
+        for key, _ in node.value:
+            name = _MERGE if key.tag == _MERGE else self.construct_object(key, deep=True)
+            if not isinstance(name, Hashable):
+                raise _problem("a key is a single value", key)
+            if name in known:
+                raise _problem(f"the key {quoted(key.value, 40)} is there twice", key)
+            known.add(name)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:  # of values that are not what they look like
+            raise _problem(f"{quoted(node.value, 40)} is no {node.tag.rpartition(':')[2]}", node) from error
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise _problem(f"{quoted(node.value, 40)} is beyond 64 bits", node)
+        if isinstance(value, str) and _UNWRITABLE.search(value):
+            raise _problem(f"{quoted(value, 40)} holds what no file or name can", node)
+        return value
+
+
+def _problem(problem: str, node: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _refuse(_: _Loader, node: yaml.Node) -> None:
+    raise _problem(f"values of the kind !!{node.tag.rpartition(':')[2]} are not read", node)
+
+
+for _kind in _REFUSED:
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _refuse)
+
+
+def parse_yaml(text: str) -> Any:
+    """What a YAML document holds: None, numbers, texts, dates, lists and dictionaries.
+
+    Raises yaml.YAMLError when it is not whole, is too large or too deep, also once its aliases are replaced, when a key is
+    there twice, or when a value is none, such as the date 2001-99-99.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise yaml.YAMLError(f"{len(text):,} characters, at most {MOST_CHARACTERS:,} are read")
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise yaml.YAMLError(f"{where}{error.context + ', ' if error.context else ''}{error.problem}") from error
+    except ReaderError as error:
+        raise yaml.YAMLError(f"the character {chr(error.character)!r} is not allowed") from error
+    except RecursionError as error:
+        raise yaml.YAMLError("too deeply nested") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """As `parse_yaml`, of a file. Raises OSError or yaml.YAMLError."""
+    with path.open("rb") as file:
+        content = file.read(4 * MOST_CHARACTERS + 1)
+    try:
+        return parse_yaml(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        if len(content) > 4 * MOST_CHARACTERS:
+            raise yaml.YAMLError(f"at most {MOST_CHARACTERS:,} characters are read") from error
+        raise yaml.YAMLError(f"not in UTF-8, from byte {error.start} on") from error
