@@ -180,7 +180,9 @@ def predict(
     top: Annotated[int, Option(min=1, max=10_000, help="Labels of each image.")] = 3,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,
-    grid: Annotated[int | None, Option(min=8, max=65_536, metavar="N", help="Label scenes cell by cell of N x N pixels, as maps.")] = None,
+    grid: Annotated[
+        int | None, Option(min=8, max=2**16, metavar="N", help="Label scenes in cells of N x N pixels, as maps.")
+    ] = None,
     output: Annotated[Path, Option(help="Folder for the maps of --grid.")] = Path(),
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
     nodata: Annotated[float | None, Option(help="With --grid: a value that means no data, besides what the file says.")] = None,

@@ -96,7 +96,8 @@ def judge(
         list[Path] | None, Option(metavar="DATA", help="Images of the training, if not where they were; repeatable.")
     ] = None,
     count: Annotated[
-        int | None, Option(min=1, max=10**7, help="Pictures of each set, from 50 on with a distance; all that validation and test hold.")
+        int | None,
+        Option(min=1, max=10**7, help="Pictures of a set, from 50 on with a distance; all that validation and test hold."),
     ] = None,
     bandwidth: Bandwidth = BANDWIDTH,
     seed: Seed = 0,

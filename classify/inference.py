@@ -14,7 +14,7 @@ from segment.core.calibration import apply_temperature
 from segment.core.errors import InputError
 from segment.core.model_folder import LabelInfo, ModelInfo
 from segment.core.progress import Progress
-from segment.core.runtime import Model
+from segment.core.runtime import Model, require_finite_answers
 from segment.core.sources import Source
 from segment.core.symmetries import eight_views
 
@@ -60,12 +60,14 @@ def tempered(probabilities: NDArray[np.float32], info: ModelInfo) -> NDArray[np.
 def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray[np.float32]:
     """Probabilities (batch, classes) of images (batch, size, size, bands) as a model gives them out: with its temperature.
 
-    augment: the mean over the images' eight flips and quarter turns.
+    augment: the mean over the images' eight flips and quarter turns. Raises InputError when they are NaN.
     """
-    if not augment:
-        return tempered(model.predict(pixels), model.info)
-    views = [model.predict(view) for view, _ in eight_views(pixels)]
-    return tempered(np.mean(views, axis=0, dtype=np.float32), model.info)
+    if augment:
+        found = np.mean([model.predict(view) for view, _ in eight_views(pixels)], axis=0, dtype=np.float32)
+    else:
+        found = model.predict(pixels)
+    require_finite_answers(found, model.info, "an image")
+    return tempered(found, model.info)
 
 
 def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[list[str]]:

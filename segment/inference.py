@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.ahead import compute_ahead
 from segment.core.errors import InputError
-from segment.core.runtime import Model
+from segment.core.runtime import Model, require_finite_answers
 from segment.core.symmetries import eight_views
 from segment.scene import Batch, SceneTiles
 from segment.stitch import Tile
@@ -28,10 +28,10 @@ def predict_tiles(
     Raises what reading and predicting raise.
     """
     size, workers = model.pace(tiles.window.plan.tile)
-    size = batch_size or size
+    size, name = batch_size or size, str(tiles.source.path)
 
     def compute(batch: Batch) -> NDArray[np.float32] | None:
-        return None if batch.pixels is None else predict_batch(model, batch.pixels, augment)
+        return None if batch.pixels is None else predict_batch(model, batch.pixels, augment, name)
 
     with closing(compute_ahead(tiles.batches(size, model.info), compute, workers)) as answers:
         for batch, probabilities in answers:
@@ -43,18 +43,20 @@ def predict_tiles(
         progress(tiles.count, tiles.count)
 
 
-def predict_batch(model: Model, pixels: NDArray[Any], augment: bool) -> NDArray[np.float32]:
+def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str = "a tile") -> NDArray[np.float32]:
     """Probabilities (batch, rows, columns, classes) of square tiles, with `augment` the mean over their eight symmetries.
 
-    Raises InputError when the network answers other classes than its model.yaml names.
+    name: of what they were cut from, for errors.
+    Raises InputError when the network answers other classes than its model.yaml names, or NaN.
     """
     if not augment:
         answer = model.predict(pixels)
         expected = (*pixels.shape[:3], len(model.info.palette))
         if answer.shape != expected:
             raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
+        require_finite_answers(answer, model.info, name)
         return answer
     total = np.zeros((*pixels.shape[:3], len(model.info.palette)), np.float32)
     for view, turn_back in eight_views(pixels):
-        total += turn_back(predict_batch(model, view, False))
+        total += turn_back(predict_batch(model, view, False, name))
     return total / 8

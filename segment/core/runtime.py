@@ -194,6 +194,19 @@ def load_model(
     return KerasModel(info, folder / MODEL_FILE, features, progress)
 
 
+def require_finite_answers(answers: NDArray[np.float32], info: ModelInfo, what: str) -> None:
+    """Raises InputError when a network answered something that is not a number. what: it was asked about, for the message.
+
+    Pixels far beyond those of the training overflow within a network; of NaN every arg-max makes the first class.
+    """
+    if not np.isfinite(answers.sum()):  # a single pass, without an array of its own
+        low, high = info.range
+        raise InputError(
+            f"{what}: {info.name} answers NaN, which is no probability. It learned from pixels of {low:g} to {high:g}. "
+            "See whether a value without data is not declared (--nodata), or whether pixels have another unit."
+        )
+
+
 def _constants(network: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     """Weights of an OpenVINO network with their names; single numbers, such as the infinite bound of a clamp, are none."""
     for operation in network.get_ops():

@@ -145,3 +145,16 @@ def test_other_pixels_than_the_model_reads_are_refused(bands, dtype, words):
     with pytest.raises(InputError) as error:
         require_input("a.tif", bands, dtype, model_info())
     assert [word for word in ["a.tif", *words] if word not in str(error.value)] == [] and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_answers_that_are_no_probabilities_are_refused(value, augment):
+    class Broken:
+        info = model_info()
+
+        def predict(self, pixels):
+            return np.array([[0.2, 0.3, 0.5], [0.2, value, 0.5]], np.float32)
+
+    with pytest.raises(InputError, match="an image: tiny answers NaN.*0 to 255"):
+        answer(Broken(), np.zeros((2, 32, 32, 3), np.uint8), augment)

@@ -476,3 +476,27 @@ def test_real_rasters_map_or_say_what_to_change(tmp_path: Path, name: str) -> No
         assert written.transform.almost_equals(source.transform)
         expected = source.read([1, 2, 3]).any(axis=0) if "bridge" in name else source.dataset_mask() > 0
         np.testing.assert_array_equal(written.read(1) != 255, expected)
+
+
+class BrokenModel(ConstantModel):
+    """Answers something that is no probability in one pixel of tiles whose first band holds 3."""
+
+    value = np.nan
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        found = super().answer(pixels).copy()
+        found[(pixels[..., 0] == 3).any(axis=(1, 2)), -1, -1, 2] = self.value
+        return found
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("augment", [False, True])
+def test_answers_that_are_no_probabilities_are_refused(tmp_path: Path, value: float, augment: bool) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    model = BrokenModel()
+    model.value = value
+    with pytest.raises(InputError, match=r"scene\.tif: fake answers NaN.*pixels of 0 to 255.*--nodata"):
+        predict_scene(scene, model, tmp_path / "out", augment=augment, resume=False)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="answers NaN"):
+        predict_window(scene, model, 0, 0, 40, 60)
