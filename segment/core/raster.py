@@ -25,6 +25,9 @@ _GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
 }
 
+MOST_BANDS = 4096
+"""Bands that a file may have: ten times those of imaging spectrometers. A header of some bytes may declare 65,535."""
+
 
 @dataclass(frozen=True)
 class RasterInfo:
@@ -47,10 +50,12 @@ class Raster(PixelGrid):
     def __init__(self, dataset: Any, path: str, bands: Sequence[int] | None, nodata: float | None):
         from rasterio.enums import ColorInterp, MaskFlags
 
-        alpha = [i for i, c in zip(dataset.indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
+        # each property of a dataset is a walk over all bands, so none is asked for in a loop over them
+        indexes, types, masks = dataset.indexes, dataset.dtypes, dataset.mask_flag_enums
+        alpha = [i for i, c in zip(indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
         self.path = path
-        self.bands = tuple(bands) if bands else tuple(i for i in dataset.indexes if i not in alpha)
-        if not set(self.bands) <= set(dataset.indexes):
+        self.bands = tuple(bands) if bands else tuple(sorted({*indexes} - {*alpha}))
+        if not set(self.bands) <= set(indexes):
             raise InputError(f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose among them.")
         if not self.bands:
             within = (
@@ -59,7 +64,7 @@ class Raster(PixelGrid):
                 else "none"
             )
             raise InputError(f"{path}: a raster has bands besides alpha. Received {within}. Name one that has some.")
-        dtypes = {dataset.dtypes[band - 1] for band in self.bands}
+        dtypes = {types[band - 1] for band in self.bands}
         if len(dtypes) > 1 or any(name.startswith("complex") for name in dtypes):
             raise InputError(
                 f"{path}: bands in use share one type of real numbers. Received {', '.join(sorted(dtypes))}. "
@@ -71,7 +76,7 @@ class Raster(PixelGrid):
         self.dtype = np.dtype(dtypes.pop())
         self.nodata = nodata
         self._dataset = dataset
-        flags = {flag for band in self.bands for flag in dataset.mask_flag_enums[band - 1]}
+        flags = {flag for band in self.bands for flag in masks[band - 1]}
         self._alpha = [band for band in alpha[:1] if band not in self.bands]
         if self._alpha:  # stands for a mask of the whole
             flags -= {MaskFlags.alpha, MaskFlags.per_dataset}
@@ -224,6 +229,11 @@ def open_raster(
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
         with readable(path), without_warnings():
             dataset = stack.enter_context(rasterio.open(path, driver=driver))
+            if dataset.count > MOST_BANDS:
+                raise InputError(
+                    f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are read. "
+                    "Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
+                )
             if factor != 1:
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))
         yield Raster(dataset, str(path), bands, nodata)

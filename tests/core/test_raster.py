@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import rasterio
 
 from segment.core.errors import InputError
-from segment.core.raster import open_raster
+from segment.core.raster import MOST_BANDS, open_raster
 
 from ..conftest import write_raster
+from ..tiffs import BANDS, PLANAR, write_tiff
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
@@ -25,3 +27,55 @@ def test_a_name_that_the_system_refuses_is_an_error_that_names_it(tmp_path):
         open_raster(tmp_path / f"{'a' * 300}.tif"),
     ):
         pass
+
+
+class Counted:
+    """A dataset that notes what it is asked for."""
+
+    def __init__(self, dataset, asked):
+        self._dataset, self._asked = dataset, asked
+
+    def __getattr__(self, name):
+        self._asked.append(name)
+        return getattr(self._dataset, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._dataset.close()
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What datasets that are opened are asked for."""
+    names, open_dataset = [], rasterio.open
+    monkeypatch.setattr(rasterio, "open", lambda *a, **k: Counted(open_dataset(*a, **k), names))
+    return names
+
+
+@pytest.mark.parametrize("planar", [1, 2])
+def test_reading_a_header_asks_no_more_of_many_bands(tmp_path, asked, planar):
+    """Each property of a dataset is a walk over its bands."""
+    found = []
+    for bands in (1, 40, 426, MOST_BANDS):
+        path = write_tiff(tmp_path / f"{bands}.tif", {BANDS: bands, PLANAR: planar})
+        with open_raster(path) as raster:
+            assert len(raster.bands) == bands and raster.info.bands == bands
+            assert raster.block_bytes == bands and len(raster.identity) == 9 and len(raster.descriptions) == bands
+        found.append(sorted(asked))
+        asked.clear()
+    assert all(names == found[0] for names in found) and len(found[0]) < 40
+
+
+@pytest.mark.parametrize("bands", [MOST_BANDS + 1, 30_000, 65_535])
+@pytest.mark.parametrize("options", [{}, {"bands": (1, 2, 3)}, {"factor": 0.5}, {"driver": "GTiff"}])
+def test_more_bands_than_a_file_may_have_are_refused_before_any_is_asked_for(tmp_path, asked, bands, options):
+    path = write_tiff(tmp_path / "many.tif", {BANDS: bands})
+    assert path.stat().st_size < 140
+    with (
+        pytest.raises(InputError, match=f"declares {bands:,} bands, at most 4,096 are read. Extract"),
+        open_raster(path, **options),
+    ):
+        pass
+    assert set(asked) == {"count"}
