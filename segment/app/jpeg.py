@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+from segment.core.errors import InputError
+
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame; the others are tables
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _SCAN, _ALONE = 0xDA, frozenset({0x01, *range(0xD0, 0xD9)})
+_PADDING = 2**16  # bytes read at a time
 _MOST_SEGMENTS = 10_000  # before the first scan; a file full of the shortest would be walked through for minutes
 
 
 def bytes_at_once(path: Path) -> int:
     """What libjpeg keeps to decode any row: 0 where scans are whole, and all coefficients, of two bytes, where the picture
     comes in several (progressive JPEG, ITU T.81 G). Of a header that cannot be read 0, too: GDAL will tell.
+
+    Raises InputError for more segments before the first scan than any picture has.
     """
     with path.open("rb") as file:
         file.seek(2)
@@ -19,8 +24,11 @@ def bytes_at_once(path: Path) -> int:
             start, marker = (*file.read(2), 0, 0)[:2]
             if start != 0xFF:
                 return 0
-            if marker == 0xFF:  # padding
-                file.seek(-1, 1)
+            if marker == 0xFF:  # padding, of any length
+                while padding := file.read(_PADDING):
+                    if rest := padding.lstrip(b"\xff"):
+                        file.seek(-len(rest) - 1, 1)
+                        break
                 continue
             if marker in _ALONE:
                 continue
@@ -34,7 +42,9 @@ def bytes_at_once(path: Path) -> int:
                 return _coefficient_bytes(frame) if len(frame) > 5 and (progressive or in_scan < frame[5]) else 0
             else:
                 file.seek(length, 1)
-    return 0
+    raise InputError(
+        f"{path.name}: JPEG has more than {_MOST_SEGMENTS:,} segments before its picture. Save it again, as a picture."
+    )
 
 
 def _coefficient_bytes(frame: bytes) -> int:

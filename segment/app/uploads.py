@@ -9,13 +9,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segment.app.jpeg import bytes_at_once
+from segment.app.png import check_texts
+from segment.app.tiff import read_images
 from segment.core.errors import InputError
 from segment.core.sources import Source, parse_bands
 
 IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
 """Largest image to label, scene to map, and scene that is a PNG or JPEG, which cannot be read in parts."""
 
-# what files begin with: GDAL's driver, and the ending. None of these formats leads to other files or to the network
+# what files begin with: GDAL's driver, and the ending. Of these formats only TIFF may lead to other files: `Raster.references`
 _TIFF = ("GTiff", ".tif")
 _FORMATS = {
     b"II*\0": _TIFF,
@@ -62,7 +64,7 @@ def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int
     bands: those that are used. The file is linked, not copied. Returns what opens it, as the format that its first bytes say
     and no other.
 
-    Raises InputError when it is no GeoTIFF, PNG or JPEG, or would need more room than its size lets expect.
+    Raises InputError when it is no GeoTIFF, PNG or JPEG, leads to other files, or would need more room than its size lets expect.
     """
     name = PurePosixPath(upload.name.replace("\\", "/")).name
     real = _resolve(upload)
@@ -107,8 +109,13 @@ def _tame(name: str) -> str:
 
 
 def _check_header(source: Source, size: int, most_pixels: int) -> None:
+    file = Path(source.path)  # what GDAL would walk through to open it comes first
+    images = read_images(file) if source.driver == "GTiff" else []
+    whole = bytes_at_once(file) if source.driver == "JPEG" else 0
+    if source.driver == "PNG":
+        check_texts(file)
     with source.open() as raster:
-        name, pixels = Path(source.path).name, raster.width * raster.height
+        name, pixels = file.name, raster.width * raster.height
         described = f"{raster.width:,} x {raster.height:,} pixels"
         if pixels > most_pixels:
             raise InputError(
@@ -120,15 +127,30 @@ def _check_header(source: Source, size: int, most_pixels: int) -> None:
             raise InputError(
                 f"{name}: at most {_LONGEST:,} pixels a side here. Received {described}. Cut it, or use segment-predict."
             )
-        unpacked = pixels * len(raster.bands) * raster.dtype.itemsize
+        if raster.references:
+            raise InputError(
+                f"{name}: metadata leads to other files ({', '.join(raster.references)}), which uploads must not. "
+                "Save it without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
+            )
+        unpacked = pixels * len(raster.info.colors) * raster.dtype.itemsize
         if unpacked > max(_FREE_BYTES, _MOST_UNPACKING * size):
             raise InputError(
                 f"{name}: a picture has about as much in it as its file. Received {described} in {size:,} bytes. "
                 "Save it again, whole."
             )
-        whole = bytes_at_once(Path(source.path)) if source.driver == "JPEG" else 0
         cure = "Save it as a JPEG that is not progressive." if whole else "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
         if (block := max(raster.block_bytes, whole)) > _LARGEST_BLOCK:
             raise InputError(
                 f"{name}: a raster is read in parts. Received one that is a single block of {block // 2**20} MB. {cure}"
             )
+        for image in images[1:]:
+            if not image.is_page and (image.width > raster.width or image.height > raster.height):
+                raise InputError(
+                    f"{name}: overview or mask is {image.width:,} x {image.height:,} pixels, image is {described}. "
+                    "Save it without: gdal_translate -co TILED=YES IN OUT"
+                )
+            if image.block_bytes > _LARGEST_BLOCK:
+                raise InputError(
+                    f"{name}: an overview, mask or page is a single block of {image.block_bytes // 2**20} MB, "
+                    f"at most {_LARGEST_BLOCK // 2**20} MB are decoded. Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+                )

@@ -107,6 +107,11 @@ class Raster(PixelGrid):
         return pixels * len(self._dataset.indexes) * self.dtype.itemsize
 
     @property
+    def references(self) -> list[str]:
+        """Domains of its metadata by which GDAL opens other files in any format: overviews, and positions of pixels."""
+        return [name for name in self._dataset.tag_namespaces() if name.upper() in ("OVERVIEWS", "GEOLOCATION")]
+
+    @property
     def has_only_control_points(self) -> bool:
         """Whether its place is told by ground control points alone, which maps do not take over."""
         return self.crs is None and bool(self._dataset.gcps[0])
