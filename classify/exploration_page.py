@@ -67,7 +67,7 @@ def _facts(page: Report, view: View) -> None:
 
 def _classes(page: Report, view: View) -> None:
     palette, counts = view.collection.palette, view.counts
-    colors = [c.color for c in palette.classes]
+    colors = [c.map_color for c in palette.classes]
     parts = [part for part in PARTS if any(image.part == part for image in view.usable)]
     rows = []
     for label, name in enumerate(palette.names):
@@ -123,7 +123,7 @@ def _scatter(view: View, components: Components) -> "Figure":
     outliers = view.outliers[:_NAMED]
     named = {row: image.path.name for row, image in enumerate(usable) if any(image is other for other in outliers)}
     labels = [image.labels[0] if image.labels else -1 for image in usable]
-    return plot_scatter(components.positions, labels, palette.names, [c.color for c in palette.classes], named)
+    return plot_scatter(components.positions, labels, palette.names, [c.map_color for c in palette.classes], named)
 
 
 def _outliers(page: Report, view: View) -> None:

@@ -174,7 +174,7 @@ def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster
     fields: dict[str, NDArray[Any]] = {
         "class": np.array([c.name for c in classes], object)[indices],
         "value": info.palette.values()[indices].astype(np.int32),
-        "color": np.array([c.color for c in classes], object)[indices],
+        "color": np.array([c.map_color for c in classes], object)[indices],
         "probability": labels.probabilities[numbers],
     }
     if label_info(info).multi_label:

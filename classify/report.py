@@ -36,7 +36,7 @@ def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: 
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
     rows = [(name, row["f1"], row["precision"], row["recall"], row["images"]) for name, row in figures["per_class"].items()]
-    report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.color for c in palette.classes])
+    report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.map_color for c in palette.classes])
     report.figure(plot_per_class(scores), "F1 of each class.")
     if not scores.multi_label:
         report.figure(plot_confusion(scores.confusion, palette.names), "Confusion matrix: share of each true class.")

@@ -16,7 +16,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Names of classes by how masks show them: by "#RRGGBB", and where the table says so, by value."""
+    """Names of classes by how masks show them: by "#RRGGBB", and where the table says so, by value or by map colour."""
 
     file: Path
     colors: dict[str, str]
@@ -29,10 +29,10 @@ class ClassTable:
 
     def absent(self, held: Counter[str]) -> dict[str, str]:
         """Classes, by colour, that no mask shows, in masks that hold colours."""
-        return {color: name for color, name in self.colors.items() if color not in held and self._value(name) not in held}
+        return {color: name for color, name in self.colors.items() if color not in held and not held.keys() & self._values(name)}
 
-    def _value(self, name: str) -> str | None:
-        return next((value for value, other in self.values.items() if other == name), None)
+    def _values(self, name: str) -> set[str]:
+        return {value for value, other in self.values.items() if other == name}
 
 
 def find_class_tables(root: Path) -> list[ClassTable]:
@@ -56,7 +56,8 @@ def find_class_tables(root: Path) -> list[ClassTable]:
 
 def as_class_table(palette: Palette, file: Path) -> ClassTable:
     """The same of a palette."""
-    return ClassTable(file, {c.color: c.name for c in palette.table}, {str(c.value): c.name for c in palette.table})
+    values = {str(c.value): c.name for c in palette.table} | {k: c.name for k, c in palette.mask_colors().items()}
+    return ClassTable(file, {c.color: c.name for c in palette.table}, values)
 
 
 def _json_colors(file: Path) -> dict[str, str]:

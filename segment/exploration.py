@@ -117,7 +117,8 @@ def _choose_palette(
     if declared is None:
         return palette_of(masks), None, []
     reading = choose_reading(declared, masks)
-    known = {c.color for c in reading.palette.classes} | {str(c.value) for c in reading.palette.classes}
+    known = {k for k, c in reading.palette.mask_colors().items() if not c.ignore}
+    known |= {str(c.value) for c in reading.palette.classes}
     return (reading.palette if known & masks.read_with(reading.palette).held.keys() else palette_of(masks)), reading, []
 
 

@@ -71,7 +71,7 @@ def _facts(page: Report, view: TileView) -> None:
 
 def _classes(page: Report, view: TileView) -> None:
     palette, pixels = view.palette, view.class_pixels
-    colors = [c.color for c in palette.classes]
+    colors = [c.map_color for c in palette.classes]
     total = pixels.sum() + view.looks.ignored
     images = np.count_nonzero(view.looks.class_pixels, axis=0)
     rows: list[tuple[object, ...]] = [

@@ -77,7 +77,7 @@ class MaskCensus:
 
     def undeclared(self, palette: Palette) -> Counter[str]:
         """Pixels by what a table does not name; neither nodata, nor 255 that no class claims."""
-        known = {c.color for c in palette.table} | {str(c.value) for c in palette.table}
+        known = palette.mask_colors().keys() | {str(c.value) for c in palette.table}
         return Counter({value: count for value, count in self.held.items() if value not in known})
 
     def undeclared_share(self, palette: Palette) -> float:

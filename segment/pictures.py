@@ -110,7 +110,7 @@ def _draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> N
     size = max(width / 64, 12.0)
     figure = Figure(dpi=100, facecolor="white")
     canvas: Any = FigureCanvasAgg(figure)
-    entries = [(c.color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in palette.classes]
+    entries = [(c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in palette.classes]
     labels = [figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False) for _, name in entries]
     spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
     line, left, places = 0, size, []

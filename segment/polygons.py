@@ -94,7 +94,7 @@ def _fields(polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Ras
 
     names, colors = np.empty((2, 256), object)
     for c in palette.mapped:
-        names[c.value], colors[c.value] = c.name, c.color
+        names[c.value], colors[c.value] = c.name, c.map_color
     areas, pixel_areas = shapely.area(polygons), scene.row_pixel_areas(0, scene.height)
     if pixel_areas is None:
         areas[:] = np.nan

@@ -50,7 +50,7 @@ def add_scores(
         (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
         for c, share in zip(palette.classes, shares, strict=True)
     ]
-    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.color for c in palette.classes])
+    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.map_color for c in palette.classes])
     matrix = plot_confusion(confusion.matrix, palette.names, confusion.labels.labels)
     report.figure(matrix, "Confusion matrix: share of each true class.")
     report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from segment.town.plan import Plan
 
 SAMPLE_CLASSES = (
-    Class(name="building", color="#3C1098", value=0),
-    Class(name="land", color="#8429F6", value=1),
-    Class(name="road", color="#6EC1E4", value=2),
-    Class(name="vegetation", color="#FEDD3A", value=3),
-    Class(name="water", color="#E2A929", value=4),
+    Class(name="building", color="#3C1098", map_color="#8B2A20", value=0),
+    Class(name="land", color="#8429F6", map_color="#F4E0B4", value=1),
+    Class(name="road", color="#6EC1E4", map_color="#808080", value=2),
+    Class(name="vegetation", color="#FEDD3A", map_color="#5AAE34", value=3),
+    Class(name="water", color="#E2A929", map_color="#0D5BB0", value=4),
     Class(name="unlabeled", color="#9B9B9B", value=IGNORED, ignore=True),
 )
 """What truth pixels hold. Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road;

@@ -168,7 +168,7 @@ def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
     # where some say which values masks hold, those that give none leave it to them
     first = next((i for i, palette in enumerate(palettes) if not palette.positional), 0)
     for file, palette in zip(files, palettes, strict=True):
-        agrees = palette == palettes[first] or (palette.positional and _names(palette) == _names(palettes[first]))
+        agrees = palette.decodes_as(palettes[first]) or (palette.positional and _names(palette) == _names(palettes[first]))
         if not agrees:
             raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[first]}. Change one.")
     return palettes[first] if palettes else None

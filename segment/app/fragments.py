@@ -63,7 +63,7 @@ def show_progress(job: Job, doing: str, unit: str) -> Status:
 
 def show_legend(palette: Palette) -> str:
     """The classes in a line, with their colours."""
-    entries = (f"<li>{_swatch(entry.color)}{escape(entry.name)}</li>" for entry in palette.classes)
+    entries = (f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in palette.classes)
     return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
 
 
@@ -165,7 +165,7 @@ def show_areas(mapped: Mapped) -> str:
     rows = []
     for entry in palette.classes:
         share = report["pixels_by_class"][entry.name] / total
-        row = [_swatch(entry.color) + escape(entry.name), f"{100 * share:.1f} %"]
+        row = [_swatch(entry.map_color) + escape(entry.name), f"{100 * share:.1f} %"]
         rows.append([*row, format_area(areas[entry.name])] if areas else row)
     parts = [show_table("Area of each class", ("Class", "Share", "Area") if areas else ("Class", "Share"), rows)]
     if "jaccard" in report:
@@ -191,7 +191,7 @@ def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str
     place = f"row {row}, column {column}"
     if probabilities is None:
         return tell(show_note(f"No data at {place}."), f"No data at {place}.")
-    colors = {entry.name: entry.color for entry in mapped.model.info.palette.classes}
+    colors = {entry.name: entry.map_color for entry in mapped.model.info.palette.classes}
     likeliest = next(iter(probabilities))
     title = f'<p class="pixel"><strong>{escape(likeliest)}</strong> at {place}</p>'
     said = f"{likeliest} at {place}: {100 * probabilities[likeliest]:.0f} %"

@@ -3,11 +3,20 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from segment.core.errors import InputError, quoted
 from segment.core.yaml_text import read_yaml
@@ -16,6 +25,7 @@ IGNORED = 255
 """What a decoded mask holds where nothing is to be learned or scored."""
 
 
+_COLOR = r"^#[0-9a-fA-F]{6}$"
 _EXAMPLE = '- {name: water, color: "#E2A929"}'
 
 
@@ -23,7 +33,8 @@ class Class(BaseModel):
     """One entry of a class table.
 
     name: as shown in legends and reports.
-    color: "#RRGGBB", the colour of the class in masks and maps.
+    color: "#RRGGBB", the colour that masks show the class in.
+    map_color: "#RRGGBB", the colour that maps, reports and legends show it in; `color` if not given.
     value: what single-band masks hold, 0 to 255; its position in the table if not given. Maps hold it too, but for 255,
     which is nodata there (see `Palette.mapped`).
     ignore: known, but neither learned nor scored (the "unlabeled" of many data sets).
@@ -32,18 +43,27 @@ class Class(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")  # control characters break XML
-    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+    color: str = Field(pattern=_COLOR)
+    map_color: str = Field(default_factory=lambda given: given["color"], pattern=_COLOR)
     value: int | None = Field(default=None, ge=0, le=255)
     ignore: bool = False
 
-    @field_validator("color")
+    @field_validator("color", "map_color")
     @classmethod
     def _upper_case(cls, color: str) -> str:
         return color.upper()
 
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        entry: dict[str, Any] = dump(self)
+        if self.map_color == self.color:  # a default that depends on another field is not left out by itself
+            entry.pop("map_color", None)
+        return entry
+
     @property
     def rgb(self) -> tuple[int, int, int]:
-        return int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16)
+        """Red, green and blue of `map_color`, 0 to 255."""
+        return int(self.map_color[1:3], 16), int(self.map_color[3:5], 16), int(self.map_color[5:7], 16)
 
 
 class Palette:
@@ -54,15 +74,16 @@ class Palette:
 
     positional: whether values are positions in the table because it gives none.
 
-    Raises InputError when names, colours or values repeat, or when a learned class has the value 255 and maps have no
-    other left for it.
+    Raises InputError when names, colours (of either kind) or values repeat, or when a learned class has the value 255 and maps
+    have no other left for it.
     """
 
     def __init__(self, table: Sequence[Class]):
         self.positional = all(c.value is None for c in table)
         entries = [c if c.value is not None else c.model_copy(update={"value": i}) for i, c in enumerate(table)]
-        for key in ("name", "color", "value"):
-            repeated = [k for k, n in Counter(str(getattr(c, key)).casefold() for c in entries).items() if n > 1]
+        for key in ("name", "color", "map_color", "value"):
+            held = [c for c in entries if not (key == "map_color" and c.ignore)]  # maps show no ignored class
+            repeated = [k for k, n in Counter(str(getattr(c, key)).casefold() for c in held).items() if n > 1]
             if repeated:
                 raise InputError(f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change one of them.")
         self.classes = tuple(c for c in entries if not c.ignore)
@@ -94,8 +115,24 @@ class Palette:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Palette) and self.table == other.table
 
+    def decodes_as(self, other: "Palette") -> bool:
+        """Whether the tables differ at most in what maps are drawn in."""
+        return [c.model_copy(update={"map_color": c.color}) for c in self.table] == [
+            c.model_copy(update={"map_color": c.color}) for c in other.table
+        ]
+
     def __repr__(self) -> str:
         return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
+
+    def mask_colors(self) -> dict[str, Class]:
+        """The classes by each "#RRGGBB" that a mask may show them in: `color`, and `map_color`, so that a drawn map decodes too.
+
+        Map colours are left out, all of them, where one is the `color` of another class: half of a drawn map would be misread.
+        The map colours of ignored classes are left out always: white or black would hide what is not labelled.
+        """
+        colors = {c.color: c for c in self.table}
+        drawn = {c.map_color: c for c in self.classes}
+        return colors if any(colors.get(color, c) is not c for color, c in drawn.items()) else drawn | colors
 
     def values(self) -> NDArray[np.uint8]:
         """Look-up table (256,) from class index to the value that maps hold; 255 stays 255."""
@@ -104,7 +141,7 @@ class Palette:
         return lut
 
     def colors(self) -> NDArray[np.uint8]:
-        """Look-up table (256, 4) from class index to RGBA; ignored pixels are transparent black."""
+        """Look-up table (256, 4) from class index to RGBA of `map_color`; ignored pixels are transparent black."""
         lut = np.zeros((256, 4), np.uint8)
         lut[: len(self)] = [(*c.rgb, 255) for c in self.classes]
         return lut
@@ -119,7 +156,7 @@ class Palette:
     def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
         """Class indices of a mask as it was read.
 
-        mask: (rows, columns, bands), see `Mask`; one band holds class values, three or four hold class colours. What a
+        mask: (rows, columns, bands), see `Mask`; one band holds class values, three or four hold `mask_colors`. What a
         masked array hides, and what is not finite, is declared nodata.
         names: classes to count the indices by, those of another table (case does not matter); classes that are
         not among them are ignored. By default this table's own.
@@ -134,7 +171,7 @@ class Palette:
             known = {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
             silent = {IGNORED, *(int(c.value or 0) for c in self.ignored)}
         else:
-            known = {int(c.color[1:], 16): wanted[c.name.casefold()] for c in self.classes}
+            known = {int(k[1:], 16): wanted[c.name.casefold()] for k, c in self.mask_colors().items() if not c.ignore}
             silent = {int(c.color[1:], 16) for c in self.ignored}
         present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
         indices = np.array([known.get(k, IGNORED) for k in present.tolist()], np.uint8)[inverse].reshape(keys.shape)
@@ -190,7 +227,7 @@ def _key_name(key: float, mask: NDArray[np.generic]) -> str:
 
 
 def load_palette(path: Path) -> Palette:
-    """Reads a class table (`classes.yaml`): a list of `{name, color, value, ignore}`.
+    """Reads a class table (`classes.yaml`): a list of `{name, color, map_color, value, ignore}`.
 
     Raises InputError naming the file when it is not such a list.
     """

@@ -51,7 +51,7 @@ def raster_style(palette: Palette) -> str:
     renderer = SubElement(pipe, "rasterrenderer", type="paletted", band="1", alphaBand="-1", opacity="1", nodataColor="")
     entries = SubElement(renderer, "colorPalette")
     for c in palette.mapped:
-        SubElement(entries, "paletteEntry", value=str(c.value), label=c.name, color=c.color.lower(), alpha="255")
+        SubElement(entries, "paletteEntry", value=str(c.value), label=c.name, color=c.map_color.lower(), alpha="255")
     SubElement(pipe, "rasterresampler", maxOversampling="2")
     return _text(root)
 

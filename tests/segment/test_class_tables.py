@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from segment.class_tables import find_class_tables
-from segment.core.palette import save_palette
+from segment.core.palette import Class, Palette, save_palette
 
 
 @pytest.fixture
@@ -34,3 +34,12 @@ def test_other_files_are_no_tables(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     (tmp_path / "classes.yaml").write_text(content)
     assert find_class_tables(tmp_path) == []
+
+
+def test_masks_drawn_in_map_colours_fit_their_table(tmp_path):
+    palette = Palette([Class(name="a", color="#100000", map_color="#300000"), Class(name="b", color="#200000")])
+    save_palette(palette, tmp_path / "classes.yaml")
+    (table,) = find_class_tables(tmp_path)
+    drawn = Counter({"#300000": 5, "#200000": 5})
+    assert not table.absent(drawn) and not table.unknown(drawn)
+    assert table.absent(Counter({"#300000": 5})) == {"#200000": "b"}
