@@ -167,6 +167,28 @@ def test_polygons_have_the_areas_of_the_report(tmp_path: Path, indices: np.ndarr
         assert found == pytest.approx(result.report["area_m2"][name], rel=1e-3)  # a map of blocks keeps its corners
 
 
+def test_all_files_of_a_map_are_drawn_in_map_colours(tmp_path: Path, indices: np.ndarray) -> None:
+    model = FakeModel()
+    model.info.classes = [c.model_copy(update={"map_color": f"#0{i}00FF"}) for i, c in enumerate(model.info.classes)]
+    drawn = {c.map_color for c in model.info.classes}
+    scene = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
+    result = predict_scene(scene, model, tmp_path / "out", polygons=True)
+    with rasterio.open(result.classes) as file:
+        assert [file.colormap(1)[10 * i][:3] for i in range(5)] == [(i, 0, 255) for i in range(5)]
+    _, _, _, fields = pyogrio.raw.read(result.polygons, layer="land_cover", columns=["color"], read_geometry=False)
+    assert set(fields[0]) == drawn
+    colors = read_mask(result.mask)[indices != 99][:, :3]
+    np.testing.assert_array_equal(colors, np.stack([indices, 0 * indices, 255 + 0 * indices], -1)[indices != 99])
+    np.testing.assert_array_equal(model.info.palette.decode(read_mask(result.mask))[0], np.where(indices == 99, 255, indices))
+    for file in (tmp_path / "out").iterdir():
+        content = file.read_bytes().decode("latin-1").upper()
+        assert not [c for c in COLORS if c in content], file
+    style = result.classes.with_suffix(".qml").read_text()
+    assert all(color.lower() in style for color in drawn)
+    legend = draw_legend(model.info.palette, dict.fromkeys(NAMES, 0.2), 768)
+    assert all((legend == (i, 0, 255)).all(axis=2).any() for i in range(5))
+
+
 def test_legend_has_every_colour_and_the_width_asked_for() -> None:
     palette, shares = FakeModel().info.palette, dict.fromkeys(NAMES, 0.2)
     wide, narrow = draw_legend(palette, shares, 768), draw_legend(palette, shares, 300)
