@@ -9,7 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP, ExportFormat
+from segment.core.choices import OVERLAP, ExportFormat, SampleStyle
 from segment.core.command import entry_point, progress_bar
 from segment.core.errors import InputError
 from segment.core.keras_backend import load_keras
@@ -46,6 +46,9 @@ def sample(
     output: Annotated[Path, Argument(help="Folder to write scene.tif, truth.tif and classes.yaml to.")],
     size: Annotated[int, Option(min=1, max=65_536, help="Edge of the scene, pixels of 30 cm.")] = 2048,
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Which town; the same seed makes the same scene.")] = 0,
+    style: Annotated[
+        SampleStyle, Option(help="dry: the country of all figures; varied: other ground, roofs and light by seed.")
+    ] = "dry",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -55,7 +58,7 @@ def sample(
 
     with progress_bar(quiet) as progress:
         shown = partial(progress.advance, "drawing")
-        folder = write_sample(output, size, size, seed, overwrite=overwrite, progress=shown)
+        folder = write_sample(output, size, size, seed, style=style, overwrite=overwrite, progress=shown)
         progress.say(f"{folder}: scene.tif, truth.tif and classes.yaml of {size} x {size} px")
 
 

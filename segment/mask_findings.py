@@ -54,7 +54,9 @@ def _numbers(census: MaskCensus) -> list[float]:
 
 
 def _absent(palette: Palette, census: MaskCensus) -> list[str]:
-    return [c.name for c in palette.classes if str(c.value) not in census.held and c.color not in census.held]
+    shown = palette.mask_colors()
+    present = {c.name for key, c in shown.items() if key in census.held}
+    return [c.name for c in palette.classes if str(c.value) not in census.held and c.name not in present]
 
 
 def _entries(palette: Palette, numbers: list[int]) -> str:

@@ -7,11 +7,12 @@ alone.
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import SampleStyle
 from segment.core.errors import InputError
 from segment.core.output import staged, writable
 from segment.core.palette import IGNORED, Class, Palette, save_palette
@@ -28,7 +29,8 @@ SAMPLE_CLASSES = (
     Class(name="unlabeled", color="#9B9B9B", value=IGNORED, ignore=True),
 )
 """What truth pixels hold. Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road;
-pools are water; vehicles and sports courts are unlabeled. A shadow does not change the class beneath it."""
+pools are water; crops of any colour are vegetation, bare fields land, dirt roads road; vehicles and sports courts are
+unlabeled. A shadow does not change the class beneath it."""
 
 GROUND_SAMPLING_DISTANCE = 0.3
 """Metres per pixel."""
@@ -41,12 +43,14 @@ BLOCK = 1024
 class Town:
     """The scene of a seed, `height` by `width` pixels; nothing is computed before `render`."""
 
-    def __init__(self, height: int, width: int, seed: int = 0):
+    def __init__(self, height: int, width: int, seed: int = 0, style: SampleStyle = "dry"):
+        from segment.town.climates import varied_season
         from segment.town.materials import season
         from segment.town.streets import Patch, River
 
         self.height, self.width, self.seed = height, width, seed
-        self._season, self._river = season(seed), River(seed)
+        self._season = {"dry": season, "varied": varied_season}[style](seed)
+        self._river = River(seed, self._season.river)
         self._patch = lru_cache(maxsize=1024)(lambda row, column: Patch(seed, row, column))
         self._district = lru_cache(maxsize=160)(self._plan_district)
         self._square = lru_cache(maxsize=6)(self._paint_square)
@@ -104,6 +108,7 @@ def write_sample(
     width: int,
     seed: int = 0,
     *,
+    style: SampleStyle = "dry",
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -112,16 +117,19 @@ def write_sample(
     Both rasters are tiled, losslessly compressed GeoTIFFs in EPSG:32640. Memory does not grow with the scene's size.
 
     height, width: size of the scene in pixels. seed: which town, 0 or above.
+    style: what the town looks like; "dry": as those that figures are given of, "varied": anywhere on Earth.
     progress: told of pixels done and pixels in all.
 
     Returns the folder. Raises InputError when it exists, unless `overwrite`, or cannot be written to its end.
     """
+    if style not in get_args(SampleStyle):
+        raise InputError(f"The style of a town is dry or varied. Received {style!r}. Choose one of them.")
     if min(height, width) < 1 or seed < 0:
         raise InputError(f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed {seed}. Change them.")
     with staged(Path(folder), overwrite, _FILES) as partial, writable(Path(folder), space=5 * height * width):
         partial.mkdir()
         save_palette(Palette(SAMPLE_CLASSES), partial / "classes.yaml")
-        _write_rasters(partial, Town(height, width, seed), progress)
+        _write_rasters(partial, Town(height, width, seed, style), progress)
     return Path(folder)
 
 

@@ -79,7 +79,8 @@ def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterat
 def _require_classes(mask: Mask, palette: Palette, census: MaskCensus, names: Sequence[str]) -> None:
     """Raises InputError when a mask holds none of the classes of a model."""
     held, known = census.read_with(palette).held, {name.casefold() for name in names}
-    if any((held[str(c.value)] or held[c.color]) and c.name.casefold() in known for c in palette.classes):
+    shown = [*((str(c.value), c) for c in palette.classes), *palette.mask_colors().items()]
+    if any(held[key] and not c.ignore and c.name.casefold() in known for key, c in shown):
         return
     undeclared = [value for value, _ in census.undeclared(palette).most_common(3)]
     unlabelled = [f"{IGNORED} (unlabelled)"] if census.at_255 else []

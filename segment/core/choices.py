@@ -17,6 +17,9 @@ expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from P
 expect. auto: imagenet where these are downloaded, imagenet_statistics with a bundled model on RGB of 8 bits, else (with weights
 from files, too) standardise."""
 
+SampleStyle = Literal["dry", "varied"]
+"""What invented towns look like. dry: all in one dry country; varied: each in a climate, a settlement and a light of its own."""
+
 OVERLAP = 0.1875
 """Fraction of a tile's edge that maps share with its neighbour: the fastest without seams, see docs/tiles.md."""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segment.town.materials import WHITE, Color, Material
+from segment.town.materials import Color, Material, times
 from segment.town.noise import Floats
 from segment.town.plan import Plan
 from segment.town.streets import SIDEWALK, Street, avenue_line, avenue_width, junction
@@ -10,8 +10,10 @@ from segment.town.streets import SIDEWALK, Street, avenue_line, avenue_width, ju
 
 def street(plan: Plan, course: Street, tint: Color) -> None:
     """A street inside the district, with trees beside it and parked cars."""
-    path = plan.patch.line(course.start, course.end)
-    plan.line("ground", path, Material.ASPHALT, tint, round(course.width / 0.3))
+    path, surface = plan.patch.line(course.start, course.end), Material.ASPHALT
+    if plan.season.unpaved and plan.rng.random() < plan.season.unpaved:
+        surface, tint = Material.DIRT, _dirt(plan, tint[0] % 8 / 8)
+    plan.line("ground", path, surface, tint, round(course.width / 0.3))
     length = np.hypot(course.end[0] - course.start[0], course.end[1] - course.start[1])
     down = course.start[0] == course.end[0]
     for along in np.arange(9, length - 9, 7.5):
@@ -37,6 +39,9 @@ def avenue(plan: Plan, eastward: bool) -> None:
     pixels = round(width / 0.3)
     plan.line("shore", path, Material.PAVEMENT, plan.paving, pixels + 2 * round(SIDEWALK / 0.3))
     plan.line("decks", path + np.asarray(plan.season.shadow) * 5, Material.ASPHALT, (0, 0, 0), pixels + 10)
+    if width * 31.7 % 1 < plan.season.unpaved - 0.5:  # for the whole of an avenue
+        plan.line("asphalt", path, Material.DIRT, _dirt(plan, width * 7.3 % 1), pixels)
+        return
     low, high = np.array(plan.season.asphalt)
     tint = tuple(int(c) for c in low + (high - low) * (width * 7.3 % 1))  # one surface along an avenue
     plan.line("asphalt", path, Material.ASPHALT, tint, pixels)  # type: ignore[arg-type]
@@ -50,16 +55,16 @@ def avenue(plan: Plan, eastward: bool) -> None:
             if plan.to_bank(point[None])[0] > 1:
                 plan.place_tree(point, rng.uniform(1.2, 2.2))
     for side in (-1, 1):
-        plan.line("marking", (middle + normal * side * (width / 2 - 0.6))[inner], Material.MARKING, WHITE, 1)
+        plan.line("marking", (middle + normal * side * (width / 2 - 0.6))[inner], Material.MARKING, plan.season.marking, 1)
     lanes = (-width / 4 - 0.7, width / 4 + 0.7) if width == 16.0 else ((0.0,) if width < 11 else (-width / 4, 0.0, width / 4))
     for lane in lanes:
         line = middle + normal * lane
         for a, b in zip(line[inner][:-1], line[inner][1:], strict=True):
-            plan.line("marking", np.array([a, a + (b - a) * 0.5]), Material.MARKING, WHITE, 1)
+            plan.line("marking", np.array([a, a + (b - a) * 0.5]), Material.MARKING, plan.season.marking, 1)
     for end in (4, -5):
         for offset in np.arange(-width / 2 + 0.9, width / 2 - 0.4, 1.2):
             centre, ahead = middle[end] + normal[end] * offset, step[end] / np.hypot(*step[end])
-            plan.line("marking", np.array([centre - ahead * 1.5, centre + ahead * 1.5]), Material.MARKING, WHITE, 2)
+            plan.line("marking", np.array([centre - ahead * 1.5, centre + ahead * 1.5]), Material.MARKING, plan.season.marking, 2)
     for k in range(5, 43):
         for side in (-1, 1):
             ahead = step[k] / np.hypot(*step[k])
@@ -69,6 +74,12 @@ def avenue(plan: Plan, eastward: bool) -> None:
                 plan.place_tree(middle[k] + normal[k] * side * (width / 2 + 1.4), rng.uniform(1.5, 3.2))
     if eastward and junction(seed, row, column)[0] % 1 < 0.3:
         roundabout(plan, np.array(junction(seed, row, column)))
+
+
+def _dirt(plan: Plan, part: float) -> Color:
+    """What traffic makes of the soil: barer and lighter than the ground beside it."""
+    low, high = np.array(plan.season.soil)
+    return times(tuple(low + (high - low) * (0.6 + 0.4 * part)), 1.12)
 
 
 def roundabout(plan: Plan, centre: Floats) -> None:

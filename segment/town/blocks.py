@@ -4,7 +4,7 @@ import numpy as np
 
 from segment.town.buildings import hall, house
 from segment.town.grounds import basin, lawn, parking, pond, yard
-from segment.town.materials import ROOFS, WHITE, Material, times
+from segment.town.materials import WHITE, Material, times
 from segment.town.plan import Plan
 from segment.town.streets import Block
 
@@ -15,7 +15,7 @@ def perimeter(plan: Plan, block: Block) -> None:
     lawn(plan, block.shrunk(depth)) if plan.rng.random() < 0.6 else yard(plan, block.shrunk(depth))
     for _ in range(int(plan.rng.integers(4, 10))):
         plan.tree_in(block.shrunk(depth + 4), 2, 4)
-    floors, row = plan.rng.uniform(9, 17), plan.pick(ROOFS)
+    floors, row = plan.rng.uniform(9, 17), plan.roof()
     for t, length in ((block.top + depth / 2, block.width), (block.bottom - depth / 2, block.width)):
         s = block.left
         while s < block.left + length - 6:
@@ -77,7 +77,7 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
     )
     if rng.random() < 0.5:
         plan.vehicle(*plan.patch.frame(*place(drive, edge - front * 3.2, 0, 0)[:2]), along_second=wide)
-    if rng.random() < 0.34:
+    if rng.random() < plan.season.pools:
         a, b = side * -0.6, forth - front * (depth / 2 + 5.0)
         plan.box("ground", *place(a, b, 10.0, 7.0), Material.PAVEMENT, (204, 196, 180), 12)
         plan.box(
@@ -87,7 +87,7 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
             plan.shade(((84, 140, 150), (104, 178, 190))),
             12,
         )
-    colour = plan.pick(ROOFS)
+    colour = plan.roof()
     house(plan, *place(side, forth, width, depth), rng.uniform(5, 8), colour)
     if rng.random() < 0.5:
         a = side + rng.choice((-1, 1)) * (width / 2 - 2.6)
@@ -117,7 +117,7 @@ def slabs(plan: Plan, block: Block) -> None:
                 length,
                 plan.rng.uniform(13, 17),
                 plan.rng.uniform(12, 24),
-                plan.pick(ROOFS),
+                plan.roof(),
                 flat=True,
             )
         if pitch > 36:
@@ -207,7 +207,7 @@ def park(plan: Plan, block: Block) -> None:
         plan.box("ground", *corner, 26, 15, Material.COURT, tint, 8)
         plan.line("ground", plan.patch.box(*corner, 22, 10)[[0, 1, 2, 3, 0]], Material.COURT, WHITE, 1)
     if rng.random() < 0.7:
-        house(plan, block.right - 16, block.bottom - 14, 14, 10, 4, plan.pick(ROOFS))
+        house(plan, block.right - 16, block.bottom - 14, 14, 10, 4, plan.roof())
     for _ in range(int(size / 9)):
         x, y = rng.uniform(block.left, block.right), rng.uniform(block.top, block.bottom)
         for _ in range(int(rng.integers(3, 12))):
@@ -226,14 +226,16 @@ def fields(plan: Plan, block: Block) -> None:
         left, top = block.left + (k % columns) * w, block.top + (k // columns) * h
         field = Block(left, top, left + w, top + h).shrunk(1.2)
         draw = rng.random()
-        if draw < 0.13:
+        if draw < plan.season.basins:
             basin(plan, field.shrunk(6))
             continue
         crop = draw < 0.62
         colour = plan.shade(plan.season.grass if crop else plan.season.soil)
+        if crop and plan.season.crops:
+            colour = plan.shade(plan.season.crops[rng.integers(len(plan.season.crops))])
         material = Material.CROP if crop else Material.SOIL
         plan.fill("ground", plan.patch.outline(field), material, colour, 10)
-        pitch, dark = rng.uniform(1.8, 3.2), times(colour, rng.uniform(0.84, 0.93))
+        pitch, dark = rng.uniform(1.8, 3.2), times(colour, rng.uniform(*plan.season.furrows))
         for t in np.arange(field.top + 1.5, field.bottom - 1, pitch):
             plan.line("ground", plan.patch.line((field.left, t), (field.right, t)), material, dark, 2)
         if rng.random() < 0.5:
@@ -244,9 +246,57 @@ def fields(plan: Plan, block: Block) -> None:
         s, t = block.left + 22, block.bottom - 20
         plan.box("ground", s, t, 36, 30, Material.GRAVEL, (176, 164, 142), 10)
         hall(plan, s - 5, t - 6, 16, 11)
-        house(plan, s + 9, t + 5, 11, 10, 6, plan.pick(ROOFS))
+        house(plan, s + 9, t + 5, 11, 10, 6, plan.roof())
         for _ in range(5):
             plan.tree_in(Block(s - 18, t - 15, s + 18, t + 15), 1.8, 4)
+
+
+def meadow(plan: Plan, block: Block) -> None:
+    """Grass with a few trees, and bare patches."""
+    lawn(plan, block)
+    for _ in range(int(plan.rng.integers(2, 7))):
+        plan.tree_in(block, 1.5, 4.5)
+
+
+def forest(plan: Plan, block: Block) -> None:
+    """Closed crowns over grass or bare ground, with a clearing or a track of dirt."""
+    rng = plan.rng
+    lawn(plan, block) if rng.random() < 0.6 else plan.fill(
+        "ground", plan.patch.outline(block), Material.SOIL, plan.season.soil[0], 6
+    )
+    pitch, gap = rng.uniform(4.0, 6.5), rng.uniform(0.1, 0.9)
+    for s in np.arange(block.left + 2, block.right - 2, pitch):
+        for t in np.arange(block.top + 2, block.bottom - 2, pitch):
+            a, b = np.array([s, t]) + rng.uniform(-0.45, 0.45, 2) * pitch
+            if np.sin(a / 23) * np.cos(b / 31) < gap:
+                plan.tree(a, b, rng.uniform(0.45, 0.72) * pitch)
+
+
+def orchard(plan: Plan, block: Block) -> None:
+    """Trees in rows over grass or soil."""
+    rng = plan.rng
+    ground = (Material.GRASS, plan.season.grass) if rng.random() < 0.5 else (Material.SOIL, plan.season.soil)
+    plan.fill("ground", plan.patch.outline(block), ground[0], plan.shade(ground[1]), 8)
+    along, across, radius = rng.uniform(3.2, 6), rng.uniform(4.5, 8), rng.uniform(1.1, 1.9)
+    for s in np.arange(block.left + 3, block.right - 3, across):
+        for t in np.arange(block.top + 3, block.bottom - 3, along):
+            plan.tree(s, t, radius * rng.uniform(0.85, 1.15))
+
+
+def huts(plan: Plan, block: Block) -> None:
+    """Small houses close together on bare ground."""
+    rng = plan.rng
+    plan.fill("ground", plan.patch.outline(block), Material.SOIL, plan.shade(plan.season.soil), 8)
+    pitch = rng.uniform(10.5, 14)
+    for s in np.arange(block.left + pitch / 2, block.right - pitch / 2 + 1, pitch):
+        for t in np.arange(block.top + pitch / 2, block.bottom - pitch / 2 + 1, pitch):
+            if rng.random() < 0.86:
+                width, depth = rng.uniform(0.5, 0.92, 2) * pitch
+                house(
+                    plan, s + rng.uniform(-0.5, 0.5), t + rng.uniform(-0.5, 0.5), width, depth, rng.uniform(2.4, 4.5), plan.roof()
+                )
+            elif rng.random() < 0.7:
+                plan.tree(s, t, rng.uniform(1.5, 3.5))
 
 
 def vacant(plan: Plan, block: Block) -> None:

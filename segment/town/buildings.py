@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from segment.town.materials import HALL_ROOFS, Color, Material, times
+from segment.town.materials import Color, Material, times
 from segment.town.noise import Floats
 from segment.town.plan import Plan, Shape, units
 
@@ -38,7 +38,7 @@ def house(
     centre = corners.mean(0)
     for face in faces:
         outward = (face[0] + face[1]) / 2 - centre
-        lit = 1 - 0.26 * float(outward @ np.asarray(plan.season.shadow)) / max(1e-6, np.hypot(*outward))
+        lit = 1 - 0.26 * float(outward @ np.asarray(plan.season.slope)) / max(1e-6, np.hypot(*outward))
         plan.fill("roofs", np.array(face), Material.TILES, times(colour, lit))
     if plan.rng.random() < 0.5:
         spot = centre + (corners[0] - centre) * 0.35
@@ -55,7 +55,7 @@ def hall(plan: Plan, s: float, t: float, width: float, depth: float) -> None:
     corners = plan.patch.box(s, t, width, depth)
     if not plan.is_free(corners):
         return
-    colour = plan.jitter(HALL_ROOFS[plan.rng.integers(len(HALL_ROOFS))], 10)
+    colour = plan.pick(plan.season.hall_roofs)
     shadow(plan, corners, plan.rng.uniform(7, 12))
     if plan.rng.random() < 0.3:
         flat_roof(plan, corners, colour, Material.FLAT_ROOF)
@@ -64,7 +64,7 @@ def hall(plan: Plan, s: float, t: float, width: float, depth: float) -> None:
         corners = np.roll(corners, -1, axis=0)
     along, across = corners[1] - corners[0], corners[3] - corners[0]
     bays = int(plan.rng.integers(1, 4))
-    tilt = 0.1 * float(across @ np.asarray(plan.season.shadow)) / np.hypot(*across)
+    tilt = 0.1 * float(across @ np.asarray(plan.season.slope)) / np.hypot(*across)
     for k in range(2 * bays):
         a, b = corners[0] + across * (k / (2 * bays)), corners[0] + across * ((k + 1) / (2 * bays))
         lit = 1 + tilt if k % 2 == 0 else 1 - tilt
@@ -84,7 +84,7 @@ def flat_roof(plan: Plan, corners: Floats, colour: Color, material: Material) ->
     """A flat roof: parapet, its shadow, and equipment."""
     along, across = corners[1] - corners[0], corners[3] - corners[0]
     plan.fill("roofs", corners, material, times(colour, 1.14))
-    shift = np.asarray(plan.season.shadow)
+    shift = np.asarray(plan.season.slope)
     centre = corners.mean(0)
     inner = centre + (corners - centre) * (1 - 0.9 / np.array([np.hypot(*along), np.hypot(*across)]).min())
     plan.fill("roofs", inner, material, times(colour, 0.74))
@@ -101,7 +101,8 @@ def flat_roof(plan: Plan, corners: Floats, colour: Color, material: Material) ->
 
 
 def shadow(plan: Plan, corners: Floats, height: float) -> None:
-    """What a building of `height` metres shades on level ground."""
+    """What a building of `height` metres shades on level ground, at most 28 m, within what is painted beyond a district."""
+    height = min(height, 28 / np.hypot(*plan.season.shadow))
     swept = np.concatenate([corners, corners + np.asarray(plan.season.shadow) * height])
     hull = np.asarray(cv2.convexHull(units(swept))[:, 0], np.int32)
     plan.layers["shadows"].append(Shape(hull, Material.SOIL, (255, 255, 255)))

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from segment.town.avenues import avenue, street
-from segment.town.blocks import fields, halls, market, park, perimeter, slabs, vacant, villas
-from segment.town.materials import Material, Season
+from segment.town.blocks import fields, forest, halls, huts, market, meadow, orchard, park, perimeter, slabs, vacant, villas
+from segment.town.materials import Season
 from segment.town.plan import Plan
 from segment.town.streets import SIDEWALK, Block, Patch, avenue_width, divide
 
@@ -14,8 +14,8 @@ Use = Callable[[Plan, Block], None]
 class Kind:
     """A kind of district: how large its blocks may be in metres, and the share of blocks for each use."""
 
-    def __init__(self, longest: float, deepest: float, shares: dict[Use, float]):
-        self.longest, self.deepest, self.shares = longest, deepest, shares
+    def __init__(self, longest: float, deepest: float, shares: dict[Use, float], riverside: Use = park):
+        self.longest, self.deepest, self.shares, self.riverside = longest, deepest, shares, riverside
 
 
 KINDS = (
@@ -27,11 +27,27 @@ KINDS = (
 )
 
 
+_FARMS = Kind(230, 180, {fields: 0.66, orchard: 0.14, meadow: 0.12, villas: 0.08}, meadow)
+_WOODS = Kind(250, 220, {forest: 0.74, meadow: 0.16, fields: 0.1}, forest)
+_HUTS = Kind(130, 76, {huts: 0.86, vacant: 0.08, park: 0.06}, vacant)
+
+SETTLEMENTS = {
+    "town": KINDS,
+    "suburb": (KINDS[1], _WOODS, KINDS[1], Kind(190, 90, {villas: 0.6, slabs: 0.2, market: 0.1, meadow: 0.1}), KINDS[0]),
+    "village": (_FARMS, KINDS[1], _FARMS, _WOODS, Kind(150, 90, {villas: 0.5, huts: 0.2, meadow: 0.2, orchard: 0.1}, meadow)),
+    "country": (_FARMS, _WOODS, _FARMS, Kind(250, 200, {meadow: 0.4, orchard: 0.3, vacant: 0.2, halls: 0.1}, meadow), _FARMS),
+    "works": (KINDS[3], KINDS[4], KINDS[3], _FARMS, Kind(200, 160, {halls: 0.5, meadow: 0.3, market: 0.2}, vacant)),
+    "quarter": (_HUTS, _HUTS, KINDS[0], _HUTS, Kind(170, 150, {vacant: 0.4, huts: 0.3, fields: 0.3}, fields)),
+}
+"""What districts are like around a varied town; the sample towns of the dry style are all a "town"."""
+
+
 def plan_district(seed: int, row: int, column: int, patch: Patch, season: Season) -> Plan:
     """The plan of the district in `row` and `column` of the avenues' net; `patch` is its ground."""
     plan = Plan(seed, row, column, patch, season)
     # A knight's-move tiling puts all kinds of districts in any neighbourhood of three by three.
-    kind = KINDS[(row * 2 + column + seed) % len(KINDS)]
+    kinds = SETTLEMENTS[season.settlement]
+    kind = kinds[(row * 2 + column + seed) % len(kinds)]
     margins = (
         avenue_width(seed, column, False) / 2,
         avenue_width(seed, row, True) / 2,
@@ -42,7 +58,7 @@ def plan_district(seed: int, row: int, column: int, patch: Patch, season: Season
     sizes = (kind.deepest, kind.longest) if turned else (kind.longest, kind.deepest)
     blocks, streets = divide(plan.rng, margins, *sizes)
     for block in blocks:
-        plan.fill("ground", patch.outline(block), Material.PAVEMENT, plan.paving, 8)
+        plan.fill("ground", patch.outline(block), *plan.verge, 8)
     for block in blocks:
         _choose(plan, kind, block)(plan, block.shrunk(SIDEWALK))
     for one in streets:
@@ -57,7 +73,7 @@ def _choose(plan: Plan, kind: Kind, block: Block) -> Use:
     draw = plan.rng.random()
     riverside = plan.to_bank(plan.patch.at(*block.centre))[0] < 18
     if riverside and villas not in kind.shares and draw < 0.7:
-        return park
+        return kind.riverside
     for use, share in kind.shares.items():
         draw -= share
         if draw <= 0:

@@ -8,10 +8,12 @@ import numpy as np
 BUILDING, LAND, ROAD, VEGETATION, WATER, UNLABELED = 0, 1, 2, 3, 4, 255
 
 Color = tuple[int, int, int]
+Ends = tuple[Color, Color]
+"""The darkest and the lightest colour of a surface."""
 
 
 class Material(IntEnum):
-    """Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road; pools are water."""
+    """Sidewalks, yards, driveways and gravel are land; parking lots, bridges and dirt roads are road; pools are water."""
 
     SOIL = 0
     SAND = 1
@@ -30,6 +32,7 @@ class Material(IntEnum):
     POOL = 14
     VEHICLE = 15
     COURT = 16
+    DIRT = 17
 
 
 _PROPERTIES = {  # class, then relative brightness deviation: per pixel, and over about 1, 4 and 15 metres
@@ -50,6 +53,7 @@ _PROPERTIES = {  # class, then relative brightness deviation: per pixel, and ove
     Material.POOL: (WATER, 0.03, 0.05, 0.02, 0.0),
     Material.VEHICLE: (UNLABELED, 0.03, 0.0, 0.0, 0.0),
     Material.COURT: (UNLABELED, 0.02, 0.01, 0.02, 0.02),
+    Material.DIRT: (ROAD, 0.05, 0.06, 0.07, 0.05),
 }
 
 LABELS = np.zeros(256, np.uint8)
@@ -74,23 +78,54 @@ VEHICLES: tuple[Color, ...] = (
 )  # fmt: skip
 
 
-class Season(NamedTuple):
-    """Colours, sun and air of one flight. Colours are RGB 0 to 255 of the ground in full sun."""
+WHITE: Color = (208, 206, 198)
 
-    soil: tuple[Color, Color]
+
+class Season(NamedTuple):
+    """Colours, sun and air of one flight. Colours are RGB 0 to 255 of the ground in full sun.
+
+    What has a default is so in every dry town, and differs among varied ones.
+    """
+
+    soil: Ends
     sand: Color
-    grass: tuple[Color, Color]
-    crown: tuple[Color, Color]
-    asphalt: tuple[Color, Color]
-    paving: tuple[Color, Color]
+    grass: Ends
+    crown: Ends
+    asphalt: Ends
+    paving: Ends
     shallow: Color
     deep: Color
     shadow: tuple[float, float]  # metres that a shadow reaches east and south, per metre of height
     gain: tuple[float, float, float]
     haze: float
+    roofs: tuple[Color, ...] = ROOFS
+    hall_roofs: tuple[Color, ...] = HALL_ROOFS
+    species: tuple[Ends, ...] = ()  # of trees, if there are others than `crown`
+    crops: tuple[Ends, ...] = ()  # where they are not as green as the grass
+    furrows: tuple[float, float] = (0.84, 0.93)  # brightness of rows in a field
+    basins: float = 0.13  # share of fields that are basins
+    pools: float = 0.34  # share of villas with one
+    verge: Material | None = None  # of what is paved otherwise: the strip between street and block
+    unpaved: float = 0.0  # share of streets of dirt
+    marking: Color = WHITE
+    trees: float = 1.0  # share of trees that have grown
+    settlement: str = "town"  # see `district.SETTLEMENTS`
+    dark: tuple[float, float, float] = (0.62, 0.57, 0.48)  # share of light that a shadow takes
+    softness: int = 3  # pixels over which a shadow ends
+    relief: float = 1.0  # how much brighter faces are that the sun shines on
+    haze_tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    texture: float = 1.0  # times the deviations of TEXTURE
+    saturation: float = 1.0
+    river: float = 1.0  # width, see `River`
+    waves: float = 0.05
+    glitter: float = 0.0  # of the sun on water
+    blur: float = 0.75  # of the optics, pixels
+    grain: float = 0.035  # of the sensor
 
-
-WHITE: Color = (208, 206, 198)
+    @property
+    def slope(self) -> tuple[float, float]:
+        """What a face that is turned from the sun loses: the shadow's direction, as long as `relief` says."""
+        return self.shadow[0] * self.relief, self.shadow[1] * self.relief
 
 
 def times(colour: Color, factor: float) -> Color:

@@ -51,7 +51,7 @@ def paint(
     rng = np.random.default_rng([seed, 13, row + 2**24, column + 2**24])
     # Sums of two bytes stand in for a bell curve: far cheaper than normal deviates.
     grain = rng.integers(0, 256, (2, size, size, 3), np.uint8)
-    image = image + (grain[0].astype(np.float32) + grain[1] - 255) * np.float32(0.035)
+    image = image + (grain[0].astype(np.float32) + grain[1] - 255) * np.float32(season.grain)
     return np.clip(image + 0.5, 0, 255).astype(np.uint8), LABELS[canvas[inner, inner, 3]]
 
 
@@ -154,14 +154,20 @@ def _photograph(
     coarse = (noise(seed + 40 + k, ys, xs, cell) for k, cell in enumerate((13, 50)))
     light = np.ones((height, width), np.float32)
     for deviation, texture in zip(TEXTURE, (speckle, mottle, *coarse), strict=True):
-        light += cv2.LUT(code, deviation) * texture
+        light += cv2.LUT(code, deviation * np.float32(season.texture)) * texture
     wet = code == Material.WATER
-    light[wet] += 0.05 * noise(seed + 45, ys, xs * 0.35, 3.2)[wet]
+    waves = noise(seed + 45, ys, xs * 0.35, 3.2)[wet]
+    light[wet] += np.float32(season.waves) * waves
+    if season.glitter:
+        light[wet] += np.float32(season.glitter) * np.maximum(waves + speckle[wet] - 2.4, 0)
     light *= 1 + 0.07 * noise(seed + 46, ys, xs, 900)
-    shade = cv2.GaussianBlur(shadows, (3, 3), 0).astype(np.float32) / 255
+    shade = cv2.GaussianBlur(shadows, (season.softness, season.softness), 0).astype(np.float32) / 255
     image = np.empty((height, width, 3), np.float32)
-    for band, (dark, gain) in enumerate(zip((0.62, 0.57, 0.48), season.gain, strict=True)):
+    for band, (dark, gain) in enumerate(zip(season.dark, season.gain, strict=True)):
         drift = gain * (1 + 0.025 * noise(seed + 47 + band, ys, xs, 700))
         plane = canvas[..., band] * light * (1 - dark * shade)
-        image[..., band] = season.haze + plane * drift * np.float32(1 - season.haze / 255)
-    return np.asarray(cv2.GaussianBlur(image, (5, 5), 0.75), np.float32)
+        image[..., band] = season.haze * season.haze_tint[band] + plane * drift * np.float32(1 - season.haze / 255)
+    if season.saturation != 1:
+        grey, part = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), season.saturation
+        image = cv2.addWeighted(image, part, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1 - part, 0)
+    return np.asarray(cv2.GaussianBlur(image, (5, 5), season.blur), np.float32)

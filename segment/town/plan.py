@@ -47,6 +47,9 @@ class Plan:
         self.seed, self.row, self.column, self.patch, self.season = seed, row, column, patch, season
         self.rng = np.random.default_rng([seed, 7, row + 2**20, column + 2**20])
         self.paving = self.shade(season.paving)
+        self.verge = (Material.PAVEMENT, self.paving)
+        if season.verge is not None:
+            self.verge = season.verge, self.shade(season.grass if season.verge is Material.GRASS else season.soil)
         self.layers: dict[str, list[Shape]] = defaultdict(list)
         self.boxes: dict[str, NDArray[np.int32]] = {}
         self.trees: Floats = np.empty((0, 7))
@@ -54,7 +57,7 @@ class Plan:
         self._placed: list[tuple[float, float, float]] = []  # x, y, crown radius
         self._origin = np.array(patch.bounds[:2])
         xs, ys = (np.arange(patch.bounds[k], patch.bounds[k + 2] + 2, 2.0) for k in (0, 1))
-        self._bank = River(seed).distance(xs[None, :], ys[:, None])
+        self._bank = River(seed, season.river).distance(xs[None, :], ys[:, None])
 
     def finish(self) -> None:
         """Grow the trees and measure the shapes, once everything is drawn."""
@@ -131,8 +134,15 @@ class Plan:
         at = np.concatenate([self.patch.at(planted[:, 0], planted[:, 1]), placed[:, :2]])
         radius = np.concatenate([planted[:, 2], placed[:, 2]])[:, None]
         low, high = np.array(self.season.crown, np.float64)
+        if self.season.species:
+            low, high = np.moveaxis(
+                np.array(self.season.species)[self.rng.integers(len(self.season.species), size=len(at))], 1, 0
+            )
         colours = low + (high - low) * self.rng.random((len(at), 1)) + self.rng.uniform(-8, 8, (len(at), 3))
-        return np.hstack([at, radius, 0.6 + radius * 1.7, colours])[self.to_bank(at) > 0.5]
+        grown = self.to_bank(at) > 0.5
+        if self.season.trees < 1:
+            grown &= self.rng.random(len(at)) < self.season.trees
+        return np.hstack([at, radius, 0.6 + radius * 1.7, colours])[grown]
 
     def to_bank(self, points: Floats) -> Floats:
         """Metres (N,) to the river's bank for points (N, 2), from a grid of 2 m."""
@@ -145,6 +155,10 @@ class Plan:
         """Whether a building may stand there: away from the river."""
         points = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
         return bool(self.to_bank(points).min() > BANK)
+
+    def roof(self) -> Color:
+        """The colour of a house's roof."""
+        return self.pick(self.season.roofs)
 
     def pick(self, colours: Sequence[Color]) -> Color:
         """One of the colours, slightly changed."""

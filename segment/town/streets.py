@@ -174,10 +174,10 @@ def divide(
 
 
 class River:
-    """Rivers that meander through every second row of districts (or column, by seed)."""
+    """Rivers that meander through every second row of districts (or column, by seed); `width` 0: none, 1: of some 35 m."""
 
-    def __init__(self, seed: int):
-        self._seed = seed
+    def __init__(self, seed: int, width: float = 1.0):
+        self._seed, self._width = seed, width
         self._eastward = bool(np.random.default_rng([seed, 11]).integers(2))
 
     def distance(self, x: Floats, y: Floats) -> Floats:
@@ -185,11 +185,13 @@ class River:
         along, across = (x, y) if self._eastward else (y, x)
         spacing = 2 * DISTRICT_SIZE
         nearest = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), spacing)
+        if not self._width:
+            return nearest
         for k in range(int(np.floor(across.min() / spacing)) - 1, int(np.floor(across.max() / spacing)) + 2):
             bend = curve(self._seed + 21, k, along, 150.0) * 42
             slope = (curve(self._seed + 21, k, along + 1.0, 150.0) * 42 - bend) / 1.0
             half = 15 + 6 * curve(self._seed + 22, k, along, 90.0)
             half = half + 22 * np.clip(curve(self._seed + 23, k, along, 120.0) - 0.9, 0, 1.2)
             offset = np.abs(across - (k * spacing + DISTRICT_SIZE / 2 + bend)) / np.hypot(1, slope)
-            nearest = np.minimum(nearest, offset - np.maximum(half, 7))
+            nearest = np.minimum(nearest, offset - np.maximum(half, 7) * self._width)
         return nearest

@@ -1,0 +1,171 @@
+"""Towns of other places: what ground, plants, water, roofs, roads and light are like where a seed puts the town."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from segment.town.materials import WHITE, Color, Ends, Material, Season, mean, times
+
+_SOILS: dict[str, Ends] = {  # colours of the ground in full sun, from its darkest to its lightest
+    "laterite": ((138, 70, 44), (188, 112, 78)),
+    "rust": ((150, 98, 66), (198, 144, 104)),
+    "humus": ((74, 58, 46), (116, 94, 74)),
+    "loam": ((112, 92, 70), (158, 136, 108)),
+    "grey": ((104, 102, 98), (156, 152, 146)),
+    "sand": ((190, 172, 136), (226, 210, 178)),
+    "loess": ((162, 136, 92), (206, 182, 134)),
+    "chalk": ((182, 178, 166), (220, 216, 206)),
+    "basalt": ((60, 58, 58), (98, 94, 92)),
+}
+_GRASSES: dict[str, Ends] = {
+    "lush": ((62, 98, 42), (110, 148, 68)),
+    "meadow": ((86, 112, 56), (138, 150, 92)),
+    "cool": ((64, 92, 64), (104, 130, 94)),
+    "dull": ((92, 98, 64), (134, 130, 94)),
+    "straw": ((150, 134, 88), (198, 182, 132)),
+    "ochre": ((128, 108, 68), (168, 144, 98)),
+}
+_TREES: dict[str, Ends] = {
+    "conifer": ((24, 42, 32), (46, 68, 48)),
+    "larch": ((52, 74, 44), (84, 104, 62)),
+    "broadleaf": ((52, 84, 36), (106, 138, 60)),
+    "autumn": ((128, 84, 38), (188, 140, 66)),
+    "jungle": ((32, 70, 30), (76, 116, 46)),
+    "palm": ((70, 96, 52), (120, 140, 82)),
+    "olive": ((84, 92, 66), (124, 128, 96)),
+    "scrub": ((92, 92, 62), (140, 130, 94)),
+}
+_CROPS: dict[str, Ends] = {
+    "sprouting": ((96, 132, 56), (134, 166, 78)),
+    "maize": ((48, 84, 36), (76, 112, 50)),
+    "wheat": ((186, 160, 92), (216, 192, 128)),
+    "rape": ((170, 168, 50), (206, 200, 76)),
+    "rice": ((84, 112, 76), (116, 144, 96)),
+    "tea": ((40, 76, 44), (66, 100, 58)),
+}
+_WATERS: dict[str, Ends] = {  # shallow, deep
+    "blue": ((92, 130, 152), (34, 74, 116)),
+    "turquoise": ((140, 192, 182), (48, 136, 148)),
+    "green": ((98, 124, 92), (46, 84, 66)),
+    "grey": ((122, 130, 132), (82, 94, 102)),
+    "brown": ((156, 128, 90), (122, 94, 62)),
+    "milky": ((172, 190, 186), (130, 164, 164)),
+    "black": ((48, 52, 48), (16, 22, 24)),
+}
+_ROOFS: dict[str, tuple[Color, ...]] = {
+    "red": ((170, 88, 64), (188, 104, 76), (152, 80, 62), (196, 124, 96)),
+    "brown": ((112, 82, 68), (92, 70, 60), (132, 100, 84)),
+    "slate": ((70, 76, 88), (88, 94, 106), (58, 62, 72)),
+    "white": ((226, 226, 224), (208, 208, 206), (236, 234, 228)),
+    "tin": ((176, 186, 194), (200, 206, 210), (150, 160, 168)),
+    "rusty": ((146, 96, 70), (164, 118, 90), (128, 88, 70), (172, 150, 132)),
+    "green": ((78, 120, 96), (104, 140, 112), (62, 96, 80)),
+    "blue": ((70, 112, 168), (96, 140, 190)),
+    "bitumen": ((58, 58, 60), (76, 74, 74), (94, 92, 90)),
+    "concrete": ((168, 164, 156), (148, 144, 136), (186, 182, 172)),
+    "clay": ((190, 164, 128), (172, 146, 112), (206, 184, 150)),
+}
+_ROADS: tuple[Ends, ...] = (
+    ((50, 50, 54), (84, 84, 86)), ((84, 84, 86), (140, 136, 130)), ((124, 122, 118), (178, 174, 166)),
+    ((100, 92, 84), (146, 134, 120)), ((124, 106, 100), (158, 140, 132)),
+)  # fmt: skip
+_PAVINGS: tuple[Ends, ...] = (
+    ((146, 142, 138), (194, 184, 166)), ((172, 170, 166), (212, 210, 204)), ((104, 104, 106), (140, 140, 140)),
+    ((148, 112, 96), (178, 142, 124)),
+)  # fmt: skip
+
+
+class Climate(NamedTuple):
+    """What there may be in a climate, by the names above; what is listed twice is twice as likely."""
+
+    soils: str
+    grasses: str
+    trees: str
+    crops: str
+    waters: str
+    roofs: str
+
+
+CLIMATES = (
+    Climate("humus loam grey", "lush meadow", "broadleaf broadleaf larch", "sprouting maize wheat rape",
+            "green grey blue black", "red red brown slate bitumen"),
+    Climate("laterite laterite rust", "lush ochre meadow", "jungle palm", "maize tea rice", "brown brown green",
+            "tin rusty rusty red blue"),
+    Climate("sand chalk loess rust", "straw ochre dull", "scrub palm olive", "sprouting wheat", "turquoise brown milky",
+            "clay white concrete"),
+    Climate("humus grey basalt", "cool meadow dull", "conifer conifer larch autumn", "sprouting wheat", "black blue grey",
+            "slate tin green red bitumen"),
+    Climate("loess chalk rust loam", "straw dull meadow", "olive conifer broadleaf", "wheat sprouting maize",
+            "turquoise blue green", "red red white clay"),
+    Climate("loam grey loess", "meadow lush dull", "broadleaf jungle larch", "rice rice rape maize", "brown green milky grey",
+            "concrete blue white slate red"),
+)  # fmt: skip
+
+
+def varied_season(seed: int) -> Season:
+    """The season of a seed somewhere on Earth; six seeds in a row are six climates."""
+    rng = np.random.default_rng([seed, 6])
+    climate = CLIMATES[seed % len(CLIMATES)]
+
+    def one(names: str) -> str:
+        return str(rng.choice(names.split()))
+
+    def tinted(ends: Ends) -> Ends:
+        """A little brighter or darker, a little off in hue."""
+        factors = rng.uniform(0.87, 1.13) * rng.uniform(0.965, 1.035, 3)
+        return tuple(tuple(int(min(c * f, 250)) for c, f in zip(end, factors, strict=True)) for end in ends)  # type: ignore[return-value]
+
+    soil, grass = tinted(_SOILS[one(climate.soils)]), tinted(_GRASSES[one(climate.grasses)])
+    species = [tinted(_TREES[one(climate.trees)]) for _ in range(3)]
+    shallow, deep = tinted(_WATERS[one(climate.waters)])
+    asphalt = tinted(_ROADS[rng.integers(len(_ROADS))])
+    settlement = str(rng.choice(("town", "suburb", "village", "country", "works", "quarter")))
+    rural = settlement in ("village", "country", "quarter")
+    unpaved = float(rng.uniform(0.5, 1) if rural and rng.random() < 0.7 else rng.choice((0.0, 0.0, 0.25)))
+    roofs = [_ROOFS[name] for name in (one(climate.roofs), one(climate.roofs), one(climate.roofs))]
+    sky = str(rng.choice(("clear", "clear", "clear", "low", "overcast", "haze")))
+    dark, softness, reach, warm, haze = {
+        "clear": (rng.uniform(0.85, 1.1), 3, rng.uniform(0.3, 1.1), rng.uniform(-0.06, 0.06), rng.uniform(0, 18)),
+        "low": (rng.uniform(1.0, 1.2), 3, rng.uniform(1.2, 1.8), rng.uniform(0.02, 0.13), rng.uniform(2, 18)),
+        "overcast": (rng.uniform(0.15, 0.4), 13, rng.uniform(0.4, 0.9), rng.uniform(-0.09, 0.01), rng.uniform(4, 30)),
+        "haze": (rng.uniform(0.5, 0.8), 7, rng.uniform(0.4, 1.1), rng.uniform(-0.06, 0.06), rng.uniform(40, 85)),
+    }[sky]
+    bearing, exposure = rng.uniform(0, 2 * np.pi), rng.uniform(0.78, 1.08)
+    return Season(
+        soil=soil,
+        sand=times(mean(soil[1], (214, 200, 170)), rng.uniform(0.85, 1.05)),
+        grass=grass,
+        crown=species[0],
+        asphalt=asphalt,
+        paving=(soil[1], times(soil[1], 1.1)) if unpaved > 0.5 else tinted(_PAVINGS[rng.integers(len(_PAVINGS))]),
+        shallow=shallow,
+        deep=deep,
+        shadow=(float(np.sin(bearing) * reach), float(-np.cos(bearing) * reach)),
+        gain=(exposure * (1 + warm), exposure * rng.uniform(0.97, 1.03), exposure * (1 - warm)),
+        haze=float(haze),
+        roofs=tuple(c for family in roofs for c in family),
+        hall_roofs=tuple(
+            c for family in (*roofs, _ROOFS["tin"], _ROOFS["concrete"], _ROOFS[str(rng.choice(list(_ROOFS)))]) for c in family
+        ),
+        species=tuple(species),
+        crops=tuple(tinted(_CROPS[name]) for name in climate.crops.split()),
+        furrows=(0.72, 0.95),
+        basins=0.03,
+        pools=float(rng.uniform(0, 0.4)),
+        verge=(Material.SOIL if rng.random() < 0.5 else Material.GRASS) if rural else None,
+        unpaved=unpaved,
+        marking=(WHITE, WHITE, (208, 172, 84), mean(asphalt[1], WHITE))[rng.integers(4)],
+        trees=float(min(rng.uniform(0.35, 1.3), 1)),
+        settlement=settlement,
+        dark=(0.62 * dark, 0.57 * dark, 0.48 * dark),
+        softness=softness,
+        relief=min(1.0, 1.1 / reach) * min(dark, 1.0) * rng.uniform(0.9, 1.6),
+        haze_tint=(1 - rng.uniform(0, 0.12), 1.0, 1 + rng.uniform(-0.15, 0.12)),
+        texture=float(rng.uniform(0.65, 1.2)),
+        saturation=float(rng.uniform(0.5, 0.95)),
+        river=float(rng.choice((0.0, 0.0, rng.uniform(0.2, 0.6), rng.uniform(0.6, 1.7)))),
+        waves=float(rng.choice((0.02, 0.05, 0.1))),
+        glitter=float(rng.choice((0.0, 0.0, 0.5, 0.9))),
+        blur=float(rng.uniform(0.55, 1.1)),
+        grain=float(rng.uniform(0.015, 0.06)),
+    )
