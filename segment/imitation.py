@@ -103,6 +103,9 @@ def imitate(
         missed = float(np.mean([network.predict_on_batch(scored[i][0]) for i in range(len(scored))]))
         return {"val_loss": missed, "val_explained": 1 - missed}
 
+    def save(row: Row) -> None:
+        save_keras_model(output / MODEL_FILE, kept())
+
     with run_folder(output, config, resume):
         return fit(
             network,
@@ -110,7 +113,7 @@ def imitate(
             loss=lambda truth, missed: keras.ops.mean(missed),
             validate=validate,
             monitor="val_explained",
-            save_best=lambda row: save_keras_model(output / MODEL_FILE, kept()),
+            save_best=save,
             settings=settings,
             folder=output,
             progress=progress,

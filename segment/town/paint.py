@@ -169,5 +169,5 @@ def _photograph(
         image[..., band] = season.haze * season.haze_tint[band] + plane * drift * np.float32(1 - season.haze / 255)
     if season.saturation != 1:
         grey, part = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), season.saturation
-        image = cv2.addWeighted(image, part, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1 - part, 0)
+        image = np.asarray(cv2.addWeighted(image, part, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1 - part, 0), np.float32)
     return np.asarray(cv2.GaussianBlur(image, (5, 5), season.blur), np.float32)
