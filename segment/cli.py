@@ -44,11 +44,12 @@ from segment.core.outcomes import attempt_each, tell_each
 @entry_point
 def sample(
     output: Annotated[Path, Argument(help="Folder to write scene.tif, truth.tif and classes.yaml to.")],
-    size: Annotated[int, Option(min=1, max=65_536, help="Edge of the scene, pixels of 30 cm.")] = 2048,
+    size: Annotated[int, Option(min=1, max=65_536, help="Edge of the scene, pixels.")] = 2048,
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Which town; the same seed makes the same scene.")] = 0,
     style: Annotated[
         SampleStyle, Option(help="dry: the country of all figures; varied: other ground, roofs and light by seed.")
     ] = "dry",
+    gsd: Annotated[float, Option(help="Metres per pixel: 0.3 or a multiple, to 3.")] = 0.3,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -58,7 +59,7 @@ def sample(
 
     with progress_bar(quiet) as progress:
         shown = partial(progress.advance, "drawing")
-        folder = write_sample(output, size, size, seed, style=style, overwrite=overwrite, progress=shown)
+        folder = write_sample(output, size, size, seed, style=style, gsd=gsd, overwrite=overwrite, progress=shown)
         progress.say(f"{folder}: scene.tif, truth.tif and classes.yaml of {size} x {size} px")
 
 

@@ -33,22 +33,27 @@ pools are water; crops of any colour are vegetation, bare fields land, dirt road
 unlabeled. A shadow does not change the class beneath it."""
 
 GROUND_SAMPLING_DISTANCE = 0.3
-"""Metres per pixel."""
+"""Metres per pixel as a town is drawn; coarser ones are means of such pixels."""
 
 _FILES = ("scene.tif", "truth.tif", "classes.yaml", "scene.tif.aux.xml", "truth.tif.aux.xml")
 BLOCK = 1024
 """Pixels on a side of the squares that a scene is rendered in."""
+_TILE = 256
+_LARGEST_REDUCTION = 10
 
 
 class Town:
-    """The scene of a seed, `height` by `width` pixels; nothing is computed before `render`."""
+    """The scene of a seed, `height` by `width` pixels; nothing is computed before `render`.
 
-    def __init__(self, height: int, width: int, seed: int = 0, style: SampleStyle = "dry"):
+    A pixel is the mean of `reduction` x `reduction` drawn ones, its truth what most of them are.
+    """
+
+    def __init__(self, height: int, width: int, seed: int = 0, style: SampleStyle = "dry", reduction: int = 1):
         from segment.town.climates import varied_season
         from segment.town.materials import season
         from segment.town.streets import Patch, River
 
-        self.height, self.width, self.seed = height, width, seed
+        self.height, self.width, self.seed, self.reduction = height, width, seed, reduction
         self._season = {"dry": season, "varied": varied_season}[style](seed)
         self._river = River(seed, self._season.river)
         self._patch = lru_cache(maxsize=1024)(lambda row, column: Patch(seed, row, column))
@@ -68,6 +73,12 @@ class Town:
                 f"A window must lie inside the scene of {self.height} x {self.width} px. "
                 f"Received: row={row}, col={col}, height={height}, width={width}. Crop the window."
             )
+        if self.reduction == 1:
+            return self._drawn(row, col, height, width)
+        image, truth = self._drawn(*(self.reduction * v for v in (row, col, height, width)))
+        return _reduced(image, truth, height, width)
+
+    def _drawn(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image = np.empty((height, width, 3), np.uint8)
         truth = np.empty((height, width), np.uint8)
         for i in range(row // BLOCK, -(-(row + height) // BLOCK)):
@@ -102,6 +113,19 @@ class Town:
         return paint(self.seed, row, col, size, near, self._river, self._season)
 
 
+def _reduced(
+    image: NDArray[np.uint8], truth: NDArray[np.uint8], height: int, width: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    import cv2
+
+    def mean(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+    values = np.array([c.value for c in SAMPLE_CLASSES], np.uint8)
+    shares = [mean((truth == value).astype(np.uint8) * np.uint8(255)) for value in values]
+    return mean(image), values[np.argmax(shares, axis=0)]
+
+
 def write_sample(
     folder: Path | str,
     height: int,
@@ -109,6 +133,7 @@ def write_sample(
     seed: int = 0,
     *,
     style: SampleStyle = "dry",
+    gsd: float = GROUND_SAMPLING_DISTANCE,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -118,6 +143,7 @@ def write_sample(
 
     height, width: size of the scene in pixels. seed: which town, 0 or above.
     style: what the town looks like; "dry": as those that figures are given of, "varied": anywhere on Earth.
+    gsd: ground sampling distance, metres per pixel: 0.3 or a multiple of it, to 3.
     progress: told of pixels done and pixels in all.
 
     Returns the folder. Raises InputError when it exists, unless `overwrite`, or cannot be written to its end.
@@ -126,10 +152,13 @@ def write_sample(
         raise InputError(f"The style of a town is dry or varied. Received {style!r}. Choose one of them.")
     if min(height, width) < 1 or seed < 0:
         raise InputError(f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed {seed}. Change them.")
+    reduction = round(gsd / GROUND_SAMPLING_DISTANCE) if np.isfinite(gsd) else 0
+    if not 1 <= reduction <= _LARGEST_REDUCTION or abs(reduction * GROUND_SAMPLING_DISTANCE - gsd) > 1e-6:
+        raise InputError(f"Towns are drawn at 0.3 m per pixel or a multiple, to 3 m. Received {gsd}. Choose e.g. 0.6.")
     with staged(Path(folder), overwrite, _FILES) as partial, writable(Path(folder), space=5 * height * width):
         partial.mkdir()
         save_palette(Palette(SAMPLE_CLASSES), partial / "classes.yaml")
-        _write_rasters(partial, Town(height, width, seed, style), progress)
+        _write_rasters(partial, Town(height, width, seed, style, reduction), progress)
     return Path(folder)
 
 
@@ -138,16 +167,19 @@ def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None
     from rasterio.transform import from_origin
     from rasterio.windows import Window
 
+    # 0.3 times 3 is not quite 0.9 in binary
+    pixel = round(GROUND_SAMPLING_DISTANCE * town.reduction, 6)
+    step = max(BLOCK // town.reduction // _TILE, 1) * _TILE  # what is drawn at once takes no more memory for coarse pixels
     profile = {
         "driver": "GTiff",
         "height": town.height,
         "width": town.width,
         "dtype": "uint8",
         "crs": "EPSG:32640",
-        "transform": from_origin(326_400.0, 2_780_700.0, GROUND_SAMPLING_DISTANCE, GROUND_SAMPLING_DISTANCE),
+        "transform": from_origin(326_400.0, 2_780_700.0, pixel, pixel),
         "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
+        "blockxsize": _TILE,
+        "blockysize": _TILE,
         "compress": "deflate",
         "zlevel": 3,
         "bigtiff": "IF_SAFER",
@@ -161,9 +193,9 @@ def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None
         truth.write_colormap(1, {c.value: (*c.rgb, 255) for c in SAMPLE_CLASSES})
         truth.set_band_description(1, "land cover")
         truth.update_tags(1, **{f"class_{c.value}": c.name for c in SAMPLE_CLASSES if not c.ignore})
-        for row in range(0, town.height, BLOCK):
-            for col in range(0, town.width, BLOCK):
-                window = Window(col, row, min(BLOCK, town.width - col), min(BLOCK, town.height - row))
+        for row in range(0, town.height, step):
+            for col in range(0, town.width, step):
+                window = Window(col, row, min(step, town.width - col), min(step, town.height - row))
                 image, classes = town.render(row, col, window.height, window.width)
                 scene.write(np.moveaxis(image, -1, 0), window=window)
                 truth.write(classes, 1, window=window)

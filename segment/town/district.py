@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from segment.town.avenues import avenue, street
-from segment.town.blocks import fields, forest, halls, huts, market, meadow, orchard, park, perimeter, slabs, vacant, villas
+from segment.town.blocks import halls, huts, market, park, perimeter, slabs, vacant, villas
+from segment.town.countryside import fields, forest, meadow, orchard
 from segment.town.materials import Season
 from segment.town.plan import Plan
 from segment.town.streets import SIDEWALK, Block, Patch, avenue_width, divide
