@@ -32,7 +32,7 @@ def too_much_undeclared(share: float, most: float) -> list[Finding]:
     return [
         Finding(
             f"{share:.1%} of the labelled mask pixels hold what the class table does not name, more than {most:.0%}.",
-            "Nearly nothing that the masks show would be learned.",
+            "What no entry names is neither learned nor scored.",
             "Correct the class table, with ignore: true for what is unlabelled, or allow it: --set data.max_undeclared=1",
         )
     ]

@@ -37,10 +37,6 @@ def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -
     the masks, and not one that was written for them.
     """
     palette, notes = _by_values(table, census, of_model)
-    if palette.claims_255:
-        mapped = next(m for c, m in zip(palette.classes, palette.mapped, strict=True) if c.value == IGNORED)
-        if not of_model:
-            notes.append(f"{mapped.name} is {IGNORED} in masks and {mapped.value} in maps, where {IGNORED} is nodata")
     held = census.read_with(palette)
     return MaskReading(palette, notes, find_faults(palette, held), find_refusals(palette, held))
 
@@ -61,11 +57,13 @@ def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Pale
         return table, []
     if len(values) > 1 and values <= greys.keys() and (not labelled <= positions or len(labelled) == 1):
         names = {c.name: int(value) for value, c in greys.items()}
-        shown = ", ".join(f"{value} {greys[value].name}" for value in sorted(values, key=int))
-        return _with_values(table, names), [f"masks hold the greys of the table's colours: {shown}"]
+        ordered = sorted(values, key=int)
+        read = ", ".join(f"{value} as {greys[value].name}" for value in ordered)
+        note = f"masks hold {', '.join(ordered)} alone, greys of the class table's colours: read {read}"
+        return _with_values(table, names), [note]
     if values == {"0", _WHITE} and len(table.table) == 2:
         first, second = sorted(table.table, key=lambda c: c.value or 0)
-        read = f"masks hold 0 and {_WHITE} alone: read as 0 and 1, {first.name} and {second.name}"
+        read = f"masks hold 0, {_WHITE} alone, and the class table gives no values: read as 0 {first.name}, 1 {second.name}"
         return _with_values(table, {first.name: 0, second.name: IGNORED}), [read]
     return table, []
 

@@ -204,8 +204,12 @@ def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[Mask
     if config.data.undeclared != "refuse":
         too_much = too_much_undeclared(share, config.data.max_undeclared)
         reading = replace(reading, refusals=[*reading.refusals, *too_much])
+    for c, mapped in zip(reading.palette.classes, reading.palette.mapped, strict=True):
+        if c.value != mapped.value:
+            reading.notes.append(f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is nodata")
     for line in reading.lines:
         progress.say(f"{one.name}: {line}" if one.name else line)
     for refusal in reading.refusals:
-        raise InputError(f"{one.folder}: {refusal}")
+        hints = [f"{finding.what} {finding.cure}" for finding in reading.findings[:1]]
+        raise InputError(" ".join([f"{one.folder}: {refusal}", *hints]))
     return reading, share
