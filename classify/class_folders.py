@@ -7,11 +7,10 @@ from pathlib import Path
 
 from classify.labels_csv import Entry
 from segment.core.errors import InputError
-from segment.core.parts import PARTS, Part
+from segment.core.parts import PARTS, Part, part_named, part_notes
 from segment.core.sources import SUFFIXES
 
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
-_OTHER_NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 
 
 def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
@@ -32,15 +31,31 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
     return sorted(entries, key=lambda entry: entry.path), empty
 
 
+def folder_notes(root: Path) -> list[str]:
+    """What should be known of the folders of a data folder that name a part, or nearly do; see `part_notes`."""
+    if not root.is_dir() or (root / "labels.csv").is_file():
+        return []
+    folders = _folders(root)
+    return part_notes(folder.name for folder in folders if not _part_of(folders) or folder in _part_of(folders))
+
+
+def _part_of(folders: list[Path]) -> dict[Path, Part]:
+    """Those folders that are parts: where one is called train, val or test, or all of them are parts by another name."""
+    parts = {folder: part for folder in folders if (part := part_named(folder.name))}
+    return parts if len(parts) == len(folders) or any(f.name.casefold() in PARTS for f in parts) else {}
+
+
 def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
     folders = _folders(root)
-    for folder in folders:
-        part = _OTHER_NAMES.get(folder.name.casefold())
-        if part and all(f.name.casefold() in (*PARTS, *_OTHER_NAMES) for f in folders):
-            raise InputError(f"{folder}: parts are called train, val and test. Received {folder.name!r}. Rename it to {part}.")
-    parts = {folder: part for folder in folders for part in PARTS if folder.name.casefold() == part}
+    parts = _part_of(folders)
     if not parts:
-        yield from ((None, folder) for folder in folders)
+        for folder in folders:
+            if part_named(folder.name) and any(any(_images(path)) for path in folder.iterdir() if path.is_dir()):
+                raise InputError(
+                    f"{folder}: beside a part there are no class folders. Received {folder.name!r} with folders within. "
+                    "Move the class folders beside it into a folder train."
+                )
+            yield None, folder
         return
     for folder in folders:
         if folder in parts:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from classify.bundled import BUNDLED
+from classify.class_folders import folder_notes
 from classify.config import ImageSettings
 from classify.exploration_page import exploration_page
 from classify.findings import find_all
@@ -48,6 +49,8 @@ def explore(
     if info is not None:
         label_info(info)
     collection = find_images(data_folders(data), settings, complete=False)
+    for note in [note for folder in data_folders(data) for note in folder_notes(folder)]:
+        progress.say(f"note: {note}")
     bands = find_bands(collection.images, settings)
     headers, unopened = read_headers(collection.images, bands, progress)
     kind = common_kind(headers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segment.core.errors import InputError
-from segment.core.parts import PARTS, Part
+from segment.core.parts import PARTS, Part, part_named
 
 _COLUMNS = (["file", "labels"], ["file", "labels", "part"])
 _EXAMPLE = "tiles/a.jpg,water;ships"
@@ -39,7 +39,7 @@ def read_labels(table: Path) -> list[Entry]:
             raise InputError(
                 f"{source}: each file has one row. Received {file!r} again, as in {entries[path].source}. Join them."
             )
-        known = next((p for p in PARTS if p == part.casefold()), None)
+        known = part_named(part)
         if part and not known:
             raise InputError(f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Mend it.")
         names = dict.fromkeys(label.strip() for label in labels.split(";") if label.strip())

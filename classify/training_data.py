@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from classify.class_folders import folder_notes
 from classify.config import ImageSettings
 from classify.dataset import ImagePixels
 from classify.images import LabelledImage, find_images
@@ -57,6 +58,8 @@ class TrainingData:
         Raises InputError when they do not fit together, or not the settings.
         """
         found = find_images(data, settings)
+        for note in [note for folder in data for note in folder_notes(folder)]:
+            progress.say(f"note: {note}")
         seed = split_seed(settings.split_seed, training)
         split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed)
         check_parts(split, found.palette, found.multi_label)

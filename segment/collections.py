@@ -15,7 +15,8 @@ from segment.core.palette import IGNORED, Palette
 from segment.core.parts import PARTS, Part
 from segment.core.raster import open_raster
 from segment.label_sets import LabelSets
-from segment.tiles import Pair, Patch, find_pairs, find_palette, split_patches
+from segment.splits import split_patches
+from segment.tiles import Pair, Patch, find_pairs, find_palette
 
 
 @dataclass(frozen=True)

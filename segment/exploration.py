@@ -30,7 +30,7 @@ from segment.mask_reading import MaskReading, choose_reading
 from segment.scene import choose_tile
 from segment.tile_looks import look_at_pairs, palette_of
 from segment.tile_view import TileView
-from segment.tiles import Pair, fill_up, find_palette, scan_pairs
+from segment.tiles import Pair, fill_up, find_palette, part_folders, scan_pairs
 
 
 def explore(
@@ -67,7 +67,7 @@ def explore(
         raise InputError(unreadable[0])
     palette, reading, table_problems = _choose_palette(tiles, pairs, masks, settings)
     masks = masks.read_with(palette)
-    for note in reading.notes if reading else []:
+    for note in [*part_folders(tiles, pairs), *(reading.notes if reading else [])]:
         progress.say(f"note: {note}")
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
     with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:

@@ -14,7 +14,7 @@ from segment.class_tables import ClassTable
 from segment.core.components import Components, find_outliers
 from segment.core.duplicates import Twins, find_twins
 from segment.core.palette import Palette
-from segment.core.parts import PARTS
+from segment.core.parts import part_named
 from segment.mask_census import MaskCensus
 from segment.mask_reading import MaskReading
 from segment.neighbours import Neighbours, find_neighbours
@@ -92,8 +92,8 @@ class TileView:
         """Groups that folders put both into training and into validation or test, where they are named (see `leaks`)."""
         parts: dict[str, set[str]] = {}
         for pair in self.pairs:
-            folders = pair.image.parent.parent.relative_to(self.root).parts
-            if any(folder not in PARTS for folder in folders):
+            folders = pair.image.parent.relative_to(self.root).parts
+            if any(folder != "images" and not part_named(folder) for folder in folders):
                 parts.setdefault(pair.group, set()).add(pair.part or "train")
         return sorted(group for group, some in parts.items() if "train" in some and len(some) > 1)
 

@@ -1,22 +1,20 @@
-"""Tile folders: groups of images and masks, and how they split."""
+"""Tile folders: groups of images and masks."""
 
 import os
-import random
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.config import DataSettings, Undeclared
+from segment.config import Undeclared
 from segment.core.errors import InputError
 from segment.core.mask import read_mask
 from segment.core.palette import IGNORED, Palette, load_palette
-from segment.core.parts import PARTS, Part
+from segment.core.parts import Part, part_named, part_notes
 from segment.core.raster import RasterInfo, read_info
 from segment.stitch import tile_starts
 
@@ -80,10 +78,15 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     problems: list[str] = []
     for images in sorted(_image_folders(root)):
         masks = images.with_name("masks")
-        if masks.is_dir():
-            pairs += _pair_up(root, images, masks, problems)
-        else:
+        if not masks.is_dir():
             problems.append(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
+            continue
+        for below in sorted({*_with_files(images), *_with_files(masks)}):
+            if (images / below).is_dir() and (masks / below).is_dir():
+                pairs += _pair_up(root, images / below, masks / below, _folders(root, images, below), problems)
+            else:
+                missing = masks / below if (images / below).is_dir() else images / below
+                problems.append(f"{missing}: folders within `images` and `masks` are alike. Received none here. Add it.")
     if not pairs and not problems:
         raise InputError(f"{root}: must hold `images` and `masks` side by side, with files. Received: none. Check the path.")
     kinds = Counter((pair.info.bands, pair.info.dtype) for pair in pairs)
@@ -110,15 +113,50 @@ def _image_folders(root: Path) -> Iterator[Path]:
             yield Path(folder, "images")
 
 
-def _pair_up(root: Path, images: Path, masks: Path, problems: list[str]) -> list[Pair]:
+def _with_files(folder: Path) -> Iterator[Path]:
+    """A folder of images or masks, and those within it that hold some, from it on; hidden ones are passed over."""
+    yield Path()
+    seen = {os.path.realpath(folder)}
+    for below, names, files in os.walk(folder, followlinks=True):
+        names[:] = [n for n in names if not n.startswith(".") and n not in ("images", "masks")]
+        names[:] = [n for n in names if os.path.realpath(Path(below, n)) not in seen]
+        seen.update(os.path.realpath(Path(below, n)) for n in names)
+        if any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for name in files):
+            yield Path(below).relative_to(folder)
+
+
+def _folders(root: Path, images: Path, below: Path) -> tuple[str, ...]:
+    """Names of the folders on the way down to some images, but for `images` itself."""
+    return (*images.parent.relative_to(root).parts, *below.parts)
+
+
+def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
+    """What should be known of folders that name a part of the data, or nearly do."""
+    ways = {pair.image.parent.relative_to(root).parts for pair in pairs}
+    notes = part_notes(name for way in ways for name in way)
+    parts: dict[str, set[Part | None]] = {}
+    for pair in pairs:
+        parts.setdefault(pair.group, set()).add(pair.part)
+    for group, found in parts.items():
+        if None in found and len(found) == 2:
+            (part,) = found - {None}
+            notes.append(f"group {group} lies in a folder for {part} and outside of it: all of it is for {part}")
+    return notes
+
+
+def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], problems: list[str]) -> list[Pair]:
     image_of, mask_of = _by_stem(images, problems), _by_stem(masks, problems)
     problems += [
         f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove the mask."
         for stem in sorted(mask_of.keys() - image_of.keys())
     ]
-    folders = images.parent.relative_to(root).parts
-    part = next((p for p in PARTS if p in folders), None)
-    group = "/".join(f for f in folders if f not in PARTS) or root.resolve().name
+    named = {part: folder for folder in folders if (part := part_named(folder))}
+    if len(named) > 1:
+        listed = " and ".join(named.values())
+        problems.append(f"{images}: a folder lies in one part. Received {listed} on the way down. Rename one of them.")
+        return []
+    part = next(iter(named), None)
+    group = "/".join(f for f in folders if not part_named(f)) or root.resolve().name
     pairs = []
     for stem, path in sorted(image_of.items()):
         if stem not in mask_of:
@@ -187,78 +225,6 @@ def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
         # the last tile shifted inward: it is the only one that does not start at a multiple of the tile
         patches += [Patch(pair, row, column, -row % tile, -column % tile) for row in rows for column in columns]
     return patches
-
-
-def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
-    """Patches for training, validation and test.
-
-    Folders named train, val and test win, then `val_groups` and `test_groups`; what remains is drawn by seed:
-    whole groups (default), or single patches, whose neighbours then leak from training into validation.
-
-    Raises InputError when a named group does not exist or a part that is needed stays empty.
-    """
-    groups = sorted({p.group for p in pairs})
-    for name in [*settings.val_groups, *settings.test_groups]:
-        if name not in groups:
-            raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
-    named: dict[str, Part] = {}
-    named.update(dict.fromkeys(settings.val_groups, "val"))
-    named.update(dict.fromkeys(settings.test_groups, "test"))
-    fixed = [replace(p, part=p.part or named.get(p.group)) for p in pairs]
-    if settings.split == "run" and settings.val_fraction and not any(p.part == "val" for p in fixed):
-        fixed = _with_runs(fixed, settings.val_fraction, seed)
-    needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
-    free = sorted({p.group for p in fixed if p.part in (None, "train")})
-    drawn: set[str] = set()
-    if needs_validation and settings.split == "group":
-        if len(free) < 2:
-            raise InputError(
-                f"Splitting by group needs two groups or more. Received {len(free)} ({', '.join(free)}). "
-                "Add scenes as further groups, or set data.split=patch (whose neighbours leak)."
-            )
-        count = min(max(1, round(len(free) * settings.val_fraction)), len(free) - 1)
-        drawn = set(random.Random(seed).sample(free, count))
-    parts: dict[Part, list[Patch]] = {part: [] for part in PARTS}
-    for patch in grid_patches(fixed, settings.tile):
-        part = patch.pair.part or "train"
-        parts["val" if part == "train" and patch.pair.group in drawn else part].append(patch)
-    if needs_validation and settings.split == "patch":
-        random.Random(seed).shuffle(parts["train"])
-        count = max(1, round(len(parts["train"]) * settings.val_fraction))
-        parts["val"], parts["train"] = parts["train"][:count], parts["train"][count:]
-    for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
-        if not parts[part]:
-            raise InputError(f"Training and validation need tiles each. Received none for {part}. Change the split.")
-    return parts
-
-
-def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
-    """The pairs, of which runs of neighbours, in the natural order of their names, are for validation.
-
-    Neighbouring numbers are often neighbouring ground: drawn singly, they would leak into training. A group gives one run for
-    each eight images of validation, four at most, at even distances, from a place drawn by seed.
-    """
-    runs: set[Path] = set()
-    random_places = random.Random(seed)
-    for group in sorted({p.group for p in pairs}):
-        members = [p for p in pairs if p.group == group and p.part in (None, "train")]
-        members.sort(key=lambda p: [int(t) if t.isdigit() else t for t in re.split(r"([0-9]+)", p.image.stem)])
-        if len(members) < 2:
-            continue
-        count = min(max(1, round(len(members) * fraction)), len(members) - 1)
-        pieces = max(1, min(4, count // 8))
-        start = random_places.randrange(len(members))
-        for piece in range(pieces):
-            first = start + piece * len(members) // pieces
-            length = count * (piece + 1) // pieces - count * piece // pieces
-            runs.update(members[(first + i) % len(members)].image for i in range(length))
-    return [replace(p, part="val") if p.image in runs else p for p in pairs]
-
-
-def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
-    """Groups that stand both in training and in validation or test: their scores flatter."""
-    groups = {part: {p.pair.group for p in patches} for part, patches in parts.items()}
-    return sorted(groups["train"] & (groups["val"] | groups["test"]))
 
 
 def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:

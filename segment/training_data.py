@@ -22,7 +22,8 @@ from segment.label_sets import LabelSets
 from segment.mask_census import take_census
 from segment.mask_findings import too_much_undeclared
 from segment.mask_reading import MaskReading, choose_reading
-from segment.tiles import Pair, Patch, leaks
+from segment.splits import leaks
+from segment.tiles import Pair, Patch, part_folders
 
 _LISTED = 100
 
@@ -60,6 +61,8 @@ class TrainingData:
         table = Palette(settings.classes) if settings.collections and settings.classes else collections[0].palette
         labels = replace(collections[0].labels, used=None)
         for one in collections:
+            for note in part_folders(one.folder, one.pairs):
+                progress.say(f"note: {note}")
             for group in leaks(one.parts) if one.split != "run" else []:
                 progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
         parts = _together(collections)

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
+from classify.class_folders import folder_notes
 from classify.config import DataSettings
 from classify.images import find_images
 from classify.pixels import centre_crop, prepare, read_image
@@ -65,6 +66,39 @@ def test_folders_of_parts_fix_them(tmp_path):
         ("train/b/2.png", ["B"], "train"),
         ("val/a/3.png", ["a"], "val"),
     ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "valid", "test"),
+        ("training", "Validation", "testing"),
+        ("TRAIN", "dev", "TEST"),
+        ("Training", "VALID", "Testing"),
+    ],
+)
+def test_folders_of_parts_have_other_names_too(tmp_path, names):
+    touch(tmp_path, *(f"{name}/{label}/{name}.png" for name in names for label in "ab"))
+    parts = dict(zip(names, ("train", "val", "test"), strict=True))
+    assert sorted(found(tmp_path)) == sorted((f"{n}/{label}/{n}.png", [label], parts[n]) for n in names for label in "ab")
+    said = " ".join(folder_notes(tmp_path))
+    assert all(f"folder {n} is taken for {p}" in said for n, p in parts.items() if n != p)
+
+
+def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
+    touch(tmp_path, "train/a/1.png", "train/b/2.png", "Train/a/3.png", "val/a/4.png", "valid/b/5.png")
+    assert [part for _, _, part in found(tmp_path)] == ["train", "train", "train", "val", "val"]
+    assert folder_notes(tmp_path) == ["folders Train, train are all taken for train", "folders val, valid are all taken for val"]
+
+
+def test_classes_that_are_called_like_a_part_stay_classes(tmp_path):
+    touch(tmp_path, "dev/1.png", "forest/2.png")
+    assert [labels for _, labels, _ in found(tmp_path)] == [["dev"], ["forest"]]
+
+
+def test_parts_of_a_csv_have_other_names_too(tmp_path):
+    table = write_csv(tmp_path, "file,labels,part\na.png,x,Validation\nc.tif,y,TRAINING\ndeep/b.JPG,x,testing\n")
+    assert [part for _, _, part in found(table)] == ["val", "train", "test"]
 
 
 def test_links_are_followed_and_do_not_go_in_circles(tmp_path):
@@ -170,12 +204,11 @@ FAULTS = {
         {},
         ["beside train, val and test", "'more'", "Move"],
     ),
-    "part by another name": (
-        lambda r: touch(r, "train/a/1.png", "Valid/a/2.png"),
+    "class folders beside a part by another name": (
+        lambda r: touch(r, "a/1.png", "b/2.png", "Valid/a/3.png", "Valid/b/4.png"),
         {},
-        ["'Valid'", "Rename it to val"],
+        ["Valid:", "beside a part", "into a folder train"],
     ),
-    "parts by other names": (lambda r: touch(r, "training/a/1.png", "testing/a/2.png"), {}, ["'testing'", "Rename it to test"]),
     "empty class": (lambda r: touch(r, "a/1.png", "b/2.png", "c/x.txt"), {}, ["/c:", "empty", "Remove it", "{c: null}"]),
     "unknown key of the map": (
         lambda r: touch(r, "water/1.png", "Woods/2.png"),
@@ -221,7 +254,11 @@ FAULTS = {
         {},
         ["line 2", "line 3", "comes once"],
     ),
-    "unknown part": (lambda r: write_csv(r, "file,labels,part\na.png,w,valid\n"), {}, ["line 2", "'valid'", "train, val, test"]),
+    "unknown part": (
+        lambda r: write_csv(r, "file,labels,part\na.png,w,later\n"),
+        {},
+        ["line 2", "'later'", "train, val, test"],
+    ),
     "open quotes": (lambda r: write_csv(r, 'file,labels\n"a.png,w\n'), {}, ["CSV in UTF-8", "Save it so"]),
     "no labels at all": (lambda r: write_csv(r, "file,labels\na.png,\n"), {}, ["classes to learn", "Label images"]),
 }

@@ -6,7 +6,8 @@ from PIL import Image
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.tiles import decode_mask, find_pairs, find_palette, grid_patches, leaks, split_patches
+from segment.splits import leaks, split_patches
+from segment.tiles import decode_mask, find_pairs, find_palette, grid_patches
 
 from ..conftest import write_raster
 
