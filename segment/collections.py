@@ -16,7 +16,7 @@ from segment.core.parts import PARTS, Part
 from segment.core.raster import open_raster
 from segment.label_sets import LabelSets
 from segment.splits import split_patches
-from segment.tiles import Pair, Patch, find_pairs, find_palette
+from segment.tiles import Pair, Patch, find_pairs, find_palette, part_folders
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Labelled:
         gsd: metres per pixel, the median over the groups; None where unknown.
         weight: share of the tiles drawn from it, relative to other collections.
         pixel_size: see `AugmentSettings.pixel_size`; None: as for all.
+        notes: what should be known of its folders.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Labelled:
     gsd: float | None
     weight: float = 1.0
     pixel_size: PixelSizes | None = None
+    notes: Sequence[str] = ()
 
     @property
     def pairs(self) -> list[Pair]:
@@ -64,7 +66,8 @@ def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
     if table is None:
         raise InputError(f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes.")
     parts, codes = split_patches(pairs, settings, seed), np.arange(256, dtype=np.uint8)
-    return Labelled("", tiles, table, codes, LabelSets(table.names), parts, settings.split, ground_sampling_distance(pairs))
+    gsd, notes = ground_sampling_distance(pairs), part_folders(tiles, pairs)
+    return Labelled("", tiles, table, codes, LabelSets(table.names), parts, settings.split, gsd, notes=notes)
 
 
 def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
@@ -94,7 +97,8 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
         gsd = ground_sampling_distance(pairs) or one.gsd
         folder, split = Path(settings.root, one.path), one.split or settings.split
         held = labels.of(codes.tolist())
-        opened.append(Labelled(name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size))
+        notes = part_folders(folder, pairs)
+        opened.append(Labelled(name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes))
     for part in PARTS[:2]:
         if not any(one.parts[part] for one in opened):
             raise InputError(

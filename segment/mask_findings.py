@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
+
 from segment.core.palette import IGNORED, Palette
 from segment.core.report import Finding
 from segment.mask_census import MaskCensus
@@ -19,10 +21,13 @@ def find_refusals(palette: Palette, census: MaskCensus) -> list[Finding]:
     return [*_counted_from_one(palette, census), *_lossy_values(palette, census)]
 
 
-def find_faults(palette: Palette, census: MaskCensus) -> list[Finding]:
-    """All other faults. palette: by which masks are decoded. census: of all masks, `MaskCensus.read_with` that palette."""
-    steps = (_declared_nodata, _unclaimed_255, _mixed, _from_zero_to_n, _lossy, _palette_numbers, _grey_bands, _swapped)
-    return [finding for step in (*steps, _other_values) for finding in step(palette, census)]
+def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) -> list[Finding]:
+    """All other faults. palette: by which masks are decoded. census: of all masks, `MaskCensus.read_with` that palette.
+    of_model: whether the classes are those of a model, of which a scene may well show only some.
+    """
+    if of_model and len(_absent(palette, census)) < len(palette) - 1:
+        return [finding for step in _OF_MODELS for finding in step(palette, census)]
+    return [finding for step in (*_OF_MODELS, _unclaimed_255, _mixed, _other_values) for finding in step(palette, census)]
 
 
 def too_much_undeclared(share: float, most: float) -> list[Finding]:
@@ -33,7 +38,7 @@ def too_much_undeclared(share: float, most: float) -> list[Finding]:
         Finding(
             f"{share:.1%} of the labelled mask pixels hold what the class table does not name, more than {most:.0%}.",
             "What no entry names is neither learned nor scored.",
-            "Correct the class table, with ignore: true for what is unlabelled, or allow it: --set data.max_undeclared=1",
+            "Correct the class table, with ignore: true for what is unlabelled, or allow it: --set data.max_undeclared=1.",
         )
     ]
 
@@ -89,10 +94,8 @@ def _from_zero_to_n(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _is_smeared(palette: Palette, census: MaskCensus) -> bool:
-    """Whether values of one band were mixed: by a lossy file, or where most pixels lie near few values and the rest between."""
-    others = {value: count for value, count in census.undeclared(palette).items() if value in census.values}
-    if census.lossy and others:
-        return True
+    """Whether values of one band were mixed: most pixels have few of them, and the rest many others."""
+    others = [value for value in census.undeclared(palette) if value in census.values]
     counts = [census.held[value] for value in census.values] + [census.at_255]
     most = sum(sorted(counts)[-len(palette.table) - 1 :])
     return len(others) > max(_SMEARED, 2 * len(palette.table)) and most >= 0.8 * sum(counts)
@@ -101,10 +104,10 @@ def _is_smeared(palette: Palette, census: MaskCensus) -> bool:
 def _lossy_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     """Values so near each other that one becomes another cannot be read from a lossy file."""
     values = sorted(c.value or 0 for c in palette.table)
-    near = any(later - earlier < _NEAR for earlier, later in pairwise(values))
-    if census.lossy and near and _is_smeared(palette, census):
+    if census.lossy and census.values and any(later - earlier < _NEAR for earlier, later in pairwise(values)):
         yield Finding(
-            f"Masks are JPEG files, whose compression changes values: they hold {_held(census)}.",
+            f"{census.lossy:,} of {census.masks:,} masks are JPEG files, whose compression changes values: they hold "
+            f"{_held(census)}.",
             f"Values of classes as near as {', '.join(map(str, values[:_NAMED]))} become each other.",
             "Export the masks again as PNG or GeoTIFF, with one value a class. If they were 0 and 255, "
             "value: 0 and value: 255 in the class table ignore what lies between.",
@@ -113,26 +116,31 @@ def _lossy_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 def _lossy(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     undeclared = census.undeclared(palette)
-    if any(_lossy_values(palette, census)):
+    if not undeclared or any(_lossy_values(palette, census)):
         return
-    near, total = _near(palette, undeclared), undeclared.total()
-    if (census.lossy and total) or _is_smeared(palette, census) or (len(near) > _SMEARED and near.total() > 0.5 * total):
+    total, between = undeclared.total(), _between(palette, undeclared)
+    mixed = len(between) > _SMEARED and between.total() > 0.5 * total
+    if census.lossy or mixed or _is_smeared(palette, census):
         cause = f"{census.lossy:,} of {census.masks:,} are JPEG files" if census.lossy else "as resizing and JPEG leave them"
         yield Finding(
-            f"Masks hold {len(undeclared):,} values between those of the classes ({cause}): {_held(census)}.",
-            f"{total:,} pixels, {near.total():,} of them within {_NEAR} levels of a class, are neither learned nor scored.",
+            f"Masks hold {len(undeclared):,} values besides those of the classes ({cause}): {_held(census)}.",
+            f"{total:,} pixels are neither learned nor scored.",
             "Export the masks as PNG or GeoTIFF, without JPEG, smoothing or interpolation (nearest neighbour).",
         )
 
 
-def _near(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
-    """Colours within some levels of a class's."""
-    colors = [c.rgb for c in palette.table]
-
-    def is_near(value: str) -> bool:
-        return any(max(abs(a - b) for a, b in zip(_rgb(value), color, strict=True)) <= _NEAR for color in colors)
-
-    return Counter({v: n for v, n in undeclared.items() if v.startswith("#") and is_near(v)})
+def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
+    """Colours within some levels of a class's, or of the line between two of them."""
+    found = [value for value in undeclared if value.startswith("#")]
+    colors = np.array([_rgb(value) for value in found], float).reshape(-1, 3)
+    classes = np.array([c.rgb for c in palette.table], float)
+    near = np.zeros(len(found), bool)
+    for number, start in enumerate(classes):
+        for end in classes[number:]:
+            along = end - start
+            place = np.clip((colors - start) @ along / max(float(along @ along), 1.0), 0, 1)
+            near |= np.abs(colors - start - place[:, None] * along).max(axis=1, initial=0) <= _NEAR
+    return Counter({value: undeclared[value] for value, is_near in zip(found, near, strict=True) if is_near})
 
 
 def _rgb(color: str) -> tuple[int, int, int]:
@@ -149,11 +157,19 @@ def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
                     "What a file declares as nodata is neither learned nor scored.",
                     f"If they are {c.name}, take the declaration out: gdal_edit.py -unsetnodata MASK",
                 )
+    declared = {key for c in palette.classes for key in (str(c.value), c.color)} & census.nodata.keys()
+    absent = _absent(palette, census)
+    if census.nodata and len(absent) >= max(len(palette) - 1, 1) and not declared:
+        yield Finding(
+            f"Mask files declare {_listed(census.nodata, total)} as nodata, and no pixel is {', '.join(absent[:_NAMED])}.",
+            "What a file declares as nodata is neither learned nor scored.",
+            "If it is a class, take the declaration out (gdal_edit.py -unsetnodata MASK), and write its value into the table.",
+        )
 
 
 def _unclaimed_255(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     absent = _absent(palette, census)
-    if census.at_255 and absent:
+    if census.at_255 and absent and not any(_counted_from_one(palette, census)):
         yield Finding(
             f"Masks hold {_held(census)}; no pixel is {', '.join(absent[:_NAMED])}, and no class has the value {IGNORED}.",
             f"The {census.at_255:,} pixels of {IGNORED} are taken for unlabelled, and neither learned nor scored.",
@@ -243,3 +259,6 @@ def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         f"No pixel is {', '.join(_absent(palette, census)[:_NAMED])}; what no class has is neither learned nor scored.",
         f"{cure}.",
     )
+
+
+_OF_MODELS = (_declared_nodata, _from_zero_to_n, _lossy, _palette_numbers, _grey_bands, _swapped)

@@ -38,7 +38,7 @@ def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -
     """
     palette, notes = _by_values(table, census, of_model)
     held = census.read_with(palette)
-    return MaskReading(palette, notes, find_faults(palette, held), find_refusals(palette, held))
+    return MaskReading(palette, notes, find_faults(palette, held, of_model), find_refusals(palette, held))
 
 
 def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Palette, list[str]]:
@@ -51,6 +51,7 @@ def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Pale
     positions = {str(position) for position in range(len(table.table))}
     if not (table.positional or (of_model and {str(c.value) for c in table.table} == positions)):
         return table, []
+    values |= {"0"} & census.nodata.keys()  # many programs declare it by default
     labelled = values - {_WHITE}
     greys = {str(c.rgb[0]): c for c in table.table if len(set(c.rgb)) == 1}
     if of_model and len(positions) != 2:

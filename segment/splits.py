@@ -17,7 +17,8 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
 
     Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups of others, or of training.
     What remains is drawn by seed: whole groups (default), runs of neighbouring images, or single patches, whose neighbours then
-    leak from training into validation; nothing where `val_fraction` is 0. A group that a folder fixes is not drawn, and what of it lies in no such folder goes with it.
+    leak from training into validation; nothing where `val_fraction` is 0. A group that a folder fixes is not drawn, and what of
+    it lies in no such folder goes with it.
 
     Raises InputError when a named group does not exist or is fixed to another part, or a part that is needed stays empty.
     """

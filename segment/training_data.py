@@ -1,7 +1,7 @@
 """What training knows of a tile folder before it starts: classes, split, statistics, and what is odd about it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,7 @@ from segment.mask_census import take_census
 from segment.mask_findings import too_much_undeclared
 from segment.mask_reading import MaskReading, choose_reading
 from segment.splits import leaks
-from segment.tiles import Pair, Patch, part_folders
+from segment.tiles import Pair, Patch
 
 _LISTED = 100
 
@@ -61,8 +61,8 @@ class TrainingData:
         table = Palette(settings.classes) if settings.collections and settings.classes else collections[0].palette
         labels = replace(collections[0].labels, used=None)
         for one in collections:
-            for note in part_folders(one.folder, one.pairs):
-                progress.say(f"note: {note}")
+            for note in one.notes:
+                progress.say(f"note: {one.name}: {note}" if one.name else f"note: {note}")
             for group in leaks(one.parts) if one.split != "run" else []:
                 progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
         parts = _together(collections)
@@ -204,15 +204,13 @@ def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[Mask
         raise InputError(problems[0])
     reading = choose_reading(one.palette, census)
     share = census.undeclared_share(reading.palette)
-    if config.data.undeclared != "refuse":
-        too_much = too_much_undeclared(share, config.data.max_undeclared)
-        reading = replace(reading, refusals=[*reading.refusals, *too_much])
+    too_much = [] if config.data.undeclared == "refuse" else too_much_undeclared(share, config.data.max_undeclared)
     for c, mapped in zip(reading.palette.classes, reading.palette.mapped, strict=True):
         if c.value != mapped.value:
             reading.notes.append(f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is nodata")
     for line in reading.lines:
         progress.say(f"{one.name}: {line}" if one.name else line)
-    for refusal in reading.refusals:
-        hints = [f"{finding.what} {finding.cure}" for finding in reading.findings[:1]]
+    for refusal in (*reading.refusals, *too_much):
+        hints = [f"{finding.what} {finding.cure}" for finding in reading.findings[:1] if refusal in too_much]
         raise InputError(" ".join([f"{one.folder}: {refusal}", *hints]))
     return reading, share

@@ -169,6 +169,17 @@ def test_declared_nodata_wins_loudly(folder, tmp_path, value):
     assert f"no pixel of the training part is {name}" in said and other not in said.split("training part is")[1].split("\n")[0]
 
 
+def test_nodata_of_0_leaves_255_a_class(folder):
+    data, said = prepare(folder(TABLE, lambda i, path: Image.fromarray(i * 255).save(path, transparency=0)))
+    assert data.survey.class_pixels["train"][1] > 0 and "which is land" in said and "training part is land" in said
+
+
+def test_transparency_is_not_looked_at(folder):
+    la, rgba = (lambda i, p: Image.fromarray(np.dstack([i * 255, i]), "LA").save(p)), rgb((0, 0, 0, 0), (255, 255, 255, 9))
+    for mask in (la, rgba):
+        assert water_share(prepare(folder(BLACK_WHITE, mask))[0]) == WATER
+
+
 def test_declared_nodata_counts_in_no_share(folder):
     data, said = prepare(folder(TABLE, lambda i: np.where(np.arange(64) < 50, 9, i).astype(np.uint8), "tif", nodata=9))
     assert data.masks["undeclared_share"] == 0 and "warning" not in said
@@ -216,6 +227,16 @@ def noisy(i, path):
     Image.fromarray(i * 255).save(path.with_suffix(".jpg"), quality=30)
 
 
+def blocks(i, path):
+    """Of the size of JPEG's, which keep no other values than their own, and these not exactly."""
+    Image.fromarray(i[::8, ::8].repeat(8, 0).repeat(8, 1) * 255).save(path.with_suffix(".jpg"), quality=70)
+
+
+def resized(i, path):
+    picture = Image.fromarray(np.array([(0x80, 0x40, 0), (0, 0, 255)], np.uint8)[i])
+    picture.resize((71, 71)).resize((64, 64), Image.Resampling.BILINEAR).save(path)
+
+
 def noisy_colours(i, path):
     Image.fromarray(np.array([(0x80, 0x40, 0), (0, 0, 255)], np.uint8)[i]).save(path.with_suffix(".jpg"), quality=50)
 
@@ -227,6 +248,8 @@ def noisy_colours(i, path):
         (THREE, lambda i: 1 + 2 * i, ["count classes from 1", "snow value: 3"]),
         (TABLE, stripes(8, 2), ["one value more", "2 (", "land value: 1, water value: 2"]),
         (TABLE, noisy, ["JPEG", "hold", "Export the masks again as PNG"]),
+        (BLACK_WHITE, blocks, ["3 of 3 masks are JPEG", "hold", "Export the masks again as PNG"]),
+        (TABLE, resized, ["besides those of the classes", "nearest neighbour"]),
         (TABLE, noisy_colours, ["JPEG", "#0000FD", "Export the masks as PNG"]),
         (EXPLICIT, saved_with_palette, ["palette", "#800000", 'water color: "#800000"']),
         (BLACK_WHITE, rgb((0, 0, 0), (1, 1, 1)), ["three equal bands", "#010101", 'water color: "#010101"']),
@@ -244,7 +267,7 @@ def test_what_masks_hold_and_what_to_write_is_said_by_both(folder, tmp_path, tab
 
 @pytest.mark.parametrize("mask", [lambda i: i + 1, noisy])
 def test_masks_that_would_teach_something_else_are_refused(folder, mask):
-    with pytest.raises(InputError, match=r"tiles: Masks"):
+    with pytest.raises(InputError, match=r"tiles: (Masks|3 of 3 masks)"):
         prepare(folder(TABLE, mask))
 
 
@@ -311,6 +334,14 @@ def test_a_truth_is_read_by_the_whole_of_it(tmp_path, water, white, beside):
     assert np.array_equal(values, indices[..., 0])
     assert np.array_equal(predict_window(scene, two_classes(water), 250, 3, 30, 30), values[250:280, 3:33])
     assert ("water has the value 1 in the map" in repr(result)) == (water == 255)
+
+
+def test_a_truth_that_lacks_a_class_is_nothing_odd(tmp_path):
+    indices = np.repeat(np.arange(4, dtype=np.uint8), 16)[None, :, None].repeat(64, 0)
+    truth = np.where(indices == 3, 255, indices * 10).astype(np.uint8)
+    scene, mask = write_raster(tmp_path / "scene.tif", indices), write_raster(tmp_path / "truth.tif", truth)
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", truth=mask)
+    assert not [note for note in result.report["notes"] if "Truth" in note] and result.report["accuracy"] == 1
 
 
 def test_a_map_value_is_the_smallest_that_is_free():
