@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.core.parts import PARTS, Part
+from segment.core.parts import PARTS, Part, part_named
 from segment.tiles import Pair, Patch, grid_patches
 
 
@@ -23,12 +23,13 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
     Raises InputError when a named group does not exist or is fixed to another part, or a part that is needed stays empty.
     """
     groups = sorted({p.group for p in pairs})
-    for name in [*settings.val_groups, *settings.test_groups]:
-        if name not in groups:
-            raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
     named: dict[str, Part] = {}
-    named.update(dict.fromkeys(settings.val_groups, "val"))
-    named.update(dict.fromkeys(settings.test_groups, "test"))
+    wished: list[tuple[str, Part]] = [(name, "val") for name in settings.val_groups]
+    for name, part in [*wished, *((name, PARTS[2]) for name in settings.test_groups)]:
+        if name in groups:
+            named[name] = part
+        elif part_named(name) != part or not any(p.part == part for p in pairs):  # else the folder has fixed it
+            raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
     fixed = _fix(pairs, named)
     needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
     if needs_validation and settings.split == "run":

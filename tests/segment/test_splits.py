@@ -120,6 +120,13 @@ def test_groups_of_training_can_be_named_for_validation_and_others_not(tmp_path)
         split(root, val_groups=["c"])
 
 
+def test_a_folder_for_a_part_can_be_named_as_one(tmp_path):
+    root = put(tmp_path, "train/a", "valid/b", "Test/c")
+    assert split(root, val_groups=["valid"], test_groups=["Test"]) == split(root)
+    with pytest.raises(InputError, match="Groups must exist. Received 'Test'"):
+        split(root, val_groups=["Test"])
+
+
 def test_folders_that_contradict_are_refused(tmp_path):
     with pytest.raises(InputError, match="Received train and Val on the way down"):
         find_pairs(put(tmp_path, "train/Val/town", "val/b"))
