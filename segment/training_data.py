@@ -1,7 +1,7 @@
 """What training knows of a tile folder before it starts: classes, split, statistics, and what is odd about it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
