@@ -13,6 +13,7 @@ from segment.core.block_job import BlockJob
 from segment.core.blocks import Block
 from segment.core.mask import open_mask
 from segment.core.palette import Palette
+from segment.core.raster import Raster
 from segment.core.runtime import Model
 from segment.core.sources import Source
 from segment.region import View, map_band
@@ -50,7 +51,7 @@ class MapJob(BlockJob):
         confusion, undeclared = Confusion(palette.names), Counter[str]()
         with ExitStack() as stack:
             raster = stack.enter_context(self.scene.open())
-            truth = self._open_truth(stack, palette.names)
+            truth = self._open_truth(stack, raster, palette.names)
             region = (block.top, block.bottom, block.left, block.right)
             for band in stack.enter_context(closing(self.view.bands(raster, region, model))):
                 labels, rows = map_band(band, palette, self.confidence)
@@ -64,7 +65,7 @@ class MapJob(BlockJob):
                 undeclared = truth.undeclared
         return rasters, {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
 
-    def _open_truth(self, stack: ExitStack, names: Sequence[str]) -> Truth | None:
+    def _open_truth(self, stack: ExitStack, raster: Raster, names: Sequence[str]) -> Truth | None:
         if self.truth is None or self.truth_palette is None:
             return None
-        return Truth(stack.enter_context(open_mask(self.truth)), self.truth_palette, names)
+        return Truth(stack.enter_context(open_mask(self.truth, raster, "scene")), self.truth_palette, names)

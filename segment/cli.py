@@ -66,7 +66,7 @@ def sample(
 @entry_point
 def tile(
     scene: Annotated[Path, Argument(help="The scene: GeoTIFF, PNG or JPEG.")],
-    mask: Annotated[Path, Option(help="Its mask, of the same size: class values or colours.")],
+    mask: Annotated[Path, Option(help="Its mask, of the same ground: class values or colours.")],
     output: Annotated[Path, Option(help="Folder for images/ and masks/; its name is the group's.")],
     size: Annotated[int, Option(min=32, max=8192, help="Edge of a tile, pixels.")] = 256,
     overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of the edge shared with the neighbour.")] = 0.0,

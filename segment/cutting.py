@@ -20,7 +20,7 @@ from segment.stitch import TilePlan, cut_strip, tile_starts
 
 @dataclass(frozen=True)
 class CutScene:
-    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels. notes: on how the mask is read."""
+    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels. notes: on the mask."""
 
     folder: Path
     tiles: int
@@ -49,19 +49,15 @@ def cut_scene(
     classes: class table (YAML) by which pixels are ignored, written beside the tiles; else classes.yaml beside the mask.
     One strip of `size` rows is in memory at a time. Masks are cut as they are stored, and read before by what the whole of them
     holds (see `choose_reading`): the class table that is written has the values of that reading, so the tiles mean the same.
+    What a mask on another grid does not cover is left out by the mask band of its tile.
 
     Raises InputError when the mask does not fit the scene, the scene is smaller than a tile, or every tile is empty.
     """
     scene, mask, output = Path(scene), Path(mask), Path(output)
     table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
     palette = load_palette(table) if classes is not None or table.is_file() else None
-    with open_raster(scene) as raster, open_mask(mask) as truth:
+    with open_raster(scene) as raster, open_mask(mask, raster, "scene") as truth:
         step = TilePlan(raster.height, raster.width, size, overlap).step
-        if (raster.width, raster.height) != (truth.width, truth.height):
-            raise InputError(
-                f"{mask}: masks must have the size of their scene. Received scene {raster.width}x{raster.height}, "
-                f"mask {truth.width}x{truth.height}. Re-export the mask at the scene's size."
-            )
         if min(raster.width, raster.height) < size:
             raise InputError(
                 f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height} for tiles of {size}. "
@@ -91,7 +87,8 @@ def cut_scene(
                     f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
                 )
     odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
-    return CutScene(output, written, empty, [*odd, *reading.lines] if reading else [])
+    grid = [f"note: {note}" for note in truth.alignment.notes(str(mask), "scene")]
+    return CutScene(output, written, empty, [*grid, *odd, *reading.lines] if reading else grid)
 
 
 def _tiles(

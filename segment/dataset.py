@@ -100,7 +100,7 @@ def _read(
     palette, codes = tables.get(pair.collection, (palette, None))
     with open_raster(pair.image) as raster:
         image, valid = raster.read()
-    mask, unknown = decode_mask(pair.mask, palette, undeclared, names)
+        mask, unknown = decode_mask(pair.mask, palette, undeclared, names, raster)
     mask = mask if codes is None else codes[mask]
     mask[~valid] = IGNORED
     return Decoded(image, valid, mask), unknown

@@ -13,7 +13,8 @@ from segment.core.errors import InputError
 from segment.core.mask import Mask, open_mask
 from segment.core.palette import IGNORED, Palette, count_values
 from segment.core.progress import Progress
-from segment.tiles import Pair
+from segment.core.raster import open_raster
+from segment.tiles import Pair, grid_notes
 
 _SHARES = 40  # of a mask, of the values that have most of it
 _DISTINCT = 1 << 16  # values told apart: masks in JPEG, or of floating point, may have millions
@@ -42,10 +43,14 @@ class MaskCensus:
     color_tables: dict[bytes, NDArray[np.uint8]] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, pixels: NDArray[Any], group: str = "") -> Counter[str]:
-        """Counts (some rows of) a mask as it was read; returns what is `held` there."""
+    def add(self, pixels: NDArray[Any], group: str = "", declares_nodata: bool = True) -> Counter[str]:
+        """Counts (some rows of) a mask as it was read; returns what is `held` there.
+
+        declares_nodata: whether hidden pixels are nodata of its file, and not merely beyond it.
+        """
         counts, hidden = count_values(pixels)
-        self.nodata += hidden
+        if declares_nodata:
+            self.nodata += hidden
         if pixels.shape[2] == 1:
             seen = self.groups.setdefault(group, set())
             seen.update(list(counts)[: _FEW + 1 - len(seen)])
@@ -89,13 +94,18 @@ class MaskCensus:
 
 
 def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False) -> tuple[MaskCensus, list[str]]:
-    """Reads every mask of a tile folder; and of those that cannot be read, why. shares: fills `of_mask` and `with_palette`."""
+    """Reads every mask of a tile folder, and says how they lie on their images; and of those that cannot be read, why.
+
+    shares: fills `of_mask` and `with_palette`.
+    """
+    for note in grid_notes(pairs):
+        progress.say(f"note: {note}")
     census, palettes, problems = MaskCensus(), [], []
     for done, pair in enumerate(pairs, 1):
         progress.advance("reading masks", done, len(pairs))
         try:
-            with open_mask(pair.mask) as mask:
-                counts = census.add(mask.read(), pair.group)
+            with open_raster(pair.image) as image, open_mask(pair.mask, image) as mask:
+                counts = census.add(mask.read(), pair.group, mask.declares_nodata)
                 census.add_file(mask)
         except InputError as error:
             problems.append(str(error))
@@ -113,5 +123,5 @@ def census_of_rows(mask: Mask, rows: int = 256) -> MaskCensus:
     census = MaskCensus()
     census.add_file(mask)
     for start in range(0, mask.height, rows):
-        census.add(mask.read(start, min(rows, mask.height - start)))
+        census.add(mask.read(start, min(rows, mask.height - start)), declares_nodata=mask.declares_nodata)
     return census

@@ -52,7 +52,8 @@ def predict_scene(
     """Maps a scene; writes class raster, coloured mask, overlay and report into `output`, all or none.
 
     scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
-    truth: mask of the scene's size, in values or colours, for scores in the report.
+    truth: mask of the scene, in values or colours, for scores in the report; on any grid where both are georeferenced, else of
+    the scene's size.
     overlap: fraction of the tile edge shared with its neighbour, 0 to below 1. tile: edge in pixels, by default the fastest.
     batch_size, rows: tiles predicted and scene rows read at a time; the map does not depend on them.
     augment: averages over the eight flips and quarter turns, at eight times the work.

@@ -14,14 +14,13 @@ from segment.core.components import Vectors
 from segment.core.duplicates import Fingerprint, fingerprint
 from segment.core.errors import InputError
 from segment.core.looks import settled, shrunk, some_values
-from segment.core.mask import read_mask
 from segment.core.palette import IGNORED, Class, Palette
 from segment.core.progress import Progress
 from segment.core.raster import open_raster
 from segment.mask_census import MaskCensus
 from segment.neighbours import Borders, borders
 from segment.stitch import tile_starts
-from segment.tiles import Pair, pad_tile
+from segment.tiles import Pair, decode_mask, pad_tile
 
 _SHOWN = 6  # windows of a class
 _MOST_CLASSES = 40  # of what masks hold that are taken for classes where no table names them
@@ -104,7 +103,7 @@ def look_at_pairs(
         try:
             with open_raster(pair.image) as raster:
                 image, valid = raster.read()
-            indices = palette.decode(read_mask(pair.mask))[0]
+                indices = decode_mask(pair.mask, palette, image=raster)[0]
         except InputError as error:
             return error
         indices[~valid] = IGNORED

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import Undeclared
+from segment.core.alignment import ALIGNED, Alignment, align, summarise
 from segment.core.errors import InputError
-from segment.core.mask import read_mask
+from segment.core.mask import open_mask
 from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.parts import Part, part_named, part_notes
-from segment.core.raster import RasterInfo, read_info
+from segment.core.raster import Raster, RasterInfo, open_raster
 from segment.stitch import tile_starts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -25,7 +26,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 class Pair:
     """An image and its mask. `group` names the scene they come from; `part` is set where folders fix it.
 
-    collection: the name of the tile folder that they are of, where several are learned from.
+    collection: the name of the tile folder that they are of, where several are learned from. alignment: how the mask lies on the
+    image.
     """
 
     image: Path
@@ -34,6 +36,7 @@ class Pair:
     part: Part | None
     info: RasterInfo
     collection: str = ""
+    alignment: Alignment = ALIGNED
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def find_pairs(root: Path) -> list[Pair]:
     """All image and mask pairs of a tile folder, sorted by group and name; hidden files and folders are passed over.
 
     Raises InputError when there are none, when a mask has no image or an image no mask,
-    or when their sizes, or the bands or depth of images, differ.
+    when a mask does not lie on its image (see `align`), or when the bands or depth of images differ.
     """
     pairs, problems = scan_pairs(root)
     if problems:
@@ -163,15 +166,10 @@ def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], pr
             problems.append(f"{path}: an image needs its mask. Received no {masks / stem}.*. Add it, or move the image.")
             continue
         try:
-            info, mask = read_info(path), read_info(mask_of[stem])
+            with open_raster(path) as image, open_raster(mask_of[stem]) as mask:
+                info, alignment = image.info, align(mask, image)
         except InputError as error:
             problems.append(str(error))
-            continue
-        if (info.width, info.height) != (mask.width, mask.height):
-            problems.append(
-                f"{mask_of[stem]}: masks must have the size of their image. Received image {info.width}x{info.height}, "
-                f"mask {mask.width}x{mask.height}. Re-export the mask at the image's size."
-            )
             continue
         if info.colors == ("palette",):
             problems.append(
@@ -179,8 +177,13 @@ def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], pr
                 "Turn them into colours: gdal_translate -expand rgb IN OUT"
             )
             continue
-        pairs.append(Pair(path, mask_of[stem], group, part, info))
+        pairs.append(Pair(path, mask_of[stem], group, part, info, alignment))
     return pairs
+
+
+def grid_notes(pairs: Sequence[Pair]) -> list[str]:
+    """What a user has to know of how masks lie on their images: a line for each kind of note."""
+    return summarise([(pair.mask, pair.alignment) for pair in pairs])
 
 
 def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
@@ -242,14 +245,20 @@ def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
 
 
 def decode_mask(
-    path: Path, palette: Palette, undeclared: Undeclared = "ignore", names: Sequence[str] | None = None
+    path: Path,
+    palette: Palette,
+    undeclared: Undeclared = "ignore",
+    names: Sequence[str] | None = None,
+    image: Raster | None = None,
 ) -> tuple[NDArray[np.uint8], Counter[str]]:
     """A mask file as class indices (rows, columns) uint8, 255 ignored, and a count of undeclared values.
 
     names: classes to count the indices by, if not the palette's (see `Palette.decode`).
-    Raises InputError when it cannot be read (see `read_mask`), or `undeclared` is "refuse" and there are any.
+    image: the raster that it is read on the grid of, see `Mask`; by default its own.
+    Raises InputError when it cannot be read (see `Mask`), or `undeclared` is "refuse" and there are any.
     """
-    indices, unknown = palette.decode(read_mask(path), names)
+    with open_mask(path, image) as mask:
+        indices, unknown = palette.decode(mask.read(), names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")

@@ -1,4 +1,4 @@
-"""The truth of a scene: a mask of its size, read row band by row band in step with the map."""
+"""The truth of a scene: a mask of the same ground, read row band by row band in step with the map."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ class Truth:
     @property
     def identity(self) -> list[Any]:
         """What tells it from another truth, or from itself as it was before somebody changed it."""
-        return [self._mask.identity, [c.model_dump(mode="json") for c in self.palette.table]]
+        return [self._mask.identity, repr(self._mask.alignment), [c.model_dump(mode="json") for c in self.palette.table]]
 
     def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
         """Class indices (rows, width) of some rows, between two columns of them, 255 where ignored.
@@ -58,12 +58,7 @@ def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterat
 
     Raises InputError when it does not fit the scene or the classes.
     """
-    with open_mask(source) as mask:
-        if (mask.width, mask.height) != (scene.width, scene.height):
-            raise InputError(
-                f"{mask.path}: a truth has the size of its scene. Received {mask.width}x{mask.height} for a scene of "
-                f"{scene.width}x{scene.height} ({scene.path}). Export it at the scene's size."
-            )
+    with open_mask(source, scene, "scene") as mask:
         file = Path(mask.path).with_name("classes.yaml")
         table, census = load_palette(file) if file.is_file() else palette, census_of_rows(mask)
         reading = choose_reading(table, census, of_model=not file.is_file())
@@ -72,7 +67,8 @@ def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterat
         _require_classes(mask, reading.palette, census, palette.names)
         share = census.undeclared_share(reading.palette)
         shares = [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."] if share else []
-        notes = [*(f"Truth: {note}." for note in reading.notes), *(f"Truth: {f}" for f in reading.findings), *shares]
+        notes = mask.alignment.notes(Path(mask.path).name, "scene")
+        notes += [*(f"Truth: {note}." for note in reading.notes), *(f"Truth: {f}" for f in reading.findings), *shares]
         yield Truth(mask, reading.palette, palette.names, notes, share)
 
 

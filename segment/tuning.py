@@ -11,7 +11,7 @@ from segment.core.search_space import Parameter, Space
 from segment.core.trials import Task
 from segment.core.tuning import Tuning
 from segment.core.tuning import tune as tune_task
-from segment.tiles import find_pairs
+from segment.tiles import find_pairs, grid_notes
 
 SPACE: Space = MappingProxyType(
     {
@@ -48,6 +48,9 @@ def tune(
     """
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
     files = find_files(data)  # faults are told before the first trial
+    if progress is not None:  # trials keep what they say to themselves
+        for note in grid_notes(find_pairs(Path(tiles))):
+            progress.say(f"note: {note}")
     task = Task("segment.cli", data, config or Config(), scores, files, val_seed="data.split_seed", find_files=find_files)
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
 

@@ -117,6 +117,15 @@ class Raster(PixelGrid):
         return self.crs is None and bool(self._dataset.gcps[0])
 
     @property
+    def control_points(self) -> tuple[Any, ...]:
+        """What places a raster that has no transform: ground control points (row, column, x, y, z), or the terms of an RPC."""
+        if not self.transform.is_identity:
+            return ()
+        points = [(p.row, p.col, p.x, p.y, p.z) for p in self._dataset.gcps[0]]
+        rpcs = self._dataset.rpcs
+        return (*points, *([] if rpcs is None else sorted(rpcs.to_gdal().items())))
+
+    @property
     def descriptions(self) -> tuple[str | None, ...]:
         """What the file calls its bands, all of them in its order; None for a band without a name."""
         return tuple(self._dataset.descriptions)

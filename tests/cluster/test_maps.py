@@ -75,6 +75,22 @@ def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: P
     )
 
 
+def test_a_truth_on_another_grid_is_read_alike_by_all(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 150, 115)
+    values = np.random.default_rng(1).choice([0, 10, 20, 30, 40, 7], (200, 180, 1)).astype("u1")
+    place = {"crs": CRS.from_epsg(4326), "transform": from_origin(57.00005, 24.4133, 1.9e-6, 1.7e-6)}
+    truth = write_raster(tmp_path / "truth.tif", values, **place)
+    alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, tile=64)
+    (done,) = predict_scenes(
+        [scene], model, tmp_path / "out", cluster=cluster.address, block=40, truth=truth, options=MapOptions(tile=64)
+    )
+    assert not done.problems
+    assert_same_files(tmp_path / "alone", tmp_path / "out")
+    assert figures(done.result.report) == figures(alone.report)
+    notes = " ".join(alone.report["notes"])
+    assert "in EPSG:4326" in notes and "outside the mask" in notes
+
+
 def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster: Cluster, model: Path) -> None:
     info = (model / "model.yaml").read_text()
     coarse = write_model(tmp_path / "coarse")

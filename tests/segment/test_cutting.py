@@ -1,14 +1,19 @@
 import numpy as np
 import pytest
 import rasterio
+from rasterio import Affine
 
+from segment.core.alignment import ALIGNED
 from segment.core.errors import InputError
-from segment.core.palette import save_palette
+from segment.core.mask import open_mask
+from segment.core.palette import Class, Palette, save_palette
 from segment.core.raster import open_raster
 from segment.cutting import cut_scene
-from segment.tiles import find_pairs
+from segment.tiles import decode_mask, find_pairs
 
 from ..conftest import two_class_scene, write_raster
+
+NOWHERE = {"crs": None, "transform": Affine.identity()}
 
 
 def put_scene(folder, height, width, **profile):
@@ -85,7 +90,7 @@ def test_the_scene_is_read_band_by_band(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "spoil, words",
     [
-        (lambda f: write_raster(f / "truth.tif", np.zeros((60, 64, 1), np.uint8)), ["64x64", "64x60"]),
+        (lambda f: write_raster(f / "truth.tif", np.zeros((60, 64, 1), np.uint8), **NOWHERE), ["64x64", "64x60"]),
         (lambda f: (f / "scene.tif").write_bytes((f / "scene.tif").read_bytes()[:3000]), ["scene.tif"]),
         (lambda f: (f / "truth.tif").unlink(), ["truth.tif", "no such file"]),
         (lambda f: (f / "tiles").mkdir(), ["tiles", "--overwrite"]),
@@ -101,6 +106,49 @@ def test_what_does_not_fit_leaves_nothing_behind(tmp_path, spoil, words):
         cut_scene(scene, mask, tmp_path / "tiles", 32)
     assert all(word in str(error.value) for word in words), error.value
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_mask_on_another_grid_is_cut_from_the_scenes(tmp_path, palette):
+    scene, mask = put_scene(tmp_path, 64, 96)
+    save_palette(palette, tmp_path / "classes.yaml")
+    with rasterio.open(mask) as file:
+        labels, place = file.read().transpose(1, 2, 0), file.transform
+    east = write_raster(tmp_path / "east.tif", labels[::-1, 40:], transform=place @ Affine(1, 0, 40, 0, -1, 64))
+    result = cut_scene(scene, east, tmp_path / "tiles", 32)
+    assert (result.tiles, result.empty) == (4, 2)
+    grid, share, _ = str(result).splitlines()
+    assert grid.startswith("note: ") and "(stored south-up)" in grid
+    assert "41.7 % of the scene lie outside the mask and are ignored" in share
+    for pair in find_pairs(tmp_path / "tiles"):
+        with open_raster(pair.image) as image, open_mask(pair.mask, image) as tile:
+            assert tile.alignment == ALIGNED
+            found = tile.read()
+            labelled = ~np.ma.getmaskarray(found)[..., 0]
+            column, row = (round(v) for v in ~place @ (image.transform.c, image.transform.f))
+        outside = column + np.arange(32) < 40
+        assert (labelled == ~outside).all()
+        np.testing.assert_array_equal(found[:, ~outside], labels[row : row + 32, column : column + 32][:, ~outside])
+        assert (decode_mask(pair.mask, palette)[0][:, outside] == 255).all()
+
+
+def test_colours_that_are_cut_stay_unlabelled_where_the_mask_does_not_reach(tmp_path):
+    black = Palette([Class(name="land", color="#000000"), Class(name="water", color="#0000FF")])
+    scene, mask = put_scene(tmp_path, 64, 64)
+    with rasterio.open(mask) as file:
+        place = file.transform
+    colours = write_raster(tmp_path / "c.tif", np.zeros((64, 64, 3), np.uint8), transform=place @ Affine.translation(16, 0))
+    cut_scene(scene, colours, tmp_path / "tiles", 64)
+    (pair,) = find_pairs(tmp_path / "tiles")
+    indices, unknown = decode_mask(pair.mask, black)
+    assert (indices[:, :16] == 255).all() and (indices[:, 16:] == 0).all() and not unknown
+
+
+def test_a_mask_of_other_ground_is_refused_and_nothing_is_written(tmp_path):
+    scene, _ = put_scene(tmp_path, 64, 64)
+    far = write_raster(tmp_path / "far.tif", np.zeros((64, 64, 1), np.uint8), transform=Affine(0.3, 0, 0, 0, -0.3, 0))
+    with pytest.raises(InputError, match="elsewhere than its scene"):
+        cut_scene(scene, far, tmp_path / "tiles", 32)
+    assert not (tmp_path / "tiles").exists()
 
 
 def test_a_scene_smaller_than_a_tile_is_refused(tmp_path):

@@ -156,6 +156,38 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
     assert report["pixels"] == (indices > 0).sum()
 
 
+def test_a_truth_on_another_grid_scores_as_on_the_scenes(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 70, 90, transform=ROTATED)
+    truth = np.random.default_rng(3).choice([0, 10, 20, 30, 40, 7, 255], (70, 90, 1)).astype(np.uint8)
+    right = write_raster(tmp_path / "right.tif", truth, transform=ROTATED)
+    fine = truth.repeat(2, 0).repeat(2, 1)
+    others = {
+        "south-up": write_raster(tmp_path / "up.tif", truth[::-1], transform=ROTATED @ Affine(1, 0, 0, 0, -1, 70)),
+        "0.5 times": write_raster(tmp_path / "fine.tif", fine[::-1], transform=ROTATED @ Affine(0.5, 0, 0, 0, -0.5, 70)),
+        "shifted by -3": write_raster(
+            tmp_path / "larger.tif", np.pad(truth, ((5, 0), (3, 4), (0, 0))), transform=ROTATED @ Affine.translation(-3, -5)
+        ),
+    }
+    expected = predict_scene(scene, PlaceModel(), tmp_path / "right", truth=right).report
+    for number, (words, other) in enumerate(others.items()):
+        model = PlaceModel()
+        if number == 0:  # stopped on the way
+            stopping(model, 9)
+            with pytest.raises(Interrupted):
+                predict_scene(scene, model, tmp_path / str(number), truth=other, rows=16, batch_size=1)
+            model = PlaceModel()
+        found = predict_scene(scene, model, tmp_path / str(number), truth=other, rows=16).report
+        assert {k: found[k] for k in ("confusion", "jaccard", "undeclared")} == {
+            k: expected[k] for k in ("confusion", "jaccard", "undeclared")
+        }
+        assert any(words in note and other.name in note for note in found["notes"])
+    half = write_raster(tmp_path / "half.tif", truth[:35], transform=ROTATED)
+    found = predict_scene(scene, PlaceModel(), tmp_path / "half", truth=half).report
+    assert sum(map(sum, found["confusion"])) == np.isin(truth[:35], [0, 10, 20, 30, 40]).sum()
+    assert "half.tif: 50.0 % of the scene lie outside the mask and are ignored." in found["notes"]
+    assert found["undeclared"] == {"7": (truth[:35] == 7).sum()}
+
+
 def test_augmentation_turns_answers_back(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 5, (2, 16, 16, 1), np.uint8)
     model = FakeModel()

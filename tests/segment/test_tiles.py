@@ -3,13 +3,16 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio import Affine
+from rasterio.crs import CRS
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
+from segment.dataset import TilePixels
 from segment.splits import leaks, split_patches
-from segment.tiles import decode_mask, find_pairs, find_palette, grid_patches
+from segment.tiles import decode_mask, find_pairs, find_palette, grid_notes, grid_patches, scan_pairs
 
-from ..conftest import write_raster
+from ..conftest import two_class_scene, write_raster
 
 
 def test_pairs_know_their_group(tile_folder, palette):
@@ -91,6 +94,42 @@ def test_palette_pictures_and_class_rasters(tmp_path, palette):
     assert decode_mask(tmp_path / "palette.png", palette)[0].tolist() == [[1, 0]]
     write_raster(tmp_path / "classes.tif", np.array([[[1], [0]]], np.uint8), photometric="palette")
     assert decode_mask(tmp_path / "classes.tif", palette)[0].tolist() == [[1, 0]]
+
+
+def put_pair(folder, name, mask, transform, **profile):
+    write_raster(folder / "images" / f"{name}.tif", np.zeros((64, 64, 3), np.uint8))
+    write_raster(folder / "masks" / f"{name}.tif", mask, transform=transform, **profile)
+
+
+def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path, palette):
+    here = Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000)
+    mask = two_class_scene(64, 64)[1]
+    put_pair(tmp_path, "a", mask, here)
+    put_pair(tmp_path, "b", mask[::-1], here @ Affine(1, 0, 0, 0, -1, 64))
+    put_pair(tmp_path, "c", mask[:32], here)
+    put_pair(tmp_path, "d", mask.repeat(2, 0).repeat(2, 1), here @ Affine.scale(0.5))
+    write_raster(tmp_path / "images" / "e.tif", np.zeros((64, 64, 3), np.uint8))
+    write_raster(tmp_path / "masks" / "e.png", mask)  # without a georeference
+    pairs = find_pairs(tmp_path)
+    grids, parts = grid_notes(pairs)
+    assert "3 of 5 masks are on another grid" in grids and "b.tif (stored south-up)" in grids
+    assert "1 of 5 masks do not cover" in parts and "50.0 % of these images on average" in parts and "c.tif" in parts
+    pixels = TilePixels(palette, "refuse", 10)
+    for pair in pairs:
+        expected = mask[..., 0].copy()
+        expected[32 if pair.image.stem == "c" else 64 :] = 255
+        np.testing.assert_array_equal(pixels.load(pair).mask, expected)
+
+
+def test_a_mask_of_other_ground_is_named(tmp_path):
+    place = Affine(1e-5, 0, 10, 0, -1e-5, 50)
+    put_pair(tmp_path, "a", np.zeros((64, 64, 1), np.uint8), place, crs=CRS.from_epsg(4326))
+    put_pair(tmp_path, "b", np.zeros((64, 64, 1), np.uint8), Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000))
+    pairs, problems = scan_pairs(tmp_path)
+    assert [pair.image.name for pair in pairs] == ["b.tif"]
+    assert "a.tif: the mask lies elsewhere than its image" in problems[0]
+    with pytest.raises(InputError, match="elsewhere"):
+        find_pairs(tmp_path)
 
 
 def test_undeclared_colors_are_counted_or_refused(tmp_path, palette):

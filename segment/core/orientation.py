@@ -1,0 +1,134 @@
+"""EXIF orientation: what a picture's file says of it, and where pixels of the upright picture are stored."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TAG = 0x0112
+_MOST_PARTS = 1000  # segments, chunks and entries that are walked through
+_MOST_BYTES = 1 << 16  # of EXIF that are looked at
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a picture is turned upright: a transposition, then flips. number: of EXIF, 1 to 8 (TIFF 6.0, tag 274)."""
+
+    number: int = 1
+
+    @property
+    def transposes(self) -> bool:
+        return self.number >= 5
+
+    @property
+    def _flips(self) -> tuple[bool, bool]:
+        """Whether rows, and columns, come in the opposite order."""
+        return self.number in (3, 4, 7, 8), self.number in (2, 3, 6, 7)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the upright picture from those that are stored, and the other way round."""
+        return (width, height) if self.transposes else (height, width)
+
+    def stored_window(
+        self, row: int, column: int, height: int, width: int, upright: tuple[int, int]
+    ) -> tuple[int, int, int, int]:
+        """Row, column, height and width in the file of a window of the upright picture, whose rows and columns are given."""
+        rows, columns = self._flips
+        row = upright[0] - row - height if rows else row
+        column = upright[1] - column - width if columns else column
+        return (column, row, width, height) if self.transposes else (row, column, height, width)
+
+    def turn(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Pixels (rows, columns, ...) of a window as they are stored, turned upright."""
+        rows, columns = self._flips
+        turned = stored.swapaxes(0, 1) if self.transposes else stored
+        return turned[:: -1 if rows else 1, :: -1 if columns else 1]
+
+
+def read_orientation(path: Path) -> Orientation:
+    """What a JPEG, PNG, WebP or TIFF file says; upright where it says nothing that can be understood."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+            if start[:2] == b"\xff\xd8":
+                parts = _jpeg(file)
+            elif start[:8] == b"\x89PNG\r\n\x1a\n":
+                parts = _chunks(file, 8, "big", b"eXIf", 4)
+            elif start[:4] == b"RIFF" and start[8:] == b"WEBP":
+                parts = _chunks(file, 12, "little", b"EXIF", 0)
+            elif start[:4] in (b"II*\0", b"MM\0*"):
+                return Orientation(_in_tiff(file, 0))
+            else:
+                return Orientation()
+            for part in parts:
+                return Orientation(_in_tiff(file, part))
+    except (OSError, ValueError, OverflowError):
+        pass
+    return Orientation()
+
+
+def summarise_turned(found: Sequence[tuple[Path, Orientation]], total: int, noun: str = "images") -> list[str]:
+    """The pictures of a folder that are turned upright, in a line; none where there are none."""
+    turned = [(path, orientation) for path, orientation in found if orientation.number != 1]
+    if not turned:
+        return []
+    path, orientation = turned[0]
+    return [
+        f"{len(turned)} of {total} {noun} are turned upright by their EXIF orientation, e.g. {path} ({orientation.number}); "
+        "programs that ignore EXIF see them turned"
+    ]
+
+
+def _jpeg(file: BinaryIO) -> Iterator[int]:
+    """Where EXIF begins in a JPEG."""
+    file.seek(2)
+    for _ in range(_MOST_PARTS):
+        start, marker = (*file.read(2), 0, 0)[:2]
+        if start != 0xFF:
+            return
+        if marker == 0xFF:  # padding
+            file.seek(-1, 1)
+            continue
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # without a length
+            continue
+        length = int.from_bytes(file.read(2), "big") - 2
+        if marker in (0xDA, 0xD9) or length < 0:
+            return
+        begin = file.tell()
+        if marker == 0xE1 and length > 6 and file.read(6) == b"Exif\0\0":
+            yield begin + 6
+        file.seek(begin + length)
+
+
+def _chunks(file: BinaryIO, begin: int, order: Any, wanted: bytes, checksum: int) -> Iterator[int]:
+    """Where EXIF begins in a PNG or WebP. begin: of the first chunk. checksum: bytes behind each."""
+    for _ in range(_MOST_PARTS):
+        file.seek(begin)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        name, length = (head[4:], head[:4]) if checksum else (head[:4], head[4:])
+        size = int.from_bytes(length, order)
+        if name == wanted:
+            yield begin + 8 + (6 if file.read(6) == b"Exif\0\0" else 0)
+        begin += 8 + size + (checksum or size % 2)
+
+
+def _in_tiff(file: BinaryIO, begin: int) -> int:
+    """The orientation in the first directory of a TIFF that begins at a byte of a file; 1 where it has none that is valid."""
+    file.seek(begin)
+    head = file.read(8)
+    order: Any = {b"II": "little", b"MM": "big"}.get(head[:2])
+    if order is None or len(head) < 8:
+        return 1
+    file.seek(begin + int.from_bytes(head[4:], order))
+    entries = min(int.from_bytes(file.read(2), order), _MOST_PARTS)
+    directory = np.frombuffer(file.read(12 * entries)[: _MOST_BYTES // 12 * 12], np.uint8)
+    for entry in directory[: len(directory) // 12 * 12].reshape(-1, 12):
+        if int.from_bytes(entry[:2].tobytes(), order) == _TAG:
+            value = int.from_bytes(entry[8:10].tobytes(), order)
+            return value if 1 <= value <= 8 else 1
+    return 1
