@@ -1,5 +1,6 @@
 """The classify-* commands: parse, call one library function, print."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -197,6 +198,7 @@ def predict(
     """Names what images show; with --grid, what each cell of a scene shows."""
     from classify.grid import LABEL_ENDINGS, label_scene
     from classify.listing import as_csv, as_json, as_table
+    from classify.pixels import orientation_notes
     from classify.predict import predict_images
     from segment.core.model_folder import load_model_info
     from segment.core.runtime import load_model
@@ -252,6 +254,9 @@ def predict(
         if grid is not None:
             attempt_each("classify-predict", sources, map_one)
             return
+        if (json or csv) and not quiet:  # beside what a program reads
+            for note in orientation_notes([source.path for source in sources]):
+                print(note, file=sys.stderr)
         predictions = list(predict_images(sources, network, top=top, augment=augment, progress=progress))
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     if len(problems) < len(predictions) or json or csv:

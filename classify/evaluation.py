@@ -14,6 +14,7 @@ from classify.config import ImageSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import Data, LabelledImage, collection_name, data_folders, find_images
 from classify.inference import answer, label_info, predict_dataset, read_resized
+from classify.pixels import orientation_notes
 from classify.report import scores_page
 from classify.scores import Scores, score
 from classify.split import digest_split, split_images
@@ -85,6 +86,8 @@ def evaluate(
     folders = data_folders(data)
     images = find_scored(folders, info, part)
     images = readable_images(images, info, bands, progress)
+    for note in orientation_notes([image.path for image in images]):
+        progress.say(note)
     dataset = scored_dataset(images, info, batch_size, bands)
     _warn_of_training(folders, info, part, progress)
     answers = predict_dataset(partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1])

@@ -12,6 +12,7 @@ from classify.findings import find_all
 from classify.images import Data, data_folders, find_images
 from classify.inference import label_info, read_input
 from classify.looks import common_kind, look_at, read_headers
+from classify.pixels import orientation_notes
 from classify.survey import Bands, find_bands
 from classify.view import View
 from segment.core.components import Vectors
@@ -51,6 +52,8 @@ def explore(
     collection = find_images(data_folders(data), settings, complete=False)
     for note in [note for folder in data_folders(data) for note in folder_notes(folder)]:
         progress.say(f"note: {note}")
+    for note in orientation_notes([image.path for image in collection.images]):
+        progress.say(note)
     bands = find_bands(collection.images, settings)
     headers, unopened = read_headers(collection.images, bands, progress)
     kind = common_kind(headers)

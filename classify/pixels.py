@@ -1,6 +1,7 @@
 """Pixels of images: read, resized, preprocessed, cropped."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.config import PreprocessSettings
+from segment.core.errors import InputError
+from segment.core.orientation import UPRIGHT, read_orientation, summarise_turned
 from segment.core.preprocessing import preprocess
 from segment.core.raster import Raster, open_raster
 from segment.core.resize import resize
@@ -32,6 +35,18 @@ def read_pixels(
             pixels = raster.colormap()[pixels[..., 0]]
             pixels[~valid] = 0
         return np.ascontiguousarray(pixels), valid
+
+
+def orientation_notes(images: Sequence[Path | str]) -> list[str]:
+    """A line on the images that are turned upright by their EXIF orientation, with a count; none where there are none."""
+    found = []
+    for image in images:
+        orientation = UPRIGHT
+        if not isinstance(image, Path) or read_orientation(image) != UPRIGHT:
+            with suppress(InputError), open_raster(image) as raster:  # which leaves georeferenced ones as they are
+                orientation = raster.orientation
+        found.append((image, orientation))
+    return summarise_turned(found)
 
 
 def is_picture_with_palette(raster: Raster) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.inference import answer, given_labels, label_info, read_input
+from classify.pixels import orientation_notes
 from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
@@ -83,6 +84,8 @@ def _predict(
     sources: Sequence[Source], network: Model, top: int, augment: bool, progress: Progress
 ) -> Generator[Prediction, None, None]:
     info = network.info
+    for note in orientation_notes([source.path for source in sources]):
+        progress.say(note)
     names, (size, workers), done = info.palette.names, network.pace(info.tile), 0
 
     def compute(batch: _Batch) -> NDArray[np.float32]:

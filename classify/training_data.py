@@ -14,7 +14,7 @@ from classify.class_folders import folder_notes
 from classify.config import ImageSettings
 from classify.dataset import ImagePixels
 from classify.images import LabelledImage, find_images
-from classify.pixels import prepare_seen, read_pixels
+from classify.pixels import orientation_notes, prepare_seen, read_pixels
 from classify.split import check_parts, digest_split, split_images
 from classify.survey import Survey, survey
 from segment.core.class_weights import ClassWeights, resolve_class_weights
@@ -64,6 +64,8 @@ class TrainingData:
         split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed)
         check_parts(split, found.palette, found.multi_label)
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
+        for note in orientation_notes([image.path for images in seen.parts.values() for image in images]):
+            progress.say(note)
         for problem in list(seen.unreadable.values())[:_NAMED]:
             progress.say(f"warning: left out: {problem}")
         if len(seen.unreadable) > _NAMED:

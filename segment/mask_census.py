@@ -99,7 +99,7 @@ def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False)
     shares: fills `of_mask` and `with_palette`.
     """
     for note in grid_notes(pairs):
-        progress.say(f"note: {note}")
+        progress.say(note)
     census, palettes, problems = MaskCensus(), [], []
     for done, pair in enumerate(pairs, 1):
         progress.advance("reading masks", done, len(pairs))

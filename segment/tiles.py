@@ -14,6 +14,7 @@ from segment.config import Undeclared
 from segment.core.alignment import ALIGNED, Alignment, align, summarise
 from segment.core.errors import InputError
 from segment.core.mask import open_mask
+from segment.core.orientation import summarise_turned
 from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.parts import Part, part_named, part_notes
 from segment.core.raster import Raster, RasterInfo, open_raster
@@ -182,8 +183,9 @@ def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], pr
 
 
 def grid_notes(pairs: Sequence[Pair]) -> list[str]:
-    """What a user has to know of how masks lie on their images: a line for each kind of note."""
-    return summarise([(pair.mask, pair.alignment) for pair in pairs])
+    """What a user has to know of how images and masks lie: a line for each kind of note."""
+    turned = summarise_turned([(pair.image, pair.info.orientation) for pair in pairs])
+    return [*turned, *summarise([(pair.mask, pair.alignment) for pair in pairs])]
 
 
 def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:

@@ -50,7 +50,7 @@ def tune(
     files = find_files(data)  # faults are told before the first trial
     if progress is not None:  # trials keep what they say to themselves
         for note in grid_notes(find_pairs(Path(tiles))):
-            progress.say(f"note: {note}")
+            progress.say(note)
     task = Task("segment.cli", data, config or Config(), scores, files, val_seed="data.split_seed", find_files=find_files)
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
 

@@ -113,6 +113,7 @@ def show_labels(found: Labelled) -> str:
     prediction = found.predictions[0]
     answer = ", ".join(prediction.given) or "none of its labels"
     parts = [f'<h2 class="label">{escape(answer)}</h2>', show_bars(prediction.labels, marked=prediction.given)]
+    parts += map(show_note, found.notes)
     pictures = []
     if found.seen:
         pictures.append(_figure(found.seen, "What the network saw"))
@@ -138,6 +139,7 @@ def _show_listing(found: Labelled) -> str:
     header = ("Image", "Picture", "Label", "Probability", "Next")
     return (
         problems
+        + "".join(map(show_note, found.notes))
         + (show_table(caption, header, rows) if rows else show_note(caption))
         + show_downloads({"All labels (CSV)": found.csv})
     )

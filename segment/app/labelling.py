@@ -1,6 +1,7 @@
 """Labelling uploaded images: labels, thumbnails, and what the network looked at."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from segment.app.uploads import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 from segment.core.figures import displayable
 from segment.core.model_folder import ModelInfo
+from segment.core.orientation import summarise_turned
 from segment.core.picture import write_picture
 from segment.core.progress import Silent
 from segment.core.resize import resize
@@ -33,7 +35,7 @@ class Labelled:
     """Images that were labelled. thumbnails: one for each prediction, None where there is none.
 
     seen, heat: of a single image, as the network saw it and with what speaks for its label (the brightest most); else None.
-    looking: whether heat is still to come.
+    looking: whether heat is still to come. notes: what is to be said of the images.
     """
 
     predictions: list[Prediction]
@@ -42,6 +44,7 @@ class Labelled:
     seen: Path | None = None
     heat: Path | None = None
     looking: bool = False
+    notes: Sequence[str] = ()
 
 
 class _Steps(Silent):
@@ -94,16 +97,26 @@ def label_uploads(
     listing = job.folder / "labels.csv"
     listing.write_text(as_csv(predictions) + "\n", encoding="utf-8")
     if not pictures:
-        return Labelled(predictions, [None] * len(images), listing)
+        return Labelled(predictions, [None] * len(images), listing, notes=_turned(images, sources))
     thumbnail, thumbnails = partial(_write_thumbnail, job.folder, network.info), []
     for number, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
         job.check()
         thumbnails.append(None if source is None or prediction.problem else thumbnail(number, source))
-    labelled = Labelled(predictions, thumbnails, listing)
+    labelled = Labelled(predictions, thumbnails, listing, notes=_turned(images, sources))
     if len(images) > 1:
         return labelled
     assert sources[0] is not None
     return _look(job, shelf, model, labelled, read_input(sources[0], network.info), network.info)
+
+
+def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
+    """Which images are turned upright, by the names that visitors know."""
+    found = []
+    for image, source in zip(images, sources, strict=True):
+        if source is not None:
+            with suppress(InputError), source.open() as raster:
+                found.append((image.name, raster.orientation))
+    return [line.removeprefix("note: ") for line in summarise_turned(found)]
 
 
 def _look(job: Job, shelf: Shelf, model: str, labelled: Labelled, pixels: NDArray[Any], info: ModelInfo) -> Labelled:

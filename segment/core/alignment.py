@@ -1,5 +1,6 @@
 """How a mask lies on the grid of its image: pixel by pixel, or on another grid over the same ground."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.orientation import Orientation
 from segment.core.pixel_grid import PixelGrid
 from segment.core.raster import Raster
 
@@ -26,12 +28,15 @@ class Alignment:
 
     difference: in what its grid differs from the image's, empty where they are the same.
     missing: share of the image's pixels that lie outside the mask, 0 to below 1.
-    doubt: what could not be compared, empty where nothing is worth a note.
+    doubt, warning: what could not be compared, or was assumed; empty where nothing is worth a note.
+    orientation: by which its stored pixels are turned, None for its own.
     """
 
     difference: str = ""
     missing: float = 0.0
     doubt: str = ""
+    warning: str = ""
+    orientation: Orientation | None = None
 
     def notes(self, mask: str, noun: str = "image") -> list[str]:
         """What a user has to know of it, a sentence each. noun: what the image is called."""
@@ -43,7 +48,13 @@ class Alignment:
             found.append(f"{mask}: {_percent(self.missing)} of the {noun} lie outside the mask and are ignored.")
         if self.doubt:
             found.append(f"{mask}: {self.doubt}.")
+        if self.warning:
+            found.append(f"Warning: {mask}: {self.warning}.")
         return found
+
+    def lines(self, mask: str, noun: str = "image") -> list[str]:
+        """The same as lines that commands print."""
+        return [note.replace("W", "w", 1) if note.startswith("Warning: ") else f"note: {note}" for note in self.notes(mask, noun)]
 
 
 ALIGNED = Alignment()
@@ -72,6 +83,9 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
                 f"{mask.path}: the mask lies elsewhere than its {noun}. Received a mask at {_extent(mask)}, {noun} at "
                 f"{_extent(image)}. Take the mask of this {noun}, or remove a georeference that is wrong."
             )
+    stored = mask.turned_by(image.orientation)
+    if not same_size and (stored.width, stored.height) == (image.width, image.height):
+        return Alignment(doubt=f"drawn on the {noun} as it is stored, and turned with it", orientation=image.orientation)
     if not same_size:
         raise InputError(
             f"{mask.path}: mask and {noun} differ in size and are not both georeferenced. Received mask "
@@ -79,6 +93,13 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
         )
     if mask.control_points and mask.control_points != image.control_points:
         return Alignment(doubt="its place is given by control points only, which are not compared with the image")
+    if mask.orientation.number != 1:
+        return Alignment(doubt=f"turned upright by its own EXIF orientation {mask.orientation.number}")
+    if image.orientation.number != 1 and (stored.width, stored.height) == (image.width, image.height):
+        return Alignment(
+            warning=f"the {noun} is turned by its EXIF orientation {image.orientation.number}, and the mask fits it both ways: "
+            f"it is taken for drawn on the upright {noun}"
+        )
     return ALIGNED
 
 
@@ -98,10 +119,12 @@ def summarise(found: Sequence[tuple[Path, Alignment]]) -> list[str]:
             f"{len(partial)} of {len(found)} masks do not cover their whole image, the rest is ignored: {average} of these "
             f"images on average, e.g. {mask} ({_percent(first.missing)})"
         )
-    for doubt in dict.fromkeys(alignment.doubt for _, alignment in found if alignment.doubt):
-        doubtful = [mask for mask, alignment in found if alignment.doubt == doubt]
-        lines.append(f"{len(doubtful)} of {len(found)} masks, e.g. {doubtful[0]}: {doubt}")
-    return lines
+    doubts = Counter(alignment.doubt for _, alignment in found if alignment.doubt)
+    warnings = Counter(alignment.warning for _, alignment in found if alignment.warning)
+    example = {text: mask for mask, a in reversed(found) for text in (a.doubt, a.warning)}
+    listed = [f"{count} of {len(found)} masks, e.g. {example[doubt]}: {doubt}" for doubt, count in doubts.items()]
+    warned = [f"warning: {count} of {len(found)} masks, e.g. {example[text]}: {text}" for text, count in warnings.items()]
+    return [*(f"note: {line}" for line in [*lines, *listed]), *warned]
 
 
 class NearestPixels:

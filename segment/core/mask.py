@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segment.core.alignment import ALIGNED, NearestPixels, align
 from segment.core.errors import InputError
 from segment.core.palette import IGNORED
-from segment.core.raster import Raster, readable
+from segment.core.raster import Raster
 from segment.core.sources import Source
 
 
@@ -41,16 +41,18 @@ class Mask:
                 f"Received {count} of {raster.dtype}. Export them so."
             )
         self.alignment = ALIGNED if image is None else align(raster, image, noun)
+        if self.alignment.orientation is not None:
+            raster = raster.turned_by(self.alignment.orientation)
         grid = image if image is not None and self.alignment.difference else raster
         self._nearest = None if grid is raster else NearestPixels(raster, grid)
         self.path, self.width, self.height, self.identity = raster.path, grid.width, grid.height, raster.identity
-        self._dataset, self._bands, self._dtype = raster._dataset, raster.bands, raster.dtype
+        self._raster, self._dataset = raster, raster._dataset
         self.colors: NDArray[np.uint8] | None = None
         if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
             self.colors = raster.colormap()
         compression = getattr(self._dataset.compression, "value", "")
         self.lossy = self._dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
-        flags = {flag for band in self._bands for flag in self._dataset.mask_flag_enums[band - 1]}
+        flags = {flag for band in self._raster.bands for flag in self._dataset.mask_flag_enums[band - 1]}
         self.declares_nodata = MaskFlags.alpha not in flags and bool(flags - {MaskFlags.all_valid})
         self.nodata = self._dataset.nodatavals[0] if self.declares_nodata else None
 
@@ -65,8 +67,8 @@ class Mask:
         if self._nearest is None:
             pixels, labelled = self._read(row, column, height, width)
         else:
-            bands = len(self._bands) if self.colors is None else 3
-            pixels = np.full((height, width, bands), np.array(IGNORED if bands == 1 else 0).astype(self._dtype))
+            bands = len(self._raster.bands) if self.colors is None else 3
+            pixels = np.full((height, width, bands), np.array(IGNORED if bands == 1 else 0).astype(self._raster.dtype))
             labelled = np.zeros((height, width), bool)
             self._nearest.gather(self._read, pixels, labelled, row, column)
         if labelled.all() and not self.declares_nodata:
@@ -76,14 +78,7 @@ class Mask:
 
     def _read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Pixels of a rectangle of the file, and whether each is labelled (height, width)."""
-        from rasterio.windows import Window
-
-        window = Window(column, row, width, height)
-        labelled = np.ones((height, width), bool)
-        with readable(self.path):
-            pixels: NDArray[Any] = self._dataset.read(self._bands, window=window).transpose(1, 2, 0)
-            if self.declares_nodata:
-                labelled = (self._dataset.read_masks(self._bands, window=window) > 0).any(axis=0)
+        pixels, labelled = self._raster.read_stored(self._raster.bands, row, column, height, width, self.declares_nodata)
         return (pixels if self.colors is None else self.colors[pixels[..., 0]]), labelled
 
 

@@ -48,6 +48,9 @@ class Orientation:
         return turned[:: -1 if rows else 1, :: -1 if columns else 1]
 
 
+UPRIGHT = Orientation()
+
+
 def read_orientation(path: Path) -> Orientation:
     """What a JPEG, PNG, WebP or TIFF file says; upright where it says nothing that can be understood."""
     try:
@@ -62,23 +65,23 @@ def read_orientation(path: Path) -> Orientation:
             elif start[:4] in (b"II*\0", b"MM\0*"):
                 return Orientation(_in_tiff(file, 0))
             else:
-                return Orientation()
+                return UPRIGHT
             for part in parts:
                 return Orientation(_in_tiff(file, part))
     except (OSError, ValueError, OverflowError):
         pass
-    return Orientation()
+    return UPRIGHT
 
 
-def summarise_turned(found: Sequence[tuple[Path, Orientation]], total: int, noun: str = "images") -> list[str]:
-    """The pictures of a folder that are turned upright, in a line; none where there are none."""
+def summarise_turned(found: Sequence[tuple[Path | str, Orientation]]) -> list[str]:
+    """The images of a folder that are turned upright, in a line; none where there are none."""
     turned = [(path, orientation) for path, orientation in found if orientation.number != 1]
     if not turned:
         return []
     path, orientation = turned[0]
     return [
-        f"{len(turned)} of {total} {noun} are turned upright by their EXIF orientation, e.g. {path} ({orientation.number}); "
-        "programs that ignore EXIF see them turned"
+        f"note: {len(turned)} of {len(found)} images are turned upright by their EXIF orientation, e.g. {path} "
+        f"({orientation.number}): programs that ignore EXIF see them turned"
     ]
 
 

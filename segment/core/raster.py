@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.orientation import UPRIGHT, Orientation, read_orientation
 from segment.core.pixel_grid import PixelGrid
 from segment.core.quiet_warnings import without_warnings
 
@@ -39,12 +41,15 @@ class RasterInfo:
     bands: int
     dtype: str
     colors: tuple[str, ...]
+    orientation: Orientation = UPRIGHT
 
 
 class Raster(PixelGrid):
     """An open raster. Pixels are read as (rows, columns, bands) in the order of `bands`.
 
     bands: numbers (from 1) of the bands in use, alpha left out unless named.
+    orientation: how it is turned upright, as its file says; a picture with a georeference is read as it is stored.
+    height, width and all pixels are those of the upright picture.
     """
 
     def __init__(self, dataset: Any, path: str, bands: Sequence[int] | None, nodata: float | None):
@@ -72,7 +77,10 @@ class Raster(PixelGrid):
             )
         if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
             raise InputError(f"{path}: pixels have a size. Received the transform {dataset.transform.to_gdal()}. Mend it.")
-        super().__init__(dataset.height, dataset.width, dataset.crs, dataset.transform)
+        self.declared_orientation = _declared_orientation(dataset, path)
+        is_placed = not dataset.transform.is_identity or bool(dataset.gcps[0])
+        self.orientation = UPRIGHT if is_placed else self.declared_orientation
+        super().__init__(*self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform)
         self.dtype = np.dtype(dtypes.pop())
         self.nodata = nodata
         self._dataset = dataset
@@ -92,7 +100,8 @@ class Raster(PixelGrid):
         georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
         nodata = [repr(value) for value in (*self._dataset.nodatavals, self.nodata)]
         masks = [[flag.name for flag in flags] for flags in self._dataset.mask_flag_enums]
-        return [self.path, files, self.height, self.width, self.bands, self.dtype.name, georeference, nodata, masks]
+        size = self.height, self.width, self.orientation.number
+        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks]
 
     @property
     def likeness(self) -> list[Any]:
@@ -115,6 +124,24 @@ class Raster(PixelGrid):
     def has_only_control_points(self) -> bool:
         """Whether its place is told by ground control points alone, which maps do not take over."""
         return self.crs is None and bool(self._dataset.gcps[0])
+
+    @property
+    def orientation_note(self) -> str | None:
+        """What there is to report of its EXIF orientation."""
+        name, number = Path(self.path).name, self.declared_orientation.number
+        if self.orientation.number != 1:
+            return (
+                f"{name} is turned upright by its EXIF orientation {number}, to a grid of {self.width} x {self.height}: "
+                "programs that ignore EXIF see it turned."
+            )
+        return f"{name}: its EXIF orientation {number} is ignored, as it has a georeference." if number != 1 else None
+
+    def turned_by(self, orientation: Orientation) -> "Raster":
+        """The same raster, open as long as this one, with its stored pixels turned by another orientation."""
+        other = copy(self)
+        other.orientation = orientation
+        other.height, other.width = orientation.size(self._dataset.height, self._dataset.width)
+        return other
 
     @property
     def control_points(self) -> tuple[Any, ...]:
@@ -141,7 +168,8 @@ class Raster(PixelGrid):
     @property
     def info(self) -> RasterInfo:
         colors = tuple(c.name for c in self._dataset.colorinterp)
-        return RasterInfo(self.path, self.width, self.height, len(self.bands), self.dtype.name, colors)
+        size = self.width, self.height, len(self.bands)
+        return RasterInfo(self.path, *size, self.dtype.name, colors, orientation=self.orientation)
 
     def read(
         self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
@@ -152,25 +180,40 @@ class Raster(PixelGrid):
         with zero in one band only is no hole), or where a band is not finite. It then holds 0 in all bands.
         Raises InputError when the file cannot be decoded there.
         """
-        from rasterio.windows import Window
-
-        window = Window(
-            column, row, self.width - column if width is None else width, self.height - row if height is None else height
-        )
-        with readable(self.path):
-            # alpha comes in the same call: PNG would be decoded from its top again for another
-            pixels = self._dataset.read([*self.bands, *self._alpha], window=window).transpose(1, 2, 0)
-            valid = np.ones(pixels.shape[:2], bool)
-            if self._alpha:
-                pixels, valid = pixels[..., :-1], pixels[..., -1] > 0
-            if self._masked:
-                valid &= (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
+        height = self.height - row if height is None else height
+        width = self.width - column if width is None else width
+        # alpha comes in the same call: PNG would be decoded from its top again for another
+        pixels, valid = self.read_stored([*self.bands, *self._alpha], row, column, height, width, self._masked)
+        if self._alpha:
+            pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
+            valid &= alpha
         if self.nodata is not None:
             valid &= (pixels != self.nodata).any(axis=2)
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels).all(axis=2)
         if not valid.all():
             pixels[~valid] = 0
+        return pixels, valid
+
+    def read_stored(
+        self, bands: Sequence[int], row: int, column: int, height: int, width: int, masked: bool
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values (height, width, bands) as the file holds them, of one rectangle of the upright picture.
+
+        masked: whether mask bands and nodata values are asked for, which say where it is valid (height, width) in some of
+        the first of `bands`, those in use.
+        Raises InputError when the file cannot be decoded there.
+        """
+        from rasterio.windows import Window
+
+        top, left, rows, columns = self.orientation.stored_window(row, column, height, width, (self.height, self.width))
+        window = Window(left, top, columns, rows)
+        with readable(self.path):
+            pixels = self.orientation.turn(self._dataset.read(bands, window=window).transpose(1, 2, 0))
+            valid = np.ones((height, width), bool)
+            if masked:
+                masks = self._dataset.read_masks(self.bands, window=window) > 0
+                valid = self.orientation.turn(masks.any(axis=0)).copy()
         return pixels, valid
 
     def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
@@ -185,9 +228,9 @@ class Raster(PixelGrid):
 
         if self._dataset.overviews(self.bands[0]) and not damaged:
             with readable(self.path):
-                shape = (len(self.bands), height, width)
+                shape = (len(self.bands), *self.orientation.size(height, width))
                 found: NDArray[Any] = self._dataset.read(self.bands, out_shape=shape, resampling=Resampling.average)
-            return np.ascontiguousarray(found.transpose(1, 2, 0))
+            return np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
         tops = np.arange(height + 1) * self.height // height
         result = np.empty((height, width, len(self.bands)), self.dtype)
         at_a_time = max(1, 256 * height // self.height)
@@ -202,6 +245,13 @@ class Raster(PixelGrid):
                 continue
             result[first:last] = resize(pixels, last - first, width)
         return result
+
+
+def _declared_orientation(dataset: Any, path: str) -> Orientation:
+    if os.path.isfile(path):
+        return read_orientation(Path(path))
+    found = dataset.tags().get("EXIF_Orientation", "")  # what GDAL opens elsewhere: of JPEGs
+    return Orientation(int(found)) if found in set("12345678") else UPRIGHT
 
 
 @contextmanager

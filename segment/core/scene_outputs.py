@@ -59,7 +59,8 @@ class SceneOutputs(ABC):
         memory = self.report["peak_memory_mb"]
         speed = f"{self.report['megapixels_per_second']:.3g} megapixels/s"
         speed += "" if memory is None else f", {memory:,.0f} MB at most"
-        return [*(f"Note: {note}" for note in self.report["notes"]), speed, f"-> {first}"]
+        notes = [note if note.startswith("Warning: ") else f"Note: {note}" for note in self.report["notes"]]
+        return [*notes, speed, f"-> {first}"]
 
 
 def format_area(square_metres: float) -> str:
