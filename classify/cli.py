@@ -202,7 +202,7 @@ def predict(
     from classify.predict import predict_images
     from segment.core.model_folder import load_model_info
     from segment.core.runtime import load_model
-    from segment.core.sources import Source, find_sources, parse_bands, require_own_names
+    from segment.core.sources import Source, alpha_note, find_sources, parse_bands, require_own_names
 
     if json and csv:
         raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")
@@ -258,6 +258,8 @@ def predict(
             for note in orientation_notes([source.path for source in sources]):
                 print(note, file=sys.stderr)
         predictions = list(predict_images(sources, network, top=top, augment=augment, progress=progress))
+    if (note := alpha_note(sources)) and not quiet:
+        print(f"note: {note}", file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     if len(problems) < len(predictions) or json or csv:
         print((as_json if json else as_csv if csv else as_table)(predictions))

@@ -113,7 +113,8 @@ def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
     if grid < SMALLEST:
         raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
     source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
-    with source.open() as raster:
+    with source.open(info.bands) as raster:
+        source = replace(source, alpha=raster.alpha)
         _check_scene(raster, source, info)
         yield GridWork(source, raster, info, Cells(raster.height, raster.width, grid))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
 def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
     """As `read_input`, before it is cropped."""
     labels = label_info(info)
-    pixels, valid = read_pixels(source.path, source.bands or scene_bands(source, labels), source.driver)
+    pixels, valid = read_pixels(replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands)
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
@@ -111,7 +112,7 @@ def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
     """
     if not labels.band_names and labels.read_bands is None:
         return None
-    with source.open() as raster:
+    with source.open(labels.file_bands) as raster:
         try:
             named = bands_by_name(labels.band_names, raster.info.bands, raster.descriptions)
         except InputError as error:

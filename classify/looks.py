@@ -70,7 +70,7 @@ def read_headers(images: Sequence[LabelledImage], bands: Bands, progress: Progre
     for position, image in enumerate(images):
         try:
             numbers = bands.of(image.path)
-            with open_raster(image.path, numbers) as raster:
+            with open_raster(image.path, numbers, expected=bands.file_bands) as raster:
                 count = 3 if numbers is None and is_picture_with_palette(raster) else len(raster.bands)
                 names = raster.descriptions if numbers is None else tuple(_name(raster, number) for number in numbers)
                 gsd = raster.ground_sampling_distance
@@ -108,7 +108,7 @@ def look_at(
     def read(position: int) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         try:
             path = images[position].path
-            pixels, valid = read_pixels(path, bands.of(path))
+            pixels, valid = read_pixels(path, bands.of(path), bands.file_bands)
         except InputError as error:
             return error
         return pixels, valid, fingerprint(settled(pixels))

@@ -14,6 +14,7 @@ from segment.core.orientation import UPRIGHT, read_orientation, summarise_turned
 from segment.core.preprocessing import preprocess
 from segment.core.raster import Raster, open_raster
 from segment.core.resize import resize
+from segment.core.sources import Source
 
 
 def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[Any]:
@@ -26,12 +27,13 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
 
 
 def read_pixels(
-    path: Path | str, bands: Sequence[int] | None = None, driver: str | None = None
+    image: Path | str | Source, bands: Sequence[int] | None = None, expected: int | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """As `read_image`, and which pixels are not nodata (rows, columns). driver: see `open_raster`."""
-    with open_raster(path, bands, driver=driver) as raster:
+    """As `read_image`, and which pixels are not nodata (rows, columns). expected: see `open_raster`."""
+    source = image if isinstance(image, Source) else Source(image, None if bands is None else tuple(bands))
+    with source.open(expected) as raster:
         pixels, valid = raster.read()
-        if bands is None and is_picture_with_palette(raster):
+        if source.bands is None and is_picture_with_palette(raster):
             pixels = raster.colormap()[pixels[..., 0]]
             pixels[~valid] = 0
         return np.ascontiguousarray(pixels), valid

@@ -21,6 +21,7 @@ from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.parts import PARTS, Part
 from segment.core.raster import open_raster
+from segment.core.sources import decide_alpha
 
 _WORKERS = 2
 _ASKED = 25  # images whose bands, or ground sampling distance, are asked for
@@ -99,7 +100,7 @@ def survey(
     def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         part, path = item[0], item[1].path
         try:
-            pixels, valid = read_pixels(path, bands.of(path))
+            pixels, valid = read_pixels(path, bands.of(path), bands.file_bands)
             print_ = fingerprint(pixels)
             if part == "train" and not preprocessing.is_off:
                 pixels, valid = prepare_seen(pixels, valid, settings.resize, preprocessing)
@@ -141,6 +142,7 @@ def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Band
 
     Raises InputError as `choose_bands` does.
     """
+    decide_alpha([image.path for image in images])
     for asked in (_spread(images), images):
         found = Counter(bands for image in asked if (bands := _header(image.path, settings)))
         if found:

@@ -23,6 +23,7 @@ from segment.core.model_folder import LabelInfo
 from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
+from segment.core.sources import Source, alpha_note
 
 _NAMED = 5  # of what is odd, in lines printed
 
@@ -66,6 +67,8 @@ class TrainingData:
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
         for note in orientation_notes([image.path for images in seen.parts.values() for image in images]):
             progress.say(note)
+        if note := alpha_note([Source(image.path) for image in found.images]):
+            progress.say(f"note: {note}")
         for problem in list(seen.unreadable.values())[:_NAMED]:
             progress.say(f"warning: left out: {problem}")
         if len(seen.unreadable) > _NAMED:
@@ -103,7 +106,7 @@ class TrainingData:
         bands = self.survey.bands
 
         def read(path: Path) -> NDArray[Any]:
-            return prepare_seen(*read_pixels(path, bands.of(path)), settings.resize, self.preprocessing)[0]
+            return prepare_seen(*read_pixels(path, bands.of(path), bands.file_bands), settings.resize, self.preprocessing)[0]
 
         return ImagePixels(read, settings.cache_mb)
 

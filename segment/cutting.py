@@ -87,8 +87,8 @@ def cut_scene(
                     f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
                 )
     odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
-    turned = [f"note: {raster.orientation_note}"] if raster.orientation_note else []
-    grid = [*turned, *truth.alignment.lines(str(mask), "scene")]
+    said = [f"note: {scene}: {note}" for note in (raster.orientation_note, raster.alpha_note) if note]
+    grid = [*said, *truth.alignment.lines(str(mask), "scene")]
     return CutScene(output, written, empty, [*grid, *odd, *reading.lines] if reading else grid)
 
 

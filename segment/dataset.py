@@ -98,7 +98,7 @@ def _read(
 ) -> tuple[Decoded, Counter[str]]:
     """A pair, whose mask is ignored where it is not valid, and the count of undeclared values."""
     palette, codes = tables.get(pair.collection, (palette, None))
-    with open_raster(pair.image) as raster:
+    with open_raster(pair.image, alpha=pair.info.alpha) as raster:
         image, valid = raster.read()
         mask, unknown = decode_mask(pair.mask, palette, undeclared, names, raster)
     mask = mask if codes is None else codes[mask]

@@ -178,7 +178,9 @@ def evaluate(
     model = load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
     info = model.info
     info.require_task("segment")
-    require_fit(pairs, info)
+    pairs = require_fit(pairs, info)
+    if note := pairs[0].info.alpha_note:
+        progress.say(f"note: {tiles}: {note}")
     reading, share = read_masks_of(tiles, pairs, info, progress)
     pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
     dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size, preprocessing=info.preprocess)
@@ -214,14 +216,16 @@ def read_masks_of(tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress:
     return reading, census.undeclared_share(reading.palette)
 
 
-def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> None:
-    """Raises InputError when a model does not read images like these, which are all alike."""
+def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
+    """The pairs, which are all alike, as a model reads them. Raises InputError when it does not read such images."""
+    pairs = [replace(pair, info=pair.info.fitted(info.bands)) for pair in pairs]
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(
             f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
             "Export the images so, or use another model."
         )
+    return pairs
 
 
 def require_scores(confusion: Confusion, tiles: Path) -> None:

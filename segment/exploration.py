@@ -75,7 +75,7 @@ def explore(
         components = leading_components(vectors)
     features = None
     if network is not None:
-        sources = [Source(pair.image) for pair in looks.pairs]
+        sources = [Source(pair.image, alpha=pair.info.alpha) for pair in looks.pairs]
         tile = choose_tile(network.info, longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs))
         read = partial(_read_middle, info=network.info, tile=tile)
         features = feature_components(network, sources, read, progress)
@@ -140,7 +140,7 @@ def _read_middle(source: Source, info: ModelInfo, tile: int) -> NDArray[Any]:
 def _distances(pairs: Sequence[Pair]) -> list[float]:
     found = []
     for pair in pairs:
-        with open_raster(pair.image) as raster:
+        with open_raster(pair.image, alpha=pair.info.alpha) as raster:
             if raster.ground_sampling_distance:
                 found.append(raster.ground_sampling_distance)
     return found

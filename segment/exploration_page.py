@@ -188,6 +188,6 @@ def _twins(page: Report, view: TileView) -> None:
 def _pictures(pairs: Sequence[Pair]) -> list[NDArray[np.uint8]]:
     pictures = []
     for pair in pairs:
-        with open_raster(pair.image) as raster:
+        with open_raster(pair.image, alpha=pair.info.alpha) as raster:
             pictures.append(displayable(settled(raster.read()[0])))
     return pictures

@@ -70,8 +70,7 @@ class _Tiles:
     score_names: Mapping[str, str] = MappingProxyType({"mean_jaccard": "mean Jaccard", "accuracy": "accuracy"})
 
     def __init__(self, tiles: Path, info: ModelInfo, seed: int, progress: Progress):
-        pairs = find_pairs(tiles)
-        require_fit(pairs, info)
+        pairs = require_fit(find_pairs(tiles), info)
         patches = grid_patches(pairs, info.tile)
         if len(patches) < 2:
             raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")

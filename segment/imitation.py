@@ -213,7 +213,7 @@ class Crops(keras.utils.PyDataset):
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    with open_raster(path) as raster:
+    with open_raster(path, expected=3) as raster:
         if len(raster.bands) != 3 or raster.dtype != np.uint8:
             received = f"{len(raster.bands)} of {raster.dtype}"
             raise InputError(f"{path}: images to imitate on have three bands of 8 bits. Received {received}. Export them so.")

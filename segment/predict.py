@@ -163,7 +163,8 @@ def _window_bands(
 ) -> Generator[Band, None, None]:
     """Bands of a region of a scene that is opened for them."""
     network.info.require_task("segment")
-    with source.open() as raster:
+    with source.open(network.info.bands) as raster:
+        source = replace(source, alpha=raster.alpha)
         check_scene(raster, network.info)
         check_window(raster, *region)
         view = View.of(source, raster, network.info, overlap, tile, augment, resample)
@@ -202,7 +203,7 @@ def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: 
     require_own_names(scenes)
     for source in scenes:
         SceneMap.planned(source, output, True, True).spare([*(scene.path for scene in scenes), truth])
-        with source.open() as raster:
+        with source.open(info.bands) as raster:
             check_scene(raster, info)
 
 

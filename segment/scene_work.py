@@ -117,7 +117,8 @@ class SceneWork:
 def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Source | None = None) -> Iterator[SceneWork]:
     """Opens a scene and its truth. Raises InputError when scene, truth, model and options do not fit each other."""
     with ExitStack() as stack:
-        raster = stack.enter_context(source.open())
+        raster = stack.enter_context(source.open(info.bands))
+        source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)
         view = View.of(source, raster, info, options.overlap, options.tile, options.augment, options.resample)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None

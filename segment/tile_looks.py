@@ -101,7 +101,7 @@ def look_at_pairs(
 
     def read(pair: Pair) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.uint8]] | InputError:
         try:
-            with open_raster(pair.image) as raster:
+            with open_raster(pair.image, alpha=pair.info.alpha) as raster:
                 image, valid = raster.read()
                 indices = decode_mask(pair.mask, palette, image=raster)[0]
         except InputError as error:

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from segment.core.orientation import summarise_turned
 from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.parts import Part, part_named, part_notes
 from segment.core.raster import Raster, RasterInfo, open_raster
+from segment.core.sources import decide_alpha
 from segment.stitch import tile_starts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -80,7 +81,10 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
         raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
     pairs: list[Pair] = []
     problems: list[str] = []
-    for images in sorted(_image_folders(root)):
+    folders = sorted(_image_folders(root))
+    places = [images / below for images in folders for below in sorted({*_with_files(images)})]
+    decide_alpha([path for place in places for path in sorted(place.iterdir()) if _is_image(path)])
+    for images in folders:
         masks = images.with_name("masks")
         if not masks.is_dir():
             problems.append(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
@@ -97,6 +101,7 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     alike = []
     for pair in pairs:
         expected = kinds.most_common(1)[0][0]
+        pair = replace(pair, info=pair.info.fitted(expected[0]))
         if (pair.info.bands, pair.info.dtype) == expected:
             alike.append(pair)
             continue
@@ -191,13 +196,17 @@ def grid_notes(pairs: Sequence[Pair]) -> list[str]:
 def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        if not _is_image(path):
             continue
         if path.stem in files:
             problems.append(f"{path}: one file a name. Received {files[path.stem].name} too. Remove one.")
         else:
             files[path.stem] = path
     return files
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:

@@ -61,6 +61,8 @@ class TrainingData:
         table = Palette(settings.classes) if settings.collections and settings.classes else collections[0].palette
         labels = replace(collections[0].labels, used=None)
         for one in collections:
+            if note := one.pairs[0].info.alpha_note:
+                progress.say(f"note: {one.folder}: {note}")
             for note in one.notes:
                 progress.say(f"note: {one.name}: {note}" if one.name else f"note: {note}")
             for group in leaks(one.parts) if one.split != "run" else []:

@@ -12,7 +12,7 @@ from segment.app.jpeg import bytes_at_once
 from segment.app.png import check_texts
 from segment.app.tiff import read_images
 from segment.core.errors import InputError
-from segment.core.sources import Source, parse_bands
+from segment.core.sources import Source, as_source, parse_bands
 
 IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
 """Largest image to label, scene to map, and scene that is a PNG or JPEG, which cannot be read in parts."""
@@ -77,9 +77,9 @@ def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int
         os.link(real, admitted)
     except OSError:  # another disk, or a file system without links
         shutil.copyfile(real, admitted)
-    source = Source(admitted, driver=driver)
+    source = Source(admitted, driver=driver, alpha="mask")  # nothing is decoded before the header is checked
     _check_header(source, admitted.stat().st_size, most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS))
-    return replace(source, bands=bands)
+    return as_source(replace(source, alpha=None), bands)
 
 
 def _resolve(path: Path) -> Path | None:

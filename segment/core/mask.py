@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def open_mask(source: Path | Source, image: Raster | None = None, noun: str = "i
 
     Raises InputError when it cannot be opened, has other bands, or does not fit the image.
     """
-    with (source if isinstance(source, Source) else Source(source)).open() as raster:
+    with replace(source if isinstance(source, Source) else Source(source), alpha="mask").open() as raster:
         yield Mask(raster, image, noun)
 
 

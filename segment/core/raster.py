@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.alpha import AlphaUse, alpha_bands, choose_use, describe_use, without_alpha_tags
 from segment.core.errors import InputError
 from segment.core.orientation import UPRIGHT, Orientation, read_orientation
 from segment.core.pixel_grid import PixelGrid
@@ -33,7 +34,7 @@ MOST_BANDS = 4096
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster's header says; bands are counted without alpha."""
+    """What a raster's header says; bands are counted without alpha. alpha, alpha_note: see `Raster`."""
 
     path: str
     width: int
@@ -42,24 +43,44 @@ class RasterInfo:
     dtype: str
     colors: tuple[str, ...]
     orientation: Orientation = UPRIGHT
+    alpha: AlphaUse | None = None
+    alpha_note: str | None = None
+
+    def fitted(self, bands: int) -> "RasterInfo":
+        """The same, for a model of so many bands: an alpha band that is no mask is left out where it is one too many."""
+        tagged = [number for number, color in enumerate(self.colors, 1) if color == "alpha"]
+        if self.alpha != "band" or self.bands - len(tagged) != bands:
+            return self
+        return replace(self, bands=bands, alpha="none", alpha_note=describe_use("none", tagged, range(bands), False))
 
 
 class Raster(PixelGrid):
     """An open raster. Pixels are read as (rows, columns, bands) in the order of `bands`.
 
-    bands: numbers (from 1) of the bands in use, alpha left out unless named.
+    bands: numbers (from 1) of the bands in use, alpha left out unless named, or no mask.
+    alpha: what its alpha band is, None where it has none. alpha_note: what there is to report of that.
     orientation: how it is turned upright, as its file says; a picture with a georeference is read as it is stored.
     height, width and all pixels are those of the upright picture.
     """
 
-    def __init__(self, dataset: Any, path: str, bands: Sequence[int] | None, nodata: float | None):
-        from rasterio.enums import ColorInterp, MaskFlags
+    def __init__(
+        self,
+        dataset: Any,
+        path: str,
+        bands: Sequence[int] | None,
+        nodata: float | None,
+        tagged: Sequence[int] = (),
+        alpha: AlphaUse | None = None,
+    ):
+        """tagged: bands that the file tags as alpha, which `alpha` says the use of."""
+        from rasterio.enums import MaskFlags
 
         # each property of a dataset is a walk over all bands, so none is asked for in a loop over them
-        indexes, types, masks = dataset.indexes, dataset.dtypes, dataset.mask_flag_enums
-        alpha = [i for i, c in zip(indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
+        indexes, types, flags = dataset.indexes, dataset.dtypes, dataset.mask_flag_enums
+        masks = [band for band in alpha_bands(dataset) if alpha == "mask" or band not in tagged]
+        left_out = {*masks, *(tagged if alpha == "none" else ())}
         self.path = path
-        self.bands = tuple(bands) if bands else tuple(sorted({*indexes} - {*alpha}))
+        self.bands = tuple(bands) if bands else tuple(sorted({*indexes} - left_out))
         if not set(self.bands) <= set(indexes):
             raise InputError(f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose among them.")
         if not self.bands:
@@ -84,11 +105,11 @@ class Raster(PixelGrid):
         self.dtype = np.dtype(dtypes.pop())
         self.nodata = nodata
         self._dataset = dataset
-        flags = {flag for band in self.bands for flag in masks[band - 1]}
-        self._alpha = [band for band in alpha[:1] if band not in self.bands]
-        if self._alpha:  # stands for a mask of the whole
-            flags -= {MaskFlags.alpha, MaskFlags.per_dataset}
-        self._masked = bool(flags - {MaskFlags.all_valid})
+        self._alpha = [band for band in masks[:1] if band not in self.bands]
+        self.alpha, self.alpha_note = alpha, describe_use(alpha, tagged, self.bands, bool(bands))
+        # alpha is read beside the bands, or masks nothing
+        used = [flags[band - 1] for band in self.bands]
+        self._masked = any(MaskFlags.all_valid not in found and MaskFlags.alpha not in found for found in used)
 
     @property
     def identity(self) -> list[Any]:
@@ -100,8 +121,8 @@ class Raster(PixelGrid):
         georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
         nodata = [repr(value) for value in (*self._dataset.nodatavals, self.nodata)]
         masks = [[flag.name for flag in flags] for flags in self._dataset.mask_flag_enums]
-        size = self.height, self.width, self.orientation.number
-        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks]
+        size, alpha = (self.height, self.width, self.orientation.number), [self.alpha] if self.alpha in ("band", "none") else []
+        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks, *alpha]
 
     @property
     def likeness(self) -> list[Any]:
@@ -169,7 +190,7 @@ class Raster(PixelGrid):
     def info(self) -> RasterInfo:
         colors = tuple(c.name for c in self._dataset.colorinterp)
         size = self.width, self.height, len(self.bands)
-        return RasterInfo(self.path, *size, self.dtype.name, colors, orientation=self.orientation)
+        return RasterInfo(self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note)
 
     def read(
         self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
@@ -274,6 +295,8 @@ def open_raster(
     nodata: float | None = None,
     factor: float = 1.0,
     driver: str | None = None,
+    alpha: AlphaUse | None = None,
+    expected: int | None = None,
 ) -> Iterator[Raster]:
     """Opens a raster for reading.
 
@@ -283,6 +306,8 @@ def open_raster(
     they are interpolated. The raster then has `resampled_size` and needs a CRS.
     driver: GDAL's name of the one format that it may have, by default any. A file from strangers may otherwise be one that
     leads to other files, or to the network.
+    alpha: what its alpha band is, if it has one; by default that is decided from an overview, see `segment.core.alpha`.
+    expected: number of bands that a model reads: an alpha band that is no mask is left out where it would be one too many.
 
     Raises InputError when it cannot be opened or lacks a band.
     """
@@ -298,9 +323,13 @@ def open_raster(
                     f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are read. "
                     "Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
                 )
+            tagged = alpha_bands(dataset)
+            use = (alpha or choose_use(dataset, str(path), tagged, bands, expected)) if tagged else None
             if factor != 1:
+                if use in ("band", "none"):  # warping would take it for a mask
+                    dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))
-        yield Raster(dataset, str(path), bands, nodata)
+        yield Raster(dataset, str(path), bands, nodata, tagged, use)
 
 
 def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:

@@ -4,31 +4,33 @@ import glob
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from segment.core.alpha import AlphaUse, decide_together, known_verdict
 from segment.core.errors import InputError
-from segment.core.raster import Raster, open_raster
+from segment.core.raster import Raster, open_raster, read_info
 
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor, driver: see `open_raster`."""
+    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor, driver, alpha: see `open_raster`."""
 
     path: Path | str
     bands: tuple[int, ...] | None = None
     nodata: float | None = None
     factor: float = 1.0
     driver: str | None = None
+    alpha: AlphaUse | None = None
 
     @classmethod
     def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
         """A source from what a user names: a file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...)."""
         remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
-        return cls(path if remote else Path(path), None if bands is None else tuple(bands), nodata)
+        return as_source(cls(path if remote else Path(path)), bands, nodata)
 
     @property
     def name(self) -> str:
@@ -56,9 +58,9 @@ class Source:
             if raster.likeness != likeness:
                 raise InputError(f"{self.path}: the scene must be the one that was asked for. Received another. Share the same.")
 
-    def open(self) -> AbstractContextManager[Raster]:
-        """Opens it for reading. Raises InputError as `open_raster` does."""
-        return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver)
+    def open(self, expected: int | None = None) -> AbstractContextManager[Raster]:
+        """Opens it for reading. expected: see `open_raster`. Raises InputError as that does."""
+        return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected)
 
 
 def find_sources(
@@ -92,10 +94,31 @@ def find_sources(
 
 
 def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
-    """A scene as it is opened; what is given besides takes the place of its own bands and nodata."""
+    """A scene as it is opened; what is given besides takes the place of its own bands and nodata. An alpha band that is left out
+    of bands asked for is no mask either."""
     if not isinstance(scene, Source):
         return Source.of(scene, bands, nodata)
-    return replace(scene, bands=scene.bands if bands is None else tuple(bands), nodata=scene.nodata if nodata is None else nodata)
+    chosen = scene if bands is None else replace(scene, bands=tuple(bands), alpha="none")
+    return chosen if nodata is None else replace(chosen, nodata=nodata)
+
+
+def decide_alpha(paths: Sequence[Path]) -> None:
+    """Has all files of a folder, which are opened by `open_raster` from then on, treat their alpha bands alike."""
+
+    def look(path: Path) -> None:
+        with suppress(InputError):
+            read_info(path)
+
+    decide_together(paths, look)
+
+
+def alpha_note(sources: Sequence[Source]) -> str | None:
+    """What there is to report of images that were read: how many have a spectral band that is tagged as alpha; None for none."""
+    found = [source.path for source in sources if source.alpha != "none" and known_verdict(source.path) == "band"]
+    if not found:
+        return None
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}: the band tagged as alpha holds the values of a spectral band: it masks nothing."
 
 
 def parse_bands(text: str | None) -> list[int] | None:

@@ -10,6 +10,7 @@ import pytest
 
 import segment
 from segment.core.errors import InputError
+from segment.core.progress import Silent
 
 from ..conftest import write_raster
 from ..fakes import FakeModel
@@ -67,3 +68,33 @@ def test_the_command_prints_scores_and_no_more(tile_folder):
     looking = [sys.executable, "-c", "from segment.core.runtime import has_gpu; has_gpu()"]  # as where a driver is installed
     shown = subprocess.run(looking, capture_output=True, text=True, env=environment)
     assert shown.returncode == 0 and not shown.stderr, shown
+
+
+def test_infrared_tagged_as_alpha_is_a_band_of_all_tiles(tmp_path):
+    """One tile is a lake, infrared 0 throughout: by itself it would be transparent."""
+    random = np.random.default_rng(0)
+    for name in ("a", "b", "lake"):
+        image = np.repeat(random.integers(0, 2, (32, 32, 1)), 4, axis=2).astype(np.uint8)
+        write_raster(tmp_path / "tiles" / "masks" / f"{name}.png", 10 * image[..., :1])
+        image[..., 3] = 0 if name == "lake" else random.integers(10, 200, (32, 32))
+        write_raster(tmp_path / "tiles" / "images" / f"{name}.png", image)
+    for bands, said in ((4, "it is read as one"), (3, "left out: 3 bands")):
+        lines = Lines()
+        scores = segment.evaluate(tmp_path / "tiles", ModelOfAnyOrder(bands=bands, classes=2), progress=lines)
+        assert scores.confusion.accuracy == 1 and scores.confusion.matrix.sum() == 3 * 32 * 32
+        assert said in lines.said[0]
+    with pytest.raises(InputError, match=r"reads 2 bands .* Received 4"):
+        segment.evaluate(tmp_path / "tiles", FakeModel(bands=2, classes=2))
+
+
+class ModelOfAnyOrder(FakeModel):
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        return super().predict(np.ascontiguousarray(pixels))
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)

@@ -532,3 +532,32 @@ def test_answers_that_are_no_probabilities_are_refused(tmp_path: Path, value: fl
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="answers NaN"):
         predict_window(scene, model, 0, 0, 40, 60)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+@pytest.mark.parametrize("bands", [3, 4])
+def test_infrared_tagged_as_alpha_masks_nothing(tmp_path: Path, suffix: str, bands: int) -> None:
+    _, indices = write_scene(tmp_path / "first.tif")
+    pixels = np.repeat(indices[..., None], 4, axis=2)
+    pixels[..., 3] = np.random.default_rng(0).integers(40, 200, indices.shape)
+    pixels[:, :30, 3] = 0  # a lake, a tile wide
+    options = {"photometric": "RGB", "alpha": "yes"} if suffix == ".tif" else {}
+    scene = write_raster(tmp_path / f"scene{suffix}", pixels, **options)
+    result = predict_scene(scene, FakeModel(bands=bands), tmp_path / "maps")
+    np.testing.assert_array_equal(read(result.classes), indices * 10)
+    assert any("tagged as alpha" in note for note in result.report["notes"])
+    window = predict_window(scene, FakeModel(bands=bands), 5, 2, 20, 25)  # of the lake alone
+    np.testing.assert_array_equal(window, indices[5:25, 2:27] * 10)
+    chosen = predict_scene(scene, FakeModel(bands=3), tmp_path / "chosen", bands=(1, 2, 3))
+    np.testing.assert_array_equal(read(chosen.classes), indices * 10)
+
+
+def test_bands_without_alpha_leave_its_mask_out(tmp_path: Path) -> None:
+    _, indices = write_scene(tmp_path / "first.tif")
+    pixels = np.repeat(indices[..., None], 4, axis=2)
+    pixels[..., 3] = 255
+    pixels[:20, :, 3] = 0
+    scene = write_raster(tmp_path / "rgba.tif", pixels, photometric="RGB", alpha="yes")
+    result = predict_scene(scene, FakeModel(bands=3), tmp_path / "chosen", bands=(1, 2, 3))
+    np.testing.assert_array_equal(read(result.classes), indices * 10)
+    assert any("its mask is not used" in note for note in result.report["notes"])
