@@ -1,5 +1,6 @@
 """What all commands share: one-line errors, exit statuses, progress."""
 
+import _thread
 import io
 import math
 import signal
@@ -17,6 +18,7 @@ from segment.core.errors import Incomplete, InputError, Interrupted, explain, on
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
+_PAUSE = 0.05  # seconds until a signal that was not heard is sent again
 
 
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
@@ -86,22 +88,62 @@ def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
         for name, value in arguments.items():  # click takes NaN for a number within any bounds
             if isinstance(value, float) and not math.isfinite(value) and name != "nodata":
                 raise InputError(f"--{name.replace('_', '-')}: a finite number. Received {value}. Choose another.")
-        previous = signal.signal(signal.SIGTERM, _stop) if threading.current_thread() is threading.main_thread() else None
         try:
-            function(**arguments)
+            with _heeding_signals():
+                function(**arguments)
         except EOFError as error:
             raise RuntimeError(f"EOFError {error}") from error
         except KeyboardInterrupt as error:
             raise Interrupted("stopped. Nothing half-written was kept.") from error
-        finally:
-            if previous is not None:
-                signal.signal(signal.SIGTERM, previous)
 
     return guarded
 
 
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _heeding_signals() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does, and either does so again until it is heard.
+
+    An exception that a signal raises while Python is called back from C, or in a finaliser, goes to
+    `sys.unraisablehook` and no further: the signal is sent again, a moment later.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where no signal can be received
+        yield
+        return
+    lock, lost, is_over = threading.Lock(), threading.Event(), False
+
+    def stop(*_: object) -> None:
+        lost.clear()
+        raise KeyboardInterrupt
+
+    def send_again() -> None:
+        with lock:
+            if is_over:
+                return
+            if hasattr(signal, "pthread_kill"):  # which also ends what the system has the thread wait for
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            else:
+                _thread.interrupt_main(signal.SIGTERM)
+
+    def notice(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            previous_hook(unraisable)
+            return
+        lost.set()
+        timer = threading.Timer(_PAUSE, send_again)
+        timer.daemon = True
+        timer.start()
+
+    previous, previous_hook = signal.signal(signal.SIGTERM, stop), sys.unraisablehook
+    sys.unraisablehook = notice
+    try:
+        yield
+        if lost.is_set():
+            raise KeyboardInterrupt
+    finally:
+        with lock:
+            is_over = True
+        sys.unraisablehook = previous_hook
+        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
 
 
 def _fail(name: str, message: str, status: int, debug: bool) -> int:
