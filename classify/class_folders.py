@@ -1,6 +1,5 @@
 """Class folders: images that are sorted by what they show."""
 
-import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from classify.labels_csv import Entry
 from segment.core.errors import InputError
 from segment.core.parts import PARTS, Part, part_named, part_notes
-from segment.core.sources import SUFFIXES
+from segment.core.sources import SUFFIXES, folders_below
 
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
 
@@ -78,11 +77,8 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    seen = {os.path.realpath(folder)}
-    for below, names, files in os.walk(folder, followlinks=True):
-        names[:] = sorted(n for n in names if not n.startswith(".") and os.path.realpath(Path(below, n)) not in seen)
-        seen.update(os.path.realpath(Path(below, n)) for n in names)
-        yield from (Path(below, name) for name in files if _is_image(name))
+    for below in folders_below(folder):
+        yield from (path for path in below.iterdir() if _is_image(path.name) and not path.is_dir())
 
 
 def _is_image(name: str) -> bool:

@@ -15,7 +15,7 @@ from classify.inference import answer, given_labels, label_info, read_input
 from classify.pixels import orientation_notes
 from segment.core.ahead import compute_ahead
 from segment.core.choices import Runtime
-from segment.core.errors import InputError
+from segment.core.errors import InputError, printable
 from segment.core.progress import Progress, Silent
 from segment.core.runtime import Model, load_model
 from segment.core.sources import Source, as_source
@@ -117,4 +117,4 @@ def _batches(sources: Sequence[Source], network: Model, size: int) -> Generator[
                 problems.append(None)
             except InputError as error:
                 problems.append(str(error))
-        yield _Batch([str(source.path) for source in some], problems, np.stack(pixels) if pixels else None)
+        yield _Batch([printable(source.path) for source in some], problems, np.stack(pixels) if pixels else None)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segment.bands import Band
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, Runtime
-from segment.core.errors import InputError, Interrupted
+from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.journal import Journal
 from segment.core.model_folder import load_model_info
 from segment.core.output import finish_moving, staged_files, writable
@@ -202,6 +202,8 @@ def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: 
         raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
     require_own_names(scenes)
     for source in scenes:
+        if len(scenes) > 1 and not is_utf8(source.path):  # the others are mapped
+            continue
         SceneMap.planned(source, output, True, True).spare([*(scene.path for scene in scenes), truth])
         with source.open(info.bands) as raster:
             check_scene(raster, info)

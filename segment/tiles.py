@@ -18,7 +18,7 @@ from segment.core.orientation import summarise_turned
 from segment.core.palette import IGNORED, Palette, load_palette
 from segment.core.parts import Part, part_named, part_notes
 from segment.core.raster import Raster, RasterInfo, open_raster
-from segment.core.sources import decide_alpha
+from segment.core.sources import decide_alpha, folders_below
 from segment.stitch import tile_starts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -113,13 +113,8 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
 
 
 def _image_folders(root: Path) -> Iterator[Path]:
-    """All folders named `images`, behind links too, but none that is hidden or within a hidden one."""
-    seen: set[str] = set()
-    for folder, names, _ in os.walk(root, followlinks=True):
-        names[:] = sorted(n for n in names if not n.startswith(".") and os.path.realpath(Path(folder, n)) not in seen)
-        seen.update(os.path.realpath(Path(folder, n)) for n in names)
-        if "images" in names:
-            yield Path(folder, "images")
+    """All folders named `images`, see `folders_below`."""
+    return (folder for folder in folders_below(root) if folder.name == "images" and folder != root)
 
 
 def _with_files(folder: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segment.core.errors import Incomplete, InputError, Interrupted, explain, one_line
+from segment.core.errors import Incomplete, InputError, Interrupted, explain, one_line, printable
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
@@ -71,6 +71,11 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
         return _fail(name, str(error), INCOMPLETE if isinstance(error, Incomplete) else INPUT_FAULT, debug)
     except OSError as error:
         return _fail(name, explain(error), INPUT_FAULT, debug)
+    except UnicodeEncodeError as error:
+        if error.reason != "surrogates not allowed":
+            raise
+        received = printable(error.object)
+        return _fail(name, f"names of files and folders must be UTF-8. Received {received}. Rename it.", INPUT_FAULT, debug)
     except MemoryError:
         return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles or batches.", INPUT_FAULT, debug)
     except Exception as error:

@@ -6,9 +6,16 @@ _LONGEST = 500  # characters of a message
 _LONGEST_VALUE = 200
 
 
-def printable(text: str) -> str:
-    """The text with its lines, and with escapes for what cannot be printed: terminal codes, halves of characters."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+def printable(text: object) -> str:
+    """A text or a path as it can be printed, and written in UTF-8, with its lines. Escaped are terminal codes, halves of
+    characters, and bytes of a file's name that are not UTF-8."""
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in str(text))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # what Python reads a byte as that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
@@ -47,6 +54,11 @@ class Incomplete(InputError):
 
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C), with what to do next in its message."""
+
+
+def is_utf8(path: object) -> bool:
+    """Whether a path is UTF-8 throughout, which is all that GDAL and other libraries open."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
 
 
 def explain(error: InputError | OSError) -> str:

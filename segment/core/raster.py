@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.alpha import AlphaUse, alpha_bands, choose_use, describe_use, without_alpha_tags
-from segment.core.errors import InputError
+from segment.core.errors import InputError, is_utf8, printable
 from segment.core.orientation import UPRIGHT, Orientation, read_orientation
 from segment.core.pixel_grid import PixelGrid
 from segment.core.quiet_warnings import without_warnings
@@ -313,6 +313,8 @@ def open_raster(
     """
     import rasterio
 
+    if not is_utf8(path):
+        raise InputError(f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the file or folder.")
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
         if isinstance(path, Path) and not os.path.isfile(path):  # Path.is_file raises what the system says of some names
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")

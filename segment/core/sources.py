@@ -1,9 +1,10 @@
 """Rasters behind what a user names."""
 
 import glob
+import os
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from segment.core.alpha import AlphaUse, decide_together, known_verdict
 from segment.core.errors import InputError
 from segment.core.raster import Raster, open_raster, read_info
+from segment.core.subdatasets import subdataset_name
 
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
 
@@ -36,13 +38,16 @@ class Source:
     def name(self) -> str:
         if isinstance(self.path, Path):
             return self.path.name
+        if (name := subdataset_name(self.path)) is not None:
+            return name
         address = self.path.split("?")[0].rstrip("/")  # what follows may be a key
         return re.sub(r"[^\w.,=+-]+", "_", PurePosixPath(address).name).strip("_")
 
     @property
     def stem(self) -> str:
         """What outputs are named after. Raises InputError when there is nothing to."""
-        stem = PurePosixPath(self.name).stem
+        is_part = isinstance(self.path, str) and subdataset_name(self.path) is not None
+        stem = self.name if is_part else PurePosixPath(self.name).stem
         if not stem:
             raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
         return stem
@@ -83,7 +88,7 @@ def find_sources(
         if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
             found.append(source)
             continue
-        matching = map(Path, sorted(glob.glob(f"{glob.escape(name)}/*" if is_folder else name, recursive=True)))
+        matching = _files(f"{glob.escape(name)}/*" if is_folder else name)
         rasters = [file for file in matching if file.suffix.lower() in SUFFIXES and file.is_file()]
         made = {file.with_name(file.stem + ending) for file in rasters for ending in outputs}
         chosen = [Source(file) for file in rasters if file not in made]
@@ -91,6 +96,54 @@ def find_sources(
             raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
         found += chosen
     return [as_source(source, bands, nodata) for source in dict.fromkeys(found)]
+
+
+def folders_below(root: Path | str) -> Iterator[Path]:
+    """A folder and those below it, behind links too, each once and none that it lies in itself; hidden ones are passed over."""
+    seen = {str(folder) for folder in Path(os.path.realpath(root)).parents}
+    folders, links = deque([Path(root)]), deque[Path]()
+    while folders or links:
+        folder = folders.popleft() if folders else links.popleft()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        yield folder
+        with suppress(OSError):  # one that may not be read
+            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+                if os.path.isdir(entry.path) and not entry.name.startswith("."):
+                    (links if entry.is_symlink() else folders).append(folder / entry.name)
+
+
+def _files(pattern: str) -> list[Path]:
+    """What matches a pattern, sorted; once what is reached behind several links."""
+    found: dict[tuple[str, str], str] = {}
+    for path in _matches(pattern):
+        folder, name = os.path.split(path)
+        real = os.path.realpath(folder)
+        place = (real, name)
+        if place not in found or os.path.abspath(folder) == real:  # rather than by a link
+            found[place] = path
+    return [Path(path) for path in sorted(found.values())]
+
+
+def _leads_up(link: str) -> bool:
+    return Path(os.path.realpath(link)) in Path(os.path.realpath(os.path.dirname(link) or os.curdir), "_").parents
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """As `glob.glob` finds them with `recursive`, which follows links without end."""
+    parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
+    if "**" not in parts:
+        yield from glob.glob(pattern)
+        return
+    first = parts.index("**")
+    before, after = os.sep.join(parts[:first]), [part for part in parts[first + 1 :] if part]
+    for start in glob.glob(before or os.sep) if first else [os.curdir]:
+        if glob.has_magic(before) and os.path.islink(start) and _leads_up(start):
+            continue
+        for folder in folders_below(start):
+            yield from _matches(os.path.join(glob.escape(str(folder)), *(after or "*")))
 
 
 def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:

@@ -402,3 +402,15 @@ def test_centre_crop_continues_smaller_images_by_their_mirror_image(height, widt
     rows, columns = min(height, 32), min(width, 32)
     inner = pixels[(height - rows) // 2 :, (width - columns) // 2 :][:rows, :columns]
     assert np.array_equal(crop[top : top + rows, left : left + columns], inner)
+
+
+@pytest.mark.parametrize("target", [".", "..", "../../..", "/"])
+def test_links_that_lead_up_are_no_images_of_a_class(tmp_path, target):
+    for name in ("forest", "water"):
+        write_raster(tmp_path / "data" / name / "deep" / f"{name}.png", noise(8, 8, 3))
+        (tmp_path / "data" / name / "deep" / "loop").symlink_to(target)
+    found = find_images([tmp_path / "data"], DataSettings())
+    assert [(image.path.stem, found.palette.names[image.labels[0]]) for image in found.images] == [
+        ("forest", "forest"),
+        ("water", "water"),
+    ]

@@ -1,0 +1,66 @@
+"""Names of outputs of rasters that lie in a container: NETCDF:"f.nc":a, GPKG:f.gpkg:may, SENTINEL2_L2A:..."""
+
+import hashlib
+import re
+from pathlib import Path
+
+_DRIVER = re.compile(r"([A-Za-z]\w+):(?!//)(.+)", re.DOTALL)  # one letter is a drive of Windows
+_SCHEME = re.compile(r"(?:^|[/=])(?:https?|ftp|s3|gs|az|oss|swift|file)$")
+_GENERIC = ("mtd", "metadata", "manifest")  # how files begin that are called the same in each product
+_ODD = re.compile(r"[^\w.,=+-]+")
+
+
+def subdataset_name(connection: str) -> str | None:
+    """What outputs of a raster are named after whose path begins with a driver of GDAL; None for other paths.
+
+    The container's name without its ending, then what chooses a raster in it, whether that comes
+    before or behind: flights_may, file_2. Of a product whose files are called as in each other one,
+    the folder's name: S2A_MSIL2A_20240501_10m_EPSG_32632. What cannot be in a file's name, or may be
+    a key, is told apart by a digest.
+    """
+    if connection.lower().startswith("vrt://"):
+        path, _, options = connection[len("vrt://") :].partition("?")
+        return _join(_stem(path), [options], connection)
+    found = _DRIVER.fullmatch(connection)
+    if not found:
+        return None
+    parts = _split(found[2])
+    place = next((i for i, part in enumerate(parts) if re.search(r"[/\\.]", part)), 0)
+    path, _, query = parts[place].partition("?") if parts else ("", "", "")
+    path, *options = re.split(r",(?=\w+=)", path)  # WMTS:https://.../capabilities.xml,layer=x
+    others = options + [part for i, part in enumerate(parts) if i != place]
+    return _join(_stem(path), others, connection, is_odd=bool(query) and not others)
+
+
+def _split(address: str) -> list[str]:
+    """The parts between colons, but those within quotes, of addresses (https://host:80/...) and of drives (C:\\...)."""
+    parts: list[str] = []
+    was_quoted = False
+    for quoted, plain in re.findall(r'"([^"]*)"|([^:"]+)', address):
+        last = parts[-1] if parts else ""
+        is_drive = len(last) == 1 and last.isalpha() and plain[:1] in ("\\", "/")
+        is_address = plain.startswith("//") and _SCHEME.search(last)
+        is_port = re.search(r"//[^/]+$", last) and re.match(r"\d+(/|$)", plain)
+        is_query = "?" in last  # whose own colons cannot be told from those behind it
+        if plain and not was_quoted and (is_drive or is_address or is_port or is_query):
+            parts[-1] += f":{plain}"
+        else:
+            parts.append(quoted or plain)
+        was_quoted = bool(quoted)
+    return parts
+
+
+def _stem(path: str) -> str:
+    *folders, name = re.split(r"[/\\]+", path.rstrip("/\\"))
+    stem, folders = name.rsplit(".", 1)[0] or name, folders or [Path.cwd().name]
+    if folders[-1] and stem.lower().startswith(_GENERIC):
+        return re.sub(r"\.(safe|zip)$", "", folders[-1], flags=re.IGNORECASE)
+    return stem
+
+
+def _join(stem: str, others: list[str], connection: str, is_odd: bool = False) -> str:
+    chosen = [part.strip("/'").replace("/", "-") for part in others]
+    name = "_".join(found for part in (stem, *chosen) if (found := _ODD.sub("_", part).strip("_")))
+    if is_odd or any(_ODD.search(part) for part in chosen):
+        name += f"_{hashlib.sha256(connection.encode(errors='surrogateescape')).hexdigest()[:8]}"
+    return name.strip("_")
