@@ -255,8 +255,8 @@ def predict(
             attempt_each("classify-predict", sources, map_one)
             return
         if (json or csv) and not quiet:  # beside what a program reads
-            for note in orientation_notes([source.path for source in sources]):
-                print(note, file=sys.stderr)
+            for turned in orientation_notes([source.path for source in sources]):
+                print(turned, file=sys.stderr)
         predictions = list(predict_images(sources, network, top=top, augment=augment, progress=progress))
     if (note := alpha_note(sources)) and not quiet:
         print(f"note: {note}", file=sys.stderr)

@@ -65,8 +65,8 @@ class TrainingData:
         split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed)
         check_parts(split, found.palette, found.multi_label)
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
-        for note in orientation_notes([image.path for images in seen.parts.values() for image in images]):
-            progress.say(note)
+        for turned in orientation_notes([image.path for images in seen.parts.values() for image in images]):
+            progress.say(turned)
         if note := alpha_note([Source(image.path) for image in found.images]):
             progress.say(f"note: {note}")
         for problem in list(seen.unreadable.values())[:_NAMED]:

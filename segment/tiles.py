@@ -37,8 +37,8 @@ class Pair:
     group: str
     part: Part | None
     info: RasterInfo
-    collection: str = ""
     alignment: Alignment = ALIGNED
+    collection: str = ""
 
 
 @dataclass(frozen=True)
