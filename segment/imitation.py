@@ -103,7 +103,7 @@ def imitate(
         missed = float(np.mean([network.predict_on_batch(scored[i][0]) for i in range(len(scored))]))
         return {"val_loss": missed, "val_explained": 1 - missed}
 
-    def save(row: Row) -> None:
+    def save_best(row: Row) -> None:
         save_keras_model(output / MODEL_FILE, kept())
 
     with run_folder(output, config, resume):
@@ -113,7 +113,7 @@ def imitate(
             loss=lambda truth, missed: keras.ops.mean(missed),
             validate=validate,
             monitor="val_explained",
-            save_best=save,
+            save_best=save_best,
             settings=settings,
             folder=output,
             progress=progress,
@@ -134,7 +134,7 @@ def _check_images(images: Sequence[Path], progress: Progress) -> None:
 
 def _load_teacher(config: ImitationConfig, progress: Progress) -> keras.Model:
     teacher = build_backbone(config.teacher, size=config.size)
-    names, download = layers_by_name(teacher), partial(imagenet_weights, config.teacher, "teacher_weights")
+    names, download = layers_by_name(teacher), partial(imagenet_weights, config.teacher)
     found = load_weights(teacher, names, config.teacher_weights, download, network=config.teacher, setting="teacher_weights")
     progress.say(f"teacher {config.teacher} from {found}")
     needed = [name for name in found.missing if name != "bn1" and not name.startswith("stage4_")]
@@ -213,7 +213,7 @@ class Crops(keras.utils.PyDataset):
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    with open_raster(path, expected=3) as raster:
+    with open_raster(path) as raster:
         if len(raster.bands) != 3 or raster.dtype != np.uint8:
             received = f"{len(raster.bands)} of {raster.dtype}"
             raise InputError(f"{path}: images to imitate on have three bands of 8 bits. Received {received}. Export them so.")

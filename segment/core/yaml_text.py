@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[yaml.Node, int] = {}  # in characters, of nodes that are complete
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         self._depth += 1
         if self._depth > _DEEPEST:
             raise _problem(f"more than {_DEEPEST} levels", event)
@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
             return 1 + sum(self._sizes[key] + self._sizes[value] for key, value in node.value)
         return 1 + (sum(self._sizes[item] for item in node.value) if isinstance(node, yaml.SequenceNode) else len(node.value))
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         assert isinstance(node, yaml.MappingNode)
         known: set[Hashable] = set()
@@ -76,7 +76,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _problem(problem: str, node: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)  # type: ignore[arg-type]
 
 
 def _refuse(_: _Loader, node: yaml.Node) -> None:
