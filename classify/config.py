@@ -9,13 +9,14 @@ from segment.core.choices import Normalisation
 from segment.core.config import (
     MOST_BATCH,
     MOST_EPOCHS,
-    BandNumber,
     ClassWeights,
     PreprocessSettings,
     Settings,
     TrainingSettings,
 )
 from segment.core.palette import Class
+
+_Band = Annotated[int, Field(ge=0, le=65_535)]  # 0 is refused where the bands of the files are known and can be named
 
 Backbone = Literal[
     "resnet50",
@@ -49,10 +50,10 @@ class ImageSettings(Settings):
     )
     resize: int = Field(default=256, ge=0, le=8192, description="shorter side that images are brought to, pixels; 0: not resized")
     size: int = Field(default=224, ge=32, le=8192, description="edge of the crop that the network sees, pixels")
-    bands: list[BandNumber | str] | None = Field(
+    bands: list[_Band | str] | None = Field(
         default=None, min_length=1, description="bands to read, by number from 1 or by name (B04); all but alpha by default"
     )
-    leave_out: list[BandNumber | str] = Field(default=[], description="bands not to read, by number or name, e.g. [B10]")
+    leave_out: list[_Band | str] = Field(default=[], description="bands not to read, by number or name, e.g. [B10]")
     val_fraction: float = Field(default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split")
     test_fraction: float = Field(default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split")
     split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of that split; training.seed by default")

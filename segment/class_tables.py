@@ -62,10 +62,9 @@ def as_class_table(palette: Palette, file: Path) -> ClassTable:
 
 def _json_colors(file: Path) -> dict[str, str]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        return dict(_named_colors(json.loads(file.read_text(encoding="utf-8"))))
     except (OSError, ValueError, RecursionError):
         return {}
-    return dict(_named_colors(content))
 
 
 def _named_colors(content: Any) -> Iterator[tuple[str, str]]:

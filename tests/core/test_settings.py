@@ -100,7 +100,7 @@ def test_every_number_of_every_command_has_a_lower_and_an_upper_bound():
         (ClassifyConfig, "loss.class_weights={land: 1.0e+300}"),
         (ClassifyConfig, "training.fine_tuning_rate=.inf"),
         (ClassifyConfig, "model.dense_units=100000000000"),
-        (ClassifyConfig, "data.bands=[0]"),
+        (ClassifyConfig, "data.bands=[-1]"),
         (GeneratorConfig, "model.filters=1000000"),
         (GeneratorConfig, "loss.kl_weight=.inf"),
     ],

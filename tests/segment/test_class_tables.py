@@ -43,3 +43,10 @@ def test_masks_drawn_in_map_colours_fit_their_table(tmp_path):
     drawn = Counter({"#300000": 5, "#200000": 5})
     assert not table.absent(drawn) and not table.unknown(drawn)
     assert table.absent(Counter({"#300000": 5})) == {"#200000": "b"}
+
+
+@pytest.mark.parametrize("levels", [20, 5000, 100_000])
+def test_tables_that_nest_deeply_are_passed_over_or_read(tmp_path, levels):
+    inner = '{"name": "Water", "color": "#50e3c2"}'
+    (tmp_path / "classes.json").write_text("[" * levels + inner + "]" * levels)
+    assert len(find_class_tables(tmp_path)) == (levels < 100)
