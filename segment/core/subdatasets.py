@@ -19,8 +19,8 @@ def subdataset_name(connection: str) -> str | None:
     a key, is told apart by a digest.
     """
     if connection.lower().startswith("vrt://"):
-        path, _, options = connection[len("vrt://") :].partition("?")
-        return _join(_stem(path), [options], connection)
+        path, _, query = connection[len("vrt://") :].partition("?")
+        return _join(_stem(path), [query], connection)
     found = _DRIVER.fullmatch(connection)
     if not found:
         return None
