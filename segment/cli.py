@@ -304,6 +304,9 @@ def app(
     max_upload: Annotated[str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")] = "2GB",
     models: Annotated[Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")] = None,
     share: Annotated[bool, Option("--share", help="Also under a public address, through Gradio's servers.")] = False,
+    allowed_host: Annotated[
+        list[str] | None, Option(metavar="NAME", help="Name that the server goes by, e.g. behind a proxy. May be repeated.")
+    ] = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -316,7 +319,16 @@ def app(
     with ExitStack() as stack:
         with progress_bar(quiet) as progress:
             drawing = partial(progress.advance, "drawing the sample scenes")
-            server = stack.enter_context(Server(host, port, max_upload=max_upload, models=models, share=share, progress=drawing))
+            server = Server(
+                host,
+                port,
+                max_upload=max_upload,
+                models=models,
+                share=share,
+                allowed_hosts=allowed_host or (),
+                progress=drawing,
+            )
+            stack.enter_context(server)
             progress.say(f"{server.shared or server.url}  (Ctrl-C ends it)")
         server.show()
         server.wait()

@@ -10,6 +10,7 @@ from gradio.events import api
 from segment.app.jobs import AT_ONCE, Job, Jobs, Kind
 from segment.app.labelling import label_uploads
 from segment.app.mapping import Settings, map_upload
+from segment.app.sentences import refuse
 from segment.app.shelf import Shelf
 from segment.app.visitors import identify_visitor
 from segment.core.choices import OVERLAP
@@ -69,7 +70,7 @@ _MAP = (
 def _path(upload: Any) -> Path:
     path = upload.get("path") if isinstance(upload, dict) else None
     if not isinstance(path, str) or not path or "\0" in path:
-        raise gradio.Error("Files are uploaded first, with gradio_client.handle_file. Received none. Upload them so.")
+        raise refuse("Files are uploaded first, with gradio_client.handle_file. Received none. Upload them so.")
     return Path(path)
 
 
@@ -81,4 +82,4 @@ def _finish(job: Job, work: Callable[[], T]) -> T:
     try:
         return job.do(work)
     except Exception as error:
-        raise gradio.Error(job.tell(error), print_exception=False) from error
+        raise refuse(job.tell(error)) from error

@@ -9,6 +9,7 @@ import gradio
 
 from segment.app.fragments import CANCELLED, TOO_LATE, WAITING, show_problem, tell
 from segment.app.jobs import AT_ONCE, Jobs, Kind
+from segment.app.sentences import refuse
 from segment.app.visitors import identify_visitor
 
 _UNDER_WAY = 0.5  # seconds; progress that is already on its way to the page would be shown over what comes before it
@@ -26,7 +27,7 @@ def refuse_addresses(page: gradio.Blocks) -> None:
     def guard(move: Callable[[str | None], Awaitable[str | None]]) -> Callable[[str | None], Awaitable[str | None]]:
         async def move_uploaded(path: str | None) -> str | None:
             if path is not None and "://" in str(path):
-                raise gradio.Error("Files are uploaded first. Received an address. Upload the file.", print_exception=False)
+                raise refuse("Files are uploaded first. Received an address. Upload the file.")
             return await move(path)
 
         return move_uploaded

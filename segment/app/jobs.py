@@ -4,7 +4,6 @@ import logging
 import math
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -16,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from segment.app.quota import Quota
 from segment.app.sentences import rephrase
+from segment.app.server_folder import ServerFolder
 from segment.core.errors import InputError, Interrupted
 
 T = TypeVar("T")
@@ -145,7 +145,8 @@ class Jobs:
     """
 
     def __init__(self, most_kept: float = math.inf) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="segment-app-")).resolve()
+        self._folder = ServerFolder()
+        self.root = self._folder.path
         self.uploads, self.results, self.samples = (self.root / name for name in ("uploads", "results", "samples"))
         for folder in (self.uploads, self.results, self.samples):
             folder.mkdir()
@@ -245,4 +246,4 @@ class Jobs:
         latest = time.monotonic() + _CLOSING_SECONDS  # files of a job that still writes would come back
         while any(job.ended is None for job in jobs) and time.monotonic() < latest:
             time.sleep(0.05)
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._folder.remove()

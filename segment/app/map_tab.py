@@ -85,8 +85,11 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
         except Exception as error:
             return tell(show_problem(job.tell(error)))
 
-    def look_there(event: gradio.EventData, request: gradio.Request) -> tuple[int, int, Status]:
-        row, column = int(event.row), int(event.column)
+    def look_there(event: gradio.EventData, request: gradio.Request) -> tuple[Any, Any, Status]:
+        try:
+            row, column = int(event.row), int(event.column)
+        except (AttributeError, ArithmeticError, TypeError, ValueError):  # not sent by the page
+            return gradio.skip(), gradio.skip(), look(None, None, request)
         return row, column, look(row, column, request)
 
     inputs, outputs = [scene, truth, model, bands, overlap, augment, resample], [status, viewer, place, pixel, areas]

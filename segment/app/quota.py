@@ -13,6 +13,10 @@ from segment.core.errors import InputError
 UPLOADS_KEPT = 10
 """The largest upload goes so many times into what is kept, uploads and results of all visitors together."""
 
+ARRIVING = "arriving"
+"""Folders of this name hold what has not arrived whole, of which reservations count the bytes."""
+
+_STEP = 16 * 2**20  # bytes after which an upload that arrives is compared with what is kept
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -37,7 +41,9 @@ class Quota:
     def kept(self) -> int:
         """Bytes of all files; those with several names count once."""
         sizes: dict[int, int] = {}
-        for folder, _, files in os.walk(self._root):
+        for folder, folders, files in os.walk(self._root):
+            if ARRIVING in folders:
+                folders.remove(ARRIVING)
             for name in files:
                 with suppress(OSError):  # what is just being removed
                     found = os.lstat(os.path.join(folder, name))
@@ -53,13 +59,35 @@ class Quota:
             )
 
     @contextmanager
-    def reserve(self, size: int) -> Iterator[None]:
-        """Holds room for an upload of so many bytes while it comes in. Raises InputError when there is none."""
-        with self._lock:
-            self.require(size)
-            self._coming += size
+    def reserve(self, size: int = 0) -> Iterator["Reservation"]:
+        """Room for an upload while it arrives, at first for so many bytes. Raises InputError when there is none."""
+        held = Reservation(self)
         try:
-            yield
+            held.grow(size, last=True)
+            yield held
         finally:
-            with self._lock:
-                self._coming -= size
+            held.release()
+
+
+class Reservation:
+    """Room that an upload holds: for the bytes that have arrived, never for those that it only announces."""
+
+    def __init__(self, quota: Quota):
+        self._quota, self._size, self._unchecked = quota, 0, 0
+
+    def grow(self, size: int, last: bool = False) -> None:
+        """Holds so many bytes more. last: whether these are the last. Raises InputError when there is no room for them."""
+        quota = self._quota
+        with quota._lock:
+            self._unchecked += size
+            if last or self._unchecked >= _STEP:
+                quota.require(size)
+                self._unchecked = 0
+            quota._coming += size
+            self._size += size
+
+    def release(self) -> None:
+        """Holds nothing any more."""
+        with self._quota._lock:
+            self._quota._coming -= self._size
+            self._size = 0

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from segment.app.api import make_api
 from segment.app.classify_tab import make_classify_tab
 from segment.app.components import refuse_addresses
 from segment.app.guard import Guard, Page
+from segment.app.hosts import Hosts
 from segment.app.jobs import Jobs
 from segment.app.map_tab import make_map_tab
 from segment.app.quota import UPLOADS_KEPT, parse_size
@@ -59,17 +60,18 @@ class Server:
         max_upload: str = "2GB",
         models: Path | None = None,
         share: bool = False,
+        allowed_hosts: Sequence[str] = (),
         progress: Callable[[int, int], None] | None = None,
     ):
         """Starts it.
 
         port: 0 for the first free one from 7860 on. max_upload: of one file; UPLOADS_KEPT times as much is kept in all.
-        models: a folder of model folders. share: also under a public address of Gradio's. progress: told while the sample
-        scenes are drawn.
+        models: a folder of model folders. share: also under a public address of Gradio's. allowed_hosts: names that it goes
+        by besides, such as that of a proxy. progress: called while the sample scenes are drawn.
 
-        Raises InputError when the port is taken, there are no models in `models`, or `max_upload` is no size.
+        Raises InputError when the port is taken, there are no models in `models`, `max_upload` is no size, or a host no name.
         """
-        shelf, largest = Shelf(models), parse_size(max_upload)
+        shelf, largest, hosts = Shelf(models), parse_size(max_upload), Hosts(host, allowed_hosts)
         self.jobs = Jobs(UPLOADS_KEPT * largest)
         os.environ["GRADIO_TEMP_DIR"] = str(self.jobs.uploads)
         gradio.set_static_paths([self.jobs.results, self.jobs.samples])
@@ -77,7 +79,7 @@ class Server:
             page = make_page(
                 shelf, self.jobs, write_samples(self.jobs.samples, progress), "server" if share else tell_place(host)
             )
-            guard = Middleware(Guard, quota=self.jobs.quota)
+            guard = Middleware(Guard, quota=self.jobs.quota, hosts=hosts)
             _, self.url, self.shared = page.launch(
                 server_name=host,
                 server_port=port or None,
@@ -102,6 +104,8 @@ class Server:
                 raise
             problem = str(error).split(". ")[0]
             raise InputError(f"The app must be able to start. Received: {problem}. Choose another --port, or mend it.") from error
+        if self.shared:
+            hosts.allow(self.shared)
         self._page = page
 
     async def _tell_health(self, request: object) -> JSONResponse:  # in no thread, of which jobs may take all

@@ -1,5 +1,6 @@
 """The app over HTTP: its health, its API, and that it answers for its own files only."""
 
+import json
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -17,6 +19,7 @@ import pytest
 import rasterio
 
 import segment
+from segment.app.arrivals import Limits
 from segment.app.jobs import Jobs
 from segment.app.server import Server, make_page, tell_place
 from segment.app.shelf import Shelf
@@ -124,6 +127,122 @@ def test_only_two_pixels_are_looked_up_at_a_time():
     jobs.close()
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.5:7860"])
+def test_requests_to_other_names_are_refused(server, host):
+    """A page elsewhere may have its name resolved to this machine."""
+    for method, path in (
+        ("GET", ""),
+        ("GET", "health"),
+        ("GET", "gradio_api/queue/data?session_hash=a"),
+        ("POST", "gradio_api/upload"),
+    ):
+        assert httpx.request(method, server.url + path, headers={"host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9", "https://localhost"])
+def test_pages_elsewhere_may_not_ask(server, origin):
+    before, files = set(server.jobs.uploads.rglob("*")), {"files": ("a.tif", b"x")}
+    for path in ("gradio_api/upload", "gradio_api/queue/join", "gradio_api/call/map"):
+        answer = httpx.post(server.url + path, headers={"origin": origin}, files=files)
+        assert answer.status_code == 403 and "Requests come from the server's own page" in answer.text
+    assert httpx.get(f"{server.url}gradio_api/queue/data?session_hash=a", headers={"origin": origin}).status_code == 403
+    assert set(server.jobs.uploads.rglob("*")) == before
+    own = httpx.post(f"{server.url}gradio_api/upload", headers={"origin": server.url.rstrip("/")}, files=files)
+    assert own.status_code == 200
+
+
+CALLS = (
+    "queue/join",
+    "call/classify",
+    "call/none",
+    "call/v2/map",
+    "call/v2/none",
+    "run/stop",
+    "run/none",
+    "api/predict",
+    "cancel",
+    "reset",
+)
+BODIES = (
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"data": 1}',
+    b'{"data": [NaN]}',
+    b'{"data": [], "fn_index": 999}',
+    b'{"data": [], "fn_index": -1, "session_hash": "a"}',
+    b'{"data": [], "fn_index": 1e400}',
+    b'{"data": [], "fn_index": 0, "session_hash": 5}',
+    b'{"data": ["\\ud800"], "session_hash": "\\ud800"}',
+    b'{"data": [], "fn_index": 0, "session_hash": "' + b"a" * 10_000 + b'"}',
+    b"[" * 100_000,
+    b'{"data": [' + b"1," * 100_000 + b"1]}",
+    b"\xff\xfe",
+)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_that_no_page_makes_are_told_so(server, capfd, call):
+    """Never as a fault of the server, and with a line in its log at most."""
+    kinds = ("application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded")
+    for body in BODIES:
+        for kind in kinds if body == BODIES[4] else kinds[:1]:
+            answer = httpx.post(f"{server.url}gradio_api/{call}", content=body, headers={"content-type": kind}, timeout=60)
+            assert answer.status_code < 500, (body[:60], answer.text)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_functions_are_asked_with_what_they_take(server, client, capfd, caplog):
+    """Of all functions of the page: values of other kinds, events without what they tell, files that were not uploaded."""
+    number = len(httpx.get(f"{server.url}config").json()["dependencies"])
+    values = [([], e) for e in (None, [1], {"row": "x"}, {"row": 1e999, "column": 1})]
+    values += [(d, None) for d in (["x"] * 7, [{"path": 5}] * 7, [[{"path": "/etc/passwd"}]] * 7, [1e308] * 7)]
+    events = []
+    for index in range(number):
+        for data, event_data in values:
+            body = json.dumps({"data": data, "fn_index": index, "session_hash": f"s{index}", "event_data": event_data})
+            join, kind = f"{server.url}gradio_api/queue/join", {"content-type": "application/json"}
+            events.append(httpx.post(join, content=body, headers=kind, timeout=60))
+    assert {event.status_code for event in events} <= {200, 404, 503}
+    assert "uploaded first" in ask(server, "classify", 5, "", False, "")  # when its turn has come
+    for path in (
+        "file=/etc/passwd",
+        "file=%00",
+        f"file={'a' * 5000}",
+        "call/map/none",
+        "queue/data?session_hash=none",
+        "queue/data",
+    ):
+        assert httpx.get(f"{server.url}gradio_api/{path}").status_code < 500
+    assert "Traceback" not in capfd.readouterr().err + caplog.text
+    assert any("uploaded first" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'name="files"; filename="a.tif"\r\n\r\nx',  # does not end
+        'name="other"; filename="a.tif"\r\n\r\nx\r\n--a--',
+        'filename="a.tif"\r\n\r\nx\r\n--a--',
+        'name="files"\r\n\r\nx\r\n--a--',
+        f'name="files"; filename="{"a" * 9000}"\r\n\r\nx\r\n--a--',
+    ],
+)
+def test_uploads_that_are_none_leave_nothing(server, head):
+    before = set(server.jobs.uploads.rglob("*"))
+    body = f"--a\r\nContent-Disposition: form-data; {head}\r\n".encode()
+    for kind in (
+        "multipart/form-data; boundary=a",
+        f"multipart/form-data; boundary={'a' * 300}",
+        "multipart/form-data",
+        "text/plain",
+    ):
+        answer = httpx.post(f"{server.url}gradio_api/upload", content=body, headers={"content-type": kind})
+        assert answer.status_code in (400, 413)
+    assert set(server.jobs.uploads.rglob("*")) - before <= {server.jobs.uploads / "arriving"}
+
+
 def test_health_is_told(server):
     found = httpx.get(f"{server.url}health").json()
     assert found["status"] == "ok" and found["jobs"] == 0
@@ -229,6 +348,35 @@ def test_files_that_are_too_large_are_not_taken(tmp_path, models):
             client.predict([gradio_client.handle_file(image)], api_name="/classify")
 
 
+def test_idle_and_broken_uploads_leave_nothing(tmp_path, models, monkeypatch, capfd):
+    """Ten idle sockets that announce as much as there is room for: others upload meanwhile, and they are answered."""
+    monkeypatch.setattr("segment.app.arrivals.Arrivals.__init__", _impatient)
+    with Server(port=0, models=models, max_upload="2MB") as server:
+        place, room = httpx.URL(server.url), int(server.jobs.quota.most - server.jobs.quota.kept)
+        head = (
+            f"POST /gradio_api/upload HTTP/1.1\r\nHost: {place.netloc.decode()}\r\nContent-Length: {room - 200_000}\r\n"
+            "Content-Type: multipart/form-data; boundary=a\r\n\r\n"
+            '--a\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        )
+        idle = [socket.create_connection((place.host, place.port)) for _ in range(10)]
+        for connection in idle:
+            connection.sendall(head.encode() + b"x" * 100)
+        left = socket.create_connection((place.host, place.port))
+        left.sendall(head.encode() + b"x" * 100_000)
+        left.close()
+        assert httpx.post(f"{server.url}gradio_api/upload", files={"files": ("a.tif", bytes(900_000))}).status_code == 200
+        for connection in idle:
+            connection.settimeout(60)
+            assert connection.recv(100).startswith(b"HTTP/1.1 408")
+            connection.close()
+        assert not list((server.jobs.uploads / "arriving").iterdir()) and server.jobs.quota._coming == 0
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _impatient(self) -> None:
+    self.limits, self._open = Limits(stall=0.5, drain=0.1), Counter()
+
+
 def test_what_the_app_cannot_start_with_is_told(tmp_path):
     with pytest.raises(InputError, match="--models: a folder of model folders"):
         Server(port=0, models=tmp_path)
@@ -257,4 +405,20 @@ def test_a_stopped_server_leaves_no_files(tmp_path, name):
             assert process.wait(60) in (0, 2)  # 2: it came before the server waited for it
         finally:
             process.kill()
-    assert not list(tmp_path.glob("segment-app-*"))
+    assert not list(tmp_path.glob("*segment-app-*"))
+
+
+@pytest.mark.slow
+def test_the_files_of_a_killed_server_go_with_the_next(tmp_path):
+    command = [sys.executable, "-c", "from segment.cli import app; app()", "--port", "0", "--allowed-host", "maps.example.org"]
+    options = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"TMPDIR": str(tmp_path)}}
+    for number in range(2):
+        with subprocess.Popen(command, **options) as process:
+            try:
+                address = process.stdout.readline().split()[0]
+                for host, status in (("maps.example.org", 200), ("other.example.org", 403)):
+                    assert httpx.get(address, headers={"host": host}).status_code == status
+                found = set(tmp_path.glob("segment-app-*"))
+                assert len(found) == 1, number
+            finally:
+                process.kill()

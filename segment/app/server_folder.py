@@ -1,0 +1,66 @@
+"""The folder under which a server keeps files: locked while the server lives, removed at the next start if it was killed."""
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_PREFIX, _LOCK = "segment-app-", "lock"
+
+
+class ServerFolder:
+    """A folder of its own for a server, in the system's folder for temporary files. path: where it is."""
+
+    def __init__(self) -> None:
+        remove_left_behind()
+        self.path = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}")).resolve()
+        self._lock = _lock(self.path / _LOCK, os.O_CREAT)
+        locked = self.path.with_name(self.path.name[1:])
+        self.path.rename(locked)  # under its name it is locked from the start: no other server can take it for left behind
+        self.path = locked
+
+    def remove(self) -> None:
+        """Removes it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def remove_left_behind() -> None:
+    """Removes the folders of this user's servers that were killed; those of living ones, and of others, stay."""
+    if fcntl is None:
+        return
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if not entry.name.startswith(_PREFIX):
+                continue
+            with suppress(OSError):  # what is no folder of a server, or is just being removed
+                if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+                    continue
+                lock = _lock(Path(entry.path) / _LOCK)
+                if lock is not None:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                    os.close(lock)
+
+
+def _lock(path: Path, flags: int = 0) -> int | None:
+    """A descriptor that holds the lock of a file; None where another process holds it, or the system has no locks.
+
+    Raises OSError where there is no such file.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
