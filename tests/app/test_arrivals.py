@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from segment.app.arrivals import Arrivals, Body, Limits
 from segment.app.guard import Guard
@@ -154,6 +155,26 @@ def test_what_gradio_raises_at_wrong_requests_is_a_sentence_and_a_line(jobs, cap
 
     assert request(jobs, client(5), 5, "/gradio_api/call/x", app=fail)[0] == status
     assert len(caplog.records) == 1 and "\n" not in caplog.text.strip() and "/some/place" not in caplog.text
+
+
+def test_who_leaves_is_a_line_in_the_log(jobs, caplog):
+    async def leave(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ClientDisconnect
+
+    request(jobs, client(5), 5, app=leave)
+    assert [record.getMessage().count("left before") for record in caplog.records] == [1] and "Traceback" not in caplog.text
+
+
+def test_what_fails_once_an_answer_has_begun_ends_it(jobs, caplog):
+    """As Gradio's streams of events for a session that there is not."""
+
+    async def fail(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("Caught handled exception, but response already started.") from HTTPException(404)
+
+    assert request(jobs, client(5), 5, "/gradio_api/call/x", app=fail)[0] == 200
+    assert len(caplog.records) == 1 and "Not Found" in caplog.text
 
 
 def test_faults_of_ours_are_not_hidden(jobs):
