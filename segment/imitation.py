@@ -1,7 +1,8 @@
 """Encoders that learn from images without masks to see as another encoder does.
 
-After Romero et al. (2015), "FitNets: Hints for Thin Deep Nets", arXiv:1412.6550: the features of a teacher are what a student
-learns to give, here at three depths. A start for encoders that have no pretrained weights, from one that has.
+After Romero et al. (2015), "FitNets: Hints for Thin Deep Nets", arXiv:1412.6550: the features of a
+teacher are what a student learns to give, here at three depths, or at four with EfficientNet-Lite as
+the teacher. A start for encoders that have no pretrained weights, from one that has.
 """
 
 import math
@@ -18,11 +19,20 @@ from pydantic import Field
 
 from segment.augment import augmentation
 from segment.config import AugmentSettings, ModelSettings
-from segment.core.backbones import build_backbone, check_source, imagenet_affine, imagenet_weights, layers_by_name, load_weights
+from segment.core.backbones import (
+    build_backbone,
+    check_imagenet,
+    check_source,
+    imagenet_affine,
+    imagenet_weights,
+    layers_by_name,
+    load_weights,
+)
 from segment.core.cache import Cache
 from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
 from segment.core.devices import take_devices
+from segment.core.efficientnet_lite import SCALES, feature_layers
 from segment.core.errors import InputError
 from segment.core.history import Row
 from segment.core.model_folder import MODEL_FILE, save_keras_model
@@ -34,7 +44,7 @@ from segment.core.run_folder import check_run, run_folder
 from segment.core.training import dtype_policy, fit, keep_float32, wanted_precision
 
 STAGES = (2, 3, 4)
-"""At whose beginnings features are compared: at a quarter, an eighth and a sixteenth of the resolution."""
+"""Of a ResNet, at whose beginnings features are compared: at a quarter, an eighth and a sixteenth of the resolution."""
 
 _ZOOM = -0.5, 1.0
 """Crops are up to so many octaves smaller and larger than what they are resized to."""
@@ -43,15 +53,24 @@ _MOMENTUM = ModelSettings().batch_norm_momentum
 _CHANGES = AugmentSettings(brightness=0.2, contrast=0.2)
 _STATISTICS = BandStatistics("uint8", 1, np.zeros(3), np.full(3, 255.0), np.full(3, 128.0), np.full(3, 64.0))
 
-ResNet = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+Encoder = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+]
 
 
 class ImitationConfig(Settings):
     """How an encoder learns from another one. The defaults are those of the bundled model's start."""
 
-    teacher: ResNet = "resnet50"
-    teacher_weights: str = Field(default="imagenet", description="imagenet, or a file; it may lack the last stage")
-    student: ResNet = "resnet34"
+    teacher: Encoder = "resnet50"
+    teacher_weights: str = Field(default="imagenet", description="imagenet, or a file; of a ResNet it may lack the last stage")
+    student: Encoder = "resnet34"
     size: int = Field(default=192, ge=32, le=8192, multiple_of=32, description="edge of the random crops, pixels")
     crops: int = Field(default=2400, ge=1, le=10**9, description="of an epoch, rounded up to whole batches")
     training: TrainingSettings = TrainingSettings(
@@ -72,10 +91,11 @@ def imitate(
 
     images: two or more, RGB of 8 bits; a twentieth of them, drawn by seed, validate. resume: go on with the run in `output`.
 
-    What is minimised, and by which the best epoch is kept: the share of the teacher's variance that is missed, a mean over
-    the three depths. Beyond the third of them the student stays as it was drawn. It sees pixels by ImageNet's mean and deviation:
-    where it is used, set `data.normalise` to imagenet_statistics. The teacher sees them as "imagenet" weights of
-    segmentation-models want it, and those of a file by ImageNet's mean and deviation too.
+    What is minimised, and by which the best epoch is kept: the share of the teacher's variance that
+    is missed, a mean over the depths. With a ResNet as the teacher, these are three, and beyond them
+    the student stays as it was drawn. The student sees pixels by ImageNet's mean and deviation: where
+    it is used, set `data.normalise` to imagenet_statistics. The teacher sees them as its "imagenet"
+    weights want it, and those of a file by ImageNet's mean and deviation too.
 
     Returns the history: "val_explained" is 1 less the share that is missed. Raises InputError for images that cannot be read
     or are of other bands, and weights that do not fit; Interrupted on Ctrl-C, with the way to go on.
@@ -84,6 +104,8 @@ def imitate(
     config, progress = config or ImitationConfig(), progress or Silent()
     settings = config.training
     check_run(output, config, resume=resume, overwrite=overwrite)
+    if config.teacher_weights == "imagenet":
+        check_imagenet(config.teacher, "teacher_weights")
     if config.teacher_weights == "none":
         raise InputError("teacher_weights: a teacher has learned something. Received none. Set imagenet or a file.")
     check_source(config.teacher_weights, "teacher_weights")
@@ -96,7 +118,7 @@ def imitate(
     scored = Crops(shuffled[:held_out], config.size, batch, max(config.crops // 10, 1), seed=settings.seed)
     with dtype_policy(wanted_precision(settings)):
         student = _build_student(config)
-        network = compare(_load_teacher(config, progress), student, _teacher_normalisation(config), config.size)
+        network = compare(_load_teacher(config, progress), student, _teacher_normalisation(config), config)
     kept = keep_float32(student, settings, lambda: _build_student(config))
 
     def validate() -> Row:
@@ -137,7 +159,8 @@ def _load_teacher(config: ImitationConfig, progress: Progress) -> keras.Model:
     names, download = layers_by_name(teacher), partial(imagenet_weights, config.teacher)
     found = load_weights(teacher, names, config.teacher_weights, download, network=config.teacher, setting="teacher_weights")
     progress.say(f"teacher {config.teacher} from {found}")
-    needed = [name for name in found.missing if name != "bn1" and not name.startswith("stage4_")]
+    spared = () if config.teacher in SCALES else ("bn1", "stage4_")
+    needed = [name for name in found.missing if not name.startswith(spared)]
     if needed:
         raise InputError(
             f"{config.teacher_weights}: a teacher has all layers up to its last stage. Received none for {', '.join(needed[:4])} "
@@ -159,24 +182,45 @@ def _build_student(config: ImitationConfig) -> keras.Model:
     return student
 
 
-def compare(teacher: keras.Model, student: keras.Model, normalise: Callable[[Any], Any], size: int) -> keras.Model:
-    """From RGB of 8 bits (batch, size, size, 3) to the share of the teacher's variance that the student misses, (batch, depths).
+def compare(teacher: keras.Model, student: keras.Model, normalise: Callable[[Any], Any], config: ImitationConfig) -> keras.Model:
+    """A network that measures how far a student is from its teacher.
 
-    normalise: brings pixels to what the teacher expects. The teacher is frozen. Its channels are standardised; the student's
-    reach theirs through a linear layer of its own.
+    Args:
+        teacher: Is frozen. Its channels are standardised.
+        student: Its channels reach the teacher's through a linear layer of their own at each depth.
+        normalise: Brings pixels to what the teacher expects.
+        config: Names both, and the edge of the crops.
+
+    Returns:
+        A model from RGB of 8 bits (batch, size, size, 3) to the share of the teacher's variance
+        that the student misses, (batch, depths), 0 or more.
     """
     teacher.trainable = False
+    size, last = config.size, config.teacher in SCALES
     pixels = keras.Input((size, size, 3), dtype="uint8")
-    hints = keras.Model(teacher.inputs, [teacher.get_layer(f"stage{n}_unit1_bn1").input for n in STAGES])
+    hints = keras.Model(teacher.inputs, _features(teacher, config.teacher, "bn1", last))
     wanted = keras.Model(pixels, hints(normalise(pixels)), name="hints")(pixels, training=False)
     normal = normalisation(_STATISTICS, "imagenet_statistics", imagenet_statistics)(pixels)
-    given = keras.Model(student.inputs, [student.get_layer(f"stage{n}_unit1_relu1").output for n in STAGES])(normal)
+    given = keras.Model(student.inputs, _features(student, config.student, "relu1", last))(normal)
     missed = []
     for theirs, own in zip(wanted, given, strict=True):
         standard = keras.layers.BatchNormalization(center=False, scale=False, momentum=_MOMENTUM, dtype="float32")(theirs)
         difference = keras.layers.Conv2D(theirs.shape[-1], 1, dtype="float32")(own) - standard
         missed.append(keras.ops.mean(keras.ops.square(difference), axis=(1, 2, 3)))
     return keras.Model(pixels, keras.ops.stack(missed, axis=-1))
+
+
+def _features(encoder: keras.Model, name: str, resnet: Literal["bn1", "relu1"], last: bool) -> list[Any]:
+    """An encoder's features at 1/4, 1/8 and 1/16 of the resolution, and at 1/32 if `last`.
+
+    resnet: before (bn1) or after (relu1) which layer of its stages they are taken from a ResNet.
+    """
+    if name in SCALES:
+        tensors = [encoder.get_layer(layer).output for layer in feature_layers(name)[2::-1]]
+    else:
+        layers = [encoder.get_layer(f"stage{n}_unit1_{resnet}") for n in STAGES]
+        tensors = [layer.input if resnet == "bn1" else layer.output for layer in layers]
+    return [*tensors, encoder.output] if last else tensors
 
 
 class Crops(keras.utils.PyDataset):

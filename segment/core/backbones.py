@@ -140,7 +140,7 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
         return found
     except InputError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, MemoryError, zlib.error) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, MemoryError, RuntimeError, zlib.error) as error:
         problem = str(error).split("\n")[0]
         raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
 

