@@ -84,7 +84,7 @@ def train_generator(
     with dtype_policy(wanted_precision(config.training)):
         network = build_network(config, found)
     progress.say(describe_network(network))
-    with run_folder(output, config, resume):
+    with run_folder(output, config, resume, overwrite):
         return _train(network, loss, found, config, folders, output, devices, resume, progress)
 
 

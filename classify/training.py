@@ -69,7 +69,7 @@ def train(
     if generator:
         check_generator(generator, found, config.data, progress)
     if config.model.kind == "pca":
-        with run_folder(output, config, resume):
+        with run_folder(output, config, resume, overwrite):
             return _train_baseline(_filled_up(found, generator, config, output, progress), config, folders, output, progress)
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
     with dtype_policy(wanted_precision(config.training)):
@@ -77,7 +77,7 @@ def train(
     progress.say(describe_network(built.network))
     if built.loaded:
         progress.say(f"backbone starts from {built.loaded}")
-    with run_folder(output, config, resume):
+    with run_folder(output, config, resume, overwrite):
         found = _filled_up(found, generator, config, output, progress)
         return _train(built, found, config, folders, output, devices, resume, progress)
 

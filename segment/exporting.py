@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,8 @@ from segment.core.choices import ExportFormat
 from segment.core.errors import InputError
 from segment.core.export import require_converter, save_onnx
 from segment.core.exporting import Export, Predict, divide, export_openvino, tell_preprocessing
-from segment.core.model_folder import ONNX_FILE, ModelInfo, load_keras_model, load_model_info, save_model_info
+from segment.core.lock import alone
+from segment.core.model_folder import ONNX_FILE, RULE, ModelInfo, load_keras_model, load_model_info, save_model_info
 from segment.core.output import refuse_existing, staged, writable
 from segment.core.parts import PARTS
 from segment.core.progress import Progress, Silent
@@ -56,7 +58,9 @@ def export_model(
     if format == "onnx":
         if int8 is not None:
             raise InputError("--int8 is for --format openvino. Received --format onnx. Leave one of them out.")
-        return _export_onnx(folder, info, Path(output or folder / ONNX_FILE), overwrite, progress)
+        file = Path(output or folder / ONNX_FILE)
+        with alone(folder, RULE) if file.parent.resolve() == folder.resolve() else nullcontext():
+            return _export_onnx(folder, info, file, overwrite, progress)
     if output is not None:
         raise InputError(f"--output is for --format onnx, OpenVINO stays in the model folder. Received {output}. Leave it out.")
     draw = None if int8 is None else partial(_Tiles, Path(int8), info, seed, progress)

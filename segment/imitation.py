@@ -128,7 +128,7 @@ def imitate(
     def save_best(row: Row) -> None:
         save_keras_model(output / MODEL_FILE, kept())
 
-    with run_folder(output, config, resume):
+    with run_folder(output, config, resume, overwrite):
         return fit(
             network,
             training,

@@ -61,7 +61,7 @@ def train(
     progress.say(describe_network(built.network))
     if built.loaded:
         progress.say(f"starts from {built.loaded}")
-    with run_folder(output, config, resume):
+    with run_folder(output, config, resume, overwrite):
         return _train(built.network, data, config, output, devices, resume, progress)
 
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from segment.core.output import alone, clear_folder, make_folder, remove_empty, writable
+from segment.core.lock import alone
+from segment.core.output import clear_folder, make_folder, remove_empty, writable
 
 _MAKING = threading.Lock()  # one thread takes away empty folders that another is about to write to
 _ATTEMPTS, _PAUSE = 10, 0.05  # seconds; a worker that is not waited for may be writing its block
@@ -44,18 +45,21 @@ class BlockFolder:
         with _MAKING:
             made = make_folder(output)
             with writable(output):
-                every.mkdir(exist_ok=True)
-        with alone(every, "the blocks of a map are given out by one process."):
-            with writable(output):
-                clear_folder(every, keep=self.path.name if self.keep else None)
-                self.path.mkdir(exist_ok=True)
-            try:
-                yield
-            finally:
-                if self.done or not self.keep or not self.path.is_dir() or not any(self.path.iterdir()):
-                    _remove(every)
-                    with _MAKING:
-                        remove_empty(made)
+                every.mkdir(exist_ok=True)  # or another thread would take the empty folder away
+        try:
+            with alone(output / every.name[1 : -len(".partial")], "the blocks of a map are given out by one process."):
+                with writable(output):
+                    every.mkdir(exist_ok=True)  # a process that had it until now may have taken it away
+                    clear_folder(every, keep=self.path.name if self.keep else None)
+                    self.path.mkdir(exist_ok=True)
+                try:
+                    yield
+                finally:
+                    if self.done or not self.keep or not self.path.is_dir() or not any(self.path.iterdir()):
+                        _remove(every)
+        finally:
+            with _MAKING:
+                remove_empty(made)
 
 
 def _remove(folder: Path) -> None:

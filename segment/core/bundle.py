@@ -11,7 +11,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 import numpy as np
 
 from segment.core.errors import InputError
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, check_files, load_model_info, remove_exports, save_model_info
+from segment.core.lock import alone
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, RULE, check_files, load_model_info, remove_exports, save_model_info
 from segment.core.output import staged, staged_files
 from segment.core.weight_files import checksum
 
@@ -28,7 +29,7 @@ def bundle_model(run: Path, folder: Path) -> None:
     if folder.resolve() == run.resolve():
         raise InputError(f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder.")
     check_files(run, info, [MODEL_FILE])
-    with staged_files(folder, (MODEL_FILE, INFO_FILE), overwrite=True) as stage:
+    with alone(folder, RULE), staged_files(folder, (MODEL_FILE, INFO_FILE), overwrite=True) as stage:
         shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)
         halve_weights(stage.new / MODEL_FILE)
         checksums = {MODEL_FILE: checksum(stage.new / MODEL_FILE)}

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.export import convert_to_openvino, quantise, require_converter, require_same_answers, save_openvino
+from segment.core.lock import alone
 from segment.core.model_folder import (
     MODEL_FILE,
     OPENVINO_FILES,
+    RULE,
     ModelInfo,
     OpenVinoInfo,
     load_keras_model,
@@ -93,8 +95,16 @@ def export_openvino(
 
     draw: makes the sample to quantise by; without, weights become fp16. seed: of the noise that the answers are compared on.
 
-    Raises InputError when there is one already, when a package that is needed is not installed, and as `draw` does.
+    Raises InputError when there is one already, when another process is writing the model folder, when a package that is
+    needed is not installed, and as `draw` does.
     """
+    with alone(folder, RULE):
+        return _export_openvino(folder, info, progress, draw, overwrite, seed)
+
+
+def _export_openvino(
+    folder: Path, info: ModelInfo, progress: Progress, draw: Callable[[], Sample] | None, overwrite: bool, seed: int
+) -> Export:
     file = openvino_file(folder)
     # what model.yaml does not know of is left from an export that was killed
     refuse_existing(file.parent, overwrite or info.openvino is None, _files(file))

@@ -30,6 +30,8 @@ _Position = Annotated[int, Field(ge=0, le=65_534)]
 _Metres = Annotated[float, Field(gt=0, le=1e6)]
 _Value = Annotated[float, Field(ge=-1e39, le=1e39)]  # a little more than a float32 holds
 
+RULE = "a model folder is written by one process."
+
 
 class OpenVinoInfo(Settings):
     """What a model folder's `openvino/` holds.
@@ -152,7 +154,7 @@ def remove_exports(folder: Path) -> None:
 def save_keras_model(file: Path, model: "keras.Model") -> str:
     """Writes a `.keras` file, whole or not at all, in place of what is there. Returns its checksum."""
     with staged(file, overwrite=True) as partial:
-        whole = partial.with_suffix(".keras")  # keras insists on the ending
+        whole = partial.with_name(f"{partial.name}.keras")  # keras insists on the ending
         try:
             model.save(whole)
             whole.rename(partial)

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segment.core.errors import InputError
+from segment.core.lock import alone, is_lock
 
 _PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
 _LONGEST_NAME = 255 - len(f".{_REPLACED}")  # bytes: what file systems take, less what the name gets until the output is whole
+_KERAS = f"{_PARTIAL}.keras"  # Keras insists on the ending
 _MAP = "a map is written by one process."
+_OUTPUT = "an output is written by one process."
 
 
 def is_unfinished(name: str) -> bool:
     """Whether a file or folder of that name is what a killed process leaves of its output."""
-    return name.endswith((_PARTIAL, _REPLACED))
+    return name.endswith((_PARTIAL, _REPLACED, _KERAS)) or is_lock(name)
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
@@ -59,22 +62,31 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
 
     The body may make a file or a folder there. Folders above `target` are made, and removed again
     on failure if nothing else came into them. ours: see `refuse_existing`.
+
+    Raises InputError as `refuse_existing` does, and when another process is writing the same target.
     """
     refuse_existing(target, overwrite, ours)
     made = make_folder(target.parent)
     partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
-    _remove(partial)
-    _remove(replaced)
     try:
-        yield partial
-        if target.is_dir():
-            target.rename(replaced)
-        os.replace(partial, target)
-        _remove(replaced)
+        with alone(target, _OUTPUT):  # what lies there now is of a process that was killed
+            if os.path.lexists(replaced) and not os.path.lexists(target):
+                replaced.rename(target)
+            refuse_existing(target, overwrite, ours)  # it may have come meanwhile
+            _remove(partial)
+            _remove(replaced)
+            try:
+                yield partial
+                if target.is_dir():
+                    target.rename(replaced)
+                os.replace(partial, target)
+                _remove(replaced)
+            except BaseException:
+                if replaced.exists() and not target.exists():
+                    replaced.rename(target)
+                _remove(partial)
+                raise
     except BaseException:
-        if replaced.exists() and not target.exists():
-            replaced.rename(target)
-        _remove(partial)
         remove_empty(made)
         raise
 
@@ -105,37 +117,42 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
     made = make_folder(folder)
     stage = Stage(partial / "new", partial / "work")
     moved: list[tuple[Path, Path]] = []
-    with writable(folder):
-        partial.mkdir(exist_ok=True)
-    with alone(partial, _MAP):
-        found = belongs is not None and belonging.is_file() and belonging.read_bytes() == belongs.encode()
-        try:
-            with writable(folder):
-                for entry in partial.iterdir():
-                    if not found or entry not in (belonging, stage.work):
-                        _remove(entry)
-                for place in (stage.new, stage.work, partial / "replaced"):
-                    place.mkdir(exist_ok=True)
-                belonging.write_bytes((belongs or "").encode())
-            yield stage
+    try:
+        with alone(folder / names[0], _MAP):
             for name in names:  # it may have come meanwhile
                 refuse_existing(folder / name, overwrite)
             with writable(folder):
-                moving.write_text("\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8")
-                earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
-                for source, target in earlier + [(f, folder / f.name) for f in sorted(stage.new.iterdir())]:
-                    moved.append((source, target))
-                    source.rename(target)
-        except BaseException:
-            for source, target in reversed(moved):
-                if target.exists() and not source.exists():
-                    target.rename(source)
-            moving.unlink(missing_ok=True)
-            if belongs is None or not stage.work.is_dir() or not any(stage.work.iterdir()):
-                _remove(partial)
-                remove_empty(made)
-            raise
-        _remove(partial)
+                partial.mkdir(exist_ok=True)
+            found = belongs is not None and belonging.is_file() and belonging.read_bytes() == belongs.encode()
+            try:
+                with writable(folder):
+                    for entry in partial.iterdir():
+                        if not found or entry not in (belonging, stage.work):
+                            _remove(entry)
+                    for place in (stage.new, stage.work, partial / "replaced"):
+                        place.mkdir(exist_ok=True)
+                    belonging.write_bytes((belongs or "").encode())
+                yield stage
+                for name in names:
+                    refuse_existing(folder / name, overwrite)
+                with writable(folder):
+                    moving.write_text("\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8")
+                    earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
+                    for source, target in earlier + [(f, folder / f.name) for f in sorted(stage.new.iterdir())]:
+                        moved.append((source, target))
+                        source.rename(target)
+            except BaseException:
+                for source, target in reversed(moved):
+                    if target.exists() and not source.exists():
+                        target.rename(source)
+                moving.unlink(missing_ok=True)
+                if belongs is None or not stage.work.is_dir() or not any(stage.work.iterdir()):
+                    _remove(partial)
+                raise
+            _remove(partial)
+    except BaseException:
+        remove_empty(made)
+        raise
 
 
 def finish_moving(folder: Path, names: Sequence[str]) -> None:
@@ -143,7 +160,7 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
     partial = folder / f".{names[0]}{_PARTIAL}"
     if not (partial / _MOVING).is_file():
         return
-    with alone(partial, _MAP), writable(folder):
+    with alone(folder / names[0], _MAP), writable(folder):
         whole = (partial / _MOVING).read_text(encoding="utf-8").split("\n")
         for name in names:
             if name in whole and (partial / "new" / name).exists():
@@ -151,30 +168,6 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
             elif name not in whole and (folder / name).exists():
                 _remove(folder / name)
         _remove(partial)
-
-
-@contextmanager
-def alone(folder: Path, rule: str) -> Iterator[None]:
-    """Keeps other processes from the same work, where the system has locks; a killed process leaves none behind.
-
-    rule: of the InputError that the second one gets.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{folder.parent}: {rule} Received a second one. Wait, or choose another place.") from error
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

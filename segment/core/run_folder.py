@@ -1,6 +1,5 @@
 """Run folders: a model folder with the settings, history, checkpoints and report of the training that made it."""
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +13,9 @@ from segment.core.config import CONFIG_FILE, MACHINERY, Settings, dump_settings,
 from segment.core.errors import InputError, Interrupted
 from segment.core.figures import plot_history
 from segment.core.history import HISTORY, Row, best_row
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER, ModelInfo, save_model_folder
-from segment.core.output import is_unfinished, refuse_existing, staged
+from segment.core.lock import alone, refuse_busy
+from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER, RULE, ModelInfo, save_model_folder
+from segment.core.output import is_unfinished, make_folder, refuse_existing, remove_empty, staged
 from segment.core.parts import Part
 from segment.core.report import PAGE_FILE, REPORT_FILE, Report, training_report
 from segment.core.training import CHECKPOINT
@@ -63,7 +63,13 @@ class Run(Generic[E]):
 
 
 def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) -> None:
-    """Raises InputError when a run may not be written to `output`, or cannot go on there with these settings."""
+    """Raises InputError when a run may not be written to `output`, or cannot go on there with these settings, and when
+    another process is writing one there."""
+    refuse_busy(output, RULE)
+    _check(output, config, resume, overwrite)
+
+
+def _check(output: Path, config: Settings, resume: bool, overwrite: bool) -> None:
     if not resume:
         refuse_existing(output, overwrite or _is_only_begun(output), _RUN_FILES)
         return
@@ -87,12 +93,26 @@ def _is_only_begun(output: Path) -> bool:
 
 
 @contextmanager
-def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
-    """Writes the settings before a training; takes the folder away, and puts back what was there before, when it ends
-    without a checkpoint to go on from. What was there before a training that was killed waits for the next one's end.
+def run_folder(output: Path, config: Settings, resume: bool, overwrite: bool = True) -> Iterator[None]:
+    """Keeps other processes from the folder, and writes the settings before a training; takes the folder away, and puts
+    back what was there before, when it ends without a checkpoint to go on from. What was there before a training that was
+    killed waits for the next one's end.
 
-    Raises Interrupted on Ctrl-C, with the way to go on.
+    Raises InputError as `check_run` does, for what came since; Interrupted on Ctrl-C, with the way to go on.
     """
+    made = make_folder(output.absolute().parent)
+    try:
+        with alone(output, RULE):
+            _check(output, config, resume, overwrite)
+            with _written(output, config, resume):
+                yield
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+@contextmanager
+def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
     place = output.absolute()
     earlier = place.with_name(f".{place.name}.replaced")
     if not resume and output.exists():
@@ -102,8 +122,7 @@ def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
             shutil.rmtree(earlier, ignore_errors=True)
             output.rename(earlier)
     before = (output / CONFIG_FILE).read_text(encoding="utf-8") if resume else None
-    made = [folder for folder in output.parents if not folder.exists()]
-    output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(exist_ok=True)
     with staged(output / CONFIG_FILE, overwrite=True) as partial:
         partial.write_text(dump_settings(config))
     try:
@@ -115,9 +134,6 @@ def run_folder(output: Path, config: Settings, resume: bool) -> Iterator[None]:
             shutil.rmtree(output, ignore_errors=True)
             if earlier.exists():
                 earlier.rename(output)
-            with contextlib.suppress(OSError):  # something else came into it
-                for folder in made:
-                    folder.rmdir()
         elif before is not None and isinstance(error, InputError):
             (output / CONFIG_FILE).write_text(before, encoding="utf-8")
         if not isinstance(error, KeyboardInterrupt):

@@ -16,6 +16,7 @@ from segment.core.config import Settings, change_settings, dump_settings
 from segment.core.cores import thread_limits
 from segment.core.errors import InputError
 from segment.core.history import HISTORY, Row, read_history
+from segment.core.lock import remove_lock
 
 PROBLEM = "problem"
 """User attribute of a failed trial that says why; without it a trial was only stopped."""
@@ -114,6 +115,7 @@ def run_trial(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         config.unlink(missing_ok=True)
+        remove_lock(folder)  # of a training that was ended
 
 
 def best_score(folder: Path, task: Task) -> float:

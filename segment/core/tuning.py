@@ -14,7 +14,8 @@ from segment.core.cluster import connect
 from segment.core.config import MACHINERY, Settings, change_settings, dump_settings, flatten
 from segment.core.confirmation import POLL, Confirmation, confirmation_of
 from segment.core.errors import InputError
-from segment.core.output import alone, clear_folder
+from segment.core.lock import alone
+from segment.core.output import clear_folder
 from segment.core.progress import Progress, Silent
 from segment.core.report import PAGE_FILE, REPORT_FILE
 from segment.core.search import Search
