@@ -1,7 +1,7 @@
 """Scoring a model on labelled images."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -13,8 +13,8 @@ from classify.bundled import BUNDLED
 from classify.config import ImageSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
 from classify.images import Data, LabelledImage, collection_name, data_folders, find_images
-from classify.inference import answer, label_info, predict_dataset, read_resized
-from classify.pixels import orientation_notes
+from classify.inference import answer, label_info, predict_dataset, read_resized, scene_bands
+from classify.pixels import orientation_notes, read_pixels
 from classify.report import scores_page
 from classify.scores import Scores, score
 from classify.split import digest_split, split_images
@@ -25,21 +25,27 @@ from segment.core.output import refuse_existing
 from segment.core.parts import PARTS, PartChoice
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, write_report_folder
-from segment.core.runtime import Model, describe_use, load_model
+from segment.core.runtime import Model, describe_use, folder_of, load_model
 from segment.core.sources import Source
+from segment.core.training_record import UNKNOWN, Familiarity, TrainingRecord, digest_pixels, known_record, read_grid
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scores on images, in their order."""
+    """What a model scores on images, in their order.
+
+    familiar: keys of report.json that say how many of their pixels it was trained on, see `Familiarity`; empty where that is
+    not asked.
+    """
 
     scores: Scores
     images: list[LabelledImage]
+    familiar: dict[str, Any] = field(default_factory=dict)
 
     @property
     def report(self) -> dict[str, Any]:
         """The keys of report.json."""
-        return self.scores.report
+        return self.scores.report | self.familiar
 
     def __str__(self) -> str:
         return str(self.scores)
@@ -51,6 +57,19 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
     thresholds = labels.thresholds if labels.multi_label else None
     truth = one_hot(images, len(names))
     return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))
+
+
+def recognise(
+    images: Sequence[LabelledImage], record: TrainingRecord, read: Callable[[Path], NDArray[Any]], progress: Progress
+) -> Familiarity:
+    """How many of the pixels of images a model was trained on. read: gives them as in training, but for what it does to them."""
+    found = Familiarity("images")
+    for done, image in enumerate(images, 1):
+        pixels, grid = read(image.path), read_grid(image.path)
+        codes = record.cover(grid, 0, 0, *pixels.shape[:2])
+        found.add(np.minimum(codes, np.uint8(record.find(digest_pixels(pixels)))))
+        progress.advance("recognising", done, len(images))
+    return found
 
 
 def evaluate(
@@ -66,7 +85,8 @@ def evaluate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Scores a model on data folders, with the temperature and the thresholds that its training found.
+    """Scores a model on data folders, with the temperature and the thresholds that its training found, and reports how many
+    of the images' pixels it was trained on.
 
     data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
     loaded. part: as folders fix it, or as the model's training drew it of the same images; of these, only "test" is new to
@@ -92,9 +112,17 @@ def evaluate(
     _warn_of_training(folders, info, part, progress)
     answers = predict_dataset(partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1])
     evaluation = score_images(images, answers, info)
+    record, known = known_record(folder_of(model), progress), ""
+    if record is not None:
+        familiarity = recognise(images, record, lambda path: _read_stored(path, info, bands), progress)
+        evaluation, known = replace(evaluation, familiar=familiarity.report), str(familiarity)
+    elif folder_of(model) is not None:
+        evaluation = replace(evaluation, familiar=UNKNOWN)
+    if known:
+        progress.say(f"warning: {known}")
     if output is not None:
         names = ", ".join(folder.name for folder in folders)
-        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.palette)
+        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.palette, known)
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
@@ -166,6 +194,12 @@ def readable_images(
     if not usable:
         raise InputError(problems[0])
     return usable
+
+
+def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> NDArray[Any]:
+    """The pixels of an image that reach the model, as they are in the file."""
+    source = Source(path, None if bands is None else tuple(bands))
+    return read_pixels(path, source.bands or scene_bands(source, label_info(info)))[0]
 
 
 def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: PartChoice, progress: Progress) -> None:

@@ -23,9 +23,11 @@ def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
 
 
-def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> Report:
-    """The report of an evaluation."""
+def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette, known: str = "") -> Report:
+    """The report of an evaluation. known: how much of what is scored was trained on."""
     report = Report(title)
+    if known:
+        report.text(f"Warning: {known}.")
     add_scores(report, "Scores", evaluation, dataset, palette)
     return report
 

@@ -69,7 +69,8 @@ class Survey:
 
     parts: images that can be used. statistics: of the training pixels, of the bands that are read; preprocessed, where that is
     asked for.
-    unreadable: what was left out, and why. leaks: see `Leak`; one for each image that has some.
+    unreadable: what was left out, and why. leaks: see `Leak`; one for each image that has some. digests: of the pixels of each
+    image, see `digest_pixels`.
     """
 
     parts: dict[Part, list[LabelledImage]]
@@ -77,6 +78,7 @@ class Survey:
     statistics: BandStatistics
     unreadable: dict[Path, str]
     leaks: list[Leak]
+    digests: dict[Path, bytes]
 
 
 def survey(
@@ -134,7 +136,8 @@ def survey(
                          f"{next(iter(unreadable.values()), 'none')}")  # fmt: skip
     if not meters[expected].count:
         raise InputError("There are pixels to learn from. Received nodata only, in all training images. Check them.")
-    return Survey(usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints))
+    digests = {path: found_print.exact for path, found_print in prints.items()}
+    return Survey(usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints), digests)
 
 
 def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Bands:

@@ -1,6 +1,7 @@
 """Training: folders of labelled images and settings become a run folder."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.augment import augmentation
+from classify.bundled import BUNDLED
 from classify.classical import fit_classical
 from classify.config import Config, ModelSettings
 from classify.dataset import ImageDataset, ImagePixels, one_hot
-from classify.evaluation import Evaluation, score_images
+from classify.evaluation import Evaluation, recognise, score_images
 from classify.generated_images import GENERATED, check_generator, fill_up_classes, find_drawn
 from classify.generator import Generator, load_generator
 from classify.images import Data, collection_name, data_folders
@@ -20,6 +22,7 @@ from classify.inference import predict_dataset, tempered
 from classify.losses import Loss, build_loss
 from classify.mixing import mix
 from classify.models import Built, build_model, check_model, check_unfreeze, set_trainable
+from classify.pixels import read_pixels
 from classify.report import add_scores, panels
 from classify.scores import score
 from classify.survey import ground_sampling_distance
@@ -36,6 +39,7 @@ from segment.core.progress import Progress, Silent
 from segment.core.report import Report
 from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.core.training import Phase, describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training_record import TrainingRecord, inherit, keep_record, load_record
 
 
 def train(
@@ -70,6 +74,7 @@ def train(
         check_generator(generator, found, config.data, progress)
     if config.model.kind == "pca":
         with run_folder(output, config, resume, overwrite):
+            keep_record(output, found.record, resume)
             return _train_baseline(_filled_up(found, generator, config, output, progress), config, folders, output, progress)
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
     with dtype_policy(wanted_precision(config.training)):
@@ -77,7 +82,9 @@ def train(
     progress.say(describe_network(built.network))
     if built.loaded:
         progress.say(f"backbone starts from {built.loaded}")
+    inherited = inherit(config.model.weights, BUNDLED, progress)
     with run_folder(output, config, resume, overwrite):
+        keep_record(output, found.record.join(*inherited), resume)
         found = _filled_up(found, generator, config, output, progress)
         return _train(built, found, config, folders, output, devices, resume, progress)
 
@@ -257,6 +264,12 @@ def _finish(
     answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
     calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.palette)), info)
     results = {part: score_images(scored[part].images, tempered(p, calibrated), calibrated) for part, p in answers.items()}
+    record = load_record(output) or TrainingRecord.of([])
+    for part, result in results.items():
+        familiarity = recognise(result.images, record, lambda path: read_pixels(path, data.survey.bands.of(path))[0], progress)
+        results[part] = replace(result, familiar=familiarity.report)
+        if familiarity.of("train")["pixels"]:
+            progress.say(f"warning: {part}: {familiarity}")
     assert calibrated.labels is not None
     compared = {} if baseline is None else {part: _compare(baseline, dataset, data, progress) for part, dataset in scored.items()}
 

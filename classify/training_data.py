@@ -24,6 +24,7 @@ from segment.core.palette import Palette
 from segment.core.parts import PARTS, Part
 from segment.core.progress import Progress
 from segment.core.sources import Source, alpha_note
+from segment.core.training_record import Remembered, TrainingRecord, read_grid
 
 _NAMED = 5  # of what is odd, in lines printed
 
@@ -67,8 +68,8 @@ class TrainingData:
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
         for turned in orientation_notes([image.path for images in seen.parts.values() for image in images]):
             progress.say(turned)
-        if note := alpha_note([Source(image.path) for image in found.images]):
-            progress.say(f"note: {note}")
+        if unmasked := alpha_note([Source(image.path) for image in found.images]):
+            progress.say(f"note: {unmasked}")
         for problem in list(seen.unreadable.values())[:_NAMED]:
             progress.say(f"warning: left out: {problem}")
         if len(seen.unreadable) > _NAMED:
@@ -121,6 +122,17 @@ class TrainingData:
             file_bands=bands.file_bands,
             rgb=bands.rgb,
             band_names=bands.names,
+        )
+
+    @property
+    def record(self) -> TrainingRecord:
+        """By what the images are known again; not those that a generator drew."""
+        digests = self.survey.digests
+        return TrainingRecord.of(
+            Remembered(digests[image.path], part, read_grid(image.path))
+            for part, images in self.parts.items()
+            for image in images
+            if image.path in digests
         )
 
     @property

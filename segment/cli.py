@@ -39,6 +39,7 @@ from segment.core.options import (
     require_cluster,
 )
 from segment.core.outcomes import attempt_each, tell_each
+from segment.core.parts import PartChoice
 
 
 @entry_point
@@ -176,6 +177,7 @@ def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
     model: ModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
+    part: Annotated[PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")] = "all",
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -191,7 +193,8 @@ def evaluate(
     from segment.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
-        progress.say(str(score(tiles, network, output, augment=augment, overwrite=overwrite, progress=progress)))
+        found = score(tiles, network, output, part=part, augment=augment, overwrite=overwrite, progress=progress)
+        progress.say(str(found))
 
 
 @entry_point

@@ -24,6 +24,8 @@ from segment.core.parts import Part
 from segment.core.preprocessing import preprocess
 from segment.core.raster import open_raster
 from segment.core.resize import resize
+from segment.core.training_record import Remembered, TrainingRecord
+from segment.recognition import remember
 from segment.tiles import Pair, Patch, decode_mask, fill_up, pad_tile
 
 Tables = Mapping[str, tuple[Palette, NDArray[np.uint8]]]
@@ -226,12 +228,14 @@ class Survey:
 
     Pixels that several patches cover count with the first.
     statistics: of the training pixels, preprocessed. class_pixels: (codes,) int64 of each part's masks, see `LabelSets`.
-    undeclared: pixels by value or colour that the class table does not name, in all masks.
+    undeclared: pixels by value or colour that the class table does not name, in all masks. record: of all images, by which
+    they are known again.
     """
 
     statistics: BandStatistics
     class_pixels: dict[Part, NDArray[np.int64]]
     undeclared: Counter[str]
+    record: TrainingRecord
 
 
 def survey(
@@ -259,11 +263,16 @@ def survey(
     class_pixels = {part: np.zeros(codes, np.int64) for part, some in parts.items() if some}
     unknown: Counter[str] = Counter()
     pair = None
+    remembered: list[Remembered] = []
+    of_image: dict[Path, list[tuple[Part, Patch]]] = {}
+    for part, patch in patches:
+        of_image.setdefault(patch.pair.image, []).append((part, patch))
     for done, (part, patch) in enumerate(patches, 1):
         if patch.pair.image != pair:
             pair = patch.pair.image
             whole, found = _read(patch.pair, palette, undeclared, tables=tables)
             unknown += found
+            remembered += remember(whole.image, of_image[pair], tile)
         image, valid, mask = whole.cut(patch.row, patch.column, tile)
         height, width, _ = whole.image.shape
         new = slice(patch.seen_rows, height - patch.row), slice(patch.seen_columns, width - patch.column)
@@ -278,4 +287,4 @@ def survey(
                 f"Each part needs pixels of the classes {', '.join(palette.names)}. Received none in the masks of {part}. "
                 "Check the class table's colours or values against the masks, or change the split."
             )
-    return Survey(meter.statistics(), class_pixels, unknown)
+    return Survey(meter.statistics(), class_pixels, unknown, TrainingRecord.of(remembered))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,22 @@ from segment.core.errors import InputError
 from segment.core.model_folder import ModelInfo
 from segment.core.output import refuse_existing
 from segment.core.palette import IGNORED
+from segment.core.parts import PartChoice
 from segment.core.progress import Progress, Silent
 from segment.core.report import REPORT_FILES, write_report_folder
-from segment.core.runtime import Model, describe_use, load_model
+from segment.core.runtime import Model, describe_use, folder_of, load_model
+from segment.core.training_record import UNKNOWN, Familiarity, known_record
 from segment.dataset import TileDataset, TilePixels
 from segment.inference import predict_batch
 from segment.label_sets import LabelSets
 from segment.mask_census import take_census
 from segment.mask_reading import MaskReading, choose_reading
+from segment.recognition import Recognizer, choose_part
 from segment.report import scores_page
 from segment.scores import Confusion
 from segment.tiles import Pair, Patch, find_pairs, find_palette, grid_patches
+
+_CACHE_MB = 64  # the images of a batch, which are looked at twice
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -36,18 +41,20 @@ Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 class Evaluation:
     """What a model scores on patches: over all pixels, and the mean Jaccard of each patch (NaN: nothing to score).
 
-    collections: the same for each of several collections; empty where there is but one tile folder.
+    collections: the same for each of several collections; empty where there is but one tile folder. familiar: keys of report.json
+    that say how many of these pixels it was trained on, see `Familiarity`; empty where that is not asked.
     """
 
     confusion: Confusion
     patches: list[Patch]
     patch_scores: list[float]
     collections: dict[str, Confusion] = field(default_factory=dict)
+    familiar: dict[str, Any] = field(default_factory=dict)
 
     @property
     def report(self) -> dict[str, Any]:
         """The keys of report.json."""
-        whole = self.confusion.report()
+        whole = self.confusion.report() | self.familiar
         if not self.collections:
             return whole
         means = {"mean_jaccard": self.mean_jaccard, "accuracy": self.accuracy, "calibration_error": self.calibration_error}
@@ -132,6 +139,26 @@ def score_patches(
     return Evaluation(confusion, dataset.patches, scores, collections)
 
 
+def score_known(
+    predict: Predict,
+    dataset: TileDataset,
+    names: Sequence[str],
+    progress: Progress,
+    recognizer: Recognizer,
+    labels: Mapping[str, LabelSets] = MappingProxyType({}),
+) -> tuple[Evaluation, str]:
+    """As `score_patches`, with how many of the scored pixels the model was trained on, and a sentence about it, which is empty
+    where there are none."""
+    familiarity, patches = Familiarity(), iter(dataset.patches)
+
+    def count(truth: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
+        for one in truth:
+            familiarity.add(recognizer.codes(next(patches)), one != IGNORED)
+
+    evaluation = score_patches(predict, dataset, names, progress, count, labels)
+    return replace(evaluation, familiar=familiarity.report), str(familiarity)
+
+
 def sample_answers(
     predict: Predict, dataset: TileDataset, progress: Progress, most: int = 300_000, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -157,21 +184,25 @@ def evaluate(
     model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
     *,
+    part: PartChoice = "all",
     batch_size: int = 8,
     augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Scores a model on all of a tile folder, each pixel once.
+    """Scores a model on a tile folder, each pixel once, and reports how many of these pixels it was trained on.
 
-    model: a model folder, or one that is loaded. augment: averages over the eight flips and quarter turns, at eight times the
-    work. runtime: what computes, where `model` is a folder. output: a folder for report.json and report.html.
-    Masks are read with the model's classes, unless a classes.yaml beside them says how.
+    model: a model folder, or one that is loaded. part: as folders name it, or as the model's training had it; of these, only
+    "test" is new to the model. Tiles that are neither are in no part. augment: averages over the eight flips and quarter
+    turns, at eight times the work. runtime: what computes, where `model` is a folder. output: a folder for report.json and
+    report.html. Masks are read with the model's classes, unless a classes.yaml beside them says how.
 
     Raises InputError for a tile folder that does not fit the model, and when `output` exists.
     """
     tiles, progress = Path(tiles), progress or Silent()
+    if part not in get_args(PartChoice):
+        raise InputError(f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them.")
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     pairs = find_pairs(tiles)
@@ -182,17 +213,33 @@ def evaluate(
     if note := pairs[0].info.alpha_note:
         progress.say(f"note: {tiles}: {note}")
     reading, share = read_masks_of(tiles, pairs, info, progress)
-    pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
-    dataset = TileDataset(grid_patches(pairs, info.tile), pixels, info.tile, batch_size, preprocessing=info.preprocess)
+    pixels = TilePixels(reading.palette, "ignore", megabytes=_CACHE_MB, names=info.palette.names)
+    record = known_record(folder_of(model), progress)
+    recognizer = None if record is None else Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
+    patches = grid_patches(pairs, info.tile)
+    if part != "all":
+        every = len(patches)
+        patches, left_out = choose_part(patches, part, recognizer, tiles)
+        if left_out:
+            progress.say(f"note: {left_out:,} of {every:,} tiles are new to the model and in no part: left out")
+    dataset = TileDataset(patches, pixels, info.tile, batch_size, preprocessing=info.preprocess)
     predict = partial(predict_batch, model, augment=augment)
-    evaluation = score_patches(predict, dataset, info.palette.names, progress)
+    known = ""
+    if recognizer is None:
+        evaluation = score_patches(predict, dataset, info.palette.names, progress)
+        if folder_of(model) is not None:
+            evaluation = replace(evaluation, familiar=UNKNOWN)
+    else:
+        evaluation, known = score_known(predict, dataset, info.palette.names, progress, recognizer)
+    if known:
+        progress.say(f"warning: {known}")
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
     if share:
         progress.say(f"warning: {share:.1%} of the labelled mask pixels are of no class: not scored")
     require_scores(evaluation.confusion, tiles)
     if output is not None:
-        page = scores_page(f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.palette)
+        page = scores_page(f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.palette, known)
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation

@@ -51,7 +51,7 @@ class Mosaic(Undertaking[SceneMap]):
         Raises InputError as `segment.predict_scene` does before it computes.
         """
         self._source, self._info, self._output, self._options, self._truth = source, info, output, options, truth
-        self._overwrite, (_, self._runtime) = overwrite, identity
+        self._overwrite, (_, self._runtime), self._model = overwrite, identity, reference.folder
         self._names = output_names(source, output)
         planned = SceneMap.planned(source, output, options.confidence, options.polygons)
         planned.spare([source.path, None if truth is None else truth.path])
@@ -88,7 +88,7 @@ class Mosaic(Undertaking[SceneMap]):
                 work.tally.add(start, self._info.palette.indices(rows[CLASSES]))
                 with writable(journal.file(CLASSES)):
                     journal.append(rows, {})
-            report = work.write(stage.new, journal, seconds, runtime=self._runtime, **details).report
+            report = work.write(stage.new, journal, seconds, self._model, runtime=self._runtime, **details).report
         return replace(self._planned, report=report)
 
     def _rows(self, work: SceneWork, holes: Sequence[Block]) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:

@@ -17,7 +17,7 @@ from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.journal import Journal
 from segment.core.model_folder import load_model_info
 from segment.core.output import finish_moving, staged_files, writable
-from segment.core.runtime import Model, load_model
+from segment.core.runtime import Model, folder_of, load_model
 from segment.core.sources import Source, as_source, require_own_names
 from segment.inference import Progress
 from segment.maps import CLASSES
@@ -96,7 +96,8 @@ def predict_scene(
             left_over = (journal.rows, height, 0, work.raster.width)
             with closing(work.view.bands(work.raster, left_over, network, rows, batch_size, progress)) as found:
                 seconds = _write_rows(found, journal, work)
-            report = work.write(stage.new, journal, seconds, runtime=network.runtime, made_of=made_of).report
+            details = {"runtime": network.runtime, "made_of": made_of}
+            report = work.write(stage.new, journal, seconds, folder_of(network), **details).report
     return replace(planned, report=report)
 
 

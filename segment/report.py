@@ -25,9 +25,13 @@ PANELS: dict[str, Sequence[str]] = {
 }
 
 
-def scores_page(title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette) -> Report:
-    """The report of an evaluation."""
+def scores_page(
+    title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette, known: str = ""
+) -> Report:
+    """The report of an evaluation. known: how much of what is scored was trained on."""
     report = Report(title)
+    if known:
+        report.text(f"Warning: {known}.")
     add_scores(report, "Scores", evaluation, dataset, predict, palette)
     return report
 

@@ -41,6 +41,18 @@ BLOCK = 1024
 _TILE = 256
 _LARGEST_REDUCTION = 10
 
+_ORIGIN = 326_400.0, 2_780_700.0
+_APART = 36_864 * GROUND_SAMPLING_DISTANCE
+"""Metres between towns: a multiple of what tiles are usually apart, so that all lie alike on their grid."""
+_IN_A_ROW, _ROWS = 32, 512
+
+
+def town_origin(seed: int) -> tuple[float, float]:
+    """Easting and northing of a town's upper left corner: no two towns of small seeds are on the same ground, or a model that
+    was trained on the one would be taken to know the other."""
+    row, column = divmod(seed, _IN_A_ROW)
+    return _ORIGIN[0] + column * _APART, _ORIGIN[1] + row % _ROWS * _APART
+
 
 class Town:
     """The scene of a seed, `height` by `width` pixels; nothing is computed before `render`.
@@ -176,7 +188,7 @@ def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None
         "width": town.width,
         "dtype": "uint8",
         "crs": "EPSG:32640",
-        "transform": from_origin(326_400.0, 2_780_700.0, pixel, pixel),
+        "transform": from_origin(*town_origin(town.seed), pixel, pixel),
         "tiled": True,
         "blockxsize": _TILE,
         "blockysize": _TILE,

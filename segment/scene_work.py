@@ -18,9 +18,11 @@ from segment.core.model_folder import ModelInfo
 from segment.core.output import writable
 from segment.core.raster import Raster
 from segment.core.sources import Source
+from segment.core.training_record import UNKNOWN, load_record
 from segment.maps import CLASSES, write_confidence_raster
 from segment.pictures import read_photograph, write_pictures
 from segment.polygons import check_options, write_polygons
+from segment.recognition import recognise_scene
 from segment.region import View
 from segment.scene import check_scene
 from segment.scene_map import SceneMap, SceneTally
@@ -82,10 +84,11 @@ class SceneWork:
     def planned(self, folder: Path) -> SceneMap:
         return SceneMap.planned(self.source, folder, self.options.confidence, self.options.polygons)
 
-    def write(self, folder: Path, journal: Journal, seconds: float, **details: Any) -> SceneMap:
+    def write(self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any) -> SceneMap:
         """Makes all that is made of finished rows and their tally in `folder`: rasters, pictures, polygons and the report.
 
-        seconds: that the rows took. details: further keys of the report. Raises InputError when the disk is full.
+        seconds: that the rows took. model: the folder of the model, None where it comes from none. details: further keys of
+        the report. Raises InputError when the disk is full.
         """
         started, files = time.monotonic(), self.planned(folder)
         self._write_maps(files, journal, damaged="holes" in details)
@@ -95,9 +98,23 @@ class SceneWork:
         if self.truth:
             report["undeclared_share"] = self.truth.undeclared_share
             report["undeclared"] = dict(self.truth.undeclared.most_common())
+            report |= self._recognise(journal, model, notes)
         with writable(files.report_file):
             files.report_file.write_text(json.dumps(report, indent=2) + "\n")
         return replace(files, report=report)
+
+    def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
+        """Keys of the report that say how many of the scored pixels the model was trained on, and a note of it."""
+        record = None if model is None else load_record(model)
+        if record is None:
+            if model is not None:
+                notes.append("The model does not say what it was trained on: it may have been trained on this scene.")
+            return {} if model is None else dict(UNKNOWN)
+        assert self.truth
+        familiarity = recognise_scene(record, self.raster, self.info.tile, self.truth, journal)
+        if known := str(familiarity):
+            notes.append(f"{known[0].upper()}{known[1:]}.")
+        return familiarity.report
 
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
         raster, palette, tally = self.raster, self.info.palette, self.tally

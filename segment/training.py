@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.augment import augmentation
+from segment.bundled import BUNDLED
 from segment.config import Config
 from segment.core.augment import value_range
 from segment.core.calibration import Reliability, fit_temperature
@@ -21,10 +22,12 @@ from segment.core.progress import Progress, Silent
 from segment.core.report import Report
 from segment.core.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.core.training import describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training_record import TrainingRecord, inherit, keep_record, load_record
 from segment.dataset import TileDataset, TilePixels
-from segment.evaluation import Evaluation, sample_answers, score_patches
+from segment.evaluation import Evaluation, sample_answers, score_known, score_patches
 from segment.losses import build_loss
 from segment.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
+from segment.recognition import Recognizer
 from segment.report import PANELS, add_scores
 from segment.training_data import TrainingData, check_data
 
@@ -61,7 +64,10 @@ def train(
     progress.say(describe_network(built.network))
     if built.loaded:
         progress.say(f"starts from {built.loaded}")
+    weights = config.model.encoder_weights if config.model.weights == "none" else config.model.weights
+    inherited = inherit(weights, BUNDLED, progress)
     with run_folder(output, config, resume, overwrite):
+        keep_record(output, data.survey.record.join(*inherited), resume)
         return _train(built.network, data, config, output, devices, resume, progress)
 
 
@@ -134,7 +140,7 @@ def _train(
         devices=devices,
         resume=resume,
     )
-    return _finish(output, history, scored, info, data, progress)
+    return _finish(output, history, scored, pixels, info, data, progress)
 
 
 def _describe(data: TrainingData, config: Config) -> ModelInfo:
@@ -167,6 +173,7 @@ def _finish(
     output: Path,
     history: list[Row],
     scored: Mapping[Part, TileDataset],
+    pixels: TilePixels,
     info: ModelInfo,
     data: TrainingData,
     progress: Progress,
@@ -183,10 +190,15 @@ def _finish(
     before = Reliability().add(answers.max(axis=1), right).error
     divide_logits(best, temperature)
     info = info.model_copy(update={"training": info.training | {"temperature": temperature}})
-    results = {
-        part: score_patches(best.predict_on_batch, dataset, palette.names, progress, labels=data.labels_of_collections)
-        for part, dataset in scored.items()
-    }
+    record = load_record(output) or TrainingRecord.of([])
+    results = {}
+    for part, dataset in scored.items():
+        recognizer = Recognizer(record, lambda pair: pixels.load(pair).image, dataset.tile)
+        results[part], known = score_known(
+            best.predict_on_batch, dataset, palette.names, progress, recognizer, data.labels_of_collections
+        )
+        if results[part].familiar["trained_on"]["pixels"]:
+            progress.say(f"warning: {part}: {known}")
 
     def add(page: Report, heading: str, part: Part) -> None:
         add_scores(page, heading, results[part], scored[part], best.predict_on_batch, palette)

@@ -48,6 +48,11 @@ class Truth:
         self.undeclared += undeclared
         return indices
 
+    def scored(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Which pixels (rows, width) of some rows hold a class. Counts nothing as undeclared."""
+        indices, _ = self.palette.decode(self._mask.read(start, stop - start), self._names)
+        return np.asarray(indices != IGNORED)
+
 
 @contextmanager
 def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterator[Truth]:

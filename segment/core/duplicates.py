@@ -1,6 +1,5 @@
 """Images that come twice, byte for byte or nearly so."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -8,6 +7,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from segment.core.training_record import digest_pixels
 
 _HASH_EDGE, _THUMBNAIL_EDGE = 8, 16
 _DIFFERING_BITS = 12
@@ -68,14 +69,12 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
     lowest frequencies of the discrete cosine transform of the mean of the bands at 32 x 32, those that are constant along an
     axis left out, against their median.
     """
-    digest = hashlib.blake2b(f"{pixels.shape} {pixels.dtype.str}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(pixels).data)
     grey = pixels.mean(axis=2, dtype=np.float32)
     small = _stretched(cv2.resize(grey, (4 * _HASH_EDGE, 4 * _HASH_EDGE), interpolation=cv2.INTER_AREA))
     frequencies = np.asarray(cv2.dct(small))[1 : _HASH_EDGE + 1, 1 : _HASH_EDGE + 1].ravel()
     signs = np.where(frequencies > np.median(frequencies), 1, -1).astype(np.float32)
     thumbnail = _stretched(cv2.resize(grey, (_THUMBNAIL_EDGE, _THUMBNAIL_EDGE), interpolation=cv2.INTER_AREA))
-    return Fingerprint(digest.digest(), signs, thumbnail.ravel())
+    return Fingerprint(digest_pixels(pixels), signs, thumbnail.ravel())
 
 
 def _stretched(grey: NDArray[Any]) -> NDArray[np.float32]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = "model.keras", "model.yaml", "openvino", "model.onnx"
 OPENVINO_FILES = (f"{OPENVINO_FOLDER}/model.xml", f"{OPENVINO_FOLDER}/model.bin")
+RECORD_FILE = "tiles.npz"
+"""See `segment.core.training_record`."""
 
 _MOST_PIXELS = 65_536  # of an edge
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -17,6 +17,10 @@ class PixelGrid:
     def __init__(self, height: int, width: int, crs: Any, transform: Any):
         self.height, self.width, self.crs, self.transform = height, width, crs, transform
 
+    def window(self, top: int, left: int, height: int, width: int) -> "PixelGrid":
+        """The grid of a rectangle of this one."""
+        return PixelGrid(height, width, self.crs, self.transform @ type(self.transform).translation(left, top))
+
     @cached_property
     def pixel_area(self) -> float | None:
         """Square metres of every pixel where the CRS is projected and true to area, else None.

@@ -14,7 +14,16 @@ from segment.core.errors import InputError, Interrupted
 from segment.core.figures import plot_history
 from segment.core.history import HISTORY, Row, best_row
 from segment.core.lock import alone, refuse_busy
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, ONNX_FILE, OPENVINO_FOLDER, RULE, ModelInfo, save_model_folder
+from segment.core.model_folder import (
+    INFO_FILE,
+    MODEL_FILE,
+    ONNX_FILE,
+    OPENVINO_FOLDER,
+    RECORD_FILE,
+    RULE,
+    ModelInfo,
+    save_model_folder,
+)
 from segment.core.output import is_unfinished, make_folder, refuse_existing, remove_empty, staged
 from segment.core.parts import Part
 from segment.core.report import PAGE_FILE, REPORT_FILE, Report, training_report
@@ -26,9 +35,9 @@ if TYPE_CHECKING:
 CURVES_FILE = "curves.png"
 _RUN_FILES = (
     CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
-    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, "latents.npz", "grids", "generated",
+    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, RECORD_FILE, "latents.npz", "grids", "generated",
 )  # fmt: skip
-_BEGUN = (CONFIG_FILE, "grids", "generated")
+_BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 _CHANGEABLE = ("training.epochs", "training.early_stopping", *MACHINERY)
 

@@ -63,6 +63,7 @@ class KerasModel:
         if features:
             self._network = _keras_features(self._network, info.task)
         self.info, (self.identity, self.runtime) = info, _identify_keras(file)
+        self.folder = file.parent
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
@@ -109,6 +110,7 @@ class OpenVinoModel:
         if features:
             self._network = openvino.Model([_openvino_features(self._network, info.task)], self._network.get_parameters())
         self.identity, self.runtime = _identify_openvino(info, file)
+        self.folder = file.parent.parent
         self._cores, self._streams = cores, min(cores or available_cores(), _MOST_STREAMS)
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock, self._slots_kept = threading.Lock(), threading.local()
@@ -212,6 +214,11 @@ def _constants(network: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     for operation in network.get_ops():
         if operation.get_type_name() == "Constant" and operation.get_element_type().is_real() and operation.data.size > 1:
             yield operation.get_friendly_name(), operation.data
+
+
+def folder_of(model: Model) -> Path | None:
+    """The model folder that a model was loaded from, None where it was not."""
+    return getattr(model, "folder", None)
 
 
 def _keras_features(network: Any, task: str) -> Any:

@@ -6,7 +6,8 @@ import pytest
 
 from segment.core.bundle import bundle_model, halve_weights
 from segment.core.errors import InputError
-from segment.core.model_folder import load_keras_model, load_model_info
+from segment.core.model_folder import RECORD_FILE, load_keras_model, load_model_info
+from segment.core.training_record import Remembered, TrainingRecord, load_record
 from segment.core.weight_files import checksum
 
 INFO = """
@@ -80,6 +81,19 @@ def test_a_run_is_bundled_without_what_only_training_needs(tmp_path):
     with pytest.raises(ValueError, match="beyond float16"):
         bundle_model(run, folder)
     assert (folder / "model.keras").read_bytes() == before and load_model_info(folder).name == "small"
+
+
+def test_what_a_model_was_trained_on_goes_with_it(tmp_path):
+    run, folder = tmp_path / "run", tmp_path / "bundled"
+    run.mkdir()
+    small_model().save(run / "model.keras")
+    (run / "model.yaml").write_text(INFO)
+    TrainingRecord.of([Remembered(bytes(16), "val")]).save(run)
+    bundle_model(run, folder)
+    assert load_record(folder).find(bytes(16)) == 1
+    (run / RECORD_FILE).unlink()
+    bundle_model(run, folder)
+    assert load_record(folder) is None
 
 
 def test_only_runs_are_bundled_and_not_into_themselves(tmp_path):

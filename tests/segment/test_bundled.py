@@ -11,6 +11,7 @@ from segment.core.errors import InputError
 from segment.core.model_folder import load_keras_model, load_model_info
 from segment.core.normalise import BandStatistics
 from segment.core.runtime import load_model
+from segment.evaluation import evaluate
 from segment.models import build_model
 from segment.predict import predict_scene
 from segment.sample import write_sample
@@ -22,6 +23,20 @@ from ..conftest import assert_fit_to_bundle
 def town(tmp_path_factory):
     """A scene that training never saw: it saw seeds from 1 to 64."""
     return write_sample(tmp_path_factory.mktemp("bundled") / "town", 1024, 1024, seed=1000)
+
+
+def test_it_knows_what_it_was_trained_on(tmp_path, dubai):
+    for tile, shares in (("Tile 2", (1, 0)), ("Tile 4", (0, 1))):
+        for kind in ("images", "masks"):
+            (file,) = (dubai / tile / kind).glob("image_part_001.*")
+            (tmp_path / tile / kind).mkdir(parents=True)
+            (tmp_path / tile / kind / file.name).symlink_to(file)
+        report = evaluate(tmp_path / tile).report
+        assert (report["trained_on"]["share"], report["validated_on"]["share"]) == shares
+    for seed, known in ((0, False), (3, True), (65, False)):
+        town = write_sample(tmp_path / str(seed), 300, 200, seed)
+        report = predict_scene(town / "scene.tif", BUNDLED, tmp_path / "maps", truth=town / "truth.tif", overwrite=True).report
+        assert (report["trained_on"]["share"] == 1) == known and bool(report["trained_on"]["pixels"]) == known
 
 
 def test_it_is_small_and_says_what_it_is():
