@@ -60,7 +60,7 @@ def finished(tmp_path_factory) -> tuple[Path, Path]:
 def test_a_run_folder_is_whole(finished):
     _, output = finished
     files = {"model.keras", "model.yaml", "config.yaml", "history.csv", "curves.png", "report.json", "report.html", "checkpoints"}
-    assert {p.name for p in output.iterdir()} == files
+    assert {p.name for p in output.iterdir()} == files | {"tiles.npz"}
     assert load_settings(Config, output / "config.yaml") == config("training.epochs=2", "model.batch_norm_momentum=0.5")
     lines = (output / "history.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,learning_rate,val_loss,val_accuracy,val_f1" and len(lines) == 3

@@ -48,6 +48,7 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
     assert {p.name for p in output.iterdir()} == {
         "model.keras",
         "model.yaml",
+        "tiles.npz",
         "config.yaml",
         "history.csv",
         "curves.png",
