@@ -29,7 +29,7 @@ _POLICY = (
 _UNUSED = re.compile(r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/|deep_link)")
 _UPLOAD = re.compile(r"/gradio_api/upload/?")
 _WRONG_CALL = "Calls give each parameter a value of its kind, as gradio_api/info lists them. Received others."
-_LONGEST_SESSION = 200
+_LONGEST_SESSION, _LONGEST_NUMBER = 200, 18
 _LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 letters are a fifth of it
 
 
@@ -82,7 +82,7 @@ class Guard:
         with ExitStack() as held:
             if scope["method"] == "POST":
                 length = dict(scope["headers"]).get(b"content-length", b"")
-                if not length.isdigit():
+                if not length.isdigit() or len(length) > _LONGEST_NUMBER:
                     return await answer("Requests say how long they are. Received one that does not. Send it whole.", 411)
                 upload = _UPLOAD.fullmatch(scope["path"])
                 if not upload and int(length) > _LONGEST_CALL:

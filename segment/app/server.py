@@ -81,7 +81,7 @@ class Server:
             )
             guard = Middleware(Guard, quota=self.jobs.quota, hosts=hosts)
             _, self.url, self.shared = page.launch(
-                server_name=host,
+                server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
                 server_port=port or None,
                 share=share,
                 max_file_size=largest,
@@ -140,7 +140,7 @@ Place = Literal["machine", "server"]
 def tell_place(host: str) -> Place:
     """What visitors find at the address that is listened to."""
     try:
-        own = ipaddress.ip_address(host).is_loopback
+        own = ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         own = host == "localhost"
     return "machine" if own else "server"

@@ -109,7 +109,9 @@ def test_the_disk_is_not_filled_by_uploads(server, monkeypatch):
     assert httpx.post(f"{server.url}gradio_api/upload", files=files).status_code == 200
 
 
-@pytest.mark.parametrize(("host", "place"), [("127.0.0.1", "machine"), ("::1", "machine"), ("0.0.0.0", "server")])
+@pytest.mark.parametrize(
+    ("host", "place"), [("127.0.0.1", "machine"), ("::1", "machine"), ("[::1]", "machine"), ("0.0.0.0", "server")]
+)
 def test_the_page_tells_where_uploads_stay(host, place):
     jobs = Jobs()
     page = make_page(Shelf(), jobs, {}, tell_place(host))
