@@ -10,6 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from segment.app.quota import Reservation
+from segment.app.sentences import log_refusal
 from segment.core.errors import InputError
 
 Receive = Callable[[], Awaitable[Any]]
@@ -74,7 +75,9 @@ class Body:
             async with asyncio.timeout(self._limits.patience(elapsed, self._received)):
                 message = await self._receive()
         except TimeoutError as error:
-            raise HTTPException(408, f"Body arrived too slowly, {self._received:,} bytes so far. Send it again.") from error
+            sentence = f"Body arrived too slowly, {self._received:,} bytes so far. Send it again."
+            log_refusal("body", sentence)
+            raise HTTPException(408, sentence) from error
         size = len(message.get("body", b""))
         self._received += size
         self._whole = not message.get("more_body")
@@ -82,6 +85,7 @@ class Body:
             try:
                 self._reservation.grow(size, last=self._whole)
             except InputError as error:
+                log_refusal("body", str(error))
                 await self.drain()
                 raise HTTPException(413, str(error)) from error
         return message

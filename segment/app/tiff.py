@@ -15,6 +15,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I", 13: "I", 16: "Q", 17: "Q", 18: "Q"}  # negative ones are huge
 _KIND, _OLD_KIND, _REDUCED, _MASK, _OLD_REDUCED = 254, 255, 1, 4, 2
 _WIDTH, _HEIGHT, _BITS, _BANDS, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 278, 284, 322, 323
+_WITHIN = 330  # offsets of images within
 _PLACES = frozenset({273, 279, 324, 325})  # of blocks: one number for each
 
 
@@ -45,8 +46,11 @@ def _walk(file: BinaryIO, name: str) -> Iterator[TiffImage]:
     order = ">" if file.read(2) == b"MM" else "<"
     big = _number(file, order, 2) == 43
     file.seek(8 if big else 4)
-    offset, seen = _number(file, order, 8 if big else 4), set[int]()
-    while offset:
+    pending, seen = [_number(file, order, 8 if big else 4)], set[int]()
+    while pending:
+        offset = pending.pop(0)
+        if not offset:
+            continue
         if offset in seen or len(seen) == _MOST_IMAGES:
             received = "a ring of images" if offset in seen else f"more than {_MOST_IMAGES} images"
             raise InputError(f"{name}: TIFF holds {received}. Save the raster alone: gdal_translate IN OUT")
@@ -57,13 +61,14 @@ def _walk(file: BinaryIO, name: str) -> Iterator[TiffImage]:
             raise InputError(
                 f"{name}: TIFF has {count:,} tags, at most {_MOST_TAGS:,} are read. Save it again: gdal_translate IN OUT"
             )
-        size = 20 if big else 12
-        entries = file.read(count * size)
-        if len(entries) < count * size:
+        entries = file.read(count * (20 if big else 12))
+        if len(entries) < count * (20 if big else 12):
             return
-        offset = _number(file, order, 8 if big else 4)
+        pending.append(_number(file, order, 8 if big else 4))
         tags: dict[int, int] = {}
         for tag, value in _read_tags(file, entries, order, big, name):
+            if tag == _WITHIN:  # GDAL takes these for overviews, too
+                pending.append(value)
             tags.setdefault(tag, value)  # as GDAL, which ignores repeated tags
         yield _describe(tags)
 
@@ -73,7 +78,7 @@ def _number(file: BinaryIO, order: str, size: int) -> int:
 
 
 def _read_tags(file: BinaryIO, entries: bytes, order: str, big: bool, name: str) -> Iterator[tuple[int, int]]:
-    """First value of each tag that is a number, by the tag."""
+    """First value of each tag that is a number, by the tag; of images within, all."""
     head = struct.Struct(order + ("HHQ" if big else "HHI"))
     width = 8 if big else 4
     for start in range(0, len(entries), head.size + width):
@@ -87,11 +92,12 @@ def _read_tags(file: BinaryIO, entries: bytes, order: str, big: bool, name: str)
             )
         if kind not in _NUMBERS or not count:
             continue
+        wanted = min(count, _MOST_IMAGES + 1) if tag == _WITHIN else 1
         if size > width:
             file.seek(int.from_bytes(value, "big" if order == ">" else "little"))
-            value = file.read(_SIZES[kind])
-        if len(value) >= _SIZES[kind]:
-            yield tag, struct.unpack_from(order + _NUMBERS[kind], value)[0]
+            value = file.read(wanted * _SIZES[kind])
+        for position in range(min(wanted, len(value) // _SIZES[kind])):
+            yield tag, struct.unpack_from(order + _NUMBERS[kind], value, position * _SIZES[kind])[0]
 
 
 def _describe(tags: dict[int, int]) -> TiffImage:

@@ -19,7 +19,22 @@ from segment.app.uploads import IMAGE_PIXELS, SCENE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 
 from ..conftest import write_raster
-from ..tiffs import BANDS, COUNTS, HEIGHT, KIND, MASK, METADATA, PLANAR, REDUCED, ROWS, TILE_HEIGHT, TILE_WIDTH, WIDTH, write_tiff
+from ..tiffs import (
+    BANDS,
+    COUNTS,
+    HEIGHT,
+    KIND,
+    MASK,
+    METADATA,
+    PLANAR,
+    REDUCED,
+    ROWS,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    WIDTH,
+    WITHIN,
+    write_tiff,
+)
 
 
 @pytest.fixture
@@ -204,6 +219,24 @@ def test_images_without_number_or_end_are_refused(received, kind, big):
         ring = write_tiff(received / f"ring{last}.tif", *[kind] * last, big=big, next_image=16 if big else 8)
         with pytest.raises(InputError, match="TIFF holds a ring of images"):
             let_in(ring)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_images_within_images_count_too(received, big):
+    """GDAL takes them for overviews."""
+    received.mkdir()
+    first, huge = {WIDTH: 64, HEIGHT: 64, ROWS: 64, COUNTS: 4096}, {WIDTH: 20_000, HEIGHT: 64, KIND: REDUCED}
+    whole = write_tiff(received / "a.tif", first | {WITHIN: 0}, huge, big=big)
+    start, entry, number = (16, 20, "Q") if big else (8, 12, "I")
+    second = start + struct.calcsize(f"<{'Q' if big else 'H'}{number}") + entry * 10
+    raw = bytearray(whole.read_bytes())
+    for offset, rule in ((second, "overview or mask is 20,000 x 64"), (start, "a ring of images")):
+        raw[second - struct.calcsize(number) : second] = bytes(struct.calcsize(number))  # no next image
+        place = raw.index(struct.pack("<HH", WITHIN, 16 if big else 4)) + entry - struct.calcsize(number)
+        raw[place : place + struct.calcsize(number)] = struct.pack("<" + number, offset)
+        whole.write_bytes(raw)
+        with pytest.raises(InputError, match=rule):
+            let_in(whole)
 
 
 @pytest.mark.parametrize("size", [16 * 2**20 + 1, 2**31, 2**32 - 1])
