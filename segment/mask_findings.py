@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from segment.core.palette import IGNORED, Palette
+from segment.core.palette import IGNORED, Palette, rgb_of
 from segment.core.report import Finding
 from segment.mask_census import MaskCensus
 
@@ -132,8 +132,8 @@ def _lossy(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
     """Colours within some levels of a class's, or of the line between two of them."""
     found = [value for value in undeclared if value.startswith("#")]
-    colors = np.array([_rgb(value) for value in found], float).reshape(-1, 3)
-    classes = np.array([c.rgb for c in palette.table], float)
+    colors = np.array([rgb_of(value) for value in found], float).reshape(-1, 3)
+    classes = np.array([rgb_of(c.color) for c in palette.table], float)
     near = np.zeros(len(found), bool)
     for number, start in enumerate(classes):
         for end in classes[number:]:
@@ -141,10 +141,6 @@ def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
             place = np.clip((colors - start) @ along / max(float(along @ along), 1.0), 0, 1)
             near |= np.abs(colors - start - place[:, None] * along).max(axis=1, initial=0) <= _NEAR
     return Counter({value: undeclared[value] for value, is_near in zip(found, near, strict=True) if is_near})
-
-
-def _rgb(color: str) -> tuple[int, int, int]:
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
 def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
@@ -197,10 +193,10 @@ def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     """Pictures with a palette whose numbers the table names, and not their colours."""
-    undeclared = census.undeclared(palette)
+    undeclared, absent = census.undeclared(palette), _absent(palette, census)
     for colors in census.color_tables.values():
         shown = {c.value or 0: f"#{colors[c.value or 0].tobytes().hex().upper()}" for c in palette.table}
-        if any(undeclared[color] for color in shown.values()):
+        if any(undeclared[shown[c.value or 0]] for c in palette.classes if c.name in absent):
             entries = ", ".join(f'{c.name} color: "{shown[c.value or 0]}"' for c in palette.table)
             yield Finding(
                 f"Masks are pictures with a palette, read by its colours, which the class table does not name: {_held(census)}.",
@@ -213,8 +209,10 @@ def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 def _grey_bands(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     """Three equal bands that hold class values."""
     undeclared = Counter({v: n for v, n in census.undeclared(palette).items() if v.startswith("#")})
-    values = {str(c.value) for c in palette.table}
-    if undeclared and all(len(set(_rgb(v))) == 1 and str(_rgb(v)[0]) in values for v in undeclared) and not census.color_tables:
+    absent = _absent(palette, census)
+    values = {str(c.value) for c in palette.table if c.ignore or c.name in absent}  # others are there in their own colour
+    grey = all(len(set(rgb_of(v))) == 1 and str(rgb_of(v)[0]) in values for v in undeclared)
+    if undeclared and grey and not census.color_tables:
         colors = ", ".join(f'{c.name} color: "#{3 * f"{c.value:02X}"}"' for c in palette.table)
         yield Finding(
             f"Masks hold class values in three equal bands: {_held(census)}.",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from segment.core.palette import IGNORED, Palette
+from segment.core.palette import IGNORED, Palette, rgb_of
 from segment.core.report import Finding
 from segment.mask_census import MaskCensus
 from segment.mask_findings import find_faults, find_refusals
@@ -53,7 +53,8 @@ def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Pale
         return table, []
     values |= {"0"} & census.nodata.keys()  # many programs declare it by default
     labelled = values - {_WHITE}
-    greys = {str(c.rgb[0]): c for c in table.table if len(set(c.rgb)) == 1}
+    colors = [(c, rgb_of(c.color)) for c in table.table]
+    greys = {str(rgb[0]): c for c, rgb in colors if len(set(rgb)) == 1}
     if of_model and len(positions) != 2:
         return table, []
     if len(values) > 1 and values <= greys.keys() and (not labelled <= positions or len(labelled) == 1):

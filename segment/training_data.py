@@ -212,7 +212,11 @@ def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[Mask
             reading.notes.append(f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is nodata")
     for line in reading.lines:
         progress.say(f"{one.name}: {line}" if one.name else line)
-    for refusal in (*reading.refusals, *too_much):
-        hints = [f"{finding.what} {finding.cure}" for finding in reading.findings[:1] if refusal in too_much]
-        raise InputError(" ".join([f"{one.folder}: {refusal}", *hints]))
+    if reading.refusals:
+        raise InputError(f"{one.folder}: {reading.refusals[0]}")
+    if too_much and reading.findings:
+        cause = reading.findings[0]
+        raise InputError(f"{one.folder}: {too_much[0].what} {cause.what} {cause.cure} Or allow it: --set data.max_undeclared=1.")
+    if too_much:
+        raise InputError(f"{one.folder}: {too_much[0]}")
     return reading, share

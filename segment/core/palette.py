@@ -29,6 +29,11 @@ _COLOR = r"^#[0-9a-fA-F]{6}$"
 _EXAMPLE = '- {name: water, color: "#E2A929"}'
 
 
+def rgb_of(color: str) -> tuple[int, int, int]:
+    """Red, green and blue of "#RRGGBB", 0 to 255."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
 class Class(BaseModel):
     """One entry of a class table.
 
@@ -63,7 +68,7 @@ class Class(BaseModel):
     @property
     def rgb(self) -> tuple[int, int, int]:
         """Red, green and blue of `map_color`, 0 to 255."""
-        return int(self.map_color[1:3], 16), int(self.map_color[3:5], 16), int(self.map_color[5:7], 16)
+        return rgb_of(self.map_color)
 
 
 class Palette:

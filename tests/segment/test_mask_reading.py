@@ -265,6 +265,34 @@ def test_what_masks_hold_and_what_to_write_is_said_by_both(folder, tmp_path, tab
         assert all(word in text for word in words), text
 
 
+def rare_black(indices, path):
+    """Colours of TABLE, with some black pixels, as a picture with a palette where the path says so."""
+    held = indices.copy()
+    held[:4, :8] = 2
+    picture = Image.fromarray(held, "P")
+    picture.putpalette([0x80, 0x40, 0, 0, 0, 0xFF, 0, 0, 0])
+    (picture if path.suffix == ".png" else picture.convert("RGB")).save(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_rare_colour_of_no_class_does_not_make_masks_odd(folder, suffix):
+    """Real masks hold a few stray colours: that is a count, and no reason to write the class table anew."""
+    root = folder(TABLE, rare_black, suffix)
+    lines = Lines()
+    TrainingData.prepare(root, load_settings(Config, None, ["data.tile=64"]), lines)
+    assert "#000000, which no class has" in lines.text
+    assert "palette" not in lines.text and "equal bands" not in lines.text
+
+
+def test_map_colours_change_nothing_about_how_masks_are_read(folder):
+    drawn = BLACK_WHITE.replace('"#000000"', '"#000000", map_color: "#00FF00"').replace(
+        '"#FFFFFF"', '"#FFFFFF", map_color: "#111111"'
+    )
+    root = folder(drawn, lambda i: i * 255)
+    data = TrainingData.prepare(root, load_settings(Config, None, ["data.tile=64"]), Silent())
+    assert data.palette.claims_255 and data.survey.class_pixels["train"].all()
+
+
 @pytest.mark.parametrize("mask", [lambda i: i + 1, noisy])
 def test_masks_that_would_teach_something_else_are_refused(folder, mask):
     with pytest.raises(InputError, match=r"tiles: (Masks|3 of 3 masks)"):
