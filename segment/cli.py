@@ -108,8 +108,8 @@ def train(
 
 @entry_point
 def explore(
-    tiles: Annotated[Path, Argument(help="Tile folder to look at.")],
-    output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    output: Annotated[Path, Option(help="Folder for report.html and report.json; of several collections a folder each.")],
+    tiles: Annotated[Path | None, Argument(help="Tile folder to look at. None where the config has data.collections.")] = None,
     model: ModelFolder = BUNDLED,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
@@ -118,12 +118,19 @@ def explore(
     debug: Debug = False,
 ) -> None:
     """Looks at a tile folder before training: what it holds, and what to mend."""
+    from segment.collections import check_data
     from segment.config import Config
     from segment.core.config import load_settings
     from segment.exploration import explore as explore_tiles
+    from segment.exploration import explore_collections
 
     wanted = load_settings(Config, config, settings).data
+    check_data(tiles, wanted)
     with progress_bar(quiet) as progress:
+        if tiles is None:
+            found = explore_collections(output, wanted, model=model, overwrite=overwrite, progress=progress)
+            progress.say("\n".join(f"{name}:\n{one}" for name, one in found.items()))
+            return
         progress.say(str(explore_tiles(tiles, output, wanted, model=model, overwrite=overwrite, progress=progress)))
 
 

@@ -55,6 +55,14 @@ class Labelled:
         return list(dict.fromkeys(patch.pair for part in PARTS for patch in self.parts.get(part, [])))
 
 
+def check_data(tiles: Path | None, settings: DataSettings) -> None:
+    """Raises InputError unless either a tile folder or collections are given."""
+    if tiles is not None and settings.collections:
+        raise InputError(f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections out.")
+    if tiles is None and not settings.collections:
+        raise InputError("There is nothing to learn from. Name a tile folder, or list several in data.collections.")
+
+
 def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
     """A tile folder as the only collection.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
 from segment.class_tables import as_class_table, find_class_tables
+from segment.collections import open_collections
 from segment.config import DataSettings
 from segment.core.components import Vectors
 from segment.core.errors import InputError
@@ -100,6 +101,37 @@ def explore(
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
     write_report_folder(output, figures, exploration_page(view, findings), overwrite)
     return Exploration(findings, figures)
+
+
+def explore_collections(
+    output: Path | str,
+    settings: DataSettings,
+    *,
+    model: Path | str | None = BUNDLED,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Exploration]:
+    """Looks at each of the collections that the settings list, and writes its report to `output`/NAME.
+
+    Args:
+        output: folder for a folder of each collection.
+        settings: with `collections`; the classes of each are sets of the model's.
+        model, overwrite, progress: see `explore`.
+
+    Returns:
+        What was found, by the names of the collections.
+
+    Raises:
+        InputError: when collections do not fit together (see `open_collections`), and as `explore`
+            does for each of them.
+    """
+    progress = progress or Silent()
+    found = {}
+    for one in open_collections(settings, seed=0):
+        own = settings.model_copy(update={"collections": None, "classes": list(one.palette.table)})
+        progress.say(f"{one.name}: {one.folder}")
+        found[one.name] = explore(one.folder, Path(output, one.name), own, model=model, overwrite=overwrite, progress=progress)
+    return found
 
 
 def _choose_palette(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segment.augment import augmentation
 from segment.bundled import BUNDLED
+from segment.collections import check_data
 from segment.config import Config
 from segment.core.augment import value_range
 from segment.core.calibration import Reliability, fit_temperature
@@ -29,7 +30,7 @@ from segment.losses import build_loss
 from segment.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
 from segment.recognition import Recognizer
 from segment.report import PANELS, add_scores
-from segment.training_data import TrainingData, check_data
+from segment.training_data import TrainingData
 
 MONITOR = "val_jaccard"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from segment.collections import Labelled, open_collections, open_tiles
-from segment.config import AugmentSettings, Config, DataSettings, PixelSizes
+from segment.collections import Labelled, check_data, open_collections, open_tiles
+from segment.config import AugmentSettings, Config, PixelSizes
 from segment.core.class_weights import resolve_class_weights
 from segment.core.config import split_seed
 from segment.core.errors import InputError
@@ -161,14 +161,6 @@ class TrainingData:
     def labels_of_collections(self) -> dict[str, LabelSets]:
         """What the codes of each collection admit; none where there is but one tile folder."""
         return {one.name: one.labels for one in self.collections if one.name}
-
-
-def check_data(tiles: Path | None, settings: DataSettings) -> None:
-    """Raises InputError unless either a tile folder or collections are given."""
-    if tiles is not None and settings.collections:
-        raise InputError(f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections out.")
-    if tiles is None and not settings.collections:
-        raise InputError("There is nothing to learn from. Name a tile folder, or list several in data.collections.")
 
 
 def require_alike(pairs: Sequence[Pair]) -> None:

@@ -15,6 +15,7 @@ from segment.core.model_folder import load_model_info
 from segment.core.palette import IGNORED
 from segment.core.progress import Silent
 from segment.dataset import TileDataset, TilePixels
+from segment.exploration import explore_collections
 from segment.training_data import TrainingData
 
 from ..conftest import two_class_scene, write_raster
@@ -177,3 +178,12 @@ def test_images_of_all_collections_are_alike(two, tmp_path):
     (tmp_path / "four" / "classes.yaml").write_text(CLASSES)
     with pytest.raises(InputError, match="4 bands"):
         segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}, {path: four}]"))
+
+
+def test_exploring_takes_the_same_config(two, tmp_path):
+    found = explore_collections(tmp_path / "look", settings(two).data, model=None)
+    assert list(found) == ["both", "ponds"]
+    for name in found:
+        assert (tmp_path / "look" / name / "report.html").is_file()
+    page = (tmp_path / "look" / "ponds" / "report.html").read_text()
+    assert "pond" in page and "other" in page and found["ponds"].figures["findings"] is not None
