@@ -16,7 +16,7 @@ from segment.core.parts import PARTS, Part
 from segment.core.raster import open_raster
 from segment.label_sets import LabelSets
 from segment.splits import split_patches
-from segment.tiles import Pair, Patch, find_pairs, find_palette, part_folders
+from segment.tiles import Pair, Patch, find_pairs, find_palette, grid_patches, part_folders
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
             not assigned to classes of the model, or when no collection has validation tiles.
     """
     assert settings.collections and settings.classes
-    names = [_name(one) for one in settings.collections]
+    names = [name_of(one) for one in settings.collections]
     for name, count in Counter(names).items():
         if count > 1:
             raise InputError(f"data.collections: {name!r} is the name of {count} collections. Give each a name of its own.")
@@ -115,7 +115,8 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     return opened
 
 
-def _name(one: Collection) -> str:
+def name_of(one: Collection) -> str:
+    """What reports and groups call a collection."""
     return one.name or Path(one.path).resolve().name
 
 
@@ -164,6 +165,8 @@ def _refuse(place: str, received: str, known: Sequence[str]) -> None:
 
 
 def _split(pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
+    if one.weight == 0:
+        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
     own = {
         "split": one.split or settings.split,
         "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,

@@ -40,7 +40,9 @@ class Collection(Settings):
     gsd: float | None = Field(
         default=None, ge=0.001, le=1e6, description="ground sampling distance where files have none, metres"
     )
-    weight: float = Field(default=1.0, ge=0, le=1000, description="share of the tiles drawn from it, relative to the others")
+    weight: float = Field(
+        default=1.0, ge=0, le=1000, description="share of the tiles drawn, relative to the others; 0: a test alone"
+    )
     pixel_size: PixelSizes | None = Field(default=None, description="as augment.pixel_size, for this collection alone")
     split: Split | None = Field(default=None, description="as data.split, for this collection alone")
     val_fraction: float | None = Field(default=None, ge=0, lt=1, description="as data.val_fraction; 0: it only trains")

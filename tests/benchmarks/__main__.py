@@ -11,6 +11,7 @@ from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_block
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
+from tests.benchmarks.leave_one_out import leave_one_out
 from tests.benchmarks.material import mapping_model
 from tests.benchmarks.measure import machine
 from tests.benchmarks.memory import memory
@@ -22,13 +23,13 @@ from tests.benchmarks.tiles import tiles
 # from the quickest to the slowest; peers needs an environment of its own: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
 MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
-BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks")
+BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks", "leave_one_out")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last seven by default")
+    known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks", "leave_one_out"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eight by default")
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
         "--classifier", type=Path, default=BUNDLED_CLASSIFIER, help="a classifier exported with --int8 instead of the bundled one"
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="class folders of 120 images or more each, for few_images")
     parser.add_argument("--size", type=int, default=SIZE, help="edge of the scene of cluster, pixels")
     parser.add_argument("--blocks", type=int, nargs="+", default=COUNTS, help="how many blocks many_blocks gives out")
+    parser.add_argument("--collections", type=Path, help="folder that holds the collections of leave_one_out")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of leave_one_out's trainings")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -46,6 +49,8 @@ def main() -> None:
         parser.error("--model takes --tiles to quantise on, and --tiles a --model")
     if "few_images" in given.names and given.images is None:
         parser.error("few_images takes --images")
+    if "leave_one_out" in given.names and given.collections is None:
+        parser.error("leave_one_out takes --collections")
     print(f"# {machine()}", flush=True)
     load_keras()
     names = given.names or [*ALL, "labels"]
@@ -57,6 +62,8 @@ def main() -> None:
         few_tiles(given.ground)
     if "few_images" in names:
         few_images(given.images)
+    if "leave_one_out" in names:
+        leave_one_out(given.collections, given.set)
     mapping = [name for name in names if name not in BY_THEMSELVES]
     model = mapping_model(given.model, given.tiles) if mapping else Path()
     for name in mapping:

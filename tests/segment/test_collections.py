@@ -103,6 +103,13 @@ def test_a_collection_may_only_train_and_groups_may_only_test(tmp_path, two):
     assert found == {"train": ["grouped/g0", "grouped/g2"], "val": [], "test": ["grouped/g1"]}
 
 
+def test_a_collection_without_weight_is_a_test_alone(two):
+    listed = "[{path: both}, {path: ponds, weight: 0, classes: {pond: water, other: [land, road]}}]"
+    both, ponds = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
+    assert both.parts["train"] and both.parts["val"] and not both.parts["test"]
+    assert not ponds.parts["train"] and not ponds.parts["val"] and len(ponds.parts["test"]) == 6 * 4
+
+
 def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
     config = settings(two)
     data = TrainingData.prepare(None, config, Silent())
