@@ -65,23 +65,24 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
     """Compares where a mask and its image lie, from their headers.
 
     Without a georeference in both, sizes have to be the same. With one in both, the mask may have any grid that overlaps
-    the image. CRSs that cannot be converted into each other, or a missing one, are taken for the same.
+    the image. Ground control points are one where they fit a transform. CRSs that cannot be converted into each other, or a
+    missing one, are taken for the same.
 
     Raises InputError when the mask lies elsewhere, or has another size where there is nothing else to compare.
     """
     same_size = (mask.width, mask.height) == (image.width, image.height)
-    if _is_placed(mask) and _is_placed(image):
-        nearest = NearestPixels(mask, image)
+    if mask.ground and image.ground:
+        nearest = NearestPixels(mask.ground, image.ground)
         if same_size and nearest.shift() <= _SAME:
             return ALIGNED
         missing = nearest.missing()
         if missing < 1:
             doubt = "" if nearest.is_comparable else "its CRS cannot be compared and is taken for the image's"
             return Alignment(nearest.difference(), missing, doubt)
-        if not (_counts_pixels(mask) or _counts_pixels(image)):
+        if not (_counts_pixels(mask.ground) or _counts_pixels(image.ground)):
             raise InputError(
-                f"{mask.path}: the mask lies elsewhere than its {noun}. Received a mask at {_extent(mask)}, {noun} at "
-                f"{_extent(image)}. Take the mask of this {noun}, or remove a georeference that is wrong."
+                f"{mask.path}: the mask lies elsewhere than its {noun}. Received a mask at {_extent(mask.ground)}, {noun} at "
+                f"{_extent(image.ground)}. Take the mask of this {noun}, or remove a georeference that is wrong."
             )
     stored = mask.turned_by(image.orientation)
     if not same_size and (stored.width, stored.height) == (image.width, image.height):
@@ -93,6 +94,8 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
         )
     if mask.control_points and mask.control_points != image.control_points:
         return Alignment(doubt="its place is given by control points only, which are not compared with the image")
+    if image.control_points and mask.ground:
+        return Alignment(doubt=f"the {noun}'s place is given by control points only, which are not compared with the mask")
     if mask.orientation.number != 1:
         return Alignment(doubt=f"turned upright by its own EXIF orientation {mask.orientation.number}")
     if image.orientation.number != 1 and (stored.width, stored.height) == (image.width, image.height):
@@ -258,10 +261,6 @@ def _halves(height: int, width: int) -> list[tuple[slice, slice]]:
     if height >= width:
         return [(slice(0, height // 2), slice(0, width)), (slice(height // 2, height), slice(0, width))]
     return [(slice(0, height), slice(0, width // 2)), (slice(0, height), slice(width // 2, width))]
-
-
-def _is_placed(raster: Raster) -> bool:
-    return not raster.transform.is_identity
 
 
 def _counts_pixels(grid: PixelGrid) -> bool:

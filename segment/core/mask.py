@@ -45,7 +45,9 @@ class Mask:
         if self.alignment.orientation is not None:
             raster = raster.turned_by(self.alignment.orientation)
         grid = image if image is not None and self.alignment.difference else raster
-        self._nearest = None if grid is raster else NearestPixels(raster, grid)
+        self._nearest = None
+        if image is not None and image.ground and raster.ground and self.alignment.difference:
+            self._nearest = NearestPixels(raster.ground, image.ground)
         self.path, self.width, self.height, self.identity = raster.path, grid.width, grid.height, raster.identity
         self._raster, self._dataset = raster, raster._dataset
         self.colors: NDArray[np.uint8] | None = None

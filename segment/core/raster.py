@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _GDAL_OPTIONS = {
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not whatever lay in memory
     "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
 }
+
+_FITTED = 0.25  # pixels by which ground control points may miss a transform
 
 MOST_BANDS = 4096
 """Bands that a file may have: ten times those of imaging spectrometers. A header of some bytes may declare 65,535."""
@@ -177,6 +180,27 @@ class Raster(PixelGrid):
     def descriptions(self) -> tuple[str | None, ...]:
         """What the file calls its bands, all of them in its order; None for a band without a name."""
         return tuple(self._dataset.descriptions)
+
+    @cached_property
+    def ground(self) -> PixelGrid | None:
+        """Where its pixels lie: by its transform, or by ground control points that fit one to a quarter of a pixel.
+
+        None where neither says it.
+        """
+        if not self.transform.is_identity:
+            return self
+        points, crs = self._dataset.gcps
+        places, found = np.array([(p.col, p.row, 1.0) for p in points]), np.array([(p.x, p.y) for p in points])
+        if len(points) < 3 or np.linalg.matrix_rank(places) < 3:  # all on one line
+            return None
+        middle = found.mean(axis=0)
+        fit = np.linalg.lstsq(places, found - middle, rcond=None)[0].T
+        to_ground = type(self.transform)(*fit[0, :2], fit[0, 2] + middle[0], *fit[1, :2], fit[1, 2] + middle[1])
+        if to_ground.is_degenerate:
+            return None
+        missed = np.linalg.solve(fit[:, :2], (places @ fit.T - (found - middle)).T)  # pixels
+        fits = bool(np.abs(missed).max() <= _FITTED)
+        return PixelGrid(self.height, self.width, crs, to_ground) if fits else None
 
     def colormap(self) -> NDArray[np.uint8]:
         """The colours of a palette raster by value, (256, 3), black where there is none. Raises InputError when it has none."""

@@ -224,12 +224,36 @@ def test_without_a_georeference_in_both_sizes_have_to_be_the_same(tmp_path: Path
             aligned(mask, other)
 
 
-def test_control_points_alone_are_noted(tmp_path: Path, image: Path) -> None:
-    mask = put(tmp_path / "mask.tif", VALUES, **NOWHERE)
-    with rasterio.open(mask, "r+") as file:
-        file.gcps = [GroundControlPoint(r, c, 10 + c, 50 - r) for r, c in [(0, 0), (0, 96), (64, 0)]], CRS.from_epsg(4326)
-    assert "control points only" in aligned(mask, image).notes("m")[0]
-    assert aligned(mask, mask) == Alignment()
+def put_by_points(path: Path, transform: Affine, crs: CRS = UTM, bent: float = 0, pixels: np.ndarray = VALUES) -> Path:
+    """Places a raster by ground control points. bent: pixels by which one of them misses the transform."""
+    put(path, pixels, **NOWHERE)
+    height, width = pixels.shape[:2]
+    corners = [(0.0, 0.0), (0.0, width), (height, 0.0), (height + bent, width)]
+    with rasterio.open(path, "r+") as file:
+        file.gcps = [GroundControlPoint(min(r, height), c, *(transform @ (c, r))) for r, c in corners], crs
+    return path
+
+
+def test_control_points_that_fit_no_transform_are_noted(tmp_path: Path, image: Path) -> None:
+    bent = put_by_points(tmp_path / "bent.tif", HERE @ Affine.translation(1000, 0), bent=20)
+    assert "its place is given by control points only" in aligned(bent, image).notes("m")[0]
+    other = put(tmp_path / "other.tif")
+    assert "the image's place is given by control points only" in aligned(other, bent).notes("m")[0]
+    assert aligned(bent, bent) == Alignment()
+
+
+def test_control_points_that_fit_a_transform_say_where_a_raster_lies(tmp_path: Path, image: Path) -> None:
+    same = put_by_points(tmp_path / "same.tif", HERE)
+    assert aligned(same, image) == aligned(image, same) == Alignment()
+    upside_down = put_by_points(tmp_path / "south.tif", HERE @ Affine(1, 0, 0, 0, -1, 64), pixels=VALUES[::-1])
+    for other in (image, put_by_points(tmp_path / "scene.tif", HERE, pixels=np.zeros((64, 96, 3), np.uint8))):
+        found, labelled = read(upside_down, other)
+        assert labelled.all()
+        np.testing.assert_array_equal(found, VALUES)
+    germany = put_by_points(tmp_path / "germany.tif", Affine(1e-5, 0, 10, 0, -1e-5, 50), CRS.from_epsg(4326))
+    for mask, scene in [(germany, image), (image, germany)]:
+        with pytest.raises(InputError, match=r"the mask lies elsewhere than its image\. Received .*EPSG:4326"):
+            aligned(mask, scene)
 
 
 def test_a_mask_that_is_tiny_beside_its_image_still_overlaps_it(tmp_path: Path) -> None:
