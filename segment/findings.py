@@ -45,8 +45,8 @@ def _masks(view: TileView) -> list[Finding]:
     """What is odd about masks and the class table, as a training says it too."""
     if view.reading is None:
         return []
-    share = view.masks.undeclared_share(view.reading.palette)
-    return [*view.reading.refusals, *too_much_undeclared(share, view.max_undeclared), *view.reading.findings]
+    too_much = too_much_undeclared(view.reading.palette, view.masks, view.max_undeclared)
+    return [*view.reading.refusals, *too_much, *view.reading.findings]
 
 
 def _tables(view: TileView) -> list[Finding]:

@@ -17,8 +17,9 @@ from segment.core.raster import open_raster
 from segment.tiles import Pair, grid_notes
 
 _SHARES = 40  # of a mask, of the values that have most of it
-_DISTINCT = 1 << 16  # values told apart: masks in JPEG, or of floating point, may have millions
+_DISTINCT = 1 << 16  # values that are distinguished: masks in JPEG, or of floating point, may have millions
 _FEW = 8  # values of a group that are kept
+_FEW_OF_MASK = 3
 
 
 @dataclass
@@ -27,9 +28,10 @@ class MaskCensus:
 
     held: but for declared nodata, and 255 in one band. of_mask: of each mask that can be read, the shares of the 40 values
     that have most of it. with_palette: pairs whose masks are pictures with a palette. at_255: pixels of one band with 255.
-    nodata: pixels that files declare as nodata. rest: pixels of values beyond the 65,536 that are told apart. masks, lossy:
+    nodata: pixels that files declare as nodata. rest: pixels of values beyond the 65,536 that are distinguished. masks, lossy:
     how many, and how many of them are files whose compression changes values (JPEG). color_tables: of palette pictures.
-    groups: of each group of one-band masks, up to nine of its values.
+    groups: of each group of one-band masks, up to nine of its values. shown: sets of at most three values, each with a
+    one-band mask that holds just these; nodata aside.
     """
 
     held: Counter[str] = field(default_factory=Counter)
@@ -42,6 +44,7 @@ class MaskCensus:
     lossy: int = 0
     color_tables: dict[bytes, NDArray[np.uint8]] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
+    shown: dict[frozenset[str], Path] = field(default_factory=dict)
 
     def add(self, pixels: NDArray[Any], group: str = "", declares_nodata: bool = True) -> Counter[str]:
         """Counts (some rows of) a mask as it was read; returns what is `held` there.
@@ -105,8 +108,12 @@ def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False)
         progress.advance("reading masks", done, len(pairs))
         try:
             with open_raster(pair.image) as image, open_mask(pair.mask, image) as mask:
+                whites = census.at_255
                 counts = census.add(mask.read(), pair.group, mask.declares_nodata)
                 census.add_file(mask)
+            held = frozenset(counts) | ({str(IGNORED)} if census.at_255 > whites else set())
+            if len(held) <= _FEW_OF_MASK:
+                census.shown.setdefault(held, pair.mask)
         except InputError as error:
             problems.append(str(error))
             continue

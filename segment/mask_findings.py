@@ -30,14 +30,16 @@ def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) ->
     return [finding for step in (*_OF_MODELS, _unclaimed_255, _mixed, _other_values) for finding in step(palette, census)]
 
 
-def too_much_undeclared(share: float, most: float) -> list[Finding]:
-    """That more mask pixels than `most` (a fraction) are of no entry of the class table."""
+def too_much_undeclared(palette: Palette, census: MaskCensus, most: float) -> list[Finding]:
+    """That more of the labelled mask pixels than `most` (a fraction) are of no entry of the class table."""
+    share = census.undeclared_share(palette)
     if share <= most:
         return []
+    held = _listed(census.undeclared(palette), max(census.held.total() + census.rest, 1))
     return [
         Finding(
             f"{share:.1%} of the labelled mask pixels hold what the class table does not name, more than {most:.0%}.",
-            "What no entry names is neither learned nor scored.",
+            f"They are {held}: neither learned nor scored.",
             "Correct the class table, with ignore: true for what is unlabelled, or allow it: --set data.max_undeclared=1.",
         )
     ]
@@ -67,7 +69,7 @@ def _absent(palette: Palette, census: MaskCensus) -> list[str]:
 def _entries(palette: Palette, numbers: list[int]) -> str:
     ordered = sorted(palette.table, key=lambda c: c.value or 0)
     entries = ", ".join(f"{c.name} value: {number}" for c, number in zip(ordered, numbers, strict=False))
-    return f"Write the values into the class table ({entries})"
+    return f"write the values into the class table ({entries})"
 
 
 def _counted_from_one(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
@@ -77,7 +79,7 @@ def _counted_from_one(palette: Palette, census: MaskCensus) -> Iterator[Finding]
         yield Finding(
             f"Masks count classes from 1: they hold {_held(census)}.",
             f"The class table gives no values, and positions in it count from 0, so {size} would be of no class.",
-            f"{_entries(palette, list(range(1, size + 1)))}.",
+            f"If they are its classes in order, {_entries(palette, list(range(1, size + 1)))}.",
         )
 
 
@@ -88,7 +90,7 @@ def _from_zero_to_n(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         yield Finding(
             f"Masks hold 0 to {size}, one value more than the class table has entries: {_held(census)}.",
             f"The table gives no values, so 0 is its first entry, and {size} is of no class.",
-            f"If masks count classes from 1: {_entries(palette, list(range(1, size + 1)))}, and for 0 an entry of its own, "
+            f"If masks count classes from 1, {_entries(palette, list(range(1, size + 1)))}, and for 0 an entry of its own, "
             "with ignore: true if it is unlabelled.",
         )
 
@@ -165,7 +167,10 @@ def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 def _unclaimed_255(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     absent = _absent(palette, census)
-    if census.at_255 and absent and not any(_counted_from_one(palette, census)):
+    if any(c.value == IGNORED for c in palette.ignored):  # it is known what it is
+        return
+    says_values = not palette.positional and len(absent) < len(palette) - 1  # and masks hold several of them
+    if census.at_255 and absent and not says_values and not any(_counted_from_one(palette, census)):
         yield Finding(
             f"Masks hold {_held(census)}; no pixel is {', '.join(absent[:_NAMED])}, and no class has the value {IGNORED}.",
             f"The {census.at_255:,} pixels of {IGNORED} are taken for unlabelled, and neither learned nor scored.",
@@ -189,6 +194,15 @@ def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
             "All are read alike, so in some of them a class is ignored.",
             "Write the masks of all groups with the same values.",
         )
+    elif not palette.claims_255 and not any({"1", _WHITE} <= held for held in census.shown):
+        examples = [census.shown.get(frozenset({"0", value})) for value in (_WHITE, "1")]
+        if all(examples):
+            yield Finding(
+                f"Masks show classes by different values: {examples[0]} by 0 and {IGNORED}, {examples[1]} by 0 and 1, "
+                "and none by all three.",
+                f"{IGNORED} is taken for unlabelled in all of them.",
+                "If it is a class in some, write all masks with the same values.",
+            )
 
 
 def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
@@ -246,7 +260,7 @@ def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         ordered = ", ".join(f"{number:g}" for number in numbers)
         whole = all(number in range(IGNORED + 1) for number in numbers)
         cure = (
-            f"If these are its classes in order: {_entries(palette, list(map(int, numbers)))}"
+            f"If these are its classes in order, {_entries(palette, list(map(int, numbers)))}"
             if whole
             else (
                 f"If {ordered} are its classes in order, export masks of 8 bits that hold {', '.join(map(str, sorted(declared)))}"

@@ -198,7 +198,8 @@ def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[Mask
         raise InputError(problems[0])
     reading = choose_reading(one.palette, census)
     share = census.undeclared_share(reading.palette)
-    too_much = [] if config.data.undeclared == "refuse" else too_much_undeclared(share, config.data.max_undeclared)
+    most = 1.0 if config.data.undeclared == "refuse" else config.data.max_undeclared
+    too_much = too_much_undeclared(reading.palette, census, most)
     for c, mapped in zip(reading.palette.classes, reading.palette.mapped, strict=True):
         if c.value != mapped.value:
             reading.notes.append(f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is nodata")

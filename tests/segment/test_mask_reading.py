@@ -151,6 +151,17 @@ def test_255_that_no_class_claims_is_told_where_a_class_has_no_pixel(folder, tmp
     assert "warning: no pixel of the training part is" in said
 
 
+@pytest.mark.parametrize(
+    "entry, absent",
+    [('- {name: snow, color: "#FFFFFF", value: 2}', 2), ('- {name: unlabeled, color: "#9B9B9B", value: 255, ignore: true}', 1)],
+    ids=["masks hold several of its values", "the table names it"],
+)
+def test_255_that_a_table_leaves_unlabelled_is_nothing_odd(folder, tmp_path, entry, absent):
+    masks = folder(f"{EXPLICIT}{entry}\n", lambda i: np.where(np.arange(64) < 9, 255, np.minimum(i, absent - 1)).astype(np.uint8))
+    for text in both(masks, tmp_path):
+        assert "255" not in text
+
+
 def test_a_class_without_a_pixel_is_reported_before_training(folder):
     data, said = prepare(folder(THREE, lambda i: i))
     assert "warning: no pixel of the training part is snow" in said
@@ -194,6 +205,7 @@ def test_most_pixels_of_no_class_are_refused_unless_allowed(folder, tmp_path):
     said, seen = both(root, tmp_path)
     for text in (said, seen):
         assert "62.5% of the labelled mask pixels" in text and "data.max_undeclared=1" in text
+        assert "They are 9 (31.2%), 10 (31.2%)" in text
     _, said = prepare(root, "data.max_undeclared=1")
     assert "warning: 62.5% of the labelled mask pixels are of no class" in said
     with pytest.raises(InputError, match="more than 10%"):
@@ -310,6 +322,19 @@ def test_groups_with_other_values_are_told(folder, tmp_path):
     write_raster(root / "g2" / "masks" / "a.png", two_class_scene(64, 64, seed=2)[1])
     for text in both(root, tmp_path):
         assert "Groups show classes by different values: g0, g1 by 0 and 255, g2 by 0 and 1" in text
+
+
+def test_masks_of_one_group_with_other_values_are_named(folder, tmp_path):
+    root = folder(TABLE, lambda i: i * 255)
+    image, indices = two_class_scene(64, 64, seed=7)
+    for group in ("g0", "g1", "g2"):
+        write_raster(root / group / "images" / "b.png", image)
+        write_raster(root / group / "masks" / "b.png", indices)
+    for text in both(root, tmp_path):
+        assert "a.png by 0 and 255" in text and "b.png by 0 and 1" in text
+    indices[:8] = 255  # unlabelled, as it says itself
+    write_raster(root / "g0" / "masks" / "b.png", indices)
+    assert "by 0 and 255" not in prepare(root)[1]
 
 
 def test_tiles_cut_from_a_mask_mean_the_same_later(tmp_path):
