@@ -94,11 +94,13 @@ class SceneWork:
         self._write_maps(files, journal, damaged="holes" in details)
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*report["notes"], *details.pop("notes", [])]
-        report |= details | {"notes": [*notes, *(self.truth.notes if self.truth else [])]}
+        report |= details
         if self.truth:
+            notes += self.truth.notes
             report["undeclared_share"] = self.truth.undeclared_share
             report["undeclared"] = dict(self.truth.undeclared.most_common())
             report |= self._recognise(journal, model, notes)
+        report["notes"] = notes
         with writable(files.report_file):
             files.report_file.write_text(json.dumps(report, indent=2) + "\n")
         return replace(files, report=report)
