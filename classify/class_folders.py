@@ -35,7 +35,13 @@ def folder_notes(root: Path) -> list[str]:
     if not root.is_dir() or (root / "labels.csv").is_file():
         return []
     folders = _folders(root)
-    return part_notes(folder.name for folder in folders if not _part_of(folders) or folder in _part_of(folders))
+    parts = _part_of(folders)
+    notes = part_notes(folder.name for folder in folders if not parts or folder in parts)
+    classes = folders if not parts else [found for part in parts for found in part.iterdir() if found.is_dir()]
+    within = sorted(path for found in classes for path in found.iterdir() if path.is_dir() and part_named(path.name))
+    if within:
+        notes.append(f"{within[0].relative_to(root)}: a folder within a class fixes no part, {within[0].name} lies above classes")
+    return notes
 
 
 def _part_of(folders: list[Path]) -> dict[Path, Part]:

@@ -414,3 +414,11 @@ def test_links_that_lead_up_are_no_images_of_a_class(tmp_path, target):
         ("forest", "forest"),
         ("water", "water"),
     ]
+
+
+@pytest.mark.parametrize("layout", [("sea/Train", "sea/valid", "sand"), ("train/sea/val", "train/sand", "val/sea")])
+def test_parts_within_classes_are_said(tmp_path, layout):
+    for folder in layout:
+        write_raster(tmp_path / folder / "a.png", np.zeros((8, 8, 3), np.uint8))
+    (note,) = folder_notes(tmp_path)
+    assert "a folder within a class fixes no part" in note
