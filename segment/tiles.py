@@ -80,7 +80,7 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     if not root.is_dir():
         raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
     pairs: list[Pair] = []
-    problems: list[str] = []
+    problems: list[str] = list(_linked_parts(root))
     folders = sorted(_image_folders(root))
     places = [images / below for images in folders for below in sorted({*_with_files(images)})]
     decide_alpha([path for place in places for path in sorted(place.iterdir()) if _is_image(path)])
@@ -115,6 +115,25 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
 def _image_folders(root: Path) -> Iterator[Path]:
     """All folders named `images`, see `folders_below`."""
     return (folder for folder in folders_below(root) if folder.name == "images" and folder != root)
+
+
+def _linked_parts(root: Path) -> Iterator[str]:
+    """Links that name a part for images that the folder holds elsewhere too: each is read once, and by its own place."""
+    top = os.path.realpath(root)
+    for below, names, _ in os.walk(top):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for link in (Path(below, name) for name in names if os.path.islink(Path(below, name))):
+            target = Path(os.path.realpath(link))
+            if not target.is_relative_to(top):
+                continue
+            ways = [path.relative_to(top).parts for path in (link, target)]
+            named, held = ({part_named(folder) for folder in way} - {None} for way in ways)
+            has_images = "images" in (*ways[0], *ways[1]) or any(_image_folders(target))
+            if named - held and has_images:
+                yield (
+                    f"{root / Path(*ways[0])}: a link names a part for images outside the tile folder only. Received one to "
+                    f"{root / Path(*ways[1])}. Put that folder in its place, or move it out of {root}."
+                )
 
 
 def _with_files(folder: Path) -> Iterator[Path]:

@@ -143,3 +143,28 @@ def test_folders_within_images_do_not_vanish(tmp_path):
     shutil.rmtree(root / "images" / "west")
     with pytest.raises(InputError, match=r"images/west/far: folders within"):
         find_pairs(root)
+
+
+@pytest.mark.parametrize(
+    "link, target",
+    [("valid", "all/a"), ("Train/a", "all/a"), ("test/images", "all/a/images"), ("all/a/images/dev", "all/b/images")],
+)
+def test_a_link_that_names_a_part_for_images_read_elsewhere_is_refused(tmp_path, link, target):
+    put(tmp_path, "all/a", "all/b", "all/c")
+    (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / link).symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=rf"{link}: a link names a part .* Received one to \S*{target}\. Put"):
+        find_pairs(tmp_path)
+
+
+def test_links_from_outside_and_those_of_masks_fix_parts(tmp_path):
+    root = put(tmp_path / "tiles", "train/a", "train/b")
+    put(tmp_path / "elsewhere", "c")
+    (root / "train" / "a" / "masks").rename(root / "labels")
+    (root / "train" / "a" / "masks").symlink_to(root / "labels")
+    (root / "valid").symlink_to(tmp_path / "elsewhere")
+    (root / "again").symlink_to(root / "train")  # names no part of its own
+    assert split(root) == {
+        "train": ["train/a/images/0.png", "train/b/images/1.png"],
+        "val": ["valid/c/images/0.png"],
+    }
