@@ -215,7 +215,8 @@ def test_a_scene_with_truth_tells_what_was_trained_on(trained, ground, tmp_path)
     assert report["trained_on"]["pixels"] == 56 * 4 * EDGE
     assert report["validated_on"]["pixels"] == EDGE * 4 * EDGE
     elsewhere = write_raster(tmp_path / "other.tif", image // 2, transform=place(5000, 0))
-    report = segment.predict_scene(elsewhere, trained[1], tmp_path / "map", truth=truth, tile=EDGE).report
+    there = write_raster(tmp_path / "there.tif", ignored, transform=place(5000, 0))
+    report = segment.predict_scene(elsewhere, trained[1], tmp_path / "map", truth=there, tile=EDGE).report
     assert report["trained_on"] == {"pixels": 0, "share": 0}
     assert not [note for note in report["notes"] if "trained on" in note]
     assert "trained_on" not in segment.predict_scene(scene, trained[1], tmp_path / "plain", tile=EDGE).report
