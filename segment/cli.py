@@ -239,7 +239,15 @@ def predict(
     tile: Annotated[int | None, Option(min=1, max=65_536, help="Edge of a tile, pixels; chosen for speed by default.")] = None,
     bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")] = None,
     nodata: Annotated[float | None, Option(help="A value that means no data, besides what the file says.")] = None,
-    resample: Annotated[bool, Option("--resample", help="See the scene at the pixel size the model learned from.")] = False,
+    resample: Annotated[
+        bool | None,
+        Option(
+            "--resample/--no-resample",
+            help="See the scene at the pixel size the model learned from; or as it is. Default: at the nearer end of the model's "
+            "range if its pixels lie outside.",
+        ),
+    ] = None,
+    gsd: Annotated[float | None, Option(metavar="METRES", help="Metres per pixel, whatever the file says.")] = None,
     augment: Augment = False,
     confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = False,
     polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False,
@@ -256,14 +264,16 @@ def predict(
     from segment.core.runtime import load_model
     from segment.core.sources import Source, find_sources, parse_bands
     from segment.predict import check_inputs, predict_scene
+    from segment.scale import check_gsd
     from segment.scene_map import MAP_ENDINGS
 
+    check_gsd(gsd)
     sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
     if cluster is not None:
         from segment.campaign import predict_scenes
         from segment.scene_work import MapOptions
 
-        options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample)
+        options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample, gsd)
         with progress_bar(quiet) as progress:
             done = predict_scenes(
                 sources,
@@ -294,6 +304,7 @@ def predict(
                 overlap=overlap,
                 tile=tile,
                 resample=resample,
+                gsd=gsd,
                 augment=augment,
                 confidence=confidence,
                 polygons=polygons,

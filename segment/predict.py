@@ -22,6 +22,7 @@ from segment.core.sources import Source, as_source, require_own_names
 from segment.inference import Progress
 from segment.maps import CLASSES
 from segment.region import Region, View, map_band
+from segment.scale import choose_scale
 from segment.scene import check_scene, check_window
 from segment.scene_map import SceneMap
 from segment.scene_work import MapOptions, SceneWork, open_work, output_names
@@ -43,7 +44,8 @@ def predict_scene(
     min_area: float = 0.0,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
-    resample: bool = False,
+    resample: bool | None = None,
+    gsd: float | None = None,
     runtime: Runtime = "auto",
     resume: bool = True,
     overwrite: bool = False,
@@ -60,7 +62,9 @@ def predict_scene(
     confidence, polygons: writes SCENE_confidence.tif, SCENE.gpkg too. min_area: see `write_polygons`.
     bands: band numbers from 1 in the model's order, by default all but alpha. nodata: a value that means "no data" in
     all bands, beside what the file declares. runtime: what computes, where `model` is a folder.
-    resample: the model sees the scene at the ground sampling distance it learned from; the map is on the scene's own grid.
+    resample: None: a scene whose pixels lie outside the range that the model learned from is brought to its nearer end for the
+    network; True: it is brought to the ground sampling distance that the model learned from; False: pixels as they are. The
+    map is on the scene's own grid. gsd: metres per pixel, in place of what the file says; see `choose_scale`.
     resume: go on with what a call with the same scene, model and settings left unfinished when it was stopped, killed
     or met an error; the map is the same, byte for byte. What it finished is not mapped again.
 
@@ -74,7 +78,7 @@ def predict_scene(
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
     source = as_source(scene, bands, nodata)
     mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
-    options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample)
+    options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample, gsd)
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
@@ -114,7 +118,8 @@ def predict_window(
     augment: bool = False,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
-    resample: bool = False,
+    resample: bool | None = None,
+    gsd: float | None = None,
     runtime: Runtime = "auto",
 ) -> NDArray[np.uint8]:
     """Class values (height, width) of one window of a scene, 255 where nodata; nothing else of the scene is computed.
@@ -126,7 +131,8 @@ def predict_window(
     """
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     region = (top, top + height, left, left + width)
-    found = _window_bands(as_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    options = MapOptions(overlap, tile, augment, resample=resample, gsd=gsd)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, options)
     labels = np.concatenate([band.labels() for band in found])
     values: NDArray[np.uint8] = network.info.palette.values()[labels]
     return values
@@ -145,7 +151,8 @@ def predict_probabilities(
     augment: bool = False,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
-    resample: bool = False,
+    resample: bool | None = None,
+    gsd: float | None = None,
     runtime: Runtime = "auto",
 ) -> NDArray[np.float32]:
     """Probabilities (height, width, classes) of one window of a scene, 0 to 1, not a number where nodata.
@@ -154,21 +161,21 @@ def predict_probabilities(
     """
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     region = (top, top + height, left, left + width)
-    found = _window_bands(as_source(scene, bands, nodata), network, region, overlap, tile, augment, resample)
+    options = MapOptions(overlap, tile, augment, resample=resample, gsd=gsd)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, options)
     # a copy of each: a band is valid until the next one only
     return np.concatenate([np.where(band.valid[..., None], band.probabilities, np.float32(np.nan)) for band in found])
 
 
-def _window_bands(
-    source: Source, network: Model, region: Region, overlap: float, tile: int | None, augment: bool, resample: bool
-) -> Generator[Band, None, None]:
+def _window_bands(source: Source, network: Model, region: Region, options: MapOptions) -> Generator[Band, None, None]:
     """Bands of a region of a scene that is opened for them."""
     network.info.require_task("segment")
     with source.open(network.info.bands) as raster:
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, network.info)
         check_window(raster, *region)
-        view = View.of(source, raster, network.info, overlap, tile, augment, resample)
+        factor = choose_scale(raster, network.info, options.resample, options.gsd).factor
+        view = View.of(source, raster, network.info, options.overlap, options.tile, options.augment, factor)
         yield from view.bands(raster, region, network)
 
 

@@ -16,7 +16,7 @@ from segment.core.sources import Source
 from segment.inference import Progress
 from segment.maps import CLASSES, CONFIDENCE, CONFIDENCE_STEPS
 from segment.regrid import regrid, seen_window
-from segment.scene import SceneTiles, choose_factor, plan_tiles
+from segment.scene import SceneTiles, plan_tiles
 from segment.stitch import TilePlan, Window
 
 Region = tuple[int, int, int, int]
@@ -33,10 +33,9 @@ class View:
 
     @classmethod
     def of(
-        cls, source: Source, raster: Raster, info: ModelInfo, overlap: float, tile: int | None, augment: bool, resample: bool
+        cls, source: Source, raster: Raster, info: ModelInfo, overlap: float, tile: int | None, augment: bool, factor: float
     ) -> "View":
-        """How a model sees a scene that is open. Raises InputError when it cannot be seen so."""
-        factor = choose_factor(raster, info) if resample else 1.0
+        """How a model sees a scene that is open. factor: see `Scale`. Raises InputError when it cannot be seen so."""
         return cls(replace(source, factor=factor), plan_tiles(raster, info, tile, overlap, factor), augment)
 
     def bands(

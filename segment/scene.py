@@ -17,7 +17,6 @@ from segment.stitch import TilePlan, Window, cut_strip
 
 TILE = 512
 """Edge of a tile, pixels: the fastest, see docs/tiles.md."""
-_FURTHEST = 10
 _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
 
 
@@ -135,24 +134,6 @@ def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -
             f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns. "
             f"Received rows {top} to {bottom}, columns {left} to {right}. Choose it within."
         )
-
-
-def choose_factor(raster: Raster, info: ModelInfo) -> float:
-    """Pixels of the size the model learned from in place of one of the scene, along each axis; 1 within a hundredth of it.
-
-    Raises InputError when either size is not known, or they are too far apart.
-    """
-    pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
-    if pixel is None or learned is None:
-        lacking = "the scene has no CRS" if pixel is None else f"{info.name} learned from images without a CRS"
-        raise InputError(f"{raster.path}: --resample needs pixel sizes. Received none: {lacking}. Leave it out, or set a CRS.")
-    factor = pixel / learned
-    if not 1 / _FURTHEST <= factor <= _FURTHEST:
-        raise InputError(
-            f"{raster.path}: --resample bridges pixel sizes up to {_FURTHEST} times apart. "
-            f"Received {pixel:.3g} m and {learned:.3g} m. Take a model for such imagery."
-        )
-    return 1.0 if abs(factor - 1) < 0.01 else factor
 
 
 def _count(bands: int) -> str:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from segment.core.memory import peak_memory_mb
 from segment.core.model_folder import ModelInfo
 from segment.core.raster import Raster
-from segment.core.scene_outputs import SceneOutputs, are_strange, format_area
+from segment.core.scene_outputs import SceneOutputs, format_area
 from segment.core.sources import Source
+from segment.scale import Scale
 from segment.scores import Confusion
 
 MAP_ENDINGS = ("_classes.tif", "_mask.png", "_overlay.jpg", "_confidence.tif")
@@ -79,12 +80,12 @@ def _figure(score: float | None) -> str:
 class SceneTally:
     """Pixels, areas and scores of a map, added up row band by row band.
 
-    resampled: the model saw it at the size of pixels that it learned from.
+    scale: that the model saw the scene at.
     pixels: (classes,) int64, those that each class takes.
     """
 
-    def __init__(self, scene: Raster, info: ModelInfo, resampled: bool = False):
-        self._scene, self._info, self._resampled = scene, info, resampled
+    def __init__(self, scene: Raster, info: ModelInfo, scale: Scale):
+        self._scene, self._info, self._scale = scene, info, scale
         self._names = info.palette.names
         self.pixels = np.zeros(len(self._names), np.int64)
         self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
@@ -145,7 +146,7 @@ class SceneTally:
             "width": scene.width,
             "height": scene.height,
             "crs": None if scene.crs is None else scene.crs.to_string(),
-            "ground_sampling_distance": scene.ground_sampling_distance,
+            "ground_sampling_distance": self._scale.pixel,
             "classes": self._names,
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
             "area_m2": None,
@@ -170,7 +171,4 @@ class SceneTally:
         notes += [note for note in (self._scene.orientation_note, self._scene.alpha_note) if note]
         if self._scene.has_only_control_points:
             notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and map that.")
-        pixel, learned = self._scene.ground_sampling_distance, self._info.ground_sampling_distance
-        if pixel and learned and not self._resampled and are_strange(pixel, learned):
-            notes.append(f"Pixels are {pixel:.3g} m, the model learned from {learned:.3g} m: map it with --resample.")
-        return notes
+        return [*notes, *self._scale.notes]

@@ -24,6 +24,7 @@ from segment.pictures import read_photograph, write_pictures
 from segment.polygons import check_options, write_polygons
 from segment.recognition import recognise_scene
 from segment.region import View
+from segment.scale import Scale, check_gsd, choose_scale
 from segment.scene import check_scene
 from segment.scene_map import SceneMap, SceneTally
 from segment.truth import Truth, open_truth
@@ -39,10 +40,12 @@ class MapOptions:
     confidence: bool = False
     polygons: bool = False
     min_area: float = 0.0
-    resample: bool = False
+    resample: bool | None = None
+    gsd: float | None = None
 
     def __post_init__(self) -> None:
         check_options(self.min_area)
+        check_gsd(self.gsd)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class SceneWork:
     view: View
     truth: Truth | None
     options: MapOptions
+    scale: Scale
     tally: SceneTally = field(repr=False)
 
     def describe(self, identity: str, runtime: str) -> str:
@@ -71,6 +75,7 @@ class SceneWork:
                 "scene": self.raster.identity,
                 "model": [identity, runtime, self.info.model_dump(mode="json")],
                 "plan": asdict(self.view.plan),
+                "factor": self.scale.factor,
                 "truth": self.truth and self.truth.identity,
                 "augment": self.options.augment,
                 "confidence": self.options.confidence,
@@ -79,7 +84,8 @@ class SceneWork:
 
     def made_of(self, description: str) -> str:
         """What the report says the map was made of, by which it is known again."""
-        return hashlib.sha256(json.dumps([description, self.options.polygons and self.options.min_area]).encode()).hexdigest()
+        parts = [description, self.options.polygons and self.options.min_area, self.scale.pixel, self.scale.notes]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def planned(self, folder: Path) -> SceneMap:
         return SceneMap.planned(self.source, folder, self.options.confidence, self.options.polygons)
@@ -139,9 +145,10 @@ def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Sourc
         raster = stack.enter_context(source.open(info.bands))
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)
-        view = View.of(source, raster, info, options.overlap, options.tile, options.augment, options.resample)
+        scale = choose_scale(raster, info, options.resample, options.gsd)
+        view = View.of(source, raster, info, options.overlap, options.tile, options.augment, scale.factor)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
-        yield SceneWork(source, raster, info, view, reference, options, SceneTally(raster, info, options.resample))
+        yield SceneWork(source, raster, info, view, reference, options, scale, SceneTally(raster, info, scale))
 
 
 def output_names(source: Source, folder: Path) -> list[str]:

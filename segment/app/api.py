@@ -40,11 +40,12 @@ def make_api(shelf: Shelf, jobs: Jobs) -> None:
         model: str = "",
         overlap: float = OVERLAP,
         augment: bool = False,
-        resample: bool = False,
+        resample: bool | None = None,
         bands: str = "",
+        gsd: float | None = None,
     ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
         file = _path(scene)
-        settings = Settings(model or shelf.names("segment")[0], overlap, augment, resample, bands)
+        settings = Settings(model or shelf.names("segment")[0], overlap, augment, resample, bands, gsd)
         job = jobs.begin(identify_visitor(request), "map", instead=False)
         found = _finish(job, lambda: map_upload(job, shelf, jobs.received, file, None, settings))
         assert found.files.polygons is not None
@@ -63,6 +64,8 @@ _CLASSIFY = (
 _MAP = (
     "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first by default. "
     "overlap: of tiles, 0 to 0.5. bands: those of the model in its order, such as 4,3,2; all but alpha by default. "
+    "resample: true for the pixel size the model learned from, false for pixels as they are; by default only pixels outside "
+    "the model's range are resampled. gsd: metres per pixel, by default what the file says. "
     "Returns the report, the class raster (GeoTIFF) and the polygons (GeoPackage)."
 )
 

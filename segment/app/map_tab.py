@@ -17,6 +17,8 @@ from segment.core.choices import OVERLAP
 
 KIND: Kind = "map"
 
+_RESAMPLE = {"resampled if the model does not know such pixels": None, "as they are": False, "as the model learned": True}
+
 _LOOKS_AT_ONCE = 2  # each may have to decode a whole JPEG
 
 
@@ -34,7 +36,8 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
                 bands = make_bands("all but alpha")
                 overlap = gradio.Slider(0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge")
                 augment = gradio.Checkbox(False, label="Average flips and turns: better, eight times the time")
-                resample = gradio.Checkbox(False, label="Resample: show the model the scene at the pixel size it learned from")
+                resample = gradio.Radio(list(_RESAMPLE), value=next(iter(_RESAMPLE)), label="Pixels the model sees")
+                gsd = gradio.Number(None, label="Metres per pixel, if the file does not say or says it wrongly", minimum=0)
                 truth = make_upload("True mask of the scene, if there is one", "single")
             with gradio.Row():
                 start = gradio.Button("Map", variant="primary")
@@ -50,7 +53,15 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
             areas = gradio.HTML(value=_HINT)
 
     def map_scene(
-        upload: Any, mask: Any, model: str, bands: str, overlap: float, augment: bool, resample: bool, request: gradio.Request
+        upload: Any,
+        mask: Any,
+        model: str,
+        bands: str,
+        overlap: float,
+        augment: bool,
+        resample: str,
+        gsd: float | None,
+        request: gradio.Request,
     ) -> Iterator[tuple[Any, ...]]:
         files, truths, visitor = as_paths(upload), as_paths(mask), identify_visitor(request)
         kept = (gradio.skip(),) * 4
@@ -61,7 +72,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
         job = jobs.begin(visitor, KIND)
         nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), tell(), ""
         yield show_progress(job, "Mapping", "tiles"), *nothing
-        settings = Settings(model, overlap, augment, resample, bands)
+        settings = Settings(model, overlap, augment, _RESAMPLE.get(resample), bands, gsd)
         try:
             mapped = yield from job.watch(
                 lambda: map_upload(job, shelf, jobs.received, files[0], truths[0] if truths else None, settings),
@@ -92,7 +103,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
             return gradio.skip(), gradio.skip(), look(None, None, request)
         return row, column, look(row, column, request)
 
-    inputs, outputs = [scene, truth, model, bands, overlap, augment, resample], [status, viewer, place, pixel, areas]
+    inputs, outputs = [scene, truth, model, bands, overlap, augment, resample, gsd], [status, viewer, place, pixel, areas]
     run_in_turn(start, cancel, map_scene, show, inputs, outputs, jobs, KIND)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     limit: dict[str, Any] = {"concurrency_limit": _LOOKS_AT_ONCE, "concurrency_id": "look"}

@@ -21,6 +21,7 @@ from segment.core.picture import write_picture
 from segment.core.runtime import Model
 from segment.core.sources import Source
 from segment.predict import predict_probabilities, predict_scene
+from segment.scale import check_gsd
 from segment.scene_map import SceneMap
 
 SHOWN, LONGEST_SHOWN = 1600, 16_000
@@ -34,13 +35,17 @@ class Settings:
     model: str
     overlap: float = OVERLAP
     augment: bool = False
-    resample: bool = False
+    resample: bool | None = None
     bands: str = ""
+    gsd: float | None = None
 
     def check(self) -> None:
-        """Raises InputError for an overlap that tiles cannot have."""
+        """Raises InputError for an overlap that tiles cannot have, or a choice of pixel sizes that there is not."""
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
             raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose one between.")
+        if self.resample not in (None, True, False):
+            raise InputError(f"resample: true, false or null. Received {self.resample!r}. Choose one of them.")
+        check_gsd(self.gsd)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, tr
         overlap=settings.overlap,
         augment=settings.augment,
         resample=settings.resample,
+        gsd=settings.gsd,
         polygons=True,
         resume=False,
         progress=job.advance,
@@ -128,6 +134,7 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
         overlap=settings.overlap,
         augment=settings.augment,
         resample=settings.resample,
+        gsd=settings.gsd,
     )[0, 0]
     if np.isnan(found).any():
         return None

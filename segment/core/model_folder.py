@@ -105,10 +105,10 @@ class ModelInfo(Settings):
     checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 
-    @field_validator("range")
+    @field_validator("range", "ground_sampling_range")
     @classmethod
-    def _rises(cls, ends: tuple[float, float]) -> tuple[float, float]:
-        if ends[0] > ends[1]:
+    def _rises(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        if ends is not None and ends[0] > ends[1]:
             raise ValueError("a range begins with its lower end")
         return ends
 

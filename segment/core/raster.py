@@ -74,8 +74,9 @@ class Raster(PixelGrid):
         nodata: float | None,
         tagged: Sequence[int] = (),
         alpha: AlphaUse | None = None,
+        stored: Any = None,
     ):
-        """tagged: bands that the file tags as alpha, which `alpha` says the use of."""
+        """tagged: bands that the file tags as alpha, which `alpha` says the use of. stored: what `dataset` was resampled from."""
         from rasterio.enums import MaskFlags
 
         # each property of a dataset is a walk over all bands, so none is asked for in a loop over them
@@ -101,8 +102,9 @@ class Raster(PixelGrid):
             )
         if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
             raise InputError(f"{path}: pixels have a size. Received the transform {dataset.transform.to_gdal()}. Mend it.")
-        self.declared_orientation = _declared_orientation(dataset, path)
-        is_placed = not dataset.transform.is_identity or bool(dataset.gcps[0])
+        stored = stored or dataset
+        self.declared_orientation = _declared_orientation(stored, path)
+        is_placed = not stored.transform.is_identity or bool(stored.gcps[0])
         self.orientation = UPRIGHT if is_placed else self.declared_orientation
         super().__init__(*self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform)
         self.dtype = np.dtype(dtypes.pop())
@@ -327,7 +329,7 @@ def open_raster(
     bands: band numbers from 1, in the order wanted; by default all but alpha.
     nodata: a value that means "no data" in all bands, in addition to what the file declares.
     factor: as if it had been taken with so many pixels in place of one along each axis: below 1 pixels are means, above 1
-    they are interpolated. The raster then has `resampled_size` and needs a CRS.
+    they are interpolated. The raster then has `resampled_size`.
     driver: GDAL's name of the one format that it may have, by default any. A file from strangers may otherwise be one that
     leads to other files, or to the network.
     alpha: what its alpha band is, if it has one; by default that is decided from an overview, see `segment.core.alpha`.
@@ -343,7 +345,7 @@ def open_raster(
         if isinstance(path, Path) and not os.path.isfile(path):  # Path.is_file raises what the system says of some names
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
         with readable(path), without_warnings():
-            dataset = stack.enter_context(rasterio.open(path, driver=driver))
+            dataset = stored = stack.enter_context(rasterio.open(path, driver=driver))
             if dataset.count > MOST_BANDS:
                 raise InputError(
                     f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are read. "
@@ -355,20 +357,35 @@ def open_raster(
                 if use in ("band", "none"):  # warping would take it for a mask
                     dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))
-        yield Raster(dataset, str(path), bands, nodata, tagged, use)
+        yield Raster(dataset, str(path), bands, nodata, tagged, use, stored)
 
 
 def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
+    from affine import Affine
+    from rasterio.crs import CRS
     from rasterio.enums import ColorInterp, MaskFlags, Resampling
     from rasterio.vrt import WarpedVRT
 
     height, width = resampled_size(dataset.height, dataset.width, factor)
-    transform = dataset.transform @ type(dataset.transform).scale(dataset.width / width, dataset.height / height)
+    # GDAL warps georeferenced rasters only; from a CRS into the same one, it matters to no pixel which it is
+    crs = dataset.crs or CRS.from_wkt('LOCAL_CS["pixels",UNIT["metre",1]]')
+    place = Affine.scale(1, -1) if dataset.transform.is_identity else dataset.transform
+    transform = place @ Affine.scale(dataset.width / width, dataset.height / height)
     resampling = Resampling.average if factor < 1 else Resampling.bilinear
     missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
     if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
         missing["add_alpha"] = True  # a mask band would be left behind
-    return WarpedVRT(dataset, crs=dataset.crs, transform=transform, width=width, height=height, resampling=resampling, **missing)
+    return WarpedVRT(
+        dataset,
+        src_crs=crs,
+        src_transform=place,
+        crs=crs,
+        transform=transform,
+        width=width,
+        height=height,
+        resampling=resampling,
+        **missing,
+    )
 
 
 def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:

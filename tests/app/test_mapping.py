@@ -77,6 +77,23 @@ def test_overlaps_that_tiles_cannot_have_are_refused(overlap):
         Settings("bundled", overlap).check()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"gsd": 0}, {"gsd": -1.0}, {"gsd": "wide"}, {"gsd": float("nan")}, {"gsd": 10**400}, {"resample": "yes"}, {"resample": []}],
+)
+def test_pixel_sizes_that_there_are_not_are_refused(settings):
+    with pytest.raises(InputError, match="gsd: metres per pixel|resample: true, false or null"):
+        Settings("bundled", 0.25, **settings).check()
+
+
+def test_pixel_sizes_are_stated_also_where_a_pixel_is_looked_up(map_it):
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:, 32:] = 2
+    mapped = map_it(pixels, settings=Settings("bundled", 0.25, gsd=0.01), crs=None)
+    assert mapped.notes[0].startswith("Pixels are taken for 0.01 m, as gsd says")
+    assert next(iter(find_probabilities(mapped, 10, 60))) == "road"
+
+
 def test_areas_are_told_in_units_that_can_be_read():
     assert [format_area(area) for area in (0, 999_999, 1e6, 5_453_648_735)] == ["0 m²", "999,999 m²", "1.00 km²", "5,453.65 km²"]
 

@@ -104,6 +104,29 @@ def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster:
     assert_same_files(tmp_path / "alone", tmp_path / "together")
 
 
+def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(
+    tmp_path: Path, cluster: Cluster, model: Path
+) -> None:
+    """Whatever decides the size that the network sees travels to the workers."""
+    info = (model / "model.yaml").read_text()
+    ranged = write_model(tmp_path / "ranged")
+    (ranged / "model.yaml").write_text(info.replace("ground_sampling_range: null", "ground_sampling_range: [0.5, 2.0]"))
+    pixels = np.random.default_rng(0).integers(0, 255, (150, 190, 3), np.uint8)
+    cases = [
+        (write_scene(tmp_path / "default.tif", 150, 190), {}),
+        (write_scene(tmp_path / "plain.tif", 150, 190), {"resample": False}),
+        (write_raster(tmp_path / "stated.png", pixels), {"gsd": 0.2}),
+        (write_raster(tmp_path / "coarse.png", pixels[:60, :50]), {"gsd": 100.0}),
+    ]
+    for scene, options in cases:
+        alone = predict_scene(scene, ranged, tmp_path / "alone", tile=32, **options)
+        told = MapOptions(tile=32, **options)
+        (done,) = predict_scenes([scene], ranged, tmp_path / "together", cluster=cluster.address, block=60, options=told)
+        assert not done.problems
+        assert figures(done.result.report) == figures(alone.report) and len(alone.report["notes"]) >= 1
+    assert_same_files(tmp_path / "alone", tmp_path / "together")
+
+
 @pytest.mark.parametrize("grid", [16, 40])
 def test_cells_are_labelled_as_on_one_machine(tmp_path: Path, cluster: Cluster, grid: int) -> None:
     model, scene = write_model(tmp_path / "labels", "classify"), write_scene(tmp_path / "scene.tif", 130, 107, nodata=9)
