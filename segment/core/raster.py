@@ -372,6 +372,8 @@ def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
     place = Affine.scale(1, -1) if dataset.transform.is_identity else dataset.transform
     transform = place @ Affine.scale(dataset.width / width, dataset.height / height)
     resampling = Resampling.average if factor < 1 else Resampling.bilinear
+    if nodata is None and dataset.nodata is None and dataset.dtypes[0].startswith("float"):
+        nodata = math.nan  # which would spread to what is interpolated, or averaged, with it
     missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
     if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
         missing["add_alpha"] = True  # a mask band would be left behind

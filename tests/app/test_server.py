@@ -270,6 +270,17 @@ def test_scenes_are_mapped_over_http(server, client, tmp_path):
         assert (found.read() == wanted.read()).all() and found.crs == wanted.crs
 
 
+def test_pixel_sizes_are_stated_over_http(client, tmp_path):
+    scene = gradio_client.handle_file(write_raster(tmp_path / "drone.png", np.full((40, 40, 3), 42, np.uint8)))
+    for options in ({"gsd": 1.2}, {"gsd": 1.2, "resample": False}, {"gsd": 1.2, "resample": True}, {"resample": None}):
+        report, *_ = client.predict(scene, **options, api_name="/map")
+        assert report["ground_sampling_distance"] == options.get("gsd")
+        assert sum(" as gsd says" in note for note in report["notes"]) == ("gsd" in options)
+    for wrong in ({"gsd": 0}, {"gsd": "wide"}, {"resample": "yes"}, {"resample": True}):
+        with pytest.raises(Exception, match=r"\. Received"):
+            client.predict(scene, **wrong, api_name="/map")
+
+
 def test_images_are_labelled_over_http(client, tmp_path):
     image = write_raster(tmp_path / "night.png", np.full((40, 40, 3), 42, np.uint8))
     bad = tmp_path / "bad.png"
@@ -308,7 +319,7 @@ def test_hostile_uploads_are_answered_with_a_sentence(server, client, hostile):
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_paths_in_place_of_uploads_are_refused(server, path, meta):
     """Asked without Gradio's client, which uploads what a path leads to."""
-    answer = ask(server, "map", {"path": path} | meta, "", 0.1875, False, False, "")
+    answer = ask(server, "map", {"path": path} | meta, "", 0.1875, False, False, "", None)
     assert "event: error" in answer and "event: complete" not in answer
     assert "iles are uploaded first" in answer
     assert tempfile.gettempdir() not in answer and os.getcwd() not in answer

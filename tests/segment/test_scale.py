@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 from PIL import Image
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
@@ -165,6 +166,33 @@ def test_without_a_crs_the_map_is_that_of_the_same_scene_with_one(tmp_path: Path
             labels = classes(predict_scene(scene, model, tmp_path / f"{block}" / name[-3:], tile=32, gsd=pixel))
             np.testing.assert_array_equal(labels[middle], blocks * 10)
             assert (labels == pixels[..., 0] * 10).mean() > 0.8
+
+
+@pytest.mark.parametrize("gsd", [0.02, 4.0])
+@pytest.mark.parametrize("hidden_by", ["nodata", "mask", "nan", "control points", "option"])
+def test_what_is_hidden_stays_hidden_pixel_by_pixel_without_a_crs(tmp_path: Path, gsd: float, hidden_by: str) -> None:
+    pixels, hidden = np.full((90, 120, 1), 3, np.uint8), np.zeros((90, 120), bool)
+    hidden[31:57, 11:78] = True
+    profile: dict[str, Any] = {"crs": None, "transform": Affine.identity()}
+    if hidden_by in ("nodata", "control points", "option"):
+        pixels[hidden] = 0
+        profile |= {} if hidden_by == "option" else {"nodata": 0}
+    if hidden_by == "control points":
+        corners = ((0, 0, 10, 60), (0, 120, 10.1, 60), (90, 0, 10, 59.9), (90, 120, 10.1, 59.91))
+        points = [GroundControlPoint(*corner) for corner in corners]
+        profile = {"gcps": points, "nodata": 0, "crs": CRS.from_epsg(4326), "transform": None}
+    if hidden_by == "nan":
+        pixels = np.where(hidden[..., None], np.nan, pixels).astype(np.float32)
+    scene = write_raster(tmp_path / "scene.tif", pixels, **profile)
+    if hidden_by == "mask":
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(scene, "r+") as file:
+            file.write_mask(~hidden)
+    options = {"gsd": gsd, "nodata": 0 if hidden_by == "option" else None}
+    model = FakeModel(ground_sampling_range=(0.1, 2), dtype=pixels.dtype.name)
+    found = classes(predict_scene(scene, model, tmp_path / "out", tile=32, **options))
+    np.testing.assert_array_equal(found == 255, hidden)
+    assert set(np.unique(found)) == {30, 255}
+    np.testing.assert_array_equal(predict_window(scene, model, 20, 5, 41, 29, tile=32, **options), found[20:61, 5:34])
 
 
 @pytest.mark.parametrize("gsd", [0.02, 4.0])
