@@ -11,7 +11,8 @@ from gradio_client import Client, handle_file
 def main(address: str, scene: Path, output: Path, images: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The report of a scene's map, whose class raster and polygons go into `output`, and what the images show."""
     app = Client(address, verbose=False)
-    report, classes, polygons = app.predict(handle_file(scene), api_name="/map")  # also model=, overlap=, augment=, resample=, gsd=
+    # also model=, overlap=, augment=, resample=, bands=, gsd=
+    report, classes, polygons = app.predict(handle_file(scene), api_name="/map")
     output.mkdir(parents=True, exist_ok=True)
     for file in (classes, polygons):
         shutil.copy(file, output)
