@@ -16,7 +16,9 @@ Verdict = Literal["mask", "band", "zero", "constant"]
 
 _EDGE, _COARSE_EDGE = 512, 64  # longest side of the overview, pixels
 _DENSE = 2**28  # pixels of a scene without overviews from which on a coarse one does: each of its pixels is a block read
-_LOSSY = 0.06  # share of the range that lossy compression may add to a level
+_NOISE, _TAIL = 0.01, 0.06  # shares of the range by which a level may vary: always, and where nearly all of it is exact
+_RINGING, _BLOCK = 0.3, 16  # and by lossy compression, within so many pixels of both levels
+_EXACT = 0.8  # share of a level that is nearly all of it
 _EDGES = 0.9  # share of the pixels between two levels that lie at edges, from which on a band is a mask
 _KEPT = 2**18  # verdicts of files
 
@@ -87,7 +89,7 @@ def looks_like(values: NDArray[Any]) -> Verdict:
 
     A mask holds two levels, and values between them at edges only: within an eighth of the shorter
     side of both levels (or of the border), and on a slope, not in a plain or at a summit. Lossy
-    compression may blur the levels.
+    compression may blur the levels where they meet.
     """
     import cv2
 
@@ -96,19 +98,16 @@ def looks_like(values: NDArray[Any]) -> Verdict:
     if low == high:
         return "constant" if low else "zero"
     values = (values - low) / (high - low)
-    exact, below, above = (values == 0) | (values == 1), values <= _LOSSY, values >= 1 - _LOSSY
-    if _areas(below).any() and _areas(above).any() and 2 * exact.sum() >= (below | above).sum():
-        values[below], values[above] = 0, 1
+    for tolerance, share in ((_NOISE, 0.0), (np.where(_is_near_both(values, _BLOCK), _RINGING, _TAIL), _EXACT)):
+        exact, below, above = (values == 0) | (values == 1), values <= tolerance, values >= 1 - tolerance
+        if _areas(below).any() and _areas(above).any() and exact.sum() >= share * (below | above).sum():
+            values[below], values[above] = 0, 1
     between = (values > 0) & (values < 1)
     if not between.any() or len(np.unique(values)) == 2:
         return "mask"
-    framed = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
-    square, reach = np.ones((3, 3), np.uint8), max(min(values.shape) // 8, 2)
+    framed, square = _framed(values), np.ones((3, 3), np.uint8)
     slope = (cv2.erode(framed, square) < framed) & (framed < cv2.dilate(framed, square))
-    disc = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    near_high = np.asarray(cv2.dilate(_areas(values == 1), disc)) > 0
-    near_low = np.asarray(cv2.dilate((framed == 0).astype(np.uint8), disc))[1:-1, 1:-1] > 0
-    at_edges = between & slope[1:-1, 1:-1] & near_high & near_low
+    at_edges = between & slope[1:-1, 1:-1] & _is_near_both(values, max(min(values.shape) // 8, 2))
     return "mask" if at_edges.sum() >= _EDGES * between.sum() else "band"
 
 
@@ -162,3 +161,20 @@ def _areas(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     import cv2
 
     return np.asarray(cv2.morphologyEx(chosen.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
+
+
+def _framed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values with a border of zeros, for a mask may end at the image's."""
+    import cv2
+
+    return np.asarray(cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0]))
+
+
+def _is_near_both(values: NDArray[np.float32], reach: int) -> NDArray[np.bool_]:
+    """Which pixels lie within so many pixels of an area of the upper level, 1, and of the lower one, 0, or the border."""
+    import cv2
+
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    high = np.asarray(cv2.dilate(_areas(values == 1), square)) > 0
+    low = np.asarray(cv2.dilate((_framed(values) == 0).astype(np.uint8), square))[1:-1, 1:-1] > 0
+    return high & low

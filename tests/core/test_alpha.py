@@ -59,6 +59,20 @@ def test_other_masks():
         assert looks_like(mask) == "mask"
 
 
+@pytest.mark.parametrize("quality", [60, 75, 90])
+@pytest.mark.parametrize("shape", ["disc", "turned"])
+def test_jpeg_blurs_a_mask(shape, quality):
+    lossy = cv2.imencode(".jpg", feathered(512, 1, shape), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    assert looks_like(cv2.imdecode(lossy, 0)) == "mask"
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_infrared_of_water_and_even_land_is_no_mask(size):
+    even = np.random.default_rng(0).integers(243, 256, (size, size)).astype(np.uint8)
+    even[5:10, 5:10], even[: size // 2] = 255, 0
+    assert looks_like(even) == "band"
+
+
 def test_one_level_decides_nothing():
     assert [looks_like(np.full((9, 9), value, np.uint8)) for value in (0, 1, 255)] == ["zero", "constant", "constant"]
 
