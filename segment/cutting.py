@@ -12,6 +12,7 @@ from segment.core.errors import InputError
 from segment.core.mask import Mask, open_mask
 from segment.core.output import staged, writable
 from segment.core.palette import IGNORED, load_palette, save_palette
+from segment.core.quiet_warnings import without_warnings
 from segment.core.raster import Raster, open_raster
 from segment.mask_census import census_of_rows
 from segment.mask_reading import choose_reading
@@ -132,6 +133,7 @@ def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scen
         profile["photometric"] = "minisblack"  # the fourth of 8 bits would be alpha
     with (
         writable(path, space=2 * pixels.nbytes),
+        without_warnings(),
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
         rasterio.open(path, "w", **profile) as file,
     ):

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 _TAG = 0x0112
 _MOST_PARTS = 1000  # segments, chunks and entries that are walked through
-_MOST_BYTES = 1 << 16  # of EXIF that are looked at
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def read_orientation(path: Path) -> Orientation:
                 parts = _chunks(file, 8, "big", b"eXIf", 4)
             elif start[:4] == b"RIFF" and start[8:] == b"WEBP":
                 parts = _chunks(file, 12, "little", b"EXIF", 0)
-            elif start[:4] in (b"II*\0", b"MM\0*"):
+            elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
                 return Orientation(_in_tiff(file, 0))
             else:
                 return UPRIGHT
@@ -121,17 +119,19 @@ def _chunks(file: BinaryIO, begin: int, order: Any, wanted: bytes, checksum: int
 
 
 def _in_tiff(file: BinaryIO, begin: int) -> int:
-    """The orientation in the first directory of a TIFF that begins at a byte of a file; 1 where it has none that is valid."""
+    """The orientation in the first directory of a TIFF or BigTIFF that begins at a byte of a file; 1 without a valid one."""
     file.seek(begin)
-    head = file.read(8)
+    head = file.read(16)
     order: Any = {b"II": "little", b"MM": "big"}.get(head[:2])
     if order is None or len(head) < 8:
         return 1
-    file.seek(begin + int.from_bytes(head[4:], order))
-    entries = min(int.from_bytes(file.read(2), order), _MOST_PARTS)
-    directory = np.frombuffer(file.read(12 * entries)[: _MOST_BYTES // 12 * 12], np.uint8)
-    for entry in directory[: len(directory) // 12 * 12].reshape(-1, 12):
-        if int.from_bytes(entry[:2].tobytes(), order) == _TAG:
-            value = int.from_bytes(entry[8:10].tobytes(), order)
+    is_big = int.from_bytes(head[2:4], order) == 43  # BigTIFF
+    first, counted, size, value_at = (head[8:], 8, 20, 12) if is_big else (head[4:8], 2, 12, 8)
+    file.seek(begin + int.from_bytes(first, order))
+    entries = min(int.from_bytes(file.read(counted), order), _MOST_PARTS)
+    directory = file.read(size * entries)
+    for entry in (directory[at : at + size] for at in range(0, len(directory), size)):
+        if int.from_bytes(entry[:2], order) == _TAG:
+            value = int.from_bytes(entry[value_at : value_at + 2], order)
             return value if 1 <= value <= 8 else 1
     return 1

@@ -154,13 +154,13 @@ class Raster(PixelGrid):
     @property
     def orientation_note(self) -> str | None:
         """What there is to report of its EXIF orientation."""
-        name, number = Path(self.path).name, self.declared_orientation.number
+        number = self.declared_orientation.number
         if self.orientation.number != 1:
             return (
-                f"{name} is turned upright by its EXIF orientation {number}, to a grid of {self.width} x {self.height}: "
+                f"The picture is turned upright by its EXIF orientation {number}, to a grid of {self.width} x {self.height}: "
                 "programs that ignore EXIF see it turned."
             )
-        return f"{name}: its EXIF orientation {number} is ignored, as it has a georeference." if number != 1 else None
+        return f"The EXIF orientation {number} is ignored, as the picture has a georeference." if number != 1 else None
 
     def turned_by(self, orientation: Orientation) -> "Raster":
         """The same raster, open as long as this one, with its stored pixels turned by another orientation."""

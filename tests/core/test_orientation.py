@@ -1,5 +1,6 @@
 """Pictures that EXIF turns."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -140,9 +141,11 @@ def test_what_makes_no_sense_is_upright(tmp_path: Path, content: bytes) -> None:
     [
         (b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x05\0\0\0", 5),
         (b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x07\0\0", 7),
+        (struct.pack("<2s3HQQHHQQ", b"II", 43, 8, 0, 16, 1, 0x112, 3, 1, 6), 6),
+        (struct.pack(">2s3HQQHHQHHI", b"MM", 43, 8, 0, 16, 1, 0x112, 3, 1, 8, 0, 0), 8),
     ],
 )
-def test_both_byte_orders_are_read(tmp_path: Path, content: bytes, number: int) -> None:
+def test_both_byte_orders_are_read_of_bigtiff_too(tmp_path: Path, content: bytes, number: int) -> None:
     (tmp_path / "x.tif").write_bytes(content)
     assert read_orientation(tmp_path / "x.tif").number == number
 

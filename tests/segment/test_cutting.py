@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import rasterio
@@ -154,4 +156,11 @@ def test_a_mask_of_other_ground_is_refused_and_nothing_is_written(tmp_path):
 def test_a_scene_smaller_than_a_tile_is_refused(tmp_path):
     scene, mask = put_scene(tmp_path, 20, 64)
     with pytest.raises(InputError, match="--size"):
+        cut_scene(scene, mask, tmp_path / "tiles", 32)
+
+
+def test_pictures_without_a_georeference_are_cut_without_a_warning_of_the_library(tmp_path):
+    scene, mask = put_scene(tmp_path, 32, 64, **NOWHERE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         cut_scene(scene, mask, tmp_path / "tiles", 32)
