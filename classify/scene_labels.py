@@ -114,7 +114,7 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
     notes = []
     if not labels.labelled.any():
         notes.append("No cell has a label: the map is empty.")
-    notes += [note for note in (raster.orientation_note, raster.alpha_note) if note]
+    notes += raster.notes
     if raster.has_only_control_points:
         notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and label that.")
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance

@@ -71,6 +71,7 @@ def cut_scene(
             if reading:
                 palette = reading.palette
                 save_palette(palette, folder / "classes.yaml")
+            said = [f"note: {scene}: {note}" for note in raster.notes]
             written = empty = 0
             for row, column, pixels, valid, labels, declared in _tiles(raster, truth, size, step, progress):
                 known = valid & declared
@@ -88,7 +89,6 @@ def cut_scene(
                     f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
                 )
     odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
-    said = [f"note: {scene}: {note}" for note in (raster.orientation_note, raster.alpha_note) if note]
     grid = [*said, *truth.alignment.lines(str(mask), "scene")]
     return CutScene(output, written, empty, [*grid, *odd, *reading.lines] if reading else grid)
 

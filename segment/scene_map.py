@@ -168,7 +168,7 @@ class SceneTally:
         for c, mapped in zip(self._info.palette.classes, self._info.palette.mapped, strict=True):
             if c.value != mapped.value:
                 notes.append(f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata.")
-        notes += [note for note in (self._scene.orientation_note, self._scene.alpha_note) if note]
+        notes += self._scene.notes
         if self._scene.has_only_control_points:
             notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and map that.")
         return [*notes, *self._scale.notes]

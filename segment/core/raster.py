@@ -162,6 +162,13 @@ class Raster(PixelGrid):
             )
         return f"The EXIF orientation {number} is ignored, as the picture has a georeference." if number != 1 else None
 
+    @property
+    def notes(self) -> list[str]:
+        """What there is to report of how it is read, while it is open: EXIF orientation, alpha, further images in the file."""
+        within = self._dataset.subdatasets
+        others = f"The file holds {len(within)} images, and one is read. Another is {within[-1]}" if within else None
+        return [note for note in (self.orientation_note, self.alpha_note, others) if note]
+
     def turned_by(self, orientation: Orientation) -> "Raster":
         """The same raster, open as long as this one, with its stored pixels turned by another orientation."""
         other = copy(self)

@@ -79,3 +79,15 @@ def test_more_bands_than_a_file_may_have_are_refused_before_any_is_asked_for(tmp
     ):
         pass
     assert set(asked) == {"count"}
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_a_file_of_several_images_says_that_one_of_them_is_read(tmp_path, pages):
+    path = tmp_path / "pages.tif"
+    for page in range(pages):
+        write_raster(path, np.full((3, 16, 16), page, np.uint8), **({"APPEND_SUBDATASET": "YES"} if page else {}))
+    with open_raster(path) as raster:
+        assert raster.notes == (
+            [f"The file holds {pages} images, and one is read. Another is GTIFF_DIR:{pages}:{path}"] if pages > 1 else []
+        )
+        assert not raster.read()[0].any()
