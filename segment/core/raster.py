@@ -126,8 +126,10 @@ class Raster(PixelGrid):
         georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
         nodata = [repr(value) for value in (*self._dataset.nodatavals, self.nodata)]
         masks = [[flag.name for flag in flags] for flags in self._dataset.mask_flag_enums]
-        size, alpha = (self.height, self.width, self.orientation.number), [self.alpha] if self.alpha in ("band", "none") else []
-        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks, *alpha]
+        turned = [f"orientation {self.orientation.number}"] if self.orientation != UPRIGHT else []
+        alpha = [self.alpha] if self.alpha in ("band", "none") else []
+        size = self.height, self.width
+        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks, *turned, *alpha]
 
     @property
     def likeness(self) -> list[Any]:
