@@ -50,7 +50,7 @@ def sample(
     style: Annotated[
         SampleStyle, Option(help="dry: the country of all figures; varied: other ground, roofs and light by seed.")
     ] = "dry",
-    gsd: Annotated[float, Option(help="Metres per pixel: 0.3 or a multiple, to 3.")] = 0.3,
+    gsd: Annotated[float, Option(min=0.3, max=3, help="Metres per pixel: 0.3 or a multiple, to 3.")] = 0.3,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -247,7 +247,9 @@ def predict(
             "range if its pixels lie outside.",
         ),
     ] = None,
-    gsd: Annotated[float | None, Option(metavar="METRES", help="Metres per pixel, whatever the file says.")] = None,
+    gsd: Annotated[
+        float | None, Option(metavar="METRES", min=0, max=1e6, help="Metres per pixel, whatever the file says.")
+    ] = None,
     augment: Augment = False,
     confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = False,
     polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False,

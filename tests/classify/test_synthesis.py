@@ -158,6 +158,10 @@ def test_a_network_of_another_run_is_told(work, tmp_path):
     with pytest.raises(InputError, match=r"model\.keras: must draw .* 128 x 128 pixels of 2 classes"):
         load_generator(tmp_path / "run")
     shutil.copy(work / "judge" / "model.keras", tmp_path / "run")
+    with pytest.raises(InputError, match=r"model\.keras: is damaged, or of another model"):
+        load_generator(tmp_path / "run")
+    plain = yaml.safe_load(info) | {"checksums": {}}  # as models of earlier versions are
+    (tmp_path / "run" / "model.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     with pytest.raises(InputError, match="Received another network"):
         load_generator(tmp_path / "run")
 
@@ -272,7 +276,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("kind", ["variational", "plain"])
 def test_a_training_that_diverges_is_told_with_its_cure(work, tmp_path, kind):
-    wanted = generator_config("training.learning_rate=1e30", f"model.kind={kind}")
+    wanted = generator_config(f"model.kind={kind}")
+    wanted.training.__dict__["learning_rate"] = 1e30  # more than settings allow
     with pytest.raises(InputError, match=r"must stay finite.*Lower training\.learning_rate"):
         train_generator(work / "data", tmp_path / "run", wanted)
     assert not (tmp_path / "run").exists()

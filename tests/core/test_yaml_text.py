@@ -121,5 +121,5 @@ def test_messages_are_one_line_of_bounded_length_and_printable():
         assert len(line) <= 500 and line.isprintable() and str(InputError(line)) == line
     message = str(InputError(f"FILE: the rule. Received {'y' * 10**6}. The cure."))
     assert message.startswith("FILE: the rule. Received yyy") and message.endswith("yyy. The cure.") and "characters" in message
-    assert str(InputError("\x1b[31mred\x07 \u202eleft \udcff")) == r"\x1b[31mred\x07 \u202eleft \udcff"
+    assert str(InputError("\x1b[31mred\x07 \u202eleft \udcff")) == r"\x1b[31mred\x07 \u202eleft \xff"
     assert len(quoted(["z" * 50] * 1000)) <= 200

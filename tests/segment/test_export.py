@@ -209,7 +209,7 @@ class Told:
 def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
     told = Told()
     result = export_model(small, int8=tile_folder(groups=3, count=3), progress=told)
-    assert told.lines == [] and told.tasks == {"converting", "calibrating", "scoring"}
+    assert told.lines == [] and told.tasks == {"reading masks", "converting", "calibrating", "scoring"}
     info = load_model_info(small).openvino
     assert info == result.openvino and info.precision == "int8" and set(info.versions) == {"openvino", "nncf"}
     assert (info.data, info.kind, info.calibrated, info.scored) == ("tiles", "tiles", 4, 5)
