@@ -134,6 +134,7 @@ def score_patches(
         if on_batch:
             on_batch(truth, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
+    collections = {name: found for name, found in collections.items() if found.matrix.any()}  # others are of other parts
     for found in collections.values():
         confusion.merge(found.state())
     return Evaluation(confusion, dataset.patches, scores, collections)

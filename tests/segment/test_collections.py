@@ -187,6 +187,13 @@ def test_images_of_all_collections_are_alike(two, tmp_path):
         segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}, {path: four}]"))
 
 
+def test_reports_show_the_collections_of_a_part(two, tmp_path):
+    listed = "[{path: both}, {path: ponds, weight: 0, classes: {pond: water, other: [land, road]}}]"
+    run = segment.train(None, tmp_path / "run", settings(two, f"data.collections={listed}"))
+    assert list(run.validation.collections) == ["both"] and list(run.test.collections) == ["ponds"]
+    assert "nan" not in str(run)
+
+
 def test_exploring_takes_the_same_config(two, tmp_path):
     found = explore_collections(tmp_path / "look", settings(two).data, model=None)
     assert list(found) == ["both", "ponds"]
