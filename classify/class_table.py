@@ -71,7 +71,7 @@ def color_classes(names: set[str], data: Sequence[Path]) -> Palette:
             table.append(Class(name=unique[key], color=color))
         except ValidationError as error:
             received = repr(unique[key])
-            raise InputError(f"Names of classes are not blank, in one line. Received {received}. Rename it.") from error
+            raise InputError(f"Names of classes are not blank, in one line, in UTF-8. Received {received}. Rename it.") from error
     return Palette(table)
 
 

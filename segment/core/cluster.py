@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"local:([1-9]\d*)")
 _ADDRESS = re.compile(r"(?!local:)((tcp|tls)://)?[^/\s]+:\d+")
+_MOST_LOCAL = 256  # processes of one machine
 _PATIENCE = 30  # seconds to reach a scheduler in
 _TALKATIVE = ("distributed", "distributed.client", "distributed.gc")  # loggers that have levels of their own
 _SETTINGS = {
@@ -25,7 +26,8 @@ _SETTINGS = {
 
 @contextmanager
 def connect(address: str) -> Iterator["Client"]:
-    """A client of the scheduler at `address`; for local:N, of a new one with N worker processes that share this machine's cores.
+    """A client of the scheduler at `address`; for local:N, of a new one with N worker processes, up to 256, that share this
+    machine's cores.
 
     Raises InputError when there is none, or it does not answer.
     """
@@ -61,6 +63,8 @@ def _check_address(address: str) -> None:
             f"--cluster: the address of a Dask scheduler, or local:N for N processes here. Received {address!r}. "
             "Write e.g. tcp://host:8786, tls://host:8786 or local:4."
         )
+    if (local := _LOCAL.fullmatch(address)) and (len(local[1]) > 9 or int(local[1]) > _MOST_LOCAL):
+        raise InputError(f"--cluster: local:N starts N processes, at most {_MOST_LOCAL}. Received {address!r}. Write fewer.")
 
 
 @contextmanager

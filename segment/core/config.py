@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from segment.core.errors import InputError, quoted
 from segment.core.yaml_text import parse_yaml, read_yaml
@@ -19,6 +19,25 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any, field: ValidationInfo) -> Any:
+        kinds = _leaves(cls.model_fields[field.field_name or ""].annotation)
+        if {int, float} & kinds and bool not in kinds and _holds_truth_value(value):  # YAML's on, off, yes and no, too
+            raise ValueError("Input should be a number, not true or false")
+        return value
+
+
+def _leaves(kind: Any) -> set[Any]:
+    """The types that a type is made of: str and float of dict[str, float] | None, among others."""
+    return {leaf for part in get_args(kind) for leaf in _leaves(part)} if get_origin(kind) not in (None, Literal) else {kind}
+
+
+def _holds_truth_value(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_holds_truth_value, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, bool)
 
 
 CONFIG_FILE = "config.yaml"

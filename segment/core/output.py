@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, is_utf8, printable
 from segment.core.lock import alone, is_lock
 
 _PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
@@ -25,10 +25,12 @@ def is_unfinished(name: str) -> bool:
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
     """Raises InputError when `path` exists and may not be replaced, holds the working folder, or lies below a file, and when
-    its name is too long for what stands beside it until it is whole.
+    its path is not UTF-8, or its name is too long for what stands beside it until it is whole.
 
     ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
     """
+    if not is_utf8(path):
+        raise InputError(f"{printable(path)}: paths of outputs must be UTF-8. Received other bytes. Choose another place.")
     if (length := len(os.fsencode(path.name))) > _LONGEST_NAME:
         raise InputError(f"{path}: names of outputs have at most {_LONGEST_NAME} bytes. Received {length}. Shorten the name.")
     if not os.path.lexists(path):

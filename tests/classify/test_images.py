@@ -8,6 +8,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from classify.class_folders import folder_notes
+from classify.class_table import color_classes
 from classify.config import DataSettings
 from classify.images import find_images
 from classify.pixels import centre_crop, prepare, read_image
@@ -422,3 +423,8 @@ def test_parts_within_classes_are_said(tmp_path, layout):
         write_raster(tmp_path / folder / "a.png", np.zeros((8, 8, 3), np.uint8))
     (note,) = folder_notes(tmp_path)
     assert "a folder within a class fixes no part" in note
+
+
+def test_a_class_folder_that_is_not_utf8_is_refused_by_that_rule():
+    with pytest.raises(InputError, match=r"in UTF-8. Received 'w.udce4ter'"):
+        color_classes({"land", "w\udce4ter"}, [])

@@ -65,3 +65,12 @@ def test_a_broken_write_names_what_was_asked_for(tmp_path):
         partial.mkdir()
     assert f"{tmp_path}/map.tif: " in str(broken_write(tmp_path / ".map.tif.partial" / "new" / "map.tif", "No space left"))
     assert f"{tmp_path}/way.png: " in str(broken_write(tmp_path / "way.png", "No space left"))
+
+
+@pytest.mark.parametrize("place", ["m\udcff", "m\udcff/a.tif", "a/m\udcff/b"])
+def test_a_place_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path, place):
+    with pytest.raises(InputError, match=r"m\\xff.*: paths of outputs must be UTF-8"), staged(tmp_path / place):
+        pytest.fail("begun")
+    with pytest.raises(InputError, match=r"m\\xff"), staged_files(tmp_path / place, ["a.tif"]):
+        pytest.fail("begun")
+    assert not any(tmp_path.iterdir())

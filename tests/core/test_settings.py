@@ -103,6 +103,10 @@ def test_every_number_of_every_command_has_a_lower_and_an_upper_bound():
         (ClassifyConfig, "data.bands=[-1]"),
         (GeneratorConfig, "model.filters=1000000"),
         (GeneratorConfig, "loss.kl_weight=.inf"),
+        (Config, "training.epochs=true"),
+        (Config, "training.learning_rate=on"),
+        (Config, "loss.class_weights={land: yes}"),
+        (ClassifyConfig, "data.bands=[true]"),
     ],
 )
 def test_absurd_values_are_refused_by_name(kind, override):
