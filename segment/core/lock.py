@@ -72,10 +72,7 @@ def _take(file: Path, rule: str) -> int | None:
         try:
             if not _lock(descriptor):
                 holder = _read(descriptor)
-                raise InputError(
-                    f"{rule} Received a second one, while {_describe(holder)} is at it. "
-                    "Wait for its end, or choose another place."
-                )
+                raise InputError(f"{rule} Its lock is held by {_describe(holder)}. Wait for its end, or choose another place.")
             if _is_in_place(descriptor, file):
                 with suppress(OSError):  # a file of another user that may be read alone
                     os.ftruncate(descriptor, 0)

@@ -250,8 +250,10 @@ def read_keras_model(file: Path) -> "keras.Model":
             raise BadZipFile(f"{broken} is damaged")
     try:
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
-    except (MemoryError, RecursionError) as error:
-        raise ValueError(f"its network is too large or too deeply nested ({type(error).__name__})") from error
+    except (OSError, ValueError, TypeError, KeyError, EOFError):
+        raise
+    except Exception as error:  # each backend has an error of its own for what does not fit into memory
+        raise ValueError(f"its network is too large, too deeply nested or damaged ({type(error).__name__})") from error
     require_finite((weight.path, keras.ops.convert_to_numpy(weight)) for weight in model.weights)
     return model
 

@@ -9,7 +9,6 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -18,6 +17,7 @@ from pydantic import (
     model_serializer,
 )
 
+from segment.core.config import Settings
 from segment.core.errors import InputError, quoted
 from segment.core.yaml_text import read_yaml
 
@@ -34,7 +34,7 @@ def rgb_of(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-class Class(BaseModel):
+class Class(Settings):
     """One entry of a class table.
 
     name: as shown in legends and reports.
@@ -45,7 +45,7 @@ class Class(BaseModel):
     ignore: known, but neither learned nor scored (the "unlabeled" of many data sets).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     name: str = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")  # control characters break XML
     color: str = Field(pattern=_COLOR)

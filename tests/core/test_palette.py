@@ -127,3 +127,10 @@ def test_maps_of_classes_in_one_colour_are_refused(first, second):
 def test_tables_that_differ_in_map_colours_decode_alike():
     assert pairs("#300000", "#400000").decodes_as(pairs("#100000", "#200000"))
     assert not pairs("#300000", "#400000").decodes_as(Palette(CLASSES))
+
+
+@pytest.mark.parametrize("value", ["yes", "on", "true", "[false]"])
+def test_a_truth_value_is_no_mask_value(tmp_path, value):
+    (tmp_path / "classes.yaml").write_text(f'- {{name: land, color: "#8429F6", value: {value}}}\n')
+    with pytest.raises(InputError):
+        load_palette(tmp_path / "classes.yaml")

@@ -158,6 +158,16 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, model):
             read_weights(str(tmp_path / "weights.npz"), None, network="tiny", setting="model.weights")
 
 
+@pytest.mark.parametrize("error", [type("ResourceExhaustedError", (Exception,), {}), MemoryError, RecursionError, AttributeError])
+def test_a_network_that_a_backend_cannot_build_is_a_fault_of_the_file(model, monkeypatch, error):
+    def fail(*_, **__):
+        raise error("OOM when allocating tensor with shape[7,7,3,64000000]")
+
+    monkeypatch.setattr(keras.saving, "load_model", fail)
+    with pytest.raises(InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore it"):
+        load_keras_model(model)
+
+
 def test_training_does_not_start_from_a_damaged_model(model):
     read_weights(str(model / MODEL_FILE), None, network="tiny", setting="model.weights")
     save_keras_model(model / MODEL_FILE, network(2))
