@@ -235,7 +235,7 @@ def load_record(folder: Path) -> TrainingRecord | None:
         if count and not -1 <= record.systems.min() <= record.systems.max() < len(record.crs):
             raise ValueError("systems that there are not")
         return record
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, MemoryError) as error:
         problem = " ".join(str(error).split())[:200]
         raise InputError(f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it.") from error
 

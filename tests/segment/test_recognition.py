@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -307,3 +308,10 @@ def test_a_record_of_many_tiles_is_small_and_quick(tmp_path):
     loaded = load_record(tmp_path)
     grid = PixelGrid(256, 256 * 100, crs, place(100, 0))
     assert (loaded.cover(grid, 0, 0, 256, 256 * 100) == 0).all()
+
+
+def test_a_record_whose_header_declares_terabytes_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / RECORD_FILE, "w") as archive, archive.open("digests.npy", "w") as array:
+        np.lib.format.write_array_header_1_0(array, {"descr": "<u8", "fortran_order": False, "shape": (1 << 45,)})
+    with pytest.raises(InputError, match=r"tiles\.npz: must be as training wrote it"):
+        load_record(tmp_path)
