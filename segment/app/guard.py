@@ -35,7 +35,7 @@ _LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 letters are a f
 
 @dataclass(frozen=True)
 class Guard:
-    """Stands before Gradio. quota: what uploads have to fit into. hosts: who may ask. arrivals: what arrives just now."""
+    """Filters what reaches Gradio. quota: what uploads have to fit into. hosts: who may ask. arrivals: what arrives just now."""
 
     app: Any
     quota: Quota

@@ -19,7 +19,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 class Hosts:
     """Names under which the server answers.
 
-    A page elsewhere whose name its owner resolves to this machine (DNS rebinding) is told from the server by the header Host,
+    A page elsewhere whose name its owner resolves to this machine (DNS rebinding) is recognised by the header Host,
     and one that sends to the server across sites by Origin, which browsers add.
     """
 

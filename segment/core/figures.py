@@ -33,7 +33,7 @@ def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Seque
 
 
 def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None) -> "Figure":
-    """A confusion matrix (labels, classes), rows truth, as shares of each row; many classes are told by colour alone.
+    """A confusion matrix (labels, classes), rows truth, as shares of each row; many classes show colours without numbers.
 
     labels: names of the rows; by default those of the classes."""
     from matplotlib.figure import Figure

@@ -227,7 +227,7 @@ def bundled_weights(folder: Path, backbone: str) -> str:
 
 
 def load_keras_model(folder: Path, progress: Progress | None = None) -> "keras.Model":
-    """Loads `model.keras` of a model folder, in safe mode. progress: told when it has no checksum.
+    """Loads `model.keras` of a model folder, in safe mode. progress: gets a line when it has no checksum.
 
     Raises InputError when it cannot be read, or is not the one that was written.
     """

@@ -25,7 +25,7 @@ def is_unfinished(name: str) -> bool:
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
     """Raises InputError when `path` exists and may not be replaced, holds the working folder, or lies below a file, and when
-    its path is not UTF-8, or its name is too long for what stands beside it until it is whole.
+    its path is not UTF-8, or its name is too long for the partial file beside it.
 
     ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
     """

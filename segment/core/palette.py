@@ -245,7 +245,7 @@ def load_palette(path: Path) -> Palette:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: a class table is YAML. Received: {error}. Mend it.") from error
+        raise InputError(f"{path}: a class table is YAML. Received: {error}. Correct it.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "entry"

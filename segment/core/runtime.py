@@ -146,7 +146,6 @@ class OpenVinoModel:
 
     def _compile(self, rows: int, columns: int) -> Any:
         network = self._network.clone()
-        network.reshape([1, rows, columns, self.info.bands])
         settings: dict[str, Any] = {"NUM_STREAMS": self._streams}
         if self._cores:
             settings["INFERENCE_NUM_THREADS"] = self._cores
@@ -154,7 +153,14 @@ class OpenVinoModel:
         if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):  # int8
             # on processors with bfloat16, turning to and fro between it and int8 costs half the speed
             settings["INFERENCE_PRECISION_HINT"] = "f32"
-        return self._core.compile_model(network, "CPU", settings)
+        try:
+            network.reshape([1, rows, columns, self.info.bands])
+            return self._core.compile_model(network, "CPU", settings)
+        except RuntimeError as error:
+            raise InputError(
+                f"{self._file}: the network cannot compute tiles of {rows} x {columns} pixels. Choose another --tile, or restore "
+                "the model folder, whose model.yaml says which tiles fit."
+            ) from error
 
     def _read(self) -> Any:
         try:
@@ -185,7 +191,7 @@ def load_model(
     features: in place of probabilities, `predict` gives what the head of a classifier sees, (batch, features), or what the
     decoder of a segmentation network begins with, (batch, rows, columns, features).
     cores: that OpenVINO computes with, by default all that this process may use.
-    progress: told of files without a checksum.
+    progress: gets a line for files without a checksum.
     """
     folder = Path(folder)
     info = load_model_info(folder)

@@ -16,7 +16,7 @@ def subdataset_name(connection: str) -> str | None:
     The container's name without its ending, then what chooses a raster in it, whether that comes
     before or behind: flights_may, file_2. Of a product whose files are called as in each other one,
     the folder's name: S2A_MSIL2A_20240501_10m_EPSG_32632. What cannot be in a file's name, or may be
-    a key, is told apart by a digest.
+    a key, gets a digest.
     """
     if connection.lower().startswith("vrt://"):
         path, _, query = connection[len("vrt://") :].partition("?")
@@ -41,7 +41,7 @@ def _split(address: str) -> list[str]:
         is_drive = len(last) == 1 and last.isalpha() and plain[:1] in ("\\", "/")
         is_address = plain.startswith("//") and _SCHEME.search(last)
         is_port = re.search(r"//[^/]+$", last) and re.match(r"\d+(/|$)", plain)
-        is_query = "?" in last  # whose own colons cannot be told from those behind it
+        is_query = "?" in last  # whose own colons look like those behind it
         if plain and not was_quoted and (is_drive or is_address or is_port or is_query):
             parts[-1] += f":{plain}"
         else:

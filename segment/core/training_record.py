@@ -251,7 +251,7 @@ def known_record(folder: Path | None, progress: Progress) -> TrainingRecord | No
 def inherit(source: str, bundled: Path, progress: Progress) -> list[TrainingRecord]:
     """What the model that weights are taken from was trained on. source: as in the settings of a training, a file or a word.
 
-    bundled: the folder of the model that "bundled" stands for.
+    bundled: the folder of the model that "bundled" means.
     """
     if source in ("none", "imagenet"):
         return []

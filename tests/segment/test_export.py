@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from segment import cli, exporting
+from segment.bundled import BUNDLED
 from segment.config import Config, ModelSettings
 from segment.core import export as core_export
 from segment.core import exporting as core_exporting
@@ -204,6 +205,14 @@ class Told:
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
         self.tasks.add(task)
+
+
+def test_tiles_that_a_network_cannot_compute_are_refused_in_one_line():
+    """As where somebody wrote other multiples into model.yaml."""
+    model = load_model(BUNDLED, "openvino")
+    with pytest.raises(InputError, match=r"model\.xml: .* tiles of 77 x 77 pixels") as error:
+        model.predict(np.zeros((1, 77, 77, 3), np.uint8))
+    assert "\n" not in str(error.value)
 
 
 def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
