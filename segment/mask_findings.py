@@ -266,9 +266,11 @@ def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
                 f"If {ordered} are its classes in order, export masks of 8 bits that hold {', '.join(map(str, sorted(declared)))}"
             )
         )
+    values = ", ".join(map(str, sorted(declared)[:_NAMED]))
     yield Finding(
-        f"Masks hold {_held(census)}, and the class table has the values {', '.join(map(str, sorted(declared)[:_NAMED]))}.",
-        f"No pixel is {', '.join(_absent(palette, census)[:_NAMED])}; what no class has is neither learned nor scored.",
+        f"Masks hold {_held(census)}, and the class table has the values {values}: no pixel is "
+        f"{', '.join(_absent(palette, census)[:_NAMED])}.",
+        "What no class has is neither learned nor scored.",
         f"{cure}.",
     )
 

@@ -6,8 +6,9 @@ import pytest
 
 from segment.core.export import import_openvino
 from segment.core.kept_model import ModelReference
-from segment.core.model_folder import LabelInfo, ModelInfo, OpenVinoInfo, save_model_info
+from segment.core.model_folder import OPENVINO_FILES, LabelInfo, ModelInfo, OpenVinoInfo, save_model_info
 from segment.core.palette import Class
+from segment.core.weight_files import checksum
 from tests.cluster.processes import Cluster
 from tests.fakes import COLORS, NAMES
 
@@ -33,7 +34,8 @@ def write_model(folder: Path, task: str = "segment", dtype: str = "uint8") -> Pa
     table = [Class(name=name, color=color, value=10 * i) for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))]
     info = ModelInfo(
         task=task, name="tiny", classes=table, bands=3, dtype=dtype, range=(0, 255), tile=32, multiple=8,
-        openvino=OpenVinoInfo(precision="fp16"), versions={"keras": "3"}, **labels,
+        openvino=OpenVinoInfo(precision="fp16"), versions={"keras": "3"},
+        checksums={name: checksum(folder / name) for name in OPENVINO_FILES}, **labels,
     )  # fmt: skip
     save_model_info(folder, info)
     return folder

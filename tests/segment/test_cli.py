@@ -160,6 +160,7 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("no raster")
     small = write_raster(tmp_path / "small.tif", two_class_scene(64, 64)[0])
+    plain = write_raster(tmp_path / "plain.png", two_class_scene(64, 64)[0])  # says nothing of where it lies
     scene, model = work / "town1" / "scene.tif", work / "run"
     cases = [
         (["train", tmp_path / "empty", "--output", tmp_path / "out"], ["empty", "images"]),
@@ -174,7 +175,8 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         (["predict", scene, "--model", tmp_path / "empty", "--output", tmp_path / "out"], ["empty", "model"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "out", "--bands", "a,b"], ["--bands", "'a,b'"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "out", "--tile", 100], ["100", "32"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small], ["small.tif", "64x64"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", plain], ["plain.png", "64x64"]),
+        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small], ["small.tif", "elsewhere"]),
         (["predict", scene, small, "--model", model, "--output", tmp_path / "out", "--truth", small], ["--truth"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "note.txt"], ["note.txt"]),
         (["predict", scene, "--model", model, "--output", tmp_path / "out", "--overlap", 2], ["--overlap"]),
