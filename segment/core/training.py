@@ -151,6 +151,8 @@ def fit(
         trainer = _compile(network, phase, loss, settings, steps, devices)
         if start < resumed:
             load_checkpoint(folder / CHECKPOINT, trainer)
+            if resumed == end:  # as Keras does where a phase ends: the next one starts from the moving average
+                trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
             devices.bring_back(trainer, network)
             write_history(folder / HISTORY, history)
         stops_after = start if number == len(phases) else None

@@ -118,18 +118,19 @@ def test_a_phase_without_epochs_is_passed_over(tmp_path, first, second, begun):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("average", [0.0, 0.7])
 @pytest.mark.parametrize("stops", [(1,), (2,), (4,), (1, 2, 3)])
-def test_a_break_anywhere_changes_nothing(tmp_path, stops):
+def test_a_break_anywhere_changes_nothing(tmp_path, stops, average):
     whole = Training(tmp_path / "whole")
-    history = whole.fit(2, 3, schedule="cosine")
+    history = whole.fit(2, 3, schedule="cosine", average=average)
     scores = iter(whole.scores)
     for count, stop in enumerate([*stops, 0]):
         broken = Training(tmp_path / "broken")
         broken.validate = lambda: {"val_loss": 1.0, "score": next(scores)}
         if stop:
             with pytest.raises(KeyboardInterrupt):
-                broken.fit(2, 3, schedule="cosine", resume=count > 0, stop=stop)
-    assert broken.fit(2, 3, schedule="cosine", resume=True) == history
+                broken.fit(2, 3, schedule="cosine", average=average, resume=count > 0, stop=stop)
+    assert broken.fit(2, 3, schedule="cosine", average=average, resume=True) == history
     for a, b in zip(whole.network.get_weights(), broken.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
