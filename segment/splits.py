@@ -95,7 +95,7 @@ def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
     places = random.Random(seed)
     for group in sorted({p.group for p in pairs if p.part is None}):
         members = [p for p in pairs if p.group == group and p.part is None]
-        members.sort(key=lambda p: [int(t) if t.isdigit() else t for t in re.split(r"([0-9]+)", p.image.stem)])
+        members.sort(key=lambda p: [int(t) if i % 2 else t for i, t in enumerate(re.split(r"([0-9]+)", p.image.stem))])
         if len(members) < 2:
             continue
         count = min(max(1, round(len(members) * fraction)), len(members) - 1)
