@@ -86,11 +86,15 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
             not assigned to classes of the model, or when no collection has validation tiles.
     """
     assert settings.collections and settings.classes
-    names = [name_of(one) for one in settings.collections]
-    for name, count in Counter(names).items():
-        if count > 1:
+    names = [name_of(one, settings.root) for one in settings.collections]
+    counts = Counter(name.casefold() for name in names)
+    for name in names:
+        if (count := counts[name.casefold()]) > 1:
             raise InputError(f"data.collections: {name!r} is the name of {count} collections. Give each a name of its own.")
+        if name == ".." or Path(name).name != name:  # reports have a folder of that name
+            raise InputError(f"data.collections: {name!r} is a path, not a name. Set `name` to one without slashes.")
     found = [_find(one, name, settings.root) for one, name in zip(settings.collections, names, strict=True)]
+    _require_apart([pairs for pairs, _ in found])
     target = Palette(settings.classes)
     sets = [_sets_of(one, name, own, target) for one, name, (_, own) in zip(settings.collections, names, found, strict=True)]
     unions = dict.fromkeys(frozenset(admitted) for some in sets for admitted in some if len(admitted) > 1)
@@ -102,10 +106,10 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
         codes = np.full(256, IGNORED, np.uint8)
         codes[: len(admitted)] = [labels.code(some) for some in admitted]
         parts = _split(pairs, one, name, settings, seed)
-        gsd = ground_sampling_distance(pairs) or one.gsd
+        gsd, notes = _choose_gsd(pairs, one)
         folder, split = Path(settings.root, one.path), one.split or settings.split
         held = labels.of(codes.tolist())
-        notes = part_folders(folder, pairs)
+        notes = [*part_folders(folder, pairs), *notes, *_wide(one, target)]
         opened.append(Labelled(name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes))
     for part in PARTS[:2]:
         if not any(one.parts[part] for one in opened):
@@ -115,9 +119,21 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     return opened
 
 
-def name_of(one: Collection) -> str:
+def name_of(one: Collection, root: str = "") -> str:
     """What reports and groups call a collection."""
-    return one.name or Path(one.path).resolve().name
+    return one.name or Path(root, one.path).resolve().name
+
+
+def _require_apart(collections: Sequence[list[Pair]]) -> None:
+    """Raises InputError when an image and its mask are of two collections: it would be learned in one and scored in the other."""
+    first: dict[tuple[Path, Path], Pair] = {}
+    for pair in (pair for pairs in collections for pair in pairs):
+        other = first.setdefault((pair.image.resolve(), pair.mask.resolve()), pair)
+        if other.collection != pair.collection:
+            raise InputError(
+                f"{pair.image}: is of the collections {other.collection!r} and {pair.collection!r}. "
+                "List a folder once, and none within another."
+            )
 
 
 def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], Palette]:
@@ -138,6 +154,10 @@ def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[
     for key in one.classes:
         if key.casefold() not in {c.name.casefold() for c in own.table}:
             _refuse(f"data.collections: {name}: classes", key, [c.name for c in own.table])
+        if one.classes[key] and key.casefold() not in {c.name.casefold() for c in own.classes}:
+            raise InputError(f"data.collections: {name}: its class {key!r} is ignored by its class table. Set it to null.")
+    if len(given) < len(one.classes):
+        raise InputError(f"data.collections: {name}: `classes` has a class twice: {', '.join(one.classes)}. Leave one out.")
     sets = []
     for entry in own.classes:
         key = entry.name.casefold()
@@ -154,8 +174,20 @@ def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[
         for admitted in listed:
             if admitted.casefold() not in index:
                 _refuse(f"data.collections: {name}: {entry.name}", admitted, target.names)
-        sets.append({index[admitted.casefold()] for admitted in listed})
+        wide = {index[admitted.casefold()] for admitted in listed}
+        sets.append(set() if 1 < len(wide) == len(target) else wide)  # what may be anything says nothing
+    if not any(sets):
+        raise InputError(
+            f"data.collections: {name}: all its classes are null or may be any, so that it teaches nothing. Leave it out."
+        )
     return sets
+
+
+def _wide(one: Collection, target: Palette) -> list[str]:
+    """A note where classes of a collection may be any class of the model."""
+    every = {found.casefold() for found in target.names} if len(target) > 1 else set()
+    wide = [key for key, listed in one.classes.items() if isinstance(listed, list) and {c.casefold() for c in listed} == every]
+    return [f"{', '.join(wide)} may be any class: ignored, as if null"] if wide and every else []
 
 
 def _refuse(place: str, received: str, known: Sequence[str]) -> None:
@@ -167,13 +199,31 @@ def _refuse(place: str, received: str, known: Sequence[str]) -> None:
 def _split(pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
     if one.weight == 0:
         return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
+    groups = {pair.group for pair in pairs}
+
+    def whole_name(group: str) -> str:
+        return name if group == name and name in groups else f"{name}/{group}"
+
     own = {
         "split": one.split or settings.split,
         "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,
-        "val_groups": [f"{name}/{group}" for group in one.val_groups],
-        "test_groups": [f"{name}/{group}" for group in one.test_groups],
+        "val_groups": [whole_name(group) for group in one.val_groups],
+        "test_groups": [whole_name(group) for group in one.test_groups],
     }
-    return split_patches(pairs, settings.model_copy(update=own), seed)
+    try:
+        return split_patches(pairs, settings.model_copy(update=own), seed)
+    except InputError as error:
+        raise InputError(f"data.collections: {name}: {error}") from error
+
+
+def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[str]]:
+    """Metres per pixel of a collection; None where unknown. What its files say goes first. And notes on it."""
+    of_files = ground_sampling_distance(pairs)
+    if of_files is None and one.gsd is None:
+        return None, ["its pixel size is unknown, and not in the range that the model learned from. Set its `gsd`."]
+    if of_files and one.gsd and not 0.9 < of_files / one.gsd < 1.1:
+        return of_files, [f"its files say {of_files:.3g} m a pixel, its `gsd` {one.gsd:g}: that of the files is taken"]
+    return of_files or one.gsd, []
 
 
 def ground_sampling_distance(pairs: Iterable[Pair]) -> float | None:

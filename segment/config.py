@@ -84,6 +84,9 @@ class DataSettings(Settings):
     def _collections_have_targets(self) -> "DataSettings":
         if self.collections and not self.classes:
             raise ValueError("collections need data.classes, the classes that the model is to tell apart")
+        for key in ("val_groups", "test_groups"):
+            if self.collections and getattr(self, key):
+                raise ValueError(f"data.{key} is of a single tile folder. Set {key} of each collection")
         return self
 
     @model_validator(mode="after")
@@ -94,6 +97,8 @@ class DataSettings(Settings):
                 "random crops would reach into the patches kept for validation. Received split: patch with crops: random. "
                 "Set data.crops=fixed, or split by group."
             )
+        if self.crops == "fixed" and any(one.pixel_size for one in self.collections or []):
+            raise ValueError("pixel_size of a collection needs random crops. Set data.crops=random, or leave it out")
         return self
 
 
@@ -166,3 +171,9 @@ class Config(Settings):
     model: ModelSettings = ModelSettings()
     loss: LossSettings = LossSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _pixel_size_is_of_crops(self) -> "Config":
+        if self.augment.pixel_size and self.data.crops == "fixed":
+            raise ValueError("augment.pixel_size needs random crops. Set data.crops=random, or use augment.scale")
+        return self

@@ -59,7 +59,7 @@ class Evaluation:
             return whole
         means = {"mean_jaccard": self.mean_jaccard, "accuracy": self.accuracy, "calibration_error": self.calibration_error}
         return whole | {
-            "mean_of_collections": {name: round(value, 6) for name, value in means.items()},
+            "mean_of_collections": {name: None if np.isnan(value) else round(value, 6) for name, value in means.items()},
             "collections": {name: confusion.report() for name, confusion in self.collections.items()},
         }
 
@@ -87,10 +87,15 @@ class Evaluation:
         if not self.collections:
             return _in_a_line(self.confusion)
         means = (
-            f"mean Jaccard {self.mean_jaccard:.3f}  accuracy {self.accuracy:.3f}  calibration error {self.calibration_error:.3f}"
+            f"mean Jaccard {_figure(self.mean_jaccard)}  accuracy {self.accuracy:.3f}  "
+            f"calibration error {self.calibration_error:.3f}"
         )
         lines = [f"{name:20}  {_in_a_line(confusion)}" for name, confusion in self.collections.items()]
         return "\n".join([f"mean of {len(lines)} collections  {means}", *lines])
+
+
+def _figure(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
 
 
 def _in_a_line(c: Confusion) -> str:
@@ -98,7 +103,7 @@ def _in_a_line(c: Confusion) -> str:
         (name, value) for name, value in zip(c.names, c.jaccard, strict=True) if c.labels.used is None or not np.isnan(value)
     ]
     classes = "  ".join(f"{name} {value:.3f}" for name, value in scored)
-    scores = f"mean Jaccard {c.mean_jaccard:.3f}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
+    scores = f"mean Jaccard {_figure(c.mean_jaccard)}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
     return f"{scores}  ({classes})"
 
 

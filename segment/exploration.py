@@ -127,7 +127,10 @@ def explore_collections(
     """
     progress = progress or Silent()
     found = {}
-    for one in open_collections(settings, seed=0):
+    collections = open_collections(settings, seed=0)
+    for one in collections:
+        refuse_existing(Path(output, one.name), overwrite, REPORT_FILES)
+    for one in collections:
         own = settings.model_copy(update={"collections": None, "classes": list(one.palette.table)})
         progress.say(f"{one.name}: {one.folder}")
         found[one.name] = explore(one.folder, Path(output, one.name), own, model=model, overwrite=overwrite, progress=progress)

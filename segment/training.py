@@ -60,6 +60,7 @@ def train(
     devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     data = TrainingData.prepare(tiles, config, progress)
+    augmentation(config.augment, data.survey.statistics, seed=0)  # what these images cannot be changed by is refused here
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, data, pretrained=not resume)
     progress.say(describe_network(built.network))

@@ -72,6 +72,11 @@ class TrainingData:
         found = survey(
             parts, table, settings.undeclared, settings.tile, settings.preprocess, shown, tables=tables, codes=labels.count
         )
+        if not found.class_pixels["val"][: len(table)].any():
+            raise InputError(
+                "data.collections: scores need pixels that are of one class for certain. The masks of val have only sets of "
+                "classes. Change the split, or assign a class of a collection to a single one."
+            )
         certain = found.class_pixels["train"][: len(table)]
         absent = [name for name, count in zip(table.names, certain, strict=True) if not count]
         if absent:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from segment.config import Config
+from segment.core.errors import InputError
 from segment.core.progress import Progress
 from segment.core.search import Search
 from segment.core.search_space import Parameter, Space
@@ -46,6 +47,8 @@ def tune(
 
     Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
     """
+    if config is not None and config.data.collections:
+        raise InputError("data.collections: tuning learns from one tile folder, TILES. Leave data.collections out.")
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
     files = find_files(data)  # faults are told before the first trial
     if progress is not None:  # trials keep what they say to themselves

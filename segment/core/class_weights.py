@@ -23,7 +23,7 @@ def resolve_class_weights(wanted: ClassWeights, names: Sequence[str], counts: An
     if wanted == "balanced":
         found = np.asarray(counts, float)
         present = found > 0
-        balanced = found.sum() / np.where(present, found, 1) / present.sum()
+        balanced = found.sum() / np.where(present, found, 1) / max(present.sum(), 1)
         return [float(w) for w in np.where(present, balanced, 1.0)]
     assert not isinstance(wanted, str)
     for name in wanted:

@@ -236,6 +236,8 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
     def name_files(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: name_files(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [name_files(inner) for inner in value]
         return Path(value).name if isinstance(value, str) and Path(value).exists() else value
 
     found: dict[str, Any] = name_files(settings.model_dump(mode="json", exclude={"data": {"classes"}}))

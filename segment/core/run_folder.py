@@ -39,7 +39,7 @@ _RUN_FILES = (
 )  # fmt: skip
 _BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
-_CHANGEABLE = ("training.epochs", "training.early_stopping", *MACHINERY)
+_CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHINERY)
 
 
 class Scored(Protocol):
@@ -90,7 +90,7 @@ def _check(output: Path, config: Settings, resume: bool, overwrite: bool) -> Non
         if before.get(key) != now.get(key) and key not in _CHANGEABLE:
             raise InputError(
                 f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run has {before.get(key)!r}. "
-                f"Leave it; {', '.join(_CHANGEABLE)} may change."
+                f"Leave it; {', '.join(key for key in _CHANGEABLE if key in now)} may change."
             )
 
 

@@ -1,21 +1,29 @@
 """Several tile folders that each label something else, learned from together."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import segment
+from segment import cli
 from segment.collections import open_collections
 from segment.config import Config
-from segment.core.config import load_settings
+from segment.core.class_weights import resolve_class_weights
+from segment.core.command import run
+from segment.core.config import describe_settings, load_settings
 from segment.core.errors import InputError
 from segment.core.model_folder import load_model_info
 from segment.core.palette import IGNORED
 from segment.core.progress import Silent
 from segment.dataset import TileDataset, TilePixels
+from segment.evaluation import Evaluation
 from segment.exploration import explore_collections
+from segment.label_sets import LabelSets
+from segment.scores import Confusion
 from segment.training_data import TrainingData
 
 from ..conftest import two_class_scene, write_raster
@@ -161,6 +169,19 @@ def test_training_reports_each_collection(two, tmp_path):
         (["data.collections=[{path: ponds, classes: {pond: watr, other: land}}]"], ["'watr'", "'water'"]),
         (["data.collections=[{path: both, val_fraction: 0}]"], ["validation"]),
         (["data.collections=[{path: both, pixel_size: [2, 1]}]"], ["smaller first"]),
+        (["data.collections=[{path: both}, {path: both, name: again}]"], ["'both'", "'again'", "once"]),
+        (["data.collections=[{path: both, name: ../away}]"], ["'../away'", "slashes"]),
+        (["data.collections=[{path: both, name: ..}]"], ["'..'", "name"]),
+        (["data.collections=[{path: both}, {path: ponds, classes: {pond: null, other: []}}]"], ["ponds", "teaches nothing"]),
+        (["data.collections=[{path: ponds, classes: {pond: water, Pond: land, other: land}}]"], ["twice", "Pond"]),
+        (["data.collections=[{path: ponds, classes: {pond: [water, land], other: land}, val_groups: [pons]}]"], ["ponds/pons"]),
+        (["data.collections=[{path: ponds, classes: {pond: [water, land], other: [land, road]}}]"], ["for certain"]),
+        (["data.collections=[{path: both}, {path: both, name: Both}]"], ["2 collections"]),
+        (["data.split=group", "data.collections=[{path: both}]"], ["data.collections: both:", "two groups"]),
+        (["data.val_groups=[nowhere]"], ["data.val_groups", "each collection"]),
+        (["data.test_groups=[both]"], ["data.test_groups", "each collection"]),
+        (["data.crops=fixed"], ["pixel_size", "data.crops=random"]),
+        (["data.crops=fixed", "data.collections=[{path: both}]"], ["augment.pixel_size", "data.crops=random"]),
         (["data.classes=null"], ["data.classes"]),
         (["data.collections=null"], ["tile folder", "data.collections"]),
     ],
@@ -201,3 +222,118 @@ def test_exploring_takes_the_same_config(two, tmp_path):
         assert (tmp_path / "look" / name / "report.html").is_file()
     page = (tmp_path / "look" / "ponds" / "report.html").read_text()
     assert "pond" in page and "other" in page and found["ponds"].figures["findings"] is not None
+
+
+def test_collections_do_not_lie_within_each_other(two):
+    folder(two / "outer", CLASSES, count=2, groups=2)
+    (two / "link").symlink_to(two / "both")
+    (two / "outer" / "g1" / "classes.yaml").write_text(CLASSES)
+    (two / "outer" / "g0" / "classes.yaml").write_text(CLASSES)
+    for listed in ("{path: outer}, {path: outer/g1}", "{path: both}, {path: link, name: other}"):
+        with pytest.raises(InputError, match="within another"):
+            open_collections(settings(two, f"data.collections=[{listed}]").data, seed=0)
+
+
+def test_what_may_be_anything_is_ignored_and_noted(two):
+    listed = "[{path: both}, {path: ponds, gsd: 1, classes: {pond: [Water, land, road], other: land}}]"
+    _, ponds = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
+    assert ponds.codes[:2].tolist() == [0, IGNORED] and ponds.notes == ["pond may be any class: ignored, as if null"]
+
+
+def test_the_only_group_of_a_collection_goes_by_its_name(two):
+    listed = "[{path: both}, {path: ponds, classes: {pond: water, other: land}, val_fraction: 0, val_groups: [ponds]}]"
+    with pytest.raises(InputError, match=r"data\.collections: ponds: .*none for train"):
+        open_collections(settings(two, f"data.collections={listed}").data, seed=0)
+
+
+def test_a_collection_is_called_as_its_folder_below_the_root(two):
+    (one,) = open_collections(settings(two, f"data.root={two}/both", "data.collections=[{path: .}]").data, seed=0)
+    assert one.name == "both"
+
+
+def test_a_class_that_a_table_ignores_is_no_class_of_the_model(two):
+    (two / "both" / "classes.yaml").write_text(CLASSES + '- {name: rest, color: "#123456", value: 9, ignore: true}\n')
+    with pytest.raises(InputError, match="'rest' is ignored"):
+        open_collections(settings(two, "data.collections=[{path: both, classes: {rest: land}}]").data, seed=0)
+    assert open_collections(settings(two, "data.collections=[{path: both, classes: {rest: null}}]").data, seed=0)
+
+
+def test_pixel_sizes_that_are_unknown_or_contradict_are_noted(two):
+    georeferenced = Affine(0.3, 0, 500_000, 0, -0.3, 5_000_000)
+    for number in range(6):
+        image, mask = two_class_scene(64, 64, seed=number)
+        kept = {"crs": "EPSG:32640", "transform": georeferenced}
+        write_raster(two / "placed" / "images" / f"{number}.tif", image, **kept)
+        write_raster(two / "placed" / "masks" / f"{number}.tif", mask, **kept)
+    (two / "placed" / "classes.yaml").write_text(CLASSES)
+    listed = "[{path: both}, {path: placed, gsd: 3}]"
+    both, placed = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
+    assert "unknown" in both.notes[-1] and "0.3 m a pixel, its `gsd` 3" in placed.notes[-1]
+    assert placed.gsd == pytest.approx(0.3, rel=0.01)
+    (close,) = open_collections(settings(two, "data.collections=[{path: placed, gsd: 0.3}]").data, seed=0)
+    assert not close.notes
+
+
+def test_runs_take_names_whose_digits_are_no_numbers(two):
+    for number, stem in enumerate(["²", "m²", "1²3", "٣a"]):
+        image, mask = two_class_scene(64, 64, seed=number)
+        write_raster(two / "odd" / "images" / f"{stem}.png", image)
+        write_raster(two / "odd" / "masks" / f"{stem}.png", mask)
+    (two / "odd" / "classes.yaml").write_text(CLASSES)
+    (one,) = open_collections(settings(two, "data.collections=[{path: odd}]").data, seed=0)
+    assert len({patch.pair.image for patch in one.parts["val"]}) == 1
+
+
+def test_a_model_file_names_no_folders_of_the_machine(two):
+    config = settings(two, f"data.collections=[{{path: {two}/both}}]")
+    assert str(two) not in json.dumps(describe_settings(config))
+
+
+def test_weights_by_shares_of_sets_alone_are_one():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve_class_weights("balanced", ["land", "water"], [0, 0]) == [1, 1]
+
+
+def test_colours_of_deep_images_are_refused_before_anything_is_written(two, tmp_path):
+    for number in range(6):
+        image, mask = two_class_scene(64, 64, seed=number)
+        write_raster(two / "deep" / "images" / f"{number}.tif", image.astype(np.uint16) * 200)
+        write_raster(two / "deep" / "masks" / f"{number}.tif", mask)
+    (two / "deep" / "classes.yaml").write_text(CLASSES)
+    for quality in ("hue=5", "grey=0.5", "jpeg=0.5", "saturation=9"):
+        with pytest.raises(InputError, match=quality.split("=")[0]):
+            segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: deep}]", f"augment.{quality}"))
+        assert not (tmp_path / "run").exists()
+
+
+def test_exploring_refuses_what_exists_before_anything_is_written(two, tmp_path):
+    (tmp_path / "look" / "ponds").mkdir(parents=True)
+    (tmp_path / "look" / "ponds" / "report.html").touch()
+    with pytest.raises(InputError, match="ponds"):
+        explore_collections(tmp_path / "look", settings(two).data, model=None)
+    assert not (tmp_path / "look" / "both").exists()
+
+
+def test_tuning_says_that_it_takes_one_tile_folder(two, tmp_path, capsys):
+    pytest.importorskip("optuna")
+    arguments = [two / "both", "--output", tmp_path / "out", "--config", two / "config.yaml"]
+    assert run(cli.tune.__wrapped__, [*map(str, arguments)]) == 2
+    assert "data.collections" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_part_that_only_sets_label_has_no_score_in_reports(two):
+    labels = LabelSets(["land", "water"], (frozenset({0, 1}),), used=frozenset({2}))
+    confusion = Confusion(labels.names, labels)
+    confusion.add(np.full((2, 2), 2, np.uint8), np.zeros((2, 2), np.uint8))
+    report = Evaluation(confusion, [], [], {"ponds": confusion}).report
+    assert report["mean_of_collections"]["mean_jaccard"] is None and report["mean_of_collections"]["accuracy"] == 1
+    assert "nan" not in str(Evaluation(confusion, [], [], {"ponds": confusion}))
+
+
+def test_a_run_goes_on_where_its_collections_were_moved_to(two, tmp_path):
+    segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}]"))
+    (two / "elsewhere").mkdir()
+    (two / "both").rename(two / "elsewhere" / "both")
+    moved = settings(two, "data.collections=[{path: both}]", f"data.root={two}/elsewhere", "training.epochs=2")
+    assert len(segment.train(None, tmp_path / "run", moved, resume=True).history) == 2
