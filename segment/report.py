@@ -45,7 +45,8 @@ def add_scores(
     if evaluation.collections:
         _add_collections(report, evaluation)
     report.text(
-        f"Mean Jaccard {confusion.mean_jaccard:.3f}, accuracy {confusion.accuracy:.3f}, "
+        f"Mean Jaccard {'-' if math.isnan(confusion.mean_jaccard) else format(confusion.mean_jaccard, '.3f')}, "
+        f"accuracy {confusion.accuracy:.3f}, "
         f"calibration error {confusion.reliability.error:.3f} "
         f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )

@@ -20,9 +20,10 @@ from segment.core.model_folder import load_model_info
 from segment.core.palette import IGNORED
 from segment.core.progress import Silent
 from segment.dataset import TileDataset, TilePixels
-from segment.evaluation import Evaluation
+from segment.evaluation import Evaluation, score_patches
 from segment.exploration import explore_collections
 from segment.label_sets import LabelSets
+from segment.report import scores_page
 from segment.scores import Confusion
 from segment.training_data import TrainingData
 
@@ -322,10 +323,30 @@ def test_tuning_says_that_it_takes_one_tile_folder(two, tmp_path, capsys):
     assert "data.collections" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
+    listed = "[{path: both}, {path: ponds, weight: 0, classes: {pond: [water, land], other: [land, road]}}]"
+    data = TrainingData.prepare(None, settings(two, f"data.collections={listed}"), Silent())
+    dataset = TileDataset(
+        data.parts["test"],
+        TilePixels(data.palette, "ignore", 1, tables=data.tables),
+        32,
+        4,
+        preprocessing=settings(two).data.preprocess,
+    )
+
+    def predict(images):
+        return np.full((*images.shape[:3], 3), 1 / 3, np.float32)
+
+    found = score_patches(predict, dataset, data.palette.names, Silent(), labels=data.labels_of_collections)
+    scores_page("ponds", found, dataset, predict, data.palette).write(two / "page.html")
+    page = (two / "page.html").read_text()
+    assert "Mean Jaccard -," in page and ">nan<" not in page and "nan" not in str(found)
+
+
 def test_a_part_that_only_sets_label_has_no_score_in_reports(two):
     labels = LabelSets(["land", "water"], (frozenset({0, 1}),), used=frozenset({2}))
     confusion = Confusion(labels.names, labels)
-    confusion.add(np.full((2, 2), 2, np.uint8), np.zeros((2, 2), np.uint8))
+    confusion.add(np.full((2, 2), 2, np.uint8), np.zeros((2, 2), np.uint8), np.full((2, 2, 2), 0.5, np.float32))
     report = Evaluation(confusion, [], [], {"ponds": confusion}).report
     assert report["mean_of_collections"]["mean_jaccard"] is None and report["mean_of_collections"]["accuracy"] == 1
     assert "nan" not in str(Evaluation(confusion, [], [], {"ponds": confusion}))
