@@ -198,6 +198,8 @@ def _refuse(place: str, received: str, known: Sequence[str]) -> None:
 
 def _split(pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
     if one.weight == 0:
+        if one.val_groups:
+            raise InputError(f"data.collections: {name}: with weight 0 it is a test alone. Leave val_groups out or set a weight.")
         return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
     groups = {pair.group for pair in pairs}
 

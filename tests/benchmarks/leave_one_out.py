@@ -44,7 +44,7 @@ def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
         assert fold.data.collections
         for one in fold.data.collections:
             if name_of(one).startswith(name) or name.startswith(name_of(one)):
-                one.weight = 0
+                one.weight, one.val_groups = 0, []
             elif one.test_groups:  # trains here, or the test would be of two collections
                 one.val_fraction, one.val_groups, one.test_groups = 0, [], []
         run = train(None, FOLDER / "leave-one-out" / name, fold, overwrite=True)

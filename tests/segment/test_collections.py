@@ -179,6 +179,8 @@ def test_training_reports_each_collection(two, tmp_path):
         (["data.collections=[{path: ponds, classes: {pond: [water, land], other: [land, road]}}]"], ["for certain"]),
         (["data.collections=[{path: both}, {path: both, name: Both}]"], ["2 collections"]),
         (["data.split=group", "data.collections=[{path: both}]"], ["data.collections: both:", "two groups"]),
+        (["data.collections=[{path: both}, {path: both/., name: b, weight: 0, val_groups: [x]}]"], ["once"]),
+        (["data.collections=[{path: both, weight: 0, val_groups: [x]}]"], ["a test alone", "val_groups"]),
         (["data.val_groups=[nowhere]"], ["data.val_groups", "each collection"]),
         (["data.test_groups=[both]"], ["data.test_groups", "each collection"]),
         (["data.crops=fixed"], ["pixel_size", "data.crops=random"]),
