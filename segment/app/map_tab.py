@@ -37,7 +37,9 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
                 overlap = gradio.Slider(0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge")
                 augment = gradio.Checkbox(False, label="Average flips and turns: better, eight times the time")
                 resample = gradio.Radio(list(_RESAMPLE), value=next(iter(_RESAMPLE)), label="Pixels the model sees")
-                gsd = gradio.Number(None, label="Metres per pixel, if the file does not say or says it wrongly", minimum=0)
+                gsd = gradio.Number(
+                    0, label="Metres per pixel, where the file says none or a wrong one; 0: as it says", minimum=0
+                )
                 truth = make_upload("True mask of the scene, if there is one", "single")
             with gradio.Row():
                 start = gradio.Button("Map", variant="primary")
@@ -72,7 +74,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
         job = jobs.begin(visitor, KIND)
         nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), tell(), ""
         yield show_progress(job, "Mapping", "tiles"), *nothing
-        settings = Settings(model, overlap, augment, _RESAMPLE.get(resample), bands, gsd)
+        settings = Settings(model, overlap, augment, _RESAMPLE.get(resample), bands, gsd or None)
         try:
             mapped = yield from job.watch(
                 lambda: map_upload(job, shelf, jobs.received, files[0], truths[0] if truths else None, settings),
