@@ -28,7 +28,7 @@ _POLICY = (
 # what Gradio offers beside and this page does not use: it would run programs on uploads, ask other servers, or write files
 _UNUSED = re.compile(r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/|deep_link)")
 _UPLOAD = re.compile(r"/gradio_api/upload/?")
-_WRONG_CALL = "Calls give each parameter a value of its kind, as gradio_api/info lists them. Received others."
+_WRONG_CALL = "Calls give each parameter a value of its kind, as gradio_api/info lists them: another was sent."
 _LONGEST_SESSION, _LONGEST_NUMBER = 200, 18
 _LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 letters are a fifth of it
 
@@ -156,7 +156,7 @@ class _FilesOnly(route_utils.GradioMultiPartParser):
             form = await super().parse()
             found = {file.file.name for file in form.getlist("files") if not isinstance(file, str)}
             if len(found) < len(self._files_to_close_on_error):
-                raise MultiPartException("Files arrive whole, as parts named files. Received others.")
+                raise MultiPartException("An upload has parts named files: others were sent. Name them so.")
             files = found
             return form
         finally:

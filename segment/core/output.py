@@ -71,7 +71,7 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
     made = make_folder(target.parent)
     partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
     try:
-        with alone(target, _OUTPUT):  # what lies there now is of a process that was killed
+        with alone(target, _OUTPUT):  # a partial file there is left from a process that was killed
             if os.path.lexists(replaced) and not os.path.lexists(target):
                 replaced.rename(target)
             refuse_existing(target, overwrite, ours)  # it may have come meanwhile

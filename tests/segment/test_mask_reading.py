@@ -288,7 +288,7 @@ def rare_black(indices, path):
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_a_rare_colour_of_no_class_does_not_make_masks_odd(folder, suffix):
-    """Real masks hold a few stray colours: that is a count, and no reason to write the class table anew."""
+    """Real masks hold a few stray colours: that is a count, and no reason to rewrite the class table."""
     root = folder(TABLE, rare_black, suffix)
     lines = Lines()
     TrainingData.prepare(root, load_settings(Config, None, ["data.tile=64"]), lines)
