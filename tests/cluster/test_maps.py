@@ -91,9 +91,9 @@ def test_a_truth_on_another_grid_is_read_alike_by_all(tmp_path: Path, cluster: C
     assert "in EPSG:4326" in notes and "outside the mask" in notes
 
 
-def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster: Cluster, model: Path) -> None:
-    info = (model / "model.yaml").read_text()
+def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster: Cluster) -> None:
     coarse = write_model(tmp_path / "coarse")
+    info = (coarse / "model.yaml").read_text()
     (coarse / "model.yaml").write_text(info.replace("ground_sampling_distance: null", "ground_sampling_distance: 0.5"))
     scenes = [write_scene(tmp_path / "a.tif", 150, 190), write_scene(tmp_path / "b.tif", 5, 7)]
     for scene in scenes:
@@ -104,12 +104,10 @@ def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster:
     assert_same_files(tmp_path / "alone", tmp_path / "together")
 
 
-def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(
-    tmp_path: Path, cluster: Cluster, model: Path
-) -> None:
+def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(tmp_path: Path, cluster: Cluster) -> None:
     """Whatever decides the size that the network sees travels to the workers."""
-    info = (model / "model.yaml").read_text()
     ranged = write_model(tmp_path / "ranged")
+    info = (ranged / "model.yaml").read_text()
     (ranged / "model.yaml").write_text(info.replace("ground_sampling_range: null", "ground_sampling_range: [0.5, 2.0]"))
     pixels = np.random.default_rng(0).integers(0, 255, (150, 190, 3), np.uint8)
     cases = [
