@@ -210,7 +210,12 @@ def export(
     format: Annotated[
         ExportFormat, Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others.")
     ] = "openvino",
-    int8: Annotated[Path | None, Option(metavar="TILES", help="Quantise OpenVINO's weights on this tile folder.")] = None,
+    int8: Annotated[
+        Path | None,
+        Option(
+            metavar="TILES", help="Quantise OpenVINO's weights on this tile folder, or on the collections of a settings file."
+        ),
+    ] = None,
     output: Annotated[Path | None, Option(help="File for ONNX; model.onnx in the model folder by default.")] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

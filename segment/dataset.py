@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -145,12 +145,12 @@ class TileDataset(keras.utils.PyDataset):
         self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
         self._pixels, self._augment, self._random_crops, self._zoom, self._seed = pixels, augment, random_crops, zoom, seed
         self._preprocessing, self._pixel_sizes = preprocessing, pixel_sizes
-        self._tiles = tiles or len(self.patches)
+        self.epoch_tiles = tiles or len(self.patches)
         self._shares = self._draw_by(weights)
 
     def _draw_by(self, weights: Mapping[str, float]) -> NDArray[np.float64] | None:
         """The probability of each patch (patches,); None where each comes once."""
-        if not weights and self._tiles == len(self.patches):
+        if not weights and self.epoch_tiles == len(self.patches):
             return None
         counts = Counter(patch.pair.collection for patch in self.patches)
         shares = np.array([weights.get(p.pair.collection, 1.0) / counts[p.pair.collection] for p in self.patches])
@@ -158,7 +158,7 @@ class TileDataset(keras.utils.PyDataset):
         return drawn
 
     def __len__(self) -> int:
-        return math.ceil(self._tiles / self.batch_size)
+        return math.ceil(self.epoch_tiles / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         random = np.random.default_rng([self._seed, self.epoch, index])
@@ -174,6 +174,12 @@ class TileDataset(keras.utils.PyDataset):
         """Image and mask of one of `patches`, as they are scored."""
         return self._cut(self.patches[index], np.random.default_rng(self._seed))
 
+    def draw(self, count: int) -> Iterator[NDArray[Any]]:
+        """Images (tile, tile, bands) drawn at random as for training, but not augmented."""
+        random = np.random.default_rng([self._seed, count])
+        for index in random.choice(len(self.patches), count, p=self._shares):
+            yield self._cut(self.patches[index], random)[0]
+
     def on_epoch_end(self) -> None:
         self.epoch += 1
 
@@ -183,7 +189,7 @@ class TileDataset(keras.utils.PyDataset):
         random = np.random.default_rng([self._seed, self.epoch])
         if self._shares is None:
             return random.permutation(len(self.patches))
-        return random.choice(len(self.patches), self._tiles, p=self._shares)
+        return random.choice(len(self.patches), self.epoch_tiles, p=self._shares)
 
     def _cut(self, patch: Patch, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         whole = self._pixels.load(patch.pair)

@@ -1,6 +1,7 @@
 """A model in other forms: for OpenVINO in its model folder, for QGIS and others as ONNX."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -11,10 +12,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.config import Config
 from segment.core.choices import ExportFormat
+from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.export import require_converter, save_onnx
-from segment.core.exporting import Export, Predict, divide, export_openvino, tell_preprocessing
+from segment.core.exporting import MOST_CALIBRATED, Export, Predict, divide, export_openvino, tell_preprocessing
 from segment.core.lock import alone
 from segment.core.model_folder import ONNX_FILE, RULE, ModelInfo, load_keras_model, load_model_info, save_model_info
 from segment.core.output import refuse_existing, staged, writable
@@ -23,8 +26,10 @@ from segment.core.progress import Progress, Silent
 from segment.core.weight_files import checksum
 from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import read_masks_of, require_fit, require_scores, score_patches
+from segment.label_sets import LabelSets
 from segment.scene import choose_tile
-from segment.tiles import find_pairs, grid_patches
+from segment.tiles import Patch, find_pairs, grid_patches
+from segment.training_data import TrainingData
 
 _OVERLAP = 25
 """Percent of a tile's edge that readers of ONNX files are told to share between neighbours: of 512 px that is a multiple of
@@ -44,7 +49,9 @@ def export_model(
     """Writes a model in another form: `openvino/` inside its model folder, or an ONNX file.
 
     int8: a tile folder to quantise on, for OpenVINO: tiles of groups that the model was trained on calibrate, at most 300,
-    drawn by `seed`, and those of others are scored before and after; where all or none are such, half do either.
+    drawn by `seed`, and those of others are scored before and after; where all or none are such, half do either. Or a settings
+    file (.yaml) with `data.collections`, such as the run's own: then tiles of training calibrate, as many of each collection as
+    its weight says, and those of validation and test are scored.
     output: of ONNX, by default `model.onnx` in the model folder.
 
     Raises InputError when the model is none, when the tiles do not fit it, when something exists already, and when a
@@ -63,42 +70,78 @@ def export_model(
             return _export_onnx(folder, info, file, overwrite, progress)
     if output is not None:
         raise InputError(f"--output is for --format onnx, OpenVINO stays in the model folder. Received {output}. Leave it out.")
-    draw = None if int8 is None else partial(_Tiles, Path(int8), info, seed, progress)
+    sample = _collections if int8 is not None and Path(int8).suffix in (".yaml", ".yml") else _tiles
+    draw = None if int8 is None else partial(sample, Path(int8), info, seed, progress)
     return export_openvino(folder, info, progress, draw=draw, overwrite=overwrite, seed=seed)
 
 
+def _tiles(tiles: Path, info: ModelInfo, seed: int, progress: Progress) -> "_Tiles":
+    pairs = require_fit(find_pairs(tiles), info)
+    patches = grid_patches(pairs, info.tile)
+    if len(patches) < 2:
+        raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")
+    reading, _ = read_masks_of(tiles, pairs, info, progress)
+    groups = info.training.get("groups", {})
+    learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
+    calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
+    pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
+    return _Tiles(
+        tiles, [patches[i] for i in calibrating], [patches[i] for i in scored], pixels, info=info, labels={}, progress=progress
+    )
+
+
+def _collections(settings: Path, info: ModelInfo, seed: int, progress: Progress) -> "_Tiles":
+    config = load_settings(Config, settings)
+    if not config.data.collections:
+        raise InputError(f"{settings}: --int8 takes a tile folder, or settings with data.collections. Received none. Name some.")
+    data = TrainingData.prepare(None, config, progress)
+    require_fit(data.pairs, info)
+    if data.palette.names != info.palette.names:
+        raise InputError(
+            f"{settings}: classes must be those of the model, {', '.join(info.palette.names)}. "
+            f"Received {', '.join(data.palette.names)}. Give the settings that it was trained with."
+        )
+    weights = {one.name: one.weight for one in data.collections}
+    counts = Counter(patch.pair.collection for patch in data.parts["train"])
+    shares = np.array([weights[p.pair.collection] / counts[p.pair.collection] for p in data.parts["train"]])
+    drawn = min(MOST_CALIBRATED, int(np.count_nonzero(shares)))
+    chosen = np.random.default_rng(seed).choice(len(shares), drawn, replace=False, p=shares / shares.sum())
+    calibrating, held_out = [data.parts["train"][i] for i in sorted(chosen)], [*data.parts["val"], *data.parts["test"]]
+    pixels = TilePixels(data.palette, "ignore", megabytes=0, tables=data.tables)
+    return _Tiles(settings, calibrating, held_out, pixels, info=info, labels=data.labels_of_collections, progress=progress)
+
+
 class _Tiles:
-    """Tiles of a folder to quantise by, see `segment.core.exporting.Sample`."""
+    """Tiles to quantise by, see `segment.core.exporting.Sample`. labels: of collections, see `score_patches`."""
 
     kind = "tiles"
     score_names: Mapping[str, str] = MappingProxyType({"mean_jaccard": "mean Jaccard", "accuracy": "accuracy"})
 
-    def __init__(self, tiles: Path, info: ModelInfo, seed: int, progress: Progress):
-        pairs = require_fit(find_pairs(tiles), info)
-        patches = grid_patches(pairs, info.tile)
-        if len(patches) < 2:
-            raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")
-        reading, _ = read_masks_of(tiles, pairs, info, progress)
-        groups = info.training.get("groups", {})
-        learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
-        calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
-        pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
-
-        def dataset(chosen: Sequence[int], batch_size: int) -> TileDataset:
-            some = [patches[i] for i in chosen]
-            return TileDataset(some, pixels, info.tile, batch_size, preprocessing=info.preprocess)
+    def __init__(
+        self,
+        source: Path,
+        calibrating: Sequence[Patch],
+        scored: Sequence[Patch],
+        pixels: TilePixels,
+        *,
+        info: ModelInfo,
+        labels: Mapping[str, LabelSets],
+        progress: Progress,
+    ):
+        def dataset(patches: Sequence[Patch], batch_size: int) -> TileDataset:
+            return TileDataset(patches, pixels, info.tile, batch_size, preprocessing=info.preprocess)
 
         self._calibration, self._scored = dataset(calibrating, 1), dataset(scored, 8)
-        self._tiles, self._names, self._progress = tiles, info.palette.names, progress
-        self.data, self.calibrated, self.scored = tiles.resolve().name, len(calibrating), len(scored)
+        self._source, self._names, self._labels, self._progress = source, info.palette.names, labels, progress
+        self.data, self.calibrated, self.scored = source.resolve().name, len(calibrating), len(scored)
 
     def pixels(self, index: int) -> NDArray[Any]:
         return self._calibration[index][0]
 
     def score(self, predict: Predict) -> dict[str, float]:
-        confusion = score_patches(predict, self._scored, self._names, self._progress).confusion
-        require_scores(confusion, self._tiles)
-        return {"mean_jaccard": confusion.mean_jaccard, "accuracy": confusion.accuracy}
+        found = score_patches(predict, self._scored, self._names, self._progress, labels=self._labels)
+        require_scores(found.confusion, self._source)
+        return {"mean_jaccard": found.mean_jaccard, "accuracy": found.accuracy}
 
 
 def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, progress: Progress) -> Export:

@@ -20,6 +20,7 @@ from segment.core.raster import Raster
 from segment.core.sources import Source
 from segment.core.training_record import UNKNOWN, load_record
 from segment.maps import CLASSES, write_confidence_raster
+from segment.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.pictures import read_photograph, write_pictures
 from segment.polygons import check_options, write_polygons
 from segment.recognition import recognise_scene
@@ -98,9 +99,10 @@ class SceneWork:
         """
         started, files = time.monotonic(), self.planned(folder)
         self._write_maps(files, journal, damaged="holes" in details)
+        unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
-        notes = [*report["notes"], *details.pop("notes", [])]
-        report |= details
+        notes = [*report["notes"], *details.pop("notes", []), *warning]
+        report |= {"unfamiliar": unfamiliar, **details}
         if self.truth:
             notes += self.truth.notes
             report["undeclared_share"] = self.truth.undeclared_share
@@ -110,6 +112,15 @@ class SceneWork:
         with writable(files.report_file):
             files.report_file.write_text(json.dumps(report, indent=2) + "\n")
         return replace(files, report=report)
+
+    def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
+        """The share of the tiles that are unlike the training tiles, None where that is not known, and a warning of many."""
+        detector = None if model is None else load_novelty(model, self.info)
+        if detector is None:
+            return None, []
+        unfamiliar, seen = unfamiliar_share(detector, self.view.source, self.info)
+        warning = describe_share(unfamiliar, seen)
+        return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
     def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
         """Keys of the report that say how many of the scored pixels the model was trained on, and a note of it."""

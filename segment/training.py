@@ -1,8 +1,9 @@
 """Training: a tile folder and settings become a run folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,11 +29,13 @@ from segment.dataset import TileDataset, TilePixels
 from segment.evaluation import Evaluation, sample_answers, score_known, score_patches
 from segment.losses import build_loss
 from segment.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
+from segment.novelty import NoveltyDetector
 from segment.recognition import Recognizer
 from segment.report import PANELS, add_scores
 from segment.training_data import TrainingData
 
 MONITOR = "val_jaccard"
+_COMPARED = 2048  # training tiles, and validation tiles, by which unfamiliar scenes are recognised
 
 
 def train(
@@ -142,7 +145,20 @@ def _train(
         devices=devices,
         resume=resume,
     )
+    _learn_looks(training, scored["val"], progress).save(output)
     return _finish(output, history, scored, pixels, info, data, progress)
+
+
+def _learn_looks(training: TileDataset, validation: TileDataset, progress: Progress) -> NoveltyDetector:
+    drawn = min(training.epoch_tiles, _COMPARED)
+    spread = np.unique(np.linspace(0, len(validation.patches) - 1, _COMPARED).round().astype(int)).tolist()
+
+    def counted(tiles: Iterable[NDArray[Any]], before: int) -> Iterator[NDArray[Any]]:
+        for done, tile in enumerate(tiles, before + 1):
+            yield tile
+            progress.advance("describing tiles", done, drawn + len(spread))
+
+    return NoveltyDetector.fit(counted(training.draw(drawn), 0), counted((validation.tile_at(i)[0] for i in spread), drawn))
 
 
 def _describe(data: TrainingData, config: Config) -> ModelInfo:

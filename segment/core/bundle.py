@@ -15,6 +15,7 @@ from segment.core.lock import alone
 from segment.core.model_folder import (
     INFO_FILE,
     MODEL_FILE,
+    NOVELTY_FILE,
     RECORD_FILE,
     RULE,
     check_files,
@@ -26,11 +27,12 @@ from segment.core.output import staged, staged_files
 from segment.core.weight_files import checksum
 
 _WEIGHTS = "model.weights.h5"
+_RECORDS = RECORD_FILE, NOVELTY_FILE
 
 
 def bundle_model(run: Path, folder: Path) -> None:
-    """Copies the model of a run folder into `folder`: `model.keras` at half its size, `model.yaml`, and what it was
-    trained on, as digests; all or none.
+    """Copies the model of a run folder into `folder`: `model.keras` at half its size, `model.yaml`, what it was trained on, as
+    digests, and what tells unfamiliar tiles; all or none.
 
     Exports of an earlier model go, other files that stand there stay. Scores stay those of the unrounded weights.
     Raises InputError when `run` is no model folder, or `folder` itself; ValueError as `halve_weights` does.
@@ -39,11 +41,12 @@ def bundle_model(run: Path, folder: Path) -> None:
     if folder.resolve() == run.resolve():
         raise InputError(f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder.")
     check_files(run, info, [MODEL_FILE])
-    with alone(folder, RULE), staged_files(folder, (MODEL_FILE, INFO_FILE, RECORD_FILE), overwrite=True) as stage:
+    with alone(folder, RULE), staged_files(folder, (MODEL_FILE, INFO_FILE, *_RECORDS), overwrite=True) as stage:
         shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)
         halve_weights(stage.new / MODEL_FILE)
-        if (run / RECORD_FILE).is_file():
-            shutil.copyfile(run / RECORD_FILE, stage.new / RECORD_FILE)
+        for name in _RECORDS:
+            if (run / name).is_file():
+                shutil.copyfile(run / name, stage.new / name)
         checksums = {MODEL_FILE: checksum(stage.new / MODEL_FILE)}
         save_model_info(stage.new, info.model_copy(update={"openvino": None, "checksums": checksums}))
     remove_exports(folder)

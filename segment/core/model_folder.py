@@ -25,6 +25,8 @@ MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = "model.keras", "model.yaml",
 OPENVINO_FILES = (f"{OPENVINO_FOLDER}/model.xml", f"{OPENVINO_FOLDER}/model.bin")
 RECORD_FILE = "tiles.npz"
 """See `segment.core.training_record`."""
+NOVELTY_FILE = "novelty.npz"
+"""See `segment.novelty`."""
 
 _MOST_PIXELS = 65_536  # of an edge
 Share = Annotated[float, Field(ge=0, le=1)]

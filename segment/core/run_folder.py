@@ -17,6 +17,7 @@ from segment.core.lock import alone, refuse_busy
 from segment.core.model_folder import (
     INFO_FILE,
     MODEL_FILE,
+    NOVELTY_FILE,
     ONNX_FILE,
     OPENVINO_FOLDER,
     RECORD_FILE,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 CURVES_FILE = "curves.png"
 _RUN_FILES = (
     CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
-    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, RECORD_FILE, "latents.npz", "grids", "generated",
+    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, RECORD_FILE, NOVELTY_FILE, "latents.npz", "grids", "generated",
 )  # fmt: skip
 _BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}

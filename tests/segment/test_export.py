@@ -239,11 +239,41 @@ def test_int8_draws_tiles_by_seed(small, tile_folder):
     info, tiles = load_model_info(small), tile_folder(groups=4, count=3)
 
     def drawn(seed: int) -> list[str]:
-        return [str(p.pair.image) for p in exporting._Tiles(tiles, info, seed, Silent())._calibration.patches]
+        return [str(p.pair.image) for p in exporting._tiles(tiles, info, seed, Silent())._calibration.patches]
 
     assert drawn(0) == drawn(0) != drawn(1)
-    sample = exporting._Tiles(tiles, info, 0, Silent())
+    sample = exporting._tiles(tiles, info, 0, Silent())
     assert not {p.pair.image for p in sample._calibration.patches} & {p.pair.image for p in sample._scored.patches}
+
+
+def test_int8_takes_the_collections_of_a_settings_file(small, tile_folder, tmp_path):
+    tile_folder(groups=2, count=6).rename(tmp_path / "first")
+    tile_folder(groups=1, count=8).rename(tmp_path / "second")
+    settings, info = tmp_path / "config.yaml", load_model_info(small)
+    table = [c.model_dump(mode="json", exclude_none=True) for c in info.classes]
+    content = {
+        "classes": table,
+        "collections": [
+            {"path": str(tmp_path / "first")},
+            {"path": str(tmp_path / "second"), "weight": 0, "classes": {"land": ["land", "water"], "water": "water"}},
+        ],
+        "split": "run",
+        "tile": 64,
+    }
+    settings.write_text(yaml.safe_dump({"data": content}))
+    sample = exporting._collections(settings, info, 0, Silent())
+    assert {p.pair.collection for p in sample._calibration.patches} == {"first"}, "one without weight only tests"
+    assert {p.pair.collection for p in sample._scored.patches} == {"first", "second"}
+    export_model(small, int8=settings)
+    found = load_model_info(small).openvino
+    assert (found.precision, found.data, found.calibrated) == ("int8", "config.yaml", len(sample._calibration.patches))
+    assert found.scores["keras"]["mean_jaccard"] > 0.95
+    settings.write_text(yaml.safe_dump({"data": content | {"classes": [table[0] | {"name": "soil"}, table[1]]}}))
+    with pytest.raises(InputError, match="classes must be those of the model"):
+        export_model(small, int8=settings, overwrite=True)
+    settings.write_text("{}")
+    with pytest.raises(InputError, match=r"data\.collections"):
+        export_model(small, int8=settings, overwrite=True)
 
 
 def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path, monkeypatch):
