@@ -8,11 +8,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from classify.bundled import BUNDLED
-from segment.core.command import entry_point, progress_bar
-from segment.core.errors import InputError
-from segment.core.keras_backend import load_keras
-from segment.core.learning import run_training, run_tuning
-from segment.core.options import (
+from segment.core.cli.batch import attempt_each, require_all, tell_each
+from segment.core.cli.command import entry_point, progress_bar
+from segment.core.cli.options import (
     Augment,
     BlockEdge,
     ClusterAddress,
@@ -36,8 +34,10 @@ from segment.core.options import (
     Trials,
     require_cluster,
 )
-from segment.core.outcomes import attempt_each, require_all, tell_each
-from segment.core.parts import PartChoice
+from segment.core.cli.run import run_training, run_tuning
+from segment.core.errors import InputError
+from segment.core.model.backend import load_keras
+from segment.core.splits import PartChoice
 
 DataFolders = Annotated[
     list[Path], Argument(metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined.")
@@ -58,7 +58,9 @@ def train(
     """Trains a model on images in class folders."""
     from classify.config import Config
 
-    run_training("classify.training", Config, data, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet)
+    run_training(
+        "classify.training.train", Config, data, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet
+    )
 
 
 @entry_point
@@ -74,7 +76,7 @@ def explore(
 ) -> None:
     """Looks at labelled images before training: what they are, and what to mend."""
     from classify.config import Config
-    from classify.exploration import explore as explore_images
+    from classify.exploration.explore import explore as explore_images
     from segment.core.config import load_settings
 
     wanted = load_settings(Config, config, settings).data
@@ -141,14 +143,14 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Scores a model on labelled images."""
-    from segment.core.runtime import load_model
-    from segment.core.sources import parse_bands
+    from segment.core.model.runtime import load_model
+    from segment.core.raster.sources import parse_bands
 
     numbers = parse_bands(bands)
     with progress_bar(quiet) as progress:
         network = load_model(model, runtime, progress=progress)
     load_keras()  # images are read through Keras, whose backend would speak if the next line started it
-    from classify.evaluation import evaluate as score
+    from classify.training.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
         found = score(data, network, output, part=part, bands=numbers, augment=augment, overwrite=overwrite, progress=progress)
@@ -164,11 +166,11 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Writes a model in OpenVINO's form, several times faster without a GPU."""
-    from segment.core.model_folder import load_model_info
+    from segment.core.model.folder import load_model_info
 
     load_model_info(model)  # a wrong folder is told before Keras is waited for
     load_keras()
-    from classify.exporting import export_model
+    from classify.training.export import export_model
 
     with progress_bar(quiet) as progress:
         progress.say(str(export_model(model, int8=int8 or None, overwrite=overwrite, progress=progress)))
@@ -196,13 +198,13 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Names what images show; with --grid, what each cell of a scene shows."""
-    from classify.grid import LABEL_ENDINGS, label_scene
-    from classify.listing import as_csv, as_json, as_table
-    from classify.pixels import orientation_notes
-    from classify.predict import predict_images
-    from segment.core.model_folder import load_model_info
-    from segment.core.runtime import load_model
-    from segment.core.sources import Source, alpha_note, find_sources, parse_bands, require_own_names
+    from classify.data.pixels import orientation_notes
+    from classify.labelling.formats import as_csv, as_json, as_table
+    from classify.labelling.grid import LABEL_ENDINGS, label_scene
+    from classify.labelling.predict import predict_images
+    from segment.core.model.folder import load_model_info
+    from segment.core.model.runtime import load_model
+    from segment.core.raster.sources import Source, alpha_note, find_sources, parse_bands, require_own_names
 
     if json and csv:
         raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")
@@ -217,7 +219,7 @@ def predict(
     if grid is not None:
         require_own_names(sources)
     if grid is not None and cluster is not None:
-        from classify.campaign import label_scenes
+        from classify.cluster.scenes import label_scenes
 
         with progress_bar(quiet) as progress:
             done = label_scenes(

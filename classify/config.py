@@ -14,7 +14,7 @@ from segment.core.config import (
     Settings,
     TrainingSettings,
 )
-from segment.core.palette import Class
+from segment.core.raster.classes import Class
 
 _Band = Annotated[int, Field(ge=0, le=65_535)]  # 0 is refused where the bands of the files are known and can be named
 

@@ -7,10 +7,10 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
-from segment.core.command import entry_group, progress_bar
-from segment.core.keras_backend import load_keras
-from segment.core.learning import run_training
-from segment.core.options import ConfigFile, Debug, Overrides, Overwrite, Quiet, Resume, RuntimeOption
+from segment.core.cli.command import entry_group, progress_bar
+from segment.core.cli.options import ConfigFile, Debug, Overrides, Overwrite, Quiet, Resume, RuntimeOption
+from segment.core.cli.run import run_training
+from segment.core.model.backend import load_keras
 
 Images = Annotated[list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")]
 Generator = Annotated[Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")]
@@ -29,10 +29,10 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Trains a generator on images in class folders."""
-    from classify.generator_config import GeneratorConfig
+    from classify.generator.config import GeneratorConfig
 
     run_training(
-        "classify.synthesis",
+        "classify.generator.training",
         GeneratorConfig,
         data,
         output,
@@ -58,7 +58,7 @@ def sample(
 ) -> None:
     """Draws new pictures."""
     load_keras()
-    from classify.sampling import write_samples
+    from classify.generator.sampling import write_samples
 
     with progress_bar(quiet) as progress:
         found = write_samples(
@@ -80,8 +80,8 @@ def interpolate(
 ) -> None:
     """Draws the way from one image to another."""
     load_keras()
-    from classify.sampling import interpolate as draw_way
-    from segment.core.sources import parse_bands
+    from classify.generator.sampling import interpolate as draw_way
+    from segment.core.raster.sources import parse_bands
 
     draw_way(run, first, second, output, steps=steps, bands=parse_bands(bands), overwrite=overwrite)
     with progress_bar(quiet) as progress:
@@ -108,7 +108,7 @@ def judge(
 ) -> None:
     """Lets a classifier name what a generator draws, and compare it with real images."""
     load_keras()
-    from classify.judgement import judge as judge_pictures
+    from classify.generator.evaluation import judge as judge_pictures
 
     with progress_bar(quiet) as progress:
         found = judge_pictures(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.calibration import Reliability
 from segment.core.errors import InputError
+from segment.core.model.calibration import Reliability
 
 _PRINTED = 12  # classes that one line of a terminal can hold
 

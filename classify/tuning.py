@@ -6,13 +6,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from classify.config import Config, ImageSettings
-from classify.images import Data, data_folders, find_images
+from classify.data.images import Data, data_folders, find_images
 from segment.core.progress import Progress
-from segment.core.search import Search
-from segment.core.search_space import Parameter, Space
-from segment.core.trials import Task
-from segment.core.tuning import Tuning
-from segment.core.tuning import tune as tune_task
+from segment.core.tuning.search import Search
+from segment.core.tuning.search_space import Parameter, Space
+from segment.core.tuning.trials import Task
+from segment.core.tuning.tune import Tuning
+from segment.core.tuning.tune import tune as tune_task
 
 SPACE: Space = MappingProxyType(
     {
@@ -47,7 +47,7 @@ def tune(
     data: as for `train`. config: the settings that all trials have in common, and that the best is compared with. cluster: the
     address of a Dask scheduler whose workers train side by side, or local:N for N processes here; see docs/cluster.md.
 
-    Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
+    Raises InputError as `segment.core.tuning.tune.tune` does, and for a fault of the data.
     """
     folders, config = data_folders(data), config or Config()
     finder = partial(find_files, settings=config.data)

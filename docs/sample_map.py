@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segment.core.mask import read_mask
-from segment.core.palette import IGNORED, Palette
-from segment.core.raster import open_raster
-from segment.pictures import draw_legend
+from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.masks import read_mask
+from segment.core.raster.reader import open_raster
+from segment.mapping.pictures import draw_legend
 from segment.sample import SAMPLE_CLASSES
 
 PANEL, GAP = 640, 12

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import classify
 import segment
-from segment.core.bundle import bundle_model
-from segment.core.command import progress_bar
-from segment.core.keras_backend import load_keras
+from segment.core.cli.command import progress_bar
+from segment.core.model.backend import load_keras
+from segment.core.model.bundle import bundle_model
 
 REPOSITORY, LAST = Path(__file__).parents[1], "checkpoints/last.npz"
 

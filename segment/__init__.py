@@ -9,51 +9,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segment.campaign import predict_scenes as predict_scenes
+    from segment.cluster.scenes import predict_scenes as predict_scenes
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
-    from segment.core.preprocessing import preprocess as preprocess
-    from segment.core.runtime import Model as Model
-    from segment.core.runtime import load_model as load_model
-    from segment.core.search import Search as Search
-    from segment.core.tuning import Tuning as Tuning
-    from segment.cutting import cut_scene as cut_scene
-    from segment.evaluation import evaluate as evaluate
-    from segment.exploration import explore as explore
-    from segment.exporting import export_model as export_model
-    from segment.imitation import ImitationConfig as ImitationConfig
-    from segment.imitation import imitate as imitate
-    from segment.predict import predict_probabilities as predict_probabilities
-    from segment.predict import predict_scene as predict_scene
-    from segment.predict import predict_window as predict_window
+    from segment.core.model.runtime import Model as Model
+    from segment.core.model.runtime import load_model as load_model
+    from segment.core.pixels.preprocessing import preprocess as preprocess
+    from segment.core.tuning.search import Search as Search
+    from segment.core.tuning.tune import Tuning as Tuning
+    from segment.data.cutting import cut_scene as cut_scene
+    from segment.exploration.explore import explore as explore
+    from segment.mapping.predict import predict_probabilities as predict_probabilities
+    from segment.mapping.predict import predict_scene as predict_scene
+    from segment.mapping.predict import predict_window as predict_window
+    from segment.mapping.result import SceneMap as SceneMap
     from segment.sample import write_sample as write_sample
-    from segment.scene_map import SceneMap as SceneMap
-    from segment.training import train as train
+    from segment.training.distillation import ImitationConfig as ImitationConfig
+    from segment.training.distillation import imitate as imitate
+    from segment.training.evaluation import evaluate as evaluate
+    from segment.training.export import export_model as export_model
+    from segment.training.train import train as train
     from segment.tuning import tune as tune
 
 # Loaded on first use, so that `import segment` and every --help stay quick.
 _HOMES = {
     "Config": "segment.config",
-    "ImitationConfig": "segment.imitation",
+    "ImitationConfig": "segment.training.distillation",
     "InputError": "segment.core.errors",
-    "Model": "segment.core.runtime",
-    "SceneMap": "segment.scene_map",
-    "Search": "segment.core.search",
-    "Tuning": "segment.core.tuning",
-    "cut_scene": "segment.cutting",
-    "evaluate": "segment.evaluation",
-    "explore": "segment.exploration",
-    "export_model": "segment.exporting",
-    "imitate": "segment.imitation",
-    "load_model": "segment.core.runtime",
+    "Model": "segment.core.model.runtime",
+    "SceneMap": "segment.mapping.result",
+    "Search": "segment.core.tuning.search",
+    "Tuning": "segment.core.tuning.tune",
+    "cut_scene": "segment.data.cutting",
+    "evaluate": "segment.training.evaluation",
+    "explore": "segment.exploration.explore",
+    "export_model": "segment.training.export",
+    "imitate": "segment.training.distillation",
+    "load_model": "segment.core.model.runtime",
     "load_settings": "segment.core.config",
-    "predict_probabilities": "segment.predict",
-    "predict_scene": "segment.predict",
-    "predict_scenes": "segment.campaign",
-    "predict_window": "segment.predict",
-    "preprocess": "segment.core.preprocessing",
-    "train": "segment.training",
+    "predict_probabilities": "segment.mapping.predict",
+    "predict_scene": "segment.mapping.predict",
+    "predict_scenes": "segment.cluster.scenes",
+    "predict_window": "segment.mapping.predict",
+    "preprocess": "segment.core.pixels.preprocessing",
+    "train": "segment.training.train",
     "tune": "segment.tuning",
     "write_sample": "segment.sample",
 }

@@ -10,11 +10,9 @@ from typer import Argument, Option
 
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, ExportFormat, SampleStyle
-from segment.core.command import entry_point, progress_bar
-from segment.core.errors import InputError
-from segment.core.keras_backend import load_keras
-from segment.core.learning import run_training, run_tuning
-from segment.core.options import (
+from segment.core.cli.batch import attempt_each, tell_each
+from segment.core.cli.command import entry_point, progress_bar
+from segment.core.cli.options import (
     Augment,
     BlockEdge,
     ClusterAddress,
@@ -38,8 +36,10 @@ from segment.core.options import (
     Trials,
     require_cluster,
 )
-from segment.core.outcomes import attempt_each, tell_each
-from segment.core.parts import PartChoice
+from segment.core.cli.run import run_training, run_tuning
+from segment.core.errors import InputError
+from segment.core.model.backend import load_keras
+from segment.core.splits import PartChoice
 
 
 @entry_point
@@ -77,7 +77,7 @@ def tile(
     debug: Debug = False,
 ) -> None:
     """Cuts a scene and its mask into a tile folder."""
-    from segment.cutting import cut_scene
+    from segment.data.cutting import cut_scene
 
     with progress_bar(quiet) as progress:
         shown = partial(progress.advance, "cutting")
@@ -103,7 +103,9 @@ def train(
     """Trains a model on a tile folder, or on several collections."""
     from segment.config import Config
 
-    run_training("segment.training", Config, tiles, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet)
+    run_training(
+        "segment.training.train", Config, tiles, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet
+    )
 
 
 @entry_point
@@ -118,11 +120,11 @@ def explore(
     debug: Debug = False,
 ) -> None:
     """Looks at a tile folder before training: what it holds, and what to mend."""
-    from segment.collections import check_data
     from segment.config import Config
     from segment.core.config import load_settings
-    from segment.exploration import explore as explore_tiles
-    from segment.exploration import explore_collections
+    from segment.data.collections import check_data
+    from segment.exploration.explore import explore as explore_tiles
+    from segment.exploration.explore import explore_collections
 
     wanted = load_settings(Config, config, settings).data
     check_data(tiles, wanted)
@@ -192,12 +194,12 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Scores a model on a tile folder."""
-    from segment.core.runtime import load_model
+    from segment.core.model.runtime import load_model
 
     with progress_bar(quiet) as progress:
         network = load_model(model, runtime, progress=progress)
     load_keras()  # tiles are read through Keras, whose backend would speak if the next line started it
-    from segment.evaluation import evaluate as score
+    from segment.training.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
         found = score(tiles, network, output, part=part, augment=augment, overwrite=overwrite, progress=progress)
@@ -222,11 +224,11 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Writes a model in another form: faster, or portable."""
-    from segment.core.model_folder import load_model_info
+    from segment.core.model.folder import load_model_info
 
     load_model_info(model)  # a wrong folder is told before Keras is waited for
     load_keras()
-    from segment.exporting import export_model
+    from segment.training.export import export_model
 
     with progress_bar(quiet) as progress:
         progress.say(str(export_model(model, format, int8=int8, output=output, overwrite=overwrite, progress=progress)))
@@ -268,17 +270,17 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.runtime import load_model
-    from segment.core.sources import Source, find_sources, parse_bands
-    from segment.predict import check_inputs, predict_scene
-    from segment.scale import check_gsd
-    from segment.scene_map import MAP_ENDINGS
+    from segment.core.model.runtime import load_model
+    from segment.core.raster.sources import Source, find_sources, parse_bands
+    from segment.mapping.predict import check_inputs, predict_scene
+    from segment.mapping.result import MAP_ENDINGS
+    from segment.mapping.scale import check_gsd
 
     check_gsd(gsd)
     sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
     if cluster is not None:
-        from segment.campaign import predict_scenes
-        from segment.scene_work import MapOptions
+        from segment.cluster.scenes import predict_scenes
+        from segment.mapping.scene_job import MapOptions
 
         options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample, gsd)
         with progress_bar(quiet) as progress:

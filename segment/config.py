@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from segment.core.choices import Normalisation
 from segment.core.config import ClassWeights, PreprocessSettings, Settings, TrainingSettings
-from segment.core.palette import Class
+from segment.core.raster.classes import Class
 
 Split = Literal["group", "patch", "run"]
 Crops = Literal["fixed", "random"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from segment.core.choices import SampleStyle
 from segment.core.errors import InputError
-from segment.core.output import staged, writable
-from segment.core.palette import IGNORED, Class, Palette, save_palette
+from segment.core.outputs import staged, writable
+from segment.core.raster.classes import IGNORED, Class, Palette, save_palette
 
 if TYPE_CHECKING:
     from segment.town.plan import Plan

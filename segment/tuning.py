@@ -7,12 +7,12 @@ from types import MappingProxyType
 from segment.config import Config
 from segment.core.errors import InputError
 from segment.core.progress import Progress
-from segment.core.search import Search
-from segment.core.search_space import Parameter, Space
-from segment.core.trials import Task
-from segment.core.tuning import Tuning
-from segment.core.tuning import tune as tune_task
-from segment.tiles import find_pairs, grid_notes
+from segment.core.tuning.search import Search
+from segment.core.tuning.search_space import Parameter, Space
+from segment.core.tuning.trials import Task
+from segment.core.tuning.tune import Tuning
+from segment.core.tuning.tune import tune as tune_task
+from segment.data.tiles import find_pairs, grid_notes
 
 SPACE: Space = MappingProxyType(
     {
@@ -45,7 +45,7 @@ def tune(
     tiles: a tile folder. config: the settings that all trials have in common, and that the best is compared with. cluster: the
     address of a Dask scheduler whose workers train side by side, or local:N for N processes here; see docs/cluster.md.
 
-    Raises InputError as `segment.core.tuning.tune` does, and for a fault of the data.
+    Raises InputError as `segment.core.tuning.tune.tune` does, and for a fault of the data.
     """
     if config is not None and config.data.collections:
         raise InputError("data.collections: tuning learns from one tile folder, TILES. Leave data.collections out.")

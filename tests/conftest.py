@@ -13,8 +13,8 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from segment.core.model_folder import load_model_info
-from segment.core.palette import Class, Palette, save_palette
+from segment.core.model.folder import load_model_info
+from segment.core.raster.classes import Class, Palette, save_palette
 
 if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from classify.config import Config
 from segment.core.config import load_settings
-from segment.core.history import HISTORY, write_history
+from segment.core.training.history import HISTORY, write_history
 
 SECONDS = "FAKE_TRAINING_SECONDS"
 """Environment variable: how long an epoch takes."""

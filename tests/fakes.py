@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from segment.core.model_folder import ModelInfo
-from segment.core.palette import Class
+from segment.core.model.folder import ModelInfo
 from segment.core.progress import Silent
+from segment.core.raster.classes import Class
 
 COLORS = ["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"]
 NAMES = ["building", "land", "road", "vegetation", "water"]

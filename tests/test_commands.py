@@ -42,7 +42,14 @@ def test_importing_a_package_loads_nothing_heavy(package):
 
 
 @pytest.mark.parametrize(
-    "module", ["segment.predict", "segment.mosaic", "segment.app.server", "classify.predict", "classify.grid"]
+    "module",
+    [
+        "segment.mapping.predict",
+        "segment.cluster.assemble",
+        "segment.app.server",
+        "classify.labelling.predict",
+        "classify.labelling.grid",
+    ],
 )
 def test_opencv_is_there_before_threads_are(module):
     """Importing it sets environment variables, at which a thread in which GDAL reads them may crash."""

@@ -11,8 +11,7 @@ import rasterio
 import classify
 import segment
 from segment.bundled import BUNDLED
-
-from .conftest import write_raster
+from tests.conftest import write_raster
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

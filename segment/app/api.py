@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import gradio
 from gradio.events import api
 
-from segment.app.jobs import AT_ONCE, Job, Jobs, Kind
-from segment.app.labelling import label_uploads
-from segment.app.mapping import Settings, map_upload
-from segment.app.sentences import refuse
-from segment.app.shelf import Shelf
-from segment.app.visitors import identify_visitor
+from segment.app.jobs.labelling import label_uploads
+from segment.app.jobs.mapping import Settings, map_upload
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import AT_ONCE, Job, Jobs, Kind
+from segment.app.uploads.messages import refuse
+from segment.app.uploads.visitors import identify_visitor
 from segment.core.choices import OVERLAP
 
 T = TypeVar("T")

@@ -20,16 +20,16 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from segment.app.api import make_api
-from segment.app.classify_tab import make_classify_tab
-from segment.app.components import refuse_addresses
-from segment.app.guard import Guard, Page
-from segment.app.hosts import Hosts
-from segment.app.jobs import Jobs
-from segment.app.map_tab import make_map_tab
-from segment.app.quota import UPLOADS_KEPT, parse_size
-from segment.app.samples import write_samples
-from segment.app.shelf import Shelf
-from segment.app.visitors import identify_visitor
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import Jobs
+from segment.app.pages.classify_tab import make_classify_tab
+from segment.app.pages.components import refuse_addresses
+from segment.app.pages.map_tab import make_map_tab
+from segment.app.pages.samples import write_samples
+from segment.app.uploads.hosts import Hosts
+from segment.app.uploads.middleware import Guard, Page
+from segment.app.uploads.quota import UPLOADS_KEPT, parse_size
+from segment.app.uploads.visitors import identify_visitor
 from segment.core.errors import InputError
 
 _QUEUE = 100  # visitors that may wait

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segment.core.keras_backend import load_keras
-from segment.core.model_folder import LabelInfo, ModelInfo, save_model_folder
-from segment.core.palette import Class
-
-from ..conftest import write_raster
+from segment.core.model.backend import load_keras
+from segment.core.model.folder import LabelInfo, ModelInfo, save_model_folder
+from segment.core.raster.classes import Class
+from tests.conftest import write_raster
 
 gradio = pytest.importorskip("gradio", reason="the extra app is not installed")
 

@@ -6,11 +6,11 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from segment.app.arrivals import Arrivals, Body, Limits
-from segment.app.guard import Guard
-from segment.app.hosts import Hosts
-from segment.app.jobs import Jobs
-from segment.app.quota import ARRIVING
+from segment.app.jobs.queue import Jobs
+from segment.app.uploads.arrivals import Arrivals, Body, Limits
+from segment.app.uploads.hosts import Hosts
+from segment.app.uploads.middleware import Guard
+from segment.app.uploads.quota import ARRIVING
 from segment.core.errors import InputError
 
 IMPATIENT = Limits(stall=0.05, grace=60, slowest=1, at_once=3, drain=0.05)

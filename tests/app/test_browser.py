@@ -11,8 +11,7 @@ import pytest
 import rasterio
 
 import segment
-
-from ..conftest import write_raster
+from tests.conftest import write_raster
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")

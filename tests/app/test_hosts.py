@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from segment.app import hosts
-from segment.app.arrivals import Arrivals
-from segment.app.guard import Guard
-from segment.app.hosts import Hosts
-from segment.app.jobs import Jobs
+from segment.app.jobs.queue import Jobs
+from segment.app.uploads import hosts
+from segment.app.uploads.arrivals import Arrivals
+from segment.app.uploads.hosts import Hosts
+from segment.app.uploads.middleware import Guard
 from segment.core.errors import InputError
 
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from segment.app.fragments import show_progress
-from segment.app.jobs import AT_ONCE, Jobs
-from segment.app.quota import parse_size
+from segment.app.jobs.queue import AT_ONCE, Jobs
+from segment.app.pages.html import show_progress
+from segment.app.uploads.quota import parse_size
 from segment.core.errors import InputError, Interrupted
 
 

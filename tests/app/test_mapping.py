@@ -4,14 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from segment.app.jobs import Jobs
-from segment.app.mapping import Settings, find_probabilities, map_upload
-from segment.app.shelf import Shelf
+from segment.app.jobs.mapping import Settings, find_probabilities, map_upload
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import Jobs
 from segment.core.errors import InputError
-from segment.core.scene_outputs import format_area
-
-from ..conftest import write_raster
-from ..fakes import NAMES, FakeModel
+from segment.core.raster.scene_outputs import format_area
+from tests.conftest import write_raster
+from tests.fakes import NAMES, FakeModel
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def map_it(monkeypatch):
 
 
 def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, monkeypatch):
-    monkeypatch.setattr("segment.app.mapping.SHOWN", 50)
+    monkeypatch.setattr("segment.app.jobs.mapping.SHOWN", 50)
     pixels = np.zeros((60, 200, 3), np.uint8)
     pixels[:, 100:] = 4
     mapped = map_it(pixels, pixels[..., :1] * 10)
@@ -49,8 +48,8 @@ def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, 
 
 @pytest.mark.parametrize("shape", [(400, 4), (4, 400)])
 def test_long_scenes_keep_their_short_side(map_it, monkeypatch, shape):
-    monkeypatch.setattr("segment.app.mapping.SHOWN", 30)
-    monkeypatch.setattr("segment.app.mapping.LONGEST_SHOWN", 300)
+    monkeypatch.setattr("segment.app.jobs.mapping.SHOWN", 30)
+    monkeypatch.setattr("segment.app.jobs.mapping.LONGEST_SHOWN", 300)
     mapped = map_it(np.full((*shape, 3), 2, np.uint8))
     assert cv2.imread(str(mapped.picture), cv2.IMREAD_UNCHANGED).shape[:2] == tuple(side * 3 // 4 for side in shape)
 

@@ -19,15 +19,14 @@ import pytest
 import rasterio
 
 import segment
-from segment.app.arrivals import Limits
-from segment.app.jobs import Jobs
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import Jobs
 from segment.app.server import Server, make_page, tell_place
-from segment.app.shelf import Shelf
-from segment.app.visitors import identify_visitor
+from segment.app.uploads.arrivals import Limits
+from segment.app.uploads.visitors import identify_visitor
 from segment.core.errors import InputError
-
-from ..conftest import write_raster
-from ..test_examples import load
+from tests.conftest import write_raster
+from tests.test_examples import load
 
 gradio_client = pytest.importorskip("gradio_client")
 
@@ -363,7 +362,7 @@ def test_files_that_are_too_large_are_not_taken(tmp_path, models):
 
 def test_idle_and_broken_uploads_leave_nothing(tmp_path, models, monkeypatch):
     """Ten idle sockets that announce as much as there is room for: others upload meanwhile, and they are answered."""
-    monkeypatch.setattr("segment.app.arrivals.Arrivals.__init__", _impatient)
+    monkeypatch.setattr("segment.app.uploads.arrivals.Arrivals.__init__", _impatient)
     with Server(port=0, models=models, max_upload="2MB") as server:
         place, room = httpx.URL(server.url), int(server.jobs.quota.most - server.jobs.quota.kept)
         head = (

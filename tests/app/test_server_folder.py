@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from segment.app import server_folder
-from segment.app.server_folder import ServerFolder, remove_left_behind
+from segment.app.jobs import server_folder
+from segment.app.jobs.server_folder import ServerFolder, remove_left_behind
 
 HOLD = """
 import sys
-from segment.app.server_folder import ServerFolder
+from segment.app.jobs.server_folder import ServerFolder
 folder = ServerFolder()
 (folder.path / "upload").write_bytes(bytes(100))
 print(folder.path, flush=True)

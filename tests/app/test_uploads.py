@@ -12,14 +12,13 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from segment.app.jpeg import bytes_at_once
-from segment.app.png import check_texts
-from segment.app.tiff import read_images
-from segment.app.uploads import IMAGE_PIXELS, SCENE_PIXELS, admit, choose_bands
+from segment.app.uploads.formats import IMAGE_PIXELS, SCENE_PIXELS, admit, choose_bands
+from segment.app.uploads.jpeg import bytes_at_once
+from segment.app.uploads.png import check_texts
+from segment.app.uploads.tiff import read_images
 from segment.core.errors import InputError
-
-from ..conftest import write_raster
-from ..tiffs import (
+from tests.conftest import write_raster
+from tests.tiffs import (
     BANDS,
     COUNTS,
     HEIGHT,
@@ -80,7 +79,7 @@ def test_a_scene_too_wide_for_memory_is_refused(received, tmp_path):
 
 
 def test_a_single_huge_block_is_refused(received, tmp_path, monkeypatch):
-    monkeypatch.setattr("segment.app.uploads._LARGEST_BLOCK", 2**20)
+    monkeypatch.setattr("segment.app.uploads.formats._LARGEST_BLOCK", 2**20)
     noise = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3), np.uint8)
     parts, whole = (
         write_raster(received / f"{edge}.tif", noise, tiled=True, blockxsize=edge, blockysize=edge) for edge in (64, 1024)
@@ -110,7 +109,7 @@ def test_progressive_jpegs_may_take_as_much_memory_as_a_block(received, tmp_path
     rows, whole = (write_jpeg(received / f"{progressive}.jpg", progressive, sampling) for progressive in (0, 1))
     assert bytes_at_once(rows) == 0 and bytes_at_once(whole) == 2 * 160 * 320 * samples
     admit(whole, [received], tmp_path / "job", SCENE_PIXELS)
-    monkeypatch.setattr("segment.app.uploads._LARGEST_BLOCK", 100_000)
+    monkeypatch.setattr("segment.app.uploads.formats._LARGEST_BLOCK", 100_000)
     admit(rows, [received], tmp_path / "again", SCENE_PIXELS)
     with pytest.raises(InputError, match="Save it as a JPEG that is not progressive"):
         admit(whole, [received], tmp_path / "again", SCENE_PIXELS)

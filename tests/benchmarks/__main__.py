@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from classify.bundled import BUNDLED as BUNDLED_CLASSIFIER
-from segment.core.keras_backend import load_keras
+from segment.core.model.backend import load_keras
 from tests.benchmarks.clients import geodeep
 from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_blocks
 from tests.benchmarks.few_images import few_images

@@ -7,9 +7,9 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-from segment.core.model_folder import load_model_info
-from segment.exporting import export_model, onnx_metadata
-from segment.scene import TILE
+from segment.core.model.folder import load_model_info
+from segment.mapping.scene_tiles import TILE
+from segment.training.export import export_model, onnx_metadata
 from tests.benchmarks.material import FOLDER, read, scene
 from tests.benchmarks.measure import segment_predict, tell
 

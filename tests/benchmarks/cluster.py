@@ -13,18 +13,18 @@ from statistics import median
 import psutil
 
 from segment.bundled import BUNDLED
-from segment.core.block_job import BlockJob
-from segment.core.blocks import Block, Blocks
-from segment.core.cluster import connect
+from segment.cluster.assemble import Mosaic
+from segment.core.cluster.block_job import BlockJob
+from segment.core.cluster.connect import connect
+from segment.core.cluster.dispatch import dispatch
+from segment.core.cluster.worker_model import ModelReference
+from segment.core.cluster.worker_pool import Crew
 from segment.core.cores import available_cores
-from segment.core.crew import Crew
-from segment.core.dispatch import dispatch
-from segment.core.kept_model import ModelReference
-from segment.core.model_folder import load_model_info
-from segment.core.runtime import Model, identify
-from segment.core.sources import Source
-from segment.mosaic import Mosaic
-from segment.scene_work import MapOptions
+from segment.core.model.folder import load_model_info
+from segment.core.model.runtime import Model, identify
+from segment.core.raster.blocks import Block, Blocks
+from segment.core.raster.sources import Source
+from segment.mapping.scene_job import MapOptions
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import segment_predict, take_turns, tell
 
@@ -96,9 +96,9 @@ def many_blocks(counts: Sequence[int] = COUNTS) -> None:
 
 def give_out(count: int) -> dict[str, float]:
     """As `many_blocks`, of so many, in this process; and the processor's time in it alone, which other work does not lengthen."""
-    import segment.core.dispatch
+    import segment.core.cluster.dispatch
 
-    segment.core.dispatch.do_piece = do_nothing
+    segment.core.cluster.dispatch.do_piece = do_nothing
     process, done, most = psutil.Process(), 0, 0
     with tempfile.TemporaryDirectory() as folder, connect("local:2") as client:
         job = Nothing(ModelReference.of(BUNDLED, "segment", "openvino"), Path(folder))

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from classify.config import Config
-from segment.core.command import progress_bar
+from segment.core.cli.command import progress_bar
 from segment.core.config import load_settings
-from segment.core.search import Search
+from segment.core.tuning.search import Search
 from tests.benchmarks.material import FOLDER
 from tests.benchmarks.measure import tell
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from segment.config import Config
 from segment.core.config import load_settings
-from segment.core.palette import Palette, save_palette
-from segment.core.raster import open_raster
+from segment.core.raster.classes import Palette, save_palette
+from segment.core.raster.reader import open_raster
+from segment.data.tiles import decode_mask, find_pairs
 from segment.sample import SAMPLE_CLASSES
-from segment.stitch import tile_starts
-from segment.tiles import decode_mask, find_pairs
+from segment.tiling import tile_starts
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import tell
 
@@ -36,8 +36,8 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
     dubai: a tile of that data which the bundled model did not learn from: parts 1 to 6 are learned, 7 to 9 scored. Sample
     towns come in any case. Ten tiles more choose the epoch. Where there are fewer tiles than a count, all are taken.
     """
-    from segment.evaluation import evaluate  # after `load_keras`, or Keras' backend would speak
-    from segment.training import train
+    from segment.training.evaluation import evaluate  # after `load_keras`, or Keras' backend would speak
+    from segment.training.train import train
 
     towns = {part: [_town(number) for number in seeds] for part, seeds in TOWNS.items()}
     grounds = {"sample towns": (towns["learned"], towns["scored"])}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from classify.bundled import BUNDLED
-from segment.core.runtime import load_model
+from segment.core.model.runtime import load_model
 from tests.benchmarks.material import scene, tiles_of
 from tests.benchmarks.measure import take_turns, tell, timed
 

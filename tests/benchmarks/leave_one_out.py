@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segment.collections import name_of
 from segment.config import Config
 from segment.core.config import load_settings
+from segment.data.collections import name_of
 from tests.benchmarks.material import FOLDER
 from tests.benchmarks.measure import tell
 
@@ -23,7 +23,7 @@ def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
         data: folder that the paths of collections start from.
         changes: settings such as "model.encoder_weights=FILE".
     """
-    from segment.training import train  # after `load_keras`, or Keras' backend would speak
+    from segment.training.train import train  # after `load_keras`, or Keras' backend would speak
 
     own = [
         f"data.root={data}",

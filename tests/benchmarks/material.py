@@ -8,7 +8,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
-from segment.core.model_folder import load_model_info
+from segment.core.model.folder import load_model_info
 from segment.sample import write_sample
 
 FOLDER = Path("bench")
@@ -24,7 +24,7 @@ def scene(height: int, width: int, seed: int) -> Path:
 
 def mapping_model(run: Path | None = None, tiles: Path | None = None) -> Path:
     """A model folder with an int8 form: the bundled one, unless another run is given with tiles to quantise on."""
-    from segment.exporting import export_model
+    from segment.training.export import export_model
 
     if run is None:
         return BUNDLED

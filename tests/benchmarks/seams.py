@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from segment.core.choices import OVERLAP
-from segment.core.model_folder import load_model_info
-from segment.core.sources import Source
-from segment.scene import plan_tiles
-from segment.stitch import TilePlan
+from segment.core.model.folder import load_model_info
+from segment.core.raster.sources import Source
+from segment.mapping.scene_tiles import plan_tiles
+from segment.tiling import TilePlan
 from tests.benchmarks.material import FOLDER, read, scene
 from tests.benchmarks.measure import COMMANDS, segment_predict, tell
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment import stitch
-from segment.bands import predict_bands
-from segment.core.runtime import Model, load_model
-from segment.core.sources import Source
-from segment.scene import SceneTiles, plan_tiles
+from segment.core.model.runtime import Model, load_model
+from segment.core.raster.sources import Source
+from segment.mapping.reference import open_truth
+from segment.mapping.row_strips import predict_bands
+from segment.mapping.scene_tiles import SceneTiles, plan_tiles
 from segment.scores import Confusion
-from segment.stitch import TilePlan, Window
-from segment.truth import open_truth
+from segment.tiling import TilePlan, Window
 from tests.benchmarks.material import scene
 from tests.benchmarks.measure import take_turns, timed
 from tests.benchmarks.seams import seam_ratio

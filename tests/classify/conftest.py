@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.bands import EUROSAT_BANDS
 from classify.config import Config
+from classify.data.bands import EUROSAT_BANDS
 from segment.core.config import load_settings
 from segment.core.progress import Silent
-
-from ..conftest import write_raster
+from tests.conftest import write_raster
 
 QUICK = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=0", "training.batch_size=8"]
 CLASSES = ("field", "river", "town")
@@ -121,4 +120,4 @@ def sentinel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures, which take longer to draw than these networks to train."""
-    monkeypatch.setattr("classify.training.add_scores", lambda *_: None)
+    monkeypatch.setattr("classify.training.train.add_scores", lambda *_: None)

@@ -8,14 +8,13 @@ import pytest
 from classify.bundled import BUNDLED
 from classify.cli import predict
 from classify.config import ModelSettings
-from classify.evaluation import evaluate
-from classify.models import build_model
-from segment.core.command import run
+from classify.training.evaluation import evaluate
+from classify.training.models import build_model
+from segment.core.cli.command import run
 from segment.core.errors import InputError
-from segment.core.model_folder import load_model_info
-from segment.core.normalise import BandStatistics
-
-from ..conftest import SHARED, assert_fit_to_bundle, write_raster
+from segment.core.model.folder import load_model_info
+from segment.core.pixels.normalise import BandStatistics
+from tests.conftest import SHARED, assert_fit_to_bundle, write_raster
 
 RSSCN7 = SHARED / "data" / "rsscn7"
 

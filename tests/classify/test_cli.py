@@ -12,9 +12,8 @@ import rasterio
 import yaml
 
 from classify import cli
-from segment.core.command import run
-
-from ..conftest import write_raster
+from segment.core.cli.command import run
+from tests.conftest import write_raster
 
 QUICK = [
     *("--set", "model.backbone=baseline", "--set", "model.weights=none", "--set", "data.size=32", "--set", "data.resize=32"),
@@ -94,7 +93,7 @@ def test_scores_and_the_int8_form(work, tmp_path, capsys):
     info = yaml.safe_load((work / "run" / "model.yaml").read_text())
     assert info["openvino"]["scores"]["int8"]["accuracy"] == 1.0
     code = (
-        "import sys; from classify import cli; from segment.core.command import run\n"
+        "import sys; from classify import cli; from segment.core.cli.command import run\n"
         "status = run(cli.predict.__wrapped__, sys.argv[1:])\n"
         "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules; sys.exit(status)"
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from classify.config import Config
-from classify.generator_config import GeneratorConfig
+from classify.generator.config import GeneratorConfig
 from segment.core.config import dump_settings, load_settings
 from segment.core.errors import InputError
 

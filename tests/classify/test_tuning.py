@@ -7,7 +7,7 @@ import pytest
 
 from classify import cli
 from classify.config import Config
-from segment.core.command import run
+from segment.core.cli.command import run
 from segment.core.config import load_settings
 
 QUICK = {
@@ -49,5 +49,5 @@ def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys,
     assert "'psychic'" in complaint(data, "--output", tmp_path / "out", "--sampler", "psychic")
     pytest.importorskip("distributed")
     assert "local:N" in complaint(data, "--output", tmp_path / "out", "--cluster", "nowhere")
-    monkeypatch.setattr("segment.core.learning.find_spec", lambda name: None)
+    monkeypatch.setattr("segment.core.cli.run.find_spec", lambda name: None)
     assert "aerial-segment[tune]" in complaint(data, "--output", tmp_path / "out")

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segment.core.export import import_openvino
-from segment.core.kept_model import ModelReference
-from segment.core.model_folder import OPENVINO_FILES, LabelInfo, ModelInfo, OpenVinoInfo, save_model_info
-from segment.core.palette import Class
-from segment.core.weight_files import checksum
+from segment.core.cluster.worker_model import ModelReference
+from segment.core.model.conversion import import_openvino
+from segment.core.model.folder import OPENVINO_FILES, LabelInfo, ModelInfo, OpenVinoInfo, save_model_info
+from segment.core.model.weight_files import checksum
+from segment.core.raster.classes import Class
 from tests.cluster.processes import Cluster
 from tests.fakes import COLORS, NAMES
 

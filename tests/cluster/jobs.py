@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from segment.core.attempt import Attempt
-from segment.core.block_job import BlockJob
-from segment.core.blocks import Block
-from segment.core.crew import Crew
-from segment.core.dispatch import dispatch
+from segment.core.cluster.block_job import BlockJob
+from segment.core.cluster.dispatch import dispatch
+from segment.core.cluster.task_state import Attempt
+from segment.core.cluster.worker_pool import Crew
 from segment.core.errors import InputError
-from segment.core.runtime import Model
+from segment.core.model.runtime import Model
+from segment.core.raster.blocks import Block
 
 
 @dataclass(frozen=True)

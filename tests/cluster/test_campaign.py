@@ -7,14 +7,14 @@ from threading import Event
 
 import pytest
 
-from segment.campaign import predict_scenes
-from segment.core.block_folder import BlockFolder
-from segment.core.sources import Source
-from segment.core.undertaking import Done
-from segment.mosaic import Mosaic
-from segment.predict import predict_scene
-from segment.scene_map import SceneMap
-from segment.scene_work import MapOptions
+from segment.cluster.assemble import Mosaic
+from segment.cluster.scenes import predict_scenes
+from segment.core.cluster.block_folder import BlockFolder
+from segment.core.cluster.scene_job import Done
+from segment.core.raster.sources import Source
+from segment.mapping.predict import predict_scene
+from segment.mapping.result import SceneMap
+from segment.mapping.scene_job import MapOptions
 from tests.cluster.processes import Cluster, wait_for
 from tests.cluster.test_maps import assert_same_files, write_scene
 
@@ -31,7 +31,7 @@ def before_planning(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[
                 call()
             return Mosaic(source, *arguments, **options)
 
-        monkeypatch.setattr("segment.campaign.Mosaic", plan)
+        monkeypatch.setattr("segment.cluster.scenes.Mosaic", plan)
 
     return set_up
 
@@ -110,7 +110,7 @@ def test_what_the_system_refuses_for_one_scene_does_not_stop_the_others(
 def test_maps_that_are_put_together_side_by_side_are_those_of_one_machine(
     tmp_path: Path, cluster: Cluster, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segment.core.assembly.available_cores", lambda: 16)
+    monkeypatch.setattr("segment.core.cluster.assembly.available_cores", lambda: 16)
     scenes = [
         write_scene(tmp_path / f"s{number}.tif", 80 + number, 70, number, **({} if number % 2 else {"crs": None}))
         for number in range(6)

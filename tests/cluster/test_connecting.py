@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from segment.core.cluster import connect
+from segment.core.cluster.connect import connect
 from segment.core.errors import InputError
 from tests.cluster.processes import Cluster
 
@@ -17,7 +17,7 @@ pytest.importorskip("distributed")
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segment.core.cluster._PATIENCE", 1)
+    monkeypatch.setattr("segment.core.cluster.connect._PATIENCE", 1)
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from threading import Thread
 
 import pytest
 
-from segment.core.block_file import block_path, is_finished
-from segment.core.blocks import Blocks, divide
-from segment.core.cluster import connect
-from segment.core.command import INPUT_FAULT
-from segment.core.crew import Crew
-from segment.core.dispatch import dispatch
+from segment.core.cli.command import INPUT_FAULT
+from segment.core.cluster.block_file import block_path, is_finished
+from segment.core.cluster.connect import connect
+from segment.core.cluster.dispatch import dispatch
+from segment.core.cluster.worker_model import ModelReference
+from segment.core.cluster.worker_pool import Crew
 from segment.core.errors import InputError
-from segment.core.kept_model import ModelReference
-from segment.predict import predict_scene
+from segment.core.raster.blocks import Blocks, divide
+from segment.mapping.predict import predict_scene
 from tests.cluster.jobs import Zeros, attempts
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.test_maps import assert_same_files, environment, write_scene
@@ -273,7 +273,7 @@ def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(own_cluster: 
 
 
 def test_a_block_that_kills_its_workers_is_given_up(tmp_path: Path, own_cluster: Cluster, job: Zeros, monkeypatch) -> None:
-    monkeypatch.setattr("segment.core.attempt.MOST_LOSSES", 2)
+    monkeypatch.setattr("segment.core.cluster.task_state.MOST_LOSSES", 2)
     own_cluster.start_worker()
     (job.folder / "kill-0-1").touch()
     few = Blocks(divide(20, 10), divide(20, 10))

@@ -11,16 +11,16 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from classify.campaign import label_scenes
 from classify.cli import predict as classify_predict
-from classify.grid import label_scene
-from segment.campaign import predict_scenes
+from classify.cluster.scenes import label_scenes
+from classify.labelling.grid import label_scene
 from segment.cli import predict
-from segment.core.block_folder import BlockFolder
-from segment.core.command import DONE, INCOMPLETE, INPUT_FAULT, run
-from segment.core.sources import Source
-from segment.predict import predict_scene
-from segment.scene_work import MapOptions
+from segment.cluster.scenes import predict_scenes
+from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run
+from segment.core.cluster.block_folder import BlockFolder
+from segment.core.raster.sources import Source
+from segment.mapping.predict import predict_scene
+from segment.mapping.scene_job import MapOptions
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
@@ -207,7 +207,7 @@ def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_open
     code = (
         "import sys\n"
         "from segment.core import crew\n"
-        "from segment.campaign import predict_scenes\n"
+        "from segment.cluster.scenes import predict_scenes\n"
         "assert not {'dask', 'distributed'} & set(sys.modules), 'loaded before a cluster is asked for'\n"
         "asked = []\n"
         "def loaded(): return sorted({'tensorflow', 'keras'} & set(sys.modules))\n"
@@ -267,7 +267,7 @@ def test_one_scene_is_given_out_by_one_process(tmp_path: Path, cluster: Cluster,
 def test_wrong_options_are_told_in_a_line(
     tmp_path: Path, model: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segment.core.cluster._PATIENCE", 0.5)
+    monkeypatch.setattr("segment.core.cluster.connect._PATIENCE", 0.5)
     scene = write_scene(tmp_path / "scene.tif", 20, 20)
     assert run(predict.__wrapped__, [str(scene), "--model", str(model), "--output", str(tmp_path), *options]) == INPUT_FAULT
     (line,) = capfd.readouterr().err.splitlines()

@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from classify.config import Config
-from segment.core.command import INPUT_FAULT
+from segment.core.cli.command import INPUT_FAULT
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.progress import Silent
-from segment.core.search import Search
-from segment.core.search_space import Parameter
-from segment.core.tuning import tune
+from segment.core.tuning.search import Search
+from segment.core.tuning.search_space import Parameter
+from segment.core.tuning.tune import tune
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.tuning import SPACE, task_of
 from tests.fake_training import WAIT, accuracy
@@ -194,9 +194,9 @@ def test_workers_of_no_use_are_told_and_without_others_nothing_is_tuned(
 
     assert "workers must see the same data. Received 1 (" in refusal("a", find_files=named_by_process)
     with monkeypatch.context() as patch:
-        patch.setattr("segment.core.tuning_campaign.absolute", lambda storage: f"sqlite:///{tmp_path}/no/such/folder.db")
+        patch.setattr("segment.core.tuning.cluster.absolute", lambda storage: f"sqlite:///{tmp_path}/no/such/folder.db")
         assert "studies lie in a database to write to. Received:" in refusal("b")
-        patch.setattr("segment.core.tuning_campaign.this_machine", elsewhere)
+        patch.setattr("segment.core.tuning.cluster.this_machine", elsewhere)
         assert "Name one with --storage" in refusal("c")
 
 

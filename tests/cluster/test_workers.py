@@ -12,9 +12,9 @@ from threading import Thread
 
 import pytest
 
-from segment.core.cluster import connect
-from segment.core.command import INPUT_FAULT
-from segment.core.crew import Crew, SchedulerLost
+from segment.core.cli.command import INPUT_FAULT
+from segment.core.cluster.connect import connect
+from segment.core.cluster.worker_pool import Crew, SchedulerLost
 from segment.core.errors import InputError
 from tests.cluster.jobs import Zeros, attempts, broken_gpu, gpu_at_the_second_look, sees_a_gpu
 from tests.cluster.processes import ROOT, Cluster, wait_for
@@ -34,8 +34,8 @@ def problems(crew: Crew, job: Zeros) -> set[str]:
 def test_a_worker_that_hangs_is_told_once_and_joins_when_it_answers(
     own_cluster: Cluster, job: Zeros, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segment.core.crew._PATIENCE", 1)
-    monkeypatch.setattr("segment.core.crew._BRIEFLY", 1)
+    monkeypatch.setattr("segment.core.cluster.worker_pool._PATIENCE", 1)
+    monkeypatch.setattr("segment.core.cluster.worker_pool._BRIEFLY", 1)
     told: list[str] = []
     for _ in range(2):
         own_cluster.start_worker()
@@ -65,7 +65,7 @@ def test_a_worker_that_hangs_is_told_once_and_joins_when_it_answers(
 
 
 def test_a_worker_that_hangs_is_dismissed_at_once(own_cluster: Cluster, job: Zeros, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segment.core.crew._BRIEFLY", 1)
+    monkeypatch.setattr("segment.core.cluster.worker_pool._BRIEFLY", 1)
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
         crew = Crew(client, own_cluster.address, print)
@@ -110,16 +110,16 @@ def test_gpus_are_asked_for_again_where_a_worker_died(tmp_path: Path, own_cluste
     with connect(own_cluster.address) as client:
         crew = Crew(client, own_cluster.address, print)
         crew.await_workers()
-        monkeypatch.setattr("segment.core.crew.require_gpu", partial(gpu_at_the_second_look, tmp_path / "looks"))
+        monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", partial(gpu_at_the_second_look, tmp_path / "looks"))
         assert crew.have_gpus()
         assert (tmp_path / "looks").read_text() == "xx"
-        monkeypatch.setattr("segment.core.crew.require_gpu", broken_gpu)
+        monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", broken_gpu)
         assert not crew.have_gpus()
 
 
 def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segment.core.crew._PATIENCE", 1)
-    monkeypatch.setattr("segment.core.crew.require_gpu", sees_a_gpu)
+    monkeypatch.setattr("segment.core.cluster.worker_pool._PATIENCE", 1)
+    monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", sees_a_gpu)
     for _ in range(2):
         own_cluster.start_worker()
     with connect(own_cluster.address) as client:

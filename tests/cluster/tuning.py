@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from segment.core.command import progress_bar, run
+from segment.core.cli.command import progress_bar, run
 from segment.core.config import load_settings
-from segment.core.search import Search
-from segment.core.search_space import Parameter
-from segment.core.trials import Task
-from segment.core.tuning import tune
+from segment.core.tuning.search import Search
+from segment.core.tuning.search_space import Parameter
+from segment.core.tuning.trials import Task
+from segment.core.tuning.tune import tune
 from tests.fake_training import SCORES, Config
 
 SPACE = {

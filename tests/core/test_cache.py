@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from segment.core.cache import Cache
-from segment.core.palette import Class, Palette
-from segment.dataset import TilePixels
-from segment.tiles import find_pairs
+from segment.core.raster.classes import Class, Palette
+from segment.data.dataset import TilePixels
+from segment.data.tiles import find_pairs
 
 
 def arrays(megabytes: int) -> Cache[np.ndarray]:

@@ -10,9 +10,9 @@ from segment.config import Config
 from segment.core import lock
 from segment.core.errors import InputError
 from segment.core.lock import alone, refuse_busy
-from segment.core.output import finish_moving, refuse_existing, staged, staged_files
-from segment.core.run_folder import check_run, run_folder
-from segment.core.training import CHECKPOINT
+from segment.core.outputs import finish_moving, refuse_existing, staged, staged_files
+from segment.core.training.loop import CHECKPOINT
+from segment.core.training.run_folder import check_run, run_folder
 
 HOLDS = "import sys, time, pathlib, segment.core.{module} as m\nwith {work}:\n    print(flush=True)\n    time.sleep(60)"
 
@@ -147,7 +147,7 @@ def test_locks_are_no_reason_to_refuse_a_folder(tmp_path):
 
 def test_one_of_many_that_begin_at_once_writes_and_nothing_is_left(tmp_path):
     code = (
-        "import sys, time, pathlib, segment.core.output as m\n"
+        "import sys, time, pathlib, segment.core.outputs as m\n"
         "from segment.core.errors import InputError\n"
         "for turn in range(40):\n"
         "    try:\n"

@@ -8,7 +8,7 @@ import numpy as np
 from rasterio.errors import NotGeoreferencedWarning
 
 from segment.core.quiet_warnings import without_warnings
-from segment.predict import predict_scene
+from segment.mapping.predict import predict_scene
 from tests.conftest import write_raster
 from tests.fakes import FakeModel
 

@@ -7,12 +7,12 @@ from classify.config import Config as ClassifyConfig
 from segment import cli
 from segment.config import Config
 from segment.core import yaml_text
-from segment.core.command import run
+from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError, one_line, quoted
-from segment.core.model_folder import INFO_FILE, MODEL_FILE, load_model_info
-from segment.core.palette import load_palette
-from segment.core.search_space import load_space
+from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
+from segment.core.raster.classes import load_palette
+from segment.core.tuning.search_space import load_space
 from segment.core.yaml_text import parse_yaml, read_yaml
 
 LAUGHS = "a0: &a0 [lol, lol]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))

@@ -6,17 +6,16 @@ import pytest
 from segment.bundled import BUNDLED
 from segment.cli import predict
 from segment.config import ModelSettings
-from segment.core.command import run
+from segment.core.cli.command import run
 from segment.core.errors import InputError
-from segment.core.model_folder import load_keras_model, load_model_info
-from segment.core.normalise import BandStatistics
-from segment.core.runtime import load_model
-from segment.evaluation import evaluate
-from segment.models import build_model
-from segment.predict import predict_scene
+from segment.core.model.folder import load_keras_model, load_model_info
+from segment.core.model.runtime import load_model
+from segment.core.pixels.normalise import BandStatistics
+from segment.mapping.predict import predict_scene
 from segment.sample import write_sample
-
-from ..conftest import assert_fit_to_bundle
+from segment.training.evaluation import evaluate
+from segment.training.models import build_model
+from tests.conftest import assert_fit_to_bundle
 
 
 @pytest.fixture(scope="module")

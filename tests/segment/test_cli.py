@@ -17,10 +17,9 @@ import rasterio
 import yaml
 
 from segment import cli
-from segment.core.command import run
+from segment.core.cli.command import run
 from segment.core.errors import InputError
-
-from ..conftest import two_class_scene, write_raster
+from tests.conftest import two_class_scene, write_raster
 
 QUICK = [
     "--set",
@@ -259,9 +258,9 @@ def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, v
 
 
 def test_defaults_of_commands_are_those_of_the_library():
-    from segment.cutting import cut_scene
-    from segment.evaluation import evaluate
-    from segment.predict import predict_scene
+    from segment.data.cutting import cut_scene
+    from segment.mapping.predict import predict_scene
+    from segment.training.evaluation import evaluate
 
     for command, function in ((cli.predict, predict_scene), (cli.tile, cut_scene), (cli.evaluate, evaluate)):
         theirs, ours = inspect.signature(function).parameters, inspect.signature(command.__wrapped__).parameters

@@ -5,11 +5,11 @@ import pytest
 from keras import ops
 
 from segment.config import LossSettings
-from segment.core.calibration import fit_temperature
-from segment.core.palette import IGNORED
+from segment.core.model.calibration import fit_temperature
+from segment.core.raster.classes import IGNORED
 from segment.label_sets import LabelSets
-from segment.losses import build_loss
 from segment.scores import Confusion
+from segment.training.losses import build_loss
 
 NAMES = ["building", "land", "road", "water"]
 OTHER = frozenset({1, 2, 3})

@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import jaccard_score
 
 from segment.cli import sample
-from segment.core.command import run
+from segment.core.cli.command import run
 from segment.core.errors import InputError
-from segment.core.palette import Palette, load_palette
+from segment.core.raster.classes import Palette, load_palette
 from segment.sample import BLOCK, GROUND_SAMPLING_DISTANCE, SAMPLE_CLASSES, Town, write_sample
 from segment.town.climates import varied_season
 from segment.town.district import SETTLEMENTS

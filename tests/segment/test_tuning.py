@@ -6,7 +6,7 @@ import pytest
 
 from segment import cli
 from segment.config import Config
-from segment.core.command import run
+from segment.core.cli.command import run
 from segment.core.config import load_settings
 
 

@@ -1,0 +1,91 @@
+"""Class folders: images that are sorted by what they show."""
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from classify.data.labels_csv import Entry
+from segment.core.errors import InputError
+from segment.core.raster.sources import SUFFIXES, folders_below
+from segment.core.splits import PARTS, Part, part_named, part_notes
+
+LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
+
+
+def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
+    """The images of a data folder, sorted by path, and the class folders without any.
+
+    What lies deeper in a class folder counts to the class, behind links too; hidden files and folders are passed over.
+    Raises InputError when there are no class folders, or when some stand beside train, val and test.
+    """
+    entries: list[Entry] = []
+    empty: list[Path] = []
+    for part, folder in _class_folders(root):
+        images = sorted(_images(folder))
+        entries += [Entry(path, (unicodedata.normalize("NFC", folder.name),), part, str(folder)) for path in images]
+        if not images:
+            empty.append(folder)
+    if not entries:
+        raise InputError(f"{root}: must hold {LAYOUT}. Received folders without images ({', '.join(SUFFIXES)}). Check the path.")
+    return sorted(entries, key=lambda entry: entry.path), empty
+
+
+def folder_notes(root: Path) -> list[str]:
+    """What should be known of the folders of a data folder that name a part, or nearly do; see `part_notes`."""
+    if not root.is_dir() or (root / "labels.csv").is_file():
+        return []
+    folders = _folders(root)
+    parts = _part_of(folders)
+    notes = part_notes(folder.name for folder in folders if not parts or folder in parts)
+    classes = folders if not parts else [found for part in parts for found in part.iterdir() if found.is_dir()]
+    within = sorted(path for found in classes for path in found.iterdir() if path.is_dir() and part_named(path.name))
+    if within:
+        notes.append(f"{within[0].relative_to(root)}: a folder within a class fixes no part, {within[0].name} lies above classes")
+    return notes
+
+
+def _part_of(folders: list[Path]) -> dict[Path, Part]:
+    """Those folders that are parts: where one is called train, val or test, or all of them are parts by another name."""
+    parts = {folder: part for folder in folders if (part := part_named(folder.name))}
+    return parts if len(parts) == len(folders) or any(f.name.casefold() in PARTS for f in parts) else {}
+
+
+def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
+    folders = _folders(root)
+    parts = _part_of(folders)
+    if not parts:
+        for folder in folders:
+            if part_named(folder.name) and any(any(_images(path)) for path in folder.iterdir() if path.is_dir()):
+                raise InputError(
+                    f"{folder}: beside a part there are no class folders. Received {folder.name!r} with folders within. "
+                    "Move the class folders beside it into a folder train."
+                )
+            yield None, folder
+        return
+    for folder in folders:
+        if folder in parts:
+            yield from ((parts[folder], found) for found in _folders(folder))
+        elif any(_images(folder)):
+            raise InputError(
+                f"{folder}: beside train, val and test there are no other folders with images. Received {folder.name!r}. "
+                "Move it into one of them, or out of the data folder."
+            )
+
+
+def _folders(root: Path) -> list[Path]:
+    found = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not found:
+        images = sum(_is_image(path.name) for path in root.iterdir())
+        received = f"{images} images and no folder" if images else "no folder"
+        cure = "Name the folder above, if this is one class." if images else "Check the path."
+        raise InputError(f"{root}: must hold {LAYOUT}. Received {received}. {cure}")
+    return found
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    for below in folders_below(folder):
+        yield from (path for path in below.iterdir() if _is_image(path.name) and not path.is_dir())
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")

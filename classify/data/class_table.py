@@ -1,0 +1,86 @@
+"""Which classes there are, in which order and colour, and which class a label of the data stands for."""
+
+import colorsys
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from classify.config import ImageSettings
+from classify.data.labels_csv import Entry
+from segment.core.errors import InputError
+from segment.core.raster.classes import Class, Palette, load_palette
+
+# Tableau's twenty, the strong ones first
+_COLORS = (
+    "#1F77B4", "#FF7F0E", "#2CA02C", "#D62728", "#9467BD", "#8C564B", "#E377C2", "#7F7F7F", "#BCBD22", "#17BECF",
+    "#AEC7E8", "#FFBB78", "#98DF8A", "#FF9896", "#C5B0D5", "#C49C94", "#F7B6D2", "#C7C7C7", "#DBDB8D", "#9EDAE5",
+)  # fmt: skip
+
+
+def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Palette | None, str]:
+    """The classes asked for and where they are written; None where the names found are the classes."""
+    if settings.classes is not None:
+        return Palette(settings.classes), "data.classes"
+    files = [(root if root.is_dir() else root.parent) / "classes.yaml" for root in data]
+    file = next((f for f in files if f.is_file()), None)
+    return (None, "") if file is None else (load_palette(file), str(file))
+
+
+def resolve_labels(spellings: dict[str, str], label_map: dict[str, str | None], ignored: Sequence[str]) -> dict[str, str | None]:
+    """The class that each label (in lower case) stands for, None where its images are left out."""
+    mapped: dict[str, str | None] = {}
+    for key, target in label_map.items():
+        if key.casefold() not in spellings:
+            near = difflib.get_close_matches(key.casefold(), spellings, n=1)
+            hint = f" Did you mean {spellings[near[0]]!r}?" if near else ""
+            there = ", ".join(sorted(spellings.values()))
+            raise InputError(f"data.label_map: keys are labels of the data. Received {key!r}.{hint} There are: {there}.")
+        if key.casefold() in mapped:
+            raise InputError(f"data.label_map: keys differ by more than case. Received {key!r} again. Remove one.")
+        mapped[key.casefold()] = target
+    leaves_out = {name.casefold() for name in ignored}
+    targets = spellings | mapped
+    return {key: None if name is None or name.casefold() in leaves_out else name for key, name in targets.items()}
+
+
+def unknown_label(entry: Entry, label: str, name: str, classes: Sequence[str], source: str) -> InputError:
+    near = (difflib.get_close_matches(name, classes, n=1) or classes)[0]
+    received = repr(label) if name == label else f"{label!r}, mapped to {name!r}"
+    cure = f"Set data.label_map: {{{label}: null}} to leave its images out, or {{{label}: {near}}} to count them to a class"
+    return InputError(f"{entry.source}: labels stand in the class table ({source}). Received {received}. {cure}.")
+
+
+def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputError:
+    return InputError(
+        f"{entry.source}: labels are those that the model learned ({', '.join(classes)}). Received {label!r}. "
+        "Move its images elsewhere, or name it like the class that they show."
+    )
+
+
+def color_classes(names: set[str], data: Sequence[Path]) -> Palette:
+    """Classes in alphabetical order, each with a colour of its own. Names that differ in case only are one class."""
+    unique = {name.casefold(): name for name in sorted(names, reverse=True)}
+    if not unique:
+        received = f"none in {', '.join(map(str, data))}"
+        raise InputError(f"There are classes to learn. Received {received}. Label images, or map fewer labels to null.")
+    table = []
+    for key, color in zip(sorted(unique), _colors(len(unique)), strict=True):
+        try:
+            table.append(Class(name=unique[key], color=color))
+        except ValidationError as error:
+            received = repr(unique[key])
+            raise InputError(f"Names of classes are not blank, in one line, in UTF-8. Received {received}. Rename it.") from error
+    return Palette(table)
+
+
+def _colors(number: int) -> list[str]:
+    colors = dict.fromkeys(_COLORS)
+    step = 0
+    while len(colors) < number:
+        # the golden ratio spreads hues, however many there come to be
+        rgb = colorsys.hsv_to_rgb(step * 0.618034 % 1, (0.9, 0.55, 0.75)[step % 3], (0.6, 0.95)[step % 2])
+        colors.setdefault("#" + "".join(f"{round(255 * value):02X}" for value in rgb))
+        step += 1
+    return list(colors)[:number]

@@ -1,0 +1,143 @@
+"""Labelled images, found in class folders or a CSV."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from classify.config import ImageSettings
+from classify.data.class_folders import LAYOUT, read_class_folders
+from classify.data.class_table import color_classes, find_class_table, resolve_labels, unknown_label, unlearned_label
+from classify.data.labels_csv import Entry, read_labels
+from segment.core.errors import InputError
+from segment.core.raster.classes import Palette
+from segment.core.splits import Part
+
+Data = Sequence[Path | str] | Path | str
+"""One data folder or CSV, or several."""
+
+_MOST = 255  # classes: maps of labels have a byte a cell, and one value is nodata
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image file and its labels.
+
+    labels: class indices, ascending; exactly one unless the collection has several.
+    part: what a folder train/val/test, or the CSV, fixes it to; None where it is to be drawn.
+    collection: name of the data folder it comes from.
+    """
+
+    path: Path
+    labels: tuple[int, ...]
+    part: Part | None
+    collection: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All images of a run and their classes. multi_label: whether an image may carry any number of labels."""
+
+    palette: Palette
+    images: list[LabelledImage]
+    multi_label: bool
+
+
+def data_folders(data: Data) -> list[Path]:
+    """One or several, as a list."""
+    return [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+
+
+def collection_name(data: Path) -> str:
+    """What a data folder, or the folder of a CSV, is called."""
+    return (data if data.is_dir() else data.parent).resolve().name
+
+
+def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = True) -> Collection:
+    """The images of some data folders or CSVs as one collection, in the order of `data`, then of their paths.
+
+    A data folder holds class folders, or train, val and test with class folders each, or `labels.csv` (see `read_labels`),
+    in which images have any number of labels. Names of classes are compared without case, after `settings.label_map`;
+    images with a label that is mapped to null, or to an ignored class, are left out, whatever else they show. Classes and
+    their order come from `settings.classes`, else from `classes.yaml` in the first data folder that has one, else they are
+    the names found, in alphabetical order.
+
+    complete: whether each class needs images, and each key of the label map a label, as for training.
+
+    Raises InputError when data are not laid out so, when labels and class table do not agree, when a class has no images, or
+    when there are fewer than two classes (with several labels: none).
+    """
+    found, empty, multi_label = _gather(data)
+    spellings: dict[str, str] = {}
+    for label in [*(label for _, entry in found for label in entry.labels), *(folder.name for folder in empty)]:
+        spellings.setdefault(label.casefold(), label)
+    table, source = find_class_table(data, settings)
+    label_map = settings.label_map
+    if not complete:
+        label_map = {label: name for label, name in label_map.items() if label.casefold() in spellings}
+    targets = resolve_labels(spellings, label_map, [] if table is None else [c.name for c in table.ignored])
+    for folder in empty:
+        if targets[folder.name.casefold()] is not None:
+            cure = "Remove it" + (f", or map it to null: data.label_map: {{{folder.name}: null}}." if complete else ".")
+            raise InputError(f"{folder}: class folders hold images. Received an empty one. {cure}")
+    kept = [(name, e) for name, e in found if all(targets[label.casefold()] is not None for label in e.labels)]
+    if table is None:
+        table = color_classes({targets[label.casefold()] or "" for _, entry in kept for label in entry.labels}, data)
+    indices = {name.casefold(): index for index, name in enumerate(table.names)}
+    images = []
+    for collection, entry in kept:
+        names = [targets[label.casefold()] or "" for label in entry.labels]
+        for label, name in zip(entry.labels, names, strict=True):
+            if name.casefold() not in indices:
+                if complete:
+                    raise unknown_label(entry, label, name, table.names, source)
+                raise unlearned_label(entry, label, table.names)
+        labels = sorted({indices[name.casefold()] for name in names})
+        images.append(LabelledImage(entry.path, tuple(labels), entry.part, collection))
+    missing = sorted(set(indices.values()) - {label for image in images for label in image.labels})
+    if missing and complete:
+        listed = ", ".join(table.names[index] for index in missing)
+        raise InputError(f"{source}: each class needs images. Received none of {listed}. Add some, or remove it from the table.")
+    if len(table) > _MOST:
+        raise InputError(f"There are at most {_MOST} classes. Received {len(table)}. Join some by data.label_map.")
+    if len(table) < 2 and not multi_label:
+        received = f"only {table.names[0]!r} in {', '.join(map(str, data))}"
+        raise InputError(f"There are two classes or more to tell apart. Received {received}. Name a folder with {LAYOUT}.")
+    return Collection(table, images, multi_label)
+
+
+def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
+    """Entries with the name of their collection, empty class folders, and whether CSVs list them."""
+    if not data:
+        raise InputError(f"There are images to learn from. Received no data folder. Name one with {LAYOUT}.")
+    tables = [_table(root) for root in data]
+    kinds = ["class folders" if table is None else "a CSV" for table in tables]
+    for root, kind in zip(data, kinds, strict=True):
+        if kind != kinds[0]:
+            cure = "List the images of all in CSVs, or sort all into class folders."
+            raise InputError(f"{root}: data are all of one kind. Received {kind}, but {kinds[0]} in {data[0]}. {cure}")
+    folders = [root if table is None else table.parent for root, table in zip(data, tables, strict=True)]
+    names = [folder.resolve().name for folder in folders]
+    found: dict[str, tuple[str, Entry]] = {}
+    empty: list[Path] = []
+    for number, (root, table, name) in enumerate(zip(data, tables, names, strict=True), 1):
+        entries, without = read_class_folders(root) if table is None else (read_labels(table), [])
+        empty += without
+        for entry in entries:
+            key = os.path.abspath(entry.path)
+            if key in found:
+                other = found[key][1].source
+                raise InputError(f"{entry.source}: an image comes once. Received {entry.path} again, as in {other}. Remove one.")
+            found[key] = (name if names.count(name) == 1 else f"{name} ({number})", entry)
+    return list(found.values()), empty, tables[0] is not None
+
+
+def _table(root: Path) -> Path | None:
+    """The CSV that lists the images; None where class folders hold them."""
+    if root.is_dir():
+        return root / "labels.csv" if (root / "labels.csv").is_file() else None
+    if not root.exists():
+        raise InputError(f"{root}: must be a folder with {LAYOUT}, or a CSV. Received: no such path. Check it.")
+    if root.suffix.lower() != ".csv":
+        raise InputError(f"{root}: must be a folder with {LAYOUT}, or a CSV. Received another file. Name its folder.")
+    return root

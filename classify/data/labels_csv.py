@@ -1,0 +1,71 @@
+"""`labels.csv`: which labels each image has, any number of them."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segment.core.errors import InputError
+from segment.core.splits import PARTS, Part, part_named
+
+_COLUMNS = (["file", "labels"], ["file", "labels", "part"])
+_EXAMPLE = "tiles/a.jpg,water;ships"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image and the names of its labels, as they were found. `source`: the class folder or the line of the CSV."""
+
+    path: Path
+    labels: tuple[str, ...]
+    part: Part | None
+    source: str
+
+
+def read_labels(table: Path) -> list[Entry]:
+    """The rows of a CSV with the header `file,labels` or `file,labels,part`, sorted by file.
+
+    Files are relative to the table's folder, labels are separated by `;` and may be none; the part is train, val, test or
+    empty. Raises InputError naming the line when the header or a row is anything else, and when a file is not there or twice.
+    """
+    entries: dict[Path, Entry] = {}
+    for line, (file, labels, part) in _rows(table):
+        source = f"{table}, line {line}"
+        path = table.parent / file
+        if not path.is_file():
+            raise InputError(f"{source}: files are named from the CSV's folder. Received {file!r}, which is none. Mend the path.")
+        if path in entries:
+            raise InputError(
+                f"{source}: each file has one row. Received {file!r} again, as in {entries[path].source}. Join them."
+            )
+        known = part_named(part)
+        if part and not known:
+            raise InputError(f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Mend it.")
+        names = dict.fromkeys(label.strip() for label in labels.split(";") if label.strip())
+        entries[path] = Entry(path, tuple(names), known, source)
+    if not entries:
+        raise InputError(f"{table}: must list images. Received a header and no rows. Add rows, e.g. {_EXAMPLE}.")
+    return [entries[path] for path in sorted(entries)]
+
+
+def _rows(table: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    """Line numbers and cells, a missing part as an empty one."""
+    try:
+        reader = csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        header = [cell.strip().casefold() for cell in next(reader, [])]
+        if header not in _COLUMNS:
+            received = ",".join(header) or "none"
+            raise InputError(f"{table}: the header is `file,labels` or `file,labels,part`. Received: {received!r}. Write it so.")
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                raise InputError(
+                    f"{table}, line {reader.line_num}: rows have the columns {','.join(header)}. Received {len(row)} cells. "
+                    f"Separate labels by `;`, e.g. {_EXAMPLE}."
+                )
+            file, labels, part = (cell.strip() for cell in [*row, ""][:3])
+            yield reader.line_num, (file, labels, part)
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{table}: labels are listed in a CSV in UTF-8. Received: {error}. Save it so.") from error

@@ -1,0 +1,102 @@
+"""Which images are for training, which for validation, which for the test."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from classify.data.images import LabelledImage
+from segment.core.errors import InputError
+from segment.core.raster.classes import Palette
+from segment.core.splits import PARTS, Part
+
+
+def split_images(
+    images: Sequence[LabelledImage], val_fraction: float, test_fraction: float, seed: int, val_seed: int | None = None
+) -> dict[Part, list[LabelledImage]]:
+    """Images for training, validation and test, each sorted by path; the same for the same seed, in whatever order they come.
+
+    What folders or a CSV fix stays. The others are drawn by seed, the fractions from each class of each collection; images of
+    several labels count to the rarest of them. A collection whose folders fix training but no validation gives
+    `val_fraction` of its training images to it, and none to the test. A label of three images or more that can be drawn
+    has one in validation. val_seed: draws validation anew from what `seed` does not give to the test.
+
+    Raises InputError when no image is left for training.
+    """
+    images = sorted(images, key=lambda image: image.path.as_posix())
+    frequency = Counter(label for image in images for label in image.labels)
+    fixed: dict[str, set[Part | None]] = {}
+    for image in images:
+        fixed.setdefault(image.collection, set()).add(image.part)
+    lacks_validation = {name for name, found in fixed.items() if "train" in found and not found & {"val", None}}
+    parts: dict[Part, list[LabelledImage]] = {part: [] for part in PARTS}
+    strata: dict[tuple[str, int], list[LabelledImage]] = {}
+    for image in images:
+        if image.part is None or (image.part == "train" and image.collection in lacks_validation):
+            rarest = min(image.labels, key=lambda label: (frequency[label], label), default=-1)
+            strata.setdefault((image.collection, rarest), []).append(image)
+        else:
+            parts[image.part].append(image)
+    for (collection, label), stratum in sorted(strata.items()):
+        _shuffle(stratum, seed, label)
+        val, test = _shares(len(stratum), val_fraction, 0 if collection in lacks_validation else test_fraction)
+        parts["test"] += stratum[val : val + test]
+        others = stratum[:val] + stratum[val + test :]
+        if val_seed is not None:
+            _shuffle(others, val_seed, label)
+        parts["val"] += others[:val]
+        parts["train"] += others[val:]
+    drawn = [image for stratum in strata.values() for image in stratum]
+    _complete_validation(parts, drawn, seed if val_seed is None else val_seed)
+    if not parts["train"]:
+        found_in = ", ".join(part for part in PARTS if parts[part]) or "no part"
+        raise InputError(f"There are images to train on. Received images in {found_in} only. Add a folder train.")
+    return {part: sorted(found, key=lambda image: image.path.as_posix()) for part, found in parts.items()}
+
+
+def digest_split(parts: Mapping[Part, Sequence[LabelledImage]]) -> str:
+    """The same for the same images in the same parts, wherever their folders lie."""
+    places = sorted((part, image.path.parent.name, image.path.name, image.labels) for part in parts for image in parts[part])
+    return sha256(repr(places).encode(errors="surrogateescape")).hexdigest()
+
+
+def _shuffle(images: list[LabelledImage], seed: int, label: int) -> None:
+    random.Random(f"{seed} {label}").shuffle(images)
+
+
+def _shares(count: int, val_fraction: float, test_fraction: float) -> tuple[int, int]:
+    """How many of a stratum are for validation and test. One at least is for training, one of three for validation."""
+    val = min(max(round(count * val_fraction), 1 if count >= 3 else 0), count - 1)
+    return val, min(round(count * test_fraction), count - 1 - val)
+
+
+def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence[LabelledImage], seed: int) -> None:
+    """Moves one image from training for each label that its small strata left without validation."""
+    in_train = Counter(label for image in parts["train"] for label in image.labels)
+    seen = {label for image in parts["val"] for label in image.labels}
+    of_label = Counter(label for image in drawn for label in image.labels)
+    movable = set(drawn)
+    for label in sorted(of_label):
+        if label in seen or of_label[label] < 3:
+            continue
+        candidates = [i for i in parts["train"] if label in i.labels and i in movable and all(in_train[k] > 1 for k in i.labels)]
+        if candidates:
+            _shuffle(candidates, seed, label)
+            parts["train"].remove(candidates[0])
+            parts["val"].append(candidates[0])
+            in_train.subtract(candidates[0].labels)
+            seen.update(candidates[0].labels)
+
+
+def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, multi_label: bool) -> None:
+    """Raises InputError when a class (or label, if images may have several) is missing from training or validation."""
+    kind = "label" if multi_label else "class"
+    cures: dict[Part, str] = {"train": "lower data.val_fraction and data.test_fraction", "val": "raise data.val_fraction"}
+    for part, cure in cures.items():
+        present = {label for image in parts[part] for label in image.labels}
+        missing = [name for index, name in enumerate(palette.names) if index not in present]
+        if missing:
+            raise InputError(
+                f"Each {kind} needs images in train and val. Received none of {', '.join(missing)} "
+                f"in {part}. Add images, try another data.split_seed, or {cure}."
+            )

@@ -1,0 +1,83 @@
+"""Looking at labelled images before anything is trained on them: one report of what they are and what to mend."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from classify.bundled import BUNDLED
+from classify.config import ImageSettings
+from classify.data.class_folders import folder_notes
+from classify.data.images import Data, data_folders, find_images
+from classify.data.pixels import orientation_notes
+from classify.data.survey import Bands, find_bands
+from classify.exploration.checks import find_all
+from classify.exploration.image_statistics import common_kind, look_at, read_headers
+from classify.exploration.page import exploration_page
+from classify.exploration.summary import View
+from classify.labelling.inference import label_info, read_input
+from segment.core.exploration.features import feature_components
+from segment.core.exploration.image_statistics import EDGE, leading_components
+from segment.core.model.folder import ModelInfo, load_model_info
+from segment.core.model.runtime import load_model
+from segment.core.outputs import refuse_existing
+from segment.core.pixels.components import Vectors
+from segment.core.progress import Progress, Silent
+from segment.core.raster.sources import Source
+from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
+
+
+def explore(
+    data: Data,
+    output: Path | str,
+    settings: ImageSettings | None = None,
+    *,
+    model: Path | str | None = BUNDLED,
+    overwrite: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Exploration:
+    """Looks at every image of some data folders, laid out as for training, and writes report.html and report.json to `output`.
+
+    settings: class table and label map, as for training. model: a classifier whose features place the images, too,
+    where they have its bands and pixels; None for none. Memory holds some hundred images at a time, and two kilobytes for each.
+
+    Raises InputError when there are no images, none can be read, `model` is no classifier, or `output` exists.
+    """
+    output, progress = Path(output), progress or Silent()
+    refuse_existing(output, overwrite, REPORT_FILES)
+    settings = settings or ImageSettings()
+    info = None if model is None else load_model_info(Path(model))
+    if info is not None:
+        label_info(info)
+    collection = find_images(data_folders(data), settings, complete=False)
+    for note in [note for folder in data_folders(data) for note in folder_notes(folder)]:
+        progress.say(f"note: {note}")
+    for note in orientation_notes([image.path for image in collection.images]):
+        progress.say(note)
+    bands = find_bands(collection.images, settings)
+    headers, unopened = read_headers(collection.images, bands, progress)
+    kind = common_kind(headers)
+    odd = None if info is None else _unlike_the_model(kind, bands, info)
+    network = None if model is None or odd else load_model(model, features=True, progress=progress)
+    with Vectors(EDGE * EDGE * kind[0]) as vectors:
+        seen = look_at(collection, headers, bands, vectors, progress, seed)
+        components = leading_components(vectors)
+    looks = replace(seen, problems={**unopened, **seen.problems})
+    sources = [Source(path, bands.of(path)) for path in (collection.images[position].path for position in looks.usable)]
+    features = None
+    if network is not None:
+        features = feature_components(network, sources, partial(read_input, info=network.info), progress)
+    view = View(collection, headers, looks, components, features, odd)
+    findings = find_all(view)
+    figures = {"findings": [vars(finding) for finding in findings], **view.figures}
+    write_report_folder(output, figures, exploration_page(view, findings), overwrite)
+    return Exploration(findings, figures)
+
+
+def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> str | None:
+    """Why a classifier cannot see the images; None where it can."""
+    if kind != (info.bands, info.dtype):
+        return f"the model reads {info.bands} bands of {info.dtype}, and the images have {kind[0]} of {kind[1]}."
+    if bands.rgb != label_info(info).rgb:
+        return "the model has red, green and blue at other places among its bands."
+    return None

@@ -1,0 +1,168 @@
+"""A pass over the images of a collection: what each of them is, and what they have in common."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.images import Collection, LabelledImage
+from classify.data.pixels import centre_crop, is_picture_with_palette, prepare, read_pixels
+from classify.data.survey import Bands
+from segment.core.errors import InputError
+from segment.core.exploration.image_statistics import EDGE, settled, shrunk, some_values
+from segment.core.pixels.components import Vectors
+from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
+from segment.core.prefetch import compute_ahead, each
+from segment.core.progress import Progress
+from segment.core.raster.reader import Raster, open_raster
+from segment.core.reports.figures import displayable
+
+_PICTURE = 112  # edge of those that are shown, pixels
+_SHOWN = 12  # of a class
+_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image's file says of it and the bands that are read of it. gsd: metres per pixel, None where it does not say.
+    names: of the bands, None likewise."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    gsd: float | None
+    names: tuple[str | None, ...] = ()
+
+    @property
+    def kind(self) -> tuple[int, str]:
+        """What images of one model have in common."""
+        return self.bands, self.dtype
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What was seen of a collection's images; positions are theirs in it.
+
+    kind: bands and dtype of most images. problems: why some cannot be used, by position. usable: positions of the others; in
+    that order: prints. bands: which are read. means: the mean image of each class,
+    (EDGE, EDGE, bands), NaN where it has none. pictures: of each class some to look at, by position, (112, 112, 3) uint8.
+    values: bands of random pixels, (pixels, bands).
+    """
+
+    kind: tuple[int, str]
+    problems: Mapping[int, str]
+    usable: Sequence[int]
+    prints: Sequence[Fingerprint]
+    bands: Bands
+    means: Sequence[NDArray[np.float64]]
+    pictures: Sequence[Mapping[int, NDArray[np.uint8]]]
+    values: NDArray[np.float32]
+
+
+def read_headers(images: Sequence[LabelledImage], bands: Bands, progress: Progress) -> tuple[dict[int, Header], dict[int, str]]:
+    """What the files say of themselves, by position; and of those that do not open, or lack a band, why."""
+    headers, problems = {}, {}
+    for position, image in enumerate(images):
+        try:
+            numbers = bands.of(image.path)
+            with open_raster(image.path, numbers, expected=bands.file_bands) as raster:
+                count = 3 if numbers is None and is_picture_with_palette(raster) else len(raster.bands)
+                names = raster.descriptions if numbers is None else tuple(_name(raster, number) for number in numbers)
+                gsd = raster.ground_sampling_distance
+                headers[position] = Header(raster.width, raster.height, count, raster.dtype.name, gsd, names)
+        except InputError as error:
+            problems[position] = str(error)
+        progress.advance("opening", position + 1, len(images))
+    return headers, problems
+
+
+def _name(raster: Raster, number: int) -> str | None:
+    return raster.descriptions[number - 1] if number <= len(raster.descriptions) else None
+
+
+def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
+    """Bands and dtype of most images. Raises InputError when there is no image."""
+    if not headers:
+        raise InputError("Exploring takes images that open. Received none. Check the files.")
+    return Counter(header.kind for header in headers.values()).most_common(1)[0][0]
+
+
+def look_at(
+    collection: Collection, headers: Mapping[int, Header], bands: Bands, vectors: Vectors, progress: Progress, seed: int = 0
+) -> Looks:
+    """Reads every image of the common kind once; vectors gets those that can be read, at EDGE x EDGE pixels."""
+    kind = common_kind(headers)
+    images, random = collection.images, np.random.default_rng(seed)
+    problems = {i: _odd(h.kind, kind) for i, h in headers.items() if h.kind != kind}
+    expected = [i for i in headers if i not in problems]
+    shown = _choose(images, expected, len(collection.palette), random)
+    means = [_Mean() for _ in collection.palette.names]
+    pictures: list[dict[int, NDArray[np.uint8]]] = [{} for _ in collection.palette.names]
+    usable, prints, values = [], [], []
+
+    def read(position: int) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
+        try:
+            path = images[position].path
+            pixels, valid = read_pixels(path, bands.of(path), bands.file_bands)
+        except InputError as error:
+            return error
+        return pixels, valid, fingerprint(settled(pixels))
+
+    with closing(compute_ahead(each(expected), read, _WORKERS)) as found:
+        for done, (position, result) in enumerate(found, 1):
+            progress.advance("looking", done, len(expected))
+            if isinstance(result, InputError):
+                problems[position] = str(result)
+                continue
+            pixels, valid, print_ = result
+            usable.append(position)
+            prints.append(print_)
+            values.append(some_values(pixels, valid, len(expected), random))
+            pixels = settled(pixels)
+            small = shrunk(pixels)
+            vectors.add(small)
+            for label in images[position].labels:
+                means[label].add(small)
+                if position in shown[label]:
+                    pictures[label][position] = displayable(
+                        centre_crop(prepare(pixels, _PICTURE), _PICTURE)[..., list(bands.rgb)]
+                    )
+    if not usable:
+        raise InputError(
+            f"Exploring takes images that can be read. Received none. See the first: {next(iter(problems.values()))}"
+        )
+    found_means = [mean.value((EDGE, EDGE, kind[0])) for mean in means]
+    return Looks(kind, problems, usable, prints, bands, found_means, pictures, np.concatenate(values))
+
+
+def _odd(kind: tuple[int, str], expected: tuple[int, str]) -> str:
+    return f"has {kind[0]} bands of {kind[1]}, but most have {expected[0]} of {expected[1]}"
+
+
+def _choose(
+    images: Sequence[LabelledImage], positions: Sequence[int], classes: int, random: np.random.Generator
+) -> list[set[int]]:
+    """Positions of some images of each class, by chance."""
+    of_class: list[list[int]] = [[] for _ in range(classes)]
+    for position in positions:
+        for label in images[position].labels:
+            of_class[label].append(position)
+    return [set(random.permutation(some)[:_SHOWN].tolist()) for some in of_class]
+
+
+class _Mean:
+    """The mean of arrays of one shape."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = np.zeros(1), 0
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        self._sum, self._count = self._sum + values, self._count + 1
+
+    def value(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return self._sum / self._count if self._count else np.full(shape, np.nan)

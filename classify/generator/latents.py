@@ -1,0 +1,156 @@
+"""Where the latents of each class lie, from which new ones are drawn."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.choices import BANDWIDTH
+from segment.core.errors import InputError
+from segment.core.model.weight_files import require_small_zip
+from segment.core.outputs import staged
+
+LATENTS_FILE = "latents.npz"
+_MOST = 500  # images of a class that are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriors:
+    """Of pictures: means, variances (images, latent) float32, and their class indices (images,)."""
+
+    means: NDArray[np.float32]
+    variances: NDArray[np.float32]
+    labels: NDArray[np.intp]
+
+    @property
+    def divergence(self) -> float:
+        """Kullback-Leibler from N(0, I), nats a picture; 0 of a plain autoencoder."""
+        if not self.variances.any():
+            return 0.0
+        with np.errstate(all="ignore"):  # what is not finite is told where the epoch ends
+            parts = np.square(self.means) + self.variances - np.log(self.variances) - 1
+        return float(0.5 * parts.sum(axis=1).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class _Density:
+    """The latents of one class: their mean (latent,), what images differ by from it (images, latent), how far their covariance
+    is shrunk, and the standard deviation (latent,) that is added in all directions."""
+
+    mean: NDArray[np.float32]
+    deviations: NDArray[np.float32]
+    shrinkage: float
+    scatter: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, means: NDArray[np.float32], variance: NDArray[np.float32]) -> "_Density":
+        from sklearn.covariance import ledoit_wolf_shrinkage
+
+        shrinkage = float(ledoit_wolf_shrinkage(means)) if len(means) > 1 else 0.0
+        deviations = means - means.mean(axis=0)
+        return cls(means.mean(axis=0), deviations, shrinkage, np.sqrt(shrinkage * np.mean(deviations**2) + variance))
+
+    def draw(self, random: np.random.Generator, bandwidth: float) -> NDArray[np.float32]:
+        count, latent = self.deviations.shape
+        chosen, shares = random.integers(count), random.standard_normal(count, np.float32)
+        kernel = np.sqrt((1 - self.shrinkage) / count) * shares @ self.deviations
+        kernel += self.scatter * random.standard_normal(latent, np.float32)
+        drawn: NDArray[np.float32] = self.mean + np.sqrt(1 - bandwidth**2) * self.deviations[chosen] + bandwidth * kernel
+        return drawn.astype(np.float32)
+
+
+class ClassDensities:
+    """How dense the latents of each class lie where, from which new ones are drawn.
+
+    Ex-post density estimation (Ghosh et al. 2020, "From variational to deterministic autoencoders") fits what the encoder
+    makes of images better than N(0, I) does, and gives a plain autoencoder something to draw from. The estimate is a
+    kernel density that keeps the variance (Silverman 1986, "Density estimation for statistics and data analysis", 6.4):
+    a training image's latent, drawn towards the mean of the class, plus a Gaussian with the covariance of the class times
+    the bandwidth's square. That covariance is of the posteriors' means, shrunk (Ledoit and Wolf 2004), as a class has few
+    images for so many numbers, plus the posteriors' mean variance.
+    """
+
+    def __init__(self, means: NDArray[np.float32], labels: NDArray[np.intp], variances: NDArray[np.float32]):
+        """means: of the posteriors of training images, (images, latent), labels: their class indices (images,), each class at
+        least once. variances: mean ones of the posteriors of each class, (classes, latent)."""
+        self.means, self.labels, self.variances = means, labels, variances
+        self._of_class = [_Density.of(means[labels == label], variance) for label, variance in enumerate(variances)]
+
+    @classmethod
+    def standard(cls, classes: int, latent: int) -> "ClassDensities":
+        """With bandwidth 1, N(0, I) for each class: what is known before any image was seen."""
+        return cls(np.zeros((classes, latent), np.float32), np.arange(classes), np.ones((classes, latent), np.float32))
+
+    def draw(self, labels: NDArray[np.intp], seed: int, first: int = 0, bandwidth: float = BANDWIDTH) -> NDArray[np.float32]:
+        """Latents (count, latent) float32, one of each class index (count,). What is drawn depends on the seed, on the class and
+        on the number alone, of which the first has `first`.
+
+        bandwidth: 0 repeats training images, 1 draws from one Gaussian per class; in between, pictures are the more alike
+        to a training image each, and the more coherent, the lower it is. Raises InputError as `check_draw` does.
+        """
+        check_draw(seed, bandwidth, first)
+        randoms = (np.random.default_rng([seed, number]) for number in range(first, first + len(labels)))
+        return np.stack([self._of_class[label].draw(random, bandwidth) for label, random in zip(labels, randoms, strict=True)])
+
+
+def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
+    """Raises InputError when seed or first number is no whole number from 0 on, or the bandwidth not 0 to 1."""
+    for name, number in {"seed": seed, "first": first}.items():
+        if not isinstance(number, (int, np.integer)) or number < 0:
+            raise InputError(f"{name}: a whole number from 0 on. Received {number}. Choose such a one.")
+    if not 0 <= bandwidth <= 1:
+        raise InputError(f"bandwidth: 0 to 1. Received {bandwidth}. Choose one between.")
+
+
+def fit_densities(posteriors: Posteriors, classes: int) -> ClassDensities:
+    """The densities of the latents of some images' classes. posteriors: with each class at least once; of one with many images,
+    some hundred, evenly spread, are kept."""
+    own = [np.flatnonzero(posteriors.labels == label) for label in range(classes)]
+    kept = np.concatenate([rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int)] for rows in own])
+    variances = np.stack([posteriors.variances[rows].mean(axis=0) for rows in own])
+    return ClassDensities(posteriors.means[kept], posteriors.labels[kept], variances)
+
+
+def save_densities(folder: Path, densities: ClassDensities) -> None:
+    """Writes them into a model folder, whole or not at all."""
+    with staged(folder / LATENTS_FILE, overwrite=True) as partial, partial.open("wb") as file:
+        np.savez(file, means=densities.means, labels=densities.labels, variances=densities.variances)
+
+
+def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
+    """Reads what `save_densities` wrote. classes, latent: of the model.
+
+    Raises InputError when the training has not got so far, or the file is not of this model.
+    """
+    path = folder / LATENTS_FILE
+    if not path.is_file():
+        raise InputError(f"{path}: generators have it when their training ends. Received none. Train on, with --resume.")
+    try:
+        require_small_zip(path)
+        with np.load(path) as stored:
+            arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: must be as training wrote it. Received: {error}. Restore it, or train anew.") from error
+    _require_densities(path, arrays, classes, latent)
+    return ClassDensities(**arrays)
+
+
+def _require_densities(path: Path, arrays: Mapping[str, NDArray[Any]], classes: int, latent: int) -> None:
+    images = arrays["labels"].size
+    for name, shape in {"labels": (images,), "means": (images, latent), "variances": (classes, latent)}.items():
+        if arrays[name].shape != shape:
+            raise InputError(
+                f"{path}: {name} of the model's classes and latent have the shape {shape}. Received {arrays[name].shape}. "
+                "Restore the one of the two that was changed."
+            )
+    whole = all(arrays[name].dtype.kind == "f" and np.isfinite(arrays[name]).all() for name in ("means", "variances"))
+    if not whole or (arrays["variances"] < 0).any() or set(arrays["labels"].tolist()) != set(range(classes)):
+        raise InputError(
+            f"{path}: means and variances are finite, and each of {classes} classes has an image. Received others. "
+            "Restore it, or train anew."
+        )

@@ -1,0 +1,147 @@
+"""Pictures that a generator draws, as files: new ones, and the way from one image to another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.generator.generator import Generator, Pictures, load_generator
+from classify.generator.latents import check_draw
+from classify.generator.sample_grids import arrange, arrange_in_rows
+from classify.labelling.inference import read_input
+from segment.core.choices import BANDWIDTH
+from segment.core.errors import InputError
+from segment.core.outputs import refuse_existing, staged
+from segment.core.progress import Progress, Silent
+from segment.core.raster.picture import write_picture
+from segment.core.raster.sources import Source
+
+GRID_FILE = "grid.png"
+_COLUMNS, _SHOWN = 10, 100  # of the grid: columns, and pictures at most
+_BATCH = 256  # pictures in memory
+_STEPS = 250  # of a strip: pictures of 256 pixels are then as wide together as a JPEG can be
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures that were drawn. counts: of each class."""
+
+    folder: Path
+    counts: dict[str, int]
+
+    def __str__(self) -> str:
+        listed = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        return f"{self.folder}: {sum(self.counts.values()):,} pictures: {listed}"
+
+
+def spread_labels(classes: int, count: int) -> NDArray[np.intp]:
+    """Class indices (count,), each class in turn."""
+    return np.fromiter(islice(cycle(range(classes)), count), np.intp, count)
+
+
+def write_samples(
+    generator: Generator | Path | str,
+    output: Path | str,
+    count: int,
+    *,
+    name: str | None = None,
+    bandwidth: float = BANDWIDTH,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Samples:
+    """Draws pictures and writes them as PNG into class folders, such as `classify.train` takes; grid.png shows the first hundred
+    side by side, a column a class.
+
+    generator: a run folder, or one that is loaded. count: of pictures, at least 1. name: a class; without, each in turn.
+    bandwidth, seed: of the draws, see `Generator.draw`; the first pictures of many are the same as those of few.
+
+    Raises InputError for a class that the generator does not know, as `check_draw` does, and when `output` exists or cannot be
+    written to.
+    """
+    if count < 1:
+        raise InputError(f"count: at least 1 picture. Received {count}. Raise it.")
+    check_draw(seed, bandwidth)
+    output, progress = Path(output), progress or Silent()
+    generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
+    names = generator.info.palette.names
+    labels = spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
+    with staged(output, overwrite, (*map(_folder_name, names), GRID_FILE)) as partial:
+        write_pictures(generator, labels, picture_files(partial, names, labels), seed, progress, bandwidth)
+        columns = len(names) if name is None and len(names) <= _SHOWN // 4 else _COLUMNS
+        write_picture(partial / GRID_FILE, arrange_in_rows(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns))
+    return Samples(output, {names[label]: int((labels == label).sum()) for label in sorted(set(labels.tolist()))})
+
+
+def picture_files(folder: Path, names: Sequence[str], labels: NDArray[np.intp]) -> list[Path]:
+    """Where pictures of class indices (count,) belong: in class folders, named after their numbers. names: of the classes."""
+    return [folder / _folder_name(names[label]) / f"{number:06}.png" for number, label in enumerate(labels)]
+
+
+def write_pictures(
+    generator: Generator,
+    labels: NDArray[np.intp],
+    files: Sequence[Path],
+    seed: int,
+    progress: Progress,
+    bandwidth: float = BANDWIDTH,
+) -> None:
+    """Draws a picture of each class index (count,) and writes it to the file of its number. seed, bandwidth: see
+    `Generator.draw`."""
+    for first in range(0, len(labels), _BATCH):
+        drawn = generator.draw(labels[first : first + _BATCH], seed, first, bandwidth)
+        for file, picture in zip(files[first:], drawn, strict=False):
+            write_picture(file, picture)
+        progress.advance("drawing", first + len(drawn), len(labels))
+
+
+def _folder_name(name: str) -> str:
+    """Of a class, which may be named as no folder can be."""
+    return name.replace("/", "_") if name.strip(".") else "_" * len(name)
+
+
+def interpolate(
+    generator: Generator | Path | str,
+    first: Path | str,
+    second: Path | str,
+    output: Path | str,
+    *,
+    steps: int = 8,
+    bands: Sequence[int] | None = None,
+    overwrite: bool = False,
+) -> Pictures:
+    """Writes the way from one image to another through the latents as a strip of pictures: the first image, its reconstruction,
+    what lies between in even steps, the reconstruction of the second, the second. Returns the strip's pictures.
+
+    generator: a run folder, or one that is loaded. steps: from reconstruction to reconstruction, 1 to 250. bands: to read of both
+    images, numbers from 1; by default as for the training's. Where the generator is told the class, each image has that which
+    reconstructs it best, and the way leads from class to class, too.
+
+    Raises InputError for images that cannot be read or are not RGB of 8 bits, and when `output` exists, cannot be written to or
+    is no picture's name.
+    """
+    output = Path(output)
+    if not 1 <= steps <= _STEPS:
+        raise InputError(f"steps: 1 to {_STEPS}. Received {steps}. Choose a number between.")
+    if output.suffix.lower() not in (".png", ".jpg"):
+        raise InputError(f"{output}: the strip is a picture. Received the ending {output.suffix!r}. Name it .png or .jpg.")
+    refuse_existing(output, overwrite)
+    generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
+    ends = np.stack([read_input(Source.of(path, bands), generator.info) for path in (first, second)])
+    labels = [_best_label(generator, image) for image in ends]
+    latents, classes = generator.encode(ends, labels)[0], generator.one_hot(labels)
+    shares = np.linspace(0, 1, steps + 1, dtype=np.float32)[:, None]
+    between = generator.decode(latents[0] + shares * (latents[1] - latents[0]), classes[0] + shares * (classes[1] - classes[0]))
+    strip: Pictures = np.concatenate([ends[:1], between, ends[1:]])
+    write_picture(output, arrange([strip]), overwrite)
+    return strip
+
+
+def _best_label(generator: Generator, image: NDArray[np.uint8]) -> int:
+    """The class under which an image (size, size, 3) is reconstructed with the least squared error."""
+    labels = np.arange(len(generator.info.palette))
+    found = generator.reconstruct(np.repeat(image[None], len(labels), axis=0), labels)
+    return int(np.square(found.astype(np.float64) - image).mean(axis=(1, 2, 3)).argmin())

@@ -1,0 +1,218 @@
+"""Training of generators: folders of labelled images and settings become a run folder that draws more of their kind."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from classify.bundled import BUNDLED
+from classify.data.augment import augmentation
+from classify.data.images import Data, collection_name, data_folders
+from classify.data.survey import ground_sampling_distance
+from classify.data.training_data import TrainingData
+from classify.generator.autoencoder import build_autoencoder
+from classify.generator.config import GeneratorConfig, ReconstructionLossSettings
+from classify.generator.data import build_datasets, mean_picture, require_pictures
+from classify.generator.generator import Generator
+from classify.generator.latents import LATENTS_FILE, ClassDensities, fit_densities, save_densities
+from classify.generator.perceptual_loss import perceptual_distance
+from classify.generator.reconstruction import Loss, Reconstruction, reconstruction_loss, score_reconstructions
+from classify.generator.sample_grids import GRIDS, Album, draw_classes
+from classify.training.models import load_stage_maps
+from segment.core.config import PreprocessSettings, describe_settings
+from segment.core.model.folder import ModelInfo, load_keras_model
+from segment.core.progress import Progress, Silent
+from segment.core.reports.page import Report
+from segment.core.splits import PARTS, Part
+from segment.core.training.devices import OneDevice, take_devices
+from segment.core.training.history import Row
+from segment.core.training.loop import (
+    CHECKPOINT,
+    describe_network,
+    dtype_policy,
+    fit,
+    keep_float32,
+    load_history,
+    wanted_precision,
+)
+from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
+
+_MONITOR = "val_loss"
+_PANELS = {
+    "Loss": ("loss", "val_loss"),
+    "Share of the variance explained": ("val_explained",),
+    "Kullback-Leibler, nats a picture": ("val_kullback_leibler",),
+    "Learning rate": ("learning_rate",),
+}
+_CURVES = (
+    "loss is of training pictures, changed at random, while the weights move: a variational latent is drawn from its posterior, "
+    "and the divergence counts with the weight that it has risen to. val_loss is of validation pictures at the end of the epoch: "
+    "the latent is the mean of its posterior, and the divergence counts in full from the first epoch on. The best epoch is the "
+    "one of the least val_loss, which means the same in all of them. With loss it can be compared once the weight has risen, "
+    "and may then lie below, as nothing is drawn and nothing changed at random."
+)
+_GRIDS = (
+    f"{GRIDS} holds two pictures for each epoch: drawn ones, from the same noise throughout and around the latents that the "
+    "network of that epoch gives validation pictures (not from N(0, I)), and reconstructions below their originals. The pictures "
+    "drawn below, and all that the finished generator draws, lie around the latents of training pictures."
+)
+
+
+def train_generator(
+    data: Data,
+    output: Path | str,
+    config: GeneratorConfig | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run[Reconstruction]:
+    """Trains an autoencoder on labelled images and writes a run folder, which `load_generator` takes.
+
+    data: one or several data folders, see `find_images`, of RGB of 8 bits with one label each. resume: go on with the run in
+    `output` from its last finished epoch. After each epoch `output/grids` gets pictures of each class, drawn from the same
+    noise around the latents of validation images, and reconstructions below their originals. In the history `val_loss` holds
+    the divergence with its whole weight, `loss` with the weight that it had risen to.
+
+    Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C, with
+    the way to go on.
+    """
+    folders = data_folders(data)
+    output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
+    check_run(output, config, resume=resume, overwrite=overwrite)
+    loss = _build_loss(config.loss)
+    devices = take_devices(config.training)
+    keras.utils.set_random_seed(config.training.seed)
+    found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
+    require_pictures(found)
+    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what there cannot be
+    with dtype_policy(wanted_precision(config.training)):
+        network = build_network(config, found)
+    progress.say(describe_network(network))
+    with run_folder(output, config, resume, overwrite):
+        return _train(network, loss, found, config, folders, output, devices, resume, progress)
+
+
+def _build_loss(settings: ReconstructionLossSettings) -> Loss:
+    if settings.perceptual == 0:
+        return reconstruction_loss()
+    maps = load_stage_maps(settings.perceptual_model or BUNDLED)
+    return reconstruction_loss(settings.perceptual, perceptual_distance(maps))
+
+
+def build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
+    """The network as it is before its training."""
+    model, steps = config.model, -(-len(data.parts["train"]) // config.training.batch_size)
+    return build_autoencoder(
+        size=config.data.size,
+        classes=len(data.palette),
+        filters=model.filters,
+        latent=model.latent,
+        conditional=model.conditional,
+        variational=model.kind == "variational",
+        kl_weight=_weight(config),
+        warmup_steps=round(config.loss.kl_warmup_epochs * steps),
+        seed=config.training.seed,
+    )
+
+
+def _weight(config: GeneratorConfig) -> float:
+    """Of the divergence in nats a picture."""
+    return config.loss.kl_weight / (3 * config.data.size**2)
+
+
+def _train(
+    network: keras.Model,
+    loss: Loss,
+    data: TrainingData,
+    config: GeneratorConfig,
+    folders: Sequence[Path],
+    output: Path,
+    devices: OneDevice,
+    resume: bool,
+    progress: Progress,
+) -> Run[Reconstruction]:
+    settings, info, names = config.training, _describe(network, data, config, folders), data.palette.names
+    training, plain = build_datasets(data, config)
+    score = partial(score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress)
+    album = Album(output / GRIDS, plain["val"], len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0)
+    keep = keep_best(output, info, keep_float32(network, settings, lambda: build_network(config, data)))
+    unplaced = ClassDensities.standard(len(names), config.model.latent)
+
+    def validate() -> Row:
+        found, posteriors = score(Generator(info, network, unplaced), plain["val"])
+        if np.isfinite(posteriors.means).all():  # else told with its cure where the epoch ends
+            album.add(Generator(info, network, fit_densities(posteriors, len(names))))
+        whole = found.loss + _weight(config) * found.divergence
+        return {"val_loss": whole, "val_explained": found.explained, "val_kullback_leibler": found.divergence}
+
+    def save(row: Row) -> None:
+        (output / LATENTS_FILE).unlink(missing_ok=True)  # of an earlier epoch
+        keep(row)
+
+    history = fit(
+        network,
+        training,
+        loss=loss,
+        validate=validate,
+        monitor=_MONITOR,
+        save_best=save,
+        settings=settings,
+        folder=output,
+        progress=progress,
+        data=data.fingerprint,
+        devices=devices,
+        resume=resume,
+    )
+    best = Generator(info, load_keras_model(output), unplaced)
+    best = replace(best, densities=fit_densities(score(best, plain["train"])[1], len(names)))
+    save_densities(output, best.densities)
+    results = {part: score(best, plain[part])[0] for part in PARTS[1:] if part in plain}
+
+    def add(page: Report, heading: str, part: Part) -> None:
+        if part == "val":
+            page.text(_CURVES)
+        page.heading(heading)
+        page.text(f"{results[part]}, over {results[part].images:,} images.")
+        if part == "val":
+            page.picture(album.compare(best), "Images (above) and their reconstructions (below).")
+            page.text(_GRIDS)
+            page.picture(*draw_classes(best))
+
+    return finish_run(
+        output,
+        best.network,
+        info,
+        history,
+        results,
+        monitor=_MONITOR,
+        facts=[("Training images", info.training["images"]["train"]), ("Numbers of a latent", best.latent)],
+        panels=_PANELS,
+        add_scores=add,
+        further={"data": [str(folder.resolve()) for folder in folders]},
+    )
+
+
+def _describe(network: keras.Model, data: TrainingData, config: GeneratorConfig, folders: Sequence[Path]) -> ModelInfo:
+    return ModelInfo(
+        task="generate",
+        name=network.name,
+        classes=list(data.palette.table),
+        bands=3,
+        dtype="uint8",
+        range=(0.0, 255.0),
+        tile=config.data.size,
+        fixed_tile=True,
+        ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),
+        labels=data.label_info(config.data),
+        training={
+            "data": [collection_name(folder) for folder in folders],
+            "images": {part: len(images) for part, images in data.parts.items()},
+            "split": data.split_digest,
+            "backend": keras.backend.backend(),
+            "settings": describe_settings(config),
+        },
+    )

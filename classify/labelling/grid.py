@@ -1,0 +1,183 @@
+"""label_scene(): a scene labelled cell by cell, as a coarse class raster and as polygons."""
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.bundled import BUNDLED
+from classify.labelling.cells import SMALLEST, Batch, Cells, Part, read_batches
+from classify.labelling.inference import answer, given_labels, label_info, require_input, scene_bands
+from classify.labelling.result import CellLabels, describe
+from classify.labelling.result import SceneLabels as SceneLabels
+from segment.core.choices import Runtime
+from segment.core.errors import InputError
+from segment.core.model.folder import ModelInfo, load_model_info
+from segment.core.model.runtime import Model, load_model
+from segment.core.outputs import Stage, finish_moving, staged_files, writable
+from segment.core.prefetch import compute_ahead
+from segment.core.raster.class_raster import write_class_raster
+from segment.core.raster.classes import IGNORED
+from segment.core.raster.geopackage import write_geopackage
+from segment.core.raster.grid import PixelGrid
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source, as_source
+
+LABEL_ENDINGS = ("_labels.tif",)
+"""What follows a scene's name in the names of its rasters."""
+_LAYER = "labels"
+
+
+def label_scene(
+    scene: Path | str | Source,
+    model: Path | str | Model = BUNDLED,
+    output: Path | str = Path("."),
+    *,
+    grid: int,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    augment: bool = False,
+    runtime: Runtime = "auto",
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> SceneLabels:
+    """Labels a scene cell by cell; writes a raster of cells, polygons and a report into `output`, all or none.
+
+    scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
+    grid: edge of a cell in pixels of the scene, 8 or more. A cell is resized to what the network sees; see `Cells` for those
+    at the right and lower edge. A scene that is smaller than a cell is treated like any other image.
+    bands: band numbers from 1 in the model's order, by default those it reads. nodata: a value that means "no data" in all
+    bands, beside what the file declares. augment: averages over the eight flips and quarter turns of each cell, at eight
+    times the work. runtime: what computes, where `model` is a folder.
+    progress: told of cells dealt with and cells in all.
+
+    SCENE_labels.tif is a class raster with a pixel for each cell, whose last row and column may reach beyond the scene.
+    SCENE_labels.gpkg holds a square for each cell with a label, cut at the scene's edge. With several
+    labels the likeliest that reaches its threshold is the cell's class. Cells in which fewer than half of the pixels are
+    valid, or no label reaches its threshold, are nodata (255).
+
+    Memory: two strips of `grid` scene rows, and about a kilobyte for each cell. The scene is read forward only.
+
+    Raises InputError when grid, scene and model do not fit each other, when a file cannot be read or written to its end, and
+    when an output exists already.
+    """
+    info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
+    source = as_source(scene, bands, nodata)
+    planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
+    planned.spare([source.path])
+    finish_moving(folder, planned.names)
+    with ExitStack() as stack:
+        work = stack.enter_context(open_grid(source, info, grid))
+        stage = stack.enter_context(staged_files(folder, planned.names, overwrite))
+        # the network comes last: nobody should wait for it to hear that a file is missing
+        network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+        started = time.monotonic()
+        labels = label_cells(work.source, work.cells, work.cells.whole, network, augment, progress)
+        report = work.write(stage, labels, started, runtime=network.runtime).report
+    return replace(planned, report=report)
+
+
+@dataclass(frozen=True)
+class GridWork:
+    """A scene that is open and fits a model, and its cells. source: with the bands that the model reads."""
+
+    source: Source
+    raster: Raster
+    info: ModelInfo
+    cells: Cells
+
+    def write(self, stage: Stage, labels: CellLabels, started: float, **details: Any) -> SceneLabels:
+        """Writes all that is made of the cells' labels. started: when they were begun, by `time.monotonic`. details: further keys
+        of the report. Raises InputError when the disk is full.
+        """
+        files, cells, raster, info = SceneLabels.planned(self.source, stage.new), self.cells, self.raster, self.info
+        _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
+        _write_polygons(files.polygons, labels, cells, raster, info)
+        report = {"scene": self.source.name} | describe(labels, cells, raster, info, time.monotonic() - started)
+        report |= details | {"notes": [*report["notes"], *details.get("notes", [])]}
+        with writable(files.report_file):
+            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        return replace(files, report=report)
+
+
+@contextmanager
+def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
+    """Opens a scene to label its cells of `grid` pixels. Raises InputError when grid, scene and model do not fit each other."""
+    if grid < SMALLEST:
+        raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
+    source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
+    with source.open(info.bands) as raster:
+        source = replace(source, alpha=raster.alpha)
+        _check_scene(raster, source, info)
+        yield GridWork(source, raster, info, Cells(raster.height, raster.width, grid))
+
+
+def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
+    """Raises InputError when the scene's bands or pixels are not what the model takes."""
+    if source.bands is None and raster.info.colors == ("palette",):
+        raise InputError(f"{raster.path}: scenes have colours. Received a palette. Expand it: gdal_translate -expand rgb IN OUT")
+    require_input(raster.path, len(raster.bands), raster.dtype.name, info)
+
+
+def label_cells(
+    source: Source, cells: Cells, part: Part, network: Model, augment: bool, progress: Callable[[int, int], None] | None = None
+) -> CellLabels:
+    """The labels of a part of a scene's cells, in the part's order."""
+    info, count = network.info, part.count
+    names, multi_label = info.palette.names, label_info(info).multi_label
+    found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
+    size, workers = network.pace(info.tile)
+
+    def compute(batch: Batch) -> NDArray[np.float32]:
+        return answer(network, batch.pixels, augment)[: len(batch.cells)]
+
+    with closing(compute_ahead(read_batches(source, cells, part, info, size), compute, workers)) as answers:
+        for batch, probabilities in answers:
+            given = given_labels(probabilities, info)
+            for cell, row, labels in zip(batch.cells, probabilities, given, strict=True):
+                if labels:
+                    index = names.index(labels[0])
+                    found.indices[cell], found.probabilities[cell] = index, row[index]
+                    if multi_label:
+                        found.given[cell] = ";".join(labels)
+            if progress:
+                progress(batch.cells[-1] + 1, count)
+    if progress:
+        progress(count, count)
+    return found
+
+
+def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
+    """rows: where to put what the raster is made from."""
+    transform, content = raster.transform, info.palette.values()[labels.indices].tobytes()
+    if raster.crs is not None or not transform.is_identity:
+        transform = transform @ type(transform).scale(cells.edge)
+    coarse = PixelGrid(cells.rows, cells.columns, raster.crs, transform)
+    with writable(rows):
+        rows.write_bytes(content)
+    write_class_raster(rows, zlib.crc32(content), path, coarse, info.palette, labels.count(len(info.palette)), "scene label")
+
+
+def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
+    import shapely
+
+    (numbers,) = np.nonzero(labels.labelled)
+    (row, column), (rows, columns) = np.divmod(numbers, cells.columns), cells.borders()
+    squares = shapely.box(columns[column], rows[row], columns[column + 1], rows[row + 1])
+    indices, classes = labels.indices[numbers], info.palette.classes
+    fields: dict[str, NDArray[Any]] = {
+        "class": np.array([c.name for c in classes], object)[indices],
+        "value": info.palette.values()[indices].astype(np.int32),
+        "color": np.array([c.map_color for c in classes], object)[indices],
+        "probability": labels.probabilities[numbers],
+    }
+    if label_info(info).multi_label:
+        fields["labels"] = labels.given[numbers]
+    write_geopackage(squares, fields, raster, info.palette, path, _LAYER)

@@ -1,0 +1,125 @@
+"""A scene labelled cell by cell: the labels, the files that were written, and what the report says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.labelling.cells import SMALLEST, Cells
+from segment.core.memory import peak_memory_mb
+from segment.core.model.folder import ModelInfo
+from segment.core.raster.class_raster import companions
+from segment.core.raster.classes import IGNORED
+from segment.core.raster.reader import Raster
+from segment.core.raster.scene_outputs import SceneOutputs, are_strange, format_area
+from segment.core.raster.sources import Source
+
+
+@dataclass(frozen=True)
+class CellLabels:
+    """What each cell is given, (cells,) in reading order.
+
+    indices: of the class, 255 without a label. probabilities: of that class. given: all labels, joined with ";".
+    """
+
+    indices: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    given: NDArray[np.object_]
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Whether a cell has a label."""
+        labelled: NDArray[np.bool_] = self.indices != IGNORED
+        return labelled
+
+    def count(self, classes: int) -> NDArray[np.int64]:
+        """Cells of each class, (classes,)."""
+        return np.bincount(self.indices[self.labelled], minlength=classes)
+
+
+@dataclass(frozen=True, repr=False)
+class SceneLabels(SceneOutputs):
+    """Where the files of a labelled scene are, and `report`, which `report_file` holds too. Prints as a short table."""
+
+    labels: Path
+    polygons: Path
+
+    @classmethod
+    def planned(cls, scene: Source, folder: Path) -> "SceneLabels":
+        """The files that a scene gives in `folder`, with an empty report."""
+        raster, polygons, report = (folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json"))
+        return cls(str(scene.path), report, {}, raster, polygons)
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them, first the raster; those beside it included."""
+        return [self.labels, self.polygons, self.report_file, *(self.labels.with_name(name) for name in companions(self.labels))]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the files."""
+        return [file.name for file in self.files]
+
+    def __repr__(self) -> str:
+        report, probability = self.report, self.report["mean_probability"]
+        title = f"{report['scene']}: {report['width']} x {report['height']} px, {report['cells']:,} cells of {report['grid']} px"
+        lines = [title if probability is None else f"{title}, mean probability {probability:.3f}"]
+        longest = max(len(name) for name in report["classes"])
+        labelled = max(sum(report["cells_by_class"].values()), 1)
+        for name, cells in report["cells_by_class"].items():
+            line = f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,} cell{'' if cells == 1 else 's'}"
+            if report["area_m2"]:
+                line += f"  {format_area(report['area_m2'][name]):>14}"
+            lines.append(line)
+        return "\n".join([*lines, *self.closing_lines(self.labels)])
+
+
+def describe(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float) -> dict[str, Any]:
+    """All keys of the report but the scene's name and the runtime.
+
+    With several labels, cells and areas count for the likeliest. area_m2: of whole cells, cut at the scene's edge; None
+    without a CRS. mean_probability: of the cells' classes, None where no cell has one. peak_memory_mb: of this process since
+    it started, what it loaded included.
+    """
+    names, labelled = info.palette.names, labels.labelled
+    report: dict[str, Any] = {
+        "model": info.name,
+        "grid": cells.edge,
+        "cells": cells.rows * cells.columns,
+        "width": raster.width,
+        "height": raster.height,
+        "crs": None if raster.crs is None else raster.crs.to_string(),
+        "ground_sampling_distance": raster.ground_sampling_distance,
+        "classes": names,
+        "cells_by_class": dict(zip(names, labels.count(len(names)).tolist(), strict=True)),
+        "area_m2": None,
+        "mean_probability": round(float(labels.probabilities[labelled].mean()), 6) if labelled.any() else None,
+    }
+    pixel_areas = raster.row_pixel_areas(0, raster.height)
+    if pixel_areas is not None:
+        rows, columns = cells.borders()
+        areas = np.outer(np.add.reduceat(pixel_areas, rows[:-1]), np.diff(columns)).ravel()
+        sums = np.bincount(labels.indices[labelled], areas[labelled], minlength=len(names))
+        report["area_m2"] = {name: round(area, 2) for name, area in zip(names, sums.tolist(), strict=True)}
+    return report | {
+        "notes": _notes(labels, cells, raster, info),
+        "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> list[str]:
+    notes = []
+    if not labels.labelled.any():
+        notes.append("No cell has a label: the map is empty.")
+    notes += raster.notes
+    if raster.has_only_control_points:
+        notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and label that.")
+    pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
+    if pixel and learned:
+        seen, grid = pixel * cells.edge / info.tile, max(round(learned / pixel * info.tile), SMALLEST)
+        if are_strange(seen, learned):
+            notes.append(f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it with --grid {grid}.")
+    return notes

@@ -1,0 +1,208 @@
+"""Scoring a model on labelled images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.bundled import BUNDLED
+from classify.config import ImageSettings
+from classify.data.dataset import ImageDataset, ImagePixels, one_hot
+from classify.data.images import Data, LabelledImage, collection_name, data_folders, find_images
+from classify.data.pixels import orientation_notes, read_pixels
+from classify.data.splits import digest_split, split_images
+from classify.labelling.inference import answer, label_info, predict_dataset, read_resized, scene_bands
+from classify.scores import Scores, score
+from classify.training.report import scores_page
+from segment.core.choices import Runtime
+from segment.core.errors import InputError
+from segment.core.model.folder import ModelInfo
+from segment.core.model.record import UNKNOWN, Familiarity, TrainingRecord, digest_pixels, known_record, read_grid
+from segment.core.model.runtime import Model, describe_use, folder_of, load_model
+from segment.core.outputs import refuse_existing
+from segment.core.progress import Progress, Silent
+from segment.core.raster.sources import Source
+from segment.core.reports.page import REPORT_FILES, write_report_folder
+from segment.core.splits import PARTS, PartChoice
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on images, in their order.
+
+    familiar: keys of report.json that say how many of their pixels it was trained on, see `Familiarity`; empty where that is
+    not asked.
+    """
+
+    scores: Scores
+    images: list[LabelledImage]
+    familiar: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The keys of report.json."""
+        return self.scores.report | self.familiar
+
+    def __str__(self) -> str:
+        return str(self.scores)
+
+
+def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
+    """Scores answers (images, classes) as the model gives them out, see `answer`."""
+    labels, names = label_info(info), info.palette.names
+    thresholds = labels.thresholds if labels.multi_label else None
+    truth = one_hot(images, len(names))
+    return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))
+
+
+def recognise(
+    images: Sequence[LabelledImage], record: TrainingRecord, read: Callable[[Path], NDArray[Any]], progress: Progress
+) -> Familiarity:
+    """How many of the pixels of images a model was trained on. read: gives them as in training, but for what it does to them."""
+    found = Familiarity("images")
+    for done, image in enumerate(images, 1):
+        pixels, grid = read(image.path), read_grid(image.path)
+        codes = record.cover(grid, 0, 0, *pixels.shape[:2])
+        found.add(np.minimum(codes, np.uint8(record.find(digest_pixels(pixels)))))
+        progress.advance("recognising", done, len(images))
+    return found
+
+
+def evaluate(
+    data: Data,
+    model: Model | Path | str = BUNDLED,
+    output: Path | str | None = None,
+    *,
+    part: PartChoice = "all",
+    bands: Sequence[int] | None = None,
+    batch_size: int = 16,
+    augment: bool = False,
+    runtime: Runtime = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Scores a model on data folders, with the temperature and the thresholds that its training found, and reports how many
+    of the images' pixels it was trained on.
+
+    data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
+    loaded. part: as folders fix it, or as the model's training drew it of the same images; of these, only "test" is new to
+    it. bands: numbers from 1 in the model's order, in place of those it reads. augment: averages over the eight flips and
+    quarter turns, at eight times the work. runtime: what computes, where `model` is a folder. output: a folder for
+    report.json and report.html. Images that cannot be read are left out, and named, where training was to do so.
+
+    Raises InputError for data that do not fit the model, and when `output` exists.
+    """
+    progress = progress or Silent()
+    if part not in get_args(PartChoice):
+        raise InputError(f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them.")
+    if output is not None:
+        refuse_existing(Path(output), overwrite, REPORT_FILES)
+    model = load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
+    info = model.info
+    folders = data_folders(data)
+    images = find_scored(folders, info, part)
+    images = readable_images(images, info, bands, progress)
+    for note in orientation_notes([image.path for image in images]):
+        progress.say(note)
+    dataset = scored_dataset(images, info, batch_size, bands)
+    _warn_of_training(folders, info, part, progress)
+    answers = predict_dataset(partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1])
+    evaluation = score_images(images, answers, info)
+    record, known = known_record(folder_of(model), progress), ""
+    if record is not None:
+        familiarity = recognise(images, record, lambda path: _read_stored(path, info, bands), progress)
+        evaluation, known = replace(evaluation, familiar=familiarity.report), str(familiarity)
+    elif folder_of(model) is not None:
+        evaluation = replace(evaluation, familiar=UNKNOWN)
+    if known:
+        progress.say(f"warning: {known}")
+    if output is not None:
+        names = ", ".join(folder.name for folder in folders)
+        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.palette, known)
+        figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
+        write_report_folder(Path(output), figures, page, overwrite)
+    return evaluation
+
+
+def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> list[LabelledImage]:
+    """Images of data folders, labelled with the model's classes. Raises InputError when the part has none, or labels differ."""
+    labels, training = label_info(info), info.training.get("settings", {})
+    settings = ImageSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
+    found = find_images(data, settings, complete=False)
+    if found.multi_label != labels.multi_label:
+        kinds = ("several labels an image, from a CSV", "one label an image, from class folders")
+        expected, received = kinds if labels.multi_label else kinds[::-1]
+        raise InputError(f"{data[0]}: the model learned {expected}. Received {received}. Lay the data out so.")
+    images = found.images
+    if part != "all":
+        split = training.get("data", {})
+        own, others = split.get("split_seed"), training.get("training", {}).get("seed", 0)
+        fractions = split.get("val_fraction", settings.val_fraction), split.get("test_fraction", settings.test_fraction)
+        parts = split_images(images, *fractions, others if own is None else own, split.get("val_seed"))
+        if any(image.part is None for image in images) and digest_split(parts) != info.training.get("split"):
+            raise InputError(
+                f"{data[0]}: --part draws parts as training did, which takes the images that training had. Received others. "
+                "Restore them, or score all of them: --part all"
+            )
+        images = parts[part]
+    if not images:
+        raise InputError(f"{data[0]}: {part} must hold images. Received none. Choose another part of {', '.join(PARTS)}.")
+    return images
+
+
+def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
+    """Those of the data folders that the model was trained on; none where it drew its parts of other images."""
+    try:
+        return {image.path for image in find_scored(data, info, "train")}
+    except InputError:
+        return set()
+
+
+def scored_dataset(
+    images: Sequence[LabelledImage], info: ModelInfo, batch_size: int, bands: Sequence[int] | None = None
+) -> ImageDataset:
+    """Images as the model sees them. Raises InputError when the first does not have the bands and pixels it takes."""
+    chosen = None if bands is None else tuple(bands)
+    pixels = ImagePixels(lambda path: read_resized(Source(path, chosen), info), megabytes=0)
+    dataset = ImageDataset(images, pixels, len(info.palette), info.tile, batch_size, rgb=label_info(info).rgb)
+    dataset.image_at(0)
+    return dataset
+
+
+def readable_images(
+    images: Sequence[LabelledImage], info: ModelInfo, bands: Sequence[int] | None, progress: Progress
+) -> list[LabelledImage]:
+    """The images, without those that cannot be read if training was to leave such out; they are named.
+
+    Raises InputError when none is left.
+    """
+    if info.training.get("settings", {}).get("data", {}).get("unreadable") != "skip":
+        return list(images)
+    usable, problems = [], []
+    for done, image in enumerate(images, 1):
+        try:
+            read_resized(Source(image.path, None if bands is None else tuple(bands)), info)
+            usable.append(image)
+        except InputError as error:
+            problems.append(str(error))
+            progress.say(f"warning: left out: {error}")
+        progress.advance("reading", done, len(images))
+    if not usable:
+        raise InputError(problems[0])
+    return usable
+
+
+def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> NDArray[Any]:
+    """The pixels of an image that reach the model, as they are in the file."""
+    source = Source(path, None if bands is None else tuple(bands))
+    return read_pixels(path, source.bands or scene_bands(source, label_info(info)))[0]
+
+
+def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: PartChoice, progress: Progress) -> None:
+    learned_from = info.training.get("data", [])
+    if part in ("all", "train") and any(collection_name(folder) in learned_from for folder in data):
+        progress.say(f"warning: {info.name} was trained on images of such a folder: --part test scores those it never saw")

@@ -1,0 +1,131 @@
+"""Figures about scene labels: ROC and precision-recall curves, F1 per class."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.exploration.figures import shorten_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from classify.scores import Scores
+
+_NAMED = 20  # classes whose curves can be told apart; of more only the worst are named
+_WORST = 10
+_BLUE, _GREY = "#4878a8", "0.6"
+
+
+class _Curve(NamedTuple):
+    name: str
+    score: float
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
+    """Receiver operating characteristic of each class against all others.
+
+    truth: (images, classes) of 0 or 1. probabilities: (images, classes).
+    Classes that no image or every image has are left out and named.
+    """
+    from matplotlib.figure import Figure
+    from sklearn.metrics import auc, roc_curve
+
+    curves = []
+    for name, true, p in zip(names, np.asarray(truth, bool).T, probabilities.T, strict=True):
+        if true.any() and not true.all():
+            false_rate, true_rate, _ = roc_curve(true, p)
+            curves.append(_Curve(name, float(auc(false_rate, true_rate)), false_rate, true_rate))
+    figure = Figure(figsize=(8.5, 5.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], ":", color="0.4", lw=1)
+    _draw_curves(axes, curves, names, "area under the curve", "no curve (on none or all images)", "default")
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate")
+    return figure
+
+
+def plot_precision_recall(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
+    """Precision against recall of each class.
+
+    truth: (images, classes) of 0 or 1. probabilities: (images, classes). Classes that no image has are left out and named.
+    """
+    from matplotlib.figure import Figure
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    curves = []
+    for name, true, p in zip(names, np.asarray(truth, bool).T, probabilities.T, strict=True):
+        if true.any():
+            precision, recall, _ = precision_recall_curve(true, p)
+            curves.append(_Curve(name, float(average_precision_score(true, p)), recall, precision))
+    figure = Figure(figsize=(8.5, 5.2), layout="constrained")
+    axes = figure.subplots()
+    _draw_curves(axes, curves, names, "average precision", "no curve (on no image)", "steps-post")
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
+    return figure
+
+
+def plot_per_class(scores: "Scores") -> "Figure":
+    """F1 of each class as bars, the highest on top; classes that neither truth nor answers hold come last, without one."""
+    from matplotlib.figure import Figure
+
+    figures = scores.report["per_class"]
+    order = sorted(scores.names, key=lambda name: -1 if figures[name]["f1"] is None else figures[name]["f1"])
+    figure = Figure(figsize=(7, 1.1 + 0.24 * len(order)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(range(len(order)), [figures[name]["f1"] or 0 for name in order], color=_BLUE, height=0.75)
+    for row, name in enumerate(order):
+        f1 = figures[name]["f1"]
+        text = "in neither truth nor answers" if f1 is None else f"{f1:.2f}"
+        axes.text((f1 or 0) + 0.01, row, text, va="center", fontsize=8, color="black" if f1 is not None else "0.4")
+    labels = [f"{shorten_name(name)} ({figures[name]['images']:,})" for name in order]
+    axes.set_yticks(range(len(order)), labels, fontsize=9, parse_math=False)
+    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.set_xlim(0, 1.08)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.set_xlabel("F1")
+    axes.set_ylabel("class (images)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    return figure
+
+
+def _draw_curves(
+    axes: "Axes",
+    curves: Sequence[_Curve],
+    names: Sequence[str],
+    score: str,
+    absence: str,
+    drawstyle: Literal["default", "steps-post"],
+) -> None:
+    ascending = sorted(curves, key=lambda curve: curve.score)
+    named, others = (ascending, []) if len(curves) <= _NAMED else (ascending[:_WORST], ascending[_WORST:])
+    handles, labels = [], []
+    for rank, curve in enumerate(named):
+        place = list(names).index(curve.name) if len(names) <= _NAMED else rank
+        color, line = f"C{place % 10}", "-" if place < 10 else "--"
+        handles += axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=1.5, zorder=3, color=color, ls=line)
+        labels.append(f"{curve.score:.3f}  {shorten_name(curve.name)}")
+    grey = [axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=0.7, color=_GREY)[0] for curve in others]
+    if others:
+        handles.append(grey[0])
+        labels.append(f"{others[0].score:.3f} to {others[-1].score:.3f}  {len(others)} other classes")
+    drawn = {curve.name for curve in curves}
+    absent = [shorten_name(name) for name in names if name not in drawn]
+    if absent:
+        handles += axes.plot([], [], " ")
+        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+        labels.append("\n".join(textwrap.wrap(f"{absence}: {shown}", 32)))
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.02)
+    axes.set_aspect("equal", anchor="E")
+    axes.grid(alpha=0.3)
+    legend = axes.figure.legend(handles, labels, title=score, loc="outside right upper", fontsize=8, title_fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -1,0 +1,62 @@
+"""What a training or an evaluation of scene labels shows: curves, scores per class, and the surest mistakes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from classify.training.figures import plot_per_class, plot_precision_recall, plot_roc
+from segment.core.exploration.figures import plot_gallery
+from segment.core.raster.classes import Palette
+from segment.core.reports.figures import displayable, plot_confusion, plot_reliability
+from segment.core.reports.page import Report
+
+if TYPE_CHECKING:
+    from classify.data.dataset import ImageDataset
+    from classify.scores import Scores
+    from classify.training.evaluation import Evaluation
+
+_SHOWN = 15  # mistakes
+
+
+def panels(multi_label: bool) -> dict[str, Sequence[str]]:
+    """Columns of the history to draw, by title."""
+    scores = ("val_mean_average_precision", "val_f1") if multi_label else ("val_accuracy", "val_f1")
+    return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
+
+
+def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette, known: str = "") -> Report:
+    """The report of an evaluation. known: how much of what is scored was trained on."""
+    report = Report(title)
+    if known:
+        report.text(f"Warning: {known}.")
+    add_scores(report, "Scores", evaluation, dataset, palette)
+    return report
+
+
+def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> None:
+    """Scores of one part of the data: in all, per class, as pictures, and the images that were surely mislabelled."""
+    scores, figures = evaluation.scores, evaluation.report
+    report.heading(heading)
+    report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
+    rows = [(name, row["f1"], row["precision"], row["recall"], row["images"]) for name, row in figures["per_class"].items()]
+    report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.map_color for c in palette.classes])
+    report.figure(plot_per_class(scores), "F1 of each class.")
+    if not scores.multi_label:
+        report.figure(plot_confusion(scores.confusion, palette.names), "Confusion matrix: share of each true class.")
+    report.figure(plot_reliability(scores.reliability), "Reliability: how often answers of each probability are right.")
+    report.figure(plot_roc(scores.truth, scores.probabilities, scores.names), "Receiver operating characteristic of each class.")
+    report.figure(plot_precision_recall(scores.truth, scores.probabilities, scores.names), "Precision and recall of each class.")
+    if scores.mistakes:
+        shown = scores.mistakes[:_SHOWN]
+        pictures = [displayable(dataset.image_at(index)[..., list(dataset.rgb)]) for index in shown]
+        titles = [f"{evaluation.images[index].path.name}\n{_verdict(scores, index)}" for index in shown]
+        report.figure(plot_gallery(pictures, titles), f"The surest of {len(scores.mistakes)} mistakes.", photographs=True)
+
+
+def _verdict(scores: "Scores", index: int) -> str:
+    true = ", ".join(name for name, holds in zip(scores.names, scores.truth[index], strict=True) if holds) or "nothing"
+    given = [
+        f"{name} {p:.2f}"
+        for name, p, holds in zip(scores.names, scores.probabilities[index], scores.answers[index], strict=True)
+        if holds
+    ]
+    return f"{', '.join(given) or 'nothing'}; truth {true}"

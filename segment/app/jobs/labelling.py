@@ -1,0 +1,157 @@
+"""Labelling uploaded images: labels, thumbnails, and what the network looked at."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.labelling.formats import as_csv
+from classify.labelling.inference import label_info, read_input
+from classify.labelling.predict import Prediction, predict_images
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import Job
+from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
+from segment.core.errors import InputError
+from segment.core.model.folder import ModelInfo
+from segment.core.pixels.resize import resize
+from segment.core.progress import Silent
+from segment.core.raster.orientation import summarise_turned
+from segment.core.raster.picture import write_picture
+from segment.core.raster.sources import Source
+from segment.core.reports.figures import displayable
+
+TOP, MOST_IMAGES = 5, 500
+_THUMBNAIL = 128
+_HEAT_OPACITY = 0.65
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images that were labelled. thumbnails: one for each prediction, None where there is none.
+
+    seen, heat: of a single image, as the network saw it and with what speaks for its label (the brightest most); else None.
+    looking: whether heat is still to come. notes: what is to be said of the images.
+    """
+
+    predictions: list[Prediction]
+    thumbnails: list[Path | None]
+    csv: Path
+    seen: Path | None = None
+    heat: Path | None = None
+    looking: bool = False
+    notes: Sequence[str] = ()
+
+
+class _Steps(Silent):
+    """Tells a job how many images are labelled."""
+
+    def __init__(self, job: Job):
+        self._job = job
+
+    def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        self._job.advance(done, total)
+
+
+def label_uploads(
+    job: Job,
+    shelf: Shelf,
+    received: Sequence[Path],
+    images: Sequence[Path],
+    model: str,
+    bands: str = "",
+    augment: bool = False,
+    pictures: bool = True,
+) -> Labelled:
+    """Labels uploaded images, into the folder of a job. An image that is no use has a `problem` in its prediction.
+
+    received: see `admit`. bands: see `choose_bands`. augment: averages over flips and quarter turns. pictures: whether any
+    are written.
+    Raises InputError for more than MOST_IMAGES, and a single one that is no use; Interrupted when the job is cancelled.
+    """
+    if not 1 <= len(images) <= MOST_IMAGES:
+        raise InputError(f"1 to {MOST_IMAGES} images at a time. Received {len(images)}. Use classify-predict for more.")
+    chosen = choose_bands(bands)
+    network = shelf.load("classify", model)
+    sources: list[Source | None] = []
+    predictions: list[Prediction] = []
+    for number, image in enumerate(images):
+        job.check()
+        try:
+            sources.append(admit(image, received, job.folder / "images" / str(number), IMAGE_PIXELS, chosen))
+            predictions.append(Prediction(image.name, [], []))
+        except InputError as error:
+            sources.append(None)
+            predictions.append(Prediction(image.name, [], [], job.tell(error)))
+    admitted = [number for number, source in enumerate(sources) if source]
+    found = predict_images([s for s in sources if s], network, top=TOP, augment=augment, progress=_Steps(job))
+    for number, prediction in zip(admitted, found, strict=True):
+        problem = prediction.problem and job.tell(InputError(prediction.problem))
+        predictions[number] = replace(prediction, image=images[number].name, problem=problem)
+    if len(images) == 1 and predictions[0].problem:
+        raise InputError(predictions[0].problem)
+    listing = job.folder / "labels.csv"
+    listing.write_text(as_csv(predictions) + "\n", encoding="utf-8")
+    if not pictures:
+        return Labelled(predictions, [None] * len(images), listing, notes=_turned(images, sources))
+    thumbnail, thumbnails = partial(_write_thumbnail, job.folder, network.info), []
+    for number, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
+        job.check()
+        thumbnails.append(None if source is None or prediction.problem else thumbnail(number, source))
+    labelled = Labelled(predictions, thumbnails, listing, notes=_turned(images, sources))
+    if len(images) > 1:
+        return labelled
+    assert sources[0] is not None
+    return _look(job, shelf, model, labelled, read_input(sources[0], network.info), network.info)
+
+
+def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
+    """Which images are turned upright, by the names that visitors know."""
+    found = []
+    for image, source in zip(images, sources, strict=True):
+        if source is not None:
+            with suppress(InputError), source.open() as raster:
+                found.append((image.name, raster.orientation))
+    return [line.removeprefix("note: ") for line in summarise_turned(found)]
+
+
+def _look(job: Job, shelf: Shelf, model: str, labelled: Labelled, pixels: NDArray[Any], info: ModelInfo) -> Labelled:
+    """With pictures of what the network saw and looked at, as far as it has a convolution."""
+    seen, heat = job.folder / "seen.jpg", job.folder / "heat.jpg"
+    shown = _to_look_at(pixels, info)
+    write_picture(seen, shown)
+    job.result = replace(labelled, seen=seen, looking=True)  # Keras takes its time to start
+    try:
+        looked = shelf.load_grad_cam(model).look(pixels, labelled.predictions[0].labels[0][0])
+    except InputError:  # a model without one
+        return replace(labelled, seen=seen)
+    write_picture(heat, _lay_heat_over(shown, looked))
+    return replace(labelled, seen=seen, heat=heat)
+
+
+def _lay_heat_over(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    from matplotlib import colormaps
+
+    height, width = shown.shape[:2]
+    enlarged = resize(heat[..., None], height, width)
+    colors = colormaps["inferno"](enlarged[..., 0])[..., :3] * 255
+    opacity = _HEAT_OPACITY * enlarged**0.5
+    return np.asarray(shown * (1 - opacity) + colors * opacity, np.uint8)
+
+
+def _write_thumbnail(folder: Path, info: ModelInfo, number: int, source: Source) -> Path:
+    with source.open() as raster:
+        reduction = max(raster.height, raster.width, _THUMBNAIL) / _THUMBNAIL
+        pixels = raster.read_reduced(max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1))
+    path = folder / f"thumbnail{number}.jpg"
+    write_picture(path, _to_look_at(pixels, info))
+    return path
+
+
+def _to_look_at(pixels: NDArray[Any], info: ModelInfo) -> NDArray[np.uint8]:
+    chosen = [band for band in label_info(info).rgb if band < pixels.shape[2]]
+    return displayable(pixels[..., chosen] if len(chosen) == 3 else pixels)

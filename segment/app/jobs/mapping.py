@@ -1,0 +1,155 @@
+"""Mapping an uploaded scene: the map, and reduced pictures of both for the page."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import Job
+from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands
+from segment.app.uploads.messages import rephrase
+from segment.core.choices import OVERLAP
+from segment.core.errors import InputError
+from segment.core.model.runtime import Model
+from segment.core.raster.picture import write_picture
+from segment.core.raster.sources import Source
+from segment.core.reports.figures import displayable
+from segment.mapping.predict import predict_probabilities, predict_scene
+from segment.mapping.result import SceneMap
+from segment.mapping.scale import check_gsd
+
+SHOWN, LONGEST_SHOWN = 1600, 16_000
+"""Side of the square that the page shows as many pixels as, and the longest side; larger scenes are reduced."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a scene is mapped; see `segment.predict_scene`. bands: see `choose_bands`."""
+
+    model: str
+    overlap: float = OVERLAP
+    augment: bool = False
+    resample: bool | None = None
+    bands: str = ""
+    gsd: float | None = None
+
+    def check(self) -> None:
+        """Raises InputError for an overlap that tiles cannot have, or a choice of pixel sizes that there is not."""
+        if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
+            raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose one between.")
+        if self.resample not in (None, True, False):
+            raise InputError(f"resample: true, false or null. Received {self.resample!r}. Choose one of them.")
+        check_gsd(self.gsd)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A scene that was mapped. photograph, picture: the scene and its map (PNG, transparent where nodata), reduced alike."""
+
+    files: SceneMap
+    source: Source
+    model: Model
+    settings: Settings
+    photograph: Path
+    picture: Path
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the scene."""
+        return self.files.report["height"], self.files.report["width"]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the report remarks."""
+        return [rephrase(note, self.photograph.parent) for note in self.files.report["notes"]]
+
+    @property
+    def downloads(self) -> dict[str, Path]:
+        """What can be taken away, by what it is."""
+        files = self.files
+        assert files.polygons is not None
+        return {
+            "Class raster (GeoTIFF)": files.classes,
+            "Picture of the map (PNG)": files.mask,
+            "Overlay with legend (JPEG)": files.overlay,
+            "Polygons (GeoPackage)": files.polygons,
+            "Report (JSON)": files.report_file,
+        }
+
+
+def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, truth: Path | None, settings: Settings) -> Mapped:
+    """Maps an uploaded scene into the folder of a job.
+
+    received: see `admit`. truth: an uploaded mask of the scene's size, for scores.
+    Raises InputError as `admit` and `predict_scene` do; Interrupted when the job is cancelled.
+    """
+    settings.check()
+    source = admit(scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands))
+    mask = None if truth is None else admit(truth, received, job.folder / "truth", SCENE_PIXELS)
+    model = shelf.load("segment", settings.model)
+    files = predict_scene(
+        source,
+        model,
+        job.folder / "map",
+        truth=mask,
+        overlap=settings.overlap,
+        augment=settings.augment,
+        resample=settings.resample,
+        gsd=settings.gsd,
+        polygons=True,
+        resume=False,
+        progress=job.advance,
+    )
+    job.check()
+    photograph, picture = job.folder / "photograph.jpg", job.folder / "picture.png"
+    _write_pictures(source, files.mask, photograph, picture)
+    return Mapped(files, source, model, settings, photograph, picture)
+
+
+def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float] | None:
+    """Probabilities of the classes at a pixel of the scene, the likeliest first; None where it has no data.
+
+    Raises InputError when the pixel is not in the scene.
+    """
+    height, width = mapped.size
+    if not (0 <= row < height and 0 <= column < width):
+        raise InputError(
+            f"The scene has rows 0 to {height - 1}, columns 0 to {width - 1}. Received row {row}, column {column}. "
+            "Choose a pixel within."
+        )
+    settings = mapped.settings
+    found = predict_probabilities(
+        mapped.source,
+        mapped.model,
+        row,
+        column,
+        1,
+        1,
+        overlap=settings.overlap,
+        augment=settings.augment,
+        resample=settings.resample,
+        gsd=settings.gsd,
+    )[0, 0]
+    if np.isnan(found).any():
+        return None
+    names = mapped.model.info.palette.names
+    return {names[i]: float(found[i]) for i in np.argsort(-found, kind="stable")}
+
+
+def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path) -> None:
+    with source.open() as raster:
+        longest, area = max(raster.height, raster.width), raster.height * raster.width
+        reduction = max(1, longest / LONGEST_SHOWN, math.sqrt(area) / SHOWN)
+        height, width = (max(round(side / reduction), 1) for side in (raster.height, raster.width))
+        pixels: NDArray[Any] = raster.read_reduced(height, width)
+    colors = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+    assert colors is not None
+    shown = cv2.resize(cv2.cvtColor(colors, cv2.COLOR_BGRA2RGBA), (width, height), interpolation=cv2.INTER_NEAREST)
+    write_picture(picture, np.asarray(shown, np.uint8))
+    write_picture(photograph, displayable(pixels, shown[..., 3] > 0))

@@ -1,0 +1,57 @@
+"""The tab that labels images."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio
+
+from segment.app.jobs.labelling import Labelled, label_uploads
+from segment.app.jobs.models import Shelf
+from segment.app.jobs.queue import Jobs, Kind
+from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
+from segment.app.pages.html import show_labels, show_note, show_problem, show_progress, tell
+from segment.app.uploads.visitors import identify_visitor
+
+KIND: Kind = "classify"
+
+
+def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
+    """Fills the tab that is being built."""
+    names = shelf.names("classify")
+    with gradio.Row():
+        with gradio.Column(scale=1, min_width=300):
+            images = make_upload("Images: GeoTIFF, PNG or JPEG", "multiple")
+            model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
+            with gradio.Accordion("Settings", open=False):
+                bands = make_bands("those of the training")
+                augment = gradio.Checkbox(False, label="Average flips and turns: surer, eight times the time")
+            with gradio.Row():
+                start = gradio.Button("Classify", variant="primary")
+                cancel = gradio.Button("Cancel")
+        with gradio.Column(scale=2, min_width=320):
+            status = make_status()
+            result = gradio.HTML(value=_HINT)
+
+    def classify(uploads: Any, model: str, bands: str, augment: bool, request: gradio.Request) -> Iterator[tuple[Any, Any]]:
+        files, visitor = as_paths(uploads), identify_visitor(request)
+        jobs.withdraw(visitor, KIND)  # its turn has come
+        if not files:
+            yield tell(show_problem("An image is needed. Received none. Drop one, or choose it.")), gradio.skip()
+            return
+        job = jobs.begin(visitor, KIND)
+        try:
+            found = yield from job.watch(
+                lambda: label_uploads(job, shelf, jobs.received, files, model, bands, augment),
+                lambda: (show_progress(job, "Classifying", "images"), show_labels(job.result) if job.result else gradio.skip()),
+            )
+            yield tell(said="Classified."), *show(found)
+        except Exception as error:
+            yield tell(show_problem(job.tell(error))), ""
+
+    def show(found: Labelled) -> tuple[str]:
+        return (show_labels(found),)
+
+    run_in_turn(start, cancel, classify, show, [images, model, bands, augment], [status, result], jobs, KIND)
+
+
+_HINT = show_note("Drop an image and press Classify: its label, the likeliest others and what the network looked at appear here.")

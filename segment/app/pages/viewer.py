@@ -1,0 +1,72 @@
+"""A scene and its map, one above the other: a slider between them, opacity, and a click that names a pixel."""
+
+from typing import Any
+
+import gradio
+
+from segment.app.jobs.mapping import Mapped
+from segment.app.pages.html import address, show_legend
+
+# shows where on the map a pixel of the scene is, and gives it on
+MARK = """
+(row, column) => {
+  const stage = document.querySelector('#viewer .stage'), mark = stage?.querySelector('.mark');
+  if (!mark) return [row, column];
+  const { rows, columns } = stage.dataset;
+  mark.hidden = !(Number.isInteger(row) && row >= 0 && row < rows && Number.isInteger(column) && column >= 0 && column < columns);
+  mark.style.left = 100 * (column + 0.5) / columns + '%';
+  mark.style.top = 100 * (row + 0.5) / rows + '%';
+  if (!mark.hidden) mark.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  return [row, column];
+}
+"""
+
+# The sliders work in the browser alone; a click is told to the server as the event "click" with row and column.
+_SCRIPT = (
+    f"const show = {MARK.strip()};"
+    + """
+const place = (event) => {
+  const stage = event.target.closest('.stage');
+  if (!stage) return;
+  const box = stage.getBoundingClientRect(), size = stage.dataset;
+  const across = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.999999);
+  const down = Math.min(Math.max((event.clientY - box.top) / box.height, 0), 0.999999);
+  const [row, column] = show(Math.floor(down * size.rows), Math.floor(across * size.columns));
+  trigger('click', { row, column });
+};
+const draw = (event) => {
+  const viewer = event.target.closest('.viewer');
+  if (!viewer) return;
+  const shown = viewer.querySelector('.reveal').value, map = viewer.querySelector('.map');
+  map.style.clipPath = `inset(0 ${100 - shown}% 0 0)`;
+  map.style.opacity = viewer.querySelector('.opacity').value / 100;
+  viewer.querySelector('.divider').style.left = shown + '%';
+};
+element.addEventListener('click', place);
+element.addEventListener('input', draw);
+"""
+)
+_REVEAL, _OPACITY = 60, 70
+
+
+def make_viewer() -> gradio.HTML:
+    """The component; its value is what `show_viewer` gives."""
+    return gradio.HTML(js_on_load=_SCRIPT, elem_id="viewer", visible=False)
+
+
+def show_viewer(mapped: Mapped) -> Any:
+    """What fills the viewer with a map."""
+    rows, columns = mapped.size
+    picture = (
+        '<div class="viewer"><div class="frame" tabindex="0" role="region" aria-label="Scene and map">'
+        f'<div class="stage" data-rows="{rows}" data-columns="{columns}" style="--ratio:{columns / rows:.6f}">'
+        f'<img src="{address(mapped.photograph)}" alt="The scene">'
+        f'<img class="map" src="{address(mapped.picture)}" alt="Its map, in the colours of the legend" '
+        f'style="clip-path:inset(0 {100 - _REVEAL}% 0 0);opacity:{_OPACITY / 100}">'
+        f'<span class="divider" style="left:{_REVEAL}%"></span><span class="mark" hidden></span></div></div>'
+        f"{show_legend(mapped.model.info.palette)}"
+        f'<label>Map up to <input class="reveal" type="range" min="0" max="100" value="{_REVEAL}"></label>'
+        f'<label>Opacity <input class="opacity" type="range" min="0" max="100" value="{_OPACITY}"></label>'
+        '<p class="note">Click the picture for the class of a pixel and its probabilities.</p></div>'
+    )
+    return gradio.HTML(value=picture, visible=True)

@@ -1,0 +1,156 @@
+"""Files from strangers: what is let in, and how it is opened from then on."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from segment.app.uploads.jpeg import bytes_at_once
+from segment.app.uploads.png import check_texts
+from segment.app.uploads.tiff import read_images
+from segment.core.errors import InputError
+from segment.core.raster.sources import Source, as_source, parse_bands
+
+IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
+"""Largest image to label, scene to map, and scene that is a PNG or JPEG, which cannot be read in parts."""
+
+# what files begin with: GDAL's driver, and the ending. Of these formats only TIFF may lead to other files: `Raster.references`
+_TIFF = ("GTiff", ".tif")
+_FORMATS = {
+    b"II*\0": _TIFF,
+    b"MM\0*": _TIFF,
+    b"II+\0": _TIFF,
+    b"MM\0+": _TIFF,
+    b"\x89PNG\r\n\x1a\n": ("PNG", ".png"),
+    b"\xff\xd8\xff": ("JPEG", ".jpg"),
+}
+_OTHERS = {
+    b"PK": "a ZIP archive",
+    b"MZ": "a program",
+    b"\x7fELF": "a program",
+    b"#!": "a program",
+    b"%PDF": "a PDF",
+    b"GIF8": "a GIF",
+    b"\x1f\x8b": "a compressed file",
+}
+_XML = {b"<vrtdataset": "a VRT, which is a list of other files", b"<svg": "an SVG drawing"}
+_MOST_BANDS = 16
+_LONGEST = 100_000  # pixels a side: maps take five kilobytes of memory for each column
+_LARGEST_BLOCK = 500 * 2**20  # bytes that may have to be decoded for one pixel; GDAL's own limit for JPEGs
+_LONGEST_LIST = 100  # letters of a list of bands
+_FREE_BYTES, _MOST_UNPACKING = 64 * 2**20, 300  # above the one, a file may not unpack to more than the other times its size
+
+
+def choose_bands(text: Any) -> tuple[int, ...] | None:
+    """Numbers of bands, from 1, as visitors write them: "4,3,2"; None for all but alpha, where they write nothing.
+
+    Raises InputError when it is no such list, or one of more bands than files may have.
+    """
+    if not isinstance(text, str) or len(text) > _LONGEST_LIST:
+        raise InputError("bands: a list such as 4,3,2, in quotes. Received something else. Write one, or leave it empty.")
+    bands = parse_bands(text.strip() or None)
+    if bands and len(bands) > _MOST_BANDS:
+        raise InputError(f"bands: at most {_MOST_BANDS}. Received {len(bands)}. Name those that the model reads.")
+    return None if bands is None else tuple(bands)
+
+
+def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int, bands: tuple[int, ...] | None = None) -> Source:
+    """Lets an uploaded file into the folder of a job, under a name of letters that no path can be made of.
+
+    upload: where the server put it. received: the folders of all that may be asked for. most_pixels: see IMAGE_PIXELS.
+    bands: those that are used. The file is linked, not copied. Returns what opens it, as the format that its first bytes say
+    and no other.
+
+    Raises InputError when it is no GeoTIFF, PNG or JPEG, leads to other files, or would need more room than its size lets expect.
+    """
+    name = PurePosixPath(upload.name.replace("\\", "/")).name
+    real = _resolve(upload)
+    if real is None or not any(real.is_relative_to(place.resolve()) for place in received):
+        raise InputError(f"{name}: files are uploaded first, and kept for an hour. Received none of that name. Upload it.")
+    driver, ending = _find_format(real, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    admitted = folder / f"{_tame(name)}{ending}"
+    try:
+        os.link(real, admitted)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(real, admitted)
+    source = Source(admitted, driver=driver, alpha="mask")  # nothing is decoded before the header is checked
+    _check_header(source, admitted.stat().st_size, most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS))
+    return as_source(replace(source, alpha=None), bands)
+
+
+def _resolve(path: Path) -> Path | None:
+    try:
+        real = path.resolve()
+        return real if real.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+
+
+def _find_format(file: Path, name: str) -> tuple[str, str]:
+    with file.open("rb") as opened:
+        start = opened.read(1024)
+    for signature, found in _FORMATS.items():
+        if start.startswith(signature):
+            return found
+    received = next((kind for signature, kind in _OTHERS.items() if start.startswith(signature)), None)
+    received = received or next((kind for tag, kind in _XML.items() if tag in start.lower()), None)
+    received = received or ("another kind of file" if start else "an empty file")
+    raise InputError(f"{name}: uploads are GeoTIFF, PNG or JPEG. Received {received}. Save the picture as one of them.")
+
+
+def _tame(name: str) -> str:
+    """Letters, digits, points and dashes of a file's name without its ending, at most 120 bytes: outputs are named after it."""
+    tame = re.sub(r"[^\w.-]+", "_", PurePosixPath(name).stem).strip("._-")
+    return tame.encode()[:120].decode(errors="ignore") or "image"
+
+
+def _check_header(source: Source, size: int, most_pixels: int) -> None:
+    file = Path(source.path)  # what GDAL would walk through to open it comes first
+    images = read_images(file) if source.driver == "GTiff" else []
+    whole = bytes_at_once(file) if source.driver == "JPEG" else 0
+    if source.driver == "PNG":
+        check_texts(file)
+    with source.open() as raster:
+        name, pixels = file.name, raster.width * raster.height
+        described = f"{raster.width:,} x {raster.height:,} pixels"
+        if pixels > most_pixels:
+            raise InputError(
+                f"{name}: at most {most_pixels // 10**6} megapixels here. Received {described}. Cut it, or use segment-predict."
+            )
+        if len(raster.bands) > _MOST_BANDS:
+            raise InputError(f"{name}: at most {_MOST_BANDS} bands. Received {len(raster.bands)}. Leave some out.")
+        if max(raster.height, raster.width) > _LONGEST:
+            raise InputError(
+                f"{name}: at most {_LONGEST:,} pixels a side here. Received {described}. Cut it, or use segment-predict."
+            )
+        if raster.references:
+            raise InputError(
+                f"{name}: metadata leads to other files ({', '.join(raster.references)}), which uploads must not. "
+                "Save it without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
+            )
+        unpacked = pixels * len(raster.info.colors) * raster.dtype.itemsize
+        if unpacked > max(_FREE_BYTES, _MOST_UNPACKING * size):
+            raise InputError(
+                f"{name}: a picture has about as much in it as its file. Received {described} in {size:,} bytes. "
+                "Save it again, whole."
+            )
+        cure = "Save it as a JPEG that is not progressive." if whole else "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+        if (block := max(raster.block_bytes, whole)) > _LARGEST_BLOCK:
+            raise InputError(
+                f"{name}: a raster is read in parts. Received one that is a single block of {block // 2**20} MB. {cure}"
+            )
+        for image in images[1:]:
+            if not image.is_page and (image.width > raster.width or image.height > raster.height):
+                raise InputError(
+                    f"{name}: overview or mask is {image.width:,} x {image.height:,} pixels, image is {described}. "
+                    "Save it without: gdal_translate -co TILED=YES IN OUT"
+                )
+            if image.block_bytes > _LARGEST_BLOCK:
+                raise InputError(
+                    f"{name}: an overview, mask or page is a single block of {image.block_bytes // 2**20} MB, "
+                    f"at most {_LARGEST_BLOCK // 2**20} MB are decoded. Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+                )

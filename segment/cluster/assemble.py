@@ -1,0 +1,119 @@
+"""A map that is put together from blocks which workers of a cluster computed, the very map that one machine makes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.cluster.map_job import MapJob
+from segment.core.cluster.block_file import BlockFile, block_path
+from segment.core.cluster.block_folder import BlockFolder
+from segment.core.cluster.scene_job import Undertaking
+from segment.core.cluster.worker_model import ModelReference
+from segment.core.model.folder import ModelInfo
+from segment.core.outputs import finish_moving, refuse_existing, staged_files, writable
+from segment.core.raster.blocks import Block, Blocks, divide
+from segment.core.raster.classes import IGNORED
+from segment.core.raster.sources import Source
+from segment.mapping.journal import Journal
+from segment.mapping.rasters import CLASSES, CONFIDENCE
+from segment.mapping.region import View
+from segment.mapping.result import SceneMap
+from segment.mapping.scene_job import MapOptions, SceneWork, open_work, output_names
+
+_ROWS = 256  # put together at a time
+
+
+class Mosaic(Undertaking[SceneMap]):
+    """A scene to be mapped by a cluster. Its blocks lie along the rows and columns of tiles, so that as few tiles as possible
+    are computed twice."""
+
+    def __init__(
+        self,
+        source: Source,
+        reference: ModelReference,
+        identity: tuple[str, str],
+        info: ModelInfo,
+        output: Path,
+        options: MapOptions,
+        *,
+        truth: Source | None = None,
+        edge: int,
+        resume: bool = True,
+        overwrite: bool = False,
+    ):
+        """Looks at the scene, and leaves it alone until blocks are done.
+
+        identity: of the model and its runtime, see `segment.core.model.runtime.identify`. edge: of a block, pixels.
+        Raises InputError as `segment.predict_scene` does before it computes.
+        """
+        self._source, self._info, self._output, self._options, self._truth = source, info, output, options, truth
+        self._overwrite, (_, self._runtime), self._model = overwrite, identity, reference.folder
+        self._names = output_names(source, output)
+        planned = SceneMap.planned(source, output, options.confidence, options.polygons)
+        planned.spare([source.path, None if truth is None else truth.path])
+        finish_moving(output, self._names)
+        with open_work(source, info, options, truth) as work:
+            description = work.describe(*identity)
+            made_of = work.made_of(description)
+            folder = BlockFolder(output, self._names[0], f"{description} in blocks of {edge}", resume)
+            blocks = plan_blocks(work.view, work.raster.height, work.raster.width, edge)
+            job = MapJob(
+                reference,
+                folder.path,
+                replace(work.view, source=work.view.source.absolute),
+                work.raster.likeness,
+                None if truth is None else truth.absolute,
+                None if work.truth is None else work.truth.palette,
+                options.confidence,
+            )
+        found = planned.found(made_of) if resume and not overwrite else None
+        self._overwrite |= planned.has_holes(made_of)
+        if not found:
+            for name in self._names:
+                refuse_existing(output / name, self._overwrite)
+        self._planned = planned
+        super().__init__(source, folder, blocks, job, made_of, found)
+
+    def _write(self, holes: Sequence[Block], seconds: float, details: dict[str, Any]) -> SceneMap:
+        with (
+            open_work(self._source, self._info, self._options, self._truth) as work,
+            staged_files(self._output, self._names, self._overwrite) as stage,
+        ):
+            journal = Journal(stage.work, work.raster.width)
+            for start, rows in self._rows(work, holes):
+                work.tally.add(start, self._info.palette.indices(rows[CLASSES]))
+                with writable(journal.file(CLASSES)):
+                    journal.append(rows, {})
+            report = work.write(stage.new, journal, seconds, self._model, runtime=self._runtime, **details).report
+        return replace(self._planned, report=report)
+
+    def _rows(self, work: SceneWork, holes: Sequence[Block]) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:
+        """Rows of each raster, from the top; the scores of the blocks are merged on the way."""
+        names, lacking = [CLASSES, *([CONFIDENCE] if self._options.confidence else [])], set(holes)
+        for row in range(len(self.blocks.rows) - 1):
+            blocks = list(self.blocks.row(row))
+            files = {block: BlockFile(block_path(self._folder.path, block)) for block in blocks if block not in lacking}
+            top, bottom = blocks[0].top, blocks[0].bottom
+            for start in range(top, bottom, _ROWS):
+                stop = min(start + _ROWS, bottom)
+                rows = {name: np.full((stop - start, work.raster.width), IGNORED, np.uint8) for name in names}
+                for block, file in files.items():
+                    for name in names:
+                        rows[name][:, block.left : block.right] = file.read(name, start - top, stop - top)
+                yield start, rows
+            for file in files.values():
+                if work.truth:
+                    work.tally.merge_scores(file.state["scores"])
+                    work.truth.undeclared.update(file.state["undeclared"])
+
+
+def plan_blocks(view: View, height: int, width: int, edge: int) -> Blocks:
+    """Blocks of about `edge` pixels of a scene of height x width, between rows and columns of the tiles that it is seen in."""
+    plan = view.plan
+    rows = [round((start - plan.top) * height / plan.height) for start in plan.rows]
+    columns = [round((start - plan.left) * width / plan.width) for start in plan.columns]
+    return Blocks(divide(height, edge, rows), divide(width, edge, columns))

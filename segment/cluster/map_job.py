@@ -1,0 +1,71 @@
+"""One block of a map, as a worker of a cluster computes it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.cluster.block_job import BlockJob
+from segment.core.model.runtime import Model
+from segment.core.raster.blocks import Block
+from segment.core.raster.classes import Palette
+from segment.core.raster.masks import open_mask
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
+from segment.mapping.reference import Truth
+from segment.mapping.region import View, map_band
+from segment.scores import Confusion
+
+
+@dataclass(frozen=True)
+class MapJob(BlockJob):
+    """What all blocks of a map have in common.
+
+    view: of the scene, by a path that is right on every machine. likeness: of the scene. truth: of the scene, too, or None.
+    truth_palette: by which it is decoded, as was decided by the whole of it.
+    confidence: whether it is kept.
+    """
+
+    view: View
+    likeness: list[Any]
+    truth: Source | None
+    truth_palette: Palette | None
+    confidence: bool
+
+    @property
+    def scene(self) -> Source:
+        """The scene on its own grid."""
+        return replace(self.view.source, factor=1.0)
+
+    def check_input(self) -> None:
+        self.scene.require_alike(self.likeness)
+
+    def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any]]:
+        """Rows of each raster by its name, as `map_band` gives them, and the block's scores where there is a truth."""
+        palette = model.info.palette
+        rasters: dict[str, NDArray[np.uint8]] = {}
+        confusion, undeclared = Confusion(palette.names), Counter[str]()
+        with ExitStack() as stack:
+            raster = stack.enter_context(self.scene.open())
+            truth = self._open_truth(stack, raster, palette.names)
+            region = (block.top, block.bottom, block.left, block.right)
+            for band in stack.enter_context(closing(self.view.bands(raster, region, model))):
+                labels, rows = map_band(band, palette, self.confidence)
+                stop = band.start + len(labels)
+                for name, values in rows.items():
+                    whole = rasters.setdefault(name, np.empty((block.height, block.width), np.uint8))
+                    whole[band.start - block.top : stop - block.top] = values
+                if truth:
+                    confusion.add(truth.read(band.start, stop, block.left, block.right), labels, band.probabilities)
+            if truth:
+                undeclared = truth.undeclared
+        return rasters, {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
+
+    def _open_truth(self, stack: ExitStack, raster: Raster, names: Sequence[str]) -> Truth | None:
+        if self.truth is None or self.truth_palette is None:
+            return None
+        return Truth(stack.enter_context(open_mask(self.truth, raster, "scene")), self.truth_palette, names)

@@ -1,0 +1,78 @@
+"""Commands that learn: training and tuning, from their options to the printed line."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from segment.core.cli.command import progress_bar
+from segment.core.errors import InputError
+from segment.core.model.backend import load_keras
+from segment.core.model.machines import count_machines, machine_number, own_folder
+
+
+def run_training(
+    module: str,
+    kind: type[Any],
+    data: object,
+    output: Path,
+    config: Path | None,
+    overrides: Sequence[str],
+    *,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    function: str = "train",
+) -> None:
+    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings.
+
+    Of several machines that train together the first one writes to `output`.
+    """
+    from segment.core.config import load_run_settings
+
+    wanted = load_run_settings(kind, output, config, overrides, resume)
+    if count_machines() > 1:
+        print(f"waiting for {count_machines()} machines to join", file=sys.stderr, flush=True)
+    load_keras(join=True)
+    train = getattr(importlib.import_module(module), function)
+    number = machine_number()
+    place = own_folder(output, resume) if number else nullcontext(output)
+    with progress_bar(quiet or number > 0) as progress, place as folder:
+        progress.say(str(train(data, folder, wanted, resume=resume, overwrite=overwrite, progress=progress)))
+        progress.say(f"report: {output / 'report.html'}")
+
+
+def run_tuning(
+    module: str,
+    kind: type[Any],
+    data: object,
+    output: Path,
+    config: Path | None,
+    overrides: Sequence[str],
+    space: Path | None,
+    *,
+    cluster: str | None,
+    quiet: bool,
+    **search: Any,
+) -> None:
+    """Tunes and prints what came of it. module: has the function `tune` and the default SPACE. kind: of the settings.
+    search: see `segment.core.tuning.search.Search`.
+
+    Raises InputError when Optuna is not installed.
+    """
+    from segment.core.config import load_settings
+
+    if find_spec("optuna") is None:
+        raise InputError("Tuning takes the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
+    from segment.core.tuning.search import Search
+    from segment.core.tuning.search_space import load_space
+
+    tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
+    values = tuning.SPACE if space is None else load_space(space)
+    with progress_bar(quiet) as progress:
+        found = tuning.tune(data, output, wanted, values, Search(**search), cluster=cluster, progress=progress)
+        progress.say(str(found))
+        progress.say(f"report: {output / 'report.html'}")

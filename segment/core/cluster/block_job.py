@@ -1,0 +1,69 @@
+"""What all jobs on the blocks of a scene have in common, as workers of a cluster do them."""
+
+import os
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from segment.core.cluster.block_file import block_path, is_finished, write_block
+from segment.core.cluster.worker import Unfit
+from segment.core.cluster.worker_model import ModelReference, kept_model
+from segment.core.errors import InputError
+from segment.core.model.runtime import Model
+from segment.core.raster.blocks import Block
+
+
+@dataclass(frozen=True)
+class BlockJob(ABC):
+    """A job (see `segment.core.cluster.worker.Job`) on blocks. folder: for finished ones, see `BlockFolder`."""
+
+    model: ModelReference
+    folder: Path
+    cure: ClassVar[str] = "See that a block fits into their memory: --block"
+
+    @abstractmethod
+    def check_input(self) -> None:
+        """Raises InputError when the scene is not to be had here, or is another."""
+
+    @abstractmethod
+    def compute(self, block: Block, model: Model) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+        """Arrays and plain values of a block, see `write_block`. Raises InputError when it cannot be computed."""
+
+    def check(self, cores: int) -> None:
+        self.check_input()
+        probe = self.folder / f".{uuid.uuid4().hex}"
+        try:
+            if not self.folder.is_dir():
+                raise InputError(
+                    f"{self.folder}: workers must see the folder of the maps. Received none there. Share it with them."
+                )
+            probe.write_bytes(b"\0" * 4096)
+        except OSError as error:
+            raise InputError(self._unwritable(error)) from error
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
+        with kept_model(self.model, cores):
+            pass
+
+    def do(self, block: Block, cores: int) -> None:
+        """Computes a block and writes it into the folder, unless it is there already."""
+        path = block_path(self.folder, block)
+        if is_finished(path):
+            return
+        with kept_model(self.model, cores) as model:
+            arrays, state = self.compute(block, model)
+        try:
+            write_block(path, arrays, state)
+        except OSError as error:
+            raise Unfit(self._unwritable(error)) from error
+
+    def _unwritable(self, error: OSError) -> str:
+        problem = error.strerror or str(error) or os.strerror(error.errno or 0)
+        return f"{self.folder}: workers must write their blocks to their end. Received: {problem}. Free space there, or mend it."

@@ -1,0 +1,157 @@
+"""Dask clusters: one that runs somewhere, or one of processes on this machine."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from segment.core.cores import available_cores
+from segment.core.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_LOCAL = re.compile(r"local:([1-9]\d*)")
+_ADDRESS = re.compile(r"(?!local:)((tcp|tls)://)?[^/\s]+:\d+")
+_MOST_LOCAL = 256  # processes of one machine
+_PATIENCE = 30  # seconds to reach a scheduler in
+_TALKATIVE = ("distributed", "distributed.client", "distributed.gc")  # loggers that have levels of their own
+_SETTINGS = {
+    "distributed.worker.profile.enabled": False,  # nobody looks at it, and it takes time
+    "distributed.admin.low-level-log-length": 100,  # else the last thousand messages, with all blocks in them, stay in memory
+}
+
+
+@contextmanager
+def connect(address: str) -> Iterator["Client"]:
+    """A client of the scheduler at `address`; for local:N, of a new one with N worker processes, up to 256, that share this
+    machine's cores.
+
+    Raises InputError when there is none, or it does not answer.
+    """
+    _check_address(address)
+    import dask
+    import distributed  # noqa: F401 - before its configuration and its loggers are changed, which importing it sets
+
+    local = _LOCAL.fullmatch(address)
+    with _silence(), dask.config.set(_SETTINGS), _local_cluster(int(local[1])) if local else nullcontext(address) as place:
+        # told outside of `except`, since what an error holds on to, Dask complains of when it goes
+        client, problem = _open_client(place)
+        if client is None:
+            raise InputError(
+                f"{address}: must be a Dask scheduler that answers. Received: {problem}. "
+                "Check the address, or start one: dask scheduler"
+            )
+        try:
+            yield client
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                client.close(timeout=2)
+
+
+def _check_address(address: str) -> None:
+    """Raises InputError when Dask is not installed, or the address is none."""
+    if find_spec("distributed") is None:
+        raise InputError(
+            "A cluster takes the packages dask and distributed. Received none. "
+            "Install them: pip install 'aerial-segment[cluster]'."
+        )
+    if not _LOCAL.fullmatch(address) and not _ADDRESS.fullmatch(address):
+        raise InputError(
+            f"--cluster: the address of a Dask scheduler, or local:N for N processes here. Received {address!r}. "
+            "Write e.g. tcp://host:8786, tls://host:8786 or local:4."
+        )
+    if (local := _LOCAL.fullmatch(address)) and (len(local[1]) > 9 or int(local[1]) > _MOST_LOCAL):
+        raise InputError(f"--cluster: local:N starts N processes, at most {_MOST_LOCAL}. Received {address!r}. Write fewer.")
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps from the user what Dask complains of: it reaches them as a sentence, or is mended."""
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _open_client(place: Any) -> tuple["Client | None", str]:
+    """A client of the scheduler at an address, or of a local cluster; or none, and why."""
+    from distributed import Client
+
+    client = Client.__new__(Client)  # by hand, to have it also when it cannot be made
+    try:
+        if isinstance(place, str):
+            _greet(place)
+        client.__init__(place, timeout=_PATIENCE, set_as_default=False)
+    except BaseException as error:
+        with suppress(Exception):
+            client.close(timeout=0)
+        client.status = "closed"  # else Python closes it, which takes a minute
+        if isinstance(error, InputError) or not isinstance(error, Exception):
+            raise
+        return None, _problem(error)
+    return client, ""
+
+
+def _greet(address: str) -> None:
+    """Raises some error when there is no scheduler: Dask's client would wait for an answer without end.
+
+    InputError, when the address takes certificates, and Dask knows of none.
+    """
+    from distributed import rpc
+    from distributed.security import Security
+    from distributed.utils import LoopRunner, sync
+
+    told = Security().get_connection_args("client")
+    if address.startswith("tls://") and told.get("ssl_context") is None:
+        raise InputError(
+            f"{address}: TLS takes certificates. Received none. Name them in Dask's configuration, under distributed.comm.tls: "
+            "https://distributed.dask.org/en/stable/tls.html"
+        )
+
+    async def ask() -> Any:
+        async with rpc(address, timeout=_PATIENCE, connection_args=told) as scheduler:
+            return await scheduler.identity()
+
+    runner = LoopRunner()
+    runner.start()
+    try:
+        kind = sync(runner.loop, ask, callback_timeout=_PATIENCE)["type"]
+    finally:
+        runner.stop()
+    if "Worker" in kind or "Nanny" in kind:
+        raise ValueError(f"a {kind}")
+
+
+@contextmanager
+def _local_cluster(count: int) -> Iterator[Any]:
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=count,
+        threads_per_worker=max(available_cores() // count, 1),
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
+        silence_logs=logging.CRITICAL,
+        preload="segment.core.cluster.local_worker",
+    )
+    try:
+        yield cluster
+    finally:
+        with suppress(Exception):
+            cluster.close(timeout=5)
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer in {_PATIENCE} seconds"
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__

@@ -1,0 +1,36 @@
+"""How fast a cluster does blocks."""
+
+import time
+from collections import deque
+
+from segment.core.cluster.worker_pool import Crew
+from segment.core.progress import Progress
+from segment.core.raster.blocks import Block
+
+_SHOWN = 0.2  # seconds between two updates of the progress
+_RECENT = 60.0  # seconds that the rate is taken over
+
+
+class Pace:
+    """Blocks and megapixels per second, over the last minute."""
+
+    def __init__(self, progress: Progress):
+        self._progress, self._done, self._pixels, self._shown = progress, 0, 0, 0.0
+        self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def add(self, block: Block, total: int, crew: Crew) -> None:
+        """total: blocks of all scenes, as far as it is known."""
+        self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
+        if now - self._shown < _SHOWN and self._done < total:
+            return
+        self._shown = now
+        self._marks.append((now, self._pixels))
+        while len(self._marks) > 2 and now - self._marks[0][0] > _RECENT:
+            self._marks.popleft()
+        begun, before = self._marks[0]
+        rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
+        self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {crew.describe()}")
+
+    def end(self) -> None:
+        """No further block comes, whatever was expected."""
+        self._progress.advance("blocks", self._done, self._done)

@@ -1,0 +1,189 @@
+"""Scenes done by a cluster: their blocks in one stream, so that no worker waits for a scene to be assembled."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from segment.core.choices import Runtime
+from segment.core.cluster.assembly import Assembly
+from segment.core.cluster.common_runtime import choose_common_runtime
+from segment.core.cluster.connect import connect
+from segment.core.cluster.dispatch import dispatch
+from segment.core.cluster.pace import Pace
+from segment.core.cluster.planning import Planning
+from segment.core.cluster.scene_job import Done, Undertaking
+from segment.core.cluster.task_state import Attempt
+from segment.core.cluster.worker import Job
+from segment.core.cluster.worker_model import ModelReference
+from segment.core.cluster.worker_pool import Crew
+from segment.core.errors import InputError, Interrupted, explain
+from segment.core.model.backend import load_keras
+from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
+from segment.core.model.runtime import identify
+from segment.core.progress import Progress
+from segment.core.raster.blocks import Block
+from segment.core.raster.sources import Source, require_own_names
+
+R = TypeVar("R")
+
+_PAUSE = 0.01  # seconds between looks at whether the first scene is planned
+
+
+@dataclass
+class _Scene(Generic[R]):
+    undertaking: Undertaking[R]
+    left: int
+    started: float = field(default_factory=time.monotonic)
+    lost: list[Attempt] = field(default_factory=list)
+
+
+def do_scenes(
+    scenes: Sequence[Source],
+    plan: Callable[[Source, ModelReference, tuple[str, str]], Undertaking[R]],
+    *,
+    cluster: str,
+    folder: Path,
+    package: str,
+    runtime: Runtime,
+    progress: Progress,
+) -> Generator[Done[R], None, None]:
+    """Does scenes on a Dask cluster, their blocks on the workers and their assembling here; yields what became of each, as soon
+    as it is known.
+
+    plan: makes what is to be done of a scene, the model that does it, and what that says of itself, see
+    `segment.core.model.runtime.identify`; raises InputError when it cannot be. Later scenes are planned while earlier ones are done.
+    folder: of the model, which may be the bundled one of `package`.
+
+    Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted on
+    Ctrl-C. Each says how many blocks are kept.
+    """
+    require_own_names(scenes)
+    with connect(cluster) as client:
+        crew = Crew(client, cluster, progress.say)
+        chosen = choose_common_runtime(crew, folder, runtime)
+        if chosen == "keras":
+            load_keras()
+        check_files(folder, load_model_info(folder), OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress)
+        reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
+        campaign = _Campaign(crew, Planning([partial(plan, scene, reference, identity) for scene in scenes]), progress)
+        try:
+            yield from campaign.run()
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                crew.disband()
+            campaign.end()
+
+
+class _Campaign(Generic[R]):
+    def __init__(self, crew: Crew, planning: Planning[R], progress: Progress):
+        self._crew, self._planning, self._progress, self._pace = crew, planning, progress, Pace(progress)
+        self._finished, self._keeps, self._is_begun = 0, True, False
+        self._under_way: dict[Path, _Scene[R]] = {}
+        self._refused: deque[Done[R]] = deque()
+        self._assembly: Assembly[Done[R]] = Assembly()
+
+    def run(self) -> Iterator[Done[R]]:
+        try:
+            yield from self._do()
+        except (KeyboardInterrupt, InputError) as error:
+            if self._planning.stop() | self._assembly.drop_waiting():
+                self._progress.say("stopping, when scenes that are being looked at, or put together, are finished")
+            with suppress(KeyboardInterrupt):  # a second one
+                yield from self._results(everything=True)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(f"stopped. {self._kept()}") from error
+            if not self._is_begun:
+                raise
+            raise InputError(f"{error} {self._kept()}") from error
+
+    def end(self) -> None:
+        try:
+            self._planning.close()
+            self._assembly.close()
+        finally:
+            for scene in list(self._under_way.values()):
+                scene.undertaking.end()
+
+    def _do(self) -> Iterator[Done[R]]:
+        work, first = self._work(), None
+        for first in work:
+            yield from self._results()
+            if first:
+                break
+            time.sleep(_PAUSE)
+        if first is None:
+            yield from self._results()
+            return
+        job, _ = first
+        self._crew.assemble(job)
+        self._progress.say(self._crew.introduction)
+        self._is_begun = True
+        with closing(dispatch(self._crew, chain([first], work))) as attempts:
+            for attempt in attempts:
+                if attempt:
+                    self._count(attempt)
+                yield from self._results()
+        self._pace.end()
+        yield from self._results(everything=True)
+
+    def _kept(self) -> str:
+        of = f" of {self._planning.blocks}" if self._planning.is_over else ""
+        if not self._keeps:
+            return f"{self._finished}{of} blocks were finished."
+        return f"{self._finished}{of} blocks are finished: the same command goes on from there."
+
+    def _work(self) -> Iterator[tuple[Job, Block] | None]:
+        """Blocks of one scene after the other; None while the next is being planned, or earlier ones wait to be assembled."""
+        for undertaking in self._planning.take():
+            while self._assembly.is_full:
+                yield None
+            if undertaking is None:
+                yield None
+                continue
+            try:
+                job = undertaking.begin()
+            except (InputError, OSError) as error:
+                self._planning.give_up(undertaking)
+                self._refused.append(Done(None, [explain(error)]))
+                continue
+            self._keeps &= undertaking.keeps
+            self._under_way[job.folder] = _Scene(undertaking, len(undertaking.blocks))
+            for block in undertaking.blocks:
+                yield job, block
+
+    def _count(self, attempt: Attempt) -> None:
+        scene = self._under_way[attempt.job.folder]
+        scene.left -= 1
+        if attempt.problem:
+            scene.lost.append(attempt)
+        else:
+            self._finished += 1
+        self._pace.add(attempt.piece, self._planning.expected_blocks, self._crew)
+        if not scene.left:
+            self._assembly.add(partial(self._assemble, attempt.job.folder, time.monotonic() - scene.started))
+
+    def _assemble(self, folder: Path, seconds: float) -> Done[R]:
+        scene = self._under_way[folder]
+        undertaking, holes = scene.undertaking, [attempt.piece for attempt in scene.lost]
+        problems = [f"{undertaking.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
+        try:
+            if len(holes) == len(undertaking.blocks):
+                return Done(None, [f"{undertaking.name}: {scene.lost[0].problem}"])
+            return Done(undertaking.assemble(holes, seconds), problems)
+        except (InputError, OSError) as error:
+            return Done(None, [explain(error)])
+        finally:
+            undertaking.end()
+            del self._under_way[folder]
+
+    def _results(self, everything: bool = False) -> Iterator[Done[R]]:
+        yield from self._planning.settled()
+        while self._refused:
+            yield self._refused.popleft()
+        yield from self._assembly.results(everything)

@@ -1,0 +1,234 @@
+"""The workers of a cluster that were found fit for a job, each of which does one piece at a time."""
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from operator import getitem
+from typing import TYPE_CHECKING, Any
+
+from segment.core.cluster.worker import Job, Refusal, enlist, grant, require_gpu
+from segment.core.cluster.worker_checks import Inquiry
+from segment.core.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_PACKAGE = "aerial-segment"
+_PATIENCE = 60.0  # seconds after which users are told of a worker that does not answer
+_BRIEFLY = 5.0  # seconds in which workers give back what they have
+_AGAIN = 0.2
+
+
+class SchedulerLost(InputError):
+    """The scheduler does not answer any more."""
+
+
+class Crew:
+    """Workers that were checked, those that come later, too.
+
+    To do a piece takes a resource (in Dask's sense) that only workers which passed the check have, one each. So Dask gives no
+    piece to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
+
+    size: workers that are at it. cores: that they have together. job: that newcomers are checked with, one that is not finished;
+    None: they wait for one. refused: workers that are of no use, and why. tell: is given a sentence about each of them, and when
+    there are none.
+    """
+
+    def __init__(self, client: "Client", address: str, tell: Callable[[str], None]):
+        self.client, self.address, self._tell = client, address, tell
+        self.resource = f"piece-{uuid.uuid4().hex}"
+        self.size = self.cores = 0
+        self.job: Job | None = None
+        self.refused: dict[str, str] = {}
+        self._versions, self._checks = Inquiry(client), Inquiry(client)
+        self._ours: set[str] = set()  # have our version
+        self._late: set[str] = set()  # were told to be long about an answer
+        self._homes: dict[str, str] = {}  # folders of their own, which tell processes at one address apart
+        self._is_absence_told = False
+
+    def await_workers(self) -> None:
+        """Waits for the first worker."""
+        while not self._look():
+            time.sleep(_AGAIN)
+
+    def assemble(self, job: Job) -> None:
+        """Waits for the first worker that is fit for a job; others join when they have passed the check, see `look_around`.
+
+        Raises InputError when all are unfit.
+        """
+        self.job = job
+        self.look_around()
+        while not self.size:
+            self.require_some()
+            time.sleep(_AGAIN)
+            self.look_around()
+
+    def look_around(self) -> None:
+        """Begins to check workers that are new, and takes on those that passed; waits for none."""
+        present = self._look()
+        held = self._count(present)
+        for worker in self._of_our_version(present):
+            if self.job is not None and worker not in held and worker not in self._checks.asked:
+                self._checks.ask(worker, enlist, self.job, self.resource)
+        answers = self._checks.answers()
+        for answer in answers:
+            if isinstance(answer.error, Refusal):
+                if answer.arguments[0].folder.is_dir():  # else the job, e.g. a scene, was finished meanwhile: it is asked again
+                    self._refuse(answer.worker, str(answer.error))
+            elif answer.error is not None:
+                self._refuse(answer.worker, f"workers do what the others do. Received: {answer.error}. Start it anew.")
+        if answers:
+            self._count(self._present())
+        self._tell_late(self._versions, self._checks)
+
+    @property
+    def addresses(self) -> set[str]:
+        """Of all workers that the scheduler knows, paused ones and strangers among them."""
+        return set(self._workers())
+
+    @property
+    def is_in_need(self) -> bool:
+        """Whether workers are being checked, or none is there."""
+        return not self.size or bool((self._versions.asked | self._checks.asked) - self._late)
+
+    def dismiss(self, worker: str, problem: str) -> None:
+        """Gives a worker no further piece. Raises InputError when it was the last one."""
+        if worker in self.refused:
+            return
+        self._refuse(worker, problem)
+        self._take_back([worker])
+        self._count(self._present())
+        self.require_some()
+
+    def require_some(self) -> None:
+        """Raises InputError when all workers were refused."""
+        if not self.size and self.refused and not set(self._present()) - set(self.refused):
+            first = next(iter(self.refused.values()))
+            raise InputError(f"{self.address}: no worker is of use, {len(self.refused)} refused. The first: {first}")
+
+    def scheduler_lost(self) -> SchedulerLost:
+        """The error to raise when the scheduler is gone."""
+        return SchedulerLost(f"{self.address}: the scheduler must go on running. Received no answer. Start it again.")
+
+    def describe(self) -> str:
+        """How many they are, in words."""
+        workers, cores = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((self.size, "worker"), (self.cores, "core")))
+        return f"{workers} with {cores}"
+
+    def have_gpus(self) -> bool:
+        """Whether Keras sees a GPU on all workers that are there, but for those that do not answer."""
+        questions, seen = Inquiry(self.client), set[str]()
+        while True:
+            present = self._look()
+            questions.keep(present)
+            for worker in self._of_our_version(present):
+                if worker not in seen and worker not in questions.asked:
+                    questions.ask(worker, require_gpu)
+            for answer in questions.answers():
+                if answer.error is not None:
+                    return False
+                seen.add(answer.worker)
+            self._tell_late(self._versions, questions)
+            if not present.keys() - self.refused.keys() - self._late - seen and (seen or self.refused):
+                return bool(seen)
+            time.sleep(_AGAIN)
+
+    @property
+    def introduction(self) -> str:
+        """How many they are, and where they can be looked at, in a line."""
+        here = self.client.cluster is not None
+        has_dashboard = "dashboard" in self._ask_scheduler("identity", n_workers=0)["services"] and (
+            not here or find_spec("bokeh")
+        )
+        dashboard = self.client.dashboard_link if has_dashboard else "none, the scheduler lacks the package bokeh"
+        others = len((self._versions.asked | self._checks.asked) - set(self._count(self._present())))
+        more = f", {others} more being checked" if others else ""
+        return f"{self.address}: {self.describe()}{more}; dashboard: {dashboard}"
+
+    def disband(self) -> None:
+        """Takes the resource back from all, if the scheduler is there to be asked: it would be waited for."""
+        if self.client.status == "running":
+            self._take_back(list(self._present()))
+
+    def _ask_scheduler(self, question: str, **arguments: Any) -> Any:
+        """By hand, since what Dask's client keeps of its answers lacks the workers now and then. Raises SchedulerLost."""
+        while self.client.status == "running":
+            with suppress(OSError):  # of a connection that broke: it makes another, if the scheduler is there
+                return self.client.sync(getattr(self.client.scheduler, question), **arguments)
+            time.sleep(_AGAIN)
+        raise self.scheduler_lost()
+
+    def _workers(self) -> dict[str, Any]:
+        workers: dict[str, Any] = self._ask_scheduler("identity", n_workers=-1)["workers"]
+        return workers
+
+    def _present(self) -> dict[str, Any]:
+        return {address: told for address, told in self._workers().items() if told["status"] == "running"}
+
+    def _look(self) -> dict[str, Any]:
+        """Those that are there; forgets those that left, and says when none is left to work."""
+        workers = self._workers()
+        homes = {address: told["local_directory"] for address, told in workers.items()}
+        same = {address for address, home in homes.items() if self._homes.get(address, home) == home}
+        had_some, self._homes = bool(self._homes), self._homes | homes
+        self._ours &= same
+        self._late &= same
+        self.refused = {address: problem for address, problem in self.refused.items() if address in same}
+        present = {address: told for address, told in workers.items() if told["status"] == "running"}
+        for inquiry in (self._versions, self._checks):
+            inquiry.keep(present.keys() & same)
+        if present.keys() - self.refused.keys():
+            self._is_absence_told = False
+        elif not self._is_absence_told and (not present or self.size):
+            self._is_absence_told = True
+            self._tell(
+                f"{self.address}: all workers are gone, waiting for others."
+                if had_some
+                else f"{self.address}: no worker yet, waiting. Start some: dask worker {self.address}"
+            )
+        return present
+
+    def _count(self, present: dict[str, Any]) -> list[str]:
+        """Those of the workers that hold the resource, who are the crew from now on."""
+        held = [worker for worker, told in present.items() if told["resources"].get(self.resource) and worker not in self.refused]
+        self.size, self.cores = len(held), sum(present[worker]["nthreads"] for worker in held)
+        self._late.difference_update(held)
+        return held
+
+    def _of_our_version(self, present: dict[str, Any]) -> list[str]:
+        """Those of the workers that are known to have our version of the package; begins to ask others."""
+        ours = version(_PACKAGE)
+        for worker in present.keys() - self._ours - self.refused.keys() - self._versions.asked:
+            # all of it the standard library's, so that a worker without our package can answer, too: a KeyError if it has another
+            found = self.client.submit(version, _PACKAGE, workers=[worker], pure=False)
+            self._versions.ask(worker, getitem, {ours: ours}, found)
+        for answer in self._versions.answers():
+            if answer.error is None:
+                self._ours.add(answer.worker)
+            else:
+                received = answer.error.args[0] if isinstance(answer.error, KeyError) else "none"
+                self._refuse(
+                    answer.worker, f"workers have {_PACKAGE} {ours}, as this machine. Received {received}. Install it there."
+                )
+        return [worker for worker in present if worker in self._ours and worker not in self.refused]
+
+    def _refuse(self, worker: str, problem: str) -> None:
+        self.refused[worker] = f"{worker}: {problem}"
+        self._tell(f"A worker is left out. {self.refused[worker]}")
+
+    def _tell_late(self, *inquiries: Inquiry) -> None:
+        for worker in set[str]().union(*(inquiry.overdue(_PATIENCE) for inquiry in inquiries)) - self._late:
+            self._late.add(worker)
+            self._tell(f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given work when it does.")
+
+    def _take_back(self, workers: list[str]) -> None:
+        """First for the scheduler, which then gives them nothing more; those that hang are not waited for."""
+        for worker in workers:
+            with suppress(KeyError):  # it has just gone
+                self._ask_scheduler("set_resources", worker=worker, resources={self.resource: 0})
+        if workers:
+            with suppress(TimeoutError):
+                self.client.run(grant, workers=workers, on_error="ignore", callback_timeout=_BRIEFLY, **{self.resource: 0})

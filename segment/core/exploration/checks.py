@@ -1,0 +1,79 @@
+"""Findings that explorations of scene labels and of tile folders have in common."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.reports.page import Finding
+
+_NAMED = 5
+_REPEATED = 1e-4  # share of the pixels
+_APART = 3.0  # times the range of the other values
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first five, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def listed_sizes(sizes: Mapping[str, int]) -> str:
+    """Sizes of images and how many have each."""
+    return listed([f"{size} ({count:,})" for size, count in sizes.items()])
+
+
+def uneven_pixel_sizes(distances: Sequence[float], most: float, setting: str) -> list[Finding]:
+    """That pixels differ by more than `most` times. distances: metres per pixel. setting: what lets training vary scale."""
+    if not distances or max(distances) <= most * min(distances):
+        return []
+    return [
+        Finding(
+            f"Pixels measure from {min(distances):.2g} to {max(distances):.2g} m.",
+            "The same thing has other sizes in other images.",
+            f"Bring the images to one ground sampling distance, or let training vary it: --set {setting}",
+        )
+    ]
+
+
+def unlike_all_others(names: Sequence[str]) -> list[Finding]:
+    """That there are outliers, by their names."""
+    if not names:
+        return []
+    return [
+        Finding(
+            f"{len(names):,} images look unlike all others: {listed(names)}.",
+            "They may be damaged, blank, of another sensor or in the wrong folder; or just rare.",
+            "Look at them below, and remove what does not belong there.",
+        )
+    ]
+
+
+def like_nodata(values: NDArray[np.floating[Any]], names: Sequence[str]) -> list[Finding]:
+    """That a band's lowest or highest value is repeated far from all others, as undeclared nodata are.
+
+    values: (pixels, bands), the valid ones. names: of the bands.
+    """
+    found: dict[float, list[str]] = {}
+    for name, band in zip(names, values.T, strict=True):
+        low, high = float(band.min(initial=0)), float(band.max(initial=0))
+        for value in {low, high}:
+            others = band[band != value].astype(np.float64)
+            if len(others) and len(band) - len(others) >= max(_REPEATED * len(band), 2):
+                first, last = np.percentile(others, (0.5, 99.5))
+                if min(abs(value - first), abs(value - last)) > _APART * (last - first) and not first <= value <= last:
+                    found.setdefault(value, []).append(name)
+    return [
+        Finding(
+            f"Pixels hold {value:g}, far from all others, in {listed(bands)}.",
+            "It looks like nodata that files do not declare: it would be learned as if it were measured, and spoils means.",
+            f"Declare it in the files, e.g. with gdal_edit.py -a_nodata {value:g}",
+        )
+        for value, bands in found.items()
+    ]
+
+
+def band_names(bands: int, dtype: str) -> list[str]:
+    """What bands are called that files do not name."""
+    return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]

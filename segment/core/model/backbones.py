@@ -1,0 +1,357 @@
+"""Backbones of segmentation-models under Keras 3: shims, preprocessing and pretrained weights.
+
+segmentation-models 1.0.1 predates Keras 3. All that is needed to use it, on any Keras backend, stands here.
+"""
+
+import contextlib
+import io
+import os
+import re
+import types
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.model import efficientnet_lite
+from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_keras_model, read_keras_model
+from segment.core.model.torch_file import read_torch
+from segment.core.model.weight_files import MOST_BYTES, require_finite, require_small_h5, require_small_zip
+
+if TYPE_CHECKING:
+    import keras
+
+Weights = dict[str, list[NDArray[Any]]]
+"""Layer name -> its weights, in the order of `layer.weights`."""
+
+_AUTOMATIC_NAME = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")
+_UNUSABLE = ("densenet",)  # layer names hold a slash, which Keras 3 refuses
+
+
+@cache
+def segmentation_models() -> Any:
+    """The module `segmentation_models`, made to work with Keras 3 and with stock layers only."""
+    os.environ["SM_FRAMEWORK"] = "keras"
+    import keras
+
+    # Names of Keras 2 that the package and its dependencies look up while they are imported.
+    keras.utils.generic_utils = types.SimpleNamespace(get_custom_objects=keras.utils.get_custom_objects)
+    keras.backend.int_shape = lambda tensor: tuple(tensor.shape)
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces its framework
+        import efficientnet.model
+        import segmentation_models
+
+    # Lambda, and EfficientNet's own dropout and swish, would keep a saved model from loading in safe mode.
+    layers = types.SimpleNamespace(**vars(keras.layers))
+    layers.Lambda = _stock_lambda
+    segmentation_models._KERAS_LAYERS = layers
+    efficientnet.model.get_dropout = lambda **kwargs: keras.layers.Dropout
+    efficientnet.model.get_swish = lambda **kwargs: keras.activations.silu
+    for name in efficientnet_lite.SCALES:
+        factory = segmentation_models.Backbones
+        factory._models_update[name] = [partial(_build_lite, name), efficientnet.model.preprocess_input]
+        factory._default_feature_layers[name] = efficientnet_lite.feature_layers(name)
+    return segmentation_models
+
+
+def _build_lite(name: str, input_shape: tuple[int | None, int | None, int], **_: Any) -> "keras.Model":
+    """An EfficientNet-Lite as the package's factory calls its builders; weights are loaded afterwards."""
+    return efficientnet_lite.efficientnet_lite(name, input_shape[2], input_shape[0])
+
+
+def _stock_lambda(function: Any, arguments: Mapping[str, Any] | None = None, name: str | None = None, **_: Any) -> Any:
+    """What `Lambda` does, as operations that Keras stores by itself, and one layer, as the package counts layers."""
+    import keras
+
+    return lambda tensor: keras.layers.Identity(name=name)(function(tensor, **(arguments or {})))
+
+
+def backbone_names() -> list[str]:
+    """Names of the backbones that build."""
+    names = segmentation_models().get_available_backbone_names()
+    return [n for n in names if not n.startswith(_UNUSABLE)]
+
+
+def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The backbone's own preprocessing of 8-bit RGB as `pixels @ matrix + offset`.
+
+    Returns matrix (3, 3) and offset (3,). Measured on the function itself, which is affine in all families:
+    none, to -1..1, by ImageNet's mean and deviation, or to BGR less the mean.
+    """
+    function = segmentation_models().get_preprocessing(backbone)
+    probes = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).reshape(4, 1, 1, 3)
+    answers = np.stack([np.asarray(function(p[None].copy()), float).reshape(3) for p in probes])
+    return (answers[1:] - answers[0]) / 255, answers[0]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Which layers of a network, or of its backbone, got pretrained weights."""
+
+    source: str
+    loaded: list[str]
+    missing: list[str]
+
+    def __str__(self) -> str:
+        rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
+        more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
+        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers loaded{rest}{more}"
+
+
+def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", "none")) -> None:
+    """Raises InputError, which names the setting, when pretrained weights are neither one of the words known to it nor a file
+    of a kind that can be read.
+    """
+    path = Path(source)
+    if source in known:
+        return
+    if not path.is_file():
+        raise InputError(f"{setting}: {', '.join(known)} or a file. Received {source!r}, no such file. Check it.")
+    if path.suffix not in _READERS:
+        raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
+
+
+def read_weights(source: str, download: Callable[[], Weights] | None, *, network: str, setting: str) -> Weights:
+    """Pretrained weights by layer name.
+
+    source: "imagenet" (what `download` returns; None: there are none), or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`,
+    `.keras` of an earlier training, or in PyTorch's layout `.pth` (a state_dict), `.safetensors`, or `.npz` with its keys.
+    network, setting: their names, for errors.
+
+    Raises InputError when the file cannot be read, or the download fails.
+    """
+    if source == "imagenet":
+        assert download, f"{network} has no ImageNet weights"
+        return _download_imagenet(download, network, setting)
+    check_source(source, setting)
+    path = Path(source)
+    try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ValueError(f"{size / 2**20:,.0f} MB, at most {MOST_BYTES / 2**20:,.0f} MB are read")
+        found = _READERS[path.suffix](path)
+        require_finite((layer, array) for layer, arrays in found.items() for array in arrays)
+        return found
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, MemoryError, RuntimeError, zlib.error) as error:
+        problem = str(error).split("\n")[0]
+        raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
+
+
+def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: int | None = 224) -> "keras.Model":
+    """A backbone without its classifier, from (batch, rows, columns, bands) to features.
+
+    weights: None, or "imagenet", which segmentation-models downloads (of EfficientNet-Lite, see `imagenet_weights`).
+    size: rows and columns; None: any.
+    """
+    sm = segmentation_models()
+    from segmentation_models.backbones.backbones_factory import Backbones
+
+    modules = {"backend": sm._KERAS_BACKEND, "layers": sm._KERAS_LAYERS, "models": sm._KERAS_MODELS, "utils": sm._KERAS_UTILS}
+    shape = (size, size, bands)
+    return Backbones.get_backbone(name, input_shape=shape, weights=weights, include_top=False, **modules)
+
+
+def imagenet_weights(backbone: str, setting: str) -> Weights:
+    """ImageNet weights of a backbone: those of EfficientNet-Lite from an installed package, of others from segmentation-models,
+    which downloads them on first use.
+
+    Raises InputError, which names the setting, where the package is not installed, or its file is not whole.
+    """
+    if backbone in efficientnet_lite.SCALES:
+        return read_weights(str(efficientnet_lite.imagenet_file(backbone, setting)), None, network=backbone, setting=setting)
+    return weights_of(build_backbone(backbone, "imagenet"))
+
+
+def check_imagenet(backbone: str, setting: str) -> None:
+    """Raises InputError, which names the setting, when the backbone's ImageNet weights are in a package that is not installed."""
+    if backbone in efficientnet_lite.SCALES:
+        efficientnet_lite.imagenet_file(backbone, setting)
+
+
+def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: str) -> Weights:
+    try:
+        return download()
+    except InputError:
+        raise
+    except Exception as error:  # whatever urllib raises, and plain Exception where a checksum is wrong
+        problem = str(error).split("\n")[0]
+        raise InputError(
+            f"{setting}: ImageNet weights of {backbone} must be downloaded once. Received: {problem}. "
+            "Connect to the internet, or set it to none or to a local file."
+        ) from error
+
+
+def _read_npz(path: Path) -> Weights:
+    require_small_zip(path)
+    with np.load(path) as arrays:
+        if not any("/" in key for key in arrays.files):
+            return _from_torch(arrays)
+    order = {"kernel": 0, "depthwise_kernel": 0, "bias": 1, "gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3}
+    found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            layer, _, weight = key.rpartition("/")
+            found.setdefault(layer, []).append((order[weight], arrays[key].astype(np.float32)))
+    return _in_order(found)
+
+
+def _in_order(found: dict[str, list[tuple[int, NDArray[Any]]]]) -> Weights:
+    return {layer: [w for _, w in sorted(weights, key=lambda item: item[0])] for layer, weights in found.items()}
+
+
+def _read_h5(path: Path) -> Weights:
+    import h5py
+
+    require_small_h5(path)
+    with h5py.File(path) as file:
+        groups = file.get("model_weights", file)
+        names = [n.decode() if isinstance(n, bytes) else n for n in groups.attrs["layer_names"]]
+        return {n: [np.asarray(groups[n][w]) for w in groups[n].attrs["weight_names"]] for n in names if n in groups}
+
+
+def _read_keras(path: Path) -> Weights:
+    if path.name == MODEL_FILE and (path.parent / INFO_FILE).is_file():
+        return weights_of(load_keras_model(path.parent))
+    return weights_of(read_keras_model(path))
+
+
+def read_safetensors(path: Path) -> Weights:
+    """Weights in the layout of PyTorch, as torchvision and timm name them, in that of Keras (see `_from_torch`).
+
+    Raises ValueError when the file is not whole.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return _from_torch(load_file(path))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_torch(path: Path) -> Weights:
+    return _from_torch(read_torch(path))
+
+
+def _from_torch(arrays: Mapping[str, NDArray[Any]]) -> Weights:
+    """Weights in the layout of PyTorch, in that of Keras.
+
+    Keys are LAYER.WEIGHT; dots in a layer's name become underscores: `layer1.0.conv1` is `layer1_0_conv1`, and
+    `_blocks.3._bn1` is `blocks_3_bn1`. Convolutions (out, in, rows, columns) become (rows, columns, in, out), depthwise ones
+    too, which have one input (see `load_weights`); dense weights (out, in) become (in, out).
+    """
+    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}  # of batch normalisation: gamma, beta, mean, variance
+    axes = {4: (2, 3, 1, 0), 2: (1, 0)}
+    found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
+    for key in arrays:
+        layer, _, weight = key.rpartition(".")
+        if weight in order:
+            array = arrays[key].astype(np.float32)
+            name = layer.lstrip("_").replace("._", "_").replace(".", "_")
+            found.setdefault(name, []).append((order[weight], array.transpose(axes.get(array.ndim))))
+    return _in_order(found)
+
+
+_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras, ".safetensors": read_safetensors, ".pth": _read_torch}
+
+
+def weights_of(model: "keras.Model") -> Weights:
+    """All weights of a model and of the models within it, by layer name (see `layers_by_name`)."""
+    return {name: layer.get_weights() for name, layer in layers_by_name(model).items()}
+
+
+def layers_by_name(model: "keras.Model") -> dict[str, Any]:
+    """The layers that hold weights. Names that Keras numbered itself, such as `conv2d_17`, depend on what was
+    built before in the process; they are numbered anew from 0, in the order of construction.
+    """
+    named: dict[str, Any] = {}
+    numbered: dict[str, list[tuple[int, Any]]] = {}
+    for layer in weighted_layers(model):
+        if automatic := _AUTOMATIC_NAME.fullmatch(layer.name):
+            numbered.setdefault(automatic[1], []).append((int(automatic[2] or 0), layer))
+        else:
+            named[layer.name] = layer
+    for kind, layers in numbered.items():
+        for rank, (_, layer) in enumerate(sorted(layers, key=lambda item: item[0])):
+            named[f"{kind}_{rank}"] = layer
+    return named
+
+
+def weighted_layers(model: "keras.Model") -> list[Any]:
+    """The layers that hold weights, those of the models within it too, in the order of computation."""
+    leaves = []
+    for layer in model.layers:
+        leaves += weighted_layers(layer) if hasattr(layer, "layers") else [layer]
+    return [layer for layer in leaves if layer.weights]
+
+
+def load_weights(
+    model: "keras.Model",
+    names: Collection[str],
+    source: str,
+    download: Callable[[], Weights] | None,
+    *,
+    network: str,
+    setting: str,
+    rgb: tuple[int, int, int] = (0, 1, 2),
+) -> Loaded:
+    """Copies pretrained weights into a model, or into the backbone within it, by layer name.
+
+    names: of the layers that are to have them (see `layers_by_name`). source, download, network, setting: as for `read_weights`.
+    rgb: positions of red, green and blue among the input bands. Where the input has other bands than RGB,
+    weights are carried over (see `carry_over`). Layers that the source does not have, or has in another shape,
+    keep their values and are listed.
+
+    Raises InputError when the source cannot be read, or when no layer of it fits.
+    """
+    weights, layers = read_weights(source, download, network=network, setting=setting), layers_by_name(model)
+    loaded, missing = [], []
+    for name in names:
+        layer = layers[name]
+        stored = [_depthwise(w, layer) for w in weights.get(name, [])]
+        carried = [carry_over(w, tuple(v.shape), rgb) for w, v in zip(stored, layer.weights, strict=False)]
+        if len(stored) == len(layer.weights) and all(w is not None for w in carried):
+            layer.set_weights(carried)
+            loaded.append(name)
+        else:
+            missing.append(name)
+    if not loaded:
+        raise InputError(
+            f"{setting}: must fit {network}. Received {source}, of which no layer fits. Use weights of the same network."
+        )
+    return Loaded(source, loaded, missing)
+
+
+def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:
+    """A weight as its layer holds it: PyTorch counts the channels of a depthwise kernel as outputs of one input."""
+    import keras
+
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and weight.ndim == 4 and weight.shape[2] == 1
+    return weight.swapaxes(2, 3) if depthwise else weight
+
+
+def carry_over(weight: NDArray[Any], shape: tuple[int, ...], rgb: tuple[int, int, int] = (0, 1, 2)) -> NDArray[Any] | None:
+    """A weight made for RGB in the shape that other bands need; None where shapes do not agree.
+
+    rgb: positions of red, green and blue among the bands. Kernels (rows, columns, 3, filters): these bands keep
+    their weights, others get the mean of the three, and all are scaled by 3 / bands so that activations keep
+    their size. Per-band vectors (3,): the mean fills up. Fewer than three bands get the mean each.
+    """
+    axis = {1: 0, 4: 2}.get(weight.ndim)
+    if axis is None or len(shape) != weight.ndim or weight.shape[axis] != 3:
+        return weight if weight.shape == shape else None
+    if np.delete(weight.shape, axis).tolist() != np.delete(shape, axis).tolist():
+        return None
+    bands = shape[axis]
+    carried: NDArray[Any] = np.repeat(weight.mean(axis=axis, keepdims=True), bands, axis)
+    if bands >= 3:
+        np.moveaxis(carried, axis, 0)[list(rgb)] = np.moveaxis(weight, axis, 0)
+    return carried * (3 / bands) if axis == 2 else carried

@@ -1,0 +1,89 @@
+"""Pixels made clearer before a network sees them, in training and in use alike: less noise, more contrast, sharper edges."""
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.config import PreprocessSettings
+from segment.core.errors import InputError
+from segment.core.pixels.augment import as_dtype
+
+_DENOISED_BY_OPENCV = (np.uint8, np.uint16, np.int16, np.float32)
+
+
+def preprocess(pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    """A tile or an image (rows, columns, bands) as a network gets it: denoised, then with more contrast, then sharpened.
+
+    valid: (rows, columns), False where nodata; by default all are valid. What is not stays as it is, and its neighbours see the
+    nearest valid pixel in its place. Any number of bands; the dtype stays, integers are rounded and held within its range. With
+    all settings off it is the same array.
+
+    Contrast is enhanced after Zuiderveld (1994), "Contrast Limited Adaptive Histogram Equalization": of RGB of 8 bits the
+    lightness (CIELAB), which keeps the colours, of others each band. Cells lie from the upper left corner on; the limit counts
+    whole pixels of a cell.
+
+    Raises InputError where contrast cannot be enhanced: pixels are not of 8 or 16 bits without a sign, or the limit is less than
+    one pixel for each of their values.
+    """
+    if settings.is_off or (valid is not None and not valid.any()):
+        return pixels
+    seen = np.ascontiguousarray(pixels) if valid is None or valid.all() else _fill(pixels, valid)
+    if settings.denoise:
+        seen = _denoise(seen, settings.denoise)
+    if settings.clahe:
+        seen = _enhance_contrast(seen, settings.clahe, settings.clahe_cell)
+    if settings.sharpen:
+        seen = _sharpen(seen, settings.sharpen, settings.sharpen_radius)
+    return seen if valid is None else np.where(valid[..., None], seen, pixels)
+
+
+def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """The pixels, each that is not valid replaced by the nearest one that is."""
+    holes = (~valid).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(holes, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    nearest = np.zeros(labels.max() + 1, np.intp)
+    nearest[labels[valid]] = np.flatnonzero(valid)
+    filled: NDArray[Any] = pixels.reshape(-1, pixels.shape[2])[nearest[labels]]
+    return filled
+
+
+def _denoise(pixels: NDArray[Any], edge: int) -> NDArray[Any]:
+    source = pixels if pixels.dtype in _DENOISED_BY_OPENCV else pixels.astype(np.float32)
+    medians = np.asarray(cv2.medianBlur(source, edge)).reshape(pixels.shape)  # OpenCV drops the axis of a single band
+    return medians if source is pixels else as_dtype(medians.astype(np.float32), pixels.dtype)
+
+
+def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[Any]:
+    height, width, bands = pixels.shape
+    if pixels.dtype not in (np.uint8, np.uint16):
+        received = f"pixels of {pixels.dtype}"
+        raise InputError(f"data.preprocess.clahe: pixels of 8 or 16 bits are counted. Received {received}. Set it to 0.")
+    values = np.iinfo(pixels.dtype).max + 1
+    if limit * cell**2 < values:  # OpenCV would round it up
+        raise InputError(
+            f"data.preprocess.clahe: the limit, times the pixels of a cell, is at least the {values} values of {pixels.dtype}. "
+            f"Received {limit:g} with cells of {cell} pixels. "
+            f"Raise it to {math.ceil(values / cell**2)}, or clahe_cell to {math.ceil(math.sqrt(values / limit))}."
+        )
+    below, right = -height % cell, -width % cell  # to whole cells: OpenCV would make them smaller
+    clahe = cv2.createCLAHE(limit, ((width + right) // cell, (height + below) // cell))
+
+    def enhance(band: NDArray[Any]) -> NDArray[Any]:
+        whole = cv2.copyMakeBorder(band, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+        return np.asarray(clahe.apply(whole))[:height, :width]
+
+    if pixels.dtype == np.uint8 and bands == 3:
+        lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
+        lab[..., 0] = enhance(lab[..., 0])
+        return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+    return np.stack([enhance(pixels[..., band]) for band in range(bands)], axis=2)
+
+
+def _sharpen(pixels: NDArray[Any], amount: float, radius: float) -> NDArray[Any]:
+    """Unsharp masking."""
+    source = pixels.astype(np.float32)
+    blurred = np.asarray(cv2.GaussianBlur(source, (0, 0), radius)).reshape(pixels.shape)
+    return as_dtype(source + amount * (source - blurred), pixels.dtype)

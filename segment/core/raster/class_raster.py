@@ -1,0 +1,82 @@
+"""Class rasters: one byte a pixel with class names and colours, and what GIS programs look for beside."""
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.outputs import writable
+from segment.core.raster.classes import Palette
+from segment.core.raster.cog import write_cog
+from segment.core.raster.grid import PixelGrid
+from segment.core.raster.qgis import style_name, write_qml
+
+_INTEGER, _REAL, _TEXT = 0, 1, 2  # GDALRATFieldType
+_COLUMNS = (
+    # name, type, GDALRATFieldUsage; integers have 32 bits there, too few for the pixels of a large scene
+    ("Value", _INTEGER, 5),
+    ("Count", _REAL, 1),
+    ("Class", _TEXT, 2),
+    ("Red", _INTEGER, 6),
+    ("Green", _INTEGER, 7),
+    ("Blue", _INTEGER, 8),
+    ("Alpha", _INTEGER, 9),
+)
+
+
+def write_class_raster(
+    rows: Path, checksum: int, path: Path, grid: PixelGrid, palette: Palette, counts: NDArray[np.int64], description: str
+) -> None:
+    """Writes a class raster and, beside it, its `companions`.
+
+    The raster holds class values, the colour table, and class names as tags. The sidecar holds the names as GDAL's
+    category names and a raster attribute table (value, class, colour, pixels); the style is what QGIS opens it with.
+
+    rows: file of width x height class values. checksum: its CRC-32. counts: pixels of each class. description: of the band.
+
+    Raises InputError when a file cannot be written.
+    """
+    tags = {f"class_{c.value}": c.name for c in palette.mapped}
+    colors = {c.value or 0: (*c.rgb, 255) for c in palette.mapped}
+    write_cog(rows, checksum, path, grid, description, tags, "MODE", colors=colors)
+    content = _category_names(palette) + _attribute_table(palette, counts)
+    write_sidecar(path, f'  <PAMRasterBand band="1">\n{content}  </PAMRasterBand>\n')
+    write_qml(path.with_name(style_name(path.name)), palette)
+
+
+def companions(path: Path | str) -> list[str]:
+    """Names of the files that `write_class_raster` writes beside `path`: GDAL's sidecar and QGIS' style."""
+    name = Path(path).name
+    return [sidecar_name(name), style_name(name)]
+
+
+def _category_names(palette: Palette) -> str:
+    names = {c.value or 0: c.name for c in palette.mapped}
+    entries = "".join(f"      <Category>{escape(names.get(value, ''))}</Category>\n" for value in range(max(names) + 1))
+    return f"    <CategoryNames>\n{entries}    </CategoryNames>\n"
+
+
+def _attribute_table(palette: Palette, counts: NDArray[np.int64]) -> str:
+    """GDAL's raster attribute table (XML) with a row for each class, in the order of their values."""
+    columns = "".join(
+        f'      <FieldDefn index="{i}">\n        <Name>{name}</Name>\n        <Type>{kind}</Type>\n'
+        f"        <Usage>{usage}</Usage>\n      </FieldDefn>\n"
+        for i, (name, kind, usage) in enumerate(_COLUMNS)
+    )
+    rows = []
+    counted = sorted(zip(palette.mapped, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0)
+    for i, (c, count) in enumerate(counted):
+        fields = (c.value, count, escape(c.name), *c.rgb, 255)
+        rows.append(f'      <Row index="{i}">{"".join(f"<F>{field}</F>" for field in fields)}</Row>\n')
+    return f'    <GDALRasterAttributeTable tableType="thematic">\n{columns}{"".join(rows)}    </GDALRasterAttributeTable>\n'
+
+
+def write_sidecar(path: Path, content: str) -> None:
+    """Writes `path`.aux.xml, in which GDAL and GIS programs look for what a file's own format cannot hold."""
+    with writable(path):
+        path.with_name(sidecar_name(path.name)).write_text(f"<PAMDataset>\n{content}</PAMDataset>\n", encoding="utf-8")
+
+
+def sidecar_name(name: str) -> str:
+    return f"{name}.aux.xml"

@@ -1,0 +1,84 @@
+"""Cloud-optimised GeoTIFFs of one byte a pixel, made from plain rows."""
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from xml.sax.saxutils import escape, quoteattr
+
+from segment.core.outputs import broken_write, require_space
+from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.classes import IGNORED
+from segment.core.raster.grid import PixelGrid
+
+_BLOCK = 512
+_LOST = "a file that lost pixels, as on a full disk"
+Overviews = Literal["MODE", "AVERAGE"]
+Colors = Mapping[int, tuple[int, int, int, int]]
+
+
+def write_cog(
+    rows: Path, checksum: int, path: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], overviews: Overviews,
+    colors: Colors | None = None, scale: float | None = None,
+) -> None:  # fmt: skip
+    """Writes one band of uint8 on a grid, nodata 255, with overviews.
+
+    rows: file of width x height bytes. checksum: its CRC-32, by which what was written is read back and compared: GDAL may
+    lose a write on a full disk without a word. colors: RGBA by value. scale: what a stored value is to be multiplied with.
+
+    Raises InputError when the file cannot be written to its end.
+    """
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+    from rasterio.shutil import copy
+
+    # GDAL takes plain rows for a raster where a VRT beside them says how they lie
+    header = rows.with_suffix(".vrt")
+    header.write_text(_describe(rows, grid, description, tags, colors, scale), encoding="utf-8")
+    try:
+        require_space(path, rows.stat().st_size)
+        copy(header, path, driver="COG", blocksize=_BLOCK, compress="DEFLATE", bigtiff="IF_SAFER",
+             overview_resampling=overviews, num_threads="ALL_CPUS")  # fmt: skip
+        whole = _read_back(path) == checksum
+    except (OSError, RasterioError, CPLE_BaseError) as error:
+        raise broken_write(path, getattr(error, "strerror", None) or _LOST) from error
+    if not whole:
+        raise broken_write(path, _LOST)
+
+
+def _describe(
+    rows: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], colors: Colors | None, scale: float | None
+) -> str:
+    georeference = ""
+    if grid.crs is not None:
+        georeference = f"<SRS>{escape(grid.crs.to_wkt(version='WKT2_2019'))}</SRS>"
+    if grid.crs is not None or not grid.transform.is_identity:
+        georeference += f"<GeoTransform>{', '.join(repr(float(n)) for n in grid.transform.to_gdal())}</GeoTransform>"
+    metadata = "".join(f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in tags.items())
+    band = f"<Description>{escape(description)}</Description><NoDataValue>{IGNORED}</NoDataValue>"
+    if colors:
+        entries = [colors.get(value, (0, 0, 0, 255)) for value in range(max(colors) + 1)]
+        table = "".join('<Entry c1="{}" c2="{}" c3="{}" c4="{}"/>'.format(*entry) for entry in entries)
+        band += f"<ColorInterp>Palette</ColorInterp><ColorTable>{table}</ColorTable>"
+    if scale is not None:
+        band += f"<Scale>{scale!r}</Scale>"
+    return (
+        f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">{georeference}<Metadata>{metadata}</Metadata>'
+        f'<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">{band}'
+        f'<SourceFilename relativetoVRT="1">{escape(rows.name)}</SourceFilename><ImageOffset>0</ImageOffset>'
+        f"<PixelOffset>1</PixelOffset><LineOffset>{grid.width}</LineOffset></VRTRasterBand></VRTDataset>"
+    )
+
+
+def _read_back(path: Path) -> int:
+    import rasterio
+    from rasterio.windows import Window
+
+    found = 0
+    with without_warnings():
+        dataset = rasterio.open(path, num_threads="ALL_CPUS")
+    with dataset:
+        for start in range(0, dataset.height, _BLOCK):
+            rows = dataset.read(1, window=Window(0, start, dataset.width, min(_BLOCK, dataset.height - start)))
+            found = zlib.crc32(rows, found)
+    return found

@@ -1,0 +1,75 @@
+"""Polygons in a GeoPackage, styled for QGIS."""
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.outputs import broken_write, writable
+from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.classes import Palette
+from segment.core.raster.grid import PixelGrid
+from segment.core.raster.qgis import store_polygon_style
+
+_AT_A_TIME = 20_000  # polygons written
+
+
+def write_geopackage(
+    polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, palette: Palette, path: Path, layer: str
+) -> None:
+    """Writes polygons as one layer, in the colours of their field "class".
+
+    polygons: shapely ones in columns and rows of `grid`, whose transform places them. fields: an array per field, a value
+    per polygon.
+
+    Raises InputError when the file cannot be written to its end.
+    """
+    if "!" not in str(path):
+        _write(polygons, fields, grid, path, layer)
+    else:  # for pyogrio, what leads into an archive
+        with TemporaryDirectory() as folder:
+            _write(polygons, fields, grid, Path(folder) / "map.gpkg", layer)
+            with writable(path):
+                shutil.copyfile(Path(folder) / "map.gpkg", path)
+    store_polygon_style(path, layer, palette)
+
+
+def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, path: Path, layer: str) -> None:
+    import pyogrio
+    import shapely
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    crs, transform = None if grid.crs is None else grid.crs.to_wkt(), grid.transform
+    with writable(path), without_warnings():
+        try:
+            for start in range(0, max(len(polygons), 1), _AT_A_TIME):
+                some = slice(start, start + _AT_A_TIME)
+                placed = shapely.transform(polygons[some], lambda x, y: transform @ (x, y), interleaved=False)
+                columns = [column[some] for column in fields.values()]
+                pyogrio.raw.write(path, shapely.to_wkb(placed), columns, list(fields), layer=layer, driver="GPKG",
+                                  geometry_type="Polygon", crs=crs, append=start > 0)  # fmt: skip
+            found = pyogrio.read_info(path, layer=layer)
+        except (DataLayerError, DataSourceError) as error:
+            raise broken_write(path, str(error)) from error
+    if found["features"] != len(polygons):
+        raise broken_write(path, f"{found['features']} of {len(polygons)} polygons")
+    # made when the file is closed, where GDAL tells nobody
+    if not found["capabilities"]["fast_spatial_filter"] and _can_index():
+        raise broken_write(path, "no spatial index")
+
+
+@cache
+def _can_index() -> bool:
+    """Whether GDAL makes spatial indexes here: it cannot when TensorFlow, whose SQLite lacks them, was loaded first."""
+    import pyogrio
+    import shapely
+
+    probe, point = f"/vsimem/{uuid.uuid4().hex}.gpkg", shapely.to_wkb(np.array([shapely.Point(0, 0)]))
+    pyogrio.raw.write(probe, point, [], [], layer="probe", driver="GPKG", geometry_type="Point", crs="EPSG:4326")
+    return bool(pyogrio.read_info(probe)["capabilities"]["fast_spatial_filter"])

@@ -1,0 +1,104 @@
+"""Reading masks: rasters whose pixels are class values or class colours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.raster.alignment import ALIGNED, NearestPixels, align
+from segment.core.raster.classes import IGNORED
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
+
+
+class Mask:
+    """An open mask. Pixels are read as they are stored: class values, or class colours.
+
+    A palette picture is read as the colours of its palette, unless the palette is only a class raster's
+    colour table (GeoTIFF), which holds class values. Where the file declares nodata, by a value or a mask band, and where
+    it does not reach, pixels are a masked array; an alpha band is not looked at.
+
+    lossy: whether the file's compression changes values. colors: colours of a palette picture by number, (256, 3), or None.
+    nodata: the value that the file declares; None where there is none, or a mask band says. declares_nodata: by either.
+    image: the raster that it is a mask of. It is then read on the image's grid, whatever its own (see `align`).
+    noun: what messages call the image. height, width: of the grid that it is read on.
+    alignment: how it lies on that grid.
+
+    Raises InputError when it has other bands than one of values, or three or four of colours in 8 bits, and when it does
+    not fit the image.
+    """
+
+    def __init__(self, raster: Raster, image: Raster | None = None, noun: str = "image"):
+        from rasterio.enums import MaskFlags
+
+        if (count := len(raster.bands)) not in (1, 3, 4) or (count > 1 and raster.dtype != np.uint8):
+            raise InputError(
+                f"{raster.path}: masks have one band (values), or three or four of uint8 (colours). "
+                f"Received {count} of {raster.dtype}. Export them so."
+            )
+        self.alignment = ALIGNED if image is None else align(raster, image, noun)
+        if self.alignment.orientation is not None:
+            raster = raster.turned_by(self.alignment.orientation)
+        grid = image if image is not None and self.alignment.difference else raster
+        self._nearest = None
+        if image is not None and image.ground and raster.ground and self.alignment.difference:
+            self._nearest = NearestPixels(raster.ground, image.ground)
+        self.path, self.width, self.height, self.identity = raster.path, grid.width, grid.height, raster.identity
+        self._raster, self._dataset = raster, raster._dataset
+        self.colors: NDArray[np.uint8] | None = None
+        if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
+            self.colors = raster.colormap()
+        compression = getattr(self._dataset.compression, "value", "")
+        self.lossy = self._dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
+        flags = {flag for band in self._raster.bands for flag in self._dataset.mask_flag_enums[band - 1]}
+        self.declares_nodata = MaskFlags.alpha not in flags and bool(flags - {MaskFlags.all_valid})
+        self.nodata = self._dataset.nodatavals[0] if self.declares_nodata else None
+
+    def read(self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None) -> NDArray[Any]:
+        """Pixels (height, width, 1, 3 or 4) of one rectangle, by default whole rows.
+
+        A masked array where nodata is declared or the mask does not reach, which is 255 in one band and black in several.
+        Raises InputError when the file cannot be decoded there.
+        """
+        height = self.height - row if height is None else height
+        width = self.width - column if width is None else width
+        if self._nearest is None:
+            pixels, labelled = self._read(row, column, height, width)
+        else:
+            bands = len(self._raster.bands) if self.colors is None else 3
+            pixels = np.full((height, width, bands), np.array(IGNORED if bands == 1 else 0).astype(self._raster.dtype))
+            labelled = np.zeros((height, width), bool)
+            self._nearest.gather(self._read, pixels, labelled, row, column)
+        if labelled.all() and not self.declares_nodata:
+            return pixels
+        hidden = np.broadcast_to(~labelled[..., None], pixels.shape)
+        return np.ma.masked_array(pixels, hidden)  # type: ignore[no-untyped-call]
+
+    def _read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Pixels of a rectangle of the file, and whether each is labelled (height, width)."""
+        pixels, labelled = self._raster.read_stored(self._raster.bands, row, column, height, width, self.declares_nodata)
+        return (pixels if self.colors is None else self.colors[pixels[..., 0]]), labelled
+
+
+@contextmanager
+def open_mask(source: Path | Source, image: Raster | None = None, noun: str = "image") -> Iterator[Mask]:
+    """Opens a mask for reading by rows, on the grid of its image. noun: what messages call that.
+
+    Raises InputError when it cannot be opened, has other bands, or does not fit the image.
+    """
+    with replace(source if isinstance(source, Source) else Source(source), alpha="mask").open() as raster:
+        yield Mask(raster, image, noun)
+
+
+def read_mask(path: Path) -> NDArray[Any]:
+    """A whole mask as it is stored, (rows, columns, 1, 3 or 4): class values, or class colours.
+
+    Raises InputError when it cannot be opened, has other bands, or cannot be decoded.
+    """
+    with open_mask(path) as mask:
+        return mask.read()

@@ -1,0 +1,21 @@
+"""Pictures as files."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.outputs import staged, writable
+
+
+def write_picture(path: Path, pixels: NDArray[np.uint8], overwrite: bool = False) -> None:
+    """Writes RGB or RGBA (rows, columns, 3 or 4) as the ending of the name says, whole or not at all.
+
+    Raises InputError when the file exists, and when the disk is full.
+    """
+    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, order))
+    assert done, path
+    with staged(path, overwrite) as partial, writable(path):
+        partial.write_bytes(encoded.tobytes())  # cv2.imwrite would not tell of a full disk

@@ -1,0 +1,418 @@
+"""Reading rasters: any format GDAL knows, by rows, with what is nodata told apart."""
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError, is_utf8, printable
+from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, describe_use, without_alpha_tags
+from segment.core.raster.grid import PixelGrid
+from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
+
+# what GDAL complains of reaches the caller as an error; unconfigured logging would print it as well
+logging.getLogger("rasterio").addHandler(logging.NullHandler())
+
+_GDAL_OPTIONS = {
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not whatever lay in memory
+    "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
+}
+
+_FITTED = 0.25  # pixels by which ground control points may miss a transform
+
+MOST_BANDS = 4096
+"""Bands that a file may have: ten times those of imaging spectrometers. A header of some bytes may declare 65,535."""
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster's header says; bands are counted without alpha. alpha, alpha_note: see `Raster`."""
+
+    path: str
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    colors: tuple[str, ...]
+    orientation: Orientation = UPRIGHT
+    alpha: AlphaUse | None = None
+    alpha_note: str | None = None
+
+    def fitted(self, bands: int) -> "RasterInfo":
+        """The same, for a model of so many bands: an alpha band that is no mask is left out where it is one too many."""
+        tagged = [number for number, color in enumerate(self.colors, 1) if color == "alpha"]
+        if self.alpha != "band" or self.bands - len(tagged) != bands:
+            return self
+        return replace(self, bands=bands, alpha="none", alpha_note=describe_use("none", tagged, range(bands), False))
+
+
+class Raster(PixelGrid):
+    """An open raster. Pixels are read as (rows, columns, bands) in the order of `bands`.
+
+    bands: numbers (from 1) of the bands in use, alpha left out unless named, or no mask.
+    alpha: what its alpha band is, None where it has none. alpha_note: what there is to report of that.
+    orientation: how it is turned upright, as its file says; a picture with a georeference is read as it is stored.
+    height, width and all pixels are those of the upright picture.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        path: str,
+        bands: Sequence[int] | None,
+        nodata: float | None,
+        tagged: Sequence[int] = (),
+        alpha: AlphaUse | None = None,
+        stored: Any = None,
+    ):
+        """tagged: bands that the file tags as alpha, which `alpha` says the use of. stored: what `dataset` was resampled from."""
+        from rasterio.enums import MaskFlags
+
+        # each property of a dataset is a walk over all bands, so none is asked for in a loop over them
+        indexes, types, flags = dataset.indexes, dataset.dtypes, dataset.mask_flag_enums
+        masks = [band for band in alpha_bands(dataset) if alpha == "mask" or band not in tagged]
+        left_out = {*masks, *(tagged if alpha == "none" else ())}
+        self.path = path
+        self.bands = tuple(bands) if bands else tuple(sorted({*indexes} - left_out))
+        if not set(self.bands) <= set(indexes):
+            raise InputError(f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose among them.")
+        if not self.bands:
+            within = (
+                f"{len(dataset.subdatasets)} data sets within, such as {dataset.subdatasets[0]}"
+                if dataset.subdatasets
+                else "none"
+            )
+            raise InputError(f"{path}: a raster has bands besides alpha. Received {within}. Name one that has some.")
+        dtypes = {types[band - 1] for band in self.bands}
+        if len(dtypes) > 1 or any(name.startswith("complex") for name in dtypes):
+            raise InputError(
+                f"{path}: bands in use share one type of real numbers. Received {', '.join(sorted(dtypes))}. "
+                "Convert them: gdal_translate -ot Float32 IN OUT"
+            )
+        if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
+            raise InputError(f"{path}: pixels have a size. Received the transform {dataset.transform.to_gdal()}. Mend it.")
+        stored = stored or dataset
+        self.declared_orientation = _declared_orientation(stored, path)
+        is_placed = not stored.transform.is_identity or bool(stored.gcps[0])
+        self.orientation = UPRIGHT if is_placed else self.declared_orientation
+        super().__init__(*self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform)
+        self.dtype = np.dtype(dtypes.pop())
+        self.nodata = nodata
+        self._dataset = dataset
+        self._alpha = [band for band in masks[:1] if band not in self.bands]
+        self.alpha, self.alpha_note = alpha, describe_use(alpha, tagged, self.bands, bool(bands))
+        # alpha is read beside the bands, or masks nothing
+        used = [flags[band - 1] for band in self.bands]
+        self._masked = any(MaskFlags.all_valid not in found and MaskFlags.alpha not in found for found in used)
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from another raster, or from itself as it was before somebody changed it.
+
+        Files behind it (of a VRT too) by size and time of change; those that are not here are known by name only.
+        """
+        files = [[name, *_stamp(name)] for name in self._dataset.files]
+        georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
+        nodata = [repr(value) for value in (*self._dataset.nodatavals, self.nodata)]
+        masks = [[flag.name for flag in flags] for flags in self._dataset.mask_flag_enums]
+        turned = [f"orientation {self.orientation.number}"] if self.orientation != UPRIGHT else []
+        alpha = [self.alpha] if self.alpha in ("band", "none") else []
+        size = self.height, self.width
+        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks, *turned, *alpha]
+
+    @property
+    def likeness(self) -> list[Any]:
+        """What a copy of it on another machine has in common with it: `identity` without places and times."""
+        _, files, *header = self.identity
+        return [[size for _, *stamp in files for size in stamp[:1]], *header]
+
+    @property
+    def block_bytes(self) -> int:
+        """What has to be decoded at once to read a pixel."""
+        pixels: int = max(height * width for height, width in self._dataset.block_shapes)
+        return pixels * len(self._dataset.indexes) * self.dtype.itemsize
+
+    @property
+    def references(self) -> list[str]:
+        """Domains of its metadata by which GDAL opens other files in any format: overviews, and positions of pixels."""
+        return [name for name in self._dataset.tag_namespaces() if name.upper() in ("OVERVIEWS", "GEOLOCATION")]
+
+    @property
+    def has_only_control_points(self) -> bool:
+        """Whether its place is told by ground control points alone, which maps do not take over."""
+        return self.crs is None and bool(self._dataset.gcps[0])
+
+    @property
+    def orientation_note(self) -> str | None:
+        """What there is to report of its EXIF orientation."""
+        number = self.declared_orientation.number
+        if self.orientation.number != 1:
+            return (
+                f"The picture is turned upright by its EXIF orientation {number}, to a grid of {self.width} x {self.height}: "
+                "programs that ignore EXIF see it turned."
+            )
+        return f"The EXIF orientation {number} is ignored, as the picture has a georeference." if number != 1 else None
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to report of how it is read, while it is open: EXIF orientation, alpha, further images in the file."""
+        within = self._dataset.subdatasets
+        others = f"The file holds {len(within)} images, and one is read. Another is {within[-1]}" if within else None
+        return [note for note in (self.orientation_note, self.alpha_note, others) if note]
+
+    def turned_by(self, orientation: Orientation) -> "Raster":
+        """The same raster, open as long as this one, with its stored pixels turned by another orientation."""
+        other = copy(self)
+        other.orientation = orientation
+        other.height, other.width = orientation.size(self._dataset.height, self._dataset.width)
+        return other
+
+    @property
+    def control_points(self) -> tuple[Any, ...]:
+        """What places a raster that has no transform: ground control points (row, column, x, y, z), or the terms of an RPC."""
+        if not self.transform.is_identity:
+            return ()
+        points = [(p.row, p.col, p.x, p.y, p.z) for p in self._dataset.gcps[0]]
+        rpcs = self._dataset.rpcs
+        return (*points, *([] if rpcs is None else sorted(rpcs.to_gdal().items())))
+
+    @property
+    def descriptions(self) -> tuple[str | None, ...]:
+        """What the file calls its bands, all of them in its order; None for a band without a name."""
+        return tuple(self._dataset.descriptions)
+
+    @cached_property
+    def ground(self) -> PixelGrid | None:
+        """Where its pixels lie: by its transform, or by ground control points that fit one to a quarter of a pixel.
+
+        None where neither says it.
+        """
+        if not self.transform.is_identity:
+            return self
+        points, crs = self._dataset.gcps
+        places, found = np.array([(p.col, p.row, 1.0) for p in points]), np.array([(p.x, p.y) for p in points])
+        if len(points) < 3 or np.linalg.matrix_rank(places) < 3:  # all on one line
+            return None
+        middle = found.mean(axis=0)
+        fit = np.linalg.lstsq(places, found - middle, rcond=None)[0].T
+        to_ground = type(self.transform)(*fit[0, :2], fit[0, 2] + middle[0], *fit[1, :2], fit[1, 2] + middle[1])
+        if to_ground.is_degenerate:
+            return None
+        missed = np.linalg.solve(fit[:, :2], (places @ fit.T - (found - middle)).T)  # pixels
+        fits = bool(np.abs(missed).max() <= _FITTED)
+        return PixelGrid(self.height, self.width, crs, to_ground) if fits else None
+
+    def colormap(self) -> NDArray[np.uint8]:
+        """The colours of a palette raster by value, (256, 3), black where there is none. Raises InputError when it has none."""
+        colors = np.zeros((256, 3), np.uint8)
+        with readable(self.path):
+            for value, color in self._dataset.colormap(1).items():
+                colors[value] = color[:3]
+        return colors
+
+    @property
+    def info(self) -> RasterInfo:
+        colors = tuple(c.name for c in self._dataset.colorinterp)
+        size = self.width, self.height, len(self.bands)
+        return RasterInfo(self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note)
+
+    def read(
+        self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Pixels (height, width, bands) and whether each is valid (height, width), of one rectangle.
+
+        A pixel is not valid where nodata, an alpha or a mask band says so for all bands in use (a dark pixel
+        with zero in one band only is no hole), or where a band is not finite. It then holds 0 in all bands.
+        Raises InputError when the file cannot be decoded there.
+        """
+        height = self.height - row if height is None else height
+        width = self.width - column if width is None else width
+        # alpha comes in the same call: PNG would be decoded from its top again for another
+        pixels, valid = self.read_stored([*self.bands, *self._alpha], row, column, height, width, self._masked)
+        if self._alpha:
+            pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
+            valid &= alpha
+        if self.nodata is not None:
+            valid &= (pixels != self.nodata).any(axis=2)
+        if pixels.dtype.kind == "f":
+            valid &= np.isfinite(pixels).all(axis=2)
+        if not valid.all():
+            pixels[~valid] = 0
+        return pixels, valid
+
+    def read_stored(
+        self, bands: Sequence[int], row: int, column: int, height: int, width: int, masked: bool
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values (height, width, bands) as the file holds them, of one rectangle of the upright picture.
+
+        masked: whether mask bands and nodata values are asked for, which say where it is valid (height, width) in some of
+        the first of `bands`, those in use.
+        Raises InputError when the file cannot be decoded there.
+        """
+        from rasterio.windows import Window
+
+        top, left, rows, columns = self.orientation.stored_window(row, column, height, width, (self.height, self.width))
+        window = Window(left, top, columns, rows)
+        with readable(self.path):
+            pixels = self.orientation.turn(self._dataset.read(bands, window=window).transpose(1, 2, 0))
+            valid = np.ones((height, width), bool)
+            if masked:
+                masks = self._dataset.read_masks(self.bands, window=window) > 0
+                valid = self.orientation.turn(masks.any(axis=0)).copy()
+        return pixels, valid
+
+    def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
+        """The whole raster at (height, width, bands), at most its own size, each pixel the mean of those it covers.
+
+        Overviews are used where there are some. Pixels that are not valid may count as 0. Reads forward only, unlike GDAL's
+        resampling, which decodes a PNG many times over. damaged: rows that cannot be decoded are 0, and no error.
+        """
+        from rasterio.enums import Resampling
+
+        from segment.core.pixels.resize import resize
+
+        if self._dataset.overviews(self.bands[0]) and not damaged:
+            with readable(self.path):
+                shape = (len(self.bands), *self.orientation.size(height, width))
+                found: NDArray[Any] = self._dataset.read(self.bands, out_shape=shape, resampling=Resampling.average)
+            return np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
+        tops = np.arange(height + 1) * self.height // height
+        result = np.empty((height, width, len(self.bands)), self.dtype)
+        at_a_time = max(1, 256 * height // self.height)
+        for first in range(0, height, at_a_time):
+            last = min(first + at_a_time, height)
+            try:
+                pixels, _ = self.read(int(tops[first]), height=int(tops[last] - tops[first]))
+            except InputError:
+                if not damaged:
+                    raise
+                result[first:last] = 0
+                continue
+            result[first:last] = resize(pixels, last - first, width)
+        return result
+
+
+def _declared_orientation(dataset: Any, path: str) -> Orientation:
+    if os.path.isfile(path):
+        return read_orientation(Path(path))
+    found = dataset.tags().get("EXIF_Orientation", "")  # what GDAL opens elsewhere: of JPEGs
+    return Orientation(int(found)) if found in set("12345678") else UPRIGHT
+
+
+@contextmanager
+def readable(path: object) -> Iterator[None]:
+    """Turns a reader's complaint into an InputError that names the file."""
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except RasterioError as error:
+        problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
+        cure = "See that it can be reached." if "://" in str(path) else "Get a whole copy."
+        raise InputError(f"{path}: must be a raster that can be read to its end. Received: {problem}. {cure}") from error
+
+
+@contextmanager
+def open_raster(
+    path: Path | str,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    factor: float = 1.0,
+    driver: str | None = None,
+    alpha: AlphaUse | None = None,
+    expected: int | None = None,
+) -> Iterator[Raster]:
+    """Opens a raster for reading.
+
+    bands: band numbers from 1, in the order wanted; by default all but alpha.
+    nodata: a value that means "no data" in all bands, in addition to what the file declares.
+    factor: as if it had been taken with so many pixels in place of one along each axis: below 1 pixels are means, above 1
+    they are interpolated. The raster then has `resampled_size`.
+    driver: GDAL's name of the one format that it may have, by default any. A file from strangers may otherwise be one that
+    leads to other files, or to the network.
+    alpha: what its alpha band is, if it has one; by default that is decided from an overview, see `segment.core.raster.alpha`.
+    expected: number of bands that a model reads: an alpha band that is no mask is left out where it would be one too many.
+
+    Raises InputError when it cannot be opened or lacks a band.
+    """
+    import rasterio
+
+    if not is_utf8(path):
+        raise InputError(f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the file or folder.")
+    with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
+        if isinstance(path, Path) and not os.path.isfile(path):  # Path.is_file raises what the system says of some names
+            raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
+        with readable(path), without_warnings():
+            dataset = stored = stack.enter_context(rasterio.open(path, driver=driver))
+            if dataset.count > MOST_BANDS:
+                raise InputError(
+                    f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are read. "
+                    "Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
+                )
+            tagged = alpha_bands(dataset)
+            use = (alpha or choose_use(dataset, str(path), tagged, bands, expected)) if tagged else None
+            if factor != 1:
+                if use in ("band", "none"):  # warping would take it for a mask
+                    dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
+                dataset = stack.enter_context(_resample(dataset, factor, nodata))
+        yield Raster(dataset, str(path), bands, nodata, tagged, use, stored)
+
+
+def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
+    from affine import Affine
+    from rasterio.crs import CRS
+    from rasterio.enums import ColorInterp, MaskFlags, Resampling
+    from rasterio.vrt import WarpedVRT
+
+    height, width = resampled_size(dataset.height, dataset.width, factor)
+    # GDAL warps georeferenced rasters only; from a CRS into the same one, it matters to no pixel which it is
+    crs = dataset.crs or CRS.from_wkt('LOCAL_CS["pixels",UNIT["metre",1]]')
+    place = Affine.scale(1, -1) if dataset.transform.is_identity else dataset.transform
+    transform = place @ Affine.scale(dataset.width / width, dataset.height / height)
+    resampling = Resampling.average if factor < 1 else Resampling.bilinear
+    if nodata is None and dataset.nodata is None and dataset.dtypes[0].startswith("float"):
+        nodata = math.nan  # which would spread to what is interpolated, or averaged, with it
+    missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
+        missing["add_alpha"] = True  # a mask band would be left behind
+    return WarpedVRT(
+        dataset,
+        src_crs=crs,
+        src_transform=place,
+        crs=crs,
+        transform=transform,
+        width=width,
+        height=height,
+        resampling=resampling,
+        **missing,
+    )
+
+
+def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:
+    """Height and width of a raster that is opened with a factor."""
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+def _stamp(name: str) -> list[int]:
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
+
+
+def read_info(path: Path) -> RasterInfo:
+    """The header of a raster. Raises InputError when it cannot be opened."""
+    with open_raster(path) as raster:
+        return raster.info

@@ -1,0 +1,191 @@
+"""Rasters behind what a user names."""
+
+import glob
+import os
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from segment.core.errors import InputError
+from segment.core.raster.alpha import AlphaUse, decide_together, known_verdict
+from segment.core.raster.reader import Raster, open_raster, read_info
+from segment.core.raster.subdatasets import subdataset_name
+
+SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor, driver, alpha: see `open_raster`."""
+
+    path: Path | str
+    bands: tuple[int, ...] | None = None
+    nodata: float | None = None
+    factor: float = 1.0
+    driver: str | None = None
+    alpha: AlphaUse | None = None
+
+    @classmethod
+    def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
+        """A source from what a user names: a file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...)."""
+        remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
+        return as_source(cls(path if remote else Path(path)), bands, nodata)
+
+    @property
+    def name(self) -> str:
+        if isinstance(self.path, Path):
+            return self.path.name
+        if (name := subdataset_name(self.path)) is not None:
+            return name
+        address = self.path.split("?")[0].rstrip("/")  # what follows may be a key
+        return re.sub(r"[^\w.,=+-]+", "_", PurePosixPath(address).name).strip("_")
+
+    @property
+    def stem(self) -> str:
+        """What outputs are named after. Raises InputError when there is nothing to."""
+        is_part = isinstance(self.path, str) and subdataset_name(self.path) is not None
+        stem = self.name if is_part else PurePosixPath(self.name).stem
+        if not stem:
+            raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
+        return stem
+
+    @property
+    def absolute(self) -> "Source":
+        """The same, for a process that runs in another folder."""
+        return replace(self, path=self.path.absolute()) if isinstance(self.path, Path) else self
+
+    def require_alike(self, likeness: Sequence[object]) -> None:
+        """Raises InputError when it cannot be opened here, or is another than the raster that had this `likeness`."""
+        with self.open() as raster:
+            if raster.likeness != likeness:
+                raise InputError(f"{self.path}: the scene must be the one that was asked for. Received another. Share the same.")
+
+    def open(self, expected: int | None = None) -> AbstractContextManager[Raster]:
+        """Opens it for reading. expected: see `open_raster`. Raises InputError as that does."""
+        return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected)
+
+
+def find_sources(
+    names: Sequence[str], outputs: Sequence[str] = (), bands: Sequence[int] | None = None, nodata: float | None = None
+) -> list[Source]:
+    """Rasters behind what a user names: files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
+    whatever GDAL resolves by itself.
+
+    outputs: what follows a raster's stem in the names of files that were made of it; beside it, these are none.
+    bands, nodata: of all of them, see `open_raster`.
+
+    Raises InputError for a folder or a pattern without rasters.
+    """
+    found: list[Source] = []
+    for name in names:
+        if not name:
+            raise InputError("Rasters have names. Received an empty one. Check the command.")
+        source = Source.of(name)
+        is_folder = isinstance(source.path, Path) and source.path.is_dir()
+        if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
+            found.append(source)
+            continue
+        matching = _files(f"{glob.escape(name)}/*" if is_folder else name)
+        rasters = [file for file in matching if file.suffix.lower() in SUFFIXES and file.is_file()]
+        made = {file.with_name(file.stem + ending) for file in rasters for ending in outputs}
+        chosen = [Source(file) for file in rasters if file not in made]
+        if not chosen:
+            raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
+        found += chosen
+    return [as_source(source, bands, nodata) for source in dict.fromkeys(found)]
+
+
+def folders_below(root: Path | str) -> Iterator[Path]:
+    """A folder and those below it, behind links too, each once and none that it lies in itself; hidden ones are passed over."""
+    seen = {str(folder) for folder in Path(os.path.realpath(root)).parents}
+    folders, links = deque([Path(root)]), deque[Path]()
+    while folders or links:
+        folder = folders.popleft() if folders else links.popleft()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        yield folder
+        with suppress(OSError):  # one that may not be read
+            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+                if os.path.isdir(entry.path) and not entry.name.startswith("."):
+                    (links if entry.is_symlink() else folders).append(folder / entry.name)
+
+
+def _files(pattern: str) -> list[Path]:
+    """What matches a pattern, sorted; once what is reached behind several links."""
+    found: dict[tuple[str, str], str] = {}
+    for path in _matches(pattern):
+        folder, name = os.path.split(path)
+        real = os.path.realpath(folder)
+        place = (real, name)
+        if place not in found or os.path.abspath(folder) == real:  # rather than by a link
+            found[place] = path
+    return [Path(path) for path in sorted(found.values())]
+
+
+def _leads_up(link: str) -> bool:
+    return Path(os.path.realpath(link)) in Path(os.path.realpath(os.path.dirname(link) or os.curdir), "_").parents
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """As `glob.glob` finds them with `recursive`, which follows links without end."""
+    parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
+    if "**" not in parts:
+        yield from glob.glob(pattern)
+        return
+    first = parts.index("**")
+    before, after = os.sep.join(parts[:first]), [part for part in parts[first + 1 :] if part]
+    for start in glob.glob(before or os.sep) if first else [os.curdir]:
+        if glob.has_magic(before) and os.path.islink(start) and _leads_up(start):
+            continue
+        for folder in folders_below(start):
+            yield from _matches(os.path.join(glob.escape(str(folder)), *(after or "*")))
+
+
+def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
+    """A scene as it is opened; what is given besides takes the place of its own bands and nodata. An alpha band that is left out
+    of bands asked for is no mask either."""
+    if not isinstance(scene, Source):
+        return Source.of(scene, bands, nodata)
+    chosen = scene if bands is None else replace(scene, bands=tuple(bands), alpha="none")
+    return chosen if nodata is None else replace(chosen, nodata=nodata)
+
+
+def decide_alpha(paths: Sequence[Path]) -> None:
+    """Has all files of a folder, which are opened by `open_raster` from then on, treat their alpha bands alike."""
+
+    def look(path: Path) -> None:
+        with suppress(InputError):
+            read_info(path)
+
+    decide_together(paths, look)
+
+
+def alpha_note(sources: Sequence[Source]) -> str | None:
+    """What there is to report of images that were read: how many have a spectral band that is tagged as alpha; None for none."""
+    found = [source.path for source in sources if source.alpha != "none" and known_verdict(source.path) == "band"]
+    if not found:
+        return None
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}: the band tagged as alpha holds the values of a spectral band: it masks nothing."
+
+
+def parse_bands(text: str | None) -> list[int] | None:
+    """Band numbers from "4,3,2". Raises InputError when they are not such a list."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
+    return [int(part) for part in parts]
+
+
+def require_own_names(sources: Sequence[Source]) -> None:
+    """Raises InputError when outputs that are named after two of the sources would be the same."""
+    for stem, count in Counter(source.stem for source in sources).items():
+        if count > 1:
+            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")

@@ -1,0 +1,107 @@
+"""The figures that both packages put into their reports."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.model.calibration import Reliability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NUMBERED = 20  # classes of a confusion matrix whose shares are written out
+
+
+def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]]) -> "Figure":
+    """Curves over the epochs, one panel per title, which names the columns drawn in it."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(5 * len(panels), 3.4), layout="constrained")
+    epochs = [row["epoch"] for row in history]
+    for axes, (title, columns) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for column in columns:
+            axes.plot(epochs, [row[column] for row in history], marker=".", label=column.replace("_", " "))
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None) -> "Figure":
+    """A confusion matrix (labels, classes), rows truth, as shares of each row; many classes show colours without numbers.
+
+    labels: names of the rows; by default those of the classes."""
+    from matplotlib.figure import Figure
+
+    few = len(names) <= _NUMBERED
+
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    labels = labels or names
+    size, height = (2.2 + (0.65 if few else 0.28) * len(some) for some in (names, labels))
+    figure = Figure(figsize=(size + 0.8, height), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*shares.shape) if few else ():
+        shade = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=shade, fontsize=9)
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", parse_math=False)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("truth")
+    return figure
+
+
+def plot_reliability(found: Reliability) -> "Figure":
+    """How often answers of each probability are right, above how many there are."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
+
+    shorten = EngFormatter(sep="")
+    bins = len(found.counts)
+    centres, filled = (np.arange(bins) + 0.5) / bins, found.counts > 0
+    mean, share, counts = found.mean[filled], found.share[filled], found.counts[filled]
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.bar(centres[filled], share, 1 / bins, color="#a9c4de", edgecolor="white", label="right answers")
+    upper.plot(mean, mean, "_", color="#c44e52", ms=14, mew=2, label="mean probability")
+    upper.plot([0, 1], [0, 1], "--", color="0.2", lw=1, label="perfectly calibrated")
+    upper.set_ylabel("share of right answers")
+    upper.set_ylim(0, 1.02)
+    upper.set_title(f"Expected calibration error {found.error:.3f}")
+    upper.grid(alpha=0.3)
+    upper.legend(loc="upper left", fontsize=9)
+    lower.bar(centres[filled], counts, 1 / bins, color="0.6", edgecolor="white")
+    for centre, count in zip(centres[filled], counts, strict=True):
+        lower.text(centre, count, shorten(float(f"{count:.3g}")), ha="center", va="bottom", fontsize=7)
+    lower.set_xlim(0, 1)
+    lower.margins(y=0.2)
+    lower.yaxis.set_major_formatter(shorten)
+    lower.set_xlabel("probability of the answer")
+    lower.set_ylabel("answers")
+    return figure
+
+
+def displayable(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+    """Pixels (rows, columns, bands) as RGB (rows, columns, 3) uint8 to look at: the first three bands, or the first as grey.
+
+    8 bits stay as they are; in other depths each band is stretched from the 2nd to the 98th percentile of its
+    valid (rows, columns) and finite values.
+    """
+    shown: NDArray[Any] = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    if shown.dtype == np.uint8:
+        return np.ascontiguousarray(shown)
+    seen = np.ones(shown.shape[:2], bool) if valid is None else valid
+    return np.stack([_stretch(shown[..., band], seen) for band in range(3)], axis=2)
+
+
+def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    seen = band[valid & np.isfinite(band)]
+    low, high = np.percentile(seen, (2, 98)) if len(seen) else (0, 1)
+    scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
+    stretched: NDArray[np.uint8] = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    return stretched

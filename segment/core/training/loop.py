@@ -1,0 +1,341 @@
+"""The training loop of both packages: optimiser, epochs, the best model, checkpoints to go on from."""
+
+import json
+import math
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+
+from segment.core.config import TrainingSettings
+from segment.core.errors import InputError
+from segment.core.model.runtime import has_gpu
+from segment.core.model.weight_files import require_small_zip
+from segment.core.outputs import staged
+from segment.core.progress import Progress
+from segment.core.training.devices import OneDevice
+from segment.core.training.history import HISTORY, Row, best_row, write_history
+
+CHECKPOINT = Path("checkpoints") / "last.npz"
+
+
+def wanted_precision(settings: TrainingSettings) -> str:
+    """Keras' name for the precision of the computation: bfloat16 where asked for, or where a GPU profits."""
+    mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
+    return "mixed_bfloat16" if mixed else "float32"
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Layers that are made within compute in the precision of that name."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+    """What gives the network to save, with the weights of the moment: one that computes in float32 wherever it is used,
+    whatever the precision of training. build: makes another of its kind."""
+    if wanted_precision(settings) == "float32":
+        return lambda: network
+    with dtype_policy("float32"):
+        other = build()
+
+    def kept() -> keras.Model:
+        other.set_weights(network.get_weights())
+        return other
+
+    return kept
+
+
+def describe_network(network: keras.Model) -> str:
+    return f"model {network.name}, {network.count_params():,} weights, on {keras.backend.backend()}"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training with a learning rate of its own. freeze: called before it, says which layers are trained."""
+
+    epochs: int
+    learning_rate: float
+    freeze: Callable[[], None] = lambda: None
+
+
+class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Learning rate by step: a linear rise, then constant, or a half cosine to nothing.
+
+    One-cycle: the rise takes three tenths of the steps, unless a warm-up is set (Smith and Topin, 2019).
+    """
+
+    def __init__(self, settings: TrainingSettings, steps_per_epoch: int):
+        self._peak, self._falls = settings.learning_rate, settings.schedule != "constant"
+        self._steps = settings.epochs * steps_per_epoch
+        self._rise = settings.warmup_epochs * steps_per_epoch
+        if settings.schedule == "one_cycle" and not self._rise:
+            self._rise = 0.3 * self._steps
+
+    def __call__(self, step: Any) -> Any:
+        step = keras.ops.cast(step, "float32")
+        rising = (step + 1) / max(self._rise, 1)
+        passed = keras.ops.clip((step - self._rise) / max(self._steps - self._rise, 1), 0, 1)
+        falling = 0.5 * (1 + keras.ops.cos(math.pi * passed)) if self._falls else keras.ops.ones_like(passed)
+        return self._peak * keras.ops.where(step < self._rise, rising, falling)
+
+
+def build_optimizer(
+    settings: TrainingSettings,
+    steps_per_epoch: int,
+    devices: OneDevice = OneDevice(),  # noqa: B008 - it cannot change
+) -> keras.Optimizer:
+    """Adam or AdamW with the schedule and the clipping that the settings name. devices: that gradients come from."""
+    common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
+    if settings.average:
+        common |= {"use_ema": True, "ema_momentum": settings.average}
+    if settings.clip_norm:
+        common["global_clipnorm"] = settings.clip_norm
+    if settings.optimizer == "adamw":
+        return devices.optimizer(keras.optimizers.AdamW)(weight_decay=settings.weight_decay, **common)
+    return devices.optimizer(keras.optimizers.Adam)(**common)
+
+
+def fit(
+    network: keras.Model,
+    dataset: Any,
+    *,
+    loss: Callable[[Any, Any], Any],
+    validate: Callable[[], Row],
+    monitor: str,
+    save_best: Callable[[Row], None],
+    settings: TrainingSettings,
+    folder: Path,
+    progress: Progress,
+    data: str,
+    phases: Sequence[Phase] | None = None,
+    devices: OneDevice | None = None,
+    resume: bool = False,
+) -> list[Row]:
+    """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
+
+    network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
+    validate: called after each epoch, returns "val_loss" and others. monitor: which of these tells the best, see `best_row`;
+    `save_best` is called when an epoch is the best so far.
+    data: tells the training data from others; a run is resumed on its own only.
+    phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early,
+    and what came before it does not count against it.
+    devices: that share each batch, see `take_devices`; by default one.
+    folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
+    and ends as it would have without the break.
+
+    Returns the history, a row per epoch.
+    """
+    phases = [phase for phase in phases or [Phase(settings.epochs, settings.learning_rate)] if phase.epochs]
+    history: list[Row] = load_history(folder / CHECKPOINT, data) if resume else []
+    steps, resumed, end, devices = len(dataset), len(history), 0, devices or OneDevice()
+    for number, phase in enumerate(phases, 1):
+        start, end = end, end + phase.epochs
+        if end < resumed:
+            continue
+        phase.freeze()
+        trainer = _compile(network, phase, loss, settings, steps, devices)
+        if start < resumed:
+            load_checkpoint(folder / CHECKPOINT, trainer)
+            if resumed == end:  # as Keras does where a phase ends: the next one starts from the moving average
+                trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+            devices.bring_back(trainer, network)
+            write_history(folder / HISTORY, history)
+        stops_after = start if number == len(phases) else None
+        look = partial(_look, devices, trainer, network, validate)
+        epochs = _Epochs(trainer, history, look, monitor, save_best, settings, folder, progress, steps, data, stops_after)
+        if len(history) < end and not epochs.has_stalled():
+            dataset.epoch = len(history)
+            callbacks = [epochs, *([_tensorboard(folder)] if settings.tensorboard else [])]
+            devices.fit(trainer, dataset, initial_epoch=len(history), epochs=end, shuffle=False, verbose=0, callbacks=callbacks)
+    return history
+
+
+def _look(devices: OneDevice, trainer: keras.Model, network: keras.Model, validate: Callable[[], Row]) -> Row:
+    with devices.apart():
+        devices.bring_back(trainer, network)
+        return validate()
+
+
+def _compile(
+    network: keras.Model,
+    phase: Phase,
+    loss: Callable[[Any, Any], Any],
+    settings: TrainingSettings,
+    steps: int,
+    devices: OneDevice,
+) -> keras.Model:
+    slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
+    rise = settings.warmup_epochs if settings.warmup_epochs < phase.epochs else phase.epochs / 2
+    own = settings.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise})
+    with devices.scope():
+        trainer = devices.trainer(network)
+        optimizer = build_optimizer(own, steps, devices)
+        trainer.compile(optimizer, devices.loss(loss), jit_compile=False if slow_xla else "auto")
+        trainer.optimizer.build(trainer.trainable_variables)
+    return trainer
+
+
+def _tensorboard(folder: Path) -> Any:
+    if find_spec("tensorboard") is None:
+        raise InputError(
+            "training.tensorboard: needs the package tensorboard. Received none. "
+            "Install it: pip install 'aerial-segment[tensorboard]'."
+        )
+    return keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
+
+
+class _Epochs(keras.callbacks.Callback):
+    """What happens at the end of each epoch."""
+
+    def __init__(
+        self,
+        trainer: keras.Model,
+        history: list[Row],
+        validate: Callable[[], Row],
+        monitor: str,
+        save_best: Callable[[Row], None],
+        settings: TrainingSettings,
+        folder: Path,
+        progress: Progress,
+        steps: int,
+        data: str,
+        stops_after: int | None,
+    ):
+        """stops_after: epochs that do not count against `early_stopping`; None: it does not stop early."""
+        super().__init__()
+        self._trainer, self._history, self._validate, self._monitor = trainer, history, validate, monitor
+        self._save_best, self._settings, self._folder, self._progress = save_best, settings, folder, progress
+        self._steps, self._data, self._started, self._first = steps, data, time.monotonic(), len(history)
+        self._patience = 0 if stops_after is None else settings.early_stopping
+        self._stops_after = stops_after or 0
+
+    def has_stalled(self) -> bool:
+        """Whether the best epoch, and the start of the phase, lie `early_stopping` epochs back."""
+        if not self._patience or not self._history:
+            return False
+        best = self._history.index(best_row(self._history, self._monitor)) + 1
+        return len(self._history) - max(best, self._stops_after) >= self._patience
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
+        epoch = len(self._history)
+        self._progress.advance("training", epoch * self._steps + done, self._settings.epochs * self._steps, note)
+        self._progress.advance(f"epoch {epoch + 1}/{self._settings.epochs}", done, self._steps)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        rate = float(self._trainer.optimizer.learning_rate)
+        with averaged_weights(self._trainer):
+            row, best = self._score(epoch, logs, rate)
+        save_checkpoint(self._folder / CHECKPOINT, self._trainer, self._history, self._data)
+        write_history(self._folder / HISTORY, self._history)
+        self._tell(row, best)
+        if self.has_stalled():
+            self._progress.say(f"no better {self._monitor} for {self._patience} epochs: done")
+            self._trainer.stop_training = True
+
+    def _score(self, epoch: int, logs: dict[str, float] | None, rate: float) -> tuple[Row, bool]:
+        """The row of an epoch, which is added to the history, and whether it is the best; the best model is saved."""
+        figures = self._validate()
+        row = {"epoch": float(epoch + 1), "loss": float((logs or {})["loss"]), "learning_rate": rate, **figures}
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"Training must stay finite. Received {name} {value} in epoch {epoch + 1}. "
+                    "Lower training.learning_rate, or set training.clip_norm=1."
+                )
+        if logs is not None:
+            logs.update(figures)  # for the callbacks that come after
+        self._history.append(row)
+        best = best_row(self._history, self._monitor) is row
+        if best:
+            self._save_best(row)
+        return row, best
+
+    def _tell(self, row: Row, best: bool) -> None:
+        done = len(self._history)
+        left = (time.monotonic() - self._started) / (done - self._first) * (self._settings.epochs - done)
+        figures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k not in ("epoch", "learning_rate"))
+        mark = "  best so far" if best else ""
+        minutes, seconds = divmod(round(left), 60)
+        self._progress.say(f"epoch {done}/{self._settings.epochs}  {figures}  ({minutes}:{seconds:02} left){mark}")
+
+
+@contextmanager
+def averaged_weights(trainer: keras.Model) -> Iterator[None]:
+    """Within, a compiled model has the moving average of its weights, where its optimiser keeps one."""
+    if not trainer.optimizer.use_ema:
+        yield
+        return
+    averages = trainer.optimizer._model_variables_moving_average
+    kept = [keras.ops.convert_to_numpy(variable) for variable in trainer.trainable_variables]
+    for variable, average in zip(trainer.trainable_variables, averages, strict=True):
+        variable.assign(keras.ops.convert_to_numpy(average))
+    try:
+        yield
+    finally:
+        for variable, value in zip(trainer.trainable_variables, kept, strict=True):
+            variable.assign(value)
+
+
+def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: str) -> None:
+    """Everything that training needs to go on, in one file: weights, random states, optimiser, history."""
+    path.parent.mkdir(exist_ok=True)
+    arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(trainer))}
+    with staged(path, overwrite=True) as partial, partial.open("wb") as file:
+        np.savez(file, history=np.array(json.dumps(history)), data=np.array(data), **arrays)
+
+
+def load_history(path: Path, data: str) -> list[Row]:
+    """The history in a checkpoint. Raises InputError when there is none, it is broken, or belongs to other data."""
+    if not path.is_file():
+        raise InputError(f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume.")
+    with _whole(path) as arrays:
+        history: list[Row] = json.loads(str(arrays["history"]))
+        known = str(arrays["data"])
+    if known != data:
+        raise InputError(f"{path}: --resume needs the run's own data and split. Received others. Restore them, or train anew.")
+    return history
+
+
+def load_checkpoint(path: Path, trainer: keras.Model) -> None:
+    """Puts a checkpoint's state into a compiled model.
+
+    Raises InputError when it is broken, or belongs to another model or optimiser.
+    """
+    state = _state(trainer)
+    with _whole(path) as arrays:
+        stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
+    if [s.shape for s in stored] != [tuple(v.shape) for v in state]:
+        raise InputError(f"{path}: --resume needs the same model and optimiser. Received another's. Leave them unchanged.")
+    for variable, value in zip(state, stored, strict=True):
+        variable.assign(value)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Any]:
+    try:
+        require_small_zip(path)
+        with np.load(path) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        problem = str(error) or type(error).__name__
+        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train anew with --overwrite.") from error
+
+
+def _state(trainer: keras.Model) -> list[Any]:
+    return [*trainer.variables, *trainer.optimizer.variables]

@@ -1,0 +1,206 @@
+"""Run folders: a model folder with the settings, history, checkpoints and report of the training that made it."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from segment.core.config import CONFIG_FILE, MACHINERY, Settings, dump_settings, flatten, load_settings
+from segment.core.errors import InputError, Interrupted
+from segment.core.lock import alone, refuse_busy
+from segment.core.model.folder import (
+    INFO_FILE,
+    MODEL_FILE,
+    NOVELTY_FILE,
+    ONNX_FILE,
+    OPENVINO_FOLDER,
+    RECORD_FILE,
+    RULE,
+    ModelInfo,
+    save_model_folder,
+)
+from segment.core.outputs import is_unfinished, make_folder, refuse_existing, remove_empty, staged
+from segment.core.reports.figures import plot_history
+from segment.core.reports.page import PAGE_FILE, REPORT_FILE, Report, training_report
+from segment.core.splits import Part
+from segment.core.training.history import HISTORY, Row, best_row
+from segment.core.training.loop import CHECKPOINT
+
+if TYPE_CHECKING:
+    import keras
+
+CURVES_FILE = "curves.png"
+_RUN_FILES = (
+    CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
+    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, RECORD_FILE, NOVELTY_FILE, "latents.npz", "grids", "generated",
+)  # fmt: skip
+_BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
+_PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
+_CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHINERY)
+
+
+class Scored(Protocol):
+    """What a model scores on a part of the data, under the keys of report.json."""
+
+    @property
+    def report(self) -> dict[str, Any]: ...
+
+
+E = TypeVar("E", bound=Scored)
+
+
+@dataclass(frozen=True)
+class Run(Generic[E]):
+    """A finished training run.
+
+    history: a row per epoch. validation, test: scores of the best model; test is None without test data.
+    """
+
+    folder: Path
+    history: list[Row]
+    validation: E
+    test: E | None
+
+    def __str__(self) -> str:
+        lines = [f"{self.folder}: {len(self.history)} epochs", f"validation  {self.validation}"]
+        if self.test:
+            lines.append(f"test        {self.test}")
+        return "\n".join(lines)
+
+
+def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) -> None:
+    """Raises InputError when a run may not be written to `output`, or cannot go on there with these settings, and when
+    another process is writing one there."""
+    refuse_busy(output, RULE)
+    _check(output, config, resume, overwrite)
+
+
+def _check(output: Path, config: Settings, resume: bool, overwrite: bool) -> None:
+    if not resume:
+        refuse_existing(output, overwrite or _is_only_begun(output), _RUN_FILES)
+        return
+    if not (output / CHECKPOINT).is_file():
+        raise InputError(f"{output}: --resume needs a run with a checkpoint. Received none. Train without --resume.")
+    earlier = load_settings(type(config), output / CONFIG_FILE)
+    before, now = (flatten(c.model_dump(mode="json")) for c in (earlier, config))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key) and key not in _CHANGEABLE:
+            raise InputError(
+                f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run has {before.get(key)!r}. "
+                f"Leave it; {', '.join(key for key in _CHANGEABLE if key in now)} may change."
+            )
+
+
+def _is_only_begun(output: Path) -> bool:
+    """Whether the folder is what a training that was killed in its first epoch leaves."""
+    if not (output / CONFIG_FILE).is_file():
+        return False
+    return all(p.name in _BEGUN or is_unfinished(p.name) for p in output.iterdir())
+
+
+@contextmanager
+def run_folder(output: Path, config: Settings, resume: bool, overwrite: bool = True) -> Iterator[None]:
+    """Keeps other processes from the folder, and writes the settings before a training; takes the folder away, and puts
+    back what was there before, when it ends without a checkpoint to go on from. What was there before a training that was
+    killed waits for the next one's end.
+
+    Raises InputError as `check_run` does, for what came since; Interrupted on Ctrl-C, with the way to go on.
+    """
+    made = make_folder(output.absolute().parent)
+    try:
+        with alone(output, RULE):
+            _check(output, config, resume, overwrite)
+            with _written(output, config, resume):
+                yield
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+@contextmanager
+def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
+    place = output.absolute()
+    earlier = place.with_name(f".{place.name}.replaced")
+    if not resume and output.exists():
+        if earlier.exists() and _is_only_begun(output):  # killed, and what was there before it is still to be put back
+            shutil.rmtree(output)
+        else:
+            shutil.rmtree(earlier, ignore_errors=True)
+            output.rename(earlier)
+    before = (output / CONFIG_FILE).read_text(encoding="utf-8") if resume else None
+    output.mkdir(exist_ok=True)
+    with staged(output / CONFIG_FILE, overwrite=True) as partial:
+        partial.write_text(dump_settings(config))
+    try:
+        yield
+        shutil.rmtree(earlier, ignore_errors=True)
+    except BaseException as error:
+        kept = (output / CHECKPOINT).is_file()
+        if not kept:
+            shutil.rmtree(output, ignore_errors=True)
+            if earlier.exists():
+                earlier.rename(output)
+        elif before is not None and isinstance(error, InputError):
+            (output / CONFIG_FILE).write_text(before, encoding="utf-8")
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        told = "The same command with --resume goes on from the last epoch." if kept else "No epoch had ended, nothing was kept."
+        raise Interrupted(f"{output}: stopped. {told}") from error
+
+
+def keep_best(output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]) -> Callable[[Row], None]:
+    """What saves the model of the moment with the validation scores of its epoch. network: see `keep_float32`."""
+
+    def save(row: Row) -> None:
+        save_model_folder(output, network(), info.model_copy(update={"scores": {"validation": row}}))
+
+    return save
+
+
+def finish_run(
+    output: Path,
+    network: "keras.Model",
+    info: ModelInfo,
+    history: list[Row],
+    results: Mapping[Part, E],
+    *,
+    monitor: str,
+    facts: Sequence[tuple[str, object]],
+    panels: Mapping[str, Sequence[str]],
+    add_scores: Callable[[Report, str, Part], None],
+    further: Mapping[str, object] = MappingProxyType({}),
+) -> Run[E]:
+    """Writes the best model with its scores, report.json, curves.png and report.html.
+
+    results: of the parts that were scored. monitor: the score by which the best epoch was chosen. facts, panels: see
+    `training_report`. add_scores: puts those of a part into the report, under a heading. further: keys of report.json
+    besides the scores.
+    """
+    run = Run(output, history, results["val"], results.get("test"))
+    scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
+    save_model_folder(output, network, info.model_copy(update={"scores": scores}))
+    best = best_row(history, monitor)
+    data = info.training["data"]
+    named = data if isinstance(data, str) else ", ".join(data)
+    facts = [
+        ("Data", named),
+        *facts,
+        ("Classes", ", ".join(info.palette.names)),
+        ("Epochs", len(history)),
+        ("Best epoch", int(best["epoch"])),
+        ("Backend", info.training["backend"]),
+    ]
+    page = training_report(f"{info.name} trained on {named}", facts, history, panels)
+    for part in results:
+        add_scores(page, _PART_NAMES[part], part)
+    figures = {"part": "validation", **run.validation.report, "test": run.test.report if run.test else None, **further}
+    with staged(output / REPORT_FILE, overwrite=True) as partial:
+        partial.write_text(json.dumps(figures, indent=2))
+    with staged(output / CURVES_FILE, overwrite=True) as partial:
+        plot_history(history, panels).savefig(partial, format="png", dpi=120)
+    page.write(output / PAGE_FILE)
+    return run

@@ -1,0 +1,81 @@
+"""Random changes of training tiles with albumentations; masks move along and never interpolate."""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.config import AugmentSettings
+from segment.core.pixels.augment import blur, light, pipeline, require_rgb, symmetries
+from segment.core.pixels.normalise import BandStatistics
+
+Change = Callable[[NDArray[Any], NDArray[np.uint8]], tuple[NDArray[Any], NDArray[np.uint8]]]
+
+
+def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: int) -> Change:
+    """A function of an image (rows, columns, bands) and its mask (rows, columns) that changes both at random.
+
+    Every depth and any number of bands is treated alike: changes are made over the range of 8 bits, or else of the
+    training data. What comes in from outside the tile is its reflection. The same seed makes the same changes.
+
+    Raises InputError when hue, saturation, grey or jpeg are asked of anything but RGB of 8 bits.
+    """
+    import albumentations as A
+
+    for name in ("hue", "saturation", "grey", "jpeg"):
+        if getattr(settings, name):
+            require_rgb(name, statistics)
+    steps = symmetries(settings.flip, settings.flip, settings.quarter_turns)
+    if settings.scale or settings.shift:
+        zoom, shift = settings.scale, settings.shift
+        steps.append(
+            A.Affine(
+                scale=(1 - zoom, 1 + zoom),
+                translate_percent=(-shift, shift),
+                keep_ratio=True,
+                interpolation=cv2.INTER_LINEAR,
+                mask_interpolation=cv2.INTER_NEAREST,
+                border_mode=cv2.BORDER_REFLECT_101,
+                p=1.0,
+            )
+        )
+    steps += _weather(settings)
+    steps += light(settings.brightness, settings.contrast)
+    if settings.hue or settings.saturation:
+        steps.append(A.HueSaturationValue(settings.hue, settings.saturation, 0, p=1.0))
+    if settings.grey:
+        steps.append(A.ToGray(p=settings.grey))
+    steps += blur(settings.blur)
+    if settings.soften:
+        sizes = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+        steps.append(A.Downscale(scale_range=(0.33, 0.67), interpolation_pair=sizes, p=settings.soften))
+    if settings.jpeg:
+        steps.append(A.ImageCompression(quality_range=(30, 90), p=settings.jpeg))
+    if settings.noise:
+        steps.append(A.GaussNoise(std_range=(0, settings.noise), p=1.0))
+    changes = pipeline(steps, statistics, seed)
+
+    def change(image: NDArray[Any], mask: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        changed = changes(image=image, mask=mask)
+        return changed["image"], changed["mask"]
+
+    return change
+
+
+def _weather(settings: AugmentSettings) -> list[Any]:
+    """What sun, air and sensor make of the same ground."""
+    import albumentations as A
+
+    from segment.core.pixels.atmosphere import Haze, SoftShadow
+
+    steps: list[Any] = [SoftShadow(p=settings.shadow)] if settings.shadow else []
+    if settings.gamma:
+        steps.append(A.RandomGamma((100 * (1 - settings.gamma), 100 * (1 + settings.gamma)), p=1.0))
+    if settings.tint:
+        factors = (1 - settings.tint, 1 + settings.tint)
+        steps.append(A.MultiplicativeNoise(factors, per_channel=True, elementwise=False, p=1.0))
+    if settings.haze:
+        steps.append(Haze(settings.haze))
+    return steps

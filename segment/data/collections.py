@@ -1,0 +1,239 @@
+"""Collections: tile folders that are learned from together, though each labels something else."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.config import Collection, DataSettings, PixelSizes, Split
+from segment.core.errors import InputError
+from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.reader import open_raster
+from segment.core.splits import PARTS, Part
+from segment.data.splits import split_patches
+from segment.data.tiles import Pair, Patch, find_pairs, find_palette, grid_patches, part_folders
+from segment.label_sets import LabelSets
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A tile folder with what its masks mean to the model.
+
+    Attributes:
+        name: of the collection; empty where there is but one tile folder.
+        folder: where its tiles lie.
+        palette: its own class table, by which masks are decoded.
+        codes: (256,) uint8, from an index of that table to a code of `labels`; 255 is ignored.
+        labels: the codes of all collections, with those that this one can hold.
+        parts: its patches for training, validation and test.
+        split: what was never divided between training and validation.
+        gsd: metres per pixel, the median over the groups; None where unknown.
+        weight: share of the tiles drawn from it, relative to other collections.
+        pixel_size: see `AugmentSettings.pixel_size`; None: as for all.
+        notes: what should be known of its folders.
+    """
+
+    name: str
+    folder: Path
+    palette: Palette
+    codes: NDArray[np.uint8]
+    labels: LabelSets
+    parts: dict[Part, list[Patch]]
+    split: Split
+    gsd: float | None
+    weight: float = 1.0
+    pixel_size: PixelSizes | None = None
+    notes: Sequence[str] = ()
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Its images and masks, each once."""
+        return list(dict.fromkeys(patch.pair for part in PARTS for patch in self.parts.get(part, [])))
+
+
+def check_data(tiles: Path | None, settings: DataSettings) -> None:
+    """Raises InputError unless either a tile folder or collections are given."""
+    if tiles is not None and settings.collections:
+        raise InputError(f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections out.")
+    if tiles is None and not settings.collections:
+        raise InputError("There is nothing to learn from. Name a tile folder, or list several in data.collections.")
+
+
+def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
+    """A tile folder as the only collection.
+
+    Raises:
+        InputError: when it does not fit together, or has no class table.
+    """
+    pairs = find_pairs(tiles)
+    table = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
+    if table is None:
+        raise InputError(f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes.")
+    parts, codes = split_patches(pairs, settings, seed), np.arange(256, dtype=np.uint8)
+    gsd, notes = ground_sampling_distance(pairs), part_folders(tiles, pairs)
+    return Labelled("", tiles, table, codes, LabelSets(table.names), parts, settings.split, gsd, notes=notes)
+
+
+def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
+    """The collections that the settings list, with codes that are the same in all of them.
+
+    Raises:
+        InputError: when one does not fit together, when names repeat, when a class of a table is
+            not assigned to classes of the model, or when no collection has validation tiles.
+    """
+    assert settings.collections and settings.classes
+    names = [name_of(one, settings.root) for one in settings.collections]
+    counts = Counter(name.casefold() for name in names)
+    for name in names:
+        if (count := counts[name.casefold()]) > 1:
+            raise InputError(f"data.collections: {name!r} is the name of {count} collections. Give each a name of its own.")
+        if name == ".." or Path(name).name != name:  # reports have a folder of that name
+            raise InputError(f"data.collections: {name!r} is a path, not a name. Set `name` to one without slashes.")
+    found = [_find(one, name, settings.root) for one, name in zip(settings.collections, names, strict=True)]
+    _require_apart([pairs for pairs, _ in found])
+    target = Palette(settings.classes)
+    sets = [_sets_of(one, name, own, target) for one, name, (_, own) in zip(settings.collections, names, found, strict=True)]
+    unions = dict.fromkeys(frozenset(admitted) for some in sets for admitted in some if len(admitted) > 1)
+    labels = LabelSets(target.names, tuple(unions))
+    if labels.count >= IGNORED:
+        raise InputError(f"data.collections: sets of classes are at most {IGNORED - len(target)}. There are {len(unions)}.")
+    opened = []
+    for one, name, (pairs, own), admitted in zip(settings.collections, names, found, sets, strict=True):
+        codes = np.full(256, IGNORED, np.uint8)
+        codes[: len(admitted)] = [labels.code(some) for some in admitted]
+        parts = _split(pairs, one, name, settings, seed)
+        gsd, notes = _choose_gsd(pairs, one)
+        folder, split = Path(settings.root, one.path), one.split or settings.split
+        held = labels.of(codes.tolist())
+        notes = [*part_folders(folder, pairs), *notes, *_wide(one, target)]
+        opened.append(Labelled(name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes))
+    for part in PARTS[:2]:
+        if not any(one.parts[part] for one in opened):
+            raise InputError(
+                f"data.collections: training and validation need tiles. There are none for {part}. Change the split."
+            )
+    return opened
+
+
+def name_of(one: Collection, root: str = "") -> str:
+    """What reports and groups call a collection."""
+    return one.name or Path(root, one.path).resolve().name
+
+
+def _require_apart(collections: Sequence[list[Pair]]) -> None:
+    """Raises InputError when an image and its mask are of two collections: it would be learned in one and scored in the other."""
+    first: dict[tuple[Path, Path], Pair] = {}
+    for pair in (pair for pairs in collections for pair in pairs):
+        other = first.setdefault((pair.image.resolve(), pair.mask.resolve()), pair)
+        if other.collection != pair.collection:
+            raise InputError(
+                f"{pair.image}: is of the collections {other.collection!r} and {pair.collection!r}. "
+                "List a folder once, and none within another."
+            )
+
+
+def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], Palette]:
+    """Pairs, with groups that bear the collection's name, and the collection's own class table."""
+    folder = Path(root, one.path)
+    pairs = find_pairs(folder)
+    own = Palette(one.table) if one.table else find_palette(folder, pairs)
+    if own is None:
+        raise InputError(f"{folder}: a collection needs its class table. There is none. Add classes.yaml, or set its `table`.")
+    whole = folder.resolve().name
+    return [replace(pair, collection=name, group=name if pair.group == whole else f"{name}/{pair.group}") for pair in pairs], own
+
+
+def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[set[int]]:
+    """For each class of a collection's own table the indices of the classes that it may be; empty for none."""
+    index = {found.casefold(): number for number, found in enumerate(target.names)}
+    given = {key.casefold(): value for key, value in one.classes.items()}
+    for key in one.classes:
+        if key.casefold() not in {c.name.casefold() for c in own.table}:
+            _refuse(f"data.collections: {name}: classes", key, [c.name for c in own.table])
+        if one.classes[key] and key.casefold() not in {c.name.casefold() for c in own.classes}:
+            raise InputError(f"data.collections: {name}: its class {key!r} is ignored by its class table. Set it to null.")
+    if len(given) < len(one.classes):
+        raise InputError(f"data.collections: {name}: `classes` has a class twice: {', '.join(one.classes)}. Leave one out.")
+    sets = []
+    for entry in own.classes:
+        key = entry.name.casefold()
+        if key in given:
+            wanted = given[key]
+        elif key in index:
+            wanted = entry.name
+        else:
+            raise InputError(
+                f"data.collections: {name}: its class {entry.name!r} is none of the model's ({', '.join(target.names)}). "
+                f"Say which it may be, or null for none, in its `classes`."
+            )
+        listed = [] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
+        for admitted in listed:
+            if admitted.casefold() not in index:
+                _refuse(f"data.collections: {name}: {entry.name}", admitted, target.names)
+        wide = {index[admitted.casefold()] for admitted in listed}
+        sets.append(set() if 1 < len(wide) == len(target) else wide)  # what may be anything says nothing
+    if not any(sets):
+        raise InputError(
+            f"data.collections: {name}: all its classes are null or may be any, so that it teaches nothing. Leave it out."
+        )
+    return sets
+
+
+def _wide(one: Collection, target: Palette) -> list[str]:
+    """A note where classes of a collection may be any class of the model."""
+    every = {found.casefold() for found in target.names} if len(target) > 1 else set()
+    wide = [key for key, listed in one.classes.items() if isinstance(listed, list) and {c.casefold() for c in listed} == every]
+    return [f"{', '.join(wide)} may be any class: ignored, as if null"] if wide and every else []
+
+
+def _refuse(place: str, received: str, known: Sequence[str]) -> None:
+    near = difflib.get_close_matches(received, known, n=1)
+    cure = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
+    raise InputError(f"{place}: there is no class {received!r}. {cure}")
+
+
+def _split(pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
+    if one.weight == 0:
+        if one.val_groups:
+            raise InputError(f"data.collections: {name}: with weight 0 it is a test alone. Leave val_groups out or set a weight.")
+        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
+    groups = {pair.group for pair in pairs}
+
+    def whole_name(group: str) -> str:
+        return name if group == name and name in groups else f"{name}/{group}"
+
+    own = {
+        "split": one.split or settings.split,
+        "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,
+        "val_groups": [whole_name(group) for group in one.val_groups],
+        "test_groups": [whole_name(group) for group in one.test_groups],
+    }
+    try:
+        return split_patches(pairs, settings.model_copy(update=own), seed)
+    except InputError as error:
+        raise InputError(f"data.collections: {name}: {error}") from error
+
+
+def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[str]]:
+    """Metres per pixel of a collection; None where unknown. What its files say goes first. And notes on it."""
+    of_files = ground_sampling_distance(pairs)
+    if of_files is None and one.gsd is None:
+        return None, ["its pixel size is unknown, and not in the range that the model learned from. Set its `gsd`."]
+    if of_files and one.gsd and not 0.9 < of_files / one.gsd < 1.1:
+        return of_files, [f"its files say {of_files:.3g} m a pixel, its `gsd` {one.gsd:g}: that of the files is taken"]
+    return of_files or one.gsd, []
+
+
+def ground_sampling_distance(pairs: Iterable[Pair]) -> float | None:
+    """Metres per pixel: the median over the groups, each by its first image; None where none is georeferenced."""
+    first = {pair.group: pair.image for pair in reversed(list(pairs))}
+    found = []
+    for path in first.values():
+        with open_raster(path) as raster:
+            found.append(raster.ground_sampling_distance)
+    known = [distance for distance in found if distance]
+    return float(np.median(known)) if known else None

@@ -1,0 +1,142 @@
+"""Cutting a scene and its mask into a tile folder, band by band of rows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.outputs import staged, writable
+from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.classes import IGNORED, load_palette, save_palette
+from segment.core.raster.masks import Mask, open_mask
+from segment.core.raster.reader import Raster, open_raster
+from segment.data.mask_census import census_of_rows
+from segment.data.mask_reading import choose_reading
+from segment.tiling import TilePlan, cut_strip, tile_starts
+
+
+@dataclass(frozen=True)
+class CutScene:
+    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels. notes: on the mask."""
+
+    folder: Path
+    tiles: int
+    empty: int
+    notes: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        cut = f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only nodata or ignored pixels"
+        return "\n".join([*self.notes, cut])
+
+
+def cut_scene(
+    scene: Path | str,
+    mask: Path | str,
+    output: Path | str,
+    size: int = 256,
+    overlap: float = 0.0,
+    *,
+    classes: Path | str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> CutScene:
+    """Cuts a scene and its mask into `output`/images and `output`/masks, GeoTIFF tiles of `size` pixels.
+
+    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1; the last row and column shift inward.
+    classes: class table (YAML) by which pixels are ignored, written beside the tiles; else classes.yaml beside the mask.
+    One strip of `size` rows is in memory at a time. Masks are cut as they are stored, and read before by what the whole of them
+    holds (see `choose_reading`): the class table that is written has the values of that reading, so the tiles mean the same.
+    What a mask on another grid does not cover is left out by the mask band of its tile.
+
+    Raises InputError when the mask does not fit the scene, the scene is smaller than a tile, or every tile is empty.
+    """
+    scene, mask, output = Path(scene), Path(mask), Path(output)
+    table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
+    palette = load_palette(table) if classes is not None or table.is_file() else None
+    with open_raster(scene) as raster, open_mask(mask, raster, "scene") as truth:
+        step = TilePlan(raster.height, raster.width, size, overlap).step
+        if min(raster.width, raster.height) < size:
+            raise InputError(
+                f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height} for tiles of {size}. "
+                "Lower --size."
+            )
+        with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
+            for name in ("images", "masks"):
+                (folder / name).mkdir(parents=True)
+            reading = choose_reading(palette, census_of_rows(truth)) if palette else None
+            if reading:
+                palette = reading.palette
+                save_palette(palette, folder / "classes.yaml")
+            said = [f"note: {scene}: {note}" for note in raster.notes]
+            written = empty = 0
+            for row, column, pixels, valid, labels, declared in _tiles(raster, truth, size, step, progress):
+                known = valid & declared
+                if palette:
+                    known &= palette.decode(labels)[0] != IGNORED
+                if not known.any():
+                    empty += 1
+                    continue
+                name = f"r{row:06}_c{column:06}.tif"
+                _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
+                _write_tile(folder / "masks" / name, labels, declared, raster, row, column)
+                written += 1
+            if not written:
+                raise InputError(
+                    f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
+                )
+    odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
+    grid = [*said, *truth.alignment.lines(str(mask), "scene")]
+    return CutScene(output, written, empty, [*grid, *odd, *reading.lines] if reading else grid)
+
+
+def _tiles(
+    scene: Raster, mask: Mask, size: int, step: int, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]]:
+    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1, 3 or 4), where the mask is not declared
+    nodata (size, size)) of each tile.
+    """
+    rows = tile_starts(scene.height, size, step)
+    for done, row in enumerate(rows, 1):
+        pixels, valid = scene.read(row, height=size)
+        images = cut_strip(pixels, size, step)
+        labels_strip = mask.read(row, size)
+        declared = np.ones(valid.shape, bool)
+        if isinstance(labels_strip, np.ma.MaskedArray):
+            declared = ~np.asarray(labels_strip.mask)[..., 0]
+        masks = cut_strip(np.asarray(labels_strip), size, step)
+        for (column, image), (_, labels) in zip(images, masks, strict=True):
+            tile = slice(None), slice(column, column + size)
+            yield row, column, image, valid[tile], labels, declared[tile]
+        if progress:
+            progress(done, len(rows))
+
+
+def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int) -> None:
+    import rasterio
+    from rasterio import Affine
+
+    profile = {
+        "driver": "GTiff",
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "count": pixels.shape[2],
+        "dtype": pixels.dtype,
+        "crs": scene.crs,
+        "transform": scene.transform @ Affine.translation(column, row),
+        "compress": "deflate",
+    }
+    if pixels.shape[2] > 3:
+        profile["photometric"] = "minisblack"  # the fourth of 8 bits would be alpha
+    with (
+        writable(path, space=2 * pixels.nbytes),
+        without_warnings(),
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **profile) as file,
+    ):
+        file.write(pixels.transpose(2, 0, 1))
+        if not valid.all():
+            file.write_mask(valid)

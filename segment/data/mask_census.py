@@ -1,0 +1,134 @@
+"""What masks hold, whatever a class table says."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.progress import Progress
+from segment.core.raster.classes import IGNORED, Palette, count_values
+from segment.core.raster.masks import Mask, open_mask
+from segment.core.raster.reader import open_raster
+from segment.data.tiles import Pair, grid_notes
+
+_SHARES = 40  # of a mask, of the values that have most of it
+_DISTINCT = 1 << 16  # values that are distinguished: masks in JPEG, or of floating point, may have millions
+_FEW = 8  # values of a group that are kept
+_FEW_OF_MASK = 3
+
+
+@dataclass
+class MaskCensus:
+    """Pixels of masks by what they hold: values as "7", colours as "#RRGGBB".
+
+    held: but for declared nodata, and 255 in one band. of_mask: of each mask that can be read, the shares of the 40 values
+    that have most of it. with_palette: pairs whose masks are pictures with a palette. at_255: pixels of one band with 255.
+    nodata: pixels that files declare as nodata. rest: pixels of values beyond the 65,536 that are distinguished. masks, lossy:
+    how many, and how many of them are files whose compression changes values (JPEG). color_tables: of palette pictures.
+    groups: of each group of one-band masks, up to nine of its values. shown: sets of at most three values, each with a
+    one-band mask that holds just these; nodata aside.
+    """
+
+    held: Counter[str] = field(default_factory=Counter)
+    of_mask: dict[Path, Mapping[str, float]] = field(default_factory=dict)
+    with_palette: Sequence[Pair] = ()
+    at_255: int = 0
+    nodata: Counter[str] = field(default_factory=Counter)
+    rest: int = 0
+    masks: int = 0
+    lossy: int = 0
+    color_tables: dict[bytes, NDArray[np.uint8]] = field(default_factory=dict)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    shown: dict[frozenset[str], Path] = field(default_factory=dict)
+
+    def add(self, pixels: NDArray[Any], group: str = "", declares_nodata: bool = True) -> Counter[str]:
+        """Counts (some rows of) a mask as it was read; returns what is `held` there.
+
+        declares_nodata: whether hidden pixels are nodata of its file, and not merely beyond it.
+        """
+        counts, hidden = count_values(pixels)
+        if declares_nodata:
+            self.nodata += hidden
+        if pixels.shape[2] == 1:
+            seen = self.groups.setdefault(group, set())
+            seen.update(list(counts)[: _FEW + 1 - len(seen)])
+            self.at_255 += counts.pop(str(IGNORED), 0)
+        self.held.update(counts)
+        if len(self.held) > 2 * _DISTINCT:
+            kept = Counter(dict(self.held.most_common(_DISTINCT)))
+            self.rest += self.held.total() - kept.total()
+            self.held = kept
+        return counts
+
+    def add_file(self, mask: Mask) -> None:
+        """Counts a mask among the files."""
+        self.masks += 1
+        self.lossy += mask.lossy
+        if mask.colors is not None and len(self.color_tables) < _FEW:
+            self.color_tables[mask.colors.tobytes()] = mask.colors
+
+    @property
+    def values(self) -> set[str]:
+        """What one-band masks hold, 255 included."""
+        return {value for value in self.held if not value.startswith("#")} | ({str(IGNORED)} if self.at_255 else set())
+
+    def read_with(self, palette: Palette) -> "MaskCensus":
+        """The same for a table by which 255 may be a class, and then is held as other values are."""
+        if not (palette.claims_255 and self.at_255):
+            return self
+        return replace(self, held=self.held + Counter({str(IGNORED): self.at_255}), at_255=0)
+
+    def undeclared(self, palette: Palette) -> Counter[str]:
+        """Pixels by what a table does not name; neither nodata, nor 255 that no class claims."""
+        known = palette.mask_colors().keys() | {str(c.value) for c in palette.table}
+        return Counter({value: count for value, count in self.held.items() if value not in known})
+
+    def undeclared_share(self, palette: Palette) -> float:
+        """Fraction of the labelled pixels, those that a table names to be learned included, that it does not name."""
+        undeclared = self.undeclared(palette).total() + self.rest
+        ignored = {c.color for c in palette.ignored} | {str(c.value) for c in palette.ignored}
+        total = sum(count for value, count in self.read_with(palette).held.items() if value not in ignored) + self.rest
+        return undeclared / total if total else 0.0
+
+
+def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False) -> tuple[MaskCensus, list[str]]:
+    """Reads every mask of a tile folder, and says how they lie on their images; and of those that cannot be read, why.
+
+    shares: fills `of_mask` and `with_palette`.
+    """
+    for note in grid_notes(pairs):
+        progress.say(note)
+    census, palettes, problems = MaskCensus(), [], []
+    for done, pair in enumerate(pairs, 1):
+        progress.advance("reading masks", done, len(pairs))
+        try:
+            with open_raster(pair.image) as image, open_mask(pair.mask, image) as mask:
+                whites = census.at_255
+                counts = census.add(mask.read(), pair.group, mask.declares_nodata)
+                census.add_file(mask)
+            held = frozenset(counts) | ({str(IGNORED)} if census.at_255 > whites else set())
+            if len(held) <= _FEW_OF_MASK:
+                census.shown.setdefault(held, pair.mask)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if shares:
+            total = counts.total()
+            census.of_mask[pair.mask] = {value: count / total for value, count in counts.most_common(_SHARES)}
+            if mask.colors is not None and pair.mask.suffix.lower() == ".png":
+                palettes.append(pair)
+    return replace(census, with_palette=palettes), problems
+
+
+def census_of_rows(mask: Mask, rows: int = 256) -> MaskCensus:
+    """Of one mask, read to its end by `rows` at a time. Raises InputError when it cannot be read."""
+    census = MaskCensus()
+    census.add_file(mask)
+    for start in range(0, mask.height, rows):
+        census.add(mask.read(start, min(rows, mask.height - start)), declares_nodata=mask.declares_nodata)
+    return census

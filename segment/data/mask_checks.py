@@ -1,0 +1,278 @@
+"""What is odd about masks and a class table: what they hold, what that means, and what to write."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from segment.core.raster.classes import IGNORED, Palette, rgb_of
+from segment.core.reports.page import Finding
+from segment.data.mask_census import MaskCensus
+
+_NAMED = 5
+_NEAR = 16  # levels by which JPEG and smoothing move a value
+_SMEARED = 8  # undeclared values: more than a slip of the pen leaves
+_WHITE = str(IGNORED)
+
+
+def find_refusals(palette: Palette, census: MaskCensus) -> list[Finding]:
+    """Faults by which nothing right can be learned or scored. palette, census: see `find_faults`."""
+    return [*_counted_from_one(palette, census), *_lossy_values(palette, census)]
+
+
+def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) -> list[Finding]:
+    """All other faults. palette: by which masks are decoded. census: of all masks, `MaskCensus.read_with` that palette.
+    of_model: whether the classes are those of a model, of which a scene may well show only some.
+    """
+    if of_model and len(_absent(palette, census)) < len(palette) - 1:
+        return [finding for step in _OF_MODELS for finding in step(palette, census)]
+    return [finding for step in (*_OF_MODELS, _unclaimed_255, _mixed, _other_values) for finding in step(palette, census)]
+
+
+def too_much_undeclared(palette: Palette, census: MaskCensus, most: float) -> list[Finding]:
+    """That more of the labelled mask pixels than `most` (a fraction) are of no entry of the class table."""
+    share = census.undeclared_share(palette)
+    if share <= most:
+        return []
+    held = _listed(census.undeclared(palette), max(census.held.total() + census.rest, 1))
+    return [
+        Finding(
+            f"{share:.1%} of the labelled mask pixels hold what the class table does not name, more than {most:.0%}.",
+            f"They are {held}: neither learned nor scored.",
+            "Correct the class table, with ignore: true for what is unlabelled, or allow it: --set data.max_undeclared=1.",
+        )
+    ]
+
+
+def _listed(counts: Counter[str], total: int) -> str:
+    more = f" and {len(counts) - _NAMED:,} more" if len(counts) > _NAMED else ""
+    return ", ".join(f"{value} ({count / total:.1%})" for value, count in counts.most_common(_NAMED)) + more
+
+
+def _held(census: MaskCensus) -> str:
+    """What masks hold, with shares of all pixels but nodata."""
+    counts = census.held + Counter({_WHITE: census.at_255})
+    return _listed(counts, max(counts.total() + census.rest, 1))
+
+
+def _numbers(census: MaskCensus) -> list[float]:
+    return sorted(float(value) for value in census.values)
+
+
+def _absent(palette: Palette, census: MaskCensus) -> list[str]:
+    shown = palette.mask_colors()
+    present = {c.name for key, c in shown.items() if key in census.held}
+    return [c.name for c in palette.classes if str(c.value) not in census.held and c.name not in present]
+
+
+def _entries(palette: Palette, numbers: list[int]) -> str:
+    ordered = sorted(palette.table, key=lambda c: c.value or 0)
+    entries = ", ".join(f"{c.name} value: {number}" for c, number in zip(ordered, numbers, strict=False))
+    return f"write the values into the class table ({entries})"
+
+
+def _counted_from_one(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    size = len(palette.table)
+    numbers = [number for number in _numbers(census) if number != IGNORED]
+    if palette.positional and size > 1 and numbers and set(numbers) <= set(range(1, size + 1)) and numbers[-1] == size:
+        yield Finding(
+            f"Masks count classes from 1: they hold {_held(census)}.",
+            f"The class table gives no values, and positions in it count from 0, so {size} would be of no class.",
+            f"If they are its classes in order, {_entries(palette, list(range(1, size + 1)))}.",
+        )
+
+
+def _from_zero_to_n(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    size = len(palette.table)
+    numbers = [number for number in _numbers(census) if number != IGNORED]
+    if palette.positional and numbers and set(numbers) <= set(range(size + 1)) and {0, size} <= set(numbers):
+        yield Finding(
+            f"Masks hold 0 to {size}, one value more than the class table has entries: {_held(census)}.",
+            f"The table gives no values, so 0 is its first entry, and {size} is of no class.",
+            f"If masks count classes from 1, {_entries(palette, list(range(1, size + 1)))}, and for 0 an entry of its own, "
+            "with ignore: true if it is unlabelled.",
+        )
+
+
+def _is_smeared(palette: Palette, census: MaskCensus) -> bool:
+    """Whether values of one band were mixed: most pixels have few of them, and the rest many others."""
+    others = [value for value in census.undeclared(palette) if value in census.values]
+    counts = [census.held[value] for value in census.values] + [census.at_255]
+    most = sum(sorted(counts)[-len(palette.table) - 1 :])
+    return len(others) > max(_SMEARED, 2 * len(palette.table)) and most >= 0.8 * sum(counts)
+
+
+def _lossy_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    """Values so near each other that one becomes another cannot be read from a lossy file."""
+    values = sorted(c.value or 0 for c in palette.table)
+    if census.lossy and census.values and any(later - earlier < _NEAR for earlier, later in pairwise(values)):
+        yield Finding(
+            f"{census.lossy:,} of {census.masks:,} masks are JPEG files, whose compression changes values: they hold "
+            f"{_held(census)}.",
+            f"Values of classes as near as {', '.join(map(str, values[:_NAMED]))} become each other.",
+            "Export the masks again as PNG or GeoTIFF, with one value a class. If they were 0 and 255, "
+            "value: 0 and value: 255 in the class table ignore what lies between.",
+        )
+
+
+def _lossy(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    undeclared = census.undeclared(palette)
+    if not undeclared or any(_lossy_values(palette, census)):
+        return
+    total, between = undeclared.total(), _between(palette, undeclared)
+    mixed = len(between) > _SMEARED and between.total() > 0.5 * total
+    if census.lossy or mixed or _is_smeared(palette, census):
+        cause = f"{census.lossy:,} of {census.masks:,} are JPEG files" if census.lossy else "as resizing and JPEG leave them"
+        yield Finding(
+            f"Masks hold {len(undeclared):,} values besides those of the classes ({cause}): {_held(census)}.",
+            f"{total:,} pixels are neither learned nor scored.",
+            "Export the masks as PNG or GeoTIFF, without JPEG, smoothing or interpolation (nearest neighbour).",
+        )
+
+
+def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
+    """Colours within some levels of a class's, or of the line between two of them."""
+    found = [value for value in undeclared if value.startswith("#")]
+    colors = np.array([rgb_of(value) for value in found], float).reshape(-1, 3)
+    classes = np.array([rgb_of(c.color) for c in palette.table], float)
+    near = np.zeros(len(found), bool)
+    for number, start in enumerate(classes):
+        for end in classes[number:]:
+            along = end - start
+            place = np.clip((colors - start) @ along / max(float(along @ along), 1.0), 0, 1)
+            near |= np.abs(colors - start - place[:, None] * along).max(axis=1, initial=0) <= _NEAR
+    return Counter({value: undeclared[value] for value, is_near in zip(found, near, strict=True) if is_near})
+
+
+def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    total = census.held.total() + census.at_255 + census.rest + census.nodata.total()
+    for c in palette.classes:
+        for shown in (str(c.value), c.color):
+            if count := census.nodata[shown]:
+                yield Finding(
+                    f"Mask files declare {shown} as nodata, which is {c.name}: {count:,} pixels ({count / total:.1%}).",
+                    "What a file declares as nodata is neither learned nor scored.",
+                    f"If they are {c.name}, take the declaration out: gdal_edit.py -unsetnodata MASK",
+                )
+    declared = {key for c in palette.classes for key in (str(c.value), c.color)} & census.nodata.keys()
+    absent = _absent(palette, census)
+    if census.nodata and len(absent) >= max(len(palette) - 1, 1) and not declared:
+        yield Finding(
+            f"Mask files declare {_listed(census.nodata, total)} as nodata, and no pixel is {', '.join(absent[:_NAMED])}.",
+            "What a file declares as nodata is neither learned nor scored.",
+            "If it is a class, take the declaration out (gdal_edit.py -unsetnodata MASK), and write its value into the table.",
+        )
+
+
+def _unclaimed_255(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    absent = _absent(palette, census)
+    if any(c.value == IGNORED for c in palette.ignored):  # it is known what it is
+        return
+    says_values = not palette.positional and len(absent) < len(palette) - 1  # and masks hold several of them
+    if census.at_255 and absent and not says_values and not any(_counted_from_one(palette, census)):
+        yield Finding(
+            f"Masks hold {_held(census)}; no pixel is {', '.join(absent[:_NAMED])}, and no class has the value {IGNORED}.",
+            f"The {census.at_255:,} pixels of {IGNORED} are taken for unlabelled, and neither learned nor scored.",
+            f"If {IGNORED} is a class, write value: {IGNORED} for it into the class table (e.g. for {absent[-1]}).",
+        )
+
+
+def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    if palette.claims_255:
+        white, numbered = [], [g for g, held in census.groups.items() if held and _WHITE not in held and held > {"0"}]
+        mapped = {str(m.value) for c, m in zip(palette.classes, palette.mapped, strict=True) if c.value == IGNORED}
+        numbered = [g for g in numbered if census.groups[g] & mapped]
+        white = [g for g, held in census.groups.items() if _WHITE in held]
+    else:
+        white = [g for g, held in census.groups.items() if held == {"0", _WHITE}]
+        numbered = [g for g, held in census.groups.items() if held == {"0", "1"}]
+    if white and numbered:
+        yield Finding(
+            f"Groups show classes by different values: {', '.join(white[:_NAMED])} by 0 and {IGNORED}, "
+            f"{', '.join(numbered[:_NAMED])} by 0 and 1.",
+            "All are read alike, so in some of them a class is ignored.",
+            "Write the masks of all groups with the same values.",
+        )
+    elif not palette.claims_255 and not any({"1", _WHITE} <= held for held in census.shown):
+        examples = [census.shown.get(frozenset({"0", value})) for value in (_WHITE, "1")]
+        if all(examples):
+            yield Finding(
+                f"Masks show classes by different values: {examples[0]} by 0 and {IGNORED}, {examples[1]} by 0 and 1, "
+                "and none by all three.",
+                f"{IGNORED} is taken for unlabelled in all of them.",
+                "If it is a class in some, write all masks with the same values.",
+            )
+
+
+def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    """Pictures with a palette whose numbers the table names, and not their colours."""
+    undeclared, absent = census.undeclared(palette), _absent(palette, census)
+    for colors in census.color_tables.values():
+        shown = {c.value or 0: f"#{colors[c.value or 0].tobytes().hex().upper()}" for c in palette.table}
+        if any(undeclared[shown[c.value or 0]] for c in palette.classes if c.name in absent):
+            entries = ", ".join(f'{c.name} color: "{shown[c.value or 0]}"' for c in palette.table)
+            yield Finding(
+                f"Masks are pictures with a palette, read by its colours, which the class table does not name: {_held(census)}.",
+                "The numbers behind the colours are values of the table.",
+                f"Write the palette's colours into the class table ({entries}), or export the numbers as one band.",
+            )
+            return
+
+
+def _grey_bands(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    """Three equal bands that hold class values."""
+    undeclared = Counter({v: n for v, n in census.undeclared(palette).items() if v.startswith("#")})
+    absent = _absent(palette, census)
+    values = {str(c.value) for c in palette.table if c.ignore or c.name in absent}  # others are there in their own colour
+    grey = all(len(set(rgb_of(v))) == 1 and str(rgb_of(v)[0]) in values for v in undeclared)
+    if undeclared and grey and not census.color_tables:
+        colors = ", ".join(f'{c.name} color: "#{3 * f"{c.value:02X}"}"' for c in palette.table)
+        yield Finding(
+            f"Masks hold class values in three equal bands: {_held(census)}.",
+            "Three bands are read as colours, and these are not the table's.",
+            f"Export one band, or write these colours into the class table ({colors}).",
+        )
+
+
+def _swapped(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    """Red and blue exchanged, as OpenCV writes what it is given as RGB."""
+    undeclared = census.undeclared(palette)
+    colors = {c.color for c in palette.table}
+    swapped = Counter({v: n for v, n in undeclared.items() if v.startswith("#") and f"#{v[5:7]}{v[3:5]}{v[1:3]}" in colors})
+    if swapped and swapped.total() > 0.5 * undeclared.total():
+        yield Finding(
+            f"Masks hold the class table's colours with red and blue exchanged: {_held(census)}.",
+            "OpenCV writes blue first. The colours as they are belong to no class.",
+            "Write the masks again in the order RGB, or exchange red and blue in the table's colours.",
+        )
+
+
+def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+    """Values of one band that no entry has, where classes have no pixel."""
+    numbers, declared = _numbers(census), [c.value or 0 for c in palette.table]
+    if not set(numbers) - {*declared, IGNORED} or not _absent(palette, census) or _is_smeared(palette, census):
+        return
+    if any(_counted_from_one(palette, census)) or any(_from_zero_to_n(palette, census)):
+        return
+    cure = "Write the classes' values into the table, or export masks with those that it has"
+    if len(numbers) == len(declared):
+        ordered = ", ".join(f"{number:g}" for number in numbers)
+        whole = all(number in range(IGNORED + 1) for number in numbers)
+        cure = (
+            f"If these are its classes in order, {_entries(palette, list(map(int, numbers)))}"
+            if whole
+            else (
+                f"If {ordered} are its classes in order, export masks of 8 bits that hold {', '.join(map(str, sorted(declared)))}"
+            )
+        )
+    values = ", ".join(map(str, sorted(declared)[:_NAMED]))
+    yield Finding(
+        f"Masks hold {_held(census)}, and the class table has the values {values}: no pixel is "
+        f"{', '.join(_absent(palette, census)[:_NAMED])}.",
+        "What no class has is neither learned nor scored.",
+        f"{cure}.",
+    )
+
+
+_OF_MODELS = (_declared_nodata, _from_zero_to_n, _lossy, _palette_numbers, _grey_bands, _swapped)

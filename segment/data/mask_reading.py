@@ -1,0 +1,77 @@
+"""How masks are read with a class table, by what all of them hold."""
+
+from dataclasses import dataclass, field
+
+from segment.core.raster.classes import IGNORED, Palette, rgb_of
+from segment.core.reports.page import Finding
+from segment.data.mask_census import MaskCensus
+from segment.data.mask_checks import find_faults, find_refusals
+
+_WHITE = str(IGNORED)
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """How masks are read.
+
+    palette: by which they are decoded; the class table with the values that masks hold where it gives none.
+    notes: what was assumed. findings: what is odd. refusals: those of them by which nothing right can be learned or scored.
+    """
+
+    palette: Palette
+    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    refusals: list[Finding] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """Notes and findings as commands print them."""
+        return [*(f"note: {note}" for note in self.notes), *(f"warning: {finding}" for finding in self.findings)]
+
+
+def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -> MaskReading:
+    """How all masks of a census are read, so that no tile, window or block is read unlike the others.
+
+    255 in one band is unlabelled unless a class has that value. Masks of 0 and 255 alone, with a table that gives no values,
+    show its two classes, or its black and its white one. of_model: whether the table is that of a model, whose maps may be
+    the masks, and not one that was written for them.
+    """
+    palette, notes = _by_values(table, census, of_model)
+    held = census.read_with(palette)
+    return MaskReading(palette, notes, find_faults(palette, held, of_model), find_refusals(palette, held))
+
+
+def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Palette, list[str]]:
+    """The table with the values that masks hold, and what was assumed."""
+    values = census.values
+    if of_model and table.claims_255 and _WHITE not in values:
+        mapped = next(m for c, m in zip(table.classes, table.mapped, strict=True) if c.value == IGNORED)
+        if str(mapped.value) in values:
+            return Palette([*table.mapped, *table.ignored]), [f"masks hold {mapped.value} for {mapped.name}, as maps do"]
+    positions = {str(position) for position in range(len(table.table))}
+    if not (table.positional or (of_model and {str(c.value) for c in table.table} == positions)):
+        return table, []
+    values |= {"0"} & census.nodata.keys()  # many programs declare it by default
+    labelled = values - {_WHITE}
+    colors = [(c, rgb_of(c.color)) for c in table.table]
+    greys = {str(rgb[0]): c for c, rgb in colors if len(set(rgb)) == 1}
+    if of_model and len(positions) != 2:
+        return table, []
+    if len(values) > 1 and values <= greys.keys() and (not labelled <= positions or len(labelled) == 1):
+        names = {c.name: int(value) for value, c in greys.items()}
+        ordered = sorted(values, key=int)
+        read = ", ".join(f"{value} as {greys[value].name}" for value in ordered)
+        note = f"masks hold {', '.join(ordered)} alone, greys of the class table's colours: read {read}"
+        return _with_values(table, names), [note]
+    if values == {"0", _WHITE} and len(table.table) == 2:
+        first, second = sorted(table.table, key=lambda c: c.value or 0)
+        read = f"masks hold 0, {_WHITE} alone, and the class table gives no values: read as 0 {first.name}, 1 {second.name}"
+        return _with_values(table, {first.name: 0, second.name: IGNORED}), [read]
+    return table, []
+
+
+def _with_values(table: Palette, values: dict[str, int]) -> Palette:
+    """The same classes with other values; those that are not named get ones that are free."""
+    free = iter(value for value in range(IGNORED) if value not in values.values())
+    ordered = sorted(table.table, key=lambda c: c.value or 0)
+    return Palette([c.model_copy(update={"value": values[c.name] if c.name in values else next(free)}) for c in ordered])

@@ -1,0 +1,114 @@
+"""How a tile folder divides into training, validation and test."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from segment.config import DataSettings
+from segment.core.errors import InputError
+from segment.core.splits import PARTS, Part, part_named
+from segment.data.tiles import Pair, Patch, grid_patches
+
+
+def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
+    """Patches for training, validation and test.
+
+    Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups of others, or of training.
+    What remains is drawn by seed: whole groups (default), runs of neighbouring images, or single patches, whose neighbours then
+    leak from training into validation; nothing where `val_fraction` is 0. A group that a folder fixes is not drawn, and what of
+    it lies in no such folder goes with it.
+
+    Raises InputError when a named group does not exist or is fixed to another part, or a part that is needed stays empty.
+    """
+    groups = sorted({p.group for p in pairs})
+    named: dict[str, Part] = {}
+    wished: list[tuple[str, Part]] = [(name, "val") for name in settings.val_groups]
+    for name, part in [*wished, *((name, PARTS[2]) for name in settings.test_groups)]:
+        if name in groups:
+            named[name] = part
+        elif part_named(name) != part or not any(p.part == part for p in pairs):  # else the folder has fixed it
+            raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
+    fixed = _fix(pairs, named)
+    needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
+    if needs_validation and settings.split == "run":
+        fixed = _with_runs(fixed, settings.val_fraction, seed)
+    free = sorted({p.group for p in fixed if p.part is None})
+    learned = sorted({p.group for p in fixed if p.part == "train"})
+    drawn: set[str] = set()
+    if needs_validation and settings.split == "group":
+        if learned and not free:
+            raise InputError(
+                f"Validation needs tiles. Received folders that fix all others to train ({', '.join(learned[:6])}). Add a folder "
+                "val, name groups of train by data.val_groups, or set data.split=patch (whose neighbours leak)."
+            )
+        if len(free) + len(learned) < 2:
+            raise InputError(
+                f"Splitting by group needs two groups or more. Received {len(free)} ({', '.join(free)}). "
+                "Add scenes as further groups, or set data.split=patch (whose neighbours leak)."
+            )
+        count = round((len(free) + len(learned)) * settings.val_fraction)
+        drawn = set(random.Random(seed).sample(free, min(max(1, count), len(free) - (not learned))))
+    parts: dict[Part, list[Patch]] = {part: [] for part in PARTS}
+    for patch in grid_patches(fixed, settings.tile):
+        parts[patch.pair.part or ("val" if patch.pair.group in drawn else "train")].append(patch)
+    if needs_validation and settings.split == "patch":
+        patches = [patch for patch in parts["train"] if patch.pair.part is None] or parts["train"]
+        kept = [] if patches is parts["train"] else [patch for patch in parts["train"] if patch.pair.part]
+        random.Random(seed).shuffle(patches)
+        count = max(1, round(len(parts["train"]) * settings.val_fraction))
+        parts["val"], parts["train"] = patches[:count], kept + patches[count:]
+    for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
+        if not parts[part]:
+            raise InputError(f"Training and validation need tiles each. Received none for {part}. Change the split.")
+    return parts
+
+
+def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
+    """Pairs with the part that their folder fixes, or the settings name their group for; None where it is to be drawn."""
+    by_folder: dict[str, set[Part]] = {}
+    for pair in pairs:
+        if pair.part:
+            by_folder.setdefault(pair.group, set()).add(pair.part)
+    for group, part in named.items():
+        if others := by_folder.get(group, set()) - {"train", part}:
+            raise InputError(
+                f"data.{part}_groups: a folder fixes a group to its part. Received {group!r}, which lies in a folder for "
+                f"{', '.join(sorted(others))}. Move it, or leave it out."
+            )
+    alone = {group: next(iter(found)) for group, found in by_folder.items() if len(found) == 1}
+    fixed = []
+    for pair in pairs:
+        by_name = named.get(pair.group) if pair.part in (None, "train") else None
+        fixed.append(replace(pair, part=by_name or pair.part or alone.get(pair.group)))
+    return fixed
+
+
+def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
+    """The pairs, of which runs of neighbours, in the natural order of their names, are for validation.
+
+    Neighbouring numbers are often neighbouring ground: drawn singly, they would leak into training. A group gives one run for
+    each eight images of validation, four at most, at even distances, from a place drawn by seed.
+    """
+    runs: set[Path] = set()
+    places = random.Random(seed)
+    for group in sorted({p.group for p in pairs if p.part is None}):
+        members = [p for p in pairs if p.group == group and p.part is None]
+        members.sort(key=lambda p: [int(t) if i % 2 else t for i, t in enumerate(re.split(r"([0-9]+)", p.image.stem))])
+        if len(members) < 2:
+            continue
+        count = min(max(1, round(len(members) * fraction)), len(members) - 1)
+        pieces = max(1, min(4, count // 8))
+        start = places.randrange(len(members))
+        for piece in range(pieces):
+            first = start + piece * len(members) // pieces
+            length = count * (piece + 1) // pieces - count * piece // pieces
+            runs.update(members[(first + i) % len(members)].image for i in range(length))
+    return [replace(p, part="val") if p.image in runs else p for p in pairs]
+
+
+def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
+    """Groups that stand both in training and in validation or test: their scores flatter."""
+    groups = {part: {p.pair.group for p in patches} for part, patches in parts.items()}
+    return sorted(groups["train"] & (groups["val"] | groups["test"]))

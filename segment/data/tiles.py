@@ -1,0 +1,290 @@
+"""Tile folders: groups of images and masks."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.config import Undeclared
+from segment.core.errors import InputError
+from segment.core.raster.alignment import ALIGNED, Alignment, align, summarise
+from segment.core.raster.classes import IGNORED, Palette, load_palette
+from segment.core.raster.masks import open_mask
+from segment.core.raster.orientation import summarise_turned
+from segment.core.raster.reader import Raster, RasterInfo, open_raster
+from segment.core.raster.sources import decide_alpha, folders_below
+from segment.core.splits import Part, part_named, part_notes
+from segment.tiling import tile_starts
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask. `group` names the scene they come from; `part` is set where folders fix it.
+
+    collection: the name of the tile folder that they are of, where several are learned from. alignment: how the mask lies on the
+    image.
+    """
+
+    image: Path
+    mask: Path
+    group: str
+    part: Part | None
+    info: RasterInfo
+    alignment: Alignment = ALIGNED
+    collection: str = ""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of a pair: its first row and column in the image, which may be smaller than the tile.
+
+    seen_rows, seen_columns: how many of its first rows and columns the patches before it cover already.
+    """
+
+    pair: Pair
+    row: int
+    column: int
+    seen_rows: int = 0
+    seen_columns: int = 0
+
+    def is_whole(self, tile: int) -> bool:
+        """Whether a tile there lies within the image, and no patch before it covers a part of it."""
+        within = self.row + tile <= self.pair.info.height and self.column + tile <= self.pair.info.width
+        return within and not (self.seen_rows or self.seen_columns)
+
+
+def find_pairs(root: Path) -> list[Pair]:
+    """All image and mask pairs of a tile folder, sorted by group and name; hidden files and folders are passed over.
+
+    Raises InputError when there are none, when a mask has no image or an image no mask,
+    when a mask does not lie on its image (see `align`), or when the bands or depth of images differ.
+    """
+    pairs, problems = scan_pairs(root)
+    if problems:
+        raise InputError(problems[0])
+    return pairs
+
+
+def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
+    """The pairs of a tile folder that can be used, as `find_pairs` sorts them, and a line for each thing that cannot.
+
+    Raises InputError when there is no such folder, or no images with masks beside them.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
+    pairs: list[Pair] = []
+    problems: list[str] = list(_linked_parts(root))
+    folders = sorted(_image_folders(root))
+    places = [images / below for images in folders for below in sorted({*_with_files(images)})]
+    decide_alpha([path for place in places for path in sorted(place.iterdir()) if _is_image(path)])
+    for images in folders:
+        masks = images.with_name("masks")
+        if not masks.is_dir():
+            problems.append(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
+            continue
+        for below in sorted({*_with_files(images), *_with_files(masks)}):
+            if (images / below).is_dir() and (masks / below).is_dir():
+                pairs += _pair_up(root, images / below, masks / below, _folders(root, images, below), problems)
+            else:
+                missing = masks / below if (images / below).is_dir() else images / below
+                problems.append(f"{missing}: folders within `images` and `masks` are alike. Received none here. Add it.")
+    if not pairs and not problems:
+        raise InputError(f"{root}: must hold `images` and `masks` side by side, with files. Received: none. Check the path.")
+    kinds = Counter((pair.info.bands, pair.info.dtype) for pair in pairs)
+    alike = []
+    for pair in pairs:
+        expected = kinds.most_common(1)[0][0]
+        pair = replace(pair, info=pair.info.fitted(expected[0]))
+        if (pair.info.bands, pair.info.dtype) == expected:
+            alike.append(pair)
+            continue
+        problems.append(
+            f"{pair.image}: images of a tile folder have the same bands and depth. Received {pair.info.bands} of "
+            f"{pair.info.dtype}, but {expected[0]} of {expected[1]} in most. Export them alike."
+        )
+    return alike, problems
+
+
+def _image_folders(root: Path) -> Iterator[Path]:
+    """All folders named `images`, see `folders_below`."""
+    return (folder for folder in folders_below(root) if folder.name == "images" and folder != root)
+
+
+def _linked_parts(root: Path) -> Iterator[str]:
+    """Links that name a part for images that the folder holds elsewhere too: each is read once, and by its own place."""
+    top = os.path.realpath(root)
+    for below, names, _ in os.walk(top):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for link in (Path(below, name) for name in names if os.path.islink(Path(below, name))):
+            target = Path(os.path.realpath(link))
+            if not target.is_relative_to(top):
+                continue
+            ways = [path.relative_to(top).parts for path in (link, target)]
+            named, held = ({part_named(folder) for folder in way} - {None} for way in ways)
+            has_images = "images" in (*ways[0], *ways[1]) or any(_image_folders(target))
+            if named - held and has_images:
+                yield (
+                    f"{root / Path(*ways[0])}: a link names a part for images outside the tile folder only. Received one to "
+                    f"{root / Path(*ways[1])}. Put that folder in its place, or move it out of {root}."
+                )
+
+
+def _with_files(folder: Path) -> Iterator[Path]:
+    """A folder of images or masks, and those within it that hold some, from it on; hidden ones are passed over."""
+    yield Path()
+    seen = {os.path.realpath(folder)}
+    for below, names, files in os.walk(folder, followlinks=True):
+        names[:] = [n for n in names if not n.startswith(".") and n not in ("images", "masks")]
+        names[:] = [n for n in names if os.path.realpath(Path(below, n)) not in seen]
+        seen.update(os.path.realpath(Path(below, n)) for n in names)
+        if any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for name in files):
+            yield Path(below).relative_to(folder)
+
+
+def _folders(root: Path, images: Path, below: Path) -> tuple[str, ...]:
+    """Names of the folders on the way down to some images, but for `images` itself."""
+    return (*images.parent.relative_to(root).parts, *below.parts)
+
+
+def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
+    """What should be known of folders that name a part of the data, or nearly do."""
+    ways = {pair.image.parent.relative_to(root).parts for pair in pairs}
+    notes = part_notes(name for way in ways for name in way)
+    parts: dict[str, set[Part | None]] = {}
+    for pair in pairs:
+        parts.setdefault(pair.group, set()).add(pair.part)
+    for group, found in parts.items():
+        if None in found and len(found) == 2:
+            (part,) = found - {None}
+            notes.append(f"group {group} lies in a folder for {part} and outside of it: all of it is for {part}")
+    return notes
+
+
+def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], problems: list[str]) -> list[Pair]:
+    image_of, mask_of = _by_stem(images, problems), _by_stem(masks, problems)
+    problems += [
+        f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove the mask."
+        for stem in sorted(mask_of.keys() - image_of.keys())
+    ]
+    named = {part: folder for folder in folders if (part := part_named(folder))}
+    if len(named) > 1:
+        listed = " and ".join(named.values())
+        problems.append(f"{images}: a folder lies in one part. Received {listed} on the way down. Rename one of them.")
+        return []
+    part = next(iter(named), None)
+    group = "/".join(f for f in folders if not part_named(f)) or root.resolve().name
+    pairs = []
+    for stem, path in sorted(image_of.items()):
+        if stem not in mask_of:
+            problems.append(f"{path}: an image needs its mask. Received no {masks / stem}.*. Add it, or move the image.")
+            continue
+        try:
+            with open_raster(path) as image, open_raster(mask_of[stem]) as mask:
+                info, alignment = image.info, align(mask, image)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if info.colors == ("palette",):
+            problems.append(
+                f"{path}: images to learn from hold colours. Received numbers of a palette's colours. "
+                "Turn them into colours: gdal_translate -expand rgb IN OUT"
+            )
+            continue
+        pairs.append(Pair(path, mask_of[stem], group, part, info, alignment))
+    return pairs
+
+
+def grid_notes(pairs: Sequence[Pair]) -> list[str]:
+    """What a user has to know of how images and masks lie: a line for each kind of note."""
+    turned = summarise_turned([(pair.image, pair.info.orientation) for pair in pairs])
+    return [*turned, *summarise([(pair.mask, pair.alignment) for pair in pairs])]
+
+
+def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not _is_image(path):
+            continue
+        if path.stem in files:
+            problems.append(f"{path}: one file a name. Received {files[path.stem].name} too. Remove one.")
+        else:
+            files[path.stem] = path
+    return files
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
+    """The class table beside the data: `classes.yaml` in the root, or the same one in the groups; None without.
+
+    Raises InputError when they do not agree. One without values agrees with one that has the same classes and gives values.
+    """
+    folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
+    files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
+    palettes = [load_palette(f) for f in files]
+    # where some say which values masks hold, those that give none leave it to them
+    first = next((i for i, palette in enumerate(palettes) if not palette.positional), 0)
+    for file, palette in zip(files, palettes, strict=True):
+        agrees = palette.decodes_as(palettes[first]) or (palette.positional and _names(palette) == _names(palettes[first]))
+        if not agrees:
+            raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[first]}. Change one.")
+    return palettes[first] if palettes else None
+
+
+def _names(palette: Palette) -> list[tuple[str, str, bool]]:
+    return [(c.name, c.color, c.ignore) for c in palette.table]
+
+
+def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
+    """The patches that cover each image side by side; the last row and column shift inward."""
+    patches = []
+    for pair in pairs:
+        rows = tile_starts(max(pair.info.height, tile), tile, tile)
+        columns = tile_starts(max(pair.info.width, tile), tile, tile)
+        # the last tile shifted inward: it is the only one that does not start at a multiple of the tile
+        patches += [Patch(pair, row, column, -row % tile, -column % tile) for row in rows for column in columns]
+    return patches
+
+
+def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Fills up an image and mask smaller than a tile: the image by reflection, the mask with 255 (ignored)."""
+    missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
+    if missing == ((0, 0), (0, 0)):
+        return image, mask
+    return fill_up(image, tile), np.pad(mask, missing, constant_values=IGNORED)
+
+
+def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
+    """Pixels (rows, columns, ...) that are fewer than those of a tile, continued by reflection."""
+    missing = [(0, tile - length) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
+    return np.pad(pixels, missing, "reflect") if any(behind for _, behind in missing) else pixels
+
+
+def decode_mask(
+    path: Path,
+    palette: Palette,
+    undeclared: Undeclared = "ignore",
+    names: Sequence[str] | None = None,
+    image: Raster | None = None,
+) -> tuple[NDArray[np.uint8], Counter[str]]:
+    """A mask file as class indices (rows, columns) uint8, 255 ignored, and a count of undeclared values.
+
+    names: classes to count the indices by, if not the palette's (see `Palette.decode`).
+    image: the raster that it is read on the grid of, see `Mask`; by default its own.
+    Raises InputError when it cannot be read (see `Mask`), or `undeclared` is "refuse" and there are any.
+    """
+    with open_mask(path, image) as mask:
+        indices, unknown = palette.decode(mask.read(), names)
+    if unknown and undeclared == "refuse":
+        listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
+        raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")
+    return indices, unknown

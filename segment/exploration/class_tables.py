@@ -1,0 +1,80 @@
+"""Class tables that lie beside masks, in this toolkit's form or another's, and whether they tell the masks' truth."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segment.core.errors import InputError
+from segment.core.raster.classes import Palette, load_palette
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Names of classes by how masks show them: by "#RRGGBB", and where the table says so, by value or by map colour."""
+
+    file: Path
+    colors: dict[str, str]
+    values: dict[str, str]
+
+    def unknown(self, held: Counter[str]) -> dict[str, int]:
+        """What masks hold that the table does not name, and how many pixels of it. held: see `count_values`."""
+        known = self.colors.keys() | self.values.keys()
+        return {value: count for value, count in held.most_common() if value not in known}
+
+    def absent(self, held: Counter[str]) -> dict[str, str]:
+        """Classes, by colour, that no mask shows, in masks that hold colours."""
+        return {color: name for color, name in self.colors.items() if color not in held and not held.keys() & self._values(name)}
+
+    def _values(self, name: str) -> set[str]:
+        return {value for value, other in self.values.items() if other == name}
+
+
+def find_class_tables(root: Path) -> list[ClassTable]:
+    """All class tables in a tile folder: `classes.yaml`, and any JSON in which things have a name and a colour, as labelling
+    tools write it. What cannot be read as one is passed over.
+    """
+    found = []
+    for file in sorted(p for p in root.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()):
+        if file.suffix == ".json":
+            colors = _json_colors(file)
+            if colors:
+                found.append(ClassTable(file, colors, {}))
+        elif file.stem == "classes":
+            try:
+                palette = load_palette(file)
+            except InputError:
+                continue
+            found.append(as_class_table(palette, file))
+    return found
+
+
+def as_class_table(palette: Palette, file: Path) -> ClassTable:
+    """The same of a palette."""
+    values = {str(c.value): c.name for c in palette.table} | {k: c.name for k, c in palette.mask_colors().items()}
+    return ClassTable(file, {c.color: c.name for c in palette.table}, values)
+
+
+def _json_colors(file: Path) -> dict[str, str]:
+    try:
+        return dict(_named_colors(json.loads(file.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _named_colors(content: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(content, dict):
+        color = next((v for k, v in content.items() if "color" in k.lower() and isinstance(v, str)), None)
+        name = next((content[k] for k in ("name", "title", "label", "class") if isinstance(content.get(k), str)), None)
+        if color and name and _COLOR.fullmatch(color):
+            yield color.upper(), name
+        for value in content.values():
+            yield from _named_colors(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _named_colors(value)

@@ -1,0 +1,144 @@
+"""What an exploration knows of a tile folder, as figures."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.pixels.components import Components, find_outliers
+from segment.core.pixels.near_duplicates import Twins, find_twins
+from segment.core.raster.classes import Palette
+from segment.core.splits import part_named
+from segment.data.mask_census import MaskCensus
+from segment.data.mask_reading import MaskReading
+from segment.data.tiles import Pair
+from segment.exploration.class_tables import ClassTable
+from segment.exploration.image_statistics import TileLooks
+from segment.exploration.neighbours import Neighbours, find_neighbours
+
+_LISTED = 100  # values of masks: those in JPEG have thousands
+
+
+@dataclass(frozen=True)
+class TileView:
+    """A tile folder with all that was seen of it.
+
+    root: the folder. tile: edge of a training tile, pixels. palette: by which masks were read; declared: whether a class table
+    says so, or it was taken from the masks. tables: class tables in the folder. problems: why some files cannot be used.
+    distances: metres per pixel of images that say so. components, features: of the pixels, and of what a model sees; None of
+    fewer than three images, or where these are not such as the model takes, which without_features tells. reading: by the
+    declared class table. max_undeclared: share of pixels without a class that a training allows.
+    """
+
+    root: Path
+    tile: int
+    palette: Palette
+    declared: bool
+    tables: Sequence[ClassTable]
+    masks: MaskCensus
+    looks: TileLooks
+    problems: Sequence[str]
+    distances: Sequence[float]
+    components: Components | None
+    features: Components | None = None
+    without_features: str | None = None
+    reading: MaskReading | None = None
+    max_undeclared: float = 0.5
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """Those that can be read."""
+        return self.looks.pairs
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """How many images each has."""
+        return dict(Counter(pair.group for pair in self.pairs))
+
+    @cached_property
+    def class_pixels(self) -> NDArray[np.int64]:
+        """Pixels of each class, (classes,)."""
+        total: NDArray[np.int64] = self.looks.class_pixels.sum(axis=0)
+        return total
+
+    @property
+    def undeclared(self) -> Counter[str]:
+        """Pixels by what masks hold and the palette does not name."""
+        return self.masks.undeclared(self.palette)
+
+    @cached_property
+    def neighbours(self) -> list[Neighbours]:
+        """Images that continue each other, by position among the pairs."""
+        return find_neighbours(self.looks.borders)
+
+    @cached_property
+    def twins(self) -> list[Twins[Pair]]:
+        """Images that an earlier one is like, each with that."""
+        return find_twins(self.pairs, self.looks.prints)
+
+    @cached_property
+    def outliers(self) -> list[Pair]:
+        """Pairs whose images are unlike all others, by their features if these are known, else by their pixels."""
+        told = self.features or self.components
+        return [self.pairs[row] for row in find_outliers(told)] if told else []
+
+    @property
+    def divided(self) -> list[str]:
+        """Groups that folders put both into training and into validation or test, where they are named (see `leaks`)."""
+        parts: dict[str, set[str]] = {}
+        for pair in self.pairs:
+            folders = pair.image.parent.relative_to(self.root).parts
+            if any(folder != "images" and not part_named(folder) for folder in folders):
+                parts.setdefault(pair.group, set()).add(pair.part or "train")
+        return sorted(group for group, some in parts.items() if "train" in some and len(some) > 1)
+
+    def path(self, file: Path) -> str:
+        """Of an image or mask, from the folder on."""
+        return file.relative_to(self.root).as_posix()
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """What report.json holds of it."""
+        pairs, values = self.pairs, self.looks.values
+        return {
+            "images": len(pairs),
+            "groups": self.groups,
+            "problems": list(self.problems),
+            "parts": dict(Counter(pair.part or "not fixed" for pair in pairs)),
+            "bands": pairs[0].info.bands,
+            "dtype": pairs[0].info.dtype,
+            "sizes": {f"{w}x{h}": n for (w, h), n in Counter((p.info.width, p.info.height) for p in pairs).most_common()},
+            "ground_sampling_distance": sorted({round(distance, 4) for distance in self.distances}) or None,
+            "class_pixels": dict(zip(self.palette.names, self.class_pixels.tolist(), strict=True)),
+            "ignored_pixels": self.looks.ignored,
+            "undeclared": dict(self.undeclared.most_common(_LISTED)),
+            "undeclared_share": self.masks.undeclared_share(self.palette),
+            "nodata_of_masks": dict(self.masks.nodata.most_common(_LISTED)),
+            "unlabelled_255": self.masks.at_255,
+            "mask_notes": self.reading.notes if self.reading else [],
+            "masks_with_palette": [str(pair.mask) for pair in self.masks.with_palette],
+            "class_tables": [
+                {
+                    "file": str(t.file),
+                    "names": t.colors,
+                    "not_in_masks": t.absent(self.masks.held),
+                    "not_named": dict(list(t.unknown(self.masks.held).items())[:_LISTED]),
+                }
+                for t in self.tables
+            ],
+            "neighbours": [
+                {"images": [str(pairs[n.first].image), str(pairs[n.second].image)], "side": n.side} for n in self.neighbours
+            ],
+            "duplicates": [{"images": [str(t.first.image), str(t.second.image)], "exact": t.exact} for t in self.twins],
+            "outliers": [str(pair.image) for pair in self.outliers],
+            "band_mean": values.mean(axis=0, dtype=np.float64).tolist(),
+            "band_deviation": values.std(axis=0, dtype=np.float64).tolist(),
+            "explained_variance": None if self.components is None else self.components.ratios.tolist(),
+            "explained_variance_of_features": None if self.features is None else self.features.ratios.tolist(),
+            "without_features": self.without_features,
+        }

@@ -1,0 +1,228 @@
+"""Tiles that look unlike all that a model was trained on, by their texture and colours."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.model.folder import NOVELTY_FILE, ModelInfo
+from segment.core.model.weight_files import require_small_zip
+from segment.core.outputs import staged
+from segment.core.pixels.preprocessing import preprocess
+from segment.core.raster.sources import Source
+from segment.data.tiles import fill_up
+
+_LEVELS = 4  # of the image pyramid that textures are described at
+_EDGES = np.array([-1.2, -0.4, 0.4, 1.2])
+"""Between bins of colours, in standard deviations: of the brightness from its mean, of differences between bands from 0."""
+_BINS = len(_EDGES) + 1
+_MOST_CHANNELS = 8
+_FLAT = 0.02  # standard deviations of the brightness by which a neighbour must be higher to count
+_MEASURED = 64  # tiles that the bins are chosen by
+_AXES = 64
+_NEAREST = 3
+_FALSE_ALARMS = 0.05  # share of the validation tiles beyond the limit
+_SAMPLED = 64  # tiles of a scene
+_WARNED = 0.25  # share of a scene's tiles that is worth a warning
+
+_NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
+_CODES = np.array([bin(c).count("1") if bin(c ^ (c >> 1 | (c & 1) << 7)).count("1") <= 2 else 9 for c in range(256)], np.intp)
+"""Of each local binary pattern the number of higher neighbours where these are next to each other, else 9."""
+
+
+@dataclass(frozen=True, eq=False)
+class NoveltyDetector:
+    """Tells tiles that are unlike all training tiles, by the distance to the nearest of them.
+
+    A tile is described by histograms of local binary patterns (Ojala, Pietikäinen and Mäenpää 2002, "Multiresolution gray-scale
+    and rotation invariant texture classification with local binary patterns") of its brightness and of differences between
+    bands at four scales, and by a histogram of its colours; all are square roots of shares.
+
+    edges: (channels, bins - 1) between the bins of brightness and of differences, and flat: (), by how much a neighbour must be
+    higher to count, in units of the pixels. mean, deviation: (features,) of the training tiles. axes: (features, components)
+    their principal components. known: (tiles, components) the training tiles. limit: () the distance that one in twenty
+    validation tiles exceeds.
+    """
+
+    edges: NDArray[np.float32]
+    flat: np.float32
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    known: NDArray[np.float16]
+    limit: np.float32
+
+    @classmethod
+    def fit(cls, training: Iterable[NDArray[Any]], validation: Iterable[NDArray[Any]]) -> "NoveltyDetector":
+        """Learns what tiles (rows, columns, bands) of one size look like.
+
+        training: in random order, hundreds or more. validation: of other places, which choose the limit.
+        """
+        tiles = iter(training)
+        first = list(islice(tiles, _MEASURED))
+        values = np.concatenate([_channels(tile)[::8, ::8].reshape(-1, _channel_count(tile.shape[2])) for tile in first])
+        spread, middle = values.std(axis=0), np.zeros(values.shape[1])
+        middle[0] = values[:, 0].mean()
+        edges = (middle[:, None] + spread[:, None] * _EDGES).astype(np.float32)
+        flat = np.float32(_FLAT * spread[0])
+        described = np.stack([_describe(tile, edges, flat) for some in (first, tiles) for tile in some])
+        mean, deviation = described.mean(axis=0), described.std(axis=0) + 1e-3
+        _, _, axes = np.linalg.svd((described - mean) / deviation, full_matrices=False)
+        axes = axes[:_AXES].T
+        known = ((described - mean) / deviation @ axes).astype(np.float16)
+        detector = cls(edges, flat, mean, deviation, axes, known, np.float32(1))
+        distances = np.array([detector.score(tile) for tile in validation])
+        limit = max(float(np.quantile(distances, 1 - _FALSE_ALARMS)), 1e-6)
+        return cls(edges, flat, mean, deviation, axes, known, np.float32(limit))
+
+    def score(self, tile: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> float:
+        """How unlike the training tiles a tile (rows, columns, bands) is; above 1 it is unfamiliar.
+
+        valid: (rows, columns), False where nodata, which is not looked at; by default all are valid.
+        """
+        place = (_describe(tile, self.edges, self.flat, valid) - self.mean) / self.deviation @ self.axes
+        squared = np.square(self.known.astype(np.float32) - place).sum(axis=1)
+        nearest = np.partition(squared, min(_NEAREST, len(squared)) - 1)[:_NEAREST]
+        return float(np.sqrt(nearest).mean() / self.limit)
+
+    def save(self, folder: Path) -> None:
+        """Writes the file of a model folder, whole or not at all."""
+        with staged(folder / NOVELTY_FILE, overwrite=True) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **vars(self))
+
+    def _require_whole(self, bands: int) -> None:
+        channels, features = _channel_count(bands), len(self.mean)
+        components = self.axes.shape[-1]
+        shapes = [array.shape for array in vars(self).values()]
+        wanted = [(channels, _BINS - 1), (), (features,), (features,), (features, components)]
+        if shapes != [*wanted, (len(self.known), components), ()] or not len(self.known):
+            raise ValueError("arrays that do not fit together, or not the bands of the model")
+        if (
+            not all(np.isfinite(array).all() for array in vars(self).values())
+            or not (self.deviation > 0).all()
+            or self.limit <= 0
+        ):
+            raise ValueError("values that are out of range")
+
+
+def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
+    """The detector of a model folder, None where it has none. Raises InputError when its file is damaged."""
+    file = folder / NOVELTY_FILE
+    if not file.is_file():
+        return None
+    try:
+        require_small_zip(file)
+        with np.load(file) as arrays:
+            detector = NoveltyDetector(**{f.name: arrays[f.name] for f in fields(NoveltyDetector)})
+        detector._require_whole(info.bands)
+        detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
+        return detector
+    except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, BadZipFile, MemoryError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise InputError(f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it.") from error
+
+
+def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo) -> tuple[int, int]:
+    """How many of a scene's tiles are unfamiliar, and how many were looked at: at most 64, spread evenly over it.
+
+    source: of the scene, as the network sees it. info: of the model. Tiles of which half or more is nodata, or that cannot be
+    read, are not looked at.
+    """
+    tile, unfamiliar, seen = info.tile, 0, 0
+    with source.open() as raster:
+        for top, left in _places(raster.height, raster.width, tile):
+            with suppress(InputError):
+                pixels, valid = raster.read(top, left, min(tile, raster.height - top), min(tile, raster.width - left))
+                if valid.mean() > 0.5:
+                    pixels = fill_up(preprocess(pixels, info.preprocess, valid).astype(info.dtype, copy=False), tile)
+                    unfamiliar += detector.score(pixels, fill_up(valid, tile)) > 1
+                    seen += 1
+    return unfamiliar, seen
+
+
+def describe_share(unfamiliar: int, seen: int) -> str | None:
+    """A warning for the report, None where there is no need of one. unfamiliar, seen: tiles, see `unfamiliar_share`."""
+    if not seen or unfamiliar <= _WARNED * seen:
+        return None
+    return (
+        f"Warning: {unfamiliar} of {seen} tiles ({unfamiliar / seen:.0%}) look unlike everything that the model was trained on "
+        "(other ground, season, sensor, resolution or order of bands). Check the map before you use it, or train on such scenes."
+    )
+
+
+def _places(height: int, width: int, tile: int) -> list[tuple[int, int]]:
+    """Top and left of tiles that do not overlap, in reading order."""
+    rows, columns = max(height // tile, 1), max(width // tile, 1)
+    shrink = min((_SAMPLED / (rows * columns)) ** 0.5, 1)
+    rows = min(max(int(rows * shrink), 1), _SAMPLED)
+    columns = min(columns, _SAMPLED // rows)
+
+    def starts(length: int, count: int) -> list[int]:
+        return [max(int((i + 0.5) * length / count - tile / 2), 0) for i in range(count)]
+
+    return [(top, left) for top in starts(height, rows) for left in starts(width, columns)]
+
+
+def _channel_count(bands: int) -> int:
+    return min(bands, _MOST_CHANNELS)
+
+
+def _channels(tile: NDArray[Any]) -> NDArray[np.float32]:
+    """Brightness of a tile, and what each of its bands has more than the next one, (rows, columns, channels)."""
+    pixels = tile.astype(np.float32)
+    differences = pixels[..., :-1] - pixels[..., 1:]
+    return np.concatenate([pixels.mean(axis=2, keepdims=True), differences[..., : _MOST_CHANNELS - 1]], axis=2)
+
+
+def _describe(
+    tile: NDArray[Any], edges: NDArray[np.float32], flat: np.float32, valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """The features of a tile, (features,); see `NoveltyDetector`."""
+    channels, valid = _channels(tile), np.ones(tile.shape[:2], bool) if valid is None else valid
+    histograms = _colours(channels[valid], edges)
+    for _ in range(_LEVELS):
+        if min(channels.shape[:2]) < 3:
+            break
+        inside = valid[1:-1, 1:-1]
+        for channel in np.moveaxis(channels, 2, 0):
+            histograms.append(np.bincount(_CODES[_patterns(channel, flat)[inside]], minlength=10))
+        channels, valid = _halved(channels), _halved(valid[..., None].astype(np.float32))[..., 0] == 1
+    features: NDArray[np.float32] = np.concatenate([np.sqrt(h / max(h.sum(), 1)) for h in histograms]).astype(np.float32)
+    return features
+
+
+def _patterns(channel: NDArray[np.float32], flat: np.float32) -> NDArray[np.uint8]:
+    """The local binary pattern of each pixel but those of the border: one bit for each higher neighbour."""
+    rows, columns = channel.shape
+    limit = channel[1:-1, 1:-1] + flat
+    code = np.zeros(limit.shape, np.uint8)
+    for bit, (down, right) in enumerate(_NEIGHBOURS):
+        neighbour = channel[1 + down : rows - 1 + down, 1 + right : columns - 1 + right]
+        code += (neighbour > limit).astype(np.uint8) * np.uint8(1 << bit)
+    return code
+
+
+def _colours(pixels: NDArray[np.float32], edges: NDArray[np.float32]) -> list[NDArray[np.intp]]:
+    """Histograms of pixels (pixels, channels): of the first three channels together, and of each other one with the first."""
+    bins = [np.digitize(values, limits) for values, limits in zip(pixels.T, edges, strict=True)]
+    together = [bins[:3], *([bins[0], other] for other in bins[3:])]
+    shapes = [(_BINS,) * len(some) for some in together]
+    return [
+        np.bincount(np.ravel_multi_index(some, shape), minlength=int(np.prod(shape)))
+        for some, shape in zip(together, shapes, strict=True)
+    ]
+
+
+def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of squares of two by two pixels."""
+    rows, columns, channels = (length // 2 if axis < 2 else length for axis, length in enumerate(pixels.shape))
+    cut = pixels[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, channels)
+    means: NDArray[np.float32] = cut.mean(axis=(1, 3), dtype=np.float32)
+    return means

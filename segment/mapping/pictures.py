@@ -1,0 +1,140 @@
+"""A map to look at: the coloured mask, and the scene with the map laid over it and a legend."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import cv2  # in no thread: that sets environment variables, which GDAL reads meanwhile in others
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.outputs import writable
+from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.class_raster import write_sidecar
+from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.picture import write_picture
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
+from segment.core.reports.figures import displayable
+
+LARGEST = 4096
+"""Longer side of a picture, pixels; larger scenes are reduced to it."""
+_OPACITY = 0.45
+_NODATA_GREY = 235
+_DRAWING = threading.Lock()  # for Matplotlib, which is made for one thread
+
+
+def write_pictures(
+    classes: Path,
+    scene: Raster,
+    photograph: NDArray[Any],
+    palette: Palette,
+    mask: Path,
+    overlay: Path,
+    shares: Mapping[str, float],
+) -> None:
+    """Writes the coloured mask (PNG, transparent where nodata) and the overlay (JPEG) of a class raster.
+
+    photograph: of the scene, see `read_photograph`. shares: fraction of the valid pixels of each class, for the legend.
+    Memory does not grow with the scene. Raises InputError when the disk is full.
+    """
+    height, width = photograph.shape[:2]
+    indices = _read_indices(classes, palette, height, width)
+    write_picture(mask, colored(indices, palette, 4))
+    if scene.crs is not None:
+        _write_georeference(mask, scene, height, width)
+    valid = indices != IGNORED
+    shown = displayable(photograph, valid)
+    shown[~valid] = _NODATA_GREY
+    picture = lay_over(shown, indices, palette)
+    legend = draw_legend(palette, shares, max(width, 480))
+    canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
+    canvas[:height, :width] = picture
+    canvas[height:] = legend
+    write_picture(overlay, canvas)
+
+
+def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
+    """The scene (height, width, bands) in its own dtype, its longer side at most LARGEST pixels.
+
+    damaged: see `Raster.read_reduced`. Raises InputError when it cannot be read to its end.
+    """
+    with source.open() as scene:
+        reduction = max(scene.height, scene.width, LARGEST) / LARGEST
+        height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
+        return scene.read_reduced(height, width, damaged)
+
+
+def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> NDArray[np.uint8]:
+    import rasterio
+    from rasterio.enums import Resampling
+
+    with writable(classes), without_warnings(), rasterio.open(classes) as raster:
+        values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
+    return palette.indices(values)
+
+
+def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
+    """The photograph (height, width, 3) tinted with the classes' colours, their boundaries in full colour."""
+    colors = colored(indices, palette)
+    mapped = (indices != IGNORED).astype(np.uint8)
+    picture = photograph.copy()
+    cv2.copyTo(cv2.addWeighted(colors, _OPACITY, photograph, 1 - _OPACITY, 0), mapped, picture)
+    edges = np.zeros(indices.shape, np.uint8)
+    edges[:, 1:] |= indices[:, 1:] != indices[:, :-1]
+    edges[1:] |= indices[1:] != indices[:-1]
+    thickness = 1 + max(indices.shape) // 2048
+    cv2.copyTo(colors, cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) & mapped, picture)
+    return picture
+
+
+def colored(indices: NDArray[np.uint8], palette: Palette, channels: int = 3) -> NDArray[np.uint8]:
+    """Class indices (rows, columns) as the classes' colours (rows, columns, channels), RGB or RGBA; what is ignored is 0."""
+    table = np.ascontiguousarray(palette.colors()[:, None, :channels])
+    return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
+
+
+def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines; one thread at a time draws."""
+    with _DRAWING:
+        return _draw_legend(palette, shares, width)
+
+
+def _draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    size = max(width / 64, 12.0)
+    figure = Figure(dpi=100, facecolor="white")
+    canvas: Any = FigureCanvasAgg(figure)
+    entries = [(c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in palette.classes]
+    labels = [figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False) for _, name in entries]
+    spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
+    line, left, places = 0, size, []
+    for span in spans:
+        if left > size and left + span > width:
+            line, left = line + 1, size
+        places.append((line, left))
+        left += span
+    height = round((line + 1) * 1.8 * size + 0.8 * size)
+    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)  # cut to whole pixels, whatever the rounding
+    for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
+        middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
+        box = (left / width, (middle - size / 2) / height)
+        figure.add_artist(Rectangle(box, size / width, size / height, facecolor=color, edgecolor="#444444", linewidth=size / 30))
+        label.set_position(((left + 1.4 * size) / width, middle / height))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
+
+
+def _write_georeference(path: Path, scene: Raster, height: int, width: int) -> None:
+    transform = scene.transform @ type(scene.transform).scale(scene.width / width, scene.height / height)
+    numbers = ", ".join(repr(float(n)) for n in transform.to_gdal())
+    write_sidecar(path, f"  <SRS>{escape(scene.crs.to_wkt())}</SRS>\n  <GeoTransform>{numbers}</GeoTransform>\n")

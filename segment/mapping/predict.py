@@ -1,0 +1,231 @@
+"""predict_scene(): a scene read, predicted, merged, scored and written, in memory that its height does not change."""
+
+import time
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.bundled import BUNDLED
+from segment.core.choices import OVERLAP, Runtime
+from segment.core.errors import InputError, Interrupted, is_utf8
+from segment.core.model.folder import load_model_info
+from segment.core.model.runtime import Model, folder_of, load_model
+from segment.core.outputs import finish_moving, staged_files, writable
+from segment.core.raster.sources import Source, as_source, require_own_names
+from segment.mapping.inference import Progress
+from segment.mapping.journal import Journal
+from segment.mapping.rasters import CLASSES
+from segment.mapping.region import Region, View, map_band
+from segment.mapping.result import SceneMap
+from segment.mapping.row_strips import Band
+from segment.mapping.scale import choose_scale
+from segment.mapping.scene_job import MapOptions, SceneWork, open_work, output_names
+from segment.mapping.scene_tiles import check_scene, check_window
+
+
+def predict_scene(
+    scene: Path | str | Source,
+    model: Path | str | Model = BUNDLED,
+    output: Path | str = Path("."),
+    *,
+    truth: Path | str | Source | None = None,
+    overlap: float = OVERLAP,
+    tile: int | None = None,
+    batch_size: int | None = None,
+    rows: int = 256,
+    augment: bool = False,
+    confidence: bool = False,
+    polygons: bool = False,
+    min_area: float = 0.0,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    resample: bool | None = None,
+    gsd: float | None = None,
+    runtime: Runtime = "auto",
+    resume: bool = True,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> SceneMap:
+    """Maps a scene; writes class raster, coloured mask, overlay and report into `output`, all or none.
+
+    scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
+    truth: mask of the scene, in values or colours, for scores in the report; on any grid where both are georeferenced, else of
+    the scene's size.
+    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1. tile: edge in pixels, by default the fastest.
+    batch_size, rows: tiles predicted and scene rows read at a time; the map does not depend on them.
+    augment: averages over the eight flips and quarter turns, at eight times the work.
+    confidence, polygons: writes SCENE_confidence.tif, SCENE.gpkg too. min_area: see `write_polygons`.
+    bands: band numbers from 1 in the model's order, by default all but alpha. nodata: a value that means "no data" in
+    all bands, beside what the file declares. runtime: what computes, where `model` is a folder.
+    resample: None: a scene whose pixels lie outside the range that the model learned from is brought to its nearer end for the
+    network; True: it is brought to the ground sampling distance that the model learned from; False: pixels as they are. The
+    map is on the scene's own grid. gsd: metres per pixel, in place of what the file says; see `choose_scale`.
+    resume: go on with what a call with the same scene, model and settings left unfinished when it was stopped, killed
+    or met an error; the map is the same, byte for byte. What it finished is not mapped again.
+
+    Pixels that are nodata or transparent are 255 in the map and count nowhere. Memory grows with the scene's width (and
+    with the number of polygons), never with its height.
+
+    Raises InputError when scene, truth and model do not fit each other, when a file cannot be read or written to its
+    end, and when an output exists already; Interrupted, when Ctrl-C stops it.
+    """
+    if (batch_size is not None and batch_size < 1) or rows < 1:
+        raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
+    source = as_source(scene, bands, nodata)
+    mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
+    options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample, gsd)
+    info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
+    info.require_task("segment")
+    planned = SceneMap.planned(source, Path(output), confidence, polygons)
+    planned.spare([source.path, None if mask is None else mask.path])
+    names = output_names(source, Path(output))
+    finish_moving(Path(output), names)
+    with ExitStack() as stack:
+        work = stack.enter_context(open_work(source, info, options, mask))
+        # the network comes last: nobody should wait for it to hear that a file is missing
+        network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+        description = work.describe(network.identity, network.runtime)
+        made_of = work.made_of(description)
+        if resume and not overwrite and (earlier := planned.found(made_of)):
+            return earlier
+        overwrite |= planned.has_holes(made_of)
+        stage = stack.enter_context(staged_files(Path(output), names, overwrite, description if resume else None))
+        journal, height = Journal(stage.work, work.raster.width), work.raster.height
+        with _resumable(journal, height, resume):
+            left_over = (journal.rows, height, 0, work.raster.width)
+            with closing(work.view.bands(work.raster, left_over, network, rows, batch_size, progress)) as found:
+                seconds = _write_rows(found, journal, work)
+            details = {"runtime": network.runtime, "made_of": made_of}
+            report = work.write(stage.new, journal, seconds, folder_of(network), **details).report
+    return replace(planned, report=report)
+
+
+def predict_window(
+    scene: Path | str | Source,
+    model: Path | str | Model,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    *,
+    overlap: float = OVERLAP,
+    tile: int | None = None,
+    augment: bool = False,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    resample: bool | None = None,
+    gsd: float | None = None,
+    runtime: Runtime = "auto",
+) -> NDArray[np.uint8]:
+    """Class values (height, width) of one window of a scene, 255 where nodata; nothing else of the scene is computed.
+
+    top, left, height, width: pixels of the scene. The rest as in `predict_scene`, whose class raster holds the same there,
+    bit for bit.
+
+    Raises InputError when the window does not lie inside the scene, and as `predict_scene`.
+    """
+    network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    region = (top, top + height, left, left + width)
+    options = MapOptions(overlap, tile, augment, resample=resample, gsd=gsd)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, options)
+    labels = np.concatenate([band.labels() for band in found])
+    values: NDArray[np.uint8] = network.info.palette.values()[labels]
+    return values
+
+
+def predict_probabilities(
+    scene: Path | str | Source,
+    model: Path | str | Model,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    *,
+    overlap: float = OVERLAP,
+    tile: int | None = None,
+    augment: bool = False,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    resample: bool | None = None,
+    gsd: float | None = None,
+    runtime: Runtime = "auto",
+) -> NDArray[np.float32]:
+    """Probabilities (height, width, classes) of one window of a scene, 0 to 1, not a number where nodata.
+
+    The rest as in `predict_window`, which gives the class with the highest of them.
+    """
+    network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+    region = (top, top + height, left, left + width)
+    options = MapOptions(overlap, tile, augment, resample=resample, gsd=gsd)
+    found = _window_bands(as_source(scene, bands, nodata), network, region, options)
+    # a copy of each: a band is valid until the next one only
+    return np.concatenate([np.where(band.valid[..., None], band.probabilities, np.float32(np.nan)) for band in found])
+
+
+def _window_bands(source: Source, network: Model, region: Region, options: MapOptions) -> Generator[Band, None, None]:
+    """Bands of a region of a scene that is opened for them."""
+    network.info.require_task("segment")
+    with source.open(network.info.bands) as raster:
+        source = replace(source, alpha=raster.alpha)
+        check_scene(raster, network.info)
+        check_window(raster, *region)
+        factor = choose_scale(raster, network.info, options.resample, options.gsd).factor
+        view = View.of(source, raster, network.info, options.overlap, options.tile, options.augment, factor)
+        yield from view.bands(raster, region, network)
+
+
+def _write_rows(bands: Iterable[Band], journal: Journal, work: SceneWork) -> float:
+    """Appends the bands' rows to the journal and counts them; returns the seconds that this took, earlier calls included."""
+    earlier, truth = 0.0, work.truth
+    if journal.state is not None:
+        earlier = journal.state["seconds"]
+        work.tally.restore(journal.state["tally"])
+        if truth:
+            truth.undeclared = Counter(journal.state["undeclared"])
+    started = time.monotonic()
+    for band in bands:
+        labels, rows = map_band(band, work.info.palette, work.options.confidence)
+        true = truth.read(band.start, band.start + len(labels)) if truth else None
+        work.tally.add(band.start, labels, band.probabilities, true)
+        state = {
+            "seconds": earlier + time.monotonic() - started,
+            "tally": work.tally.state(),
+            "undeclared": dict(truth.undeclared) if truth else {},
+        }
+        with writable(journal.file(CLASSES)):
+            journal.append(rows, state)
+    return earlier + time.monotonic() - started
+
+
+def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None) -> None:
+    """Raises InputError for what would stop `predict_scene` at one of several scenes, before any is mapped."""
+    info = load_model_info(model)
+    info.require_task("segment")
+    if truth is not None and len(scenes) > 1:
+        raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
+    require_own_names(scenes)
+    for source in scenes:
+        if len(scenes) > 1 and not is_utf8(source.path):  # the others are mapped
+            continue
+        SceneMap.planned(source, output, True, True).spare([*(scene.path for scene in scenes), truth])
+        with source.open(info.bands) as raster:
+            check_scene(raster, info)
+
+
+@contextmanager
+def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
+    """Says, where work is broken off, that the same command goes on with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, InputError) as error:
+        if not (resume and journal.rows):
+            raise
+        kept = f"The first {journal.rows} of {height} rows are kept: the same command goes on from there."
+        if isinstance(error, InputError):
+            raise InputError(f"{error} {kept}") from error
+        raise Interrupted(f"stopped. {kept}") from error

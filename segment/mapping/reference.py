@@ -1,0 +1,93 @@
+"""The truth of a scene: a mask of the same ground, read row band by row band in step with the map."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.raster.classes import IGNORED, Palette, load_palette
+from segment.core.raster.masks import Mask, open_mask
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
+from segment.data.mask_census import MaskCensus, census_of_rows
+from segment.data.mask_reading import choose_reading
+
+
+class Truth:
+    """An open mask, decoded to a model's classes, which are matched by name; those that the model does not know are ignored.
+
+    palette: by which it is decoded, see `open_truth`. names: of the model's classes.
+    undeclared: how many pixels hold each value or colour that no class has. notes: what was assumed of the whole mask, and
+    what is odd about it. undeclared_share: of its labelled pixels, how many no class has.
+    """
+
+    def __init__(
+        self, mask: Mask, palette: Palette, names: Sequence[str], notes: Sequence[str] = (), undeclared_share: float = 0.0
+    ):
+        self._mask, self.palette, self._names = mask, palette, names
+        self.notes, self.undeclared_share = list(notes), undeclared_share
+        self.undeclared: Counter[str] = Counter()
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from another truth, or from itself as it was before somebody changed it."""
+        return [self._mask.identity, repr(self._mask.alignment), [c.model_dump(mode="json") for c in self.palette.table]]
+
+    def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
+        """Class indices (rows, width) of some rows, between two columns of them, 255 where ignored.
+
+        Raises InputError when they cannot be decoded.
+        """
+        width = None if right is None else right - left
+        indices, undeclared = self.palette.decode(self._mask.read(start, stop - start, left, width), self._names)
+        self.undeclared += undeclared
+        return indices
+
+    def scored(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Which pixels (rows, width) of some rows hold a class. Counts nothing as undeclared."""
+        indices, _ = self.palette.decode(self._mask.read(start, stop - start), self._names)
+        return np.asarray(indices != IGNORED)
+
+
+@contextmanager
+def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterator[Truth]:
+    """Opens the truth of a scene, which is read once to its end before.
+
+    Values and colours are those of `palette`, unless a `classes.yaml` beside the mask gives its own. How they are read is
+    decided by what all of it holds (see `choose_reading`), so that windows and blocks agree.
+
+    Raises InputError when it does not fit the scene or the classes.
+    """
+    with open_mask(source, scene, "scene") as mask:
+        file = Path(mask.path).with_name("classes.yaml")
+        table, census = load_palette(file) if file.is_file() else palette, census_of_rows(mask)
+        reading = choose_reading(table, census, of_model=not file.is_file())
+        for refusal in reading.refusals:
+            raise InputError(f"{mask.path}: {refusal}")
+        _require_classes(mask, reading.palette, census, palette.names)
+        share = census.undeclared_share(reading.palette)
+        shares = [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."] if share else []
+        notes = mask.alignment.notes(Path(mask.path).name, "scene")
+        notes += [*(f"Truth: {note}." for note in reading.notes), *(f"Truth: {f}" for f in reading.findings), *shares]
+        yield Truth(mask, reading.palette, palette.names, notes, share)
+
+
+def _require_classes(mask: Mask, palette: Palette, census: MaskCensus, names: Sequence[str]) -> None:
+    """Raises InputError when a mask holds none of the classes of a model."""
+    held, known = census.read_with(palette).held, {name.casefold() for name in names}
+    shown = [*((str(c.value), c) for c in palette.classes), *palette.mask_colors().items()]
+    if any(held[key] and not c.ignore and c.name.casefold() in known for key, c in shown):
+        return
+    undeclared = [value for value, _ in census.undeclared(palette).most_common(3)]
+    unlabelled = [f"{IGNORED} (unlabelled)"] if census.at_255 else []
+    listed = ", ".join([*undeclared, *unlabelled]) or "ignored values only"
+    declared = ", ".join(f"{c.name} {c.color} or {c.value}" for c in palette.classes)
+    raise InputError(
+        f"{mask.path}: a truth holds classes of the model ({declared}). Received {listed}. "
+        "Lay its own classes.yaml beside it, or give another mask."
+    )

@@ -1,0 +1,66 @@
+"""From the grid that a model sees a scene on to the scene's own, when the scene is resampled for the model."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.raster.reader import Raster
+from segment.mapping.row_strips import Band
+from segment.tiling import TilePlan, Window
+
+_PIECE = 64  # rows of the scene made at a time: it may have many more pixels than the model sees
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Which of `seen` pixels lie beside the middle of each of `size` pixels along the same edge."""
+
+    size: int
+    seen: int
+
+    def neighbours(self, start: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+        """For the pixels from start to stop: the seen one before, the one after, and the share of the latter."""
+        positions = ((np.arange(start, stop) + 0.5) * self.seen / self.size - 0.5).clip(0, self.seen - 1)
+        before = positions.astype(np.intp)
+        return before, np.minimum(before + 1, self.seen - 1), (positions - before).astype(np.float32)
+
+    def needed(self, start: int, stop: int) -> tuple[int, int]:
+        """First and past the last of the seen pixels that the pixels from start to stop lie between."""
+        before, after, _ = self.neighbours(start, stop)
+        return int(before[0]), int(after[-1]) + 1
+
+
+def seen_window(plan: TilePlan, scene: Raster, top: int, bottom: int, left: int, right: int) -> Window:
+    """What the model must see for a window of the scene, pixels of the scene."""
+    rows = Axis(scene.height, plan.height).needed(top, bottom)
+    return Window(plan, *rows, *Axis(scene.width, plan.width).needed(left, right))
+
+
+def regrid(bands: Iterable[Band], window: Window, scene: Raster, top: int, bottom: int, left: int, right: int) -> Iterator[Band]:
+    """Bands of a window of the scene from those of its `seen_window`, probabilities interpolated between the nearest four pixels.
+
+    What is valid is read from the scene itself.
+    """
+    rows, (first, last, share) = (
+        Axis(scene.height, window.plan.height),
+        Axis(scene.width, window.plan.width).neighbours(left, right),
+    )
+    kept, start, row = None, window.top, top  # seen rows that are still needed, the first of them, the next row to make
+    for band in bands:
+        seen = band.probabilities if kept is None else np.concatenate([kept, band.probabilities])
+        end = start + len(seen)
+        while row < bottom:
+            before, after, below = rows.neighbours(row, min(row + _PIECE, bottom))
+            ready = int(np.searchsorted(after, end))
+            if not ready:
+                break
+            before, after, below = before[:ready] - start, after[:ready] - start, below[:ready, None, None]
+            made = seen[before] * (1 - below) + seen[after] * below
+            made = made[:, first - window.left] * (1 - share[:, None]) + made[:, last - window.left] * share[:, None]
+            _, valid = scene.read(row, left, ready, right - left)
+            yield Band(row, made, valid & made.any(axis=2))
+            row += ready
+        needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end  # rows may be passed over
+        kept, start = seen[needed - start :].copy(), needed

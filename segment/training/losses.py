@@ -1,0 +1,100 @@
+"""Losses on class probabilities that leave ignored pixels out: focal, Dice, Jaccard, cross-entropy, and their sum.
+
+Labels are codes, each a set of admissible classes (see `LabelSets`); with single classes all is as usual. What a set says is its
+probability, the sum over its classes (marginal likelihood). Overlaps of a class count where its membership is certain: a pixel is
+positive where the class alone is admissible, negative where it is not admissible, and left out otherwise.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from segment.config import LossSettings
+from segment.label_sets import LabelSets
+
+_SMALLEST = 1e-7  # probabilities are kept this far from 0, where the logarithm ends
+
+Loss = Callable[[Any, Any], Any]
+"""(truth (batch, rows, columns) of label codes, probabilities (batch, rows, columns, classes)) -> scalar."""
+
+
+def build_loss(settings: LossSettings, class_weights: Sequence[float], labels: LabelSets | None = None) -> Loss:
+    """The loss that the settings name.
+
+    class_weights: one per class, see `segment.core.training.class_weights`. labels: what the codes of the truth admit; by default one
+    class each.
+
+    Each part is one number per batch, so that parts can be added: a mean over the batch's scored pixels (cross-entropy,
+    focal), or over its classes (Dice, Jaccard).
+    """
+    weights = np.asarray(class_weights, np.float32)
+    parts: dict[str, Loss] = {
+        "cross_entropy": lambda truth, p: focal(truth, p, weights, gamma=0.0, labels=labels),
+        "focal": lambda truth, p: focal(truth, p, weights, settings.gamma, labels=labels),
+        "dice": lambda truth, p: dice(truth, p, weights, labels),
+        "jaccard": lambda truth, p: jaccard(truth, p, weights, labels),
+    }
+    if settings.name != "focal+dice":
+        return parts[settings.name]
+    return lambda truth, p: settings.focal_weight * parts["focal"](truth, p) + settings.dice_weight * parts["dice"](truth, p)
+
+
+def focal(truth: Any, probabilities: Any, weights: Any, gamma: float, labels: LabelSets | None = None) -> Any:
+    """Mean over the scored pixels of -w (1 - p)^gamma log p, p the probability of what the truth admits, w the mean weight of it.
+
+    Lin et al. (2017), "Focal loss for dense object detection"; with gamma 0, cross-entropy.
+    """
+    admitted = _look_up(_sets(labels, probabilities).admitted(), truth, probabilities)
+    count = ops.sum(admitted, axis=-1)
+    scored = ops.cast(count > 0, probabilities.dtype)
+    p = ops.clip(ops.sum(admitted * probabilities, axis=-1), _SMALLEST, 1.0)
+    # the clip below keeps the gradient finite where p reaches 1 and gamma is below 1
+    hardness = ops.power(ops.clip(1.0 - p, _SMALLEST, 1.0), gamma) if gamma else 1.0
+    weight = ops.sum(admitted * ops.convert_to_tensor(weights), axis=-1) / ops.maximum(count, 1.0)
+    loss = -weight * hardness * ops.log(p)
+    return ops.sum(loss * scored) / ops.maximum(ops.sum(scored), 1.0)
+
+
+def dice(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
+    """One minus the soft Dice coefficient of each class over the batch; their weighted mean over the classes present.
+
+    Milletari et al. (2016), "V-Net".
+    """
+    hits, true, predicted = _sums(truth, probabilities, labels)
+    return _over_present(1.0 - 2.0 * hits / ops.maximum(true + predicted, _SMALLEST), true, weights)
+
+
+def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
+    """As `dice`, with the soft intersection over union.
+
+    Rahman and Wang (2016), "Optimizing intersection-over-union in deep neural networks".
+    """
+    hits, true, predicted = _sums(truth, probabilities, labels)
+    return _over_present(1.0 - hits / ops.maximum(true + predicted - hits, _SMALLEST), true, weights)
+
+
+def _sets(labels: LabelSets | None, probabilities: Any) -> LabelSets:
+    return labels or LabelSets([""] * probabilities.shape[-1])
+
+
+def _look_up(table: Any, truth: Any, probabilities: Any) -> Any:
+    """The row of a table (256, classes) for each pixel: (batch, rows, columns, classes)."""
+    return ops.take(ops.convert_to_tensor(table, dtype=probabilities.dtype), ops.cast(truth, "int32"), axis=0)
+
+
+def _sums(truth: Any, probabilities: Any, labels: LabelSets | None) -> tuple[Any, Any, Any]:
+    """Per class, over the pixels of the batch where its membership is certain: probability on true pixels, true pixels,
+    probability."""
+    sets, axes = _sets(labels, probabilities), (0, 1, 2)
+    positive = _look_up(sets.positive(), truth, probabilities)
+    certain = _look_up(sets.certain(), truth, probabilities)
+    predicted = ops.sum(probabilities * certain, axis=axes)
+    return ops.sum(positive * probabilities, axis=axes), ops.sum(positive, axis=axes), predicted
+
+
+def _over_present(losses: Any, true: Any, weights: Any) -> Any:
+    """Weighted mean over the classes that the batch's truth holds: absent ones have no overlap to learn from."""
+    shares = ops.convert_to_tensor(weights) * ops.cast(true > 0, losses.dtype)
+    return ops.sum(losses * shares) / ops.maximum(ops.sum(shares), _SMALLEST)

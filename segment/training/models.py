@@ -1,0 +1,140 @@
+"""U-Net and its siblings from segmentation-models; the one file that knows their quirks."""
+
+import difflib
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from segment.bundled import BUNDLED
+from segment.config import ModelSettings
+from segment.core.choices import Normalisation
+from segment.core.errors import InputError
+from segment.core.model.backbones import (
+    Loaded,
+    backbone_names,
+    build_backbone,
+    check_imagenet,
+    check_source,
+    imagenet_affine,
+    imagenet_weights,
+    layers_by_name,
+    load_weights,
+    segmentation_models,
+    weighted_layers,
+)
+from segment.core.model.folder import bundled_weights
+from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
+
+if TYPE_CHECKING:
+    import keras
+
+_BUILDERS = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}
+_WEIGHTS, _ENCODER_WEIGHTS = "model.weights", "model.encoder_weights"
+_MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network, and what it, or its encoder, started from (None: from nothing)."""
+
+    network: "keras.Model"
+    loaded: Loaded | None
+
+
+def tile_multiple(settings: ModelSettings) -> int:
+    """What a tile's edge must be a multiple of: 32, the encoder's reduction; 48 for PSPNet's pooling pyramid."""
+    return _MULTIPLES[settings.architecture]
+
+
+def has_fixed_tile(settings: ModelSettings) -> bool:
+    """Whether the network works at the size it was built for only."""
+    return settings.architecture == "pspnet"
+
+
+def check_model(settings: ModelSettings, tile: int) -> None:
+    """Raises InputError for an unknown backbone, a tile that does not fit the architecture, or a missing weights file."""
+    names = backbone_names()
+    if settings.backbone not in names:
+        near = difflib.get_close_matches(settings.backbone, names, n=1)
+        guess = f"Did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"model.backbone: {settings.backbone!r} is not an encoder that can be built. {guess}There are: {', '.join(names)}."
+        )
+    multiple = tile_multiple(settings)
+    if tile % multiple:
+        lower = max(tile // multiple, 1) * multiple
+        raise InputError(
+            f"data.tile: {settings.architecture} needs a multiple of {multiple}. Received {tile}. "
+            f"Use {lower} or {lower + multiple}."
+        )
+    check_source(settings.encoder_weights, _ENCODER_WEIGHTS)
+    if settings.encoder_weights == "imagenet":
+        check_imagenet(settings.backbone, _ENCODER_WEIGHTS)
+    if settings.weights == "imagenet":
+        raise InputError(f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set {_ENCODER_WEIGHTS}.")
+    check_source(_source(settings), _WEIGHTS, known=("bundled", "none"))
+
+
+def build_model(
+    settings: ModelSettings,
+    classes: int,
+    statistics: BandStatistics,
+    normalise: Normalisation,
+    tile: int,
+    pretrained: bool = True,
+) -> Built:
+    """A network from pixels as they stand in the file to class probabilities.
+
+    classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
+    tile: edge of a training tile, pixels. pretrained: load weights; not where all weights are to be replaced.
+
+    Input (batch, rows, columns, bands) in the pixels' dtype; output (batch, rows, columns, classes) float32.
+
+    Raises InputError for an unknown backbone, a tile that does not fit the architecture,
+    weights that cannot be read or that do not fit the backbone at all.
+    """
+    import keras
+
+    check_model(settings, tile)
+    size = tile if has_fixed_tile(settings) else None
+    builder = getattr(segmentation_models(), _BUILDERS[settings.architecture])
+    bands = statistics.bands
+    core = builder(settings.backbone, input_shape=(size, size, bands), classes=classes, activation="linear", encoder_weights=None)
+    for layer in layers_by_name(core).values():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = settings.batch_norm_momentum
+    loaded = _load(core, settings) if pretrained else None
+    pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
+    source = settings.encoder_weights if settings.weights == "none" else settings.weights
+    mode = resolve_auto(normalise, source, statistics)
+    x = normalisation(statistics, mode, partial(imagenet_affine, settings.backbone))(pixels)
+    x = core(x)
+    # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
+    return Built(keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"), loaded)
+
+
+def divide_logits(network: "keras.Model", temperature: float) -> None:
+    """Divides the logits of a network by a temperature, in place: the weights of its last layer are divided.
+
+    Above 1 its probabilities become less sure, below 1 surer; which class is likeliest stays as it was.
+    """
+    last = weighted_layers(network)[-1]
+    last.set_weights([weight / temperature for weight in last.get_weights()])
+
+
+def _source(settings: ModelSettings) -> str:
+    return bundled_weights(BUNDLED, settings.backbone) if settings.weights == "bundled" else settings.weights
+
+
+def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
+    backbone = settings.backbone
+    if settings.weights != "none":
+        name = f"{settings.architecture}/{backbone}"
+        return load_weights(core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS)
+    if settings.encoder_weights == "none":
+        return None
+    inside = layers_by_name(core)  # PSPNet ends its encoder at an eighth of the resolution
+    names = [name for name in layers_by_name(build_backbone(backbone)) if name in inside]
+    download = partial(imagenet_weights, backbone, _ENCODER_WEIGHTS)
+    return load_weights(core, names, settings.encoder_weights, download, network=backbone, setting=_ENCODER_WEIGHTS)

@@ -1,0 +1,134 @@
+"""What a training or an evaluation shows: curves, scores per class, and tiles beside their truth."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.raster.classes import Palette
+from segment.core.reports.figures import displayable, plot_confusion, plot_reliability
+from segment.core.reports.page import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from segment.data.dataset import TileDataset
+    from segment.training.evaluation import Evaluation
+
+Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+PANELS: dict[str, Sequence[str]] = {
+    "Loss": ("loss", "val_loss"),
+    "Validation": ("val_jaccard", "val_accuracy"),
+    "Learning rate": ("learning_rate",),
+}
+
+
+def scores_page(
+    title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette, known: str = ""
+) -> Report:
+    """The report of an evaluation. known: how much of what is scored was trained on."""
+    report = Report(title)
+    if known:
+        report.text(f"Warning: {known}.")
+    add_scores(report, "Scores", evaluation, dataset, predict, palette)
+    return report
+
+
+def add_scores(
+    report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+) -> None:
+    """Scores of one part of the data: per class, as a confusion matrix, and on some of its tiles."""
+    scores, confusion = evaluation.report, evaluation.confusion
+    report.heading(heading)
+    if evaluation.collections:
+        _add_collections(report, evaluation)
+    report.text(
+        f"Mean Jaccard {'-' if math.isnan(confusion.mean_jaccard) else format(confusion.mean_jaccard, '.3f')}, "
+        f"accuracy {confusion.accuracy:.3f}, "
+        f"calibration error {confusion.reliability.error:.3f} "
+        f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
+    )
+    shares = confusion.matrix.sum(axis=1)[: len(palette)] / max(confusion.matrix.sum(), 1)
+    rows = [
+        (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
+        for c, share in zip(palette.classes, shares, strict=True)
+    ]
+    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.map_color for c in palette.classes])
+    matrix = plot_confusion(confusion.matrix, palette.names, confusion.labels.labels)
+    report.figure(matrix, "Confusion matrix: share of each true class.")
+    report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
+    chosen = choose_tiles(evaluation, dataset.tile)
+    if chosen:
+        figure = _plot_examples(chosen, evaluation, dataset, predict, palette)
+        are_whole = all(evaluation.patches[index].is_whole(dataset.tile) for _, index in chosen)
+        which = f"Best, median and worst tiles by mean Jaccard{', of those scored whole' if are_whole else ''}"
+        report.figure(figure, f"{which}: image, truth, prediction. Black: ignored.")
+
+
+def _add_collections(report: Report, evaluation: "Evaluation") -> None:
+    """A row for each collection, and their mean; a class that its labels do not name alone has no score there."""
+    names = evaluation.confusion.names
+    rows: list[tuple[object, ...]] = [
+        (name, c.mean_jaccard, c.accuracy, c.reliability.error, *c.jaccard.tolist()) for name, c in evaluation.collections.items()
+    ]
+    means = evaluation.mean_jaccard, evaluation.accuracy, evaluation.calibration_error
+    rows.append(("mean", *means, *[None] * len(names)))
+    report.table(("Collection", "Mean Jaccard", "Accuracy", "Calibration error", *names), [_without_nan(row) for row in rows])
+    report.text("All collections together:")
+
+
+def _without_nan(row: Sequence[object]) -> tuple[object, ...]:
+    return tuple(None if isinstance(value, float) and math.isnan(value) else value for value in row)
+
+
+def choose_tiles(evaluation: "Evaluation", tile: int, each: int = 2) -> list[tuple[str, int]]:
+    """As `choose_examples`, of the tiles that are scored whole; of all, where there is no such tile.
+
+    tile: their edge, pixels. The rest, at the edges of images, is scored on what no other tile covers, and would be shown
+    half ignored; as would images that are smaller than a tile.
+    """
+    scored = zip(evaluation.patch_scores, evaluation.patches, strict=True)
+    whole = [score if patch.is_whole(tile) else math.nan for score, patch in scored]
+    return choose_examples(whole, each) or choose_examples(evaluation.patch_scores, each)
+
+
+def choose_examples(scores: Sequence[float], each: int = 2) -> list[tuple[str, int]]:
+    """Up to `each` of the best, median and worst tiles, as ("best", index); tiles without a score are left out."""
+    order = [int(i) for i in np.argsort(scores)[::-1] if not np.isnan(scores[i])]
+    middle = max(len(order) // 2 - each // 2, 0)
+    groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
+    seen: set[int] = set()
+    chosen = []
+    for name, indices in groups.items():
+        chosen += [(name, i) for i in indices if i not in seen]
+        seen.update(indices)
+    return chosen
+
+
+def _plot_examples(
+    chosen: Sequence[tuple[str, int]], evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+) -> "Figure":
+    from matplotlib.figure import Figure
+
+    colors = palette.colors()[..., :3]
+    figure = Figure(figsize=(9, 3.1 * len(chosen)), layout="constrained")
+    grid = figure.subplots(len(chosen), 3, squeeze=False)
+    for axes, (name, index) in zip(grid, chosen, strict=True):
+        image, truth = dataset.tile_at(index)
+        labels = predict(image[None])[0].argmax(axis=-1)
+        patch = evaluation.patches[index]
+        info = patch.pair.info
+        inside = slice(info.height - patch.row), slice(info.width - patch.column)  # what lies beyond was filled up
+        pictures = displayable(image[inside]), colors[truth[inside]], colors[labels[inside]]
+        titles = (
+            f"{name}: {patch.pair.group}/{patch.pair.image.stem}",
+            "truth",
+            f"map, Jaccard {evaluation.patch_scores[index]:.2f}",
+        )
+        for cell, picture, title in zip(axes, pictures, titles, strict=True):
+            cell.imshow(picture, interpolation="nearest")
+            cell.set_title(title, fontsize=9, parse_math=False)
+            cell.axis("off")
+    return figure

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from segment.config import Config
+from segment.core.errors import InputError, Interrupted
+from segment.core.outputs import refuse_existing
+from segment.core.training.loop import CHECKPOINT
+from segment.core.training.run_folder import check_run, run_folder
+
+
+def test_a_run_to_be_replaced_outlives_two_trainings_without_an_epoch(tmp_path):
+    """The first was killed: what it left is its settings, with what was there before it beside."""
+    output, before = tmp_path / "run", tmp_path / ".run.replaced"
+    for folder, name in ((output, "config.yaml"), (before, "model.keras")):
+        folder.mkdir()
+        (folder / name).write_text("{}")
+    check_run(output, Config(), resume=False, overwrite=False)
+    with pytest.raises(Interrupted, match="nothing was kept"), run_folder(output, Config(), resume=False):
+        assert [entry.name for entry in output.iterdir()] == ["config.yaml"]
+        raise KeyboardInterrupt
+    assert [entry.name for entry in output.iterdir()] == ["model.keras"]
+    assert not before.exists()
+
+
+def test_a_training_that_ends_takes_away_what_was_there_before(tmp_path):
+    output = tmp_path / "run"
+    output.mkdir()
+    (output / "model.keras").write_text("old")
+    with run_folder(output, Config(), resume=False):
+        (output / "model.keras").write_text("new")
+    assert (output / "model.keras").read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_goes_on_in_the_folder_it_is_in_but_is_not_replaced_there(tmp_path, monkeypatch):
+    output = tmp_path / "run"
+    (output / CHECKPOINT).parent.mkdir(parents=True)
+    (output / CHECKPOINT).touch()
+    (output / "config.yaml").write_text("{}")
+    monkeypatch.chdir(output)
+    here = Path(".")
+    with run_folder(here, Config(), resume=True):
+        pass
+    assert (output / CHECKPOINT).is_file()
+    for place in (here, output):
+        with pytest.raises(InputError, match="runs in"):
+            check_run(place, Config(), resume=False, overwrite=True)
+    with pytest.raises(InputError, match="runs in"):
+        refuse_existing(Path(".."), True)

@@ -1,0 +1,220 @@
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from rasterio import Affine
+from rasterio.crs import CRS
+
+from segment.config import DataSettings
+from segment.core.errors import InputError
+from segment.data.dataset import TilePixels
+from segment.data.splits import leaks, split_patches
+from segment.data.tiles import decode_mask, find_pairs, find_palette, grid_notes, grid_patches, scan_pairs
+from tests.conftest import two_class_scene, write_raster
+
+
+def test_pairs_know_their_group(tile_folder, palette):
+    root = tile_folder(groups=2, count=3)
+    pairs = find_pairs(root)
+    assert [(p.group, p.image.stem, p.mask.stem) for p in pairs][:4] == [
+        ("scene0", "t0", "t0"),
+        ("scene0", "t1", "t1"),
+        ("scene0", "t2", "t2"),
+        ("scene1", "t0", "t0"),
+    ]
+    assert find_palette(root, pairs) == palette
+
+
+def test_links_are_followed_and_hidden_folders_are_not(tile_folder, tmp_path):
+    root = tile_folder(groups=2)
+    shutil.move(root / "scene1", tmp_path / "elsewhere")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "round").symlink_to(root)
+    shutil.copytree(root / "scene0", root / ".scene9.partial")
+    (root / "scene0" / "images" / ".DS_Store").write_text("")
+    assert {p.group for p in find_pairs(root)} == {"scene0", "linked"}
+
+
+def test_one_pair_of_folders_is_a_group_of_its_own(tile_folder):
+    assert {p.group for p in find_pairs(tile_folder(groups=1) / "scene0")} == {"scene0"}
+
+
+def test_groups_are_never_divided(tile_folder):
+    pairs = find_pairs(tile_folder(groups=5))
+    parts = split_patches(pairs, DataSettings(tile=32), seed=0)
+    assert {p.pair.group for p in parts["val"]} & {p.pair.group for p in parts["train"]} == set()
+    assert sum(map(len, parts.values())) == 5 * 2 * 4
+    assert leaks(parts) == []
+    assert split_patches(pairs, DataSettings(tile=32), seed=0) == parts
+    named = split_patches(pairs, DataSettings(tile=32, val_groups=["scene1"], test_groups=["scene3"]), seed=0)
+    assert {part: {p.pair.group for p in some} for part, some in named.items()} == {
+        "train": {"scene0", "scene2", "scene4"},
+        "val": {"scene1"},
+        "test": {"scene3"},
+    }
+
+
+def test_split_by_patch_divides_groups_and_says_so(tile_folder):
+    parts = split_patches(find_pairs(tile_folder(groups=2)), DataSettings(tile=32, split="patch", val_fraction=0.25), seed=0)
+    assert (len(parts["train"]), len(parts["val"])) == (12, 4)
+    assert leaks(parts)
+
+
+def test_folders_fix_the_split(tile_folder):
+    root = tile_folder(groups=3)
+    for scene, part in (("scene0", "train"), ("scene1", "val"), ("scene2", "test")):
+        (root / part).mkdir()
+        shutil.move(root / scene, root / part / scene)
+    parts = split_patches(find_pairs(root), DataSettings(tile=64), seed=0)
+    assert {part: {p.pair.group for p in some} for part, some in parts.items()} == {
+        "train": {"scene0"},
+        "val": {"scene1"},
+        "test": {"scene2"},
+    }
+
+
+@pytest.mark.parametrize("height, width", [(64, 64), (65, 64), (30, 100), (129, 31)])
+def test_patches_cover_every_pixel_and_count_it_once(tmp_path, height, width):
+    write_raster(tmp_path / "images" / "a.png", np.zeros((height, width, 3), np.uint8))
+    write_raster(tmp_path / "masks" / "a.png", np.zeros((height, width, 1), np.uint8))
+    new = np.zeros((height, width), int)
+    for patch in grid_patches(find_pairs(tmp_path), 32):
+        window = new[patch.row : patch.row + 32, patch.column : patch.column + 32]
+        assert window.shape == (min(height, 32), min(width, 32))
+        window[patch.seen_rows :, patch.seen_columns :] += 1
+    assert (new == 1).all()
+
+
+def test_palette_pictures_and_class_rasters(tmp_path, palette):
+    picture = Image.fromarray(np.array([[5, 9]], np.uint8), "P")
+    picture.putpalette([0, 0, 255] * 9 + [128, 64, 0] * 247)
+    picture.save(tmp_path / "palette.png")
+    assert decode_mask(tmp_path / "palette.png", palette)[0].tolist() == [[1, 0]]
+    write_raster(tmp_path / "classes.tif", np.array([[[1], [0]]], np.uint8), photometric="palette")
+    assert decode_mask(tmp_path / "classes.tif", palette)[0].tolist() == [[1, 0]]
+
+
+def put_pair(folder, name, mask, transform, **profile):
+    write_raster(folder / "images" / f"{name}.tif", np.zeros((64, 64, 3), np.uint8))
+    write_raster(folder / "masks" / f"{name}.tif", mask, transform=transform, **profile)
+
+
+def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path, palette):
+    here = Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000)
+    mask = two_class_scene(64, 64)[1]
+    put_pair(tmp_path, "a", mask, here)
+    put_pair(tmp_path, "b", mask[::-1], here @ Affine(1, 0, 0, 0, -1, 64))
+    put_pair(tmp_path, "c", mask[:32], here)
+    put_pair(tmp_path, "d", mask.repeat(2, 0).repeat(2, 1), here @ Affine.scale(0.5))
+    write_raster(tmp_path / "images" / "e.tif", np.zeros((64, 64, 3), np.uint8))
+    write_raster(tmp_path / "masks" / "e.png", mask)  # without a georeference
+    pairs = find_pairs(tmp_path)
+    grids, parts = grid_notes(pairs)
+    assert "3 of 5 masks are on another grid" in grids and "b.tif (stored south-up)" in grids
+    assert "1 of 5 masks do not cover" in parts and "50.0 % of these images on average" in parts and "c.tif" in parts
+    pixels = TilePixels(palette, "refuse", 10)
+    for pair in pairs:
+        expected = mask[..., 0].copy()
+        expected[32 if pair.image.stem == "c" else 64 :] = 255
+        np.testing.assert_array_equal(pixels.load(pair).mask, expected)
+
+
+def test_a_mask_of_other_ground_is_named(tmp_path):
+    place = Affine(1e-5, 0, 10, 0, -1e-5, 50)
+    put_pair(tmp_path, "a", np.zeros((64, 64, 1), np.uint8), place, crs=CRS.from_epsg(4326))
+    put_pair(tmp_path, "b", np.zeros((64, 64, 1), np.uint8), Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000))
+    pairs, problems = scan_pairs(tmp_path)
+    assert [pair.image.name for pair in pairs] == ["b.tif"]
+    assert "a.tif: the mask lies elsewhere than its image" in problems[0]
+    with pytest.raises(InputError, match="elsewhere"):
+        find_pairs(tmp_path)
+
+
+def test_undeclared_colors_are_counted_or_refused(tmp_path, palette):
+    mask = write_raster(tmp_path / "m.png", np.full((2, 2, 3), 77, np.uint8))
+    assert decode_mask(mask, palette)[1] == {"#4D4D4D": 4}
+    with pytest.raises(InputError, match="#4D4D4D"):
+        decode_mask(mask, palette, "refuse")
+
+
+def no_masks_folder(root):
+    shutil.rmtree(root / "scene0" / "masks")
+
+
+def mask_without_image(root):
+    (root / "scene0" / "images" / "t0.png").unlink()
+
+
+def image_without_mask(root):
+    (root / "scene0" / "masks" / "t0.png").unlink()
+
+
+def sizes_that_differ(root):
+    write_raster(root / "scene0" / "masks" / "t0.png", np.zeros((64, 60, 1), np.uint8))
+
+
+def bands_that_differ(root):
+    write_raster(root / "scene1" / "images" / "t0.png", np.zeros((64, 64, 1), np.uint8))
+
+
+def image_with_palette(root):
+    picture = Image.fromarray(np.zeros((64, 64), np.uint8), "P")
+    picture.putpalette([0, 0, 255] * 256)
+    picture.save(root / "scene0" / "images" / "t0.png")
+
+
+def same_name_twice(root):
+    shutil.copy(root / "scene0" / "images" / "t0.png", root / "scene0" / "images" / "t0.tif")
+
+
+def not_an_image(root):
+    (root / "scene0" / "images" / "t0.png").write_text("not a picture")
+
+
+def nothing_inside(root):
+    shutil.rmtree(root)
+    root.mkdir()
+
+
+def no_such_folder(root):
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (no_masks_folder, ["scene0", "masks"]),
+        (mask_without_image, ["t0.png", "image"]),
+        (image_without_mask, ["t0.png", "mask"]),
+        (sizes_that_differ, ["t0.png", "64x64", "60x64"]),
+        (bands_that_differ, ["t0.png", "1 of uint8", "3 of uint8"]),
+        (image_with_palette, ["t0.png", "hold colours", "-expand rgb"]),
+        (same_name_twice, ["t0.tif", "t0.png"]),
+        (not_an_image, ["t0.png", "raster"]),
+        (nothing_inside, ["tiles", "none"]),
+        (no_such_folder, ["tiles", "no such folder"]),
+    ],
+)
+def test_spoilt_folders_are_named_in_one_line(tile_folder, spoil, words):
+    root = tile_folder()
+    spoil(root)
+    with pytest.raises(InputError) as error:
+        find_pairs(root)
+    assert all(word in str(error.value) for word in words) and "\n" not in str(error.value), error.value
+
+
+def test_splits_that_cannot_be_made(tile_folder):
+    pairs = find_pairs(tile_folder(groups=1))
+    with pytest.raises(InputError, match="data.split=patch"):
+        split_patches(pairs, DataSettings(), seed=0)
+    with pytest.raises(InputError, match="'nowhere'"):
+        split_patches(pairs, DataSettings(val_groups=["nowhere"]), seed=0)
+    with pytest.raises(InputError, match="none for train"):
+        split_patches(pairs, DataSettings(val_groups=["scene0"]), seed=0)
+
+
+def test_the_real_folder(dubai):
+    pairs = find_pairs(dubai)
+    assert len(pairs) == 54
+    assert sorted({p.group for p in pairs}) == [f"Tile {i}" for i in (2, 3, 4, 5, 7, 8)]

@@ -1,0 +1,308 @@
+"""Exploring a tile folder finds what would spoil a training."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import rasterio
+
+import classify.bundled
+from segment.bundled import BUNDLED
+from segment.cli import explore as command
+from segment.config import DataSettings
+from segment.core.cli.command import run
+from segment.core.errors import InputError
+from segment.core.model.runtime import load_model
+from segment.core.progress import Silent
+from segment.core.raster.classes import Class, Palette, save_palette
+from segment.data.mask_census import MaskCensus, take_census
+from segment.data.tiles import find_pairs
+from segment.exploration.explore import explore
+from segment.exploration.image_statistics import palette_of
+from tests.conftest import write_raster
+from tests.segment.exploration.test_neighbours import ground
+
+LAND, WATER, BLANK = (0x80, 0x40, 0x00), (0x00, 0x00, 0xFF), (0, 0, 0)
+
+
+def found(root, tmp_path, **options):
+    return explore(root, tmp_path / "report", **({"model": None} | options))
+
+
+def told(exploration, *words):
+    """The finding that holds all the words."""
+    some = [f for f in map(str, exploration.findings) if all(word in f for word in words)]
+    assert len(some) == 1, (words, list(map(str, exploration.findings)))
+    return some[0]
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Three scenes of four parts each, a seventh of them water; one mask holds a blank, one scene has masks with palettes."""
+    root = tmp_path / "tiles"
+    for number in range(3):
+        scene = ground(number, 160, 200)
+        for part, (r, c) in enumerate((r, c) for r in (0, 80) for c in (0, 100)):
+            mask = np.full((80, 100, 3), LAND, np.uint8)
+            mask[:, :14] = WATER
+            if (number, part) == (1, 2):
+                mask[:20, 50:] = BLANK
+            folder = root / f"scene {number}"
+            write_raster(folder / "images" / f"p{part}.png", scene[r : r + 80, c : c + 100])
+            if number == 2:
+                indices = (mask[..., 2] == 255).astype(np.uint8)
+                write_palette(folder / "masks" / f"p{part}.png", indices)
+            else:
+                write_raster(folder / "masks" / f"p{part}.png", mask)
+    return root
+
+
+def write_palette(path, indices):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(path, "w", driver="PNG", height=80, width=100, count=1, dtype="uint8") as file:
+        file.write(indices, 1)
+        file.write_colormap(1, {0: (*LAND, 255), 1: (*WATER, 255)})
+
+
+def test_what_spoils_a_training_is_told(scenes, palette, tmp_path):
+    save_palette(palette, scenes / "classes.yaml")
+    exploration = found(scenes, tmp_path)
+    assert "17 borders" not in str(exploration)
+    told(
+        exploration,
+        "are neighbours cut from one scene",
+        "3 of 3 groups",
+        "continue each other at 4 borders",
+        "3 scenes are independent",
+    )
+    told(exploration, "#000000", "1,000 pixels", "p2.png", "class table does not name")
+    told(exploration, "land has 8", "times those of water", "class_weights=balanced")
+    told(exploration, "4 masks are pictures with a palette (scene 2)")
+    told(exploration, "12 images are smaller than a tile")
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert figures["class_pixels"]["water"] == 12 * 14 * 80 and figures["undeclared"] == {"#000000": 1000}
+    assert figures["ignored_pixels"] == 1000 and len(figures["neighbours"]) == 12
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "scene 2" in page and page.count("<img") >= 7 and "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_tables_that_contradict_the_masks_are_told(scenes, tmp_path):
+    (scenes / "classes.json").write_text(
+        json.dumps([{"name": "Land", "color": "#111111"}, {"name": "Water", "color": "#222222"}])
+    )
+    exploration = found(scenes, tmp_path)
+    told(exploration, "classes.json contradicts the masks", "#111111 (Land)", "#804000", "does not name")
+    told(exploration, "No class table fits", "'#0000FF'")
+    told(exploration, "#000000", "few masks hold it")
+
+
+def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, palette, tmp_path):
+    save_palette(palette, scenes / "classes.yaml")
+    (scenes / "scene 0" / "masks" / "p0.png").unlink()
+    write_raster(scenes / "scene 0" / "masks" / "p1.png", np.zeros((10, 10, 3), np.uint8))
+    broken = scenes / "scene 1" / "images" / "p0.png"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    exploration = found(scenes, tmp_path)
+    told(exploration, "Files that do not fit", "2 more")
+    assert exploration.figures["images"] == 9 and len(exploration.figures["problems"]) == 3
+
+
+def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
+    table = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="snow", color="#FFFFFF")]
+    root = tmp_path / "tiles"
+    for part, seeds in (("train", (1, 2, 3)), ("val", (4, 3))):
+        for seed in seeds:
+            write_raster(root / part / "town" / "images" / f"{seed}.tif", ground(seed, 96, 96))
+            write_raster(root / part / "town" / "masks" / f"{seed}.tif", np.eye(96, dtype=np.uint8)[..., None])
+    save_palette(Palette(table), root / "classes.yaml")
+    exploration = found(root, tmp_path)
+    told(exploration, "divided between parts: town")
+    told(exploration, "1 images come twice: val/town/images/3.tif and train/town/images/3.tif", "1 of them in different parts")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Images that come twice" in page and "the same pixels" in page
+    told(exploration, "No pixel is snow")
+    assert exploration.figures["ground_sampling_distance"] == [0.3]
+
+
+def test_groups_that_continue_each_other_are_told(tmp_path, palette):
+    scene = ground(5, 96, 288)
+    for number in range(3):
+        write_raster(tmp_path / "t" / f"g{number}" / "images" / "a.png", scene[:, 96 * number : 96 * (number + 1)])
+        write_raster(tmp_path / "t" / f"g{number}" / "masks" / "a.png", np.eye(96, dtype=np.uint8)[..., None])
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    told(
+        found(tmp_path / "t", tmp_path), "Groups continue each other", "share 1 borders", "1 other pairs", "They may be parts of"
+    )
+
+
+def test_features_of_the_bundled_model_place_the_images(scenes, palette, tmp_path):
+    save_palette(palette, scenes / "classes.yaml")
+    exploration = found(scenes, tmp_path, model=BUNDLED)
+    shares = exploration.figures["explained_variance_of_features"]
+    assert len(shares) == 12 and sum(shares) == pytest.approx(1, abs=1e-3)
+    assert exploration.figures["without_features"] is None
+    assert "Principal components of a model&#x27;s features" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, palette):
+    for number in range(3):
+        write_raster(tmp_path / "t" / "images" / f"{number}.tif", np.full((64, 64, 4), number, np.uint16))
+        write_raster(tmp_path / "t" / "masks" / f"{number}.tif", np.eye(64, dtype=np.uint8)[..., None])
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    exploration = found(tmp_path / "t", tmp_path, model=BUNDLED)
+    assert "the images have 4 of uint16" in exploration.figures["without_features"]
+    assert "Left out: the model reads 3 bands of uint8" in (tmp_path / "report" / "report.html").read_text()
+    with pytest.raises(InputError, match="of task segment"):
+        explore(tmp_path / "t", tmp_path / "new", model=classify.bundled.BUNDLED)
+
+
+def test_both_runtimes_give_the_same_features():
+    pixels = ground(1, 128, 128)[None]
+    keras, openvino = (load_model(BUNDLED, runtime, features=True).predict(pixels) for runtime in ("keras", "openvino"))
+    assert keras.shape == openvino.shape == (1, 4, 4, 512)
+    assert np.corrcoef(keras.ravel(), openvino.ravel())[0, 1] > 0.98  # that of eight bits
+
+
+def test_the_command(scenes, tmp_path, capsys):
+    assert run(command.__wrapped__, [str(scenes), "--output", str(tmp_path / "report")]) == 0
+    assert "neighbours" in capsys.readouterr().out
+    assert run(command.__wrapped__, [str(scenes), "--output", str(tmp_path / "report")]) == 2
+    with pytest.raises(InputError, match="side by side"):
+        found(tmp_path / "report", tmp_path / "x")
+
+
+def write_pair(folder, name, image, mask=None):
+    write_raster(folder / "images" / f"{name}.tif", image)
+    write_raster(folder / "masks" / f"{name}.tif", np.eye(*image.shape[:2], dtype=np.uint8)[..., None] if mask is None else mask)
+
+
+def untold(exploration, *words):
+    assert not [f for f in map(str, exploration.findings) if all(word in f for word in words)], words
+
+
+def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, palette):
+    root = tmp_path / "flat"
+    for part, seeds in (("train", (1, 2, 3)), ("val", (4, 3))):
+        for seed in seeds:
+            write_pair(root / part, str(seed), ground(seed, 96, 96))
+    save_palette(palette, root / "classes.yaml")
+    exploration = found(root, tmp_path)
+    untold(exploration, "divided between parts")
+    told(exploration, "1 images come twice: val/images/3.tif and train/images/3.tif", "1 of them in different parts")
+
+
+@pytest.mark.parametrize("folders, divided", [(("train", ""), False), (("val", "test"), False), (("", "val"), True)])
+def test_scenes_are_divided_where_they_are_learned_and_scored(tmp_path, palette, folders, divided):
+    for seed, part in enumerate(folders):
+        write_pair(tmp_path / "t" / part / "town", str(seed), ground(seed, 64, 64))
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    (told if divided else untold)(found(tmp_path / "t", tmp_path), "divided between parts")
+
+
+def test_masks_of_too_many_colours_are_told(tmp_path):
+    mask = np.full((64, 64, 3), WATER, np.uint8)
+    mask[:40] = LAND
+    mask[0, :, 0] = np.arange(64)  # as JPEG blurs them
+    write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
+    write_raster(tmp_path / "tiles" / "masks" / "a.png", mask)
+    finding = told(found(tmp_path / "tiles", tmp_path), "No class table")
+    assert "of the 66 values or colours that they hold, the 40 commonest stand for classes" in finding and "JPEG" in finding
+    assert "'#804000'" in finding and "'#0000FF'" in finding
+
+
+def test_values_that_no_class_can_have_are_told(tmp_path):
+    write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
+    instances = np.full((1, 64, 64), 1000, np.uint16)
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", instances[0][..., None])
+    with pytest.raises(InputError, match="values from 0 to 254, one a class. Received 1000"):
+        found(tmp_path / "tiles", tmp_path)
+    instances[0, 9:] = 3
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", instances[0][..., None])
+    told(found(tmp_path / "tiles", tmp_path), "No class table", "value: 3")
+
+
+def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
+    values = np.arange(64 * 64).reshape(64, 64, 1).astype(np.uint8) % 2
+    for number, mask in enumerate((values, np.where(values, LAND, WATER).astype(np.uint8))):
+        write_raster(tmp_path / "tiles" / "images" / f"{number}.png", ground(number, 64, 64))
+        write_raster(tmp_path / "tiles" / "masks" / f"{number}.png", mask)
+    exploration = found(tmp_path / "tiles", tmp_path)
+    told(exploration, "No class table")
+    assert exploration.figures["class_pixels"] == dict.fromkeys(("0", "1", "#0000FF", "#804000"), 64 * 64 // 2)
+
+
+def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
+    write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", np.zeros((64, 64, 2), np.uint8))
+    with pytest.raises(InputError, match=r"a\.tif: masks have one band.*Received 2 of uint8"):
+        found(tmp_path / "tiles", tmp_path)
+
+
+def test_colours_that_are_held_stand_for_no_value():
+    palette = palette_of(MaskCensus(Counter({"0": 9, "#550040": 5}), {}, []))
+    assert palette.names == ["0", "#550040"] and len({c.color for c in palette.classes}) == 2
+
+
+def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
+    table = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="snow", color="#FFFFFF")]
+    mask = np.full((64, 64, 3), LAND, np.uint8)
+    mask[20:] = WATER
+    mask[:2] = BLANK
+    write_pair(tmp_path / "t" / "town", "a", ground(1, 64, 64), mask)
+    save_palette(Palette(table), tmp_path / "t" / "classes.yaml")
+    exploration = found(tmp_path / "t", tmp_path)
+    untold(exploration, "contradicts")
+    told(exploration, "#000000", "3.1% of all", "town/masks/a.tif")
+    (tmp_path / "t" / "other.json").write_text(
+        json.dumps([{"name": n, "color": c} for n, c in (("Land", "#804000"), ("Water", "#0000FF"), ("Ice", "#AAAAAA"))])
+    )
+    told(explore(tmp_path / "t", tmp_path / "again", model=None), "other.json contradicts", "3.1% of the pixels would be ignored")
+
+
+def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, palette):
+    for number in range(2):
+        write_pair(tmp_path / "t" / f"g{number}", "a", ground(number, 64, 64))
+        save_palette(Palette([*palette.classes][: number + 1]), tmp_path / "t" / f"g{number}" / "classes.yaml")
+    told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class tables must agree")
+    (tmp_path / "t" / "classes.yaml").write_text("land: [")
+    told(explore(tmp_path / "t", tmp_path / "again", model=None), "Files that do not fit", "classes.yaml")
+
+
+@pytest.mark.parametrize("edge, cure", [(100, "data.tile=96,"), (40, "data.tile=32,"), (20, "Cut larger images")])
+def test_the_advised_tile_fits_the_smallest_image(tmp_path, palette, edge, cure):
+    write_pair(tmp_path / "t" / "town", "a", ground(1, 200, 200))
+    write_pair(tmp_path / "t" / "town", "b", ground(2, edge, edge + 7))
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    told(found(tmp_path / "t", tmp_path, settings=DataSettings(tile=128)), "1 images are smaller than a tile of 128 px", cure)
+
+
+def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, palette):
+    mask = np.full((64, 64, 3), WATER, np.uint8)
+    mask[:30] = np.random.default_rng(0).integers(0, 256, (30, 64, 3))
+    write_pair(tmp_path / "t" / "town", "a", ground(1, 64, 64), mask)
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    masks, _ = take_census(find_pairs(tmp_path / "t"), Silent(), shares=True)
+    (held,) = masks.of_mask.values()
+    assert len(held) == 40 and held["#0000FF"] == pytest.approx(34 / 64) and masks.held.total() == 64 * 64
+    exploration = found(tmp_path / "t", tmp_path)
+    assert len(exploration.figures["undeclared"]) == 100
+
+
+def test_groups_of_any_name_are_explored(tmp_path, palette):
+    for number in range(3):
+        write_pair(tmp_path / "t" / f"g$x_${number}", "p$_$", ground(number, 64, 64))
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    assert found(tmp_path / "t", tmp_path).figures["images"] == 3
+
+
+@pytest.mark.parametrize("value", [-np.finfo(np.float32).max, -9999.0, np.inf])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_values_that_look_like_nodata_are_told(tmp_path, palette, value):
+    for number in range(4):
+        image = ground(number, 64, 64, "float32")
+        image[:5] = value
+        write_pair(tmp_path / "t" / "town", str(number), image)
+    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    exploration = found(tmp_path / "t", tmp_path)
+    (told if np.isfinite(value) else untold)(exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3")

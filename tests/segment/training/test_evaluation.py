@@ -1,0 +1,103 @@
+"""Scores of a tile folder by models whose answers are known."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import segment
+from segment.core.errors import InputError
+from segment.core.progress import Silent
+from tests.conftest import write_raster
+from tests.fakes import FakeModel
+
+
+class LopsidedModel(FakeModel):
+    """Right and sure in the lower half of a tile, wrong by little in the upper one."""
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        right = super().answer(pixels)
+        sureness = np.where(np.arange(pixels.shape[1]) < pixels.shape[1] // 2, 0.4, 0.9)[None, :, None, None]
+        return (right * sureness + (1 - right) * (1 - sureness)).astype(np.float32)
+
+
+def test_flips_and_turns_are_averaged_on_request(tmp_path):
+    indices = np.random.default_rng(0).integers(0, 2, (32, 32, 1), np.uint8)
+    write_raster(tmp_path / "tiles" / "images" / "a.png", indices)
+    write_raster(tmp_path / "tiles" / "masks" / "a.png", 10 * indices)
+    model = LopsidedModel(classes=2)
+    alone = segment.evaluate(tmp_path / "tiles", model)
+    assert alone.confusion.accuracy == 0.5
+    averaged = segment.evaluate(tmp_path / "tiles", model, tmp_path / "scores", augment=True)
+    assert averaged.confusion.accuracy == averaged.patch_scores[0] == 1
+    assert model.tiles == 1 + 8 + 8  # the last ones for the report's picture
+    told = json.loads((tmp_path / "scores" / "report.json").read_text())
+    assert told == averaged.report | {"runtime": "fake", "augment": True}
+    assert "fake (fake, flips and turns averaged) on tiles" in (tmp_path / "scores" / "report.html").read_text()
+
+
+def test_small_images_are_shown_as_they_are(tmp_path, monkeypatch):
+    """Without what fills them up to a tile."""
+    write_raster(tmp_path / "tiles" / "images" / "a.png", np.zeros((8, 20, 1), np.uint8))
+    write_raster(tmp_path / "tiles" / "masks" / "a.png", np.zeros((8, 20, 1), np.uint8))
+    shown = []
+    monkeypatch.setattr("matplotlib.axes.Axes.imshow", lambda axes, picture, **_: shown.append(picture.shape[:2]))
+    segment.evaluate(tmp_path / "tiles", FakeModel(), tmp_path / "scores")
+    assert shown[-3:] == [(8, 20)] * 3
+    assert "scored whole" not in (tmp_path / "scores" / "report.html").read_text()
+
+
+def test_an_output_below_a_file_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    model = FakeModel()
+    with pytest.raises(InputError, match=r"Received .*/file, which is a file"):
+        segment.evaluate(tmp_path, model, tmp_path / "file" / "scores" / "first")
+    assert model.tiles == 0
+
+
+def test_the_command_prints_scores_and_no_more(tile_folder):
+    """The bundled model needs no Keras here, but the data sets do: TensorFlow starts, and must not be heard."""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", "import segment.cli; segment.cli.evaluate()", str(tile_folder(groups=1, count=1))]
+    shown = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert shown.returncode == 0 and shown.stdout.startswith("mean Jaccard") and not shown.stderr, shown
+    looking = [
+        sys.executable,
+        "-c",
+        "from segment.core.model.runtime import has_gpu; has_gpu()",
+    ]  # as where a driver is installed
+    shown = subprocess.run(looking, capture_output=True, text=True, env=environment)
+    assert shown.returncode == 0 and not shown.stderr, shown
+
+
+def test_infrared_tagged_as_alpha_is_a_band_of_all_tiles(tmp_path):
+    """One tile is a lake, infrared 0 throughout: by itself it would be transparent."""
+    random = np.random.default_rng(0)
+    for name in ("a", "b", "lake"):
+        image = np.repeat(random.integers(0, 2, (32, 32, 1)), 4, axis=2).astype(np.uint8)
+        write_raster(tmp_path / "tiles" / "masks" / f"{name}.png", 10 * image[..., :1])
+        image[..., 3] = 0 if name == "lake" else random.integers(10, 200, (32, 32))
+        write_raster(tmp_path / "tiles" / "images" / f"{name}.png", image)
+    for bands, said in ((4, "it is read as one"), (3, "left out: 3 bands")):
+        lines = Lines()
+        scores = segment.evaluate(tmp_path / "tiles", ModelOfAnyOrder(bands=bands, classes=2), progress=lines)
+        assert scores.confusion.accuracy == 1 and scores.confusion.matrix.sum() == 3 * 32 * 32
+        assert said in lines.said[0]
+    with pytest.raises(InputError, match=r"reads 2 bands .* Received 4"):
+        segment.evaluate(tmp_path / "tiles", FakeModel(bands=2, classes=2))
+
+
+class ModelOfAnyOrder(FakeModel):
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        return super().predict(np.ascontiguousarray(pixels))
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)

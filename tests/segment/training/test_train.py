@@ -1,0 +1,274 @@
+"""Whole trainings of seconds: what a run folder holds, what it takes to go on with one, and what is refused."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import rasterio
+import yaml
+
+import segment
+from segment.config import Config
+from segment.core.config import PreprocessSettings, TrainingSettings, load_settings
+from segment.core.errors import InputError, Interrupted
+from segment.core.model.folder import load_model_info, save_model_info
+from segment.core.pixels.preprocessing import preprocess
+from segment.core.training.loop import CHECKPOINT, build_optimizer, wanted_precision
+from segment.data.tiles import Patch, find_pairs
+from segment.scores import Confusion
+from segment.training.evaluation import Evaluation
+from segment.training.report import choose_examples, choose_tiles
+from tests.conftest import two_class_scene, write_raster
+from tests.fakes import StopAfter
+
+QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
+
+
+def config(*more: str) -> Config:
+    return load_settings(Config, None, [*QUICK, *more])
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(folder / "model.keras").get_weights()
+
+
+@pytest.mark.slow
+def test_a_run_folder_is_whole(tile_folder, tmp_path):
+    root, output = tile_folder(groups=3, count=3), tmp_path / "runs" / "first"
+    run = segment.train(root, output, config("training.epochs=2", "data.test_groups=[scene1]", "data.val_groups=[scene2]"))
+    assert {p.name for p in output.iterdir()} == {
+        "model.keras",
+        "model.yaml",
+        "tiles.npz",
+        "config.yaml",
+        "history.csv",
+        "curves.png",
+        "report.json",
+        "report.html",
+        "checkpoints",
+    }
+    assert len(run.history) == 2 and "validation" in str(run) and "test" in str(run)
+    report = json.loads((output / "report.json").read_text())
+    assert report["mean_jaccard"] == pytest.approx(run.validation.confusion.mean_jaccard, abs=1e-6)
+    assert report["pixels"] == report["test"]["pixels"] == 3 * 64 * 64
+    # validation and test are other scenes, but of one kind
+    assert report["temperature"] != 1 and report["calibration_error"] < report["calibration_error_before_temperature"]
+    info = yaml.safe_load((output / "model.yaml").read_text())
+    assert (info["bands"], info["dtype"], info["tile"], info["training"]["groups"]["val"]) == (3, "uint8", 64, ["scene2"])
+    page = (output / "report.html").read_text()
+    assert page.count("data:image/png;base64") == 7 and "http" not in page
+    model = segment.load_model(output)
+    assert "land, water" in repr(model)
+    assert model.predict(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 64, 64, 2)
+    evaluation = segment.evaluate(root, model, tmp_path / "scores")
+    assert evaluation.report["pixels"] == 9 * 64 * 64
+    scores = json.loads((tmp_path / "scores" / "report.json").read_text())
+    assert scores == evaluation.report | {"runtime": model.runtime, "augment": False}
+    with pytest.raises(InputError, match="--overwrite"):
+        segment.train(root, output, config("training.epochs=1"))
+
+
+@pytest.mark.slow
+def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_folder, tmp_path):
+    root = tile_folder()
+    settings = config("training.epochs=3", "data.crops=random", "augment.noise=0.05", "training.warmup_epochs=1")
+    whole = segment.train(root, tmp_path / "whole", settings)
+    with pytest.raises(Interrupted, match="--resume"):
+        segment.train(root, tmp_path / "broken", settings, progress=StopAfter(2))
+    resumed = segment.train(root, tmp_path / "broken", settings, resume=True)
+    assert resumed.history == whole.history
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "broken"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on(tile_folder, tmp_path):
+    root, output = tile_folder(), tmp_path / "run"
+    settings = [part for setting in [*QUICK, "training.epochs=40", "training.schedule=constant"] for part in ("--set", setting)]
+    command = [sys.executable, "-c", "import segment.cli; segment.cli.train()", str(root), "--output", str(output), *settings]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (output / CHECKPOINT).is_file() and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with np.load(output / CHECKPOINT) as state:
+        done = len(json.loads(str(state["history"])))
+    settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
+    run = segment.train(root, output, settings, resume=True)
+    assert [row["epoch"] for row in run.history] == list(range(1, done + 2))
+    unbroken = segment.train(root, tmp_path / "unbroken", settings)
+    assert unbroken.history == run.history
+    again = segment.train(root, tmp_path / "unbroken", settings, resume=True)
+    for figure in ("temperature", "calibration_error", "calibration_error_before_temperature"):
+        told = [json.loads((folder / "report.json").read_text())[figure] for folder in (output, tmp_path / "unbroken")]
+        assert told[0] == pytest.approx(told[1], abs=1e-3), "a run that had ended is not calibrated twice"
+    figures = [found.validation.report["accuracy"] for found in (again, unbroken)]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-3)  # taking the temperature out and in rounds: a pixel may flip
+
+
+@pytest.mark.slow
+def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
+    root, output = tile_folder(groups=4), tmp_path / "run"
+    segment.train(root, output, config("training.epochs=1"))
+    for change in ("training.seed=5", "training.optimizer=adamw", "loss.name=dice", "data.preprocess.denoise=3"):
+        with pytest.raises(InputError, match=change.split("=")[0]):
+            segment.train(root, output, config("training.epochs=2", change), resume=True)
+    shutil.rmtree(root / "scene3")
+    with pytest.raises(InputError, match="data and split"):
+        segment.train(root, output, config("training.epochs=2"), resume=True)
+    whole = (output / CHECKPOINT).read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"junk"):
+        (output / CHECKPOINT).write_bytes(broken)
+        with pytest.raises(InputError, match="whole checkpoint"):
+            segment.train(root, output, config("training.epochs=2"), resume=True)
+
+
+@pytest.mark.slow
+def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
+    """A model that learned from denoised tiles maps and scores what is full of specks as if there were none."""
+    root, output = tile_folder(), tmp_path / "run"
+    run = segment.train(root, output, config("training.epochs=1", "data.preprocess={denoise: 3, clahe: 2}"))
+    settings = load_model_info(output).preprocess
+    assert (settings.denoise, settings.clahe, settings.sharpen) == (3, 2, 0)
+    (group,) = load_model_info(output).training["groups"]["val"]
+    assert segment.evaluate(root / group, output).report == run.validation.report
+    clean, _ = two_class_scene(64, 64, seed=100)
+    clean = preprocess(clean, PreprocessSettings(denoise=5))  # specks alone are then what a median takes away
+    speckled = clean.copy()
+    speckled[4::8, 4::8] = 255
+    maps = []
+    for forget in (False, True):
+        if forget:
+            info = load_model_info(output)
+            save_model_info(output, info.model_copy(update={"preprocess": PreprocessSettings()}))
+        model = segment.load_model(output)
+        for name, pixels in (("clean", clean), ("speckled", speckled)):
+            scene = write_raster(tmp_path / f"{name}.tif", pixels)
+            result = segment.predict_scene(scene, model, tmp_path / f"{name}{forget}", overlap=0, confidence=True)
+            with rasterio.open(result.confidence) as file:
+                maps.append(file.read(1).astype(int))
+    assert np.abs(maps[0] - maps[1]).mean() < np.abs(maps[2] - maps[3]).mean() / 4
+    assert (maps[0] != maps[2]).any()
+
+
+def test_overwrite_spares_the_training_data(tile_folder):
+    root = tile_folder()
+    before = sorted(root.rglob("*"))
+    with pytest.raises(InputError, match="earlier outputs"):
+        segment.train(root, root, config("training.epochs=1"), overwrite=True)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, monkeypatch):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "fit", stop)
+    with pytest.raises(Interrupted, match="nothing was kept"):
+        segment.train(tile_folder(), tmp_path / "run", config())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_early_stopping_ends_a_run_that_stands_still(tile_folder, tmp_path):
+    settings = config(
+        "training.epochs=30", "training.learning_rate=1e-12", "training.schedule=constant", "training.early_stopping=1"
+    )
+    run = segment.train(tile_folder(), tmp_path / "run", settings)
+    assert len(run.history) < 30
+
+
+@pytest.mark.parametrize(
+    "schedule, first, middle, last", [("constant", 1, 1, 1), ("cosine", 1, 0.5, 0), ("one_cycle", 0, 0.7, 0)]
+)
+def test_schedules(schedule, first, middle, last):
+    rate = build_optimizer(TrainingSettings(learning_rate=1, schedule=schedule, epochs=10), 100)._learning_rate
+    assert float(rate(0)) == pytest.approx(first, abs=0.01)
+    assert float(rate(500)) == pytest.approx(middle, abs=0.15)
+    assert float(rate(999)) == pytest.approx(last, abs=0.01)
+
+
+def test_warm_up_rises_linearly():
+    rate = build_optimizer(TrainingSettings(learning_rate=1, warmup_epochs=2, epochs=10), 100)._learning_rate
+    assert float(rate(99)) == pytest.approx(0.5) and float(rate(199)) == pytest.approx(1)
+
+
+def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
+    monkeypatch.setattr("segment.core.training.loop.has_gpu", lambda: True)
+    assert wanted_precision(TrainingSettings()) == "mixed_bfloat16"
+    monkeypatch.setattr("segment.core.training.loop.has_gpu", lambda: False)
+    assert wanted_precision(TrainingSettings()) == "float32"
+    assert wanted_precision(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
+
+
+@pytest.mark.slow
+def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path):
+    segment.train(tile_folder(), tmp_path / "run", config("training.epochs=1", "training.precision=mixed"))
+    kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+
+
+@pytest.mark.slow
+def test_tensorboard_gets_the_scores_or_says_what_is_missing(tile_folder, tmp_path, monkeypatch):
+    root, settings = tile_folder(), config("training.epochs=1", "training.tensorboard=true")
+    segment.train(root, tmp_path / "run", settings)
+    logs = b"".join(file.read_bytes() for file in (tmp_path / "run" / "tensorboard").rglob("events*"))
+    assert b"epoch_loss" in logs and b"epoch_jaccard" in logs
+    monkeypatch.setattr("segment.core.training.loop.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install"):
+        segment.train(root, tmp_path / "other", settings)
+    assert not (tmp_path / "other").exists()
+
+
+def test_examples_are_best_median_and_worst():
+    scores = [0.5, 0.9, float("nan"), 0.1, 0.7, 0.3]
+    assert choose_examples(scores, each=1) == [("best", 1), ("median", 0), ("worst", 3)]
+    assert choose_examples([0.2]) == [("best", 0)]
+    assert choose_examples([float("nan")]) == []
+
+
+def test_examples_are_scored_whole_where_such_tiles_are(tile_folder):
+    whole = Patch(find_pairs(tile_folder())[0], 0, 0)
+    half, small = replace(whole, row=4, seen_rows=28), replace(whole, column=40)
+    evaluation = Evaluation(Confusion(["land"]), [half, whole, small], [0.9, 0.1, 0.8])
+    assert choose_tiles(evaluation, tile=32) == [("best", 1)]
+    unscored = replace(evaluation, patch_scores=[0.9, float("nan"), float("nan")])
+    assert choose_tiles(unscored, tile=32) == [("best", 0)]
+    assert choose_tiles(evaluation, tile=65, each=1) == [("best", 0), ("median", 2), ("worst", 1)]
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        (["loss.class_weights={sea: 2}"], ["'sea'", "land, water"]),
+        (["data.classes=[{name: lava, color: '#FF0000', value: 9}]"], ["lava"]),
+        (["data.undeclared=refuse", "data.classes=[{name: land, color: '#804000'}]"], ["declared", "1 ("]),
+        (["data.val_groups=[nowhere]"], ["'nowhere'", "scene0"]),
+        (["model.backbone=resnet"], ["'resnet'"]),
+    ],
+)
+def test_what_does_not_fit_leaves_nothing_behind(tile_folder, tmp_path, settings, words):
+    with pytest.raises(InputError) as error:
+        segment.train(tile_folder(), tmp_path / "run", config(*settings))
+    assert all(word in str(error.value) for word in words), error.value
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_class_table_is_refused(tile_folder, tmp_path):
+    root = tile_folder()
+    (root / "classes.yaml").unlink()
+    with pytest.raises(InputError, match=r"classes\.yaml"):
+        segment.train(root, tmp_path / "run", config())
+
+
+def test_resume_needs_a_run(tile_folder, tmp_path):
+    with pytest.raises(InputError, match="checkpoint"):
+        segment.train(tile_folder(), tmp_path / "run", config(), resume=True)
