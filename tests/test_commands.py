@@ -1,7 +1,5 @@
 """What holds for the commands and the packages alike."""
 
-import ast
-import re
 import subprocess
 import sys
 import tomllib
@@ -55,31 +53,6 @@ def test_opencv_is_there_before_threads_are(module):
     """Importing it sets environment variables, at which a thread in which GDAL reads them may crash."""
     code = f"import {module}, sys; assert 'cv2' in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-def test_every_module_is_named_where_newcomers_look():
-    told = set(re.findall(r"(\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text()))
-    modules = {path.name for package in ("segment", "classify") for path in (ROOT / package).rglob("*.py")}
-    town = {path.name for path in (ROOT / "segment" / "town").iterdir()}
-    assert modules - town - {"__init__.py"} <= told, modules - town - told
-
-
-def test_imports_point_one_way():
-    """cli -> work -> core; core imports neither package, segment never imports classify. The app uses both, and only the
-    command imports the app."""
-    for path in [*ROOT.glob("segment/**/*.py"), *ROOT.glob("classify/**/*.py")]:
-        package, core = path.relative_to(ROOT).parts[0], "core" in path.relative_to(ROOT).parts
-        app, command = path.is_relative_to(ROOT / "segment" / "app"), path.name == "cli.py"
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                target = name.split(".")[0]
-                assert app or command or not name.startswith("segment.app"), f"{path}: {name}"
-                if not app and target in ("segment", "classify") and (core or target != package):
-                    assert package == "classify" or core, f"{path}: {name}"
-                    assert name.startswith("segment.core"), f"{path}: {name}"
-                assert target not in ("segment", "classify") or not name.endswith(".cli"), f"{path}: {name}"
 
 
 def test_console_scripts_are_installed():

@@ -10,17 +10,10 @@ from classify.data.images import LabelledImage
 from classify.data.pixels import read_image
 from classify.exploration.summary import View, disagree
 from segment.core.exploration.checks import band_names, listed_sizes
-from segment.core.exploration.figures import (
-    plot_amounts,
-    plot_eigen_images,
-    plot_gallery,
-    plot_histograms,
-    plot_scatter,
-    plot_variance,
-)
+from segment.core.exploration.figures import plot_amounts, plot_eigen_images, plot_histograms, plot_scatter, plot_variance
 from segment.core.exploration.image_statistics import EDGE, settled
 from segment.core.pixels.components import Components
-from segment.core.reports.figures import displayable
+from segment.core.reports.figures import displayable, plot_gallery
 from segment.core.reports.page import Finding, Report
 from segment.core.splits import PARTS
 

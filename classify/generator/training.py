@@ -27,7 +27,7 @@ from segment.core.model.folder import ModelInfo, load_keras_model
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
-from segment.core.training.devices import OneDevice, take_devices
+from segment.core.training.devices import OneDevice
 from segment.core.training.history import Row
 from segment.core.training.loop import (
     CHECKPOINT,
@@ -38,6 +38,7 @@ from segment.core.training.loop import (
     load_history,
     wanted_precision,
 )
+from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
 
 _MONITOR = "val_loss"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.labelling.cells import SMALLEST, Cells
-from segment.core.memory import peak_memory_mb
+from segment.core.machine import peak_memory_mb
 from segment.core.model.folder import ModelInfo
 from segment.core.raster.class_raster import companions
 from segment.core.raster.classes import IGNORED

@@ -1,75 +1,32 @@
 """Scoring a model on labelled images."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.config import ImageSettings
-from classify.data.dataset import ImageDataset, ImagePixels, one_hot
+from classify.data.dataset import ImageDataset, ImagePixels
 from classify.data.images import Data, LabelledImage, collection_name, data_folders, find_images
 from classify.data.pixels import orientation_notes, read_pixels
 from classify.data.splits import digest_split, split_images
 from classify.labelling.inference import answer, label_info, predict_dataset, read_resized, scene_bands
-from classify.scores import Scores, score
 from classify.training.report import scores_page
+from classify.training.scoring import Evaluation, recognise, score_images
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.model.folder import ModelInfo
-from segment.core.model.record import UNKNOWN, Familiarity, TrainingRecord, digest_pixels, known_record, read_grid
+from segment.core.model.record import UNKNOWN, known_record
 from segment.core.model.runtime import Model, describe_use, folder_of, load_model
 from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source
 from segment.core.reports.page import REPORT_FILES, write_report_folder
 from segment.core.splits import PARTS, PartChoice
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model scores on images, in their order.
-
-    familiar: keys of report.json that say how many of their pixels it was trained on, see `Familiarity`; empty where that is
-    not asked.
-    """
-
-    scores: Scores
-    images: list[LabelledImage]
-    familiar: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """The keys of report.json."""
-        return self.scores.report | self.familiar
-
-    def __str__(self) -> str:
-        return str(self.scores)
-
-
-def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
-    """Scores answers (images, classes) as the model gives them out, see `answer`."""
-    labels, names = label_info(info), info.palette.names
-    thresholds = labels.thresholds if labels.multi_label else None
-    truth = one_hot(images, len(names))
-    return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))
-
-
-def recognise(
-    images: Sequence[LabelledImage], record: TrainingRecord, read: Callable[[Path], NDArray[Any]], progress: Progress
-) -> Familiarity:
-    """How many of the pixels of images a model was trained on. read: gives them as in training, but for what it does to them."""
-    found = Familiarity("images")
-    for done, image in enumerate(images, 1):
-        pixels, grid = read(image.path), read_grid(image.path)
-        codes = record.cover(grid, 0, 0, *pixels.shape[:2])
-        found.add(np.minimum(codes, np.uint8(record.find(digest_pixels(pixels)))))
-        progress.advance("recognising", done, len(images))
-    return found
 
 
 def evaluate(

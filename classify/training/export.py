@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from classify.data.images import Data, collection_name, data_folders
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.training.evaluation import find_scored, learned_images, readable_images, score_images, scored_dataset
+from classify.training.evaluation import find_scored, learned_images, readable_images, scored_dataset
+from classify.training.scoring import score_images
 from segment.core.errors import InputError
 from segment.core.model.export import Export, Predict, divide, export_openvino
 from segment.core.model.folder import ModelInfo, load_model_info

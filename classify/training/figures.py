@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.exploration.figures import shorten_name
+from segment.core.reports.figures import shorten_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

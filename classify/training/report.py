@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from classify.training.figures import plot_per_class, plot_precision_recall, plot_roc
-from segment.core.exploration.figures import plot_gallery
 from segment.core.raster.classes import Palette
-from segment.core.reports.figures import displayable, plot_confusion, plot_reliability
+from segment.core.reports.figures import displayable, plot_confusion, plot_gallery, plot_reliability
 from segment.core.reports.page import Report
 
 if TYPE_CHECKING:
     from classify.data.dataset import ImageDataset
     from classify.scores import Scores
-    from classify.training.evaluation import Evaluation
+    from classify.training.scoring import Evaluation
 
 _SHOWN = 15  # mistakes
 

@@ -24,10 +24,10 @@ from classify.labelling.inference import predict_dataset, tempered
 from classify.scores import score
 from classify.thresholds import choose_thresholds
 from classify.training.baseline import fit_classical
-from classify.training.evaluation import Evaluation, recognise, score_images
 from classify.training.losses import Loss, build_loss
 from classify.training.models import Built, build_model, check_model, check_unfreeze, set_trainable
 from classify.training.report import add_scores, panels
+from classify.training.scoring import Evaluation, recognise, score_images
 from segment.core.config import describe_settings
 from segment.core.model.calibration import apply_temperature, fit_temperature
 from segment.core.model.folder import ModelInfo, load_keras_model, save_model_folder
@@ -36,9 +36,10 @@ from segment.core.pixels.augment import value_range
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
-from segment.core.training.devices import OneDevice, take_devices
+from segment.core.training.devices import OneDevice
 from segment.core.training.history import HISTORY, Row, write_history
 from segment.core.training.loop import Phase, describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
 
 

@@ -18,8 +18,7 @@ from segment.core.outputs import finish_moving, refuse_existing, staged_files, w
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
-from segment.mapping.journal import Journal
-from segment.mapping.rasters import CLASSES, CONFIDENCE
+from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.region import View
 from segment.mapping.result import SceneMap
 from segment.mapping.scene_job import MapOptions, SceneWork, open_work, output_names

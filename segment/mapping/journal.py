@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.raster.cog import write_cog
+from segment.core.raster.reader import Raster
+
 _JOURNAL = "journal.json"
 _AT_A_TIME = 2**24  # bytes
 
@@ -73,3 +76,21 @@ class Journal:
         renewed = self.folder / f"{_JOURNAL}.new"
         renewed.write_text(json.dumps({"rows": self.rows, "state": state, "checksums": self._checksums}))
         renewed.replace(self.folder / _JOURNAL)
+
+
+CLASSES, CONFIDENCE = "classes", "confidence"
+"""What the rows of a map are kept as."""
+
+
+CONFIDENCE_STEPS = 254
+"""What a confidence raster holds where the most probable class has probability 1."""
+
+
+def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
+    """Writes a raster of the most probable class's probability, 0 to 254 for 0 to 1, from rows under CONFIDENCE.
+
+    Raises InputError when it cannot be written.
+    """
+    tags = {"content": f"probability of the mapped class, 0 to {CONFIDENCE_STEPS} for 0 to 1"}
+    scale = 1 / CONFIDENCE_STEPS
+    write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, scene, "confidence", tags, "AVERAGE", scale=scale)

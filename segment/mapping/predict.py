@@ -18,8 +18,7 @@ from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files, writable
 from segment.core.raster.sources import Source, as_source, require_own_names
 from segment.mapping.inference import Progress
-from segment.mapping.journal import Journal
-from segment.mapping.rasters import CLASSES
+from segment.mapping.journal import CLASSES, Journal
 from segment.mapping.region import Region, View, map_band
 from segment.mapping.result import SceneMap
 from segment.mapping.row_strips import Band

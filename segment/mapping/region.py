@@ -13,7 +13,7 @@ from segment.core.raster.classes import Palette
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.inference import Progress
-from segment.mapping.rasters import CLASSES, CONFIDENCE, CONFIDENCE_STEPS
+from segment.mapping.journal import CLASSES, CONFIDENCE, CONFIDENCE_STEPS
 from segment.mapping.regrid import regrid, seen_window
 from segment.mapping.row_strips import Band, predict_bands
 from segment.mapping.scene_tiles import SceneTiles, plan_tiles

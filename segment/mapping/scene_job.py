@@ -18,12 +18,11 @@ from segment.core.outputs import writable
 from segment.core.raster.class_raster import companions, write_class_raster
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
-from segment.data.recognition import recognise_scene
-from segment.mapping.journal import Journal
+from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.pictures import read_photograph, write_pictures
 from segment.mapping.polygons import check_options, write_polygons
-from segment.mapping.rasters import CLASSES, write_confidence_raster
+from segment.mapping.recognition import recognise_scene
 from segment.mapping.reference import Truth, open_truth
 from segment.mapping.region import View
 from segment.mapping.result import SceneMap, SceneTally

@@ -37,9 +37,9 @@ from segment.core.pixels.normalise import BandStatistics, imagenet_statistics, n
 from segment.core.pixels.resize import resize
 from segment.core.progress import Progress, Silent
 from segment.core.raster.reader import open_raster
-from segment.core.training.devices import take_devices
 from segment.core.training.history import Row
 from segment.core.training.loop import dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import check_run, run_folder
 from segment.data.augment import augmentation
 

@@ -29,7 +29,8 @@ from segment.data.tiles import Patch, find_pairs, grid_patches
 from segment.data.training_data import TrainingData
 from segment.label_sets import LabelSets
 from segment.mapping.scene_tiles import choose_tile
-from segment.training.evaluation import read_masks_of, require_fit, require_scores, score_patches
+from segment.training.evaluation import read_masks_of, require_fit, require_scores
+from segment.training.scoring import score_patches
 
 _OVERLAP = 25
 """Percent of a tile's edge that readers of ONNX files are told to share between neighbours: of 512 px that is a multiple of

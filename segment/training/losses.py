@@ -23,8 +23,8 @@ Loss = Callable[[Any, Any], Any]
 def build_loss(settings: LossSettings, class_weights: Sequence[float], labels: LabelSets | None = None) -> Loss:
     """The loss that the settings name.
 
-    class_weights: one per class, see `segment.core.training.class_weights`. labels: what the codes of the truth admit; by default one
-    class each.
+    class_weights: one per class, see `segment.core.training.class_weights`. labels: what the codes of the truth admit; by default
+    one class each.
 
     Each part is one number per batch, so that parts can be added: a mean over the batch's scored pixels (cross-entropy,
     focal), or over its classes (Dice, Jaccard).

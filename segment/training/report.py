@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from segment.data.dataset import TileDataset
-    from segment.training.evaluation import Evaluation
+    from segment.training.scoring import Evaluation
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 PANELS: dict[str, Sequence[str]] = {

@@ -19,9 +19,10 @@ from segment.core.pixels.augment import value_range
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
-from segment.core.training.devices import OneDevice, take_devices
+from segment.core.training.devices import OneDevice
 from segment.core.training.history import Row
 from segment.core.training.loop import describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.data.augment import augmentation
 from segment.data.collections import check_data
@@ -29,10 +30,10 @@ from segment.data.dataset import TileDataset, TilePixels
 from segment.data.recognition import Recognizer
 from segment.data.training_data import TrainingData
 from segment.mapping.novelty import NoveltyDetector
-from segment.training.evaluation import Evaluation, sample_answers, score_known, score_patches
 from segment.training.losses import build_loss
 from segment.training.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
 from segment.training.report import PANELS, add_scores
+from segment.training.scoring import Evaluation, sample_answers, score_known, score_patches
 
 MONITOR = "val_jaccard"
 _COMPARED = 2048  # training tiles, and validation tiles, by which unfamiliar scenes are recognised

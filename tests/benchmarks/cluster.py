@@ -19,7 +19,7 @@ from segment.core.cluster.connect import connect
 from segment.core.cluster.dispatch import dispatch
 from segment.core.cluster.worker_model import ModelReference
 from segment.core.cluster.worker_pool import Crew
-from segment.core.cores import available_cores
+from segment.core.machine import available_cores
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, identify
 from segment.core.raster.blocks import Block, Blocks

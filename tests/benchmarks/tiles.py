@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segment import stitch
+from segment import tiling
 from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
 from segment.mapping.reference import open_truth
@@ -56,12 +56,12 @@ def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -
 @contextmanager
 def merging(plan: TilePlan, merge: str) -> Iterator[None]:
     """Merges by weights, or takes each tile's centre and nothing of what it shares beyond the middle."""
-    original = stitch.blend_weights
+    original = tiling.blend_weights
     centre = np.zeros(plan.tile, np.float32)
     centre[plan.shared // 2 : plan.tile - plan.shared // 2] = 1
     if merge == "crop":
-        stitch.blend_weights = lambda tile: centre
+        tiling.blend_weights = lambda tile: centre
     try:
         yield
     finally:
-        stitch.blend_weights = original
+        tiling.blend_weights = original

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-from segment.core.cores import available_cores
+from segment.core.machine import available_cores
 
 R = TypeVar("R")
 

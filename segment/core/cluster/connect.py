@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from segment.core.cores import available_cores
 from segment.core.errors import InputError
+from segment.core.machine import available_cores
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 
 from segment.core.choices import Runtime
 from segment.core.cluster.assembly import Assembly
-from segment.core.cluster.common_runtime import choose_common_runtime
 from segment.core.cluster.connect import connect
 from segment.core.cluster.dispatch import dispatch
 from segment.core.cluster.pace import Pace
@@ -21,7 +20,7 @@ from segment.core.cluster.scene_job import Done, Undertaking
 from segment.core.cluster.task_state import Attempt
 from segment.core.cluster.worker import Job
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.worker_pool import Crew, choose_common_runtime
 from segment.core.errors import InputError, Interrupted, explain
 from segment.core.model.backend import load_keras
 from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
@@ -57,7 +56,8 @@ def do_scenes(
     as it is known.
 
     plan: makes what is to be done of a scene, the model that does it, and what that says of itself, see
-    `segment.core.model.runtime.identify`; raises InputError when it cannot be. Later scenes are planned while earlier ones are done.
+    `segment.core.model.runtime.identify`; raises InputError when it cannot be. Later scenes are planned while earlier ones are
+    done.
     folder: of the model, which may be the bundled one of `package`.
 
     Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted on

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from segment.core.cores import limit_threads
 from segment.core.errors import InputError
+from segment.core.machine import limit_threads
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES
 from segment.core.model.runtime import Model, load_model
 from segment.core.model.weight_files import checksum

@@ -7,11 +7,15 @@ from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from operator import getitem
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+from segment.core.choices import Runtime
 from segment.core.cluster.worker import Job, Refusal, enlist, grant, require_gpu
 from segment.core.cluster.worker_checks import Inquiry
 from segment.core.errors import InputError
+from segment.core.model.folder import load_model_info
+from segment.core.model.runtime import choose_runtime
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -232,3 +236,14 @@ class Crew:
         if workers:
             with suppress(TimeoutError):
                 self.client.run(grant, workers=workers, on_error="ignore", callback_timeout=_BRIEFLY, **{self.resource: 0})
+
+
+def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
+    """What computes on all workers, for two runtimes do not answer alike; "auto": Keras where every worker has a GPU for it.
+
+    Waits for a worker. Raises InputError when the model cannot be computed so.
+    """
+    crew.await_workers()
+    if runtime == "auto" and load_model_info(folder).openvino is not None:
+        return "keras" if crew.have_gpus() else "openvino"
+    return choose_runtime(folder, runtime)

@@ -1,6 +1,5 @@
 """Figures about data: how much there is, how it is distributed, where it lies, and what it looks like."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.exploration.image_statistics import EDGE
-from segment.core.reports.figures import displayable
+from segment.core.reports.figures import displayable, plot_gallery, shorten_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,33 +122,8 @@ def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], **options:
         text.set_text(name)
 
 
-def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
-    """Images in a grid, each under its title; long lines are wrapped.
-
-    images: (rows, columns, 3) uint8 each, of any sizes.
-    """
-    from matplotlib.figure import Figure
-
-    columns = max(min(columns, len(images)), 1)
-    rows = max(-(-len(images) // columns), 1)
-    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
-    cells = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in cells:
-        axes.axis("off")
-    for axes, image, title in zip(cells, images, titles, strict=False):
-        axes.imshow(image)
-        lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 30)]
-        axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
-    return figure
-
-
 def plot_eigen_images(components: "Components", rgb: Sequence[int] = (0, 1, 2)) -> "Figure":
     """The leading components of images of EDGE x EDGE pixels, each stretched over its own range. rgb: positions of the bands."""
     images = [axis.reshape(EDGE, EDGE, -1).astype(np.float32) for axis in components.axes[:_EIGEN_IMAGES]]
     shown = [displayable(image[..., list(rgb)] if image.shape[2] > max(rgb) else image) for image in images]
     return plot_gallery(shown, [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios, 1)], columns=6)
-
-
-def shorten_name(name: str) -> str:
-    """A class's name for a legend: of a long one its beginning and its end."""
-    return name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"

@@ -1,7 +1,6 @@
 """What a model was trained on: digests of pixels and extents on the ground, by which it is recognised when it is scored."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,18 +23,6 @@ NEW = 255
 
 _MOST_BYTES = 2**30  # unpacked
 _EDGE_POINTS = 4  # of an extent, on each side: lines of one CRS are curves in another
-
-
-def pixel_digest(shape: Sequence[int], dtype: np.dtype[Any]) -> "hashlib.blake2b":
-    """What digests an image (rows, columns, bands) that is given to it row by row, to 16 bytes."""
-    return hashlib.blake2b(f"{tuple(shape)} {dtype.str}".encode(), digest_size=16)
-
-
-def digest_pixels(pixels: NDArray[Any]) -> bytes:
-    """The digest of an image (rows, columns, bands): the same for the same pixels, whatever their file."""
-    digest = pixel_digest(pixels.shape, pixels.dtype)
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.digest()
 
 
 @dataclass(frozen=True)

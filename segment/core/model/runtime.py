@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.choices import Runtime
-from segment.core.cores import available_cores
 from segment.core.errors import InputError
+from segment.core.machine import available_cores
 from segment.core.model.backend import load_keras
 from segment.core.model.conversion import import_openvino
 from segment.core.model.folder import (

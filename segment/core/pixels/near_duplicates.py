@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.model.record import digest_pixels
+from segment.core.pixels.digest import digest_pixels
 
 _HASH_EDGE, _THUMBNAIL_EDGE = 8, 16
 _DIFFERING_BITS = 12

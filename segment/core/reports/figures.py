@@ -1,5 +1,6 @@
 """The figures that both packages put into their reports."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -105,3 +106,28 @@ def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     scaled = (band.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
     stretched: NDArray[np.uint8] = np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
     return stretched
+
+
+def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
+    """Images in a grid, each under its title; long lines are wrapped.
+
+    images: (rows, columns, 3) uint8 each, of any sizes.
+    """
+    from matplotlib.figure import Figure
+
+    columns = max(min(columns, len(images)), 1)
+    rows = max(-(-len(images) // columns), 1)
+    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
+    cells = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in cells:
+        axes.axis("off")
+    for axes, image, title in zip(cells, images, titles, strict=False):
+        axes.imshow(image)
+        lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 30)]
+        axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
+    return figure
+
+
+def shorten_name(name: str) -> str:
+    """A class's name for a legend: of a long one its beginning and its end."""
+    return name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"

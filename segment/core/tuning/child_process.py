@@ -1,4 +1,6 @@
-"""A command that ends when the process that started it does: python -m segment.core.tuning.child_process MODULE FUNCTION ARGUMENTS...
+"""A command that ends when the process that started it does.
+
+python -m segment.core.tuning.child_process MODULE FUNCTION ARGUMENTS...
 
 Its parent holds the other end of its standard input, and the system closes that even where the parent is killed.
 """

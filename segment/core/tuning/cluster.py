@@ -13,14 +13,12 @@ from segment.core.cluster.worker_pool import Crew
 from segment.core.errors import InputError, Interrupted
 from segment.core.machine import this_machine
 from segment.core.progress import Progress
-from segment.core.tuning.cluster_job import TuningJob
+from segment.core.tuning.cluster_job import ReceivedProgress, TuningJob, fail_running, trials_of, worker_of
 from segment.core.tuning.reruns import POLL, Confirmation, Pair, Pairs
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space
-from segment.core.tuning.sent_progress import ReceivedProgress
 from segment.core.tuning.storage import absolute, is_file
 from segment.core.tuning.study import ended_trials, fail_dead_trials, require_hope
-from segment.core.tuning.trial_owner import fail_running, trials_of, worker_of
 from segment.core.tuning.trials import Task
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """The trainings of a study, as workers of a cluster do them."""
 
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
@@ -12,19 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from segment.core.cluster.worker import Unfit
 from segment.core.errors import InputError
 from segment.core.machine import this_machine
+from segment.core.progress import Progress
 from segment.core.tuning.reruns import Pair, confirmation_of, train_pair
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space, distributions
-from segment.core.tuning.sent_progress import SentProgress
 from segment.core.tuning.study import joined, objective, run_one
 from segment.core.tuning.trainer import Trainer
-from segment.core.tuning.trial_owner import fail_running, marked, trials_of, worker_of
 from segment.core.tuning.trials import Conditions, Task, TrialFailed, check_memory_limit
 
 if TYPE_CHECKING:
-    from distributed import Worker
-    from optuna import Study
+    from distributed import Client, Worker
+    from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
 R = TypeVar("R")
 
@@ -35,7 +36,8 @@ class Recalled(Exception):
 
 @dataclass(frozen=True)
 class TuningJob:
-    """A job (see `segment.core.cluster.worker.Job`) whose pieces are trainings: None, one more trial; a Pair, one to confirm the best.
+    """A job (see `segment.core.cluster.worker.Job`) whose pieces are trainings: None, one more trial; a Pair, one to confirm the
+    best.
 
     folder: that is tuned into, which workers need not see. task: its data by paths that are right on every machine, without its
     files. files: that are to be found there, see `Task.describe_files`. storage: of the study; machine: the only one from which
@@ -143,3 +145,74 @@ def _require_interest(worker: "Worker", key: Any) -> None:
     task = worker.state.tasks.get(key)
     if task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed", "failed"):
         raise Recalled
+
+
+class SentProgress:
+    """A worker's end. topic: that the other end listens to."""
+
+    def __init__(self, worker: "Worker", topic: str):
+        self._worker, self._topic = worker, topic
+
+    def say(self, line: str) -> None:
+        """Nothing: results are told by their study."""
+
+    def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        self._worker.log_event(self._topic, [self._worker.address, task, done, total, note])
+
+
+class ReceivedProgress:
+    """The other end, which shows what has come when it is asked to: it comes in a thread of Dask's."""
+
+    def __init__(self, client: "Client", topic: str, progress: Progress):
+        self._progress, self._news = progress, deque[list[Any]]()
+        self._under_way: dict[str, tuple[str, int]] = {}  # tasks, with their worker and total
+        client.subscribe_topic(topic, lambda event: self._news.append(event[1]))
+
+    def show(self) -> None:
+        """Shows what has come since."""
+        while self._news:
+            worker, task, done, total, note = self._news.popleft()
+            self._under_way[task] = worker, total
+            self._progress.advance(task, done, total, note)
+            if done >= total:
+                del self._under_way[task]
+
+    def forget(self, alive: Collection[str]) -> None:
+        """Ends what workers that are gone were at."""
+        for task, (worker, total) in list(self._under_way.items()):
+            if worker not in alive:
+                del self._under_way[task]
+                self._progress.advance(task, total, total)
+
+
+_MARK = "worker"  # user attribute: the crew, and the worker's address
+
+
+def marked(objective: Callable[["Trial"], float], crew: str, worker: str) -> Callable[["Trial"], float]:
+    """The objective, for trials that bear a mark before anything else."""
+
+    def score(trial: "Trial") -> float:
+        trial.set_user_attr(_MARK, [crew, worker])
+        return objective(trial)
+
+    return score
+
+
+def trials_of(study: "Study", crew: str) -> list["FrozenTrial"]:
+    """Those that workers of a crew have begun."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_MARK, [None])[0] == crew]
+
+
+def worker_of(trial: "FrozenTrial") -> str:
+    """The address of the worker that began a trial of a crew."""
+    return str(trial.user_attrs[_MARK][1])
+
+
+def fail_running(study: "Study", trials: Iterable["FrozenTrial"]) -> None:
+    """Fails those that still run: nobody waits for their heartbeats to end."""
+    from optuna.trial import TrialState
+
+    for trial in trials:
+        if trial.state == TrialState.RUNNING:
+            with suppress(ValueError, RuntimeError):  # it has just ended
+                study.tell(trial.number, state=TrialState.FAIL)

@@ -1,18 +1,21 @@
 """What trains for a study: its trials, and those that confirm the best of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from segment.core.config import change_settings
 from segment.core.progress import Progress
-from segment.core.tuning.reruns import DEFAULTS, final_score
+from segment.core.tuning.reruns import DEFAULTS, Confirmation, confirm, final_score
 from segment.core.tuning.search import Search
+from segment.core.tuning.study import run_study
 from segment.core.tuning.trials import Conditions, Task, best_score, run_trial, training_of
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,28 @@ class Trainer:
 
 def _look_on(epoch: int, score: float) -> None:
     """Does nothing."""
+
+
+class Workplace(Protocol):
+    """Does what a study needs done."""
+
+    def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+        """Runs trials until so many of the study have ended, or the time is over; see `run_study`."""
+
+    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+        """Trains the defaults and the settings of trial `best` with each seed; see `segment.core.tuning.reruns.confirm`."""
+
+
+@dataclass(frozen=True)
+class OneMachine:
+    """One training after the other, started by this process."""
+
+    study: "Study"
+    distributions: Mapping[str, "BaseDistribution"]
+    trainer: Trainer
+
+    def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+        run_study(self.study, self.distributions, self.trainer.attempt, trials=trials, hours=hours, tell=tell)
+
+    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+        return confirm(runs, best, seeds, self.trainer.repeat, tell)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from segment.core.config import Settings, change_settings, dump_settings
-from segment.core.cores import thread_limits
 from segment.core.errors import InputError
 from segment.core.lock import remove_lock
+from segment.core.machine import thread_limits
 from segment.core.training.history import HISTORY, Row, read_history
 from segment.core.tuning.child_process import start_attended
 

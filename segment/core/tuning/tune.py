@@ -33,8 +33,7 @@ from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space, distributions, dump_space
 from segment.core.tuning.storage import reachable
 from segment.core.tuning.study import ended_trials, fail_dead_trials, open_study, outcome_of, score_of
-from segment.core.tuning.trainer import Trainer
-from segment.core.tuning.trial_executor import OneMachine, Workplace
+from segment.core.tuning.trainer import OneMachine, Trainer, Workplace
 from segment.core.tuning.trials import Task, check_memory_limit, training_of
 from segment.core.tuning.unit_cube import as_point
 

@@ -7,7 +7,7 @@ import pytest
 
 from classify.scores import score
 from classify.training.figures import plot_per_class, plot_precision_recall, plot_roc
-from segment.core.exploration.figures import plot_gallery
+from segment.core.reports.figures import plot_gallery
 
 
 def write(figure):

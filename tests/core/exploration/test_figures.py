@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 
-from segment.core.exploration.figures import plot_amounts, plot_gallery, plot_histograms, plot_scatter
+from segment.core.exploration.figures import plot_amounts, plot_histograms, plot_scatter
+from segment.core.reports.figures import plot_gallery
 
 ODD = ["g$x_$0", "_hidden", "a$^$b"]
 

@@ -13,7 +13,8 @@ import pytest
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.training.devices import SharedBatches, take_devices
+from segment.core.training.devices import SharedBatches
+from segment.core.training.placement import take_devices
 
 
 def start(folder: Path, **environment: str) -> subprocess.Popen:

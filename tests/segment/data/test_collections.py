@@ -24,8 +24,8 @@ from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore_collections
 from segment.label_sets import LabelSets
 from segment.scores import Confusion
-from segment.training.evaluation import Evaluation, score_patches
 from segment.training.report import scores_page
+from segment.training.scoring import Evaluation, score_patches
 from tests.conftest import two_class_scene, write_raster
 
 CLASSES = """

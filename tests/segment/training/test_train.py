@@ -24,8 +24,8 @@ from segment.core.pixels.preprocessing import preprocess
 from segment.core.training.loop import CHECKPOINT, build_optimizer, wanted_precision
 from segment.data.tiles import Patch, find_pairs
 from segment.scores import Confusion
-from segment.training.evaluation import Evaluation
 from segment.training.report import choose_examples, choose_tiles
+from segment.training.scoring import Evaluation
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 

@@ -1,0 +1,60 @@
+"""Scores of a model over images, and how many of them it was trained on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.dataset import one_hot
+from classify.data.images import LabelledImage
+from classify.labelling.inference import label_info
+from classify.scores import Scores, score
+from segment.core.model.folder import ModelInfo
+from segment.core.model.record import Familiarity, TrainingRecord, read_grid
+from segment.core.pixels.digest import digest_pixels
+from segment.core.progress import Progress
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on images, in their order.
+
+    familiar: keys of report.json that say how many of their pixels it was trained on, see `Familiarity`; empty where that is
+    not asked.
+    """
+
+    scores: Scores
+    images: list[LabelledImage]
+    familiar: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The keys of report.json."""
+        return self.scores.report | self.familiar
+
+    def __str__(self) -> str:
+        return str(self.scores)
+
+
+def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
+    """Scores answers (images, classes) as the model gives them out, see `answer`."""
+    labels, names = label_info(info), info.palette.names
+    thresholds = labels.thresholds if labels.multi_label else None
+    truth = one_hot(images, len(names))
+    return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))
+
+
+def recognise(
+    images: Sequence[LabelledImage], record: TrainingRecord, read: Callable[[Path], NDArray[Any]], progress: Progress
+) -> Familiarity:
+    """How many of the pixels of images a model was trained on. read: gives them as in training, but for what it does to them."""
+    found = Familiarity("images")
+    for done, image in enumerate(images, 1):
+        pixels, grid = read(image.path), read_grid(image.path)
+        codes = record.cover(grid, 0, 0, *pixels.shape[:2])
+        found.add(np.minimum(codes, np.uint8(record.find(digest_pixels(pixels)))))
+        progress.advance("recognising", done, len(images))
+    return found

@@ -1,0 +1,168 @@
+"""Scores of a model over tiles: of all pixels, of each tile, of each collection."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.model.record import Familiarity
+from segment.core.progress import Progress
+from segment.core.raster.classes import IGNORED
+from segment.data.dataset import TileDataset
+from segment.data.recognition import Recognizer
+from segment.data.tiles import Patch
+from segment.label_sets import LabelSets
+from segment.scores import Confusion
+
+Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on patches: over all pixels, and the mean Jaccard of each patch (NaN: nothing to score).
+
+    collections: the same for each of several collections; empty where there is but one tile folder. familiar: keys of report.json
+    that say how many of these pixels it was trained on, see `Familiarity`; empty where that is not asked.
+    """
+
+    confusion: Confusion
+    patches: list[Patch]
+    patch_scores: list[float]
+    collections: dict[str, Confusion] = field(default_factory=dict)
+    familiar: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The keys of report.json."""
+        whole = self.confusion.report() | self.familiar
+        if not self.collections:
+            return whole
+        means = {"mean_jaccard": self.mean_jaccard, "accuracy": self.accuracy, "calibration_error": self.calibration_error}
+        return whole | {
+            "mean_of_collections": {name: None if np.isnan(value) else round(value, 6) for name, value in means.items()},
+            "collections": {name: confusion.report() for name, confusion in self.collections.items()},
+        }
+
+    @property
+    def mean_jaccard(self) -> float:
+        """Mean Jaccard; of several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.mean_jaccard)
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy; of several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.accuracy)
+
+    @property
+    def calibration_error(self) -> float:
+        """Calibration error; of several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.reliability.error)
+
+    def _mean(self, score: Callable[[Confusion], float]) -> float:
+        found = np.array([score(confusion) for confusion in self.collections.values() or [self.confusion]])
+        scored = found[~np.isnan(found)]
+        return float(scored.mean()) if len(scored) else float("nan")
+
+    def __str__(self) -> str:
+        if not self.collections:
+            return _in_a_line(self.confusion)
+        means = (
+            f"mean Jaccard {_figure(self.mean_jaccard)}  accuracy {self.accuracy:.3f}  "
+            f"calibration error {self.calibration_error:.3f}"
+        )
+        lines = [f"{name:20}  {_in_a_line(confusion)}" for name, confusion in self.collections.items()]
+        return "\n".join([f"mean of {len(lines)} collections  {means}", *lines])
+
+
+def _figure(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def _in_a_line(c: Confusion) -> str:
+    scored = [
+        (name, value) for name, value in zip(c.names, c.jaccard, strict=True) if c.labels.used is None or not np.isnan(value)
+    ]
+    classes = "  ".join(f"{name} {value:.3f}" for name, value in scored)
+    scores = f"mean Jaccard {_figure(c.mean_jaccard)}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
+    return f"{scores}  ({classes})"
+
+
+def score_patches(
+    predict: Predict,
+    dataset: TileDataset,
+    names: Sequence[str],
+    progress: Progress,
+    on_batch: Callable[[NDArray[np.uint8], NDArray[np.float32]], None] | None = None,
+    labels: Mapping[str, LabelSets] = MappingProxyType({}),
+) -> Evaluation:
+    """Scores a dataset's patches, batch by batch.
+
+    on_batch: also gets each batch's truth (batch, tile, tile) and probabilities (batch, tile, tile, classes).
+    labels: what the codes of each collection admit; without, masks hold class indices.
+    """
+    collections = {name: Confusion(names, sets) for name, sets in labels.items()}
+    whole = replace(next(iter(labels.values())), used=None) if labels else None
+    confusion, scores = Confusion(names, whole), list[float]()
+    for index in range(len(dataset)):
+        images, truth = dataset[index]
+        probabilities = predict(images)
+        predicted = probabilities.argmax(axis=-1).astype(np.uint8)
+        if not collections:
+            confusion.add(truth, predicted, probabilities)
+        for number, (one_truth, one_predicted) in enumerate(zip(truth, predicted, strict=True)):
+            name = dataset.patches[len(scores)].pair.collection
+            patch = Confusion(names, labels.get(name))
+            patch.add(one_truth, one_predicted)
+            scores.append(patch.mean_jaccard)
+            if collections:
+                collections[name].add(one_truth, one_predicted, probabilities[number])
+        if on_batch:
+            on_batch(truth, probabilities)
+        progress.advance("scoring", index + 1, len(dataset))
+    collections = {name: found for name, found in collections.items() if found.matrix.any()}  # others are of other parts
+    for found in collections.values():
+        confusion.merge(found.state())
+    return Evaluation(confusion, dataset.patches, scores, collections)
+
+
+def score_known(
+    predict: Predict,
+    dataset: TileDataset,
+    names: Sequence[str],
+    progress: Progress,
+    recognizer: Recognizer,
+    labels: Mapping[str, LabelSets] = MappingProxyType({}),
+) -> tuple[Evaluation, str]:
+    """As `score_patches`, with how many of the scored pixels the model was trained on, and a sentence about it, which is empty
+    where there are none."""
+    familiarity, patches = Familiarity(), iter(dataset.patches)
+
+    def count(truth: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
+        for one in truth:
+            familiarity.add(recognizer.codes(next(patches)), one != IGNORED)
+
+    evaluation = score_patches(predict, dataset, names, progress, count, labels)
+    return replace(evaluation, familiar=familiarity.report), str(familiarity)
+
+
+def sample_answers(
+    predict: Predict, dataset: TileDataset, progress: Progress, most: int = 300_000, seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Pixels drawn by seed from a dataset's patches, as many of each batch: truth (n,) uint8, probabilities (n, classes) float32.
+
+    most: n at most, unless there are more batches. Ignored pixels are not drawn.
+    """
+    random = np.random.default_rng(seed)
+    truths, answers = [], []
+    for index in range(len(dataset)):
+        images, truth = dataset[index]
+        places = np.flatnonzero(truth != IGNORED)
+        chosen = random.choice(places, min(len(places), max(most // len(dataset), 1)), replace=False)
+        probabilities = predict(images)
+        truths.append(truth.ravel()[chosen])
+        answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])
+        progress.advance("calibrating", index + 1, len(dataset))
+    return np.concatenate(truths), np.concatenate(answers)
