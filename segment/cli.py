@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -277,12 +277,22 @@ def predict(
     from segment.mapping.scale import check_gsd
 
     check_gsd(gsd)
+    asked: dict[str, Any] = {
+        "overlap": overlap,
+        "tile": tile,
+        "augment": augment,
+        "confidence": confidence,
+        "polygons": polygons,
+        "min_area": min_area,
+        "resample": resample,
+        "gsd": gsd,
+    }
     sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes
-        from segment.mapping.scene_job import MapOptions
+        from segment.mapping.options import MapOptions
 
-        options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample, gsd)
+        options = MapOptions(**asked)
         with progress_bar(quiet) as progress:
             done = predict_scenes(
                 sources,
@@ -310,17 +320,10 @@ def predict(
                 network,
                 output,
                 truth=truth,
-                overlap=overlap,
-                tile=tile,
-                resample=resample,
-                gsd=gsd,
-                augment=augment,
-                confidence=confidence,
-                polygons=polygons,
-                min_area=min_area,
                 resume=resume,
                 overwrite=overwrite,
-                progress=partial(progress.advance, f"mapping {source.name}"),
+                progress=progress,
+                **asked,
             )
             progress.say(repr(result))
 

@@ -1,6 +1,6 @@
-"""Where tiles lie, in plain integers, and how their probabilities merge, row band by row band."""
+"""Where tiles lie, in plain integers, and how their probabilities merge, row by row of tiles."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -13,7 +13,7 @@ from patchify import patchify
 from segment.core.errors import InputError
 
 Tile = tuple[int, int, NDArray[np.float32] | None]
-"""Padded row and column of a tile, and its probabilities (tile, tile, classes)."""
+"""Padded row and column of a tile, and its probabilities (tile, tile, classes); None where nothing is valid."""
 
 
 def tile_starts(size: int, tile: int, step: int) -> list[int]:
@@ -194,7 +194,7 @@ def blend_weights(tile: int) -> NDArray[np.float32]:
     return weights
 
 
-class RowStitcher:
+class RowMerger:
     """Weighted mean of overlapping tiles' probabilities, holding only the rows of a window that are still open.
 
     Tiles come in reading order, so each pixel's sum has a fixed order: it depends neither on how tiles were batched
@@ -251,20 +251,3 @@ def _coverage(starts: list[int], tile: int, size: int) -> NDArray[np.float32]:
     for start in starts:
         sums[start : start + tile] += blend_weights(tile)
     return sums.astype(np.float32)
-
-
-def stitch(window: Window, classes: int, tiles: Iterable[Tile]) -> Iterator[NDArray[np.float32]]:
-    """Merges tiles in reading order; yields what `RowStitcher.finished` gives for each row of tiles, as soon as a tile of
-    a later row arrives. Tiles may be missing, or without probabilities.
-    """
-    stitcher, index = RowStitcher(window, classes), 0
-    for row, column, probabilities in tiles:
-        while window.rows[index] < row:
-            yield stitcher.finished()
-            stitcher.advance()
-            index += 1
-        if probabilities is not None:
-            stitcher.add(row, column, probabilities)
-    for _ in window.rows[index:]:
-        yield stitcher.finished()
-        stitcher.advance()

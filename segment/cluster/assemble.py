@@ -19,9 +19,10 @@ from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
-from segment.mapping.region import View
+from segment.mapping.model_view import ModelView
+from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
-from segment.mapping.scene_job import MapOptions, SceneWork, open_work, output_names
+from segment.mapping.scene_job import SceneWork, open_work, output_names
 
 _ROWS = 256  # put together at a time
 
@@ -110,7 +111,7 @@ class Mosaic(Undertaking[SceneMap]):
                     work.truth.undeclared.update(file.state["undeclared"])
 
 
-def plan_blocks(view: View, height: int, width: int, edge: int) -> Blocks:
+def plan_blocks(view: ModelView, height: int, width: int, edge: int) -> Blocks:
     """Blocks of about `edge` pixels of a scene of height x width, between rows and columns of the tiles that it is seen in."""
     plan = view.plan
     rows = [round((start - plan.top) * height / plan.height) for start in plan.rows]

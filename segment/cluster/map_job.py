@@ -16,8 +16,9 @@ from segment.core.raster.classes import Palette
 from segment.core.raster.masks import open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.mapping.journal import rows_to_keep
+from segment.mapping.model_view import ModelView
 from segment.mapping.reference import Truth
-from segment.mapping.region import View, map_band
 from segment.scores import Confusion
 
 
@@ -30,7 +31,7 @@ class MapJob(BlockJob):
     confidence: whether it is kept.
     """
 
-    view: View
+    view: ModelView
     likeness: list[Any]
     truth: Source | None
     truth_palette: Palette | None
@@ -45,7 +46,7 @@ class MapJob(BlockJob):
         self.scene.require_alike(self.likeness)
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any]]:
-        """Rows of each raster by its name, as `map_band` gives them, and the block's scores where there is a truth."""
+        """Rows of each raster by its name, as `rows_to_keep` gives them, and the block's scores where there is a truth."""
         palette = model.info.palette
         rasters: dict[str, NDArray[np.uint8]] = {}
         confusion, undeclared = Confusion(palette.names), Counter[str]()
@@ -53,14 +54,14 @@ class MapJob(BlockJob):
             raster = stack.enter_context(self.scene.open())
             truth = self._open_truth(stack, raster, palette.names)
             region = (block.top, block.bottom, block.left, block.right)
-            for band in stack.enter_context(closing(self.view.bands(raster, region, model))):
-                labels, rows = map_band(band, palette, self.confidence)
-                stop = band.start + len(labels)
-                for name, values in rows.items():
+            for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
+                labels = strip.labels()
+                stop = strip.start + len(labels)
+                for name, rows in rows_to_keep(strip, labels, palette.values(), self.confidence).items():
                     whole = rasters.setdefault(name, np.empty((block.height, block.width), np.uint8))
-                    whole[band.start - block.top : stop - block.top] = values
+                    whole[strip.start - block.top : stop - block.top] = rows
                 if truth:
-                    confusion.add(truth.read(band.start, stop, block.left, block.right), labels, band.probabilities)
+                    confusion.add(truth.read(strip.start, stop, block.left, block.right), labels, strip.probabilities)
             if truth:
                 undeclared = truth.undeclared
         return rasters, {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}

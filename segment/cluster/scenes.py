@@ -14,8 +14,8 @@ from segment.core.model.folder import load_model_info
 from segment.core.progress import Progress, Silent
 from segment.core.raster.blocks import EDGE
 from segment.core.raster.sources import Source, as_source
+from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
-from segment.mapping.scene_job import MapOptions
 
 
 def predict_scenes(

@@ -31,7 +31,7 @@ from segment.exploration.class_tables import as_class_table, find_class_tables
 from segment.exploration.image_statistics import look_at_pairs, palette_of
 from segment.exploration.page import exploration_page
 from segment.exploration.summary import TileView
-from segment.mapping.scene_tiles import choose_tile
+from segment.mapping.model_view import choose_tile
 
 
 def explore(

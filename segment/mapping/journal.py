@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from segment.core.raster.cog import write_cog
 from segment.core.raster.reader import Raster
+from segment.mapping.loop import RowStrip
 
 _JOURNAL = "journal.json"
 _AT_A_TIME = 2**24  # bytes
@@ -84,6 +85,26 @@ CLASSES, CONFIDENCE = "classes", "confidence"
 
 CONFIDENCE_STEPS = 254
 """What a confidence raster holds where the most probable class has probability 1."""
+
+
+def rows_to_keep(
+    strip: RowStrip, labels: NDArray[np.uint8], values: NDArray[np.uint8], confidence: bool
+) -> dict[str, NDArray[np.uint8]]:
+    """Returns what is kept of a strip of a map.
+
+    Args:
+        strip: Finished rows.
+        labels: Their class indices, shape (rows, width); 255 where not valid.
+        values: Value in the map of each class index, shape (256,).
+        confidence: Whether probabilities are kept, too.
+
+    Returns:
+        Rows (rows, width) of each raster by its name.
+    """
+    rows = {CLASSES: values[labels]}
+    if confidence:
+        rows[CONFIDENCE] = strip.confidence(CONFIDENCE_STEPS)
+    return rows
 
 
 def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:

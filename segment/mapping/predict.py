@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +18,15 @@ from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files, writable
+from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source, as_source, require_own_names
-from segment.mapping.inference import Progress
-from segment.mapping.journal import CLASSES, Journal
-from segment.mapping.region import Region, View, map_band
+from segment.mapping.journal import CLASSES, Journal, rows_to_keep
+from segment.mapping.loop import RowStrip
+from segment.mapping.model_view import ModelView, Region, check_scene, check_window
+from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
-from segment.mapping.row_strips import Band
 from segment.mapping.scale import choose_scale
-from segment.mapping.scene_job import MapOptions, SceneWork, open_work, output_names
-from segment.mapping.scene_tiles import check_scene, check_window
+from segment.mapping.scene_job import SceneWork, open_work, output_names
 
 
 def predict_scene(
@@ -77,7 +79,16 @@ def predict_scene(
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
     source = as_source(scene, bands, nodata)
     mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
-    options = MapOptions(overlap, tile, augment, confidence, polygons, min_area, resample, gsd)
+    options = MapOptions(
+        overlap=overlap,
+        tile=tile,
+        augment=augment,
+        confidence=confidence,
+        polygons=polygons,
+        min_area=min_area,
+        resample=resample,
+        gsd=gsd,
+    )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
@@ -97,8 +108,10 @@ def predict_scene(
         journal, height = Journal(stage.work, work.raster.width), work.raster.height
         with _resumable(journal, height, resume):
             left_over = (journal.rows, height, 0, work.raster.width)
-            with closing(work.view.bands(work.raster, left_over, network, rows, batch_size, progress)) as found:
-                seconds = _write_rows(found, journal, work)
+            advance = partial((progress or Silent()).advance, f"mapping {source.name}")
+            strips = work.view.map_region(work.raster, left_over, network, rows=rows, batch_size=batch_size, advance=advance)
+            with closing(strips):
+                seconds = _write_rows(strips, journal, work)
             details = {"runtime": network.runtime, "made_of": made_of}
             report = work.write(stage.new, journal, seconds, folder_of(network), **details).report
     return replace(planned, report=report)
@@ -111,28 +124,29 @@ def predict_window(
     left: int,
     height: int,
     width: int,
-    *,
-    overlap: float = OVERLAP,
-    tile: int | None = None,
-    augment: bool = False,
-    bands: Sequence[int] | None = None,
-    nodata: float | None = None,
-    resample: bool | None = None,
-    gsd: float | None = None,
-    runtime: Runtime = "auto",
+    **options: Any,
 ) -> NDArray[np.uint8]:
-    """Class values (height, width) of one window of a scene, 255 where nodata; nothing else of the scene is computed.
+    """Maps one window of a scene; nothing else of the scene is computed.
 
-    top, left, height, width: pixels of the scene. The rest as in `predict_scene`, whose class raster holds the same there,
-    bit for bit.
+    Args:
+        scene: As in `predict_scene`.
+        model: A model folder, or a loaded model.
+        top: First row of the window, pixels of the scene.
+        left: First column of the window.
+        height: Rows of the window.
+        width: Columns of the window.
+        **options: `bands`, `nodata`, `runtime`, `overlap`, `tile`, `augment`, `resample` and `gsd`
+            of `predict_scene`.
 
-    Raises InputError when the window does not lie inside the scene, and as `predict_scene`.
+    Returns:
+        Class values of shape (height, width), 255 where nodata: what the class raster of
+        `predict_scene` holds there, bit for bit.
+
+    Raises:
+        InputError: If the window does not lie inside the scene, and as `predict_scene`.
     """
-    network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-    region = (top, top + height, left, left + width)
-    options = MapOptions(overlap, tile, augment, resample=resample, gsd=gsd)
-    found = _window_bands(as_source(scene, bands, nodata), network, region, options)
-    labels = np.concatenate([band.labels() for band in found])
+    network, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
+    labels = np.concatenate([strip.labels() for strip in strips])
     values: NDArray[np.uint8] = network.info.palette.values()[labels]
     return values
 
@@ -144,42 +158,51 @@ def predict_probabilities(
     left: int,
     height: int,
     width: int,
-    *,
-    overlap: float = OVERLAP,
-    tile: int | None = None,
-    augment: bool = False,
-    bands: Sequence[int] | None = None,
-    nodata: float | None = None,
-    resample: bool | None = None,
-    gsd: float | None = None,
-    runtime: Runtime = "auto",
+    **options: Any,
 ) -> NDArray[np.float32]:
-    """Probabilities (height, width, classes) of one window of a scene, 0 to 1, not a number where nodata.
+    """Predicts the class probabilities of one window of a scene.
 
-    The rest as in `predict_window`, which gives the class with the highest of them.
+    Args:
+        scene: As in `predict_scene`.
+        model: A model folder, or a loaded model.
+        top: First row of the window, pixels of the scene.
+        left: First column of the window.
+        height: Rows of the window.
+        width: Columns of the window.
+        **options: As in `predict_window`.
+
+    Returns:
+        Shape (height, width, classes), 0 to 1; NaN where nodata.
+
+    Raises:
+        InputError: As `predict_window`.
     """
+    _, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
+    # a copy of each: a strip is valid until the next one only
+    return np.concatenate([np.where(s.valid[..., None], s.probabilities, np.float32(np.nan)) for s in strips])
+
+
+def _window_strips(
+    scene: Path | str | Source, model: Path | str | Model, region: Region, options: dict[str, Any]
+) -> tuple[Model, Generator[RowStrip, None, None]]:
+    source = as_source(scene, options.pop("bands", None), options.pop("nodata", None))
+    runtime: Runtime = options.pop("runtime", "auto")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-    region = (top, top + height, left, left + width)
-    options = MapOptions(overlap, tile, augment, resample=resample, gsd=gsd)
-    found = _window_bands(as_source(scene, bands, nodata), network, region, options)
-    # a copy of each: a band is valid until the next one only
-    return np.concatenate([np.where(band.valid[..., None], band.probabilities, np.float32(np.nan)) for band in found])
-
-
-def _window_bands(source: Source, network: Model, region: Region, options: MapOptions) -> Generator[Band, None, None]:
-    """Bands of a region of a scene that is opened for them."""
     network.info.require_task("segment")
+    return network, _map_region(source, network, region, MapOptions(**options))
+
+
+def _map_region(source: Source, network: Model, region: Region, options: MapOptions) -> Generator[RowStrip, None, None]:
     with source.open(network.info.bands) as raster:
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, network.info)
         check_window(raster, *region)
         factor = choose_scale(raster, network.info, options.resample, options.gsd).factor
-        view = View.of(source, raster, network.info, options.overlap, options.tile, options.augment, factor)
-        yield from view.bands(raster, region, network)
+        yield from ModelView.of(source, raster, network.info, options, factor).map_region(raster, region, network)
 
 
-def _write_rows(bands: Iterable[Band], journal: Journal, work: SceneWork) -> float:
-    """Appends the bands' rows to the journal and counts them; returns the seconds that this took, earlier calls included."""
+def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -> float:
+    """Appends the strips' rows to the journal and counts them; returns the seconds that this took, earlier calls included."""
     earlier, truth = 0.0, work.truth
     if journal.state is not None:
         earlier = journal.state["seconds"]
@@ -187,10 +210,12 @@ def _write_rows(bands: Iterable[Band], journal: Journal, work: SceneWork) -> flo
         if truth:
             truth.undeclared = Counter(journal.state["undeclared"])
     started = time.monotonic()
-    for band in bands:
-        labels, rows = map_band(band, work.info.palette, work.options.confidence)
-        true = truth.read(band.start, band.start + len(labels)) if truth else None
-        work.tally.add(band.start, labels, band.probabilities, true)
+    values = work.info.palette.values()
+    for strip in strips:
+        labels = strip.labels()
+        rows = rows_to_keep(strip, labels, values, work.options.confidence)
+        true = truth.read(strip.start, strip.start + len(labels)) if truth else None
+        work.tally.add(strip.start, labels, strip.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,
             "tally": work.tally.state(),

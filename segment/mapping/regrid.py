@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.raster.reader import Raster
-from segment.mapping.row_strips import Band
+from segment.mapping.loop import RowStrip
 from segment.tiling import TilePlan, Window
 
 _PIECE = 64  # rows of the scene made at a time: it may have many more pixels than the model sees
@@ -38,18 +38,33 @@ def seen_window(plan: TilePlan, scene: Raster, top: int, bottom: int, left: int,
     return Window(plan, *rows, *Axis(scene.width, plan.width).needed(left, right))
 
 
-def regrid(bands: Iterable[Band], window: Window, scene: Raster, top: int, bottom: int, left: int, right: int) -> Iterator[Band]:
-    """Bands of a window of the scene from those of its `seen_window`, probabilities interpolated between the nearest four pixels.
+def regrid(
+    strips: Iterable[RowStrip], window: Window, scene: Raster, top: int, bottom: int, left: int, right: int
+) -> Iterator[RowStrip]:
+    """Brings strips from the grid that the model sees back to the scene's own grid.
 
-    What is valid is read from the scene itself.
+    Probabilities are interpolated between the nearest four pixels; what is valid is read from the
+    scene itself.
+
+    Args:
+        strips: Row strips of the scene's `seen_window`.
+        window: That window.
+        scene: The scene, open on its own grid.
+        top: First row to make, pixels of the scene.
+        bottom: Past the last row.
+        left: First column.
+        right: Past the last column.
+
+    Yields:
+        Row strips of the scene.
     """
     rows, (first, last, share) = (
         Axis(scene.height, window.plan.height),
         Axis(scene.width, window.plan.width).neighbours(left, right),
     )
     kept, start, row = None, window.top, top  # seen rows that are still needed, the first of them, the next row to make
-    for band in bands:
-        seen = band.probabilities if kept is None else np.concatenate([kept, band.probabilities])
+    for strip in strips:
+        seen = strip.probabilities if kept is None else np.concatenate([kept, strip.probabilities])
         end = start + len(seen)
         while row < bottom:
             before, after, below = rows.neighbours(row, min(row + _PIECE, bottom))
@@ -60,7 +75,7 @@ def regrid(bands: Iterable[Band], window: Window, scene: Raster, top: int, botto
             made = seen[before] * (1 - below) + seen[after] * below
             made = made[:, first - window.left] * (1 - share[:, None]) + made[:, last - window.left] * share[:, None]
             _, valid = scene.read(row, left, ready, right - left)
-            yield Band(row, made, valid & made.any(axis=2))
+            yield RowStrip(row, made, valid & made.any(axis=2))
             row += ready
         needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end  # rows may be passed over
         kept, start = seen[needed - start :].copy(), needed

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from segment.core.choices import OVERLAP
 from segment.core.model.folder import ModelInfo
 from segment.core.model.record import UNKNOWN, load_record
 from segment.core.outputs import writable
@@ -19,33 +18,15 @@ from segment.core.raster.class_raster import companions, write_class_raster
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
+from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
+from segment.mapping.options import MapOptions
 from segment.mapping.pictures import read_photograph, write_pictures
-from segment.mapping.polygons import check_options, write_polygons
+from segment.mapping.polygons import write_polygons
 from segment.mapping.recognition import recognise_scene
 from segment.mapping.reference import Truth, open_truth
-from segment.mapping.region import View
 from segment.mapping.result import SceneMap, SceneTally
-from segment.mapping.scale import Scale, check_gsd, choose_scale
-from segment.mapping.scene_tiles import check_scene
-
-
-@dataclass(frozen=True)
-class MapOptions:
-    """How scenes are mapped; see `segment.predict_scene`. Raises InputError when an option is out of range."""
-
-    overlap: float = OVERLAP
-    tile: int | None = None
-    augment: bool = False
-    confidence: bool = False
-    polygons: bool = False
-    min_area: float = 0.0
-    resample: bool | None = None
-    gsd: float | None = None
-
-    def __post_init__(self) -> None:
-        check_options(self.min_area)
-        check_gsd(self.gsd)
+from segment.mapping.scale import Scale, choose_scale
 
 
 @dataclass(frozen=True)
@@ -58,7 +39,7 @@ class SceneWork:
     source: Source
     raster: Raster
     info: ModelInfo
-    view: View
+    view: ModelView
     truth: Truth | None
     options: MapOptions
     scale: Scale
@@ -156,7 +137,7 @@ def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Sourc
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
-        view = View.of(source, raster, info, options.overlap, options.tile, options.augment, scale.factor)
+        view = ModelView.of(source, raster, info, options, scale.factor)
         reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
         yield SceneWork(source, raster, info, view, reference, options, scale, SceneTally(raster, info, scale))
 

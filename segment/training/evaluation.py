@@ -22,7 +22,7 @@ from segment.data.mask_census import take_census
 from segment.data.mask_reading import MaskReading, choose_reading
 from segment.data.recognition import Recognizer, choose_part
 from segment.data.tiles import Pair, find_pairs, find_palette, grid_patches
-from segment.mapping.inference import predict_batch
+from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
 from segment.training.report import scores_page
 from segment.training.scoring import Evaluation, score_known, score_patches

@@ -28,7 +28,7 @@ from segment.data.dataset import TileDataset, TilePixels
 from segment.data.tiles import Patch, find_pairs, grid_patches
 from segment.data.training_data import TrainingData
 from segment.label_sets import LabelSets
-from segment.mapping.scene_tiles import choose_tile
+from segment.mapping.model_view import choose_tile
 from segment.training.evaluation import read_masks_of, require_fit, require_scores
 from segment.training.scoring import score_patches
 

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from segment.core.choices import OVERLAP
 from segment.core.model.folder import load_model_info
 from segment.core.raster.sources import Source
-from segment.mapping.scene_tiles import plan_tiles
+from segment.mapping.model_view import plan_tiles
 from segment.tiling import TilePlan
 from tests.benchmarks.material import FOLDER, read, scene
 from tests.benchmarks.measure import COMMANDS, segment_predict, tell

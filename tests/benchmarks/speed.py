@@ -9,7 +9,7 @@ from pathlib import Path
 from segment.core.choices import OVERLAP
 from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
-from segment.mapping.scene_tiles import TILE, plan_tiles
+from segment.mapping.model_view import TILE, plan_tiles
 from tests.benchmarks.material import FOLDER, quantised_scores, scene, tiles_of
 from tests.benchmarks.measure import COMMANDS, run, segment_predict, take_turns, tell, timed
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from segment import tiling
 from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
+from segment.mapping.loop import map_window
+from segment.mapping.model_view import plan_tiles
 from segment.mapping.reference import open_truth
-from segment.mapping.row_strips import predict_bands
-from segment.mapping.scene_tiles import SceneTiles, plan_tiles
 from segment.scores import Confusion
 from segment.tiling import TilePlan, Window
 from tests.benchmarks.material import scene
@@ -49,8 +49,8 @@ def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
 def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -> NDArray[np.uint8]:
     """Class indices of a whole scene."""
     with merging(plan, merge):
-        bands = predict_bands(SceneTiles(source, Window(plan, 0, plan.height, 0, plan.width)), model)
-        return np.concatenate([band.labels() for band in bands])
+        strips = map_window(source, Window(plan, 0, plan.height, 0, plan.width), model)
+        return np.concatenate([strip.labels() for strip in strips])
 
 
 @contextmanager

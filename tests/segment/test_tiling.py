@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segment.core.errors import InputError
-from segment.tiling import RowStitcher, TilePlan, Window, blend_weights, cut_strip, reflect, stitch, tile_starts
+from segment.tiling import RowMerger, TilePlan, Window, blend_weights, cut_strip, reflect, tile_starts
 
 sizes = st.integers(1, 70)
 plans = st.builds(
@@ -26,7 +26,14 @@ def whole(plan: TilePlan) -> Window:
 
 
 def stitched(plan: TilePlan, classes: int, tiles: list[tuple[int, int, np.ndarray]]) -> list[np.ndarray]:
-    return [part.copy() for part in stitch(whole(plan), classes, tiles)]
+    merger, parts = RowMerger(whole(plan), classes), []
+    for start in plan.rows:
+        for row, column, probabilities in tiles:
+            if row == start:
+                merger.add(row, column, probabilities)
+        parts.append(merger.finished().copy())
+        merger.advance()
+    return parts
 
 
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(1, 64))
@@ -123,11 +130,11 @@ def test_missing_tiles_leave_zeros_and_no_gap() -> None:
 
 @pytest.mark.parametrize("height", [64, 64_000])
 def test_open_rows_do_not_grow_with_height(height: int) -> None:
-    stitcher = RowStitcher(whole(TilePlan(height, 50, 32, 0.5)), 3)
-    assert stitcher._sums.size == 32 * 50 * 3
-    stitcher.finished()
-    stitcher.advance()
-    assert stitcher._sums.size == 32 * 50 * 3
+    merger = RowMerger(whole(TilePlan(height, 50, 32, 0.5)), 3)
+    assert merger._sums.size == 32 * 50 * 3
+    merger.finished()
+    merger.advance()
+    assert merger._sums.size == 32 * 50 * 3
 
 
 @pytest.mark.parametrize("overlap", [-0.1, 1.0, 2])

@@ -14,12 +14,11 @@ from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
 from classify.labelling.predict import Prediction, predict_images
 from segment.app.jobs.models import Shelf
-from segment.app.jobs.queue import Job
+from segment.app.jobs.queue import Job, JobProgress
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 from segment.core.model.folder import ModelInfo
 from segment.core.pixels.resize import resize
-from segment.core.progress import Silent
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
@@ -45,16 +44,6 @@ class Labelled:
     heat: Path | None = None
     looking: bool = False
     notes: Sequence[str] = ()
-
-
-class _Steps(Silent):
-    """Tells a job how many images are labelled."""
-
-    def __init__(self, job: Job):
-        self._job = job
-
-    def advance(self, task: str, done: int, total: int, note: str = "") -> None:
-        self._job.advance(done, total)
 
 
 def label_uploads(
@@ -88,7 +77,7 @@ def label_uploads(
             sources.append(None)
             predictions.append(Prediction(image.name, [], [], job.tell(error)))
     admitted = [number for number, source in enumerate(sources) if source]
-    found = predict_images([s for s in sources if s], network, top=TOP, augment=augment, progress=_Steps(job))
+    found = predict_images([s for s in sources if s], network, top=TOP, augment=augment, progress=JobProgress(job))
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.tell(InputError(prediction.problem))
         predictions[number] = replace(prediction, image=images[number].name, problem=problem)

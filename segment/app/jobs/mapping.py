@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.app.jobs.models import Shelf
-from segment.app.jobs.queue import Job
+from segment.app.jobs.queue import Job, JobProgress
 from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands
 from segment.app.uploads.messages import rephrase
 from segment.core.choices import OVERLAP
@@ -104,7 +104,7 @@ def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, tr
         gsd=settings.gsd,
         polygons=True,
         resume=False,
-        progress=job.advance,
+        progress=JobProgress(job),
     )
     job.check()
     photograph, picture = job.folder / "photograph.jpg", job.folder / "picture.png"

@@ -17,6 +17,7 @@ from segment.app.jobs.server_folder import ServerFolder
 from segment.app.uploads.messages import rephrase
 from segment.app.uploads.quota import Quota
 from segment.core.errors import InputError, Interrupted
+from segment.core.progress import Silent
 
 T = TypeVar("T")
 
@@ -136,6 +137,16 @@ class Job:
             return "The work must fit into memory. Received more. Choose a smaller file."
         logging.getLogger(__name__).error("a job failed", exc_info=error)
         return f"A fault of ours, not of the file: {type(error).__name__}. Please report it, with what the server's log says."
+
+
+class JobProgress(Silent):
+    """Shows a library's progress as that of a job, and stops it where the job was cancelled."""
+
+    def __init__(self, job: Job):
+        self._job = job
+
+    def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        self._job.advance(done, total)
 
 
 class Jobs:

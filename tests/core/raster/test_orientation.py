@@ -157,7 +157,7 @@ def test_a_file_that_rasterio_writes_is_upright(tmp_path: Path) -> None:
 
 
 def test_a_turned_scene_gives_the_map_and_tiles_of_the_upright_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segment.mapping.scene_tiles.TILE", 32)
+    monkeypatch.setattr("segment.mapping.model_view.TILE", 32)
     maps = []
     for name, pixels, number in (("a.png", STORED, 6), ("b.png", np.ascontiguousarray(Orientation(6).turn(STORED)), 1)):
         scene = save(tmp_path / name, pixels, number)

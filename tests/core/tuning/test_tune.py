@@ -54,7 +54,7 @@ TASK = Task("tests.fake_training", [Path("pictures")], DEFAULTS, SCORES)
 @pytest.fixture(autouse=True)
 def trainings_find_the_tests(monkeypatch):
     """Trials look for modules nowhere but where packages are installed."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
 
 
 class Lines(Silent):

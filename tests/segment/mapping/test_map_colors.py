@@ -13,7 +13,7 @@ from segment.core.config import load_settings
 from segment.core.model.folder import load_model_info
 from segment.sample import SAMPLE_CLASSES
 
-CONFIGS = Path(__file__).parents[2] / "configs/segment"
+CONFIGS = Path(__file__).parents[3] / "configs/segment"
 LEARNED = [c for c in SAMPLE_CLASSES if not c.ignore]
 
 # Machado, Oliveira and Fernandes (2009), severity 1, of linear RGB.

@@ -222,7 +222,7 @@ def test_full_disk_is_an_error_and_leaves_no_outputs(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", noise)
     for limit in (100, 5_000, 20_000, 30_000, 60_000, 110_000):
         command = [sys.executable, "-c", FULL_DISK, str(scene), str(tmp_path / "out"), str(limit)]
-        run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60)
+        run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=60)
         assert run.returncode == 2, (limit, run)
         assert re.fullmatch(".*outputs must be written to their end.*\n", run.stdout), (limit, run)
         assert [p.name for p in tmp_path.rglob("*") if not re.search(r"/out(/\.|$)", str(p))] == ["town.tif"], limit

@@ -256,7 +256,7 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     size, path = (tmp_path / "map.gpkg").stat().st_size, tmp_path / "again.gpkg"
     limits = [100, *range(20_000, size, 10_000), size - 1]
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "classes.tif"), str(path), *map(str, limits)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=120)
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=120)
     assert run.returncode == 0, run
     lines = run.stdout.splitlines()
     assert len(lines) == len(limits), run

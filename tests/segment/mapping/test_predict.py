@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from segment.core.errors import InputError, Interrupted
+from segment.core.progress import Silent
 from segment.core.raster.classes import Class, Palette, save_palette
 from segment.core.raster.sources import Source
-from segment.mapping.inference import predict_batch
+from segment.mapping.loop import predict_batch
 from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
 from segment.mapping.result import SceneMap
 from tests.conftest import SHARED, write_raster
@@ -28,7 +29,7 @@ ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.
 
 @pytest.fixture(autouse=True)
 def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segment.mapping.scene_tiles.TILE", 32)
+    monkeypatch.setattr("segment.mapping.model_view.TILE", 32)
 
 
 def write_scene(path: Path, height: int = 50, width: int = 90, bands: int = 1, **profile: object) -> tuple[Path, np.ndarray]:
@@ -100,8 +101,12 @@ def test_tiles_without_a_valid_pixel_are_not_predicted(tmp_path: Path) -> None:
     model = FakeModel()
     seen: list[tuple[int, int]] = []
     scene = write_raster(tmp_path / "corner.tif", pixels, nodata=0)
-    tell = lambda done, total: seen.append((done, total))  # noqa: E731
-    result = predict_scene(scene, model, tmp_path, overlap=0.5, batch_size=1, progress=tell)
+
+    class Recorded(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            seen.append((done, total))
+
+    result = predict_scene(scene, model, tmp_path, overlap=0.5, batch_size=1, progress=Recorded())
     assert 0 < model.tiles < 10
     assert seen[-1] == (110, 110)
     assert seen == sorted(seen)

@@ -16,10 +16,10 @@ from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source, find_sources
+from segment.mapping.loop import StripReader, cut_batches, map_window
+from segment.mapping.model_view import TILE, choose_tile, plan_tiles
 from segment.mapping.predict import predict_scene, predict_window
 from segment.mapping.result import MAP_ENDINGS
-from segment.mapping.row_strips import predict_bands
-from segment.mapping.scene_tiles import TILE, SceneTiles, choose_tile, plan_tiles
 from segment.tiling import Window
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel
@@ -96,14 +96,22 @@ def test_control_points_alone_are_noted(tmp_path: Path) -> None:
     assert result.report["area_m2"] is None
 
 
-def test_nodata_is_not_gathered_up(tmp_path: Path) -> None:
+def test_nodata_is_not_gathered_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long stretch without a valid pixel goes through row by row of tiles, as any other."""
     scene = write_raster(tmp_path / "empty.tif", np.zeros((3000, 40, 1), np.uint8), nodata=0)
     model = FakeModel()
     with Source(scene).open() as raster:
         plan = plan_tiles(raster, model.info, 32, 0.25)
-    tiles = SceneTiles(Source(scene), Window(plan, 0, 3000, 0, 40), 64)
-    most = [len(tiles.valid) for _ in predict_bands(tiles, model)]
+    readers: list[StripReader] = []
+
+    class Seen(StripReader):
+        def __init__(self, *arguments: object):
+            super().__init__(*arguments)
+            readers.append(self)
+
+    monkeypatch.setattr("segment.mapping.loop.StripReader", Seen)
+    window = Window(plan, 0, 3000, 0, 40)
+    most = [len(readers[0].valid) for _ in map_window(Source(scene), window, model, rows=64)]
     assert len(most) > 100
     assert max(most) < 40
     assert model.tiles == 0
@@ -116,7 +124,8 @@ def seen_tiles(scene: Path, model: FakeModel, tile: int, overlap: float) -> Iter
     """Padded row and column of each tile of a scene, and its pixels."""
     with Source(scene).open() as raster:
         plan = plan_tiles(raster, model.info, tile, overlap)
-    for batch in SceneTiles(Source(scene), Window(plan, 0, plan.height, 0, plan.width)).batches(1, model.info):
+    strips = StripReader(Source(scene), Window(plan, 0, plan.height, 0, plan.width))
+    for batch in cut_batches(strips, 1, model.info):
         yield *batch.places[0], batch.pixels[0]
 
 
@@ -199,7 +208,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     running: list[subprocess.Popen[str]] = []
 
     def start(requests: int) -> str:
-        script = Path(__file__).parents[1] / "range_server.py"
+        script = Path(__file__).parents[2] / "range_server.py"
         command = [sys.executable, str(script), str(tmp_path), str(requests)]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         assert running[-1].stdout is not None

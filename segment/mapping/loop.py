@@ -1,0 +1,277 @@
+"""The mapping loop: strips of a scene are read, cut into tiles, predicted and merged into finished rows."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, repeat
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.errors import InputError
+from segment.core.model.folder import ModelInfo
+from segment.core.model.runtime import Model, require_finite_answers
+from segment.core.pixels.preprocessing import preprocess
+from segment.core.pixels.symmetries import eight_views
+from segment.core.prefetch import compute_ahead
+from segment.core.raster.classes import IGNORED
+from segment.core.raster.sources import Source
+from segment.tiling import RowMerger, Tile, Window, cut_strip
+
+Advance = Callable[[int, int], None]
+"""Called with the number of tiles done and the number of all tiles."""
+
+_PIECE = 64  # rows handled at a time, so that temporary arrays stay small
+
+
+@dataclass(frozen=True)
+class RowStrip:
+    """Finished rows of a map.
+
+    Attributes:
+        start: First row of the strip.
+        probabilities: Shape (rows, width, classes), float32; valid until the next strip is asked
+            for.
+        valid: Shape (rows, width); False where the scene holds no data.
+    """
+
+    start: int
+    probabilities: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    def labels(self) -> NDArray[np.uint8]:
+        """Returns the index of the most probable class.
+
+        Returns:
+            Shape (rows, width); 255 where not valid.
+        """
+        labels = np.empty(self.valid.shape, np.uint8)
+        for first in range(0, len(labels), _PIECE):
+            labels[first : first + _PIECE] = self.probabilities[first : first + _PIECE].argmax(axis=2)
+        labels[~self.valid] = IGNORED
+        return labels
+
+    def confidence(self, steps: int) -> NDArray[np.uint8]:
+        """Returns the probability of the most probable class.
+
+        Args:
+            steps: Value that stands for probability 1, at most 254.
+
+        Returns:
+            Shape (rows, width), 0 to `steps`; 255 where not valid.
+        """
+        found = np.empty(self.valid.shape, np.uint8)
+        for first in range(0, len(found), _PIECE):
+            highest = self.probabilities[first : first + _PIECE].max(axis=2)
+            found[first : first + _PIECE] = np.rint(highest * steps).clip(0, steps)
+        found[~self.valid] = IGNORED
+        return found
+
+
+def map_window(
+    source: Source,
+    window: Window,
+    model: Model,
+    *,
+    augment: bool = False,
+    rows: int = 256,
+    batch_size: int | None = None,
+    advance: Advance | None = None,
+) -> Generator[RowStrip, None, None]:
+    """Maps a window of a scene, row strip by row strip.
+
+    Reading and predicting run ahead in threads of their own. The rows depend on the window's tiles
+    alone, bit for bit, and neither on `rows` nor on `batch_size`.
+
+    Args:
+        source: Scene on the grid that the model sees.
+        window: Part of it to map.
+        model: Network in use.
+        augment: Average over the eight flips and quarter turns of each tile.
+        rows: Rows read at a time.
+        batch_size: Tiles predicted at a time; by default what suits the model.
+        advance: Called after each batch.
+
+    Yields:
+        The strips from the top of the window to its bottom.
+
+    Raises:
+        InputError: If the scene cannot be read to its end, or the network gives wrong answers.
+    """
+    suited, workers = model.pace(window.plan.tile)
+    strips = StripReader(source, window, rows)
+    batches = cut_batches(strips, batch_size or suited, model.info)
+    predict = partial(_predict, model=model, augment=augment, name=str(source.path))
+    merger = RowMerger(window, len(model.info.palette))
+    with closing(compute_ahead(batches, predict, workers)) as predicted:
+        by_row = groupby(_place(predicted, strips.tile_count, advance), key=itemgetter(0))
+        for (start, stop), (_, tiles) in zip(window.finished, by_row, strict=True):
+            for row, column, probabilities in tiles:
+                if probabilities is not None:
+                    merger.add(row, column, probabilities)
+            valid = strips.valid.popleft()
+            if start < stop:
+                yield RowStrip(start, merger.finished(), valid)
+            merger.advance()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tiles that are predicted together.
+
+    Attributes:
+        pixels: Shape (batch, tile, tile, bands). The last tile is repeated so that the network
+            sees one shape. None for a whole row of tiles without a valid pixel.
+        places: Padded row and column of the tiles, or of the first one of an empty row.
+        done: Tiles of the window handled so far.
+    """
+
+    pixels: NDArray[Any] | None
+    places: list[tuple[int, int]]
+    done: int
+
+
+class StripReader:
+    """Reads a window of a scene as strips, each a tile high, from the top to the bottom.
+
+    Rows are read forward only, because PNG and JPEG decoders start again at the top for a step
+    back, and kept as long as a tile needs them. The file is opened by whoever iterates, and used in
+    that thread alone.
+
+    Args:
+        source: Scene on the grid that the model sees.
+        window: Part of it to read.
+        rows: Rows read at a time.
+
+    Attributes:
+        valid: For each row of tiles read so far, which pixels of the window's finished rows are
+            valid; shape (rows, window width). Whoever uses one takes it out.
+    """
+
+    def __init__(self, source: Source, window: Window, rows: int = 256):
+        self.window = window
+        self.valid: deque[NDArray[np.bool_]] = deque()
+        self._source, self._rows = source, rows
+
+    @property
+    def tile_count(self) -> int:
+        """Number of all tiles of the window, those without a valid pixel included."""
+        return len(self.window.rows) * len(self.window.columns)
+
+    def __iter__(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_]]]:
+        """Yields a strip for each row of tiles.
+
+        Yields:
+            Its first padded row, its pixels of shape (tile, padded columns, bands), and which of
+            them are valid.
+
+        Raises:
+            InputError: If the file cannot be decoded to its end.
+        """
+        window, plan = self.window, self.window.plan
+        columns = window.scene_columns
+        left, right = int(columns.min()), int(columns.max()) + 1
+        inside = slice(window.left - left, window.right - left)
+        with self._source.open() as raster:
+            first = last = int(plan.scene_rows(window.rows[0]).min())  # scene rows that are kept
+            pixels = np.empty((0, len(columns), len(raster.bands)), raster.dtype)  # with padding
+            valid = np.empty((0, right - left), bool)
+            for row, (begin, end) in zip(window.rows, window.finished, strict=True):
+                wanted = plan.scene_rows(row)
+                read = [(pixels[wanted.min() - first :], valid[wanted.min() - first :])]
+                first = int(wanted.min())
+                while last <= wanted.max():
+                    rows, mask = raster.read(last, left, min(self._rows, plan.height - last), right - left)
+                    read.append((rows.take(columns - left, axis=1), mask))
+                    last += len(rows)
+                pixels, valid = (np.concatenate(parts) for parts in zip(*read, strict=True))
+                self.valid.append(valid[begin - first : end - first, inside].copy())
+                yield row, pixels[wanted - first], valid[wanted - first].take(columns - left, axis=1)
+
+
+def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Batch, None, None]:
+    """Cuts strips into batches of exactly `size` tiles; tiles without a valid pixel are left out.
+
+    Args:
+        strips: Strips of a window.
+        size: Tiles of a batch.
+        info: Description of the model, for dtype and preprocessing.
+
+    Yields:
+        The batches in reading order, and one without pixels for each row of tiles that has none.
+    """
+    pixels: list[NDArray[Any]] = []
+    places: list[tuple[int, int]] = []
+    done, plan, columns = 0, strips.window.plan, strips.window.columns
+    is_plain = info.preprocess.is_off
+
+    def batch() -> Batch:
+        stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(info.dtype, copy=False)
+        return Batch(stacked, places, done)
+
+    for row, strip, valid in strips:
+        if not valid.any():
+            if places:
+                yield batch()
+                pixels, places = [], []
+            done += len(columns)
+            yield Batch(None, [(row, columns[0])], done)
+            continue
+        for column, tile in cut_strip(strip, plan.tile, plan.step):
+            done += 1
+            seen = valid[:, column : column + plan.tile]
+            if seen.any():
+                pixels.append(tile if is_plain else preprocess(tile, info.preprocess, seen))
+                places.append((row, columns[0] + column))
+            if len(places) == size:
+                yield batch()
+                pixels, places = [], []
+    if places:
+        yield batch()
+
+
+def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str = "a tile") -> NDArray[np.float32]:
+    """Predicts square tiles.
+
+    Args:
+        model: Network in use.
+        pixels: Shape (batch, rows, columns, bands), in the model's dtype.
+        augment: Average over the eight flips and quarter turns.
+        name: Of what the tiles were cut from, for errors.
+
+    Returns:
+        Probabilities, shape (batch, rows, columns, classes).
+
+    Raises:
+        InputError: If the network answers other classes than its model.yaml names, or NaN.
+    """
+    if not augment:
+        answer = model.predict(pixels)
+        expected = (*pixels.shape[:3], len(model.info.palette))
+        if answer.shape != expected:
+            raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
+        require_finite_answers(answer, model.info, name)
+        return answer
+    total = np.zeros((*pixels.shape[:3], len(model.info.palette)), np.float32)
+    for view, turn_back in eight_views(pixels):
+        total += turn_back(predict_batch(model, view, False, name))
+    return total / 8
+
+
+def _predict(batch: Batch, model: Model, augment: bool, name: str) -> NDArray[np.float32] | None:
+    return None if batch.pixels is None else predict_batch(model, batch.pixels, augment, name)
+
+
+def _place(predicted: Iterable[tuple[Batch, NDArray[np.float32] | None]], count: int, advance: Advance | None) -> Iterator[Tile]:
+    """The tiles of batches, one by one. Each row of tiles has one at least, if only an empty one."""
+    for batch, probabilities in predicted:
+        for (row, column), part in zip(batch.places, repeat(None) if probabilities is None else probabilities, strict=False):
+            yield row, column, part
+        if advance:
+            advance(batch.done, count)
+    if advance:
+        advance(count, count)

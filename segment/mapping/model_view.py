@@ -1,0 +1,154 @@
+"""How a model sees a scene: whether they fit together, at which pixel size, and in which tiles."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from segment.core.errors import InputError
+from segment.core.model.folder import ModelInfo
+from segment.core.model.runtime import Model
+from segment.core.raster.reader import Raster, resampled_size
+from segment.core.raster.sources import Source
+from segment.mapping.loop import Advance, RowStrip, map_window
+from segment.mapping.options import MapOptions
+from segment.mapping.regrid import regrid, seen_window
+from segment.tiling import TilePlan, Window
+
+TILE = 512
+"""Edge of a tile in pixels: the fastest, see docs/tiles.md."""
+Region = tuple[int, int, int, int]
+"""Top, bottom, left, right: first and past the last of the rows and columns, pixels of the scene."""
+
+_GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A scene as a model sees it.
+
+    Attributes:
+        source: The scene, with the factor that it is resampled by.
+        plan: Where its tiles lie.
+        augment: Whether answers are averaged over the eight flips and quarter turns.
+    """
+
+    source: Source
+    plan: TilePlan
+    augment: bool
+
+    @classmethod
+    def of(cls, source: Source, raster: Raster, info: ModelInfo, options: MapOptions, factor: float) -> "ModelView":
+        """Plans how a model sees a scene.
+
+        Args:
+            source: The scene as it is opened.
+            raster: The same, open on its own grid.
+            info: Description of the model.
+            options: How the scene is mapped.
+            factor: Pixels that the model sees in place of one of the scene, along each axis.
+
+        Returns:
+            The view.
+
+        Raises:
+            InputError: If the model cannot take tiles of the size that `options` asks for.
+        """
+        plan = plan_tiles(raster, info, options.tile, options.overlap, factor)
+        return cls(replace(source, factor=factor), plan, options.augment)
+
+    def map_region(
+        self,
+        raster: Raster,
+        region: Region,
+        model: Model,
+        *,
+        rows: int = 256,
+        batch_size: int | None = None,
+        advance: Advance | None = None,
+    ) -> Generator[RowStrip, None, None]:
+        """Maps a region of the scene on its own grid.
+
+        A region's map equals the same part of the whole map, bit for bit.
+
+        Args:
+            raster: The scene, open on its own grid.
+            region: Part to map; nothing where it has no rows.
+            model: Network in use.
+            rows: Rows read at a time.
+            batch_size: Tiles predicted at a time; by default what suits the model.
+            advance: Called after each batch of tiles.
+
+        Yields:
+            Row strips from the top of the region to its bottom.
+
+        Raises:
+            InputError: If the scene cannot be read to its end, or the network gives wrong answers.
+        """
+        if region[0] == region[1]:
+            return
+        is_resampled = self.source.factor != 1
+        window = seen_window(self.plan, raster, *region) if is_resampled else Window(self.plan, *region)
+        strips = map_window(self.source, window, model, augment=self.augment, rows=rows, batch_size=batch_size, advance=advance)
+        try:
+            yield from regrid(strips, window, raster, *region) if is_resampled else strips
+        finally:
+            strips.close()
+
+
+def check_scene(raster: Raster, info: ModelInfo) -> None:
+    """Raises InputError when the scene's bands or pixels are not what the model takes."""
+    bands, dtype = len(raster.bands), raster.dtype.name
+    cures = []
+    if raster.info.colors == ("palette",):
+        cures.append("turn its palette into colours: gdal_translate -expand rgb IN OUT")
+    elif bands > info.bands:
+        cures.append(f"name those to use, e.g. --bands {','.join(str(b + 1) for b in range(info.bands))}")
+    elif bands < info.bands:
+        cures.append(f"take a scene with {info.bands} bands, or train a model on {bands}")
+    if dtype != info.dtype and not (info.dtype.startswith("float") and dtype in ("float32", "float64")):
+        scale = "-scale" if info.dtype == "uint8" else f"-scale MIN MAX {info.range[0]:g} {info.range[1]:g}"
+        cures.append(f"convert it: gdal_translate -ot {_GDAL_TYPES.get(info.dtype, info.dtype)} {scale} IN OUT")
+    if cures:
+        raise InputError(
+            f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
+            f"Received {_count(bands)} of {dtype}. To cure it, {'; and '.join(cures)}."
+        )
+
+
+def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -> None:
+    """Raises InputError when a window is empty or not inside the scene."""
+    if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
+        raise InputError(
+            f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns. "
+            f"Received rows {top} to {bottom}, columns {left} to {right}. Choose it within."
+        )
+
+
+def _count(bands: int) -> str:
+    return f"{bands} band{'' if bands == 1 else 's'}"
+
+
+def plan_tiles(raster: Raster, info: ModelInfo, tile: int | None, overlap: float, factor: float = 1.0) -> TilePlan:
+    """Where the tiles of a scene lie that is opened with `factor`; in the grid of its CRS, so that maps of scenes that
+    overlap agree. tile: see `choose_tile`. overlap: fraction of the tile edge shared with its neighbour.
+    """
+    height, width = resampled_size(raster.height, raster.width, factor)
+    row, column = raster.grid_position(height, width)
+    edge = choose_tile(info, tile, max(height, width))
+    return TilePlan(height, width, edge, overlap, 1 if info.fixed_tile else info.multiple, row, column)
+
+
+def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -> int:
+    """The tile edge to map with: the one asked for; else the fastest, or less where the scene's `longest` side is shorter.
+
+    Raises InputError when the model cannot take it.
+    """
+    if info.fixed_tile:
+        if tile not in (None, info.tile):
+            raise InputError(f"The model {info.name} takes tiles of {info.tile} pixels only. Received {tile}. Leave --tile out.")
+        return info.tile
+    if tile is None:
+        return -(-min(TILE, longest) // info.multiple) * info.multiple
+    if tile < 1 or tile % info.multiple:
+        near = max(round(tile / info.multiple), 1) * info.multiple
+        raise InputError(f"Tiles of {info.name} are multiples of {info.multiple} pixels. Received {tile}. Take {near}.")
+    return tile
