@@ -77,21 +77,19 @@ class ModelView:
             batch_size: Tiles predicted at a time; by default what suits the model.
             advance: Called after each batch of tiles.
 
-        Yields:
-            Row strips from the top of the region to its bottom.
+        Returns:
+            Row strips from the top of the region to its bottom; reading begins with the first.
 
         Raises:
             InputError: If the scene cannot be read to its end, or the network gives wrong answers.
         """
         if region[0] == region[1]:
-            return
+            nothing: list[RowStrip] = []
+            return (strip for strip in nothing)
         is_resampled = self.source.factor != 1
         window = seen_window(self.plan, raster, *region) if is_resampled else Window(self.plan, *region)
         strips = map_window(self.source, window, model, augment=self.augment, rows=rows, batch_size=batch_size, advance=advance)
-        try:
-            yield from regrid(strips, window, raster, *region) if is_resampled else strips
-        finally:
-            strips.close()
+        return regrid(strips, window, raster, *region) if is_resampled else strips
 
 
 def check_scene(raster: Raster, info: ModelInfo) -> None:

@@ -18,7 +18,7 @@ from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files, writable
-from segment.core.progress import Progress, Silent
+from segment.core.progress import Progress
 from segment.core.raster.sources import Source, as_source, require_own_names
 from segment.mapping.journal import CLASSES, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
@@ -108,7 +108,7 @@ def predict_scene(
         journal, height = Journal(stage.work, work.raster.width), work.raster.height
         with _resumable(journal, height, resume):
             left_over = (journal.rows, height, 0, work.raster.width)
-            advance = partial((progress or Silent()).advance, f"mapping {source.name}")
+            advance = partial(progress.advance, f"mapping {source.name}") if progress else None
             strips = work.view.map_region(work.raster, left_over, network, rows=rows, batch_size=batch_size, advance=advance)
             with closing(strips):
                 seconds = _write_rows(strips, journal, work)

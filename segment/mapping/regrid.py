@@ -1,6 +1,7 @@
 """From the grid that a model sees a scene on to the scene's own, when the scene is resampled for the model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +40,8 @@ def seen_window(plan: TilePlan, scene: Raster, top: int, bottom: int, left: int,
 
 
 def regrid(
-    strips: Iterable[RowStrip], window: Window, scene: Raster, top: int, bottom: int, left: int, right: int
-) -> Iterator[RowStrip]:
+    strips: Generator[RowStrip, None, None], window: Window, scene: Raster, top: int, bottom: int, left: int, right: int
+) -> Generator[RowStrip, None, None]:
     """Brings strips from the grid that the model sees back to the scene's own grid.
 
     Probabilities are interpolated between the nearest four pixels; what is valid is read from the
@@ -63,19 +64,20 @@ def regrid(
         Axis(scene.width, window.plan.width).neighbours(left, right),
     )
     kept, start, row = None, window.top, top  # seen rows that are still needed, the first of them, the next row to make
-    for strip in strips:
-        seen = strip.probabilities if kept is None else np.concatenate([kept, strip.probabilities])
-        end = start + len(seen)
-        while row < bottom:
-            before, after, below = rows.neighbours(row, min(row + _PIECE, bottom))
-            ready = int(np.searchsorted(after, end))
-            if not ready:
-                break
-            before, after, below = before[:ready] - start, after[:ready] - start, below[:ready, None, None]
-            made = seen[before] * (1 - below) + seen[after] * below
-            made = made[:, first - window.left] * (1 - share[:, None]) + made[:, last - window.left] * share[:, None]
-            _, valid = scene.read(row, left, ready, right - left)
-            yield RowStrip(row, made, valid & made.any(axis=2))
-            row += ready
-        needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end  # rows may be passed over
-        kept, start = seen[needed - start :].copy(), needed
+    with closing(strips):
+        for strip in strips:
+            seen = strip.probabilities if kept is None else np.concatenate([kept, strip.probabilities])
+            end = start + len(seen)
+            while row < bottom:
+                before, after, below = rows.neighbours(row, min(row + _PIECE, bottom))
+                ready = int(np.searchsorted(after, end))
+                if not ready:
+                    break
+                before, after, below = before[:ready] - start, after[:ready] - start, below[:ready, None, None]
+                made = seen[before] * (1 - below) + seen[after] * below
+                made = made[:, first - window.left] * (1 - share[:, None]) + made[:, last - window.left] * share[:, None]
+                _, valid = scene.read(row, left, ready, right - left)
+                yield RowStrip(row, made, valid & made.any(axis=2))
+                row += ready
+            needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end  # rows may be passed over
+            kept, start = seen[needed - start :].copy(), needed
