@@ -1,0 +1,1 @@
+"""Code that the packages segment and classify share."""

@@ -1,4 +1,4 @@
-"""What was read, kept in memory up to a limit."""
+"""In-memory cache with a size limit."""
 
 import threading
 from collections import OrderedDict
@@ -9,9 +9,14 @@ V = TypeVar("V")
 
 
 class Cache(Generic[V]):
-    """The values used last, up to a size in all. Safe to use from several threads.
+    """Keeps the most recently used values, up to a total size.
 
-    megabytes: at most this much is kept, and one value in any case. size: bytes of a value.
+    Safe to use from several threads.
+
+    Args:
+        megabytes: Upper limit of the total size in MiB. The newest value is kept even if it is
+            larger.
+        size: Returns the size of a value in bytes.
     """
 
     def __init__(self, megabytes: int, size: Callable[[V], int]):
@@ -21,7 +26,17 @@ class Cache(Generic[V]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
-        """The value of a key, made if it is not kept; two threads may make the same at once."""
+        """Returns the value of a key, and makes it if it is not in the cache.
+
+        Two threads may make the same value at the same time.
+
+        Args:
+            key: Key of the value.
+            make: Makes the value if the cache does not hold it.
+
+        Returns:
+            The value from the cache, or the one just made.
+        """
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

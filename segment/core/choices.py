@@ -1,27 +1,48 @@
-"""What users choose among, and defaults, apart from what does it: commands tell of these without loading that."""
+"""Named choices and default values of options.
+
+They are kept apart from the code that implements them, so that commands can list them without
+loading it.
+"""
 
 from typing import Literal
 
 Runtime = Literal["auto", "keras", "openvino"]
-"""What computes. auto: Keras where there is a GPU for it, otherwise OpenVINO if the model folder has that, else Keras."""
+"""Library that runs a model.
+
+auto: Keras if there is a GPU for it, otherwise OpenVINO if the model folder has an OpenVINO model,
+otherwise Keras.
+"""
 
 ExportFormat = Literal["openvino", "onnx"]
-"""What a model is exported as."""
+"""Format that a model is exported to."""
 
 Sampler = Literal["gp", "tpe", "random"]
-"""How a study chooses settings to try. gp: a Gaussian process; tpe: tree-structured Parzen estimators; random: for comparison."""
+"""Method by which a study chooses the settings to try.
+
+gp: a Gaussian process. tpe: tree-structured Parzen estimators. random: for comparison.
+"""
 
 Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_statistics"]
-"""How pixels reach a network. minmax, standardise: by the training pixels. imagenet: as the backbone's own ImageNet weights
-expect. imagenet_statistics: by ImageNet's mean and deviation, as weights from PyTorch or MXNet's Gluon, and the bundled models,
-expect. auto: imagenet where these are downloaded, imagenet_statistics with a bundled model on RGB of 8 bits, else (with weights
-from files, too) standardise."""
+"""How pixels are normalised before they reach a network.
+
+minmax, standardise: by the training pixels. imagenet: as the ImageNet weights of the backbone
+expect. imagenet_statistics: by the mean and standard deviation of ImageNet, as weights from PyTorch
+or MXNet's Gluon and the bundled models expect. auto: imagenet with downloaded ImageNet weights,
+imagenet_statistics with a bundled model on 8-bit RGB, otherwise (also with weights from files)
+standardise.
+"""
 
 SampleStyle = Literal["dry", "varied"]
-"""What invented towns look like. dry: all in one dry country; varied: each in a climate, a settlement and a light of its own."""
+"""Style of generated sample towns.
+
+dry: all in the same dry country. varied: each with its own climate, settlement and light.
+"""
 
 OVERLAP = 0.1875
-"""Fraction of a tile's edge that maps share with its neighbour: the fastest without seams, see docs/tiles.md."""
+"""Share of a tile's edge by which tiles of a map overlap their neighbours.
+
+It is the fastest choice without seams, see docs/tiles.md.
+"""
 
 BANDWIDTH = 0.5
-"""Of the densities that a generator's latents are drawn from, see `ClassDensities.draw`."""
+"""Bandwidth of the densities that generators draw latents from, see `ClassDensities.draw`."""

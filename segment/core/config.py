@@ -1,4 +1,4 @@
-"""Settings that check themselves: YAML files and `a.b=value` overrides into pydantic models."""
+"""Settings: YAML files and `a.b=value` overrides, validated as pydantic models."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,10 @@ from segment.core.yaml_text import parse_yaml, read_yaml
 
 
 class Settings(BaseModel):
-    """Base of every part of a configuration: unknown keys are refused, values are checked on change, numbers are finite.
+    """Base class for all parts of a configuration.
 
-    Each number has a lower and an upper bound; a test walks all of them.
+    Unknown keys are refused, values are also checked when they are changed, and numbers are finite.
+    Each number has a lower and an upper bound; a test checks this for all of them.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
@@ -24,13 +25,13 @@ class Settings(BaseModel):
     @classmethod
     def _is_no_truth_value(cls, value: Any, field: ValidationInfo) -> Any:
         kinds = _leaves(cls.model_fields[field.field_name or ""].annotation)
-        if {int, float} & kinds and bool not in kinds and _holds_truth_value(value):  # YAML's on, off, yes and no, too
+        if {int, float} & kinds and bool not in kinds and _holds_truth_value(value):  # also YAML's on, off, yes and no
             raise ValueError("Input should be a number, not true or false")
         return value
 
 
 def _leaves(kind: Any) -> set[Any]:
-    """The types that a type is made of: str and float of dict[str, float] | None, among others."""
+    """Returns the types inside a type, e.g. str, float and None for dict[str, float] | None."""
     return {leaf for part in get_args(kind) for leaf in _leaves(part)} if get_origin(kind) not in (None, Literal) else {kind}
 
 
@@ -41,16 +42,22 @@ def _holds_truth_value(value: Any) -> bool:
 
 
 CONFIG_FILE = "config.yaml"
-"""What a run folder keeps its settings in."""
+"""File of a run folder that holds the settings of the run."""
 
 MACHINERY = ("training.workers", "training.devices", "training.tensorboard", "data.cache_mb")
-"""Settings of how a machine does its work, on which the result does not depend, but for rounding."""
+"""Settings of how a machine does the work.
+
+The result does not depend on them, except for rounding.
+"""
 
 MOST_EPOCHS, MOST_BATCH = 100_000, 16_384
-"""The largest that are believed; more is a slip of the keyboard."""
+"""Largest accepted values. A larger number is assumed to be a typing error."""
 
 BandNumber = Annotated[int, Field(ge=1, le=65_535)]
-"""Of a spectral band, from 1 as GDAL counts; a TIFF has no more."""
+"""Number of a spectral band, counted from 1 as in GDAL.
+
+A TIFF has at most 65,535 bands.
+"""
 
 ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0, le=1e6)]]
 
@@ -59,7 +66,27 @@ Schedule = Literal["constant", "cosine", "one_cycle"]
 
 
 class TrainingSettings(Settings):
-    """How long, how fast, how often."""
+    """Settings of a training: duration, optimisation and hardware.
+
+    Attributes:
+        epochs: Number of epochs.
+        batch_size: Number of samples in a batch.
+        optimizer: Name of the optimizer.
+        learning_rate: Learning rate at the peak of the schedule.
+        weight_decay: Weight decay of adamw; not used with adam.
+        schedule: Course of the learning rate over the training.
+        warmup_epochs: Length of the linear rise of the learning rate from zero at the start, in
+            epochs. It must be less than `epochs`.
+        clip_norm: Largest norm of the gradient. 0: no clipping.
+        average: Decay of the moving average of the weights over steps, e.g. 0.999. 0: no average.
+        precision: Floating-point precision. auto: mixed (bfloat16) on a GPU.
+        early_stopping: Epochs without a better validation score after which training ends.
+            0: never.
+        tensorboard: Whether logs for TensorBoard are written.
+        devices: GPUs of each machine that share a batch. `batch_size` must be a multiple of it.
+        workers: Threads that prepare batches.
+        seed: Seed of the training.
+    """
 
     epochs: int = Field(default=100, ge=1, le=MOST_EPOCHS)
     batch_size: int = Field(default=8, ge=1, le=MOST_BATCH)
@@ -89,7 +116,20 @@ class TrainingSettings(Settings):
 
 
 class PreprocessSettings(Settings):
-    """What is done to pixels before a network sees them, in this order; see `preprocess`. All is off by default."""
+    """Settings of the steps applied to pixels before a network sees them.
+
+    The steps are applied in the order of the attributes, see `preprocess`. All are off by default.
+
+    Attributes:
+        denoise: Edge of a median filter in pixels. 0: off.
+        clahe: Limit of the contrast enhancement: no value may take more than this many times its
+            even share. 0: off; 2 to 4 is usual for 8 bits, and many times that for 16-bit pixels
+            that use a small part of their range.
+        clahe_cell: Edge of the squares in which contrast is enhanced, in pixels. Tiles of maps are
+            aligned to a grid of 32 pixels.
+        sharpen: Factor by which the difference from a blurred image is added. 0: off, 1 is strong.
+        sharpen_radius: Standard deviation of that blur in pixels.
+    """
 
     denoise: Literal[0, 3, 5] = Field(default=0, description="edge of a median filter, pixels; 0: off")
     clahe: float = Field(
@@ -112,6 +152,7 @@ class PreprocessSettings(Settings):
 
     @property
     def is_off(self) -> bool:
+        """Whether no step is applied."""
         return not (self.denoise or self.clahe or self.sharpen)
 
     def __str__(self) -> str:
@@ -124,7 +165,15 @@ class PreprocessSettings(Settings):
 
 
 def split_seed(own: int | None, training: TrainingSettings) -> int:
-    """What a split is drawn by: its own seed, or, where it has none, that of the training."""
+    """Returns the seed that a split is drawn with.
+
+    Args:
+        own: Seed of the split, or None if it has none.
+        training: Settings that hold the seed of the training.
+
+    Returns:
+        The seed of the split, or that of the training if the split has none.
+    """
     return training.seed if own is None else own
 
 
@@ -132,9 +181,19 @@ S = TypeVar("S", bound=Settings)
 
 
 def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[str] = ()) -> S:
-    """Settings of `kind` from a YAML file, then `key.key=value` overrides (values are YAML).
+    """Loads settings from a YAML file and applies overrides.
 
-    Raises InputError that names the key, what was received, and the nearest known key.
+    Args:
+        kind: Class of the settings.
+        path: YAML file. Without one, all settings start from their defaults.
+        overrides: `key.key=value` texts, where values are YAML. They are applied after the file.
+
+    Returns:
+        The validated settings.
+
+    Raises:
+        InputError: If the file cannot be read, or a key or value is invalid. The message names the
+            key, the value received, and the nearest known key.
     """
     content: Any = {}
     if path is not None:
@@ -148,7 +207,7 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
         if not isinstance(content, dict):
             received = type(content).__name__
             raise InputError(f"{path}: a configuration holds `key: value` lines. Received {received}. See the folder configs.")
-        content = {key: value for key, value in content.items() if value is not None}  # parts with all lines commented out
+        content = {key: value for key, value in content.items() if value is not None}  # a part with all lines commented out
     for override in overrides:
         key, value = _parse_override(override)
         _put(content, key, value)
@@ -156,7 +215,18 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
 
 
 def change_settings(settings: S, values: Mapping[str, Any]) -> S:
-    """The settings with other values, by "part.key". Raises InputError as `load_settings` does."""
+    """Returns a copy of settings with some values replaced.
+
+    Args:
+        settings: Settings to start from; they are not modified.
+        values: New values by "part.key".
+
+    Returns:
+        The validated copy.
+
+    Raises:
+        InputError: As in `load_settings`.
+    """
     content = settings.model_dump(mode="json")
     for key, value in values.items():
         _put(content, key, value)
@@ -164,7 +234,21 @@ def change_settings(settings: S, values: Mapping[str, Any]) -> S:
 
 
 def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool) -> S:
-    """As `load_settings`; a run in `output` that is resumed has its own settings, if no file is given."""
+    """Loads the settings of a run, as `load_settings` does.
+
+    Args:
+        kind: Class of the settings.
+        output: Folder of the run.
+        path: YAML file. Without one, a resumed run uses the settings stored in its folder.
+        overrides: As in `load_settings`.
+        resume: Whether the run is resumed.
+
+    Returns:
+        The validated settings.
+
+    Raises:
+        InputError: As in `load_settings`.
+    """
     return load_settings(kind, output / CONFIG_FILE if resume and path is None else path, overrides)
 
 
@@ -198,7 +282,7 @@ def _validate(kind: type[S], content: Mapping[str, Any], path: Path | None = Non
 
 
 def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
-    first = max(error.errors(), key=lambda e: len(e["loc"]))  # of alternatives, the one that fits best fails deepest
+    first = max(error.errors(), key=lambda e: len(e["loc"]))  # of union members, the best fit fails deepest
     place = ".".join(str(part) for part in first["loc"] if str(part).isidentifier() or isinstance(part, int))
     prefix = f"{path}: " if path else ""
     if first["type"] == "extra_forbidden":
@@ -222,7 +306,15 @@ def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[s
 
 
 def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as {"part.key": value}."""
+    """Flattens nested settings.
+
+    Args:
+        content: Settings as nested dictionaries.
+        prefix: Text placed before every key.
+
+    Returns:
+        The values by "part.key".
+    """
     flat: dict[str, Any] = {}
     for key, value in content.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
@@ -230,8 +322,17 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def describe_settings(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values for a model folder, which goes to others: files and folders by their names, and without the
-    class table."""
+    """Returns settings as plain values for a model folder.
+
+    Model folders are passed on to others: existing files and folders are given by their names
+    only, and the class table is left out.
+
+    Args:
+        settings: Settings of a run.
+
+    Returns:
+        The settings as nested dictionaries of plain values.
+    """
 
     def name_files(value: Any) -> Any:
         if isinstance(value, dict):
@@ -245,5 +346,12 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
 
 
 def dump_settings(settings: Settings) -> str:
-    """The settings as YAML that `load_settings` reads back."""
+    """Formats settings as YAML that `load_settings` can read.
+
+    Args:
+        settings: Settings to format.
+
+    Returns:
+        The YAML text.
+    """
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)

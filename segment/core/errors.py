@@ -1,4 +1,4 @@
-"""The one error that users can cause and cure, and how those of the system are told like it."""
+"""Errors that users can cause and fix, and one-line messages for these and for system errors."""
 
 import errno
 
@@ -7,19 +7,36 @@ _LONGEST_VALUE = 200
 
 
 def printable(text: object) -> str:
-    """A text or a path as it can be printed, and written in UTF-8, with its lines. Escaped are terminal codes, halves of
-    characters, and bytes of a file's name that are not UTF-8."""
+    """Makes a text or a path safe to print and to encode as UTF-8.
+
+    Line breaks are kept. Terminal control codes, lone surrogates, and bytes of a file name that
+    are not UTF-8 are escaped.
+
+    Args:
+        text: Text, path, or other object, of which `str` is taken.
+
+    Returns:
+        The printable text.
+    """
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in str(text))
 
 
 def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # what Python reads a byte as that is not UTF-8
+    if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode()
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    """The text in one `printable` line of at most `longest` characters; of a longer one the middle is left out."""
+    """Shortens a text to one `printable` line.
+
+    Args:
+        text: Any text.
+        longest: Largest length of the line in characters.
+
+    Returns:
+        The line. The middle of a longer text is left out.
+    """
     if len(text) > 8 * longest:
         shown, left_out = f"{text[: 4 * longest]} {text[-4 * longest :]}", len(text)
     else:
@@ -33,15 +50,28 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
 
 
 def quoted(value: object, longest: int = _LONGEST_VALUE) -> str:
-    """A value as it is quoted in a message, at most so many characters of it."""
+    """Formats a value as a quotation for a message.
+
+    Args:
+        value: Any value, of which `repr` is taken.
+        longest: Largest length of the quotation in characters.
+
+    Returns:
+        The quotation in one `printable` line.
+    """
     return one_line(repr(value), longest)
 
 
 class InputError(ValueError):
-    """A fault of the input, told in one line: the rule, what was received, the cure.
+    """Error in the input, described in one line: the rule, what was received, and the fix.
 
-    Commands print the line and end with exit status 2; everything else that is raised is a fault of ours.
-    The message is made a line of printable characters, and a long one is shortened in its middle, whatever was received.
+    Commands print the line and end with exit status 2. Any other exception is a bug in this
+    project, except for system errors such as a full disk, which `explain` describes.
+    The message is always one line of printable characters; a long one is shortened in the middle,
+    regardless of what was received.
+
+    Args:
+        message: The rule, what was received, and the fix.
     """
 
     def __init__(self, message: str = ""):
@@ -49,20 +79,36 @@ class InputError(ValueError):
 
 
 class Incomplete(InputError):
-    """Work that was done but for some parts, which its results lack."""
+    """Work that was done except for some parts, which are missing from its results."""
 
 
 class Interrupted(InputError):
-    """Work stopped by the user (Ctrl-C), with what to do next in its message."""
+    """Work stopped by the user (Ctrl-C). The message says what to do next."""
 
 
 def is_utf8(path: object) -> bool:
-    """Whether a path is UTF-8 throughout, which is all that GDAL and other libraries open."""
+    """Checks whether a path is valid UTF-8.
+
+    GDAL and other libraries open no other paths.
+
+    Args:
+        path: Path as text or `Path`.
+
+    Returns:
+        Whether all of the path is UTF-8.
+    """
     return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
 
 
 def explain(error: InputError | OSError) -> str:
-    """The error in a line."""
+    """Describes an error in one line.
+
+    Args:
+        error: Error of the input or of the operating system.
+
+    Returns:
+        The line.
+    """
     if isinstance(error, InputError):
         return str(error)
     where = f"{error.filename}: " if error.filename else ""

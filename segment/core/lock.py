@@ -1,4 +1,7 @@
-"""One process at a time: a lock file beside what is written, which the system lets go of when its process dies."""
+"""Lock files, which let only one process at a time write an output.
+
+The lock file is beside the output. The operating system releases it when its process dies.
+"""
 
 import os
 import socket
@@ -10,23 +13,34 @@ from pathlib import Path
 from segment.core.errors import InputError
 
 _ENDING = ".lock"
-_BEYOND = 2**30  # a byte behind the text, which others can then still read where locks bar reading (Windows)
+_BEYOND = 2**30  # locked byte, far behind the text, which stays readable where locks prevent reading (Windows)
 
 
 def is_lock(name: str) -> bool:
-    """Whether a file of that name is a lock, held or left by a process that was killed."""
+    """Checks whether a file name is that of a lock.
+
+    Args:
+        name: Name of a file.
+
+    Returns:
+        Whether it is a lock, either held or left behind by a process that was killed.
+    """
     return name.startswith(".") and name.endswith(_ENDING)
 
 
 @contextmanager
 def alone(path: Path, rule: str) -> Iterator[None]:
-    """Keeps other processes from writing the same file or folder meanwhile; the lock of a dead process stops nobody.
+    """Keeps other processes from writing the same file or folder while the context is open.
 
-    path: what is written, whether it exists or not. The lock file lies beside it and is gone afterwards. Where no
-    lock file can be written, because nothing can, there is no lock.
-    rule: of the error, a sentence.
+    The lock file is beside `path` and is removed at the end. The lock of a dead process blocks no
+    one. Where no lock file can be written, because nothing can be, there is no lock.
 
-    Raises InputError, which names the other process, when there is one.
+    Args:
+        path: File or folder that is written, whether it exists or not.
+        rule: Rule for the error message, a sentence.
+
+    Raises:
+        InputError: If another process holds the lock. The message names the process.
     """
     file = _lock_file(path)
     descriptor = _take(file, f"{path}: {rule}")
@@ -43,14 +57,26 @@ def alone(path: Path, rule: str) -> Iterator[None]:
 
 
 def refuse_busy(path: Path, rule: str) -> None:
-    """Raises InputError, as `alone` does, when another process is writing the file or folder now."""
+    """Checks that no other process is writing a file or folder now.
+
+    Args:
+        path: File or folder.
+        rule: Rule for the error message, a sentence.
+
+    Raises:
+        InputError: If another process holds the lock, as in `alone`.
+    """
     if _lock_file(path).exists():
         with alone(path, rule):
             pass
 
 
 def remove_lock(path: Path) -> None:
-    """Takes away what a process that was killed left of its lock; one that is held stays."""
+    """Removes the lock that a killed process left behind; a lock that is held is kept.
+
+    Args:
+        path: File or folder that the process was writing.
+    """
     with suppress(InputError):
         refuse_busy(path, "")
 
@@ -58,13 +84,13 @@ def remove_lock(path: Path) -> None:
 def _lock_file(path: Path) -> Path:
     place = path.resolve()
     beside = place.with_name(f".{place.name}{_ENDING}")
-    if place.is_dir() and not os.access(place.parent, os.W_OK):  # e.g. a volume that is mounted there
+    if place.is_dir() and not os.access(place.parent, os.W_OK):  # e.g. the mount point of a volume
         return place / beside.name
     return beside
 
 
 def _take(file: Path, rule: str) -> int | None:
-    """A descriptor that holds the lock; None where no file can be written."""
+    """Returns a descriptor that holds the lock, or None where no file can be written."""
     while True:
         descriptor = _open(file)
         if descriptor is None:
@@ -74,7 +100,7 @@ def _take(file: Path, rule: str) -> int | None:
                 holder = _read(descriptor)
                 raise InputError(f"{rule} Its lock is held by {_describe(holder)}. Wait for its end, or choose another place.")
             if _is_in_place(descriptor, file):
-                with suppress(OSError):  # a file of another user that may be read alone
+                with suppress(OSError):  # a file of another user that is read-only
                     os.ftruncate(descriptor, 0)
                     os.lseek(descriptor, 0, os.SEEK_SET)
                     os.write(descriptor, _sign())
@@ -82,7 +108,7 @@ def _take(file: Path, rule: str) -> int | None:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # its process took the file away when it had finished
+        os.close(descriptor)  # its process has finished and removed the file
 
 
 def _open(file: Path) -> int | None:
@@ -102,7 +128,7 @@ def _lock(descriptor: int) -> bool:
         return True
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: the file itself says who holds it
+    except OSError:  # no locks in this file system: the text of the file names the holder
         return not _lives(_read(descriptor))
 
 
@@ -129,7 +155,10 @@ def _sign() -> bytes:
 
 
 def _read(descriptor: int) -> list[str]:
-    """Number, machine and command of a process; less where it has not written all of it yet."""
+    """Returns number, host and command of the process that wrote the lock.
+
+    The list is shorter if the process has not written all of it yet.
+    """
     os.lseek(descriptor, 0, os.SEEK_SET)
     return os.read(descriptor, 1000).decode(errors="replace").split("\n")
 
@@ -143,13 +172,13 @@ def _describe(holder: list[str]) -> str:
 
 
 def _lives(holder: list[str]) -> bool:
-    """Whether a process of this machine still runs; False of other machines' processes, which cannot be asked."""
+    """Checks whether a process of this machine still runs; False for those of other machines."""
     if len(holder) != 3 or holder[1] != socket.gethostname() or not holder[0].isdecimal():
         return False
     try:
         os.kill(int(holder[0]), 0)
     except ProcessLookupError:
         return False
-    except OSError:  # of another user
+    except OSError:  # a process of another user
         pass
     return True

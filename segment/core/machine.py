@@ -1,4 +1,4 @@
-"""This machine: its identity, and the cores and memory that a process may take or has taken."""
+"""This machine: its identity, and the cores and memory that a process may use or has used."""
 
 import os
 import platform
@@ -10,30 +10,58 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def this_machine() -> str:
-    """What tells this machine from others, whatever its processes and containers take for its name."""
+    """Returns an identifier of this machine.
+
+    It does not depend on the host name that processes and containers see, except where the system
+    has no boot ID.
+
+    Returns:
+        The boot ID of the system, or else the host name.
+    """
     return _BOOT.read_text().strip() if _BOOT.is_file() else platform.node()
 
 
 def available_cores() -> int:
-    """Those that the system lets this process use: all of the machine's, or fewer, as in a job of SLURM."""
+    """Returns the number of cores that the system lets this process use.
+
+    Returns:
+        All cores of the machine, or fewer, as in a SLURM job.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limit_threads(cores: int) -> None:
-    """Keeps TensorFlow, if it is loaded later on, from taking more cores than this process was given."""
+    """Limits the cores that TensorFlow uses if it is loaded later by this process.
+
+    Limits that the user has set are kept.
+
+    Args:
+        cores: Largest number of cores.
+    """
     os.environ |= thread_limits(cores)
 
 
 def thread_limits(cores: int) -> dict[str, str]:
-    """The environment of a process whose TensorFlow is to take no more cores, unless the user has set it."""
+    """Returns the environment variables that limit the cores TensorFlow uses in a process.
+
+    Args:
+        cores: Largest number of cores.
+
+    Returns:
+        Values by variable name. Variables that the user has set keep their values.
+    """
     wanted = {"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": "1"}
     return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 
 def peak_memory_mb() -> float | None:
-    """The most megabytes that this process has held since it started, what it loaded included; None where nobody knows."""
+    """Returns the peak memory of this process since its start.
+
+    Returns:
+        MiB, including the libraries that were loaded, or None where the system does not report it.
+    """
     status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage says there counts the process that started this one, too
+    if status.is_file():  # on Linux getrusage would count the parent process, too
         return round(int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 2**10, 1)  # type: ignore[index]
     try:
         import resource

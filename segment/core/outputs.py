@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: written beside their place, then renamed."""
+"""Outputs that appear complete or not at all: written to a temporary path, then renamed."""
 
 import errno
 import os
@@ -12,22 +12,37 @@ from segment.core.errors import InputError, is_utf8, printable
 from segment.core.lock import alone, is_lock
 
 _PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
-_LONGEST_NAME = 255 - len(f".{_REPLACED}")  # bytes: what file systems take, less what the name gets until the output is whole
-_KERAS = f"{_PARTIAL}.keras"  # Keras insists on the ending
+_LONGEST_NAME = 255 - len(f".{_REPLACED}")  # bytes: limit of file systems, less what temporary names add
+_KERAS = f"{_PARTIAL}.keras"  # Keras requires this suffix
 _MAP = "a map is written by one process."
 _OUTPUT = "an output is written by one process."
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a file or folder of that name is what a killed process leaves of its output."""
+    """Checks whether a name is that of an unfinished output.
+
+    Args:
+        name: Name of a file or folder.
+
+    Returns:
+        Whether a process that is killed leaves files or folders of that name.
+    """
     return name.endswith((_PARTIAL, _REPLACED, _KERAS)) or is_lock(name)
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
-    """Raises InputError when `path` exists and may not be replaced, holds the working folder, or lies below a file, and when
-    its path is not UTF-8, or its name is too long for the partial file beside it.
+    """Checks that an output may be written to a path.
 
-    ours: what a folder may hold to be replaced; one with anything else in it stays, whatever the user asks for.
+    Args:
+        path: File or folder to write.
+        overwrite: Whether an existing output may be replaced.
+        ours: Names of the entries that a folder to be replaced may hold. A folder with anything
+            else in it, apart from unfinished outputs, is not replaced even with `overwrite`.
+
+    Raises:
+        InputError: If `path` exists and may not be replaced, is a link, contains the working
+            folder, or is below a file. Also if it is not UTF-8, or its name is too long for the
+            temporary file beside it.
     """
     if not is_utf8(path):
         raise InputError(f"{printable(path)}: paths of outputs must be UTF-8. Received other bytes. Choose another place.")
@@ -60,21 +75,30 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
 
 @contextmanager
 def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) -> Iterator[Path]:
-    """A path beside `target` to write to; it becomes `target` on success and vanishes on failure.
+    """Provides a temporary path beside `target`, which becomes `target` on success.
 
-    The body may make a file or a folder there. Folders above `target` are made, and removed again
-    on failure if nothing else came into them. ours: see `refuse_existing`.
+    The body may make a file or a folder there; it is removed on failure. Missing parent folders of
+    `target` are created, and removed again on failure if they are still empty.
 
-    Raises InputError as `refuse_existing` does, and when another process is writing the same target.
+    Args:
+        target: File or folder to write.
+        overwrite: Whether an existing output may be replaced.
+        ours: As in `refuse_existing`.
+
+    Yields:
+        The temporary path.
+
+    Raises:
+        InputError: As in `refuse_existing`, and if another process is writing the same target.
     """
     refuse_existing(target, overwrite, ours)
     made = make_folder(target.parent)
     partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
     try:
-        with alone(target, _OUTPUT):  # a partial file there is left from a process that was killed
+        with alone(target, _OUTPUT):  # a partial file was left by a process that was killed
             if os.path.lexists(replaced) and not os.path.lexists(target):
                 replaced.rename(target)
-            refuse_existing(target, overwrite, ours)  # it may have come meanwhile
+            refuse_existing(target, overwrite, ours)  # it may have been created meanwhile
             _remove(partial)
             _remove(replaced)
             try:
@@ -95,7 +119,12 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the body of `staged_files` writes: `new` becomes the outputs, `work` is what it could go on from."""
+    """Folders that the body of `staged_files` writes to.
+
+    Attributes:
+        new: Its files become the outputs.
+        work: Intermediate files from which a later call can continue.
+    """
 
     new: Path
     work: Path
@@ -103,14 +132,26 @@ class Stage:
 
 @contextmanager
 def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, belongs: str | None = None) -> Iterator[Stage]:
-    """A hidden folder inside `folder` to write files to; on success all of `new` moves into `folder`, on failure none.
+    """Provides a hidden folder inside `folder` to write files to.
 
-    names: all that the body may write, by which what exists is refused or, with `overwrite`, taken away:
-    an earlier file that is not written anew does not stay beside the new ones.
-    belongs: says what the work is done for. What lies in `work` when the body fails, or is killed, then stays there, and
-    is found again by whoever asks with the same words; who asks with others starts afresh.
+    On success all files of its subfolder `new` move into `folder`, on failure none.
 
-    Raises InputError when an output exists, when the folder cannot be written to, or when another process is at the same work.
+    Args:
+        folder: Folder of the outputs. It is created if it does not exist.
+        names: All files that the body may write. Existing ones are refused or, with `overwrite`,
+            removed: an earlier file that the body does not write again is not kept beside the
+            new ones.
+        overwrite: Whether existing files may be replaced.
+        belongs: Description of the work. If the body fails or is killed, the files in `work` are
+            kept, and a later call with the same description finds them; a call with another
+            description starts from the beginning. By default nothing is kept.
+
+    Yields:
+        The folders to write to.
+
+    Raises:
+        InputError: If an output exists, the folder cannot be written to, or another process is at
+            the same work.
     """
     partial = folder / f".{names[0]}{_PARTIAL}"
     belonging, moving = partial / "belongs.json", partial / _MOVING
@@ -121,7 +162,7 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
     moved: list[tuple[Path, Path]] = []
     try:
         with alone(folder / names[0], _MAP):
-            for name in names:  # it may have come meanwhile
+            for name in names:  # one may have been created meanwhile
                 refuse_existing(folder / name, overwrite)
             with writable(folder):
                 partial.mkdir(exist_ok=True)
@@ -158,7 +199,17 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
 
 
 def finish_moving(folder: Path, names: Sequence[str]) -> None:
-    """Ends what a `staged_files` of the same names was killed at: its files were whole, and on their way to `folder`."""
+    """Completes the move of `staged_files` if a process was killed during it.
+
+    The files were complete and on their way to `folder`.
+
+    Args:
+        folder: As in `staged_files`.
+        names: The same names as in `staged_files`.
+
+    Raises:
+        InputError: If the folder cannot be written to, or another process is at the same work.
+    """
     partial = folder / f".{names[0]}{_PARTIAL}"
     if not (partial / _MOVING).is_file():
         return
@@ -174,9 +225,14 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
 
 @contextmanager
 def writable(path: Path, space: int = 2**20) -> Iterator[None]:
-    """Turns a writer's complaint (disk full, no permission) into an InputError that names the file.
+    """Converts errors of writers (disk full, no permission) into an error that names the file.
 
-    space: bytes that must be free beforehand.
+    Args:
+        path: File that is written.
+        space: Bytes that must be free beforehand.
+
+    Raises:
+        InputError: If writing fails or there is too little space.
     """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
@@ -191,16 +247,34 @@ def writable(path: Path, space: int = 2**20) -> Iterator[None]:
 
 
 def require_space(path: Path, space: int) -> None:
-    """Raises OSError when fewer than `space` bytes are free: GDAL may lose a write on a full disk without a word."""
+    """Checks that the disk has enough free space.
+
+    GDAL may lose data on a full disk without an error.
+
+    Args:
+        path: File to write, whose folder exists.
+        space: Bytes that must be free.
+
+    Raises:
+        OSError: If there are fewer.
+    """
     if shutil.disk_usage(path.parent).free < space:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def broken_write(path: Path, problem: str) -> InputError:
-    """The error to raise when a file could not be written to its end."""
+    """Returns the error to raise when a file could not be written completely.
+
+    Args:
+        path: File that was written, also a temporary one of `staged_files`.
+        problem: Description of what went wrong.
+
+    Returns:
+        The error. It names the output instead of a temporary path of `staged_files`.
+    """
     staged_in = path.parent.parent
     place = path
-    if staged_in.name.endswith(_PARTIAL):  # of `staged_files`, or a folder of folders
+    if staged_in.name.endswith(_PARTIAL):  # a path of `staged_files`, or inside a staged folder
         place = staged_in.parent / (path.name if path.parent.name == "new" else staged_in.name[1 : -len(_PARTIAL)])
     problem = " ".join(problem.split()).rstrip(".")
     barred = any(word in problem for word in ("ermission", "Read-only", "directory", "exists"))
@@ -209,7 +283,17 @@ def broken_write(path: Path, problem: str) -> InputError:
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Makes `folder`; returns those that did not exist, innermost first."""
+    """Creates a folder and its missing parents.
+
+    Args:
+        folder: Folder to create. It may exist.
+
+    Returns:
+        The folders that did not exist before, innermost first.
+
+    Raises:
+        InputError: If the path leads through a file, or the folder cannot be created.
+    """
     made = [f for f in (folder, *folder.parents) if not f.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -221,13 +305,23 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those folders that are empty.
+
+    Args:
+        folders: Folders, innermost first; they need not exist.
+    """
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
 def clear_folder(folder: Path, keep: str | None = None) -> None:
-    """Takes away all that is in a folder, but one entry where it is named."""
+    """Removes everything in a folder.
+
+    Args:
+        folder: Folder to clear. It is not removed itself.
+        keep: Name of an entry that is kept.
+    """
     for entry in folder.iterdir():
         if entry.name != keep:
             _remove(entry)

@@ -1,4 +1,4 @@
-"""Work done ahead of who uses it: the next items are read, and several computed, while the caller deals with earlier ones."""
+"""Prefetching: threads read and compute the next items while the caller uses earlier ones."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -9,16 +9,34 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 3  # items read, and items computed, per thread that computes: enough to work on while the caller is busy
+_AHEAD = 3  # items read, and items computed, per computing thread: enough work while the caller is busy
 
 
 def each(items: Iterable[T]) -> Generator[T, None, None]:
-    """The same items, as `compute_ahead` takes them."""
+    """Turns items into a generator, as `compute_ahead` takes them.
+
+    Args:
+        items: Any items.
+
+    Yields:
+        The same items.
+    """
     yield from items
 
 
 def compute_ahead(items: Generator[T, None, None], compute: Callable[[T], R], workers: int) -> Generator[tuple[T, R], None, None]:
-    """Items and what `compute` makes of them, in order; `workers` threads compute, one more reads."""
+    """Computes results of items ahead of their use, in several threads.
+
+    One further thread reads the items.
+
+    Args:
+        items: Items to compute. They must not be None.
+        compute: Computes the result of one item.
+        workers: Number of threads that compute.
+
+    Yields:
+        Each item and its result, in order.
+    """
     pending: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(workers) as pool, closing(_read_ahead(items, _AHEAD * workers)) as read:
         try:
@@ -36,7 +54,7 @@ def compute_ahead(items: Generator[T, None, None], compute: Callable[[T], R], wo
 
 
 def _read_ahead(items: Generator[T, None, None], count: int) -> Generator[T, None, None]:
-    """The same items, the next `count` of them made in a thread of its own while one is in use."""
+    """Yields the same items; a thread makes the next `count` of them while one is in use."""
     pending: deque[Future[T | None]] = deque()
     with ThreadPoolExecutor(1) as pool:
         try:
@@ -47,4 +65,4 @@ def _read_ahead(items: Generator[T, None, None], count: int) -> Generator[T, Non
         finally:
             for future in pending:
                 future.cancel()
-            pool.submit(items.close).result()  # there, too, so that files close in the thread that opened them
+            pool.submit(items.close).result()  # in the same thread, so that files close in the thread that opened them

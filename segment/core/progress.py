@@ -1,4 +1,4 @@
-"""What long work tells of itself: lines and bars."""
+"""Progress of long work: lines and bars."""
 
 import sys
 from typing import Protocol
@@ -7,27 +7,54 @@ from segment.core.errors import printable
 
 
 class Progress(Protocol):
-    """Told by the library, shown by commands."""
+    """Interface through which the library reports progress; commands show it."""
 
     def say(self, line: str) -> None:
-        """A line that stays: a finding, a finished epoch."""
+        """Reports a line that stays visible: a finding, a finished epoch.
+
+        Args:
+            line: Text of the line.
+        """
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
-        """`done` of `total` steps of a task are done; `note` is shown behind the bar."""
+        """Reports that some steps of a task are done.
+
+        Args:
+            task: Name of the task.
+            done: Steps done.
+            total: Steps in total.
+            note: Text shown after the bar.
+        """
 
 
 class Silent:
-    """Shows nothing."""
+    """Progress that shows nothing."""
 
     def say(self, line: str) -> None:
+        """Ignores a line.
+
+        Args:
+            line: Text of the line.
+        """
         pass
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        """Ignores the steps of a task.
+
+        Args:
+            task: Name of the task.
+            done: Steps done.
+            total: Steps in total.
+            note: Text after the bar.
+        """
         pass
 
 
 class Console:
-    """Lines on stdout, and bars with rate and time left on stderr when it is a terminal."""
+    """Progress on a terminal, used as a context manager.
+
+    Lines go to stdout. Bars with rate and remaining time go to stderr if it is a terminal.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console as RichConsole
@@ -58,6 +85,11 @@ class Console:
         self._bars.stop()
 
     def say(self, line: str) -> None:
+        """Prints a line, above the bars if there are any.
+
+        Args:
+            line: Text of the line. Characters that cannot be printed are escaped.
+        """
         line = printable(line)
         if self._bars.console.is_terminal and sys.stdout.isatty():  # above the bars
             self._bars.console.print(line, markup=False, highlight=False)
@@ -65,6 +97,14 @@ class Console:
             print(line, flush=True)
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        """Updates the bar of a task, which appears at its first step and disappears after its last.
+
+        Args:
+            task: Name of the task, shown before the bar.
+            done: Steps done.
+            total: Steps in total.
+            note: Text shown after the bar.
+        """
         if task not in self._tasks:
             if done >= total:
                 return

@@ -1,4 +1,7 @@
-"""Warnings of libraries that mean nothing to users, kept away in all threads: Python's filters are the same for all."""
+"""Suppression of library warnings that mean nothing to users.
+
+Warnings are suppressed in all threads, since Python's filters are the same for all.
+"""
 
 import threading
 import warnings
@@ -7,7 +10,13 @@ from contextlib import contextmanager
 
 
 class _Filters:
-    """within: threads that want them. kept: what they were before the first one."""
+    """State that all threads share.
+
+    Attributes:
+        lock: Protects the other attributes.
+        within: Number of threads that suppress warnings now.
+        kept: Filters as they were before the first of these threads.
+    """
 
     lock = threading.Lock()
     within = 0
@@ -16,7 +25,10 @@ class _Filters:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keeps away what rasterio says of rasters without a georeference, and pyogrio of polygons without one."""
+    """Suppresses warnings about missing georeferences while the context is open.
+
+    rasterio warns about rasters without one, and pyogrio about polygons without one.
+    """
     from rasterio.errors import NotGeoreferencedWarning
 
     with _Filters.lock:

@@ -1,4 +1,4 @@
-"""What labelled data are divided into, and how folders and tables name it."""
+"""Parts of labelled data (train, val, test), and how folders and tables name them."""
 
 import re
 from collections.abc import Iterable
@@ -27,12 +27,29 @@ _LISTED = 5
 
 
 def part_named(name: str) -> Part | None:
-    """The part that a folder or a cell of a table names, whatever its case; None where it names none."""
+    """Returns the part that a folder name or a table cell stands for.
+
+    Args:
+        name: Name in upper or lower case, e.g. "train" or "Validation".
+
+    Returns:
+        The part, or None if the name stands for none.
+    """
     return _NAMES.get(name.strip().casefold())
 
 
 def part_notes(names: Iterable[str]) -> list[str]:
-    """What should be known of names of folders: taken for a part under another name, together with another, or nearly one."""
+    """Describes folder names that users should check.
+
+    These are folders taken for a part under another name, several folders taken for the same part,
+    and folders whose names only resemble those of parts.
+
+    Args:
+        names: Names of folders.
+
+    Returns:
+        A note for each case, empty if there is none.
+    """
     distinct = sorted(set(names))
     notes = []
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""YAML as users write it: read within bounds, and refused where a value is none."""
+"""YAML written by users: read within limits, with errors for values that are invalid."""
 
 import re
 from collections.abc import Hashable
@@ -11,21 +11,21 @@ from yaml.reader import ReaderError
 from segment.core.errors import quoted
 
 MOST_CHARACTERS = 4 * 2**20
-"""Of a document, also once its aliases are replaced by what they stand for."""
+"""Largest size of a document in characters, also after its aliases are expanded."""
 
 _DEEPEST = 50
 _MERGE = "tag:yaml.org,2002:merge"
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-_REFUSED = ("binary", "omap", "pairs", "set")  # no setting takes them
+_REFUSED = ("binary", "omap", "pairs", "set")  # types that no setting has
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with bounds on depth and on what aliases stand for, and without repeated keys."""
+    """Safe loader that limits depth and the size of expanded aliases, and refuses repeated keys."""
 
     def __init__(self, text: str):
         super().__init__(text)
         self._depth = 0
-        self._sizes: dict[yaml.Node, int] = {}  # in characters, of nodes that are complete
+        self._sizes: dict[yaml.Node, int] = {}  # characters of each node that is complete
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -66,7 +66,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep)
-        except (ValueError, LookupError, AttributeError, OverflowError) as error:  # of values that are not what they look like
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:  # not a valid value of its type
             raise _problem(f"{quoted(node.value, 40)} is no {node.tag.rpartition(':')[2]}", node) from error
         if isinstance(value, int) and abs(value) >= 2**63:
             raise _problem(f"{quoted(node.value, 40)} is beyond 64 bits", node)
@@ -88,10 +88,17 @@ for _kind in _REFUSED:
 
 
 def parse_yaml(text: str) -> Any:
-    """What a YAML document holds: None, numbers, texts, dates, lists and dictionaries.
+    """Parses a YAML document.
 
-    Raises yaml.YAMLError when it is not whole, is too large or too deep, also once its aliases are replaced, when a key is
-    there twice, or when a value is none, such as the date 2001-99-99.
+    Args:
+        text: The document.
+
+    Returns:
+        None, numbers, texts, dates, lists and dictionaries.
+
+    Raises:
+        yaml.YAMLError: If the document is incomplete, too large or too deep (also once its aliases
+            are expanded), repeats a key, or holds an invalid value such as the date 2001-99-99.
     """
     if len(text) > MOST_CHARACTERS:
         raise yaml.YAMLError(f"{len(text):,} characters, at most {MOST_CHARACTERS:,} are read")
@@ -107,7 +114,18 @@ def parse_yaml(text: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """As `parse_yaml`, of a file. Raises OSError or yaml.YAMLError."""
+    """Reads a YAML file and parses it with `parse_yaml`.
+
+    Args:
+        path: File in UTF-8.
+
+    Returns:
+        The content, as in `parse_yaml`.
+
+    Raises:
+        OSError: If the file cannot be read.
+        yaml.YAMLError: If it is not UTF-8, and as in `parse_yaml`.
+    """
     with path.open("rb") as file:
         content = file.read(4 * MOST_CHARACTERS + 1)
     try:
