@@ -1,4 +1,4 @@
-"""Random changes with albumentations that mean the same for tiles and for images: over which range, and which steps."""
+"""Random augmentation with albumentations: value ranges, and steps for tiles and images alike."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,15 +10,24 @@ from numpy.typing import DTypeLike, NDArray
 from segment.core.errors import InputError
 from segment.core.pixels.normalise import BandStatistics
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import would ask the network for a newer version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would otherwise go online to look for a newer version
 
 
 def pipeline(steps: Sequence[Any], statistics: BandStatistics, seed: int) -> Callable[..., dict[str, Any]]:
-    """albumentations' `Compose` of `steps`, called alike: `change(image=...)` or `change(image=..., mask=...)`.
+    """Composes augmentation steps for pixels of any bit depth and any number of bands.
 
-    Every depth and any number of bands is treated alike: 8 bits are changed as they are, which is several times faster; other
-    pixels (rows, columns, bands) are scaled to 0..1 (see `value_range`), changed as float32, and brought back to the image's
-    dtype. statistics: of the training pixels. Masks are passed on as they are. The same seed makes the same changes.
+    8-bit pixels are changed as they are, which is several times faster. Other pixels are scaled to
+    0..1 (see `value_range`), changed as float32, and converted back to the dtype of the image.
+    Masks are passed on as they are. The same seed gives the same changes.
+
+    Args:
+        steps: Transforms of albumentations, applied in order.
+        statistics: Statistics of the training pixels.
+        seed: Seed of the random changes.
+
+    Returns:
+        A function that is called like `Compose` of albumentations, `change(image=...)` or
+        `change(image=..., mask=...)`, with an image (rows, columns, bands).
     """
     import albumentations as A
 
@@ -36,7 +45,15 @@ def pipeline(steps: Sequence[Any], statistics: BandStatistics, seed: int) -> Cal
 
 
 def value_range(statistics: BandStatistics) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest and highest value of each band, (bands,) float32: 0 and 255, or those of the training pixels."""
+    """Returns the range of values of each band that augmentation works in.
+
+    Args:
+        statistics: Statistics of the training pixels.
+
+    Returns:
+        Lowest and highest value, each (bands,) float32: 0 and 255 for 8 bits, otherwise those of
+        the training pixels.
+    """
     if statistics.dtype == "uint8":
         return np.zeros(statistics.bands, np.float32), np.full(statistics.bands, 255, np.float32)
     low, high = statistics.minimum.astype(np.float32), statistics.maximum.astype(np.float32)
@@ -44,26 +61,53 @@ def value_range(statistics: BandStatistics) -> tuple[NDArray[np.float32], NDArra
 
 
 def as_dtype(pixels: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:
-    """Pixels in another dtype, with integers rounded and held within its range, so that none wraps around."""
+    """Converts pixels to another dtype.
+
+    Integers are rounded and clipped to the range of the dtype, so that no value wraps around.
+
+    Args:
+        pixels: Pixels of any shape, float32.
+        dtype: Integer or floating-point dtype.
+
+    Returns:
+        The pixels in that dtype.
+    """
     kind = np.dtype(dtype)
     if kind.kind not in "iu":
         return pixels.astype(kind)
     limits = np.iinfo(kind)
     highest = np.float32(limits.max)
-    if int(highest) > limits.max:  # 32 bits and more: float32 rounds up
+    if int(highest) > limits.max:  # 32 bits and more: float32 has rounded it up
         highest = np.nextafter(highest, np.float32(0))
     return np.clip(np.rint(pixels), np.float32(limits.min), highest).astype(kind)
 
 
 def require_rgb(quality: str, statistics: BandStatistics) -> None:
-    """Raises InputError where the setting of augmentation called `quality` (hue, say) meets anything but RGB of 8 bits."""
+    """Checks that a setting of augmentation that needs 8-bit RGB is used with it.
+
+    Args:
+        quality: Name of the setting, e.g. hue.
+        statistics: Statistics of the training pixels.
+
+    Raises:
+        InputError: If the pixels are not 8-bit RGB.
+    """
     if (statistics.bands, statistics.dtype) != (3, "uint8"):
         received = f"{statistics.bands} bands of {statistics.dtype}"
         raise InputError(f"augment.{quality}: only RGB of 8 bits has a {quality}. Received {received}. Set it to 0.")
 
 
 def symmetries(horizontal: float, vertical: float, quarter_turns: bool) -> list[Any]:
-    """Flips with their probabilities, then turns by 0, 90, 180 or 270 degrees, as often each."""
+    """Returns steps that flip and rotate.
+
+    Args:
+        horizontal: Probability of a horizontal flip.
+        vertical: Probability of a vertical flip.
+        quarter_turns: Whether to rotate by 0, 90, 180 or 270 degrees, each equally often.
+
+    Returns:
+        Transforms of albumentations.
+    """
     import albumentations as A
 
     steps: list[Any] = [A.HorizontalFlip(p=horizontal)] if horizontal else []
@@ -75,14 +119,32 @@ def symmetries(horizontal: float, vertical: float, quarter_turns: bool) -> list[
 
 
 def light(brightness: float, contrast: float) -> list[Any]:
-    """Pixels times 1 ± contrast, plus or minus up to `brightness` of the full range, clipped to the range."""
+    """Returns steps that change brightness and contrast.
+
+    Pixels are multiplied by 1 ± `contrast`, shifted by up to ± `brightness` of the full range, and
+    clipped to the range.
+
+    Args:
+        brightness: Largest change of brightness as a share of the full range.
+        contrast: Largest relative change of contrast.
+
+    Returns:
+        Transforms of albumentations, none if both are 0.
+    """
     import albumentations as A
 
     return [A.RandomBrightnessContrast(brightness, contrast, p=1.0)] if brightness or contrast else []
 
 
 def blur(probability: float) -> list[Any]:
-    """A Gaussian blur of 3 or 5 pixels."""
+    """Returns steps that apply a Gaussian blur of 3 or 5 pixels.
+
+    Args:
+        probability: Probability that an image is blurred.
+
+    Returns:
+        Transforms of albumentations, none if the probability is 0.
+    """
     import albumentations as A
 
     return [A.GaussianBlur(blur_limit=(3, 5), p=probability)] if probability else []

@@ -8,15 +8,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-_FAR = 6.0  # standard deviations, as the median tells them
-_VECTORS_EACH = 3  # of a component: with fewer, vectors lie along components of their own
-_FEWEST = 9  # vectors: of fewer, each is unlike the others
+_FAR = 6.0  # standard deviations, estimated from the median
+_VECTORS_EACH = 3  # vectors per component: with fewer, single vectors get components of their own
+_FEWEST = 9  # vectors: among fewer, each differs from the others
 
 
 class Vectors:
-    """Vectors of one length that are kept on the disk, one after the other. Closed by `with`, which frees the disk.
+    """Vectors of one length, stored one after the other in a temporary file as float32.
 
-    length: numbers of a vector. Stored as float32.
+    Used as a context manager, which frees the disk space at the end.
+
+    Args:
+        length: Number of values in a vector.
     """
 
     def __init__(self, length: int):
@@ -33,7 +36,11 @@ class Vectors:
         return self._count
 
     def add(self, vector: NDArray[np.generic]) -> None:
-        """A vector of any shape with `length` numbers."""
+        """Appends a vector.
+
+        Args:
+            vector: Array of any shape with `length` values.
+        """
         self._file.write(np.ascontiguousarray(vector, np.float32).reshape(self._length).tobytes())
         self._count += 1
 
@@ -44,7 +51,15 @@ class Vectors:
         return found
 
     def batches(self, least: int = 256) -> Iterator[NDArray[np.float32]]:
-        """All of them in order, (vectors, length), evenly divided: `least` or more at a time, fewer than twice as many."""
+        """Reads all vectors in order, in batches of about the same size.
+
+        Args:
+            least: Smallest size of a batch, unless there are fewer vectors. No batch is as large as
+                twice that.
+
+        Yields:
+            Batches (vectors, length) float32.
+        """
         bounds = np.linspace(0, self._count, max(1, self._count // least) + 1).astype(int).tolist()
         for first, last in pairwise(bounds):
             self._file.seek(4 * self._length * first)
@@ -56,9 +71,13 @@ class Vectors:
 class Components:
     """Principal components of vectors.
 
-    mean: (length,). axes: (components, length), of length 1, the one of the largest variance first. ratios: share of the variance
-    that each explains. positions: (vectors, components), where each vector lies along the axes. residuals: (vectors,), distance
-    of each from what the components tell of it.
+    Attributes:
+        mean: Mean of the vectors, (length,).
+        axes: Unit vectors along the components, (components, length), in order of decreasing
+            variance.
+        ratios: Share of the variance that each component explains, (components,).
+        positions: Coordinates of the vectors along the axes, (vectors, components).
+        residuals: Distance of each vector from its reconstruction from the components, (vectors,).
     """
 
     mean: NDArray[np.float64]
@@ -69,16 +88,24 @@ class Components:
 
 
 def principal_components(vectors: Vectors, count: int) -> Components:
-    """The first `count` components, or as many as there are vectors or numbers in one; two vectors are needed.
+    """Computes the first principal components of vectors.
 
-    Incremental PCA (Ross et al. 2008) of scikit-learn: some hundred vectors are in memory at a time.
+    Incremental PCA (Ross et al. 2008) of scikit-learn: some hundred vectors are in memory at a
+    time.
+
+    Args:
+        vectors: At least two vectors.
+        count: Number of components. There are never more than vectors, or values in a vector.
+
+    Returns:
+        The components.
     """
     from sklearn.decomposition import IncrementalPCA
 
     assert len(vectors) > 1, "one vector has no variance"
     count = min(count, len(vectors), len(vectors[0]))
     model = IncrementalPCA(count)
-    with np.errstate(invalid="ignore"):  # of vectors that are all the same
+    with np.errstate(invalid="ignore"):  # if all vectors are the same
         for batch in vectors.batches(max(256, count)):
             model.partial_fit(batch)
     positions, residuals = [], []
@@ -91,10 +118,18 @@ def principal_components(vectors: Vectors, count: int) -> Components:
 
 
 def find_outliers(components: Components) -> list[int]:
-    """Rows of vectors far from the others, the farthest first: in where they lie, or in what the components leave of them.
+    """Finds vectors that are far from the others.
 
-    Components that vary are counted, a third as many as vectors at most; what the others tell counts as left. None of fewer
-    than nine vectors.
+    A vector is an outlier if it is far away along the components, or if its residual is large.
+    Only components that vary are used, and at most a third as many as there are vectors; what the
+    other components describe counts as part of the residual. Fewer than nine vectors have no
+    outliers.
+
+    Args:
+        components: Components of the vectors.
+
+    Returns:
+        Indices of the outliers, the farthest first.
     """
     positions = components.positions.astype(np.float64)
     rows, variance = len(positions), positions.var(axis=0)
@@ -104,7 +139,7 @@ def find_outliers(components: Components) -> list[int]:
     left = np.sqrt(components.residuals.astype(np.float64) ** 2 + (positions[:, used:] ** 2).sum(axis=1))
     distances = np.stack([left, np.linalg.norm(positions[:, :used] / np.sqrt(variance[:used]), axis=1)])
     middle = np.median(distances, axis=1, keepdims=True)
-    deviation = 1.4826 * np.median(np.abs(distances - middle), axis=1, keepdims=True)  # of a normal distribution
+    deviation = 1.4826 * np.median(np.abs(distances - middle), axis=1, keepdims=True)  # the factor for a normal distribution
     floor = 0.01 * np.maximum(middle, np.array([[np.sqrt(variance.sum())], [0]])) + 1e-30
     far = ((distances - middle) / np.maximum(deviation, floor)).max(axis=0)
     return [int(row) for row in np.argsort(-far) if far[row] > _FAR]

@@ -1,4 +1,4 @@
-"""Images that come twice, byte for byte or nearly so."""
+"""Duplicates among images, exact or nearly so."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,14 @@ _AT_A_TIME = 256
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What tells an image from others.
+    """Properties that identify an image.
 
-    exact: digest of shape, dtype and pixels, 16 bytes.
-    signs: perceptual hash, (64,) float32 of -1 and 1: half the product of two is 32 less the number of bits that differ.
-    thumbnail: (256,) float32, the image at 16 x 16, with mean 0 and norm 1 (0 where it is uniform).
+    Attributes:
+        exact: Digest of shape, dtype and pixels, 16 bytes.
+        signs: Perceptual hash, (64,) float32 of -1 and 1. Half the dot product of two hashes is 32
+            less the number of bits that differ.
+        thumbnail: The image at 16 x 16 pixels, (256,) float32, with mean 0 and norm 1, or all 0 if
+            the image is uniform.
     """
 
     exact: bytes
@@ -32,7 +35,14 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Positions of an image and of its like, in the one sequence or the two; exact: the pixels are the same."""
+    """Positions of an image and of its duplicate.
+
+    Attributes:
+        first: Position of the image in the first sequence.
+        second: Position of its duplicate in the second sequence, or in the first if there is only
+            that one.
+        exact: Whether the pixels are the same.
+    """
 
     first: int
     second: int
@@ -42,7 +52,7 @@ class Duplicate:
 class _Example(Protocol):
     @property
     def part(self) -> str | None:
-        """Where folders put it: one of train, val, test; None if they say nothing."""
+        """Part that folders assign it to: train, val or test; None if they assign none."""
 
 
 E = TypeVar("E", bound=_Example)
@@ -50,7 +60,13 @@ E = TypeVar("E", bound=_Example)
 
 @dataclass(frozen=True)
 class Twins(Generic[E]):
-    """Two of the images to learn from that show the same. exact: pixel by pixel, else nearly."""
+    """Two labelled images that show the same.
+
+    Attributes:
+        first: The earlier one.
+        second: The later one.
+        exact: Whether the pixels are the same; otherwise nearly so.
+    """
 
     first: E
     second: E
@@ -58,16 +74,23 @@ class Twins(Generic[E]):
 
     @property
     def divided(self) -> bool:
-        """Whether folders put them into different parts."""
+        """Whether folders assign the two to different parts."""
         return self.first.part != self.second.part
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
-    """The fingerprint of an image (rows, columns, bands) of any real dtype.
+    """Computes the fingerprint of an image.
 
-    The perceptual hash is pHash (Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions): the 8 x 8
-    lowest frequencies of the discrete cosine transform of the mean of the bands at 32 x 32, those that are constant along an
-    axis left out, against their median.
+    The perceptual hash is pHash (Zauner 2010, Implementation and Benchmarking of Perceptual Image
+    Hash Functions): the bands are averaged and resized to 32 x 32; the 8 x 8 lowest frequencies of
+    the discrete cosine transform, without those that are constant along an axis, are compared with
+    their median.
+
+    Args:
+        pixels: Image (rows, columns, bands) of any real dtype.
+
+    Returns:
+        The fingerprint.
     """
     grey = pixels.mean(axis=2, dtype=np.float32)
     small = _stretched(cv2.resize(grey, (4 * _HASH_EDGE, 4 * _HASH_EDGE), interpolation=cv2.INTER_AREA))
@@ -78,7 +101,7 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
 
 
 def _stretched(grey: NDArray[Any]) -> NDArray[np.float32]:
-    """Mean 0, norm 1; all 0 where the image is uniform."""
+    """Scales to mean 0 and norm 1; the result is all 0 for a uniform image."""
     centred = grey - grey.mean(dtype=np.float64)
     norm = float(np.linalg.norm(centred))
     if norm <= 1e-6 * float(np.abs(grey).max()) * grey.size**0.5:
@@ -87,14 +110,22 @@ def _stretched(grey: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def find_duplicates(first: Sequence[Fingerprint], second: Sequence[Fingerprint] | None = None) -> list[Duplicate]:
-    """Images of `first` that `second` holds too, each with the one that is most like it, in the order of `first`.
+    """Finds duplicates between two sequences of images, or within one.
 
-    Without `second`: images that an earlier one of `first` is like, each with the most like of these.
+    Two images are duplicates if at most 12 of the 64 bits of their hashes differ and their
+    thumbnails correlate by 0.9 or more. Both are required: thumbnails or hashes of flat images
+    (water) can agree by chance, but seldom both. This finds copies that were compressed, resized,
+    brightened, or shifted by a hundredth of their edge; rotated and mirrored ones are not
+    found. Among the 2.5 million pairs of the 2,240 images of RSSCN7 it finds one, which shows the
+    same place shifted by seven pixels.
 
-    Alike are images of which at most 12 of 64 bits of the hash differ and whose thumbnails correlate by 0.9 or more. It takes
-    both: flat images (water) have thumbnails alike or hashes alike by chance, seldom the two. Finds copies that were
-    compressed, resized, brightened or shifted by a hundredth of their edge; turned and mirrored ones count as others. Among
-    the 2.5 million pairs of 2,240 images of RSSCN7 one is told, which is one place shifted by seven pixels.
+    Args:
+        first: Images to find duplicates of.
+        second: Images to compare with. By default each image is compared with the earlier ones of
+            `first`.
+
+    Returns:
+        The images of `first` that have a duplicate, in order, each with the most similar one.
     """
     others = first if second is None else second
     if not first or not others:
@@ -123,5 +154,13 @@ def find_duplicates(first: Sequence[Fingerprint], second: Sequence[Fingerprint] 
 
 
 def find_twins(examples: Sequence[E], prints: Sequence[Fingerprint]) -> list[Twins[E]]:
-    """Examples that an earlier one is like, each with that; a fingerprint of each in `prints`."""
+    """Finds examples that duplicate an earlier one.
+
+    Args:
+        examples: Labelled images.
+        prints: Fingerprint of each example.
+
+    Returns:
+        Each such example with the earlier one.
+    """
     return [Twins(examples[found.second], examples[found.first], found.exact) for found in find_duplicates(prints)]

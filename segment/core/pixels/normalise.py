@@ -1,4 +1,4 @@
-"""Per-band statistics of training pixels, measured once and put into the network as a layer."""
+"""Statistics of training pixels per band, and the network layer that normalises with them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,27 @@ from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""matrix (3, 3) and offset (3,) of a preprocessing of 8-bit RGB: `pixels @ matrix + offset`."""
+"""Matrix (3, 3) and offset (3,) of a preprocessing of 8-bit RGB.
+
+It computes `pixels @ matrix + offset`.
+"""
 
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Of the valid pixels of a training set, per band, each (bands,) float64, in the pixels' own units."""
+    """Statistics of the valid pixels of a training set.
+
+    Attributes:
+        dtype: Name of the dtype of the pixels.
+        count: Number of pixels.
+        minimum: Smallest value per band, (bands,) float64, in the units of the pixels. So are the
+            following.
+        maximum: Largest value per band.
+        mean: Mean per band.
+        deviation: Standard deviation per band.
+    """
 
     dtype: str
     count: int
@@ -29,14 +42,27 @@ class BandStatistics:
 
     @property
     def bands(self) -> int:
+        """Number of bands."""
         return len(self.mean)
 
 
 class BandStatisticsMeter:
-    """Adds up statistics image by image, in the memory of one image.
+    """Accumulates statistics image by image, in the memory of one image.
 
-    Means and deviations merge as in Chan, Golub and LeVeque (1979), "Updating formulae and a pairwise
-    algorithm for computing sample variances", so that large offsets lose no digits.
+    Means and deviations merge as in Chan, Golub and LeVeque (1979), "Updating formulae and a
+    pairwise algorithm for computing sample variances", so that large offsets lose no digits.
+
+    Args:
+        bands: Number of bands.
+        dtype: Name of the dtype of the pixels.
+
+    Attributes:
+        dtype: Name of the dtype of the pixels.
+        count: Number of pixels so far.
+        minimum: Smallest value per band, (bands,) float64.
+        maximum: Largest value per band, (bands,) float64.
+        mean: Mean per band, (bands,) float64.
+        squares: Sum of the squared differences from the mean per band, (bands,) float64.
     """
 
     def __init__(self, bands: int, dtype: str):
@@ -45,7 +71,13 @@ class BandStatisticsMeter:
         self.mean, self.squares = np.zeros(bands), np.zeros(bands)
 
     def add(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
-        """pixels: (rows, columns, bands); valid: (rows, columns). Not finite pixels do not count."""
+        """Adds the pixels of an image.
+
+        Args:
+            pixels: Image (rows, columns, bands).
+            valid: Mask (rows, columns), True where pixels count. Pixels that are not finite do not
+                count either.
+        """
         values = pixels[valid].astype(np.float64)
         values = values[np.isfinite(values).all(axis=1)]
         if not len(values):
@@ -60,26 +92,51 @@ class BandStatisticsMeter:
         self.maximum = np.maximum(self.maximum, values.max(axis=0))
 
     def statistics(self) -> BandStatistics:
-        """What was measured. At least one pixel must have been added."""
+        """Returns the statistics of all pixels so far, at least one.
+
+        Returns:
+            The statistics.
+        """
         assert self.count, "no pixels were added"
         deviation = np.sqrt(self.squares / self.count)
         return BandStatistics(self.dtype, self.count, self.minimum, self.maximum, self.mean, deviation)
 
 
 def scaling(scale: float | NDArray[np.float64], offset: float | NDArray[np.float64]) -> Affine:
-    """`pixels * scale + offset`; numbers stand for all three channels."""
+    """Returns the preprocessing `pixels * scale + offset`.
+
+    Args:
+        scale: A number for all three channels, or (3,).
+        offset: A number for all three channels, or (3,).
+
+    Returns:
+        Matrix and offset.
+    """
     return np.diag(np.broadcast_to(scale, 3)), np.array(np.broadcast_to(offset, 3))
 
 
 def imagenet_statistics() -> Affine:
-    """To 0..1, less ImageNet's mean, by its deviation: what networks from PyTorch and MXNet were trained on."""
+    """Returns the preprocessing that networks from PyTorch and MXNet were trained with.
+
+    Pixels are scaled to 0..1, then normalised by the mean and standard deviation of ImageNet.
+
+    Returns:
+        Matrix and offset.
+    """
     return scaling(1 / (255 * _IMAGENET_DEVIATION), -_IMAGENET_MEAN / _IMAGENET_DEVIATION)
 
 
 def resolve_auto(mode: Normalisation, source: str, statistics: BandStatistics, rgb_first: bool = True) -> Normalisation:
-    """What `auto` stands for with weights from `source`, see `Normalisation`; other modes stay as they are.
+    """Returns the normalisation that `auto` stands for, see `Normalisation`.
 
-    rgb_first: whether the bands, if they are three or more, begin with red, green and blue.
+    Args:
+        mode: Normalisation from the settings. Modes other than `auto` are returned as they are.
+        source: Source of the initial weights, e.g. "imagenet" or "bundled".
+        statistics: Statistics of the training pixels.
+        rgb_first: Whether the bands, if there are three or more, begin with red, green and blue.
+
+    Returns:
+        A normalisation other than `auto`.
     """
     if mode != "auto":
         return mode
@@ -90,12 +147,20 @@ def resolve_auto(mode: Normalisation, source: str, statistics: BandStatistics, r
 
 
 def normalisation(statistics: BandStatistics, mode: Normalisation, affine: Callable[[], Affine]) -> Callable[[Any], Any]:
-    """A function of a batch of pixels that brings them into the range the network learns from, of stock layers.
+    """Builds the first step of a network from Keras layers, which normalises a batch of pixels.
 
-    mode: anything but auto. affine: gives the preprocessing that the backbone's ImageNet weights expect.
-    Bands beyond the first three, which are taken for RGB, get the mean of what those get.
+    Bands beyond the first three, which are assumed to be RGB, get the mean of what those get.
 
-    Raises InputError where a normalisation made for 8-bit RGB meets other pixels.
+    Args:
+        statistics: Statistics of the training pixels.
+        mode: Any normalisation other than `auto`.
+        affine: Returns the preprocessing that the ImageNet weights of the backbone expect.
+
+    Returns:
+        A function of a batch of pixels.
+
+    Raises:
+        InputError: If the normalisation is made for 8-bit RGB and the pixels are different.
     """
     assert mode != "auto", "see resolve_auto"
     if mode == "imagenet":
@@ -106,7 +171,7 @@ def normalisation(statistics: BandStatistics, mode: Normalisation, affine: Calla
         offset, scale = statistics.minimum, statistics.maximum - statistics.minimum
     else:
         offset, scale = statistics.mean, statistics.deviation
-    scale = np.where(scale > 0, scale, 1)  # a band that never varies carries nothing
+    scale = np.where(scale > 0, scale, 1)  # a constant band carries no information
     return _layer(offset, scale**2)
 
 
@@ -129,7 +194,7 @@ def _rgb_preprocessing(statistics: BandStatistics, mode: Normalisation, affine: 
         )
     matrix, offset = affine
     swapped = not np.allclose(matrix, np.diag(np.diag(matrix)))
-    if swapped:  # BGR: the families that came from Caffe
+    if swapped:  # BGR: model families that come from Caffe
         matrix = matrix[::-1]
     scale = np.diag(matrix)
     further = statistics.bands - 3

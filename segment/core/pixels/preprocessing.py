@@ -1,4 +1,4 @@
-"""Pixels made clearer before a network sees them, in training and in use alike: less noise, more contrast, sharper edges."""
+"""Preprocessing in training and prediction: less noise, more contrast, sharper edges."""
 
 import math
 from typing import Any
@@ -15,18 +15,26 @@ _DENOISED_BY_OPENCV = (np.uint8, np.uint16, np.int16, np.float32)
 
 
 def preprocess(pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-    """A tile or an image (rows, columns, bands) as a network gets it: denoised, then with more contrast, then sharpened.
+    """Denoises an image, then enhances its contrast, then sharpens it.
 
-    valid: (rows, columns), False where nodata; by default all are valid. What is not stays as it is, and its neighbours see the
-    nearest valid pixel in its place. Any number of bands; the dtype stays, integers are rounded and held within its range. With
-    all settings off it is the same array.
+    Contrast is enhanced after Zuiderveld (1994), "Contrast Limited Adaptive Histogram
+    Equalization": in 8-bit RGB the lightness (CIELAB), which keeps the colours, otherwise each
+    band. Cells start at the upper left corner; the limit counts whole pixels of a cell.
 
-    Contrast is enhanced after Zuiderveld (1994), "Contrast Limited Adaptive Histogram Equalization": of RGB of 8 bits the
-    lightness (CIELAB), which keeps the colours, of others each band. Cells lie from the upper left corner on; the limit counts
-    whole pixels of a cell.
+    Args:
+        pixels: Tile or image (rows, columns, bands) with any number of bands.
+        settings: Steps to apply. If all are off, the same array is returned.
+        valid: Mask (rows, columns), False where nodata; by default all pixels are valid. Invalid
+            pixels are not changed, and their neighbours are computed from the nearest valid pixel
+            in their place.
 
-    Raises InputError where contrast cannot be enhanced: pixels are not of 8 or 16 bits without a sign, or the limit is less than
-    one pixel for each of their values.
+    Returns:
+        The image in the same shape and dtype. Integers are rounded and clipped to the range of the
+        dtype.
+
+    Raises:
+        InputError: If contrast cannot be enhanced: pixels are not unsigned integers of 8 or 16
+            bits, or the limit is less than one pixel for each of their values.
     """
     if settings.is_off or (valid is not None and not valid.any()):
         return pixels
@@ -41,7 +49,7 @@ def preprocess(pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArra
 
 
 def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
-    """The pixels, each that is not valid replaced by the nearest one that is."""
+    """Replaces each invalid pixel by the nearest valid one."""
     holes = (~valid).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(holes, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
     nearest = np.zeros(labels.max() + 1, np.intp)
@@ -68,7 +76,7 @@ def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[
             f"Received {limit:g} with cells of {cell} pixels. "
             f"Raise it to {math.ceil(values / cell**2)}, or clahe_cell to {math.ceil(math.sqrt(values / limit))}."
         )
-    below, right = -height % cell, -width % cell  # to whole cells: OpenCV would make them smaller
+    below, right = -height % cell, -width % cell  # to whole cells, which OpenCV would otherwise shrink
     clahe = cv2.createCLAHE(limit, ((width + right) // cell, (height + below) // cell))
 
     def enhance(band: NDArray[Any]) -> NDArray[Any]:
@@ -83,7 +91,7 @@ def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[
 
 
 def _sharpen(pixels: NDArray[Any], amount: float, radius: float) -> NDArray[Any]:
-    """Unsharp masking."""
+    """Applies unsharp masking."""
     source = pixels.astype(np.float32)
     blurred = np.asarray(cv2.GaussianBlur(source, (0, 0), radius)).reshape(pixels.shape)
     return as_dtype(source + amount * (source - blurred), pixels.dtype)

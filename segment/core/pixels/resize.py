@@ -1,4 +1,4 @@
-"""Images at another size."""
+"""Resizing of images."""
 
 from typing import Any
 
@@ -10,16 +10,25 @@ _RESIZED_BY_OPENCV = (np.uint8, np.uint16, np.int16, np.float32, np.float64)
 
 
 def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """An image (rows, columns, bands) with `height` rows and `width` columns, in its dtype.
+    """Resizes an image.
 
-    Means of the pixels covered where it shrinks both ways, bilinear otherwise. Any number of bands, any real dtype.
+    Pixels are averaged over the area they cover if neither height nor width grows, and
+    interpolated bilinearly otherwise.
+
+    Args:
+        pixels: Image (rows, columns, bands) with any number of bands and any real dtype.
+        height: Rows of the result.
+        width: Columns of the result.
+
+    Returns:
+        Image (height, width, bands) in the same dtype.
     """
     rows, columns, bands = pixels.shape
     interpolation = cv2.INTER_AREA if height <= rows and width <= columns else cv2.INTER_LINEAR
     dtype = pixels.dtype
     source = pixels if dtype in _RESIZED_BY_OPENCV else pixels.astype(np.float64)
     resized = np.empty((height, width, bands), source.dtype)
-    for first in range(0, bands, 4):  # OpenCV averages no more at a time
+    for first in range(0, bands, 4):  # OpenCV averages at most four bands at a time
         group = np.ascontiguousarray(source[..., first : first + 4])
         resized[..., first : first + 4] = cv2.resize(group, (width, height), interpolation=interpolation).reshape(
             height, width, -1

@@ -1,4 +1,4 @@
-"""The eight flips and quarter turns of what is seen from above."""
+"""The eight flips and quarter turns of images seen from above."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,9 +8,14 @@ from numpy.typing import NDArray
 
 
 def eight_views(pixels: NDArray[Any]) -> Iterator[tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]]:
-    """Square tiles or images (batch, rows, columns, bands) in each of their symmetries.
+    """Yields a batch of images in each of its eight symmetries.
 
-    With each comes what turns answers for it, (batch, rows, columns, classes), back to how the pixels lay.
+    Args:
+        pixels: Square tiles or images (batch, rows, columns, bands).
+
+    Yields:
+        The transformed batch, and a function that transforms its predictions (batch, rows,
+        columns, classes) back to the original orientation.
     """
     for turns in range(4):
         for flip in (1, -1):
