@@ -1,4 +1,4 @@
-"""The figures that both packages put into their reports."""
+"""Figures that the reports of both packages share."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,19 @@ from segment.core.model.calibration import Reliability
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NUMBERED = 20  # classes of a confusion matrix whose shares are written out
+_NUMBERED = 20  # largest number of classes whose shares are written into a confusion matrix
 
 
 def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]]) -> "Figure":
-    """Curves over the epochs, one panel per title, which names the columns drawn in it."""
+    """Plots curves over the epochs.
+
+    Args:
+        history: A row of values by column for each epoch, with the column "epoch".
+        panels: Columns drawn in each panel, by the title of the panel.
+
+    Returns:
+        The figure, with the panels side by side.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -34,9 +42,18 @@ def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Seque
 
 
 def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None) -> "Figure":
-    """A confusion matrix (labels, classes), rows truth, as shares of each row; many classes show colours without numbers.
+    """Plots a confusion matrix as shares of each row.
 
-    labels: names of the rows; by default those of the classes."""
+    With more than 20 classes the shares are shown by colour only, without numbers.
+
+    Args:
+        matrix: Counts (labels, classes); rows are the reference, columns the predictions.
+        names: Names of the classes.
+        labels: Names of the rows; by default those of the classes.
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
 
     few = len(names) <= _NUMBERED
@@ -58,7 +75,14 @@ def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequ
 
 
 def plot_reliability(found: Reliability) -> "Figure":
-    """How often answers of each probability are right, above how many there are."""
+    """Plots how often predictions of each probability are right, above their number.
+
+    Args:
+        found: Counts per bin of probability.
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
@@ -88,10 +112,17 @@ def plot_reliability(found: Reliability) -> "Figure":
 
 
 def displayable(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
-    """Pixels (rows, columns, bands) as RGB (rows, columns, 3) uint8 to look at: the first three bands, or the first as grey.
+    """Converts pixels to RGB for display: the first three bands, or the first band as grey.
 
-    8 bits stay as they are; in other depths each band is stretched from the 2nd to the 98th percentile of its
-    valid (rows, columns) and finite values.
+    8-bit pixels are not changed. In other bit depths each band is stretched from the 2nd to the
+    98th percentile of its valid and finite values.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+        valid: Mask (rows, columns) of valid pixels; by default all are valid.
+
+    Returns:
+        RGB (rows, columns, 3) uint8.
     """
     shown: NDArray[Any] = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     if shown.dtype == np.uint8:
@@ -109,9 +140,15 @@ def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
-    """Images in a grid, each under its title; long lines are wrapped.
+    """Plots images in a grid, each under its title.
 
-    images: (rows, columns, 3) uint8 each, of any sizes.
+    Args:
+        images: RGB images (rows, columns, 3) uint8 of any sizes.
+        titles: Title of each image; long lines are wrapped.
+        columns: Largest number of columns of the grid.
+
+    Returns:
+        The figure.
     """
     from matplotlib.figure import Figure
 
@@ -129,5 +166,12 @@ def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], col
 
 
 def shorten_name(name: str) -> str:
-    """A class's name for a legend: of a long one its beginning and its end."""
+    """Shortens the name of a class for a legend.
+
+    Args:
+        name: Name of a class.
+
+    Returns:
+        The name, or its beginning and end if it is longer than 32 characters.
+    """
     return name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"

@@ -1,4 +1,4 @@
-"""Reports as one HTML page that needs nothing from outside."""
+"""Reports as single HTML pages without external files."""
 
 import base64
 import html
@@ -32,7 +32,13 @@ th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about data that their user should know: what was seen, what it means for a model, what to do."""
+    """Result of a check of data that the user should know about.
+
+    Attributes:
+        what: What was found.
+        meaning: What it means for a model.
+        cure: What to do about it.
+    """
 
     what: str
     meaning: str
@@ -44,7 +50,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What looking at data found. figures: what report.json holds."""
+    """Result of an exploration of data.
+
+    Attributes:
+        findings: Results of the checks.
+        figures: Content of report.json.
+    """
 
     findings: list[Finding]
     figures: dict[str, Any]
@@ -54,20 +65,40 @@ class Exploration:
 
 
 class Report:
-    """A page that is put together from top to bottom."""
+    """HTML page that is built from top to bottom.
+
+    Args:
+        title: Title of the page.
+    """
 
     def __init__(self, title: str):
         self._title = title
         self._parts = [f"<h1>{html.escape(title)}</h1>"]
 
     def heading(self, text: str) -> None:
+        """Adds a heading.
+
+        Args:
+            text: Plain text.
+        """
         self._parts.append(f"<h2>{html.escape(text)}</h2>")
 
     def text(self, text: str) -> None:
+        """Adds a paragraph.
+
+        Args:
+            text: Plain text.
+        """
         self._parts.append(f"<p>{html.escape(text)}</p>")
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]], colors: Sequence[str] | None = None) -> None:
-        """colors: "#RRGGBB" per row, shown as a swatch before its first cell."""
+        """Adds a table.
+
+        Args:
+            header: Titles of the columns.
+            rows: Cells of each row, formatted with `format_number`.
+            colors: "#RRGGBB" for each row, shown as a swatch in its first cell.
+        """
         lines = ["<tr>" + "".join(f"<th>{html.escape(h)}</th>" for h in header) + "</tr>"]
         for i, row in enumerate(rows):
             cells = [html.escape(format_number(cell)) for cell in row]
@@ -77,11 +108,17 @@ class Report:
         self._parts.append("<table>" + "\n".join(lines) + "</table>")
 
     def figure(self, figure: "Figure", caption: str, photographs: bool = False) -> None:
-        """The figure as it is, within the page, under words for those who cannot see it. photographs: it shows some, and
-        becomes a JPEG, a fifth the size of a PNG."""
+        """Adds a figure, embedded in the page.
+
+        Args:
+            figure: Figure of matplotlib.
+            caption: Text below the figure, also for readers who cannot see it.
+            photographs: Whether the figure shows photographs. It then becomes a JPEG, a fifth of
+                the size of a PNG.
+        """
         buffer = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # of letters that the font lacks, a line each
+            warnings.filterwarnings("ignore", "Glyph")  # one warning for each letter that the font lacks
             kind = "jpeg" if photographs else "png"
             figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
         self._image(buffer.getvalue(), kind, caption)
@@ -91,14 +128,23 @@ class Report:
         self._parts.append(f'<p><img alt="{text}" src="data:image/{kind};base64,{data}"></p><p class="note">{text}</p>')
 
     def picture(self, pixels: NDArray[np.uint8], caption: str) -> None:
-        """RGB (rows, columns, 3) within the page, pixel by pixel."""
+        """Adds an image, embedded in the page pixel by pixel.
+
+        Args:
+            pixels: RGB (rows, columns, 3) uint8.
+            caption: Text below the image, also for readers who cannot see it.
+        """
         import cv2
 
         encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
         self._image(encoded.tobytes(), "jpeg", caption)
 
     def findings(self, found: Sequence["Finding"]) -> None:
-        """What was found, what it means and what to do, or that nothing was."""
+        """Adds results of checks: what was found, what it means and what to do.
+
+        Args:
+            found: The results. If there are none, the page says so.
+        """
         if not found:
             self.text("Nothing that asks for a change.")
         for finding in found:
@@ -106,7 +152,14 @@ class Report:
             self._parts.append(f'<div class="finding">{"<br>".join(lines)}</div>')
 
     def write(self, path: Path) -> None:
-        """Writes the page, whole or not at all."""
+        """Writes the page, completely or not at all.
+
+        Args:
+            path: HTML file. An existing file is replaced.
+
+        Raises:
+            InputError: As in `staged`.
+        """
         page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
             f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
@@ -118,7 +171,14 @@ class Report:
 
 
 def format_number(value: object) -> str:
-    """A table cell: three digits for fractions, thousands apart for counts, a dash for what does not exist."""
+    """Formats a value for a table cell.
+
+    Args:
+        value: Value of any type.
+
+    Returns:
+        Three decimals for fractions, thousands separators for whole numbers, a dash for None.
+    """
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -130,7 +190,17 @@ REPORT_FILES = REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 
 
 def write_report_folder(output: Path, figures: Mapping[str, Any], page: Report, overwrite: bool) -> None:
-    """Writes a folder of report.json and report.html, whole or not at all."""
+    """Writes a folder with report.json and report.html, completely or not at all.
+
+    Args:
+        output: Folder to write.
+        figures: Content of report.json.
+        page: Content of report.html.
+        overwrite: Whether an existing report folder may be replaced.
+
+    Raises:
+        InputError: As in `staged`.
+    """
     with staged(output, overwrite, REPORT_FILES) as folder:
         folder.mkdir()
         (folder / REPORT_FILE).write_text(json.dumps(figures, indent=2))
@@ -143,7 +213,17 @@ def training_report(
     history: Sequence[dict[str, float]],
     panels: Mapping[str, Sequence[str]],
 ) -> Report:
-    """The beginning of a training's report: facts and curves. panels: see `plot_history`."""
+    """Creates the beginning of a report on a training: facts and curves.
+
+    Args:
+        title: Title of the page.
+        facts: Names and values for the table of facts.
+        history: Rows of values, as in `plot_history`.
+        panels: Columns by panel, as in `plot_history`.
+
+    Returns:
+        The report, to which more can be added.
+    """
     report = Report(title)
     report.table(("Run", ""), facts)
     report.heading("Curves")
