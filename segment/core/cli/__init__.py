@@ -1,0 +1,1 @@
+"""Code that the command lines of both packages share."""

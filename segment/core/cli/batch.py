@@ -1,4 +1,7 @@
-"""What becomes of the several inputs of a command: each is told, and what goes wrong with one does not stop the others."""
+"""Several inputs of one command.
+
+Each is reported on, and the failure of one does not stop the others.
+"""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +16,16 @@ if TYPE_CHECKING:
 
 
 def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Source"], None]) -> None:
-    """Does the work for one source after the other; what goes wrong with one of several need not stop the others.
+    """Processes one source after the other; the failure of one does not stop the others.
 
-    Raises InputError at the end, when it went wrong somewhere.
+    Args:
+        command: Name of the command for messages.
+        sources: Sources to process.
+        work: Processes one source.
+
+    Raises:
+        InputError: After all sources were tried, if any of them failed. `Interrupted` is raised
+            at once.
     """
     problems = []
     for source in sources:
@@ -29,7 +39,19 @@ def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Sou
 
 
 def require_all(command: str, problems: Sequence[str], count: int) -> None:
-    """Raises InputError when there are problems: that of one input, or, after a line for each, how many of `count` had one."""
+    """Checks that all inputs of a command were processed.
+
+    With several inputs, a line for each problem is printed to stderr.
+
+    Args:
+        command: Name of the command for messages.
+        problems: A message for each input that failed.
+        count: Number of inputs.
+
+    Raises:
+        InputError: If there are problems. Its message is that of a single input, or how many of
+            several inputs failed.
+    """
     if count > 1:
         for problem in problems:
             print(f"{command}: {problem}", file=sys.stderr)
@@ -44,9 +66,17 @@ def _require_none(problems: Sequence[str], count: int) -> None:
 
 
 def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress: Progress) -> None:
-    """Prints what a cluster makes of each of `count` inputs, as it comes.
+    """Prints the results of a cluster for each input as they arrive.
 
-    Raises InputError at the end when there were inputs of no use, Incomplete when results have holes.
+    Args:
+        command: Name of the command for messages.
+        done: Result or problems of each input.
+        count: Number of inputs.
+        progress: Receives a line for each result.
+
+    Raises:
+        InputError: At the end, if any input could not be used.
+        Incomplete: At the end, if results have holes.
     """
     problems: list[str] = []
     holes: list[str] = []

@@ -1,4 +1,4 @@
-"""What all commands share: one-line errors, exit statuses, progress."""
+"""Basis of all commands: one-line errors, exit statuses and progress."""
 
 import _thread
 import io
@@ -18,12 +18,18 @@ from segment.core.errors import Incomplete, InputError, Interrupted, explain, on
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
-_PAUSE = 0.05  # seconds until a signal that was not heard is sent again
+_PAUSE = 0.05  # seconds until a signal that had no effect is sent again
 
 
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
-    """The console script of a command: `function`'s parameters become its options, as typer reads them."""
+    """Creates the console script of a command.
 
+    Args:
+        function: The command. typer turns its parameters into options.
+
+    Returns:
+        A function without arguments that runs the command and exits.
+    """
     main = _console_script(function)
     main.__doc__ = function.__doc__
     main.__wrapped__ = function  # type: ignore[attr-defined]
@@ -31,7 +37,15 @@ def entry_point(function: Callable[..., None]) -> Callable[[], None]:
 
 
 def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable[[], None]:
-    """As `entry_point`, of the console script `name` with a command for each function, which its first argument names."""
+    """Creates a console script with several commands, chosen by its first argument.
+
+    Args:
+        name: Name of the console script.
+        functions: The commands, as in `entry_point`.
+
+    Returns:
+        A function without arguments that runs the command and exits.
+    """
     return _console_script(functions, name)
 
 
@@ -46,12 +60,19 @@ def _console_script(work: Callable[..., None] | Sequence[Callable[..., None]], n
 
 
 def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Sequence[str], name: str = "") -> int:
-    """Runs a command, or that of several which the arguments name, and returns its exit status; errors go to stderr in one line.
+    """Runs a command; errors are printed to stderr in one line.
 
-    name: of the console script; by default the function's own, after that of its package.
-    0 done, 1 a fault of ours, 2 a fault of the input (a stop by Ctrl-C and a full disk among them), 3 done, but with holes.
+    Args:
+        work: The command, or several of which the first argument chooses one.
+        arguments: Arguments of the command line.
+        name: Name of the console script; by default that of the package and that of the function,
+            joined by a dash.
+
+    Returns:
+        The exit status: 0 done, 1 a bug of this project, 2 an error in the input (a stop by Ctrl-C
+        and a full disk included), 3 done, but with holes.
     """
-    for stream in (sys.stdout, sys.stderr):  # names of files that the terminal has no letters for
+    for stream in (sys.stdout, sys.stderr):  # file names with characters that the terminal lacks
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     functions = [work] if callable(work) else work
@@ -64,7 +85,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
     debug = "--debug" in arguments
     try:
         status = command.main(list(arguments), prog_name=name, standalone_mode=False)
-        if status == 130:  # how typer tells of a Ctrl-C that came before the command itself
+        if status == 130:  # typer's status for a Ctrl-C before the command itself began
             raise Interrupted("stopped. Nothing was begun.")
         return DONE
     except InputError as error:
@@ -79,18 +100,21 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
     except MemoryError:
         return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles or batches.", INPUT_FAULT, debug)
     except Exception as error:
-        if hasattr(error, "format_message"):  # how arguments were typed
+        if hasattr(error, "format_message"):  # usage errors of click
             return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)
         return _fail(name, f"a fault of ours, please report it: {type(error).__name__}: {error} (see --debug)", OUR_FAULT, debug)
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with Ctrl-C and SIGTERM as an error like others: typer would make a success of the one (and of
-    EOFError), and the other would leave partial files behind."""
+    """Wraps a function so that Ctrl-C and SIGTERM raise an error like any other.
+
+    typer would treat Ctrl-C (and EOFError) as success, and SIGTERM would leave partial files
+    behind.
+    """
 
     @wraps(function)
     def guarded(**arguments: Any) -> None:
-        for name, value in arguments.items():  # click takes NaN for a number within any bounds
+        for name, value in arguments.items():  # click accepts NaN within any bounds
             if isinstance(value, float) and not math.isfinite(value) and name != "nodata":
                 raise InputError(f"--{name.replace('_', '-')}: a finite number. Received {value}. Choose another.")
         try:
@@ -106,12 +130,12 @@ def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _heeding_signals() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does, and either does so again until it is heard.
+    """Makes SIGTERM raise KeyboardInterrupt like Ctrl-C, and repeats either until it works.
 
-    An exception that a signal raises while Python is called back from C, or in a finaliser, goes to
-    `sys.unraisablehook` and no further: the signal is sent again, a moment later.
+    An exception that a signal raises while C calls back into Python, or in a finaliser, goes to
+    `sys.unraisablehook` and no further: the signal is then sent again a moment later.
     """
-    if threading.current_thread() is not threading.main_thread():  # where no signal can be received
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield
         return
     lock, lost, is_over = threading.Lock(), threading.Event(), False
@@ -124,7 +148,7 @@ def _heeding_signals() -> Iterator[None]:
         with lock:
             if is_over:
                 return
-            if hasattr(signal, "pthread_kill"):  # which also ends what the system has the thread wait for
+            if hasattr(signal, "pthread_kill"):  # also interrupts a system call that the thread waits in
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
             else:
                 _thread.interrupt_main(signal.SIGTERM)
@@ -162,7 +186,14 @@ def _fail(name: str, message: str, status: int, debug: bool) -> int:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress]:
-    """Where a command's library call shows its progress."""
+    """Provides the progress display of a command.
+
+    Args:
+        quiet: Whether to show nothing.
+
+    Yields:
+        The progress to pass to the library.
+    """
     if quiet:
         yield Silent()
         return

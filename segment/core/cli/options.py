@@ -1,4 +1,4 @@
-"""Options that several commands have, as typer reads them."""
+"""Options that several commands share, as typer reads them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +52,13 @@ Augment = Annotated[bool, typer.Option("--augment", help="Average the eight flip
 
 
 def require_cluster(block: int | None) -> None:
-    """Raises InputError when blocks are asked for without a cluster."""
+    """Checks that the edge of blocks is given only with a cluster.
+
+    Args:
+        block: Edge of a block in pixels, or None if it is not given.
+
+    Raises:
+        InputError: If it is given. Commands call this when they have no cluster.
+    """
     if block is not None:
         raise InputError("--block belongs to --cluster. Received no --cluster. Leave it out, or add --cluster.")

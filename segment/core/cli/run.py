@@ -1,4 +1,4 @@
-"""Commands that learn: training and tuning, from their options to the printed line."""
+"""Training and tuning commands, from their options to the printed result."""
 
 import importlib
 import sys
@@ -27,9 +27,24 @@ def run_training(
     quiet: bool,
     function: str = "train",
 ) -> None:
-    """Trains and prints what came of it. module: has the function that does, and Keras at its top. kind: of the settings.
+    """Trains a model and prints the result.
 
-    Of several machines that train together the first one writes to `output`.
+    If several machines train together, only the first one writes to `output`.
+
+    Args:
+        module: Name of the module that holds `function`. It imports Keras at its top.
+        kind: Class of the settings.
+        data: Training data, as `function` takes them.
+        output: Folder of the run.
+        config: YAML file with settings.
+        overrides: `key.key=value` texts that override settings.
+        resume: Whether to continue the run in `output`.
+        overwrite: Whether an existing run may be replaced.
+        quiet: Whether to print errors only.
+        function: Name of the function that trains.
+
+    Raises:
+        InputError: If settings or data are invalid, or the other machines do not answer.
     """
     from segment.core.config import load_run_settings
 
@@ -58,10 +73,22 @@ def run_tuning(
     quiet: bool,
     **search: Any,
 ) -> None:
-    """Tunes and prints what came of it. module: has the function `tune` and the default SPACE. kind: of the settings.
-    search: see `segment.core.tuning.search.Search`.
+    """Tunes settings and prints the result.
 
-    Raises InputError when Optuna is not installed.
+    Args:
+        module: Name of the module that holds the function `tune` and the default SPACE.
+        kind: Class of the settings.
+        data: Training data, as `tune` takes them.
+        output: Folder of the study.
+        config: YAML file with settings.
+        overrides: `key.key=value` texts that override settings.
+        space: YAML file with the settings to tune; by default SPACE is used.
+        cluster: Address of a Dask cluster, or None to tune on this machine.
+        quiet: Whether to print errors only.
+        **search: Fields of `segment.core.tuning.search.Search`.
+
+    Raises:
+        InputError: If Optuna is not installed, or settings or data are invalid.
     """
     from segment.core.config import load_settings
 
