@@ -1,0 +1,1 @@
+"""Exploration of data: statistics, checks and figures that both packages share."""

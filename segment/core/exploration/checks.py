@@ -1,4 +1,4 @@
-"""Findings that explorations of scene labels and of tile folders have in common."""
+"""Checks of data that explorations of scene labels and of tile folders share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,22 +10,45 @@ from segment.core.reports.page import Finding
 
 _NAMED = 5
 _REPEATED = 1e-4  # share of the pixels
-_APART = 3.0  # times the range of the other values
+_APART = 3.0  # multiple of the range of the other values
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first five, and how many more there are."""
+    """Lists the first five names.
+
+    Args:
+        names: Names to list.
+
+    Returns:
+        The names, and how many more there are.
+    """
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
 
 def listed_sizes(sizes: Mapping[str, int]) -> str:
-    """Sizes of images and how many have each."""
+    """Lists sizes of images.
+
+    Args:
+        sizes: Number of images by size.
+
+    Returns:
+        The first five sizes with their numbers, and how many more sizes there are.
+    """
     return listed([f"{size} ({count:,})" for size, count in sizes.items()])
 
 
 def uneven_pixel_sizes(distances: Sequence[float], most: float, setting: str) -> list[Finding]:
-    """That pixels differ by more than `most` times. distances: metres per pixel. setting: what lets training vary scale."""
+    """Checks whether pixel sizes differ by more than a factor.
+
+    Args:
+        distances: Pixel sizes in metres.
+        most: Largest ratio of two sizes that is accepted.
+        setting: Setting with which training varies the scale, for the advice.
+
+    Returns:
+        One finding if they differ by more, otherwise none.
+    """
     if not distances or max(distances) <= most * min(distances):
         return []
     return [
@@ -38,7 +61,14 @@ def uneven_pixel_sizes(distances: Sequence[float], most: float, setting: str) ->
 
 
 def unlike_all_others(names: Sequence[str]) -> list[Finding]:
-    """That there are outliers, by their names."""
+    """Reports outliers.
+
+    Args:
+        names: Names of the outliers.
+
+    Returns:
+        One finding, or none without outliers.
+    """
     if not names:
         return []
     return [
@@ -51,9 +81,16 @@ def unlike_all_others(names: Sequence[str]) -> list[Finding]:
 
 
 def like_nodata(values: NDArray[np.floating[Any]], names: Sequence[str]) -> list[Finding]:
-    """That a band's lowest or highest value is repeated far from all others, as undeclared nodata are.
+    """Checks for extreme values that look like undeclared nodata.
 
-    values: (pixels, bands), the valid ones. names: of the bands.
+    These are the lowest or highest value of a band, if it is repeated and far from all others.
+
+    Args:
+        values: Valid pixels (pixels, bands).
+        names: Names of the bands.
+
+    Returns:
+        A finding for each such value.
     """
     found: dict[float, list[str]] = {}
     for name, band in zip(names, values.T, strict=True):
@@ -75,5 +112,13 @@ def like_nodata(values: NDArray[np.floating[Any]], names: Sequence[str]) -> list
 
 
 def band_names(bands: int, dtype: str) -> list[str]:
-    """What bands are called that files do not name."""
+    """Returns names for bands that files do not name.
+
+    Args:
+        bands: Number of bands.
+        dtype: Name of the dtype.
+
+    Returns:
+        red, green and blue for three bands of 8 bits, otherwise numbered bands.
+    """
     return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]

@@ -1,4 +1,4 @@
-"""What a network finds alike: principal components of its features."""
+"""Principal components of the features of a network, by which similar images are found."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -20,10 +20,18 @@ _BATCH, _WORKERS = 16, 2
 def feature_components(
     network: Model, sources: Sequence[Source], read: Callable[[Source], NDArray[Any]], progress: Progress
 ) -> Components | None:
-    """Components of an image's features, averaged over its places where the network has them for each; None of fewer than
-    three images.
+    """Computes principal components of the features of images.
 
-    network: loaded with `features`. sources: at least one. read: gives one as the network takes it, all of one size.
+    Where the network has features for each position in an image, they are averaged.
+
+    Args:
+        network: Model loaded with `features`.
+        sources: Images, at least one.
+        read: Reads an image as the network takes it; all have the same size.
+        progress: Receives the number of images done.
+
+    Returns:
+        The components, or None for fewer than three images.
     """
 
     def batches() -> Generator[Sequence[Source], None, None]:

@@ -1,4 +1,4 @@
-"""Figures about data: how much there is, how it is distributed, where it lies, and what it looks like."""
+"""Figures about data: amounts, distributions, similarity and appearance."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,22 @@ if TYPE_CHECKING:
     from segment.core.pixels.components import Components
 
 _EIGEN_IMAGES = 12
-_NAMED = 20  # classes that can be told apart by a legend
+_NAMED = 20  # classes that a legend can distinguish
 _BLUE = "#4878a8"
 
 
 def plot_amounts(amounts: Sequence[float], names: Sequence[str], colors: Sequence[str], unit: str) -> "Figure":
-    """How much there is of each class, as bars. colors: "#RRGGBB" each."""
+    """Plots the amount of each class as bars.
+
+    Args:
+        amounts: Amount of each class.
+        names: Names of the classes.
+        colors: "#RRGGBB" for each class.
+        unit: Label of the axis of amounts.
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
@@ -38,9 +48,17 @@ def plot_amounts(amounts: Sequence[float], names: Sequence[str], colors: Sequenc
 
 
 def plot_histograms(values: NDArray[np.floating[Any]], names: Sequence[str]) -> "Figure":
-    """How the values of bands are distributed, a line for each, between the 0.1st and the 99.9th percentile of all.
+    """Plots the distribution of the values of each band as a line.
 
-    values: (pixels, bands). Red, green and blue are drawn in their colours.
+    The axis covers the values between the 0.1st and the 99.9th percentile of all bands. Red, green
+    and blue are drawn in their colours.
+
+    Args:
+        values: Pixels (pixels, bands).
+        names: Names of the bands.
+
+    Returns:
+        The figure.
     """
     from matplotlib.figure import Figure
 
@@ -62,7 +80,14 @@ def plot_histograms(values: NDArray[np.floating[Any]], names: Sequence[str]) -> 
 
 
 def plot_variance(ratios: NDArray[np.floating[Any]]) -> "Figure":
-    """The share of the variance that each principal component explains, and that all up to it do together."""
+    """Plots the share of variance that principal components explain, singly and cumulatively.
+
+    Args:
+        ratios: Share of each component, (components,).
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -87,9 +112,17 @@ def plot_scatter(
     colors: Sequence[str],
     named: Mapping[int, str],
 ) -> "Figure":
-    """Images where they lie along the first two principal components, in the colours of their classes.
+    """Plots images along the first two principal components, in the colours of their classes.
 
-    positions: (images, 2 or more). named: names of some rows, written beside them. Classes beyond 20 share one legend entry.
+    Args:
+        positions: Coordinates (images, components), with one component or more.
+        labels: Class index of each image.
+        names: Names of the classes. Those beyond the first 20 have no entry in the legend.
+        colors: Colour of each class.
+        named: Names written beside images, by row.
+
+    Returns:
+        The figure.
     """
     from matplotlib.figure import Figure
 
@@ -115,7 +148,10 @@ def plot_scatter(
 
 
 def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], **options: Any) -> None:
-    """A legend of any names: matplotlib would leave out those that begin with an underscore, and read $ as mathematics."""
+    """Adds a legend with any names.
+
+    matplotlib would leave out names that begin with an underscore, and read $ as mathematics.
+    """
     legend = axes.legend(artists, [str(number) for number in range(len(names))], fontsize=8, **options)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
@@ -123,7 +159,15 @@ def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], **options:
 
 
 def plot_eigen_images(components: "Components", rgb: Sequence[int] = (0, 1, 2)) -> "Figure":
-    """The leading components of images of EDGE x EDGE pixels, each stretched over its own range. rgb: positions of the bands."""
+    """Plots the leading components of images, each stretched over its own range.
+
+    Args:
+        components: Components of images of EDGE x EDGE pixels.
+        rgb: Positions of the bands shown as red, green and blue.
+
+    Returns:
+        The figure.
+    """
     images = [axis.reshape(EDGE, EDGE, -1).astype(np.float32) for axis in components.axes[:_EIGEN_IMAGES]]
     shown = [displayable(image[..., list(rgb)] if image.shape[2] > max(rgb) else image) for image in images]
     return plot_gallery(shown, [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios, 1)], columns=6)

@@ -1,4 +1,4 @@
-"""What explorations of scene labels and of tile folders keep of each image they look at."""
+"""Image statistics that explorations of scene labels and of tile folders share."""
 
 from typing import Any
 
@@ -9,21 +9,35 @@ from segment.core.pixels.components import Components, Vectors, principal_compon
 from segment.core.pixels.resize import resize
 
 EDGE = 32
-"""Of the images that are averaged, and whose principal components are taken, pixels."""
+"""Edge in pixels to which images are resized for mean images and principal components."""
 
-_COMPONENTS = 16  # that are taken of images, at most
-_VALUES = 1_000_000  # pixels that histograms are drawn from
+_COMPONENTS = 16  # computed for images, at most
+_VALUES = 1_000_000  # pixels in total from which histograms are drawn
 _LARGEST = float(np.finfo(np.float32).max)
-_MOST = 1e30  # beyond what sensors measure; squares of more do not fit into 32 bits
+_MOST = 1e30  # beyond what sensors measure; squares of larger values overflow 32 bits
 
 
 def leading_components(vectors: Vectors) -> Components | None:
-    """Of what was kept of some images; None of fewer than three."""
+    """Computes the leading principal components of vectors.
+
+    Args:
+        vectors: A vector for each image.
+
+    Returns:
+        At most 16 components, or None for fewer than three vectors.
+    """
     return principal_components(vectors, _COMPONENTS) if len(vectors) > 2 else None
 
 
 def settled(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The pixels, with 0 where they are larger than any measurement: undeclared nodata, such as -3.4e38."""
+    """Replaces values larger than any measurement by 0; they are undeclared nodata, e.g. -3.4e38.
+
+    Args:
+        pixels: Pixels of any shape and dtype.
+
+    Returns:
+        The pixels in the same dtype.
+    """
     if pixels.dtype.kind != "f":
         return pixels
     extreme = np.abs(pixels) > _MOST
@@ -31,12 +45,29 @@ def settled(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """An image (rows, columns, bands) at EDGE x EDGE pixels."""
+    """Resizes an image to EDGE x EDGE pixels.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+
+    Returns:
+        Image (EDGE, EDGE, bands) float32.
+    """
     return resize(pixels.astype(np.float32), EDGE, EDGE)
 
 
 def some_values(pixels: NDArray[Any], valid: NDArray[np.bool_], images: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Its share of a million random pixels of all images: (pixels, bands), of the valid ones. images: how many there are."""
+    """Draws random valid pixels of an image: its share of a million pixels from all images.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+        valid: Mask (rows, columns) of valid pixels.
+        images: Number of images in total.
+        random: Generator of random numbers.
+
+    Returns:
+        Pixels (pixels, bands) float32, none if no pixel is valid.
+    """
     seen = pixels[valid]
     if not len(seen):
         return np.zeros((0, pixels.shape[2]), np.float32)
