@@ -1,0 +1,1 @@
+"""Rasters: reading, georeference, class tables, and the files that maps are written to."""

@@ -1,4 +1,4 @@
-"""How a mask lies on the grid of its image: pixel by pixel, or on another grid over the same ground."""
+"""Alignment of a mask with its image: pixel by pixel, or from another grid over the same ground."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,22 +14,26 @@ from segment.core.raster.grid import PixelGrid
 from segment.core.raster.orientation import Orientation
 from segment.core.raster.reader import Raster
 
-_SAME = 0.25  # pixels that the corners of one grid may lie apart in two files
-_STEP = 16  # pixels between those whose place in another CRS is computed: between them it is interpolated
-_TIE = 1e-6  # pixels: middles on a border fall to one side, whatever the rounding of a transform
-_MOST_PIXELS = 1 << 22  # read or located at a time
+_SAME = 0.25  # pixels: corners of the same grid may differ by this much between two files
+_STEP = 16  # pixels between nodes that are converted to another CRS; others are interpolated
+_TIE = 1e-6  # pixels: centres on a border fall to one side, however a transform is rounded
+_MOST_PIXELS = 1 << 22  # read or converted at a time
 
 Read = Callable[[int, int, int, int], tuple[NDArray[Any], NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How a mask lies on the grid of its image.
+    """How a mask is placed on the grid of its image.
 
-    difference: in what its grid differs from the image's, empty where they are the same.
-    missing: share of the image's pixels that lie outside the mask, 0 to below 1.
-    doubt, warning: what could not be compared, or was assumed; empty where nothing is worth a note.
-    orientation: by which its stored pixels are turned, None for its own.
+    Attributes:
+        difference: How the grid of the mask differs from that of the image, empty where they are
+            the same.
+        missing: Share of the image's pixels that lie outside the mask, from 0 to below 1.
+        doubt: What could not be compared, or was assumed; empty where there is nothing to report.
+        warning: An assumption that may be wrong; empty where there is none.
+        orientation: EXIF orientation by which the stored pixels of the mask are turned, None to use
+            the mask's own.
     """
 
     difference: str = ""
@@ -39,7 +43,15 @@ class Alignment:
     orientation: Orientation | None = None
 
     def notes(self, mask: str, noun: str = "image") -> list[str]:
-        """What a user has to know of it, a sentence each. noun: what the image is called."""
+        """Describes the alignment for the user.
+
+        Args:
+            mask: What to call the mask.
+            noun: What to call the image.
+
+        Returns:
+            One sentence for each thing worth knowing, none for a mask that fits pixel by pixel.
+        """
         found = []
         if self.difference:
             grid = f"{mask}: the mask is on another grid ({self.difference})"
@@ -53,22 +65,45 @@ class Alignment:
         return found
 
     def lines(self, mask: str, noun: str = "image") -> list[str]:
-        """The same as lines that commands print."""
+        """Formats the `notes` as lines that commands print.
+
+        Args:
+            mask: What to call the mask.
+            noun: What to call the image.
+
+        Returns:
+            The notes, each with the prefix "note:" or "warning:".
+        """
         return [note.replace("W", "w", 1) if note.startswith("Warning: ") else f"note: {note}" for note in self.notes(mask, noun)]
 
 
 ALIGNED = Alignment()
-"""Pixel by pixel, with nothing to note."""
+"""A mask that fits its image pixel by pixel, with nothing to report."""
 
 
 def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
-    """Compares where a mask and its image lie, from their headers.
+    """Compares the grids of a mask and its image from their headers.
 
-    Without a georeference in both, sizes have to be the same. With one in both, the mask may have any grid that overlaps
-    the image. Ground control points are one where they fit a transform. CRSs that cannot be converted into each other, or a
-    missing one, are taken for the same.
+    Where both are georeferenced, the mask may have any grid that overlaps the image. Otherwise both
+    must have the same size. Ground control points count as a georeference where they fit a
+    transform. Where a CRS is missing, or the two cannot be converted into each other, they are
+    taken to be the same.
 
-    Raises InputError when the mask lies elsewhere, or has another size where there is nothing else to compare.
+    Two sizes are also compared where the georeferenced grids do not overlap and one transform only
+    numbers pixels. A mask that has the size of the image as it is stored, before its EXIF
+    orientation is applied, is turned with the image.
+
+    Args:
+        mask: The open mask.
+        image: The open image.
+        noun: What messages call the image.
+
+    Returns:
+        How the mask is placed on the grid of the image; `ALIGNED` where there is nothing to report.
+
+    Raises:
+        InputError: If the mask covers other ground than the image, or has another size where there
+            is nothing else to compare.
     """
     same_size = (mask.width, mask.height) == (image.width, image.height)
     if mask.ground and image.ground:
@@ -107,7 +142,14 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
 
 
 def summarise(found: Sequence[tuple[Path, Alignment]]) -> list[str]:
-    """What a user has to know of the masks of a folder: a line for each kind of note, with a count and an example."""
+    """Summarises the alignment of the masks of a folder.
+
+    Args:
+        found: Each mask with its alignment.
+
+    Returns:
+        One line for each kind of note, with a count and an example.
+    """
     lines = []
     if other := [item for item in found if item[1].difference]:
         mask, first = other[0]
@@ -131,27 +173,46 @@ def summarise(found: Sequence[tuple[Path, Alignment]]) -> list[str]:
 
 
 class NearestPixels:
-    """Which pixel of a mask holds the middle of each pixel of an image, from where the two lie on the ground.
+    """Finds the mask pixel that holds the centre of each image pixel.
 
-    What is found for a pixel does not depend on the window that it is asked for with.
-    is_comparable: whether the CRSs are the same or can be converted into each other; they are taken for the same otherwise.
+    Both are placed on the ground by their transforms and CRSs. The result for a pixel does not
+    depend on the window that it is requested in.
+
+    Attributes:
+        is_comparable: Whether the CRSs are the same or can be converted into each other. Otherwise
+            they are taken to be the same.
     """
 
     def __init__(self, mask: PixelGrid, image: PixelGrid):
+        """Prepares the conversion between two grids.
+
+        Args:
+            mask: Grid of the mask.
+            image: Grid of the image.
+        """
         self._mask, self._image = mask, image
         self.is_comparable, self._convert = _conversion(image.crs, mask.crs)
         self._to_mask = ~mask.transform
         self._is_round = mask.crs is not None and mask.crs.is_geographic
         self._middle = (mask.transform @ (mask.width / 2, mask.height / 2))[0]
-        if self._is_round:  # coordinates are continuous around the image's middle, wherever a CRS has its seam
+        # longitudes are continuous around the middle of the image, wherever the CRS wraps
+        if self._is_round:
             self._seam = 0.0
             self._seam = float(self._ground(np.array(image.width / 2), np.array(image.height / 2))[0])
 
     def gather(self, read: Read, pixels: NDArray[Any], labelled: NDArray[np.bool_], row: int, column: int) -> None:
-        """Fills a window of the image with the mask's pixels that lie nearest; what lies outside the mask is left as it is.
+        """Fills a window of the image with the nearest pixels of the mask.
 
-        read: gives pixels and whether each is labelled of a rectangle (row, column, height, width) of the mask.
-        pixels: (rows, columns, bands). labelled: (rows, columns). row, column: of their first pixel in the image.
+        Pixels outside the mask are left as they are.
+
+        Args:
+            read: Reads a rectangle (row, column, height, width) of the mask. It returns the pixels
+                (height, width, bands) and whether each is labelled (height, width).
+            pixels: Window to fill, (rows, columns, bands).
+            labelled: Whether each pixel of the window is labelled, (rows, columns) bool; filled
+                too.
+            row: Row of the first pixel of the window in the image.
+            column: Column of the first pixel of the window in the image.
         """
         size = 0
         if labelled.size <= _MOST_PIXELS:
@@ -172,15 +233,26 @@ class NearestPixels:
         labelled[inside] = stored_labelled[rows - top, columns - left]
 
     def shift(self) -> float:
-        """How far corners and middle of the image lie from the same pixels of the mask, pixels of the mask."""
+        """Measures how far the image is from lying pixel by pixel on the mask.
+
+        Returns:
+            The largest distance along a row or a column, in pixels of the mask, between a corner or
+            the middle of the image and the same pixel of the mask. Infinite where a point cannot be
+            converted.
+        """
         columns, rows = (np.array([0, 0, 1, 1, 0.5]) * self._image.width, np.array([0, 1, 0, 1, 0.5]) * self._image.height)
         xs, ys = self._to_pixels(*self._ground(columns, rows))
         return float(np.nan_to_num(np.maximum(abs(xs - columns), abs(ys - rows)), nan=np.inf).max())
 
     def missing(self) -> float:
-        """Share of the image's pixels that the mask does not hold, 0 to 1: of all up to 1024 x 1024, of a sample beyond.
+        """Measures the share of the image's pixels that the mask does not hold.
 
-        Below 1 where a mask holds some pixel, however small it is beside the image.
+        All pixels count in an image of up to 1024 x 1024 pixels (256 x 256 where the CRSs differ);
+        a larger image is sampled on a grid of that size.
+
+        Returns:
+            The share, 0 to 1. It is below 1 where the mask holds some pixel, however small it is
+            compared with the image.
         """
         share = self._outside()
         if share == 1 and NearestPixels(self._image, self._mask)._outside() < 1:
@@ -188,7 +260,12 @@ class NearestPixels:
         return share
 
     def difference(self) -> str:
-        """In what the mask's grid differs from the image's."""
+        """Describes how the grid of the mask differs from that of the image.
+
+        Returns:
+            The differences (CRS, rotation, pixel size, shift, or else the two sizes), separated by
+            commas.
+        """
         mask, image = self._mask, self._image
         columns, rows = np.array([0.0, image.width, 0]), np.array([0.0, 0, image.height])
         xs, ys = self._to_pixels(*self._ground(columns, rows))
@@ -219,7 +296,10 @@ class NearestPixels:
         return float(1 - np.count_nonzero(inside) / inside.size)
 
     def _positions(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Row and column in the mask of each pixel of a window of the image, (height, width) each; NaN where there is none."""
+        """Row and column in the mask of each pixel of an image window.
+
+        Both arrays are (height, width); NaN where a pixel has no position.
+        """
         rows, columns = np.arange(row, row + height) + 0.5, np.arange(column, column + width) + 0.5
         if self._convert is None:
             xs, ys = self._ground(*np.meshgrid(columns, rows))
@@ -232,7 +312,7 @@ class NearestPixels:
         return np.floor(ys + _TIE), np.floor(xs + _TIE)
 
     def _ground(self, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Coordinates in the mask's CRS of places in the image; not finite where they have none."""
+        """Converts image positions to coordinates in the CRS of the mask; NaN where none exist."""
         place = self._image.transform
         xs = place.a * columns + place.b * rows + place.c
         ys = place.d * columns + place.e * rows + place.f
@@ -242,7 +322,7 @@ class NearestPixels:
         return (xs - 360 * np.rint((xs - self._seam) / 360), ys) if self._is_round else (xs, ys)
 
     def _to_pixels(self, xs: NDArray[Any], ys: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Column and row in the mask of coordinates in its CRS."""
+        """Converts coordinates in the CRS of the mask to columns and rows of the mask."""
         if self._is_round:
             xs = xs - 360 * np.rint((xs - self._middle) / 360)
         to = self._to_mask
@@ -250,7 +330,7 @@ class NearestPixels:
 
 
 def _between(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
-    """Values (nodes, any) interpolated at places between the nodes, (places, any)."""
+    """Interpolates values (nodes, any) at places between the nodes, as (places, any)."""
     before = places.astype(np.intp)
     share = (places - before)[:, None]
     result: NDArray[Any] = values[before] * (1 - share) + values[before + 1] * share
@@ -264,7 +344,10 @@ def _halves(height: int, width: int) -> list[tuple[slice, slice]]:
 
 
 def _counts_pixels(grid: PixelGrid) -> bool:
-    """Whether a transform only numbers pixels, as some programs write one for a picture that has no place."""
+    """Whether a transform only numbers the pixels.
+
+    Some programs write such a transform for a picture without a georeference.
+    """
     place = grid.transform
     has_size_one = abs(place.a) == abs(place.e) == 1 and place.b == place.d == 0
     from_a_corner = abs(place.c) <= 1 and min(abs(place.f), abs(place.f - grid.height)) <= 1
@@ -272,7 +355,7 @@ def _counts_pixels(grid: PixelGrid) -> bool:
 
 
 def _horizontal(crs: Any) -> Any:
-    """The part of a CRS (pyproj) that says where things lie on the earth; None where nothing does."""
+    """The horizontal part of a CRS (pyproj), None where no part gives positions on the earth."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
@@ -288,7 +371,10 @@ def _horizontal(crs: Any) -> Any:
 
 
 def _conversion(source: Any, target: Any) -> tuple[bool, Callable[[Any, Any], Any] | None]:
-    """Whether two CRSs can be compared, and what turns (xs, ys) of the first into those of the other; None: nothing has to."""
+    """Whether two CRSs can be compared, and a function that converts (xs, ys) to the other.
+
+    The function is None where no conversion is needed or possible.
+    """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 

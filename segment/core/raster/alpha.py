@@ -1,4 +1,4 @@
-"""Bands that are tagged as alpha: masks, or a band such as near infrared that carries the tag of a mask."""
+"""Alpha bands: masks, or spectral bands such as near infrared that are tagged as alpha."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,34 +10,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 AlphaUse = Literal["mask", "band", "none"]
-"""What an alpha band is: a mask, a band like others, or neither, which is left out and masks nothing."""
+"""How an alpha band is used: as a mask, as an ordinary band, or not at all."""
 Verdict = Literal["mask", "band", "zero", "constant"]
-"""What an alpha band holds: that of a mask, too many values for one, 0 throughout, or another value throughout."""
+"""What an alpha band holds.
+
+The values of a mask, too many values for a mask, 0 throughout, or another value throughout.
+"""
 
 _EDGE, _COARSE_EDGE = 512, 64  # longest side of the overview, pixels
-_DENSE = 2**28  # pixels of a scene without overviews from which on a coarse one does: each of its pixels is a block read
-_NOISE, _TAIL = 0.01, 0.06  # shares of the range by which a level may vary: always, and where nearly all of it is exact
-_RINGING, _BLOCK = 0.3, 16  # and by lossy compression, within so many pixels of both levels
-_EXACT = 0.8  # share of a level that is nearly all of it
-_EDGES = 0.9  # share of the pixels between two levels that lie at edges, from which on a band is a mask
-_KEPT = 2**18  # verdicts of files
+# pixels: larger scenes without overviews get a coarse one, each pixel of which reads a block
+_DENSE = 2**28
+# shares of the range by which a level may vary: always, and where nearly all of it is exact
+_NOISE, _TAIL = 0.01, 0.06
+# the same share for lossy compression, within so many pixels of both levels
+_RINGING, _BLOCK = 0.3, 16
+_EXACT = 0.8  # share of a level that counts as nearly all of it
+_EDGES = 0.9  # share of the pixels between two levels that lie at edges, at least, in a mask
+_KEPT = 2**18  # verdicts kept, one for each file
 
 _verdicts: dict[str, tuple[tuple[int, ...], Verdict]] = {}
 
 
 def alpha_bands(dataset: Any) -> list[int]:
-    """Numbers, from 1, of the bands that a dataset tags as alpha."""
+    """Lists the bands that a dataset tags as alpha.
+
+    Args:
+        dataset: An open rasterio dataset.
+
+    Returns:
+        Their numbers, from 1.
+    """
     from rasterio.enums import ColorInterp
 
     return [i for i, c in zip(dataset.indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
 
 
 def choose_use(dataset: Any, path: str, tagged: Sequence[int], bands: Sequence[int] | None, expected: int | None) -> AlphaUse:
-    """What the alpha band of a dataset is.
+    """Decides how to use the alpha band of a dataset.
 
-    path: by which the verdict on a file is known again. tagged: bands that are tagged as alpha,
-    one or more. bands: those asked for, None for all. expected: number of bands that a model reads:
-    a band that is one too many is left out.
+    Args:
+        dataset: An open rasterio dataset.
+        path: Path by which the verdict on a file is found again.
+        tagged: Numbers of the bands that are tagged as alpha, one or more.
+        bands: Numbers of the bands that were asked for, None for all.
+        expected: Number of bands that a model reads, None where there is no model. A spectral band
+            tagged as alpha is left out where it would be one too many.
+
+    Returns:
+        The use of the alpha band.
     """
     verdict = _judge(dataset, path, tagged[0])
     if verdict == "band":
@@ -46,9 +66,16 @@ def choose_use(dataset: Any, path: str, tagged: Sequence[int], bands: Sequence[i
 
 
 def describe_use(use: AlphaUse | None, tagged: Sequence[int], bands: Sequence[int], are_asked_for: bool) -> str | None:
-    """What there is to report of an alpha band that is not the mask; None where there is nothing.
+    """Describes an alpha band that is not used as the mask.
 
-    tagged: bands that are tagged as alpha. bands: those in use. are_asked_for: whether a user named them.
+    Args:
+        use: How the alpha band is used, None where there is none.
+        tagged: Numbers of the bands that are tagged as alpha.
+        bands: Numbers of the bands in use.
+        are_asked_for: Whether a user named the bands in use.
+
+    Returns:
+        A sentence to print, None where there is nothing to report.
     """
     if use in (None, "mask") or (are_asked_for and tagged[0] in bands):
         return None
@@ -61,11 +88,16 @@ def describe_use(use: AlphaUse | None, tagged: Sequence[int], bands: Sequence[in
 
 
 def decide_together(paths: Sequence[Path], look: Any) -> None:
-    """Has all files of a folder treat their alpha bands alike: as most do that hold several values.
+    """Makes all files of a folder treat their alpha bands alike, as most of them do.
 
-    A tile of water alone, with infrared 0 throughout, looks transparent by itself; its neighbours
-    decide. look: opens a file, and raises nothing. Some 64 files are looked at, spread over all,
-    unless these decide nothing.
+    Only files whose alpha band holds several values count; "mask" wins a tie. A tile of water
+    alone, with infrared 0 throughout, would look transparent by itself; its neighbours decide.
+    About 64 files, spread over all, are opened first. All are opened only if some of these have an
+    alpha band and none of them decides.
+
+    Args:
+        paths: The files of the folder.
+        look: Opens a file, given its path, so that its verdict is stored. It must raise nothing.
     """
     for some in (paths[:: max(1, len(paths) // 64)], paths):
         for path in some:
@@ -79,17 +111,30 @@ def decide_together(paths: Sequence[Path], look: Any) -> None:
 
 
 def known_verdict(path: Path | str) -> Verdict | None:
-    """What was found of a file's alpha band, unless the file has changed since."""
+    """Returns the stored verdict on a file's alpha band.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        The verdict, None where there is none or the file has changed since.
+    """
     stamp, verdict = _verdicts.get(str(path), ((), None))
     return verdict if verdict and stamp == _stamp(path) else None
 
 
 def looks_like(values: NDArray[Any]) -> Verdict:
-    """What a band (rows, columns) that is tagged as alpha holds.
+    """Decides what a band that is tagged as alpha holds.
 
-    A mask holds two levels, and values between them at edges only: within an eighth of the shorter
-    side of both levels (or of the border), and on a slope, not in a plain or at a summit. Lossy
-    compression may blur the levels where they meet.
+    A mask holds two levels, and values between them only at edges: within an eighth of the shorter
+    side of both levels (or of the border), and on a slope, neither in a flat area nor at a peak.
+    Lossy compression may blur the levels where they meet.
+
+    Args:
+        values: Values of the band, (rows, columns), of any real type.
+
+    Returns:
+        The verdict on the band.
     """
     import cv2
 
@@ -112,7 +157,16 @@ def looks_like(values: NDArray[Any]) -> Verdict:
 
 
 def without_alpha_tags(dataset: Any) -> str:
-    """A VRT (XML) of a dataset whose alpha bands are bands like others, which mask nothing when it is warped."""
+    """Describes a dataset as a VRT whose alpha bands are ordinary bands.
+
+    They then mask nothing when the dataset is warped.
+
+    Args:
+        dataset: An open rasterio dataset.
+
+    Returns:
+        The VRT as XML.
+    """
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
 
@@ -125,7 +179,7 @@ def without_alpha_tags(dataset: Any) -> str:
 def _judge(dataset: Any, path: str, band: int) -> Verdict:
     from rasterio.errors import RasterioError
 
-    if len(set(dataset.dtypes)) > 1:  # no band of the same sensor
+    if len(set(dataset.dtypes)) > 1:  # the bands of one sensor share a type: this is none of them
         return "mask"
     verdict = known_verdict(path)
     if verdict is None:
@@ -133,8 +187,9 @@ def _judge(dataset: Any, path: str, band: int) -> Verdict:
         longest = _EDGE if is_cheap else _COARSE_EDGE
         try:
             verdict = looks_like(dataset.read(band, out_shape=(min(dataset.height, longest), min(dataset.width, longest))))
-        except RasterioError:  # whoever reads it to its end hears of it
-            with suppress(Exception):  # GDAL's last error would be raised by the next call, whatever that is
+        except RasterioError:  # reading the raster to its end will report it
+            # else the next call, whatever it is, would raise GDAL's last error
+            with suppress(Exception):
                 alpha_bands(dataset)
             return "mask"
         _keep_all([path], verdict)
@@ -157,21 +212,24 @@ def _stamp(path: Path | str) -> tuple[int, ...]:
 
 
 def _areas(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Which of the chosen pixels lie in areas of 3 x 3 of them or more."""
+    """Keeps those of the chosen pixels that belong to an area of at least 3 x 3 of them."""
     import cv2
 
     return np.asarray(cv2.morphologyEx(chosen.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
 
 
 def _framed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The values with a border of zeros, for a mask may end at the image's."""
+    """Adds a border of zeros, as a mask may end at the border of the image."""
     import cv2
 
     return np.asarray(cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0]))
 
 
 def _is_near_both(values: NDArray[np.float32], reach: int) -> NDArray[np.bool_]:
-    """Which pixels lie within so many pixels of an area of the upper level, 1, and of the lower one, 0, or the border."""
+    """Which pixels are within `reach` pixels of both levels.
+
+    The upper level is an area of ones; the lower level is a zero or the border of the image.
+    """
     import cv2
 
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)

@@ -1,4 +1,4 @@
-"""Where the blocks of a scene lie that are computed apart from each other, in plain integers."""
+"""Blocks of a scene that are computed independently of each other, in plain integers."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,25 @@ from itertools import pairwise
 from segment.core.errors import InputError
 
 EDGE = 8192
-"""Edge of a block, pixels, unless it is told: a minute and a half of a core, a tenth more tiles than the whole would take."""
+"""Default edge of a block in pixels.
+
+Such a block takes one core a minute and a half. The blocks together take a tenth more tiles than
+the whole scene would.
+"""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of a scene. row, column: its place among the blocks. top, bottom, left, right: first and past the last of
-    its rows and columns."""
+    """A rectangle of a scene.
+
+    Attributes:
+        row: Row of the block among the blocks, from 0.
+        column: Column of the block among the blocks, from 0.
+        top: First row of pixels.
+        bottom: Row of pixels after the last.
+        left: First column of pixels.
+        right: Column of pixels after the last.
+    """
 
     row: int
     column: int
@@ -25,51 +37,78 @@ class Block:
 
     @property
     def height(self) -> int:
+        """Rows of pixels."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """Columns of pixels."""
         return self.right - self.left
 
     @property
     def pixels(self) -> int:
+        """Number of pixels."""
         return self.height * self.width
 
     def __str__(self) -> str:
+        """The first row and column of the block, and those after its last."""
         return f"rows {self.top} to {self.bottom}, columns {self.left} to {self.right}"
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks that cover a scene once, in reading order; made when asked for, so that many take no memory.
+    """Blocks that cover a scene once.
 
-    rows, columns: edges between which they lie, from 0 to the scene's size, rising.
+    They are made when they are asked for, so that a large number of them takes no memory.
+
+    Attributes:
+        rows: Rows of pixels at which blocks begin and end, rising from 0 to the height of the
+            scene.
+        columns: Columns of pixels at which blocks begin and end, rising from 0 to the width of the
+            scene.
     """
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
 
     def __len__(self) -> int:
+        """The number of blocks."""
         return (len(self.rows) - 1) * (len(self.columns) - 1)
 
     def __iter__(self) -> Iterator[Block]:
+        """Iterates over the blocks in reading order."""
         for row in range(len(self.rows) - 1):
             yield from self.row(row)
 
     def row(self, row: int) -> Iterator[Block]:
-        """The blocks that lie side by side in one row of them."""
+        """Iterates over the blocks side by side in one row of blocks.
+
+        Args:
+            row: Row of the blocks, from 0.
+
+        Yields:
+            The blocks from left to right.
+        """
         top, bottom = self.rows[row : row + 2]
         for column, (left, right) in enumerate(pairwise(self.columns)):
             yield Block(row, column, top, bottom, left, right)
 
 
 def divide(size: int, edge: int, places: Sequence[int] = ()) -> tuple[int, ...]:
-    """Edges (from 0 to `size`) of parts of about `edge` pixels, as even as may be.
+    """Divides a length into parts that are as even as possible.
 
-    places: where edges may lie, rising; the nearest are taken, so parts may be longer than `edge` by half the distance
-    between two. Without any, edges lie anywhere, and no part is longer.
+    Args:
+        size: Length to divide, in pixels.
+        edge: Approximate length of a part, in pixels.
+        places: Where parts may begin and end, in rising order. The nearest places are chosen, so a
+            part may be longer than `edge` by half the distance between two places. Without places,
+            parts may begin anywhere, and none is longer than `edge`.
 
-    Raises InputError when edge is not positive.
+    Returns:
+        Where parts begin and end, rising from 0 to `size`.
+
+    Raises:
+        InputError: If `edge` is not positive.
     """
     if edge < 1:
         raise InputError(f"Blocks have an edge of at least one pixel. Received {edge}. Choose e.g. {EDGE}.")

@@ -1,4 +1,4 @@
-"""Class rasters: one byte a pixel with class names and colours, and what GIS programs look for beside."""
+"""Class rasters: one byte a pixel, with class names and colours that GIS programs show."""
 
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -14,7 +14,7 @@ from segment.core.raster.qgis import style_name, write_qml
 
 _INTEGER, _REAL, _TEXT = 0, 1, 2  # GDALRATFieldType
 _COLUMNS = (
-    # name, type, GDALRATFieldUsage; integers have 32 bits there, too few for the pixels of a large scene
+    # name, type, GDALRATFieldUsage; integers have 32 bits, too few to count a large scene's pixels
     ("Value", _INTEGER, 5),
     ("Count", _REAL, 1),
     ("Class", _TEXT, 2),
@@ -28,14 +28,23 @@ _COLUMNS = (
 def write_class_raster(
     rows: Path, checksum: int, path: Path, grid: PixelGrid, palette: Palette, counts: NDArray[np.int64], description: str
 ) -> None:
-    """Writes a class raster and, beside it, its `companions`.
+    """Writes a class raster and its `companions` beside it.
 
-    The raster holds class values, the colour table, and class names as tags. The sidecar holds the names as GDAL's
-    category names and a raster attribute table (value, class, colour, pixels); the style is what QGIS opens it with.
+    The raster holds class values, the colour table, and class names as tags. The sidecar holds the
+    names as GDAL's category names and a raster attribute table (value, class, colour, pixels). The
+    style is what QGIS opens the raster with.
 
-    rows: file of width x height class values. checksum: its CRC-32. counts: pixels of each class. description: of the band.
+    Args:
+        rows: File of height x width class values, one byte each, row by row.
+        checksum: CRC-32 of `rows`.
+        path: Raster to write.
+        grid: Grid of the raster.
+        palette: Class table of the raster.
+        counts: Number of pixels of each class, (classes,) int64.
+        description: Description of the raster band.
 
-    Raises InputError when a file cannot be written.
+    Raises:
+        InputError: If a file cannot be written.
     """
     tags = {f"class_{c.value}": c.name for c in palette.mapped}
     colors = {c.value or 0: (*c.rgb, 255) for c in palette.mapped}
@@ -46,7 +55,14 @@ def write_class_raster(
 
 
 def companions(path: Path | str) -> list[str]:
-    """Names of the files that `write_class_raster` writes beside `path`: GDAL's sidecar and QGIS' style."""
+    """Names the files that `write_class_raster` writes beside a raster.
+
+    Args:
+        path: Path of the raster.
+
+    Returns:
+        The names of GDAL's sidecar and of the QGIS style.
+    """
     name = Path(path).name
     return [sidecar_name(name), style_name(name)]
 
@@ -58,7 +74,7 @@ def _category_names(palette: Palette) -> str:
 
 
 def _attribute_table(palette: Palette, counts: NDArray[np.int64]) -> str:
-    """GDAL's raster attribute table (XML) with a row for each class, in the order of their values."""
+    """GDAL's raster attribute table (XML), with one row for each class, ordered by value."""
     columns = "".join(
         f'      <FieldDefn index="{i}">\n        <Name>{name}</Name>\n        <Type>{kind}</Type>\n'
         f"        <Usage>{usage}</Usage>\n      </FieldDefn>\n"
@@ -73,10 +89,28 @@ def _attribute_table(palette: Palette, counts: NDArray[np.int64]) -> str:
 
 
 def write_sidecar(path: Path, content: str) -> None:
-    """Writes `path`.aux.xml, in which GDAL and GIS programs look for what a file's own format cannot hold."""
+    """Writes GDAL's sidecar of a raster, `path`.aux.xml.
+
+    GDAL and GIS programs read from it what the format of the raster itself cannot hold.
+
+    Args:
+        path: Path of the raster.
+        content: XML elements of the sidecar.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
     with writable(path):
         path.with_name(sidecar_name(path.name)).write_text(f"<PAMDataset>\n{content}</PAMDataset>\n", encoding="utf-8")
 
 
 def sidecar_name(name: str) -> str:
+    """Names GDAL's sidecar of a raster.
+
+    Args:
+        name: File name of the raster.
+
+    Returns:
+        The file name of the sidecar.
+    """
     return f"{name}.aux.xml"

@@ -1,4 +1,4 @@
-"""Class tables: names, colours and values, and the masks that are written with them."""
+"""Class tables: names, colours and values of classes, and decoding of the masks that use them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from segment.core.errors import InputError, quoted
 from segment.core.yaml_text import read_yaml
 
 IGNORED = 255
-"""What a decoded mask holds where nothing is to be learned or scored."""
+"""Index in decoded masks of pixels that are neither learned nor scored."""
 
 
 _COLOR = r"^#[0-9a-fA-F]{6}$"
@@ -30,24 +30,36 @@ _EXAMPLE = '- {name: water, color: "#E2A929"}'
 
 
 def rgb_of(color: str) -> tuple[int, int, int]:
-    """Red, green and blue of "#RRGGBB", 0 to 255."""
+    """Splits a colour into its parts.
+
+    Args:
+        color: "#RRGGBB".
+
+    Returns:
+        Red, green and blue, 0 to 255.
+    """
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
 class Class(Settings):
     """One entry of a class table.
 
-    name: as shown in legends and reports.
-    color: "#RRGGBB", the colour that masks show the class in.
-    map_color: "#RRGGBB", the colour that maps, reports and legends show it in; `color` if not given.
-    value: what single-band masks hold, 0 to 255; its position in the table if not given. Maps hold it too, but for 255,
-    which is nodata there (see `Palette.mapped`).
-    ignore: known, but neither learned nor scored (the "unlabeled" of many data sets).
+    Attributes:
+        name: Name as shown in legends and reports.
+        color: "#RRGGBB", the colour of the class in masks.
+        map_color: "#RRGGBB", the colour of the class in maps, reports and legends; `color` by
+            default.
+        value: Value of the class in single-band masks, 0 to 255; its position in the table by
+            default. Maps hold the same value, except for 255, which is nodata there (see
+            `Palette.mapped`).
+        ignore: Whether the class is known, but neither learned nor scored (the "unlabeled" of many
+            data sets).
     """
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")  # control characters break XML
+    # control characters break XML
+    name: str = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
     color: str = Field(pattern=_COLOR)
     map_color: str = Field(default_factory=lambda given: given["color"], pattern=_COLOR)
     value: int | None = Field(default=None, ge=0, le=255)
@@ -61,7 +73,8 @@ class Class(Settings):
     @model_serializer(mode="wrap")
     def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         entry: dict[str, Any] = dump(self)
-        if self.map_color == self.color:  # a default that depends on another field is not left out by itself
+        # pydantic does not leave out a default that depends on another field
+        if self.map_color == self.color:
             entry.pop("map_color", None)
         return entry
 
@@ -72,22 +85,32 @@ class Class(Settings):
 
 
 class Palette:
-    """The classes of a task, in the order of a model's outputs.
+    """A class table: the classes of a task, in the order of a model's outputs.
 
-    `classes` are those that are learned; `ignored` are known ones that are not. Every class has a value. `mapped` are the
-    learned ones with the values that maps hold: a class that masks show as 255 has the smallest free one there.
-
-    positional: whether values are positions in the table because it gives none.
-
-    Raises InputError when names, colours (of either kind) or values repeat, or when a learned class has the value 255 and maps
-    have no other left for it.
+    Attributes:
+        classes: Classes that are learned. Each has a value.
+        ignored: Classes that are known but not learned. Each has a value.
+        mapped: The learned classes with the values that maps hold. A class with the value 255 in
+            masks gets the smallest free value here.
+        positional: Whether values are positions in the table, as the table gives none.
     """
 
     def __init__(self, table: Sequence[Class]):
+        """Checks the entries and gives each class a value.
+
+        Args:
+            table: Entries in the order of a model's outputs; ignored classes may be anywhere among
+                them.
+
+        Raises:
+            InputError: If names, colours (of either kind) or values repeat, if no class is learned,
+                or if a learned class has the value 255 and no other value is left for it in maps.
+        """
         self.positional = all(c.value is None for c in table)
         entries = [c if c.value is not None else c.model_copy(update={"value": i}) for i, c in enumerate(table)]
         for key in ("name", "color", "map_color", "value"):
-            held = [c for c in entries if not (key == "map_color" and c.ignore)]  # maps show no ignored class
+            # maps show no ignored class
+            held = [c for c in entries if not (key == "map_color" and c.ignore)]
             repeated = [k for k, n in Counter(str(getattr(c, key)).casefold() for c in held).items() if n > 1]
             if repeated:
                 raise InputError(f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change one of them.")
@@ -103,6 +126,7 @@ class Palette:
 
     @property
     def table(self) -> tuple[Class, ...]:
+        """All classes, first those that are learned, then those that are ignored."""
         return self.classes + self.ignored
 
     @property
@@ -112,62 +136,98 @@ class Palette:
 
     @property
     def names(self) -> list[str]:
+        """Names of the learned classes."""
         return [c.name for c in self.classes]
 
     def __len__(self) -> int:
+        """The number of learned classes."""
         return len(self.classes)
 
     def __eq__(self, other: object) -> bool:
+        """Whether both tables have equal entries in the same order."""
         return isinstance(other, Palette) and self.table == other.table
 
     def decodes_as(self, other: "Palette") -> bool:
-        """Whether the tables differ at most in what maps are drawn in."""
+        """Compares two tables by how masks are decoded with them.
+
+        Args:
+            other: The other class table.
+
+        Returns:
+            Whether the tables differ at most in the colours that maps are drawn in.
+        """
         return [c.model_copy(update={"map_color": c.color}) for c in self.table] == [
             c.model_copy(update={"map_color": c.color}) for c in other.table
         ]
 
     def __repr__(self) -> str:
+        """Names and mask colours of the learned classes."""
         return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
 
     def mask_colors(self) -> dict[str, Class]:
-        """The classes by each "#RRGGBB" that a mask may show them in: `color`, and `map_color`, so that a drawn map decodes too.
+        """Lists the colours that masks may show classes in.
 
-        Map colours are left out, all of them, where one is the `color` of another class: half of a drawn map would be misread.
-        The map colours of ignored classes are left out always: white or black would hide what is not labelled.
+        These are `color`, and `map_color`, so that a drawn map can be decoded too. Where the map
+        colour of one class is the `color` of another, all map colours are left out: half of a drawn
+        map would be misread. The map colours of ignored classes are always left out: white or black
+        would hide what is not labelled.
+
+        Returns:
+            The class of each "#RRGGBB".
         """
         colors = {c.color: c for c in self.table}
         drawn = {c.map_color: c for c in self.classes}
         return colors if any(colors.get(color, c) is not c for color, c in drawn.items()) else drawn | colors
 
     def values(self) -> NDArray[np.uint8]:
-        """Look-up table (256,) from class index to the value that maps hold; 255 stays 255."""
+        """Makes the look-up table from class indices to the values that maps hold.
+
+        Returns:
+            The values, (256,) uint8; 255 stays 255.
+        """
         lut = np.full(256, IGNORED, np.uint8)
         lut[: len(self)] = [c.value for c in self.mapped]
         return lut
 
     def colors(self) -> NDArray[np.uint8]:
-        """Look-up table (256, 4) from class index to RGBA of `map_color`; ignored pixels are transparent black."""
+        """Makes the look-up table from class indices to the colours of maps.
+
+        Returns:
+            RGBA of `map_color`, (256, 4) uint8; ignored pixels are transparent black.
+        """
         lut = np.zeros((256, 4), np.uint8)
         lut[: len(self)] = [(*c.rgb, 255) for c in self.classes]
         return lut
 
     def indices(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Class values of any shape, as class rasters hold them, as class indices (uint8); 255 where a value is of no class."""
+        """Converts the values of a class raster to class indices.
+
+        Args:
+            values: Class values as class rasters hold them, of any shape, uint8.
+
+        Returns:
+            Class indices of the same shape, uint8; 255 where no class has the value.
+        """
         lut = np.full(256, IGNORED, np.uint8)
         lut[[c.value for c in self.mapped]] = np.arange(len(self))
         found: NDArray[np.uint8] = lut[values]
         return found
 
     def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
-        """Class indices of a mask as it was read.
+        """Decodes a mask to class indices.
 
-        mask: (rows, columns, bands), see `Mask`; one band holds class values, three or four hold `mask_colors`. What a
-        masked array hides, and what is not finite, is declared nodata.
-        names: classes to count the indices by, those of another table (case does not matter); classes that are
-        not among them are ignored. By default this table's own.
-        Returns the indices (rows, columns) uint8, 255 where ignored, and how many pixels hold each value
-        or "#RRGGBB" that the table does not name. Nodata is not counted, nor is 255 in one band, which is unlabelled
-        unless a class has that value.
+        Args:
+            mask: Pixels as `Mask` reads them, (rows, columns, bands). One band holds class values;
+                three or four hold `mask_colors`. Masked pixels of a masked array, and values that
+                are not finite, are declared nodata.
+            names: Class names that the indices refer to, such as those of another table; upper and
+                lower case count as the same. Classes that are not among them are ignored. By
+                default the names of this table.
+
+        Returns:
+            The class indices, (rows, columns) uint8, 255 where ignored; and the number of pixels of
+            each value or "#RRGGBB" that the table does not name. Nodata is not counted, nor is 255
+            in one band, which is unlabelled unless a class has that value.
         """
         wanted = dict.fromkeys((name.casefold() for name in self.names), IGNORED)
         wanted |= {name.casefold(): index for index, name in enumerate(names or self.names)}
@@ -191,9 +251,14 @@ class Palette:
 
 
 def count_values(mask: NDArray[np.generic]) -> tuple[Counter[str], Counter[str]]:
-    """How many pixels of a mask hold each value or "#RRGGBB": those that are not declared nodata, and those that are.
+    """Counts the pixels of a mask by value or colour.
 
-    mask: see `Palette.decode`.
+    Args:
+        mask: Pixels of a mask, see `Palette.decode`.
+
+    Returns:
+        The number of pixels of each value or "#RRGGBB", first of those that are not declared
+        nodata, then of those that are.
     """
     keys, hidden = _keys(mask), _hidden(mask)
     if hidden is None:
@@ -218,7 +283,7 @@ def _keys(mask: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _hidden(mask: NDArray[np.generic]) -> NDArray[np.bool_] | None:
-    """Where a mask is declared nodata, or not finite, (rows, columns); None where it is so nowhere."""
+    """Where a mask is declared nodata or not finite, (rows, columns); None where no pixel is."""
     hidden = np.zeros(mask.shape[:2], bool)
     if isinstance(mask, np.ma.MaskedArray):
         hidden |= np.broadcast_to(mask.mask, mask.shape)[..., 0]
@@ -232,9 +297,17 @@ def _key_name(key: float, mask: NDArray[np.generic]) -> str:
 
 
 def load_palette(path: Path) -> Palette:
-    """Reads a class table (`classes.yaml`): a list of `{name, color, map_color, value, ignore}`.
+    """Reads a class table (`classes.yaml`).
 
-    Raises InputError naming the file when it is not such a list.
+    Args:
+        path: YAML file with a list of `{name, color, map_color, value, ignore}`.
+
+    Returns:
+        The class table.
+
+    Raises:
+        InputError: If the file is not such a list; the message names the file.
+        OSError: If the file cannot be read.
     """
     try:
         entries = read_yaml(path)
@@ -253,6 +326,11 @@ def load_palette(path: Path) -> Palette:
 
 
 def save_palette(palette: Palette, path: Path) -> None:
-    """Writes the class table that `load_palette` reads."""
+    """Writes a class table that `load_palette` reads.
+
+    Args:
+        palette: Class table to write.
+        path: YAML file to write.
+    """
     entries = [c.model_dump(exclude_defaults=True) for c in palette.table]
     path.write_text(yaml.safe_dump(entries, sort_keys=False, default_flow_style=None))

@@ -1,4 +1,4 @@
-"""Cloud-optimised GeoTIFFs of one byte a pixel, made from plain rows."""
+"""Cloud-optimised GeoTIFFs of one byte a pixel, written from raw rows."""
 
 import zlib
 from collections.abc import Mapping
@@ -21,18 +21,30 @@ def write_cog(
     rows: Path, checksum: int, path: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], overviews: Overviews,
     colors: Colors | None = None, scale: float | None = None,
 ) -> None:  # fmt: skip
-    """Writes one band of uint8 on a grid, nodata 255, with overviews.
+    """Writes one band of uint8 on a grid, with nodata 255 and overviews.
 
-    rows: file of width x height bytes. checksum: its CRC-32, by which what was written is read back and compared: GDAL may
-    lose a write on a full disk without a word. colors: RGBA by value. scale: what a stored value is to be multiplied with.
+    What was written is read back and compared by checksum, as GDAL may lose a write on a full disk
+    without an error.
 
-    Raises InputError when the file cannot be written to its end.
+    Args:
+        rows: File of height x width bytes, row by row.
+        checksum: CRC-32 of `rows`.
+        path: GeoTIFF to write.
+        grid: Grid of the raster.
+        description: Description of the band.
+        tags: Metadata of the dataset.
+        overviews: How pixels are resampled for overviews.
+        colors: RGBA (0 to 255) of each value, None for no colour table.
+        scale: Factor by which stored values are to be multiplied, None for none.
+
+    Raises:
+        InputError: If the file cannot be written to its end.
     """
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
     from rasterio.shutil import copy
 
-    # GDAL takes plain rows for a raster where a VRT beside them says how they lie
+    # GDAL reads raw rows as a raster where a VRT beside them describes their layout
     header = rows.with_suffix(".vrt")
     header.write_text(_describe(rows, grid, description, tags, colors, scale), encoding="utf-8")
     try:

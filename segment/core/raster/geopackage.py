@@ -1,4 +1,4 @@
-"""Polygons in a GeoPackage, styled for QGIS."""
+"""GeoPackages of polygons, styled for QGIS."""
 
 import shutil
 import uuid
@@ -17,22 +17,28 @@ from segment.core.raster.classes import Palette
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.qgis import store_polygon_style
 
-_AT_A_TIME = 20_000  # polygons written
+_AT_A_TIME = 20_000  # polygons written at a time
 
 
 def write_geopackage(
     polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, palette: Palette, path: Path, layer: str
 ) -> None:
-    """Writes polygons as one layer, in the colours of their field "class".
+    """Writes polygons as one layer, styled by their field "class".
 
-    polygons: shapely ones in columns and rows of `grid`, whose transform places them. fields: an array per field, a value
-    per polygon.
+    Args:
+        polygons: Shapely polygons in columns and rows of `grid`, (polygons,) object.
+        fields: Values of each field by its name, one for each polygon.
+        grid: Grid whose transform and CRS place the polygons.
+        palette: Class table with the colours of the classes.
+        path: GeoPackage to write.
+        layer: Name of the layer.
 
-    Raises InputError when the file cannot be written to its end.
+    Raises:
+        InputError: If the file cannot be written to its end.
     """
     if "!" not in str(path):
         _write(polygons, fields, grid, path, layer)
-    else:  # for pyogrio, what leads into an archive
+    else:  # pyogrio reads "!" as a path into an archive
         with TemporaryDirectory() as folder:
             _write(polygons, fields, grid, Path(folder) / "map.gpkg", layer)
             with writable(path):
@@ -59,14 +65,17 @@ def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], gr
             raise broken_write(path, str(error)) from error
     if found["features"] != len(polygons):
         raise broken_write(path, f"{found['features']} of {len(polygons)} polygons")
-    # made when the file is closed, where GDAL tells nobody
+    # the index is made when the file is closed, where GDAL reports no errors
     if not found["capabilities"]["fast_spatial_filter"] and _can_index():
         raise broken_write(path, "no spatial index")
 
 
 @cache
 def _can_index() -> bool:
-    """Whether GDAL makes spatial indexes here: it cannot when TensorFlow, whose SQLite lacks them, was loaded first."""
+    """Whether GDAL can make spatial indexes in this process.
+
+    It cannot when TensorFlow, whose SQLite lacks them, was loaded first.
+    """
     import pyogrio
     import shapely
 

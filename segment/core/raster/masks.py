@@ -1,4 +1,4 @@
-"""Reading masks: rasters whose pixels are class values or class colours."""
+"""Masks: rasters whose pixels are class values or class colours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,23 +17,39 @@ from segment.core.raster.sources import Source
 
 
 class Mask:
-    """An open mask. Pixels are read as they are stored: class values, or class colours.
+    """An open mask, whose pixels are read as stored: class values or class colours.
 
-    A palette picture is read as the colours of its palette, unless the palette is only a class raster's
-    colour table (GeoTIFF), which holds class values. Where the file declares nodata, by a value or a mask band, and where
-    it does not reach, pixels are a masked array; an alpha band is not looked at.
+    A paletted image is read as the colours of its palette, unless the palette is only the colour
+    table of a class raster (GeoTIFF), which holds class values. Where the file declares nodata, by
+    a value or a mask band, and where it does not cover the grid, pixels are masked. An alpha band
+    is ignored.
 
-    lossy: whether the file's compression changes values. colors: colours of a palette picture by number, (256, 3), or None.
-    nodata: the value that the file declares; None where there is none, or a mask band says. declares_nodata: by either.
-    image: the raster that it is a mask of. It is then read on the image's grid, whatever its own (see `align`).
-    noun: what messages call the image. height, width: of the grid that it is read on.
-    alignment: how it lies on that grid.
-
-    Raises InputError when it has other bands than one of values, or three or four of colours in 8 bits, and when it does
-    not fit the image.
+    Attributes:
+        path: Path of the file.
+        height: Rows of the grid that the mask is read on.
+        width: Columns of the grid that the mask is read on.
+        identity: What distinguishes the mask from another, see `Raster.identity`.
+        alignment: How the mask is placed on that grid.
+        colors: Colours of a paletted image by number, (256, 3) uint8, or None.
+        lossy: Whether the compression of the file changes values.
+        declares_nodata: Whether the file declares nodata, by a value or a mask band.
+        nodata: Nodata value that the file declares, None where it declares none or a mask band
+            does.
     """
 
     def __init__(self, raster: Raster, image: Raster | None = None, noun: str = "image"):
+        """Checks that a raster can be read as a mask.
+
+        Args:
+            raster: The open raster of the mask.
+            image: The raster that it is a mask of. The mask is then read on the grid of the image,
+                whatever its own (see `align`).
+            noun: What messages call the image.
+
+        Raises:
+            InputError: If it has bands other than one of values, or three or four of colours in 8
+                bits, or does not fit the image.
+        """
         from rasterio.enums import MaskFlags
 
         if (count := len(raster.bands)) not in (1, 3, 4) or (count > 1 and raster.dtype != np.uint8):
@@ -60,10 +76,21 @@ class Mask:
         self.nodata = self._dataset.nodatavals[0] if self.declares_nodata else None
 
     def read(self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None) -> NDArray[Any]:
-        """Pixels (height, width, 1, 3 or 4) of one rectangle, by default whole rows.
+        """Reads one rectangle, by default whole rows.
 
-        A masked array where nodata is declared or the mask does not reach, which is 255 in one band and black in several.
-        Raises InputError when the file cannot be decoded there.
+        Args:
+            row: First row.
+            height: Number of rows, by default all from `row` on.
+            column: First column.
+            width: Number of columns, by default all from `column` on.
+
+        Returns:
+            Pixels (height, width, 1, 3 or 4). It is a masked array where nodata is declared or the
+            mask does not cover the rectangle; pixels that it does not cover are 255 in one band and
+            black in several.
+
+        Raises:
+            InputError: If the file cannot be decoded there.
         """
         height = self.height - row if height is None else height
         width = self.width - column if width is None else width
@@ -80,25 +107,41 @@ class Mask:
         return np.ma.masked_array(pixels, hidden)  # type: ignore[no-untyped-call]
 
     def _read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Pixels of a rectangle of the file, and whether each is labelled (height, width)."""
+        """Reads a rectangle of the file, and whether each pixel is labelled (height, width)."""
         pixels, labelled = self._raster.read_stored(self._raster.bands, row, column, height, width, self.declares_nodata)
         return (pixels if self.colors is None else self.colors[pixels[..., 0]]), labelled
 
 
 @contextmanager
 def open_mask(source: Path | Source, image: Raster | None = None, noun: str = "image") -> Iterator[Mask]:
-    """Opens a mask for reading by rows, on the grid of its image. noun: what messages call that.
+    """Opens a mask for reading by rows, on the grid of its image.
 
-    Raises InputError when it cannot be opened, has other bands, or does not fit the image.
+    Args:
+        source: The mask.
+        image: The open raster that it is a mask of, None to read it on its own grid.
+        noun: What messages call the image.
+
+    Yields:
+        The open mask.
+
+    Raises:
+        InputError: If it cannot be opened, has other bands, or does not fit the image.
     """
     with replace(source if isinstance(source, Source) else Source(source), alpha="mask").open() as raster:
         yield Mask(raster, image, noun)
 
 
 def read_mask(path: Path) -> NDArray[Any]:
-    """A whole mask as it is stored, (rows, columns, 1, 3 or 4): class values, or class colours.
+    """Reads a whole mask as it is stored.
 
-    Raises InputError when it cannot be opened, has other bands, or cannot be decoded.
+    Args:
+        path: File of the mask.
+
+    Returns:
+        Class values or class colours, (rows, columns, 1, 3 or 4).
+
+    Raises:
+        InputError: If it cannot be opened, has other bands, or cannot be decoded.
     """
     with open_mask(path) as mask:
         return mask.read()

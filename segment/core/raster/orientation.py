@@ -1,4 +1,4 @@
-"""EXIF orientation: what a picture's file says of it, and where pixels of the upright picture are stored."""
+"""EXIF orientation: its tag in a file, and where pixels of the upright picture are stored."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,39 +8,70 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 _TAG = 0x0112
-_MOST_PARTS = 1000  # segments, chunks and entries that are walked through
+_MOST_PARTS = 1000  # segments, chunks or entries that are read
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a picture is turned upright: a transposition, then flips. number: of EXIF, 1 to 8 (TIFF 6.0, tag 274)."""
+    """How a picture is turned upright: a transposition, then flips.
+
+    Attributes:
+        number: EXIF orientation, 1 to 8 (TIFF 6.0, tag 274).
+    """
 
     number: int = 1
 
     @property
     def transposes(self) -> bool:
+        """Whether rows and columns are exchanged."""
         return self.number >= 5
 
     @property
     def _flips(self) -> tuple[bool, bool]:
-        """Whether rows, and columns, come in the opposite order."""
+        """Whether rows, and whether columns, are in the opposite order."""
         return self.number in (3, 4, 7, 8), self.number in (2, 3, 6, 7)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the upright picture from those that are stored, and the other way round."""
+        """Converts the size of the stored picture to that of the upright one, or back.
+
+        Args:
+            height: Number of rows.
+            width: Number of columns.
+
+        Returns:
+            Rows and columns after turning.
+        """
         return (width, height) if self.transposes else (height, width)
 
     def stored_window(
         self, row: int, column: int, height: int, width: int, upright: tuple[int, int]
     ) -> tuple[int, int, int, int]:
-        """Row, column, height and width in the file of a window of the upright picture, whose rows and columns are given."""
+        """Locates a window of the upright picture in the file.
+
+        Args:
+            row: First row of the window.
+            column: First column of the window.
+            height: Rows of the window.
+            width: Columns of the window.
+            upright: Rows and columns of the upright picture.
+
+        Returns:
+            Row, column, height and width of the window as it is stored.
+        """
         rows, columns = self._flips
         row = upright[0] - row - height if rows else row
         column = upright[1] - column - width if columns else column
         return (column, row, width, height) if self.transposes else (row, column, height, width)
 
     def turn(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """Pixels (rows, columns, ...) of a window as they are stored, turned upright."""
+        """Turns pixels upright.
+
+        Args:
+            stored: Pixels of a window as they are stored, (rows, columns, ...).
+
+        Returns:
+            A view of the pixels, turned upright.
+        """
         rows, columns = self._flips
         turned = stored.swapaxes(0, 1) if self.transposes else stored
         return turned[:: -1 if rows else 1, :: -1 if columns else 1]
@@ -50,7 +81,14 @@ UPRIGHT = Orientation()
 
 
 def read_orientation(path: Path) -> Orientation:
-    """What a JPEG, PNG, WebP or TIFF file says; upright where it says nothing that can be understood."""
+    """Reads the EXIF orientation of a JPEG, PNG, WebP or TIFF file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The orientation; upright where the file declares none that can be understood.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(12)
@@ -72,7 +110,14 @@ def read_orientation(path: Path) -> Orientation:
 
 
 def summarise_turned(found: Sequence[tuple[Path | str, Orientation]]) -> list[str]:
-    """The images of a folder that are turned upright, in a line; none where there are none."""
+    """Counts the images of a folder that are turned upright.
+
+    Args:
+        found: Each image with its orientation.
+
+    Returns:
+        One line to print, none where no image is turned.
+    """
     turned = [(path, orientation) for path, orientation in found if orientation.number != 1]
     if not turned:
         return []
@@ -84,7 +129,7 @@ def summarise_turned(found: Sequence[tuple[Path | str, Orientation]]) -> list[st
 
 
 def _jpeg(file: BinaryIO) -> Iterator[int]:
-    """Where EXIF begins in a JPEG."""
+    """Yields the offset at which EXIF data begins in a JPEG."""
     file.seek(2)
     for _ in range(_MOST_PARTS):
         start, marker = (*file.read(2), 0, 0)[:2]
@@ -105,7 +150,10 @@ def _jpeg(file: BinaryIO) -> Iterator[int]:
 
 
 def _chunks(file: BinaryIO, begin: int, order: Any, wanted: bytes, checksum: int) -> Iterator[int]:
-    """Where EXIF begins in a PNG or WebP. begin: of the first chunk. checksum: bytes behind each."""
+    """Yields the offset at which EXIF data begins in a PNG or WebP.
+
+    The first chunk is at `begin`, and each is followed by `checksum` bytes.
+    """
     for _ in range(_MOST_PARTS):
         file.seek(begin)
         head = file.read(8)
@@ -119,7 +167,10 @@ def _chunks(file: BinaryIO, begin: int, order: Any, wanted: bytes, checksum: int
 
 
 def _in_tiff(file: BinaryIO, begin: int) -> int:
-    """The orientation in the first directory of a TIFF or BigTIFF that begins at a byte of a file; 1 without a valid one."""
+    """The orientation in the first directory of a TIFF or BigTIFF, 1 without a valid one.
+
+    The TIFF starts at the byte `begin` of the file.
+    """
     file.seek(begin)
     head = file.read(16)
     order: Any = {b"II": "little", b"MM": "big"}.get(head[:2])

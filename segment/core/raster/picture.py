@@ -1,4 +1,4 @@
-"""Pictures as files."""
+"""Pictures written to files."""
 
 from pathlib import Path
 
@@ -10,12 +10,19 @@ from segment.core.outputs import staged, writable
 
 
 def write_picture(path: Path, pixels: NDArray[np.uint8], overwrite: bool = False) -> None:
-    """Writes RGB or RGBA (rows, columns, 3 or 4) as the ending of the name says, whole or not at all.
+    """Writes a picture, whole or not at all, in the format of the file extension.
 
-    Raises InputError when the file exists, and when the disk is full.
+    Args:
+        path: File to write.
+        pixels: RGB or RGBA, (rows, columns, 3 or 4) uint8.
+        overwrite: Whether an existing file is replaced.
+
+    Raises:
+        InputError: If the file exists and is not to be replaced, or cannot be written, as on a full
+            disk.
     """
     order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, order))
     assert done, path
     with staged(path, overwrite) as partial, writable(path):
-        partial.write_bytes(encoded.tobytes())  # cv2.imwrite would not tell of a full disk
+        partial.write_bytes(encoded.tobytes())  # cv2.imwrite would not report a full disk

@@ -1,6 +1,7 @@
-"""How GIS programs are to show a map: QGIS styles for class rasters and for polygons.
+"""QGIS styles for class rasters and for polygons.
 
-The elements are those that QGIS 3 itself writes with "Save style"; what is not in them stays at QGIS' defaults.
+The elements are those that QGIS 3 itself writes with "Save style"; what is not in them keeps the
+defaults of QGIS.
 """
 
 import sqlite3
@@ -31,21 +32,42 @@ FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 
 def style_name(name: str) -> str:
-    """The file in which QGIS looks for a raster's style: scene_classes.tif -> scene_classes.qml."""
+    """Names the file in which QGIS looks for the style of a raster.
+
+    Args:
+        name: File name of the raster, e.g. scene_classes.tif.
+
+    Returns:
+        The file name of the style, e.g. scene_classes.qml.
+    """
     return PurePath(name).with_suffix(".qml").name
 
 
 def write_qml(path: Path, palette: Palette) -> None:
-    """Writes the style of a class raster: each value of band 1 in its class's colour, with its name; others transparent.
+    """Writes the style of a class raster.
 
-    Raises InputError when it cannot be written.
+    Each value of band 1 has the colour and the name of its class; other values are transparent.
+
+    Args:
+        path: File to write.
+        palette: Class table of the raster.
+
+    Raises:
+        InputError: If the file cannot be written.
     """
     with writable(path):
         path.write_text(raster_style(palette), encoding="utf-8")
 
 
 def raster_style(palette: Palette) -> str:
-    """QGIS layer style (XML) of a class raster."""
+    """Makes the QGIS layer style of a class raster.
+
+    Args:
+        palette: Class table of the raster.
+
+    Returns:
+        The style as XML.
+    """
     root = _root()
     pipe = SubElement(root, "pipe")
     renderer = SubElement(pipe, "rasterrenderer", type="paletted", band="1", alphaBand="-1", opacity="1", nodataColor="")
@@ -57,7 +79,14 @@ def raster_style(palette: Palette) -> str:
 
 
 def polygon_style(palette: Palette) -> str:
-    """QGIS layer style (XML) of polygons with a field "class": filled in the class's colour."""
+    """Makes the QGIS layer style of polygons, filled with the colour of their field "class".
+
+    Args:
+        palette: Class table of the polygons.
+
+    Returns:
+        The style as XML.
+    """
     root = _root()
     renderer = SubElement(
         root, "renderer-v2", type="categorizedSymbol", attr="class", symbollevels="0", forceraster="0", enableorderby="0"
@@ -70,9 +99,17 @@ def polygon_style(palette: Palette) -> str:
 
 
 def store_polygon_style(path: Path, layer: str, palette: Palette) -> None:
-    """Makes `polygon_style` the style in which QGIS opens a layer of a GeoPackage, in the table that QGIS keeps styles in.
+    """Makes `polygon_style` the default style of a layer of a GeoPackage.
 
-    Raises InputError when the file cannot be written.
+    It is stored in the table in which QGIS keeps styles.
+
+    Args:
+        path: GeoPackage to change.
+        layer: Name of the layer.
+        palette: Class table of the polygons.
+
+    Raises:
+        InputError: If the file cannot be written.
     """
     try:
         with writable(path), closing(sqlite3.connect(path)) as database, database:
@@ -91,7 +128,7 @@ def _add_fill(symbols: Element, name: str, entry: Class) -> None:
     color = ",".join(str(part) for part in (*entry.rgb, 255))
     symbol = SubElement(symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0")
     fill = SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"})
-    # a hairline of the same colour, or the background would shine through between neighbours
+    # without a hairline of the same colour, the background would show between neighbours
     properties = {"color": color, "style": "solid", "outline_color": color, "outline_style": "solid", "outline_width": "0"}
     for key, value in properties.items():
         SubElement(fill, "prop", k=key, v=value)

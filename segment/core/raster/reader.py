@@ -1,4 +1,4 @@
-"""Reading rasters: any format GDAL knows, by rows, with what is nodata told apart."""
+"""Rasters of any format that GDAL reads: pixels by windows, and which of them are valid."""
 
 import logging
 import math
@@ -20,24 +20,40 @@ from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, describ
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
 
-# what GDAL complains of reaches the caller as an error; unconfigured logging would print it as well
+# GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
-    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not whatever lay in memory
-    "GDAL_CACHEMAX": 64,  # megabytes, a row of blocks of a wide scene; GDAL's own limit grows with the machine's memory
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not random memory
+    # megabytes, a row of blocks of a wide scene; GDAL's default grows with the machine's memory
+    "GDAL_CACHEMAX": 64,
 }
 
-_FITTED = 0.25  # pixels by which ground control points may miss a transform
+_FITTED = 0.25  # pixels by which ground control points may deviate from a transform
 
 MOST_BANDS = 4096
-"""Bands that a file may have: ten times those of imaging spectrometers. A header of some bytes may declare 65,535."""
+"""Largest number of bands of a file, ten times that of imaging spectrometers.
+
+A header of a few bytes may declare 65,535.
+"""
 
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster's header says; bands are counted without alpha. alpha, alpha_note: see `Raster`."""
+    """The header of a raster.
+
+    Attributes:
+        path: Path as it was given.
+        width: Columns of the upright picture.
+        height: Rows of the upright picture.
+        bands: Number of bands in use, without alpha.
+        dtype: Name of the data type of the bands.
+        colors: Colour interpretation of each band of the file, as rasterio names it.
+        orientation: How the picture is turned upright.
+        alpha: Use of the alpha band, see `Raster`.
+        alpha_note: What to report of the alpha band, see `Raster`.
+    """
 
     path: str
     width: int
@@ -50,7 +66,16 @@ class RasterInfo:
     alpha_note: str | None = None
 
     def fitted(self, bands: int) -> "RasterInfo":
-        """The same, for a model of so many bands: an alpha band that is no mask is left out where it is one too many."""
+        """Adapts the header to the number of bands that a model reads.
+
+        An alpha band that is no mask is left out where it is one too many.
+
+        Args:
+            bands: Number of bands that the model reads.
+
+        Returns:
+            The header with that band left out, or this one where there is nothing to leave out.
+        """
         tagged = [number for number, color in enumerate(self.colors, 1) if color == "alpha"]
         if self.alpha != "band" or self.bands - len(tagged) != bands:
             return self
@@ -58,12 +83,22 @@ class RasterInfo:
 
 
 class Raster(PixelGrid):
-    """An open raster. Pixels are read as (rows, columns, bands) in the order of `bands`.
+    """An open raster, whose pixels are read as (rows, columns, bands) in the order of `bands`.
 
-    bands: numbers (from 1) of the bands in use, alpha left out unless named, or no mask.
-    alpha: what its alpha band is, None where it has none. alpha_note: what there is to report of that.
-    orientation: how it is turned upright, as its file says; a picture with a georeference is read as it is stored.
-    height, width and all pixels are those of the upright picture.
+    `height`, `width` and all pixels are those of the upright picture.
+
+    Attributes:
+        path: Path as it was given.
+        bands: Numbers, from 1, of the bands in use. A band tagged as alpha is left out unless it is
+            named or used as an ordinary band.
+        dtype: Data type of the bands.
+        nodata: Value that means "no data" in all bands, in addition to what the file declares; None
+            for none.
+        alpha: Use of the alpha band, None where there is none.
+        alpha_note: What to report of the alpha band, None for nothing.
+        orientation: How the picture is turned upright. A picture with a georeference is read as it
+            is stored.
+        declared_orientation: EXIF orientation that the file declares.
     """
 
     def __init__(
@@ -76,10 +111,24 @@ class Raster(PixelGrid):
         alpha: AlphaUse | None = None,
         stored: Any = None,
     ):
-        """tagged: bands that the file tags as alpha, which `alpha` says the use of. stored: what `dataset` was resampled from."""
+        """Checks that the bands of a dataset can be read together.
+
+        Args:
+            dataset: An open rasterio dataset.
+            path: Path by which messages name the raster.
+            bands: Numbers, from 1, of the bands to read; None for all but alpha.
+            nodata: Value that means "no data" in all bands, in addition to what the file declares.
+            tagged: Numbers of the bands that the file tags as alpha.
+            alpha: Use of the tagged bands.
+            stored: Dataset that `dataset` was resampled from, None where it was not.
+
+        Raises:
+            InputError: If a band does not exist, none is left besides alpha, the bands differ in
+                type or are complex, or the transform gives pixels no size.
+        """
         from rasterio.enums import MaskFlags
 
-        # each property of a dataset is a walk over all bands, so none is asked for in a loop over them
+        # each property of a dataset walks over all bands, so none is read in a loop over them
         indexes, types, flags = dataset.indexes, dataset.dtypes, dataset.mask_flag_enums
         masks = [band for band in alpha_bands(dataset) if alpha == "mask" or band not in tagged]
         left_out = {*masks, *(tagged if alpha == "none" else ())}
@@ -112,15 +161,16 @@ class Raster(PixelGrid):
         self._dataset = dataset
         self._alpha = [band for band in masks[:1] if band not in self.bands]
         self.alpha, self.alpha_note = alpha, describe_use(alpha, tagged, self.bands, bool(bands))
-        # alpha is read beside the bands, or masks nothing
+        # an alpha band is read along with the bands, or masks nothing: its flag does not count here
         used = [flags[band - 1] for band in self.bands]
         self._masked = any(MaskFlags.all_valid not in found and MaskFlags.alpha not in found for found in used)
 
     @property
     def identity(self) -> list[Any]:
-        """What tells it from another raster, or from itself as it was before somebody changed it.
+        """What distinguishes the raster from another one, or from its own state before a change.
 
-        Files behind it (of a VRT too) by size and time of change; those that are not here are known by name only.
+        Files behind it (those of a VRT too) count by size and time of change; files that are not on
+        this machine, by name only.
         """
         files = [[name, *_stamp(name)] for name in self._dataset.files]
         georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
@@ -133,29 +183,38 @@ class Raster(PixelGrid):
 
     @property
     def likeness(self) -> list[Any]:
-        """What a copy of it on another machine has in common with it: `identity` without places and times."""
+        """What a copy on another machine has in common with the raster.
+
+        This is `identity` without paths and times.
+        """
         _, files, *header = self.identity
         return [[size for _, *stamp in files for size in stamp[:1]], *header]
 
     @property
     def block_bytes(self) -> int:
-        """What has to be decoded at once to read a pixel."""
+        """Bytes to decode at once to read a pixel."""
         pixels: int = max(height * width for height, width in self._dataset.block_shapes)
         return pixels * len(self._dataset.indexes) * self.dtype.itemsize
 
     @property
     def references(self) -> list[str]:
-        """Domains of its metadata by which GDAL opens other files in any format: overviews, and positions of pixels."""
+        """Metadata domains by which GDAL opens other files in any format.
+
+        These are overviews and positions of pixels (geolocation arrays).
+        """
         return [name for name in self._dataset.tag_namespaces() if name.upper() in ("OVERVIEWS", "GEOLOCATION")]
 
     @property
     def has_only_control_points(self) -> bool:
-        """Whether its place is told by ground control points alone, which maps do not take over."""
+        """Whether the position is given by ground control points alone.
+
+        Maps do not adopt these.
+        """
         return self.crs is None and bool(self._dataset.gcps[0])
 
     @property
     def orientation_note(self) -> str | None:
-        """What there is to report of its EXIF orientation."""
+        """What to report of the EXIF orientation, None for nothing."""
         number = self.declared_orientation.number
         if self.orientation.number != 1:
             return (
@@ -166,13 +225,24 @@ class Raster(PixelGrid):
 
     @property
     def notes(self) -> list[str]:
-        """What there is to report of how it is read, while it is open: EXIF orientation, alpha, further images in the file."""
+        """What to report of how the raster is read.
+
+        This concerns EXIF orientation, alpha, and further images in the file. The raster must be
+        open.
+        """
         within = self._dataset.subdatasets
         others = f"The file holds {len(within)} images, and one is read. Another is {within[-1]}" if within else None
         return [note for note in (self.orientation_note, self.alpha_note, others) if note]
 
     def turned_by(self, orientation: Orientation) -> "Raster":
-        """The same raster, open as long as this one, with its stored pixels turned by another orientation."""
+        """Returns the same raster with its stored pixels turned by another orientation.
+
+        Args:
+            orientation: How to turn the picture upright.
+
+        Returns:
+            The raster, open as long as this one.
+        """
         other = copy(self)
         other.orientation = orientation
         other.height, other.width = orientation.size(self._dataset.height, self._dataset.width)
@@ -180,7 +250,10 @@ class Raster(PixelGrid):
 
     @property
     def control_points(self) -> tuple[Any, ...]:
-        """What places a raster that has no transform: ground control points (row, column, x, y, z), or the terms of an RPC."""
+        """What places a raster without a transform: ground control points and the terms of an RPC.
+
+        A point is (row, column, x, y, z). Empty for a raster with a transform.
+        """
         if not self.transform.is_identity:
             return ()
         points = [(p.row, p.col, p.x, p.y, p.z) for p in self._dataset.gcps[0]]
@@ -189,14 +262,15 @@ class Raster(PixelGrid):
 
     @property
     def descriptions(self) -> tuple[str | None, ...]:
-        """What the file calls its bands, all of them in its order; None for a band without a name."""
+        """Names of all bands of the file, in its order; None for a band without a name."""
         return tuple(self._dataset.descriptions)
 
     @cached_property
     def ground(self) -> PixelGrid | None:
-        """Where its pixels lie: by its transform, or by ground control points that fit one to a quarter of a pixel.
+        """Position of the pixels on the ground, None where it is not known.
 
-        None where neither says it.
+        It is given by the transform, or by ground control points that fit one to within a quarter
+        of a pixel.
         """
         if not self.transform.is_identity:
             return self
@@ -214,7 +288,14 @@ class Raster(PixelGrid):
         return PixelGrid(self.height, self.width, crs, to_ground) if fits else None
 
     def colormap(self) -> NDArray[np.uint8]:
-        """The colours of a palette raster by value, (256, 3), black where there is none. Raises InputError when it has none."""
+        """Reads the colours of a paletted raster.
+
+        Returns:
+            The colour of each value, (256, 3) uint8, black where there is none.
+
+        Raises:
+            InputError: If the raster has no palette.
+        """
         colors = np.zeros((256, 3), np.uint8)
         with readable(self.path):
             for value, color in self._dataset.colormap(1).items():
@@ -223,6 +304,7 @@ class Raster(PixelGrid):
 
     @property
     def info(self) -> RasterInfo:
+        """The header of the raster."""
         colors = tuple(c.name for c in self._dataset.colorinterp)
         size = self.width, self.height, len(self.bands)
         return RasterInfo(self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note)
@@ -230,15 +312,27 @@ class Raster(PixelGrid):
     def read(
         self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Pixels (height, width, bands) and whether each is valid (height, width), of one rectangle.
+        """Reads one rectangle, by default whole rows.
 
-        A pixel is not valid where nodata, an alpha or a mask band says so for all bands in use (a dark pixel
-        with zero in one band only is no hole), or where a band is not finite. It then holds 0 in all bands.
-        Raises InputError when the file cannot be decoded there.
+        A pixel is not valid where nodata, an alpha band or a mask band says so for all bands in use
+        (a dark pixel with zero in only one band is valid), or where a band is not finite. It then
+        holds 0 in all bands.
+
+        Args:
+            row: First row.
+            column: First column.
+            height: Number of rows, by default all from `row` on.
+            width: Number of columns, by default all from `column` on.
+
+        Returns:
+            Pixels (height, width, bands) and whether each is valid (height, width).
+
+        Raises:
+            InputError: If the file cannot be decoded there.
         """
         height = self.height - row if height is None else height
         width = self.width - column if width is None else width
-        # alpha comes in the same call: PNG would be decoded from its top again for another
+        # alpha is read in the same call: another would decode a PNG from its top again
         pixels, valid = self.read_stored([*self.bands, *self._alpha], row, column, height, width, self._masked)
         if self._alpha:
             pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
@@ -254,11 +348,22 @@ class Raster(PixelGrid):
     def read_stored(
         self, bands: Sequence[int], row: int, column: int, height: int, width: int, masked: bool
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Values (height, width, bands) as the file holds them, of one rectangle of the upright picture.
+        """Reads the values of one rectangle of the upright picture as the file holds them.
 
-        masked: whether mask bands and nodata values are asked for, which say where it is valid (height, width) in some of
-        the first of `bands`, those in use.
-        Raises InputError when the file cannot be decoded there.
+        Args:
+            bands: Numbers, from 1, of the bands to read.
+            row: First row.
+            column: First column.
+            height: Number of rows.
+            width: Number of columns.
+            masked: Whether to read the mask bands and nodata values of the bands in use.
+
+        Returns:
+            Values (height, width, bands) and whether each pixel is valid (height, width). If
+            `masked`, a pixel is valid where some band in use is; otherwise everywhere.
+
+        Raises:
+            InputError: If the file cannot be decoded there.
         """
         from rasterio.windows import Window
 
@@ -273,10 +378,23 @@ class Raster(PixelGrid):
         return pixels, valid
 
     def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
-        """The whole raster at (height, width, bands), at most its own size, each pixel the mean of those it covers.
+        """Reads the whole raster at a smaller size.
 
-        Overviews are used where there are some. Pixels that are not valid may count as 0. Reads forward only, unlike GDAL's
-        resampling, which decodes a PNG many times over. damaged: rows that cannot be decoded are 0, and no error.
+        Each pixel is the mean of those that it covers; pixels that are not valid may count as 0.
+        Overviews are used where there are some. Without them, the file is read forward only, unlike
+        GDAL's resampling, which decodes a PNG many times over.
+
+        Args:
+            height: Rows of the result, at most those of the raster.
+            width: Columns of the result, at most those of the raster.
+            damaged: Whether rows that cannot be decoded are 0 instead of an error. Overviews are
+                then not used.
+
+        Returns:
+            Pixels (height, width, bands).
+
+        Raises:
+            InputError: If the file cannot be decoded, unless `damaged`.
         """
         from rasterio.enums import Resampling
 
@@ -306,13 +424,24 @@ class Raster(PixelGrid):
 def _declared_orientation(dataset: Any, path: str) -> Orientation:
     if os.path.isfile(path):
         return read_orientation(Path(path))
-    found = dataset.tags().get("EXIF_Orientation", "")  # what GDAL opens elsewhere: of JPEGs
+    # GDAL reports the tag for JPEGs that only GDAL can open
+    found = dataset.tags().get("EXIF_Orientation", "")
     return Orientation(int(found)) if found in set("12345678") else UPRIGHT
 
 
 @contextmanager
 def readable(path: object) -> Iterator[None]:
-    """Turns a reader's complaint into an InputError that names the file."""
+    """Turns an error of rasterio into an InputError that names the file.
+
+    Args:
+        path: Path that the message names.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: If the body raises a RasterioError.
+    """
     from rasterio.errors import RasterioError
 
     try:
@@ -335,23 +464,34 @@ def open_raster(
 ) -> Iterator[Raster]:
     """Opens a raster for reading.
 
-    bands: band numbers from 1, in the order wanted; by default all but alpha.
-    nodata: a value that means "no data" in all bands, in addition to what the file declares.
-    factor: as if it had been taken with so many pixels in place of one along each axis: below 1 pixels are means, above 1
-    they are interpolated. The raster then has `resampled_size`.
-    driver: GDAL's name of the one format that it may have, by default any. A file from strangers may otherwise be one that
-    leads to other files, or to the network.
-    alpha: what its alpha band is, if it has one; by default that is decided from an overview, see `segment.core.raster.alpha`.
-    expected: number of bands that a model reads: an alpha band that is no mask is left out where it would be one too many.
+    Args:
+        path: File, or what GDAL resolves by itself (a string).
+        bands: Numbers, from 1, of the bands to read, in the order wanted; by default all but alpha.
+        nodata: Value that means "no data" in all bands, in addition to what the file declares.
+        factor: Number of pixels to read in place of one along each axis. Below 1, pixels are means;
+            above 1, they are interpolated. The raster then has `resampled_size`.
+        driver: GDAL's name of the one format that the file may have, by default any. A file from an
+            untrusted source may otherwise have a format that leads to other files, or to the
+            network.
+        alpha: Use of the alpha band, if there is one; by default it is decided from an overview,
+            see `segment.core.raster.alpha`.
+        expected: Number of bands that a model reads. An alpha band that is no mask is left out
+            where it would be one too many.
 
-    Raises InputError when it cannot be opened or lacks a band.
+    Yields:
+        The open raster.
+
+    Raises:
+        InputError: If it cannot be opened, lacks a band, or has bands or a transform that cannot be
+            used.
     """
     import rasterio
 
     if not is_utf8(path):
         raise InputError(f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the file or folder.")
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
-        if isinstance(path, Path) and not os.path.isfile(path):  # Path.is_file raises what the system says of some names
+        # Path.is_file raises for some names
+        if isinstance(path, Path) and not os.path.isfile(path):
             raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
         with readable(path), without_warnings():
             dataset = stored = stack.enter_context(rasterio.open(path, driver=driver))
@@ -363,7 +503,7 @@ def open_raster(
             tagged = alpha_bands(dataset)
             use = (alpha or choose_use(dataset, str(path), tagged, bands, expected)) if tagged else None
             if factor != 1:
-                if use in ("band", "none"):  # warping would take it for a mask
+                if use in ("band", "none"):  # warping would use it as a mask
                     dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
                 dataset = stack.enter_context(_resample(dataset, factor, nodata))
         yield Raster(dataset, str(path), bands, nodata, tagged, use, stored)
@@ -376,16 +516,16 @@ def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
     from rasterio.vrt import WarpedVRT
 
     height, width = resampled_size(dataset.height, dataset.width, factor)
-    # GDAL warps georeferenced rasters only; from a CRS into the same one, it matters to no pixel which it is
+    # GDAL warps only georeferenced rasters; from a CRS to itself, any CRS gives the same pixels
     crs = dataset.crs or CRS.from_wkt('LOCAL_CS["pixels",UNIT["metre",1]]')
     place = Affine.scale(1, -1) if dataset.transform.is_identity else dataset.transform
     transform = place @ Affine.scale(dataset.width / width, dataset.height / height)
     resampling = Resampling.average if factor < 1 else Resampling.bilinear
     if nodata is None and dataset.nodata is None and dataset.dtypes[0].startswith("float"):
-        nodata = math.nan  # which would spread to what is interpolated, or averaged, with it
+        nodata = math.nan  # else NaN would spread to pixels interpolated or averaged with it
     missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
     if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
-        missing["add_alpha"] = True  # a mask band would be left behind
+        missing["add_alpha"] = True  # warping does not keep a mask band
     return WarpedVRT(
         dataset,
         src_crs=crs,
@@ -400,7 +540,16 @@ def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
 
 
 def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:
-    """Height and width of a raster that is opened with a factor."""
+    """Computes the size of a raster that is opened with a factor.
+
+    Args:
+        height: Rows of the file.
+        width: Columns of the file.
+        factor: Factor of `open_raster`.
+
+    Returns:
+        Height and width, at least one pixel each.
+    """
     return max(round(height * factor), 1), max(round(width * factor), 1)
 
 
@@ -413,6 +562,16 @@ def _stamp(name: str) -> list[int]:
 
 
 def read_info(path: Path) -> RasterInfo:
-    """The header of a raster. Raises InputError when it cannot be opened."""
+    """Reads the header of a raster.
+
+    Args:
+        path: File of the raster.
+
+    Returns:
+        The header.
+
+    Raises:
+        InputError: If the raster cannot be opened.
+    """
     with open_raster(path) as raster:
         return raster.info

@@ -1,4 +1,4 @@
-"""The files that a command makes of a scene, with a report by which they are known again."""
+"""Output files of a scene, and the report by which finished outputs are recognised."""
 
 import json
 from abc import ABC, abstractmethod
@@ -10,13 +10,20 @@ from typing import Any, Self
 from segment.core.errors import InputError
 
 _PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
-_STRANGE_PIXELS = 1.5  # times finer or coarser than the training images before it is worth a note
+# times finer or coarser than the training images, beyond which a user is warned
+_STRANGE_PIXELS = 1.5
 
 
 @dataclass(frozen=True, repr=False)
 class SceneOutputs(ABC):
-    """What is made of a scene. scene: as it was named. report: what `report_file` holds, with the keys `made_of` and `notes`,
-    and `holes` where parts are missing."""
+    """Files that a command makes from a scene.
+
+    Attributes:
+        scene: The scene as the user named it.
+        report_file: File of the report.
+        report: Content of `report_file`, with the keys `made_of` and `notes`, and `holes` where
+            parts are missing.
+    """
 
     scene: str
     report_file: Path
@@ -25,17 +32,33 @@ class SceneOutputs(ABC):
     @property
     @abstractmethod
     def files(self) -> list[Path]:
-        """All of them."""
+        """All output files."""
 
     def found(self, made_of: str) -> Self | None:
-        """The outputs, if all files are there without holes and the report says that they were made of the same."""
+        """Looks for finished outputs of the same work.
+
+        Args:
+            made_of: Digest of everything that the outputs depend on.
+
+        Returns:
+            The outputs with the report of `report_file`, to which a note is added that they existed
+            already. None unless all files exist without holes and the report has the same
+            `made_of`.
+        """
         report = self._report_of(made_of)
         if report is None or report.get("holes"):
             return None
         return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
 
     def has_holes(self, made_of: str) -> bool:
-        """Whether outputs of the same are there that lack blocks."""
+        """Checks for outputs of the same work that lack blocks.
+
+        Args:
+            made_of: Digest of everything that the outputs depend on.
+
+        Returns:
+            Whether all files exist, the report has the same `made_of`, and parts are missing.
+        """
         report = self._report_of(made_of)
         return report is not None and bool(report.get("holes"))
 
@@ -48,14 +71,28 @@ class SceneOutputs(ABC):
         return report if same else None
 
     def spare(self, inputs: Sequence[Path | str | None]) -> None:
-        """Raises InputError when an output would replace an input. inputs: as they were named, only files count."""
+        """Checks that no output would replace an input.
+
+        Args:
+            inputs: Inputs as the user named them; only existing files count.
+
+        Raises:
+            InputError: If an output is the same file as an input.
+        """
         given = [file for file in inputs if isinstance(file, Path) and file.exists()]
         for file in self.files:
             if file.exists() and any(file.samefile(other) for other in given):
                 raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
 
     def closing_lines(self, first: Path) -> list[str]:
-        """What is printed after the table of classes: notes, speed, and the file to open first."""
+        """Formats what is printed after the table of classes.
+
+        Args:
+            first: File to open first.
+
+        Returns:
+            Lines with the notes, the speed, and the file to open first.
+        """
         memory = self.report["peak_memory_mb"]
         speed = f"{self.report['megapixels_per_second']:.3g} megapixels/s"
         speed += "" if memory is None else f", {memory:,.0f} MB at most"
@@ -64,10 +101,25 @@ class SceneOutputs(ABC):
 
 
 def format_area(square_metres: float) -> str:
-    """In square kilometres from one of them on."""
+    """Formats an area, in square kilometres from one of them on.
+
+    Args:
+        square_metres: The area.
+
+    Returns:
+        The area with its unit.
+    """
     return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
 
 
 def are_strange(seen: float, learned: float) -> bool:
-    """Whether pixels are so much larger or smaller (in metres) than those that a model learned from that a user is told."""
+    """Compares a pixel size with that of the training images.
+
+    Args:
+        seen: Metres per pixel of the scene.
+        learned: Metres per pixel of the training images.
+
+    Returns:
+        Whether pixels are so much larger or smaller that the user is warned.
+    """
     return not 1 / _STRANGE_PIXELS <= seen / learned <= _STRANGE_PIXELS

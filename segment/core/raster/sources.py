@@ -1,4 +1,4 @@
-"""Rasters behind what a user names."""
+"""Sources: rasters as users name them, by files, folders, patterns and paths that GDAL resolves."""
 
 import glob
 import os
@@ -19,7 +19,16 @@ SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".
 
 @dataclass(frozen=True)
 class Source:
-    """A raster to be opened, by whichever thread reads it. path, bands, nodata, factor, driver, alpha: see `open_raster`."""
+    """A raster to open, in whichever thread reads it.
+
+    Attributes:
+        path: File, or what GDAL resolves by itself (a string).
+        bands: Bands to read, see `open_raster`.
+        nodata: Value that means "no data", see `open_raster`.
+        factor: Factor of resampling, see `open_raster`.
+        driver: The one format that it may have, see `open_raster`.
+        alpha: Use of the alpha band, see `open_raster`.
+    """
 
     path: Path | str
     bands: tuple[int, ...] | None = None
@@ -30,22 +39,36 @@ class Source:
 
     @classmethod
     def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
-        """A source from what a user names: a file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...)."""
+        """Makes a source from what a user names.
+
+        Args:
+            path: A file, or what GDAL resolves by itself (/vsi..., s3://..., NETCDF:...).
+            bands: Bands to read, see `open_raster`.
+            nodata: Value that means "no data", see `open_raster`.
+
+        Returns:
+            The source.
+        """
         remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
         return as_source(cls(path if remote else Path(path)), bands, nodata)
 
     @property
     def name(self) -> str:
+        """File name of the raster, or a name made from a path that GDAL resolves."""
         if isinstance(self.path, Path):
             return self.path.name
         if (name := subdataset_name(self.path)) is not None:
             return name
-        address = self.path.split("?")[0].rstrip("/")  # what follows may be a key
+        address = self.path.split("?")[0].rstrip("/")  # a query may hold a key
         return re.sub(r"[^\w.,=+-]+", "_", PurePosixPath(address).name).strip("_")
 
     @property
     def stem(self) -> str:
-        """What outputs are named after. Raises InputError when there is nothing to."""
+        """Name of the raster without its ending, after which outputs are named.
+
+        Raises:
+            InputError: If the raster has no name.
+        """
         is_part = isinstance(self.path, str) and subdataset_name(self.path) is not None
         stem = self.name if is_part else PurePosixPath(self.name).stem
         if not stem:
@@ -54,30 +77,57 @@ class Source:
 
     @property
     def absolute(self) -> "Source":
-        """The same, for a process that runs in another folder."""
+        """The same source, for a process that runs in another folder."""
         return replace(self, path=self.path.absolute()) if isinstance(self.path, Path) else self
 
     def require_alike(self, likeness: Sequence[object]) -> None:
-        """Raises InputError when it cannot be opened here, or is another than the raster that had this `likeness`."""
+        """Checks that this is the raster that was described elsewhere.
+
+        Args:
+            likeness: `Raster.likeness` of that raster.
+
+        Raises:
+            InputError: If it cannot be opened here, or is another raster.
+        """
         with self.open() as raster:
             if raster.likeness != likeness:
                 raise InputError(f"{self.path}: the scene must be the one that was asked for. Received another. Share the same.")
 
     def open(self, expected: int | None = None) -> AbstractContextManager[Raster]:
-        """Opens it for reading. expected: see `open_raster`. Raises InputError as that does."""
+        """Opens the source for reading.
+
+        Args:
+            expected: Number of bands that a model reads, see `open_raster`.
+
+        Returns:
+            A context manager that gives the open raster.
+
+        Raises:
+            InputError: On entry to the context, as `open_raster` does.
+        """
         return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected)
 
 
 def find_sources(
     names: Sequence[str], outputs: Sequence[str] = (), bands: Sequence[int] | None = None, nodata: float | None = None
 ) -> list[Source]:
-    """Rasters behind what a user names: files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
+    """Finds the rasters that a user names.
+
+    Names may be files, folders (the rasters in them), patterns (*, ?, [...]; ** for any depth), and
     whatever GDAL resolves by itself.
 
-    outputs: what follows a raster's stem in the names of files that were made of it; beside it, these are none.
-    bands, nodata: of all of them, see `open_raster`.
+    Args:
+        names: The names, in the order of the sources.
+        outputs: Endings that follow the stem of a raster in the names of files made from it. Such
+            files beside the raster are skipped in folders and patterns.
+        bands: Bands to read from all of them, see `open_raster`.
+        nodata: Value that means "no data" in all of them, see `open_raster`.
 
-    Raises InputError for a folder or a pattern without rasters.
+    Returns:
+        The sources, each once.
+
+    Raises:
+        InputError: If a name is empty, or a folder or a pattern leads to no rasters.
     """
     found: list[Source] = []
     for name in names:
@@ -99,7 +149,17 @@ def find_sources(
 
 
 def folders_below(root: Path | str) -> Iterator[Path]:
-    """A folder and those below it, behind links too, each once and none that it lies in itself; hidden ones are passed over."""
+    """Walks through a folder and all folders below it.
+
+    Links are followed. Each folder comes once, and none that contains `root`. Hidden folders below
+    `root` are skipped.
+
+    Args:
+        root: Folder to start at.
+
+    Yields:
+        The folders, first those that are reached without a link.
+    """
     seen = {str(folder) for folder in Path(os.path.realpath(root)).parents}
     folders, links = deque([Path(root)]), deque[Path]()
     while folders or links:
@@ -109,20 +169,20 @@ def folders_below(root: Path | str) -> Iterator[Path]:
             continue
         seen.add(real)
         yield folder
-        with suppress(OSError):  # one that may not be read
+        with suppress(OSError):  # a folder without permission to read
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
                 if os.path.isdir(entry.path) and not entry.name.startswith("."):
                     (links if entry.is_symlink() else folders).append(folder / entry.name)
 
 
 def _files(pattern: str) -> list[Path]:
-    """What matches a pattern, sorted; once what is reached behind several links."""
+    """Files that match a pattern, sorted; a file that several links lead to comes once."""
     found: dict[tuple[str, str], str] = {}
     for path in _matches(pattern):
         folder, name = os.path.split(path)
         real = os.path.realpath(folder)
         place = (real, name)
-        if place not in found or os.path.abspath(folder) == real:  # rather than by a link
+        if place not in found or os.path.abspath(folder) == real:  # preferred to a link
             found[place] = path
     return [Path(path) for path in sorted(found.values())]
 
@@ -132,7 +192,7 @@ def _leads_up(link: str) -> bool:
 
 
 def _matches(pattern: str) -> Iterator[str]:
-    """As `glob.glob` finds them with `recursive`, which follows links without end."""
+    """Paths as from a recursive `glob.glob`, which would follow links without end."""
     parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
     if "**" not in parts:
         yield from glob.glob(pattern)
@@ -147,8 +207,17 @@ def _matches(pattern: str) -> Iterator[str]:
 
 
 def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
-    """A scene as it is opened; what is given besides takes the place of its own bands and nodata. An alpha band that is left out
-    of bands asked for is no mask either."""
+    """Converts a scene to a source and sets its options.
+
+    Args:
+        scene: What a user names, or a source.
+        bands: Bands that replace those of a source; None keeps them. An alpha band that is not
+            among them is no mask either.
+        nodata: Nodata value that replaces that of a source; None keeps it.
+
+    Returns:
+        The source.
+    """
     if not isinstance(scene, Source):
         return Source.of(scene, bands, nodata)
     chosen = scene if bands is None else replace(scene, bands=tuple(bands), alpha="none")
@@ -156,7 +225,13 @@ def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, no
 
 
 def decide_alpha(paths: Sequence[Path]) -> None:
-    """Has all files of a folder, which are opened by `open_raster` from then on, treat their alpha bands alike."""
+    """Makes all files of a folder treat their alpha bands alike.
+
+    This affects files that `open_raster` opens from then on.
+
+    Args:
+        paths: The files of the folder.
+    """
 
     def look(path: Path) -> None:
         with suppress(InputError):
@@ -166,7 +241,14 @@ def decide_alpha(paths: Sequence[Path]) -> None:
 
 
 def alpha_note(sources: Sequence[Source]) -> str | None:
-    """What there is to report of images that were read: how many have a spectral band that is tagged as alpha; None for none."""
+    """Reports images whose band tagged as alpha is a spectral band.
+
+    Args:
+        sources: Images that were read.
+
+    Returns:
+        A sentence with the first of them and the number of others, None where there are none.
+    """
     found = [source.path for source in sources if source.alpha != "none" and known_verdict(source.path) == "band"]
     if not found:
         return None
@@ -175,7 +257,17 @@ def alpha_note(sources: Sequence[Source]) -> str | None:
 
 
 def parse_bands(text: str | None) -> list[int] | None:
-    """Band numbers from "4,3,2". Raises InputError when they are not such a list."""
+    """Parses the band numbers of the option --bands.
+
+    Args:
+        text: Numbers with commas between, such as "4,3,2"; None where the option is not given.
+
+    Returns:
+        The numbers, None where the option is not given.
+
+    Raises:
+        InputError: If the text is not such a list.
+    """
     if text is None:
         return None
     parts = text.split(",")
@@ -185,7 +277,14 @@ def parse_bands(text: str | None) -> list[int] | None:
 
 
 def require_own_names(sources: Sequence[Source]) -> None:
-    """Raises InputError when outputs that are named after two of the sources would be the same."""
+    """Checks that outputs of different sources have different names.
+
+    Args:
+        sources: The sources.
+
+    Raises:
+        InputError: If outputs that are named after two of them would be the same.
+    """
     for stem, count in Counter(source.stem for source in sources).items():
         if count > 1:
             raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")

@@ -1,22 +1,36 @@
-"""Names of outputs of rasters that lie in a container: NETCDF:"f.nc":a, GPKG:f.gpkg:may, SENTINEL2_L2A:..."""
+"""Output names for rasters in a container.
+
+Their paths begin with a GDAL driver: NETCDF:"f.nc":a, GPKG:f.gpkg:may, SENTINEL2_L2A:...
+"""
 
 import hashlib
 import re
 from pathlib import Path
 
-_DRIVER = re.compile(r"([A-Za-z]\w+):(?!//)(.+)", re.DOTALL)  # one letter is a drive of Windows
+_DRIVER = re.compile(r"([A-Za-z]\w+):(?!//)(.+)", re.DOTALL)  # a single letter is a Windows drive
 _SCHEME = re.compile(r"(?:^|[/=])(?:https?|ftp|s3|gs|az|oss|swift|file)$")
-_GENERIC = ("mtd", "metadata", "manifest")  # how files begin that are called the same in each product
+# beginnings of file names that are the same in every product
+_GENERIC = ("mtd", "metadata", "manifest")
 _ODD = re.compile(r"[^\w.,=+-]+")
 
 
 def subdataset_name(connection: str) -> str | None:
-    """What outputs of a raster are named after whose path begins with a driver of GDAL; None for other paths.
+    """Names the outputs of a raster whose path begins with a GDAL driver.
 
-    The container's name without its ending, then what chooses a raster in it, whether that comes
-    before or behind: flights_may, file_2. Of a product whose files are called as in each other one,
-    the folder's name: S2A_MSIL2A_20240501_10m_EPSG_32632. What cannot be in a file's name, or may be
-    a key, gets a digest.
+    The name is that of the container without its ending, then the part that selects a raster in it,
+    wherever that is in the path: flights_may, file_2. A product whose files have the same names in
+    every product is named after its folder: S2A_MSIL2A_20240501_10m_EPSG_32632.
+
+    Slashes in the selecting part become hyphens. Where it holds other characters that do not belong
+    in a file name, these become underscores, and a digest of the path is added. A query of the
+    container's address is left out, as it may hold a key; where nothing else selects a raster, the
+    digest is added too.
+
+    Args:
+        connection: Path as GDAL reads it.
+
+    Returns:
+        The name, None for a path that does not begin with a driver.
     """
     if connection.lower().startswith("vrt://"):
         path, _, query = connection[len("vrt://") :].partition("?")
@@ -33,7 +47,11 @@ def subdataset_name(connection: str) -> str | None:
 
 
 def _split(address: str) -> list[str]:
-    """The parts between colons, but those within quotes, of addresses (https://host:80/...) and of drives (C:\\...)."""
+    """Splits an address at its colons.
+
+    Not split are parts in quotes, internet addresses (https://host:80/...) and Windows paths with a
+    drive (C:).
+    """
     parts: list[str] = []
     was_quoted = False
     for quoted, plain in re.findall(r'"([^"]*)"|([^:"]+)', address):
@@ -41,7 +59,7 @@ def _split(address: str) -> list[str]:
         is_drive = len(last) == 1 and last.isalpha() and plain[:1] in ("\\", "/")
         is_address = plain.startswith("//") and _SCHEME.search(last)
         is_port = re.search(r"//[^/]+$", last) and re.match(r"\d+(/|$)", plain)
-        is_query = "?" in last  # whose own colons look like those behind it
+        is_query = "?" in last  # its colons cannot be distinguished from those after it
         if plain and not was_quoted and (is_drive or is_address or is_port or is_query):
             parts[-1] += f":{plain}"
         else:
