@@ -1,0 +1,1 @@
+"""Model folders, networks and their weights: reading, running, converting and exporting."""

@@ -1,6 +1,7 @@
 """Backbones of segmentation-models under Keras 3: shims, preprocessing and pretrained weights.
 
-segmentation-models 1.0.1 predates Keras 3. All that is needed to use it, on any Keras backend, stands here.
+segmentation-models 1.0.1 predates Keras 3. This module holds all that is needed to use it, on any
+Keras backend.
 """
 
 import contextlib
@@ -32,23 +33,30 @@ Weights = dict[str, list[NDArray[Any]]]
 """Layer name -> its weights, in the order of `layer.weights`."""
 
 _AUTOMATIC_NAME = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")
-_UNUSABLE = ("densenet",)  # layer names hold a slash, which Keras 3 refuses
+_UNUSABLE = ("densenet",)  # layer names contain a slash, which Keras 3 refuses
 
 
 @cache
 def segmentation_models() -> Any:
-    """The module `segmentation_models`, made to work with Keras 3 and with stock layers only."""
+    """Imports `segmentation_models`, adapted to Keras 3 and to stock layers only.
+
+    EfficientNet-Lite 0 to 2 are registered as further backbones.
+
+    Returns:
+        The module `segmentation_models`.
+    """
     os.environ["SM_FRAMEWORK"] = "keras"
     import keras
 
-    # Names of Keras 2 that the package and its dependencies look up while they are imported.
+    # Keras 2 names that the package and its dependencies look up during their import.
     keras.utils.generic_utils = types.SimpleNamespace(get_custom_objects=keras.utils.get_custom_objects)
     keras.backend.int_shape = lambda tensor: tuple(tensor.shape)
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces its framework
+    with contextlib.redirect_stdout(io.StringIO()):  # the package prints its framework
         import efficientnet.model
         import segmentation_models
 
-    # Lambda, and EfficientNet's own dropout and swish, would keep a saved model from loading in safe mode.
+    # Lambda, and EfficientNet's own dropout and swish, would keep a saved model from loading in
+    # safe mode.
     layers = types.SimpleNamespace(**vars(keras.layers))
     layers.Lambda = _stock_lambda
     segmentation_models._KERAS_LAYERS = layers
@@ -62,28 +70,42 @@ def segmentation_models() -> Any:
 
 
 def _build_lite(name: str, input_shape: tuple[int | None, int | None, int], **_: Any) -> "keras.Model":
-    """An EfficientNet-Lite as the package's factory calls its builders; weights are loaded afterwards."""
+    """Builds an EfficientNet-Lite for the factory of the package; weights are loaded later."""
     return efficientnet_lite.efficientnet_lite(name, input_shape[2], input_shape[0])
 
 
 def _stock_lambda(function: Any, arguments: Mapping[str, Any] | None = None, name: str | None = None, **_: Any) -> Any:
-    """What `Lambda` does, as operations that Keras stores by itself, and one layer, as the package counts layers."""
+    """Replaces `Lambda` by operations that Keras can store.
+
+    It still adds exactly one layer, because the package counts layers.
+    """
     import keras
 
     return lambda tensor: keras.layers.Identity(name=name)(function(tensor, **(arguments or {})))
 
 
 def backbone_names() -> list[str]:
-    """Names of the backbones that build."""
+    """Lists the backbones that can be built.
+
+    Returns:
+        Names of the backbones, without those that Keras 3 refuses.
+    """
     names = segmentation_models().get_available_backbone_names()
     return [n for n in names if not n.startswith(_UNUSABLE)]
 
 
 def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The backbone's own preprocessing of 8-bit RGB as `pixels @ matrix + offset`.
+    """Expresses the backbone's own preprocessing of 8-bit RGB as `pixels @ matrix + offset`.
 
-    Returns matrix (3, 3) and offset (3,). Measured on the function itself, which is affine in all families:
-    none, to -1..1, by ImageNet's mean and deviation, or to BGR less the mean.
+    The coefficients are measured on the preprocessing function itself, which is affine in all
+    families of backbones: none, to -1..1, by ImageNet's mean and standard deviation, or to BGR
+    minus the mean.
+
+    Args:
+        backbone: Name of the backbone, see `backbone_names`.
+
+    Returns:
+        Matrix (3, 3) and offset (3,), float64.
     """
     function = segmentation_models().get_preprocessing(backbone)
     probes = np.concatenate([np.zeros((1, 3)), 255 * np.eye(3)]).reshape(4, 1, 1, 3)
@@ -93,21 +115,36 @@ def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 @dataclass(frozen=True)
 class Loaded:
-    """Which layers of a network, or of its backbone, got pretrained weights."""
+    """Layers of a network, or of its backbone, that got pretrained weights.
+
+    Attributes:
+        source: Source of the weights, as given to `load_weights`.
+        loaded: Names of the layers that got weights.
+        missing: Names of the layers that keep their initial values.
+    """
 
     source: str
     loaded: list[str]
     missing: list[str]
 
     def __str__(self) -> str:
+        """Returns one line with the counts and the first missing layers."""
         rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
         more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
         return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers loaded{rest}{more}"
 
 
 def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", "none")) -> None:
-    """Raises InputError, which names the setting, when pretrained weights are neither one of the words known to it nor a file
-    of a kind that can be read.
+    """Checks that pretrained weights are a known word or a file of a readable kind.
+
+    Args:
+        source: A word of `known`, or the path of a weights file.
+        setting: Name of the setting that holds the source, for errors.
+        known: Words that the setting accepts besides files.
+
+    Raises:
+        InputError: If the source is neither. For an unknown word or a missing file, the message
+            names the setting.
     """
     path = Path(source)
     if source in known:
@@ -119,13 +156,21 @@ def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", 
 
 
 def read_weights(source: str, download: Callable[[], Weights] | None, *, network: str, setting: str) -> Weights:
-    """Pretrained weights by layer name.
+    """Reads pretrained weights.
 
-    source: "imagenet" (what `download` returns; None: there are none), or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`,
-    `.keras` of an earlier training, or in PyTorch's layout `.pth` (a state_dict), `.safetensors`, or `.npz` with its keys.
-    network, setting: their names, for errors.
+    Args:
+        source: "imagenet", or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`, `.keras` of
+            an earlier training, or in PyTorch's layout `.pth` (a state_dict), `.safetensors`, or
+            `.npz` with PyTorch's keys.
+        download: Returns the ImageNet weights. None if there are none.
+        network: Name of the network, for errors.
+        setting: Name of the setting that holds the source, for errors.
 
-    Raises InputError when the file cannot be read, or the download fails.
+    Returns:
+        Weights by layer name.
+
+    Raises:
+        InputError: If the file cannot be read, or the download fails.
     """
     if source == "imagenet":
         assert download, f"{network} has no ImageNet weights"
@@ -146,10 +191,17 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
 
 
 def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: int | None = 224) -> "keras.Model":
-    """A backbone without its classifier, from (batch, rows, columns, bands) to features.
+    """Builds a backbone without its classifier.
 
-    weights: None, or "imagenet", which segmentation-models downloads (of EfficientNet-Lite, see `imagenet_weights`).
-    size: rows and columns; None: any.
+    Args:
+        name: Name of the backbone, see `backbone_names`.
+        weights: None, or "imagenet", which segmentation-models downloads. For EfficientNet-Lite,
+            see `imagenet_weights`.
+        bands: Number of spectral bands of the input.
+        size: Rows and columns of the input in pixels; None for any.
+
+    Returns:
+        A model from (batch, rows, columns, bands) to features.
     """
     sm = segmentation_models()
     from segmentation_models.backbones.backbones_factory import Backbones
@@ -160,10 +212,21 @@ def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: 
 
 
 def imagenet_weights(backbone: str, setting: str) -> Weights:
-    """ImageNet weights of a backbone: those of EfficientNet-Lite from an installed package, of others from segmentation-models,
-    which downloads them on first use.
+    """Reads the ImageNet weights of a backbone.
 
-    Raises InputError, which names the setting, where the package is not installed, or its file is not whole.
+    Those of EfficientNet-Lite come from an installed package. All others come from
+    segmentation-models, which downloads them on first use.
+
+    Args:
+        backbone: Name of the backbone, see `backbone_names`.
+        setting: Name of the setting that asks for the weights, for errors.
+
+    Returns:
+        Weights by layer name.
+
+    Raises:
+        InputError: If the package of EfficientNet-Lite is not installed (the message names the
+            setting), or its file is not complete.
     """
     if backbone in efficientnet_lite.SCALES:
         return read_weights(str(efficientnet_lite.imagenet_file(backbone, setting)), None, network=backbone, setting=setting)
@@ -171,7 +234,15 @@ def imagenet_weights(backbone: str, setting: str) -> Weights:
 
 
 def check_imagenet(backbone: str, setting: str) -> None:
-    """Raises InputError, which names the setting, when the backbone's ImageNet weights are in a package that is not installed."""
+    """Checks that the package with the backbone's ImageNet weights is installed, if it needs one.
+
+    Args:
+        backbone: Name of the backbone, see `backbone_names`.
+        setting: Name of the setting that asks for the weights, for errors.
+
+    Raises:
+        InputError: If the package is not installed. The message names the setting.
+    """
     if backbone in efficientnet_lite.SCALES:
         efficientnet_lite.imagenet_file(backbone, setting)
 
@@ -181,7 +252,7 @@ def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: 
         return download()
     except InputError:
         raise
-    except Exception as error:  # whatever urllib raises, and plain Exception where a checksum is wrong
+    except Exception as error:  # urllib raises several kinds, a wrong checksum a plain Exception
         problem = str(error).split("\n")[0]
         raise InputError(
             f"{setting}: ImageNet weights of {backbone} must be downloaded once. Received: {problem}. "
@@ -224,9 +295,17 @@ def _read_keras(path: Path) -> Weights:
 
 
 def read_safetensors(path: Path) -> Weights:
-    """Weights in the layout of PyTorch, as torchvision and timm name them, in that of Keras (see `_from_torch`).
+    """Reads weights in PyTorch's layout, as torchvision and timm name them, into that of Keras.
 
-    Raises ValueError when the file is not whole.
+    Args:
+        path: A `.safetensors` file. Its keys are LAYER.WEIGHT.
+
+    Returns:
+        Weights by layer name, with underscores in place of the dots: `layer1.0.conv1` becomes
+        `layer1_0_conv1`.
+
+    Raises:
+        ValueError: If the file is not complete.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -242,13 +321,15 @@ def _read_torch(path: Path) -> Weights:
 
 
 def _from_torch(arrays: Mapping[str, NDArray[Any]]) -> Weights:
-    """Weights in the layout of PyTorch, in that of Keras.
+    """Converts weights from PyTorch's layout to that of Keras.
 
-    Keys are LAYER.WEIGHT; dots in a layer's name become underscores: `layer1.0.conv1` is `layer1_0_conv1`, and
-    `_blocks.3._bn1` is `blocks_3_bn1`. Convolutions (out, in, rows, columns) become (rows, columns, in, out), depthwise ones
-    too, which have one input (see `load_weights`); dense weights (out, in) become (in, out).
+    Keys are LAYER.WEIGHT. Dots in a layer's name become underscores: `layer1.0.conv1` becomes
+    `layer1_0_conv1`, and `_blocks.3._bn1` becomes `blocks_3_bn1`. Convolutions (out, in, rows,
+    columns) become (rows, columns, in, out). So do depthwise ones, which have one input (see
+    `load_weights`). Dense weights (out, in) become (in, out).
     """
-    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}  # of batch normalisation: gamma, beta, mean, variance
+    # In batch normalisation these are gamma, beta, mean and variance.
+    order = {"weight": 0, "bias": 1, "running_mean": 2, "running_var": 3}
     axes = {4: (2, 3, 1, 0), 2: (1, 0)}
     found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
     for key in arrays:
@@ -264,13 +345,28 @@ _READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras, ".safeten
 
 
 def weights_of(model: "keras.Model") -> Weights:
-    """All weights of a model and of the models within it, by layer name (see `layers_by_name`)."""
+    """Collects all weights of a model and of the models within it.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        Weights by layer name (see `layers_by_name`).
+    """
     return {name: layer.get_weights() for name, layer in layers_by_name(model).items()}
 
 
 def layers_by_name(model: "keras.Model") -> dict[str, Any]:
-    """The layers that hold weights. Names that Keras numbered itself, such as `conv2d_17`, depend on what was
-    built before in the process; they are numbered anew from 0, in the order of construction.
+    """Finds the layers that hold weights, by name.
+
+    Names that Keras numbers by itself, such as `conv2d_17`, depend on what the process has built
+    before. They are renumbered from 0, in the order of construction.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        The layers by name, including those of the models within it.
     """
     named: dict[str, Any] = {}
     numbered: dict[str, list[tuple[int, Any]]] = {}
@@ -286,7 +382,14 @@ def layers_by_name(model: "keras.Model") -> dict[str, Any]:
 
 
 def weighted_layers(model: "keras.Model") -> list[Any]:
-    """The layers that hold weights, those of the models within it too, in the order of computation."""
+    """Lists the layers that hold weights, including those of the models within it.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        The layers in the order of computation.
+    """
     leaves = []
     for layer in model.layers:
         leaves += weighted_layers(layer) if hasattr(layer, "layers") else [layer]
@@ -305,12 +408,23 @@ def load_weights(
 ) -> Loaded:
     """Copies pretrained weights into a model, or into the backbone within it, by layer name.
 
-    names: of the layers that are to have them (see `layers_by_name`). source, download, network, setting: as for `read_weights`.
-    rgb: positions of red, green and blue among the input bands. Where the input has other bands than RGB,
-    weights are carried over (see `carry_over`). Layers that the source does not have, or has in another shape,
-    keep their values and are listed.
+    Where the input has other bands than RGB, weights are carried over (see `carry_over`). Layers
+    that the source does not have, or has in another shape, keep their values and are listed.
 
-    Raises InputError when the source cannot be read, or when no layer of it fits.
+    Args:
+        model: Model to change in place.
+        names: Names of the layers that are to get weights (see `layers_by_name`).
+        source: As for `read_weights`.
+        download: As for `read_weights`.
+        network: As for `read_weights`.
+        setting: As for `read_weights`.
+        rgb: Positions of red, green and blue among the input bands, from 0.
+
+    Returns:
+        The layers that got weights, and those that did not.
+
+    Raises:
+        InputError: If the source cannot be read, or no layer of it fits.
     """
     weights, layers = read_weights(source, download, network=network, setting=setting), layers_by_name(model)
     loaded, missing = [], []
@@ -331,7 +445,10 @@ def load_weights(
 
 
 def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:
-    """A weight as its layer holds it: PyTorch counts the channels of a depthwise kernel as outputs of one input."""
+    """Swaps the channel axes of a depthwise kernel.
+
+    PyTorch counts the channels of such a kernel as outputs of one input.
+    """
     import keras
 
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and weight.ndim == 4 and weight.shape[2] == 1
@@ -339,11 +456,20 @@ def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:
 
 
 def carry_over(weight: NDArray[Any], shape: tuple[int, ...], rgb: tuple[int, int, int] = (0, 1, 2)) -> NDArray[Any] | None:
-    """A weight made for RGB in the shape that other bands need; None where shapes do not agree.
+    """Adapts a weight made for RGB to the shape that other bands need.
 
-    rgb: positions of red, green and blue among the bands. Kernels (rows, columns, 3, filters): these bands keep
-    their weights, others get the mean of the three, and all are scaled by 3 / bands so that activations keep
-    their size. Per-band vectors (3,): the mean fills up. Fewer than three bands get the mean each.
+    In kernels (rows, columns, 3, filters), red, green and blue keep their weights and other bands
+    get the mean of the three. All are then scaled by 3 / bands so that activations keep their
+    size. In per-band vectors (3,), other bands get the mean. With fewer than three bands, each one
+    gets the mean.
+
+    Args:
+        weight: Weight of a layer. One that was not made for three bands is not changed.
+        shape: Shape that the layer needs.
+        rgb: Positions of red, green and blue among the bands, from 0.
+
+    Returns:
+        The weight in the given shape; None where the shapes do not agree.
     """
     axis = {1: 0, 4: 2}.get(weight.ndim)
     if axis is None or len(shape) != weight.ndim or weight.shape[axis] != 3:

@@ -1,4 +1,4 @@
-"""Keras and its backend, which start loudly and slowly."""
+"""Import of Keras and start of its backend, without the messages that this prints."""
 
 import os
 import sys
@@ -8,11 +8,22 @@ from segment.core.model.machines import join_machines
 
 
 def load_keras(join: bool = False) -> Any:
-    """Imports Keras without what its backend prints to stderr on the way (also from C++, hence the descriptor).
+    """Imports Keras and starts its backend, without what the backend prints to stderr.
 
-    join: the other machines that the environment names, see `join_machines`. Raises InputError when they do not answer.
+    The backend prints from C++ too, so the file descriptor itself is redirected. The import takes
+    seconds.
+
+    Args:
+        join: Whether to join the other machines that the environment names, see `join_machines`.
+
+    Returns:
+        The module `keras`.
+
+    Raises:
+        InputError: If the other machines do not respond.
     """
-    import pyogrio  # noqa: F401 - before TensorFlow, whose SQLite would take the place of GDAL's and makes no spatial indexes
+    # Before TensorFlow, whose SQLite would replace that of GDAL and cannot make spatial indexes.
+    import pyogrio  # noqa: F401
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -23,7 +34,7 @@ def load_keras(join: bool = False) -> Any:
 
         if join:
             join_machines()
-        keras.ops.zeros(())  # starts the backend, which is when it speaks
+        keras.ops.zeros(())  # starts the backend, which prints only then
     finally:
         os.dup2(saved, 2)
         os.close(saved)

@@ -1,4 +1,4 @@
-"""Model folders as they are passed on: without what only training needs, and at half their size.
+"""Model folders for distribution: without what only training needs, and at half their size.
 
 Weights are stored as float16, and are float32 again once they are loaded.
 """
@@ -31,11 +31,21 @@ _RECORDS = RECORD_FILE, NOVELTY_FILE
 
 
 def bundle_model(run: Path, folder: Path) -> None:
-    """Copies the model of a run folder into `folder`: `model.keras` at half its size, `model.yaml`, what it was trained on, as
-    digests, and what tells unfamiliar tiles; all or none.
+    """Copies the model of a run folder into another folder, at half its size.
 
-    Exports of an earlier model go, other files that stand there stay. Scores stay those of the unrounded weights.
-    Raises InputError when `run` is no model folder, or `folder` itself; ValueError as `halve_weights` does.
+    The copy holds `model.keras`, `model.yaml` and, where the run has them, the record of the
+    training data (as digests) and the data by which unfamiliar tiles are detected. Either all
+    files are written or none. Exports of an earlier model are removed from the folder; its other
+    files stay. The scores stay those of the unrounded weights.
+
+    Args:
+        run: Model folder to copy from.
+        folder: Folder to write to.
+
+    Raises:
+        InputError: If `run` is no model folder, has a damaged `model.keras`, or is `folder` itself,
+            or if another process is writing to `folder`.
+        ValueError: If a kernel holds values beyond float16.
     """
     info = load_model_info(run)
     if folder.resolve() == run.resolve():
@@ -53,10 +63,16 @@ def bundle_model(run: Path, folder: Path) -> None:
 
 
 def halve_weights(file: Path) -> None:
-    """Rewrites a `.keras` file with its kernels as float16, whole or not at all.
+    """Rewrites a `.keras` file with its kernels as float16, completely or not at all.
 
-    Vectors (biases, statistics of batch normalisation) stay float32: they are few, and may be too small or large for 16 bits.
-    Raises ValueError when a kernel holds values beyond float16.
+    Vectors (biases, statistics of batch normalisation) stay float32: they are few, and may be too
+    small or too large for 16 bits.
+
+    Args:
+        file: A `.keras` file, which is replaced.
+
+    Raises:
+        ValueError: If a kernel holds values beyond float16.
     """
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: expected calibration error, and the temperature that lowers it."""
+"""Calibration of probabilities: expected calibration error and temperature scaling."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,22 +8,38 @@ from numpy.typing import NDArray
 
 _TEMPERATURES = (0.05, 20.0)
 _SMALLEST = float(np.finfo(np.float32).tiny)
-_LARGEST = 1 - 2.0**-25  # what rounds to 1 in float32 and has a logit yet
+_LARGEST = 1 - 2.0**-25  # rounds to 1 in float32, but still has a logit
 
 
 class Reliability:
-    """How often answers of each probability are right, added to piece by piece.
+    """Share of correct predictions at each probability, accumulated in bins.
 
-    bins: of equal width from 0 to 1; a bin holds its upper edge and not its lower one, as in Guo et al. (2017),
-    "On Calibration of Modern Neural Networks", arXiv:1706.04599. counts: answers in each, (bins,) int64.
+    Bins are of equal width from 0 to 1. A bin includes its upper edge and not its lower one, as in
+    Guo et al. (2017), "On Calibration of Modern Neural Networks", arXiv:1706.04599.
+
+    Attributes:
+        counts: Number of predictions in each bin, (bins,) int64.
     """
 
     def __init__(self, bins: int = 15):
+        """Starts without predictions.
+
+        Args:
+            bins: Number of bins.
+        """
         self.counts = np.zeros(bins, np.int64)
         self._probability, self._right = np.zeros(bins), np.zeros(bins)
 
     def add(self, probability: NDArray[Any], right: NDArray[Any]) -> "Reliability":
-        """Adds answers. probability: of the answer that was given, any shape. right: whether it was right, the same shape."""
+        """Adds predictions.
+
+        Args:
+            probability: Probability of each predicted class, 0 to 1, any shape.
+            right: Whether the prediction was correct, in the same shape.
+
+        Returns:
+            This object.
+        """
         bins, values = len(self.counts), np.asarray(probability, np.float64).ravel()
         place = np.digitize(values, np.linspace(0, 1, bins + 1)[1:-1], right=True)
         self.counts += np.bincount(place, minlength=bins)
@@ -32,33 +48,48 @@ class Reliability:
         return self
 
     def state(self) -> list[list[float]]:
-        """What was added, as plain numbers that `restore` takes."""
+        """Returns what was added, as plain numbers that `restore` and `merge` accept.
+
+        Returns:
+            For each bin the counts, the sums of the probabilities, and the counts of correct
+            predictions.
+        """
         return [self.counts.tolist(), self._probability.tolist(), self._right.tolist()]
 
     def restore(self, state: Sequence[Sequence[float]]) -> None:
+        """Replaces what was added.
+
+        Args:
+            state: A result of `state`.
+        """
         self.counts, self._probability, self._right = np.array(state[0], np.int64), np.array(state[1]), np.array(state[2])
 
     def merge(self, state: Sequence[Sequence[float]]) -> None:
-        """Adds what was added to another one, from its `state`."""
+        """Adds what was added to another object.
+
+        Args:
+            state: Result of `state` of the other object.
+        """
         self.counts += np.array(state[0], np.int64)
         self._probability += state[1]
         self._right += state[2]
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean probability of each bin (bins,), NaN where it is empty."""
+        """Mean probability of each bin, (bins,); NaN where it is empty."""
         return self._per_answer(self._probability)
 
     @property
     def share(self) -> NDArray[np.float64]:
-        """Share of right answers of each bin (bins,), NaN where it is empty."""
+        """Share of correct predictions of each bin, (bins,); NaN where it is empty."""
         return self._per_answer(self._right)
 
     @property
     def error(self) -> float:
-        """Expected calibration error, 0 to 1: how far the probability of an answer lies from the share of right ones.
+        """Expected calibration error, 0 to 1.
 
-        Each bin counts by its share of the answers. NaN when there are no answers.
+        It is the mean distance between the mean probability of a bin and its share of correct
+        predictions. Each bin is weighted by its share of the predictions. NaN without predictions.
         """
         filled = self.counts > 0
         if not filled.any():
@@ -70,15 +101,22 @@ class Reliability:
 
 
 def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_label: bool) -> float:
-    """The temperature, 0.05 to 20, with the lowest negative log-likelihood; above 1 it makes answers less sure.
+    """Finds the temperature with the lowest negative log-likelihood.
 
-    truth: (answers, classes) of 0 or 1, of validation images or pixels; with softmax, several 1 stand for a set of classes, of
-    which each would be right, and what counts is the sum of their probabilities. probabilities: (answers, classes), from softmax,
-    or from sigmoid with several labels.
-    1, which changes nothing, where none is better, and where every answer is right: the likelihood then grows towards
-    ever surer answers, and the answers do not tell how sure is too sure.
+    A temperature above 1 makes predictions less confident. Method: Guo et al. (2017), "On
+    Calibration of Modern Neural Networks", arXiv:1706.04599.
 
-    Guo et al. (2017), "On Calibration of Modern Neural Networks", arXiv:1706.04599.
+    Args:
+        truth: Reference of validation images or pixels, (samples, classes) of 0 or 1. With
+            softmax, several 1 in a row mean a set of classes each of which would be correct; the
+            sum of their probabilities counts.
+        probabilities: (samples, classes), from softmax, or from sigmoid if `multi_label`.
+        multi_label: Whether a sample may have several labels.
+
+    Returns:
+        The temperature, 0.05 to 20. It is 1, which changes nothing, if no other is better, or if
+        every prediction is correct: the likelihood then keeps growing with confidence, and the
+        data do not show how much confidence is too much.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax, logsumexp
@@ -104,9 +142,18 @@ def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_labe
 
 
 def apply_temperature(probabilities: NDArray[Any], temperature: float, multi_label: bool) -> NDArray[np.float32]:
-    """Probabilities (answers, classes) as they are when the logits are divided by the temperature, above 0.
+    """Computes the probabilities that result when the logits are divided by a temperature.
 
-    Probabilities of 0 and 1 are taken for the nearest that have a logit. The order of a softmax's classes stays.
+    Probabilities of 0 and 1 are replaced by the nearest ones that have a logit. With softmax, the
+    order of the classes does not change.
+
+    Args:
+        probabilities: (samples, classes), from softmax, or from sigmoid if `multi_label`.
+        temperature: Divisor of the logits, above 0.
+        multi_label: Whether a sample may have several labels.
+
+    Returns:
+        Probabilities (samples, classes), float32.
     """
     from scipy.special import expit, softmax
 

@@ -1,4 +1,7 @@
-"""Networks in other forms: OpenVINO in fp16 or int8, and ONNX. Nothing here knows what a network is for."""
+"""Conversion of networks to OpenVINO in fp16 or int8, and to ONNX.
+
+Nothing in this module depends on the task of a network.
+"""
 
 import contextlib
 import importlib.util
@@ -19,15 +22,22 @@ if TYPE_CHECKING:
 
 
 _OPSET = 15
-"""Of ONNX: what ONNX Runtime of 2021 reads already, for QGIS plugins bring old ones along."""
+"""Opset of ONNX, which ONNX Runtime of 2021 already reads: QGIS plugins ship old versions."""
 
 _TOLERATED_DIFFERENCE = 0.01
-"""Of probabilities; rounding to fp16 makes a hundredth of it."""
+"""Largest mean difference of probabilities; rounding to fp16 causes a hundredth of it."""
 
 
 def import_openvino() -> Any:
-    """The package openvino. Import it by this alone: its import, and what its tools and NNCF do, would be reported to
-    Intel, under an identifier that is left in the home folder, unless that was declined beforehand."""
+    """Imports the package openvino with its usage reports switched off.
+
+    Import it through this function only. Otherwise its import, and the use of its tools and of
+    NNCF, would be reported to Intel, under an identifier that is stored in the home folder, unless
+    the user has declined beforehand.
+
+    Returns:
+        The module `openvino`.
+    """
     with contextlib.suppress(ImportError):
         from openvino_telemetry.utils import opt_in_checker
 
@@ -38,9 +48,16 @@ def import_openvino() -> Any:
 
 
 def require_converter(*packages: str, extra: str = "") -> None:
-    """Raises InputError when Keras does not run on TensorFlow, whose graphs are converted, or a package is missing.
+    """Checks that networks can be converted: the backend of Keras and the packages.
 
-    packages: names to import; extra: of this package, which installs them.
+    Converters take TensorFlow graphs.
+
+    Args:
+        *packages: Names of the modules to import.
+        extra: Extra of aerial-segment that installs the packages, for the error.
+
+    Raises:
+        InputError: If Keras runs on another backend, or a package is missing.
     """
     import keras
 
@@ -55,10 +72,15 @@ def require_converter(*packages: str, extra: str = "") -> None:
 
 
 def convert_to_openvino(network: "keras.Model") -> "openvino.Model":
-    """A Keras network as an OpenVINO one, not yet in fp16.
+    """Converts a Keras network to OpenVINO, not yet to fp16.
 
-    Its input "pixels" is (?, rows, columns, bands) in the network's dtype, its output "probabilities" float32 with the
-    classes last. Rows and columns are as open as in Keras; `reshape` sets them.
+    Args:
+        network: Network from pixels to probabilities.
+
+    Returns:
+        A network with the input "pixels", (?, rows, columns, bands) in the dtype of the Keras
+        network, and the output "probabilities", float32 with the classes last. Rows and columns
+        that are undefined in Keras stay undefined; `reshape` sets them.
     """
     with _quietly():
         import tensorflow as tf
@@ -66,7 +88,7 @@ def convert_to_openvino(network: "keras.Model") -> "openvino.Model":
         lean = _convertible(network)
         pixels = tf.TensorSpec(network.input_shape, network.inputs[0].dtype, name="pixels")
         function = tf.function(lambda pixels: lean(pixels, training=False), input_signature=[pixels]).get_concrete_function()
-        # without naming it, what nothing reads would become outputs too
+        # Without naming the output, every tensor that nothing reads would become an output too.
         converted = import_openvino().convert_model(function, output=[function.outputs[0].name])
     converted.input().get_tensor().set_names({"pixels"})
     converted.output().get_tensor().set_names({"probabilities"})
@@ -79,13 +101,22 @@ def quantise(
     count: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> "openvino.Model":
-    """An OpenVINO network with int8 weights and activations, from one in floating point; no labels, no training.
+    """Quantises a floating-point OpenVINO network to int8, without labels and without training.
 
-    batch: the n-th of `count` inputs to measure the ranges of activations by. progress: told of those done and in all.
+    Weights are quantised symmetrically and per channel, activations asymmetrically, and biases
+    correct the shift that rounding causes, as in Nagel et al. (2021), "A white paper on neural
+    network quantization". The first convolution stays in floating point: it takes little time, and
+    rounding the pixels themselves costs a tenth of a point of Jaccard.
 
-    Weights are symmetric and per channel, activations asymmetric, and biases make up for what rounding shifts, as in
-    Nagel et al. (2021), "A white paper on neural network quantization". The first convolution stays as it is: it takes
-    little time, and what is lost of the pixels themselves costs a tenth of a point of Jaccard.
+    Args:
+        model: Network in floating point.
+        batch: Returns an input by its index, 0 to `count` - 1. The ranges of the activations are
+            measured on these inputs.
+        count: Number of inputs to measure on.
+        progress: Called with the number of inputs read so far, and with `count`.
+
+    Returns:
+        A network with int8 weights and activations.
     """
 
     def load(index: int) -> "NDArray[Any]":
@@ -107,17 +138,35 @@ def quantise(
 
 
 def save_openvino(model: "openvino.Model", file: Path) -> None:
-    """Writes FILE.xml and FILE.bin; weights that are not int8 become fp16. Raises OSError when that fails."""
+    """Writes an OpenVINO network as FILE.xml and FILE.bin.
+
+    Weights that are not int8 become fp16.
+
+    Args:
+        model: Network to write.
+        file: Path of the `.xml` file.
+
+    Raises:
+        OSError: If writing fails.
+    """
     try:
         import_openvino().save_model(model, file)
-    except RuntimeError as error:  # "iostream error", whatever the reason
+    except RuntimeError as error:  # always "iostream error", whatever the reason
         raise OSError(str(error)) from error
 
 
 def require_same_answers(network: "keras.Model", file: Path, pixels: "NDArray[Any]") -> None:
-    """Raises RuntimeError when an OpenVINO file in fp16 has lost what the network does: converters have their faults.
+    """Checks that an OpenVINO file in fp16 computes the same as the network it was made from.
 
-    pixels: a batch to compare the two on, in the network's dtype.
+    Converters have bugs, which this detects.
+
+    Args:
+        network: Keras network.
+        file: The `.xml` file that was made from it.
+        pixels: Batch to compare the two on, (batch, rows, columns, bands) in the network's dtype.
+
+    Raises:
+        RuntimeError: If the outputs differ by a mean of 0.01 or more.
     """
     import numpy as np
 
@@ -131,11 +180,19 @@ def require_same_answers(network: "keras.Model", file: Path, pixels: "NDArray[An
 
 
 def save_onnx(network: "keras.Model", file: Path, tile: int, scale: float, metadata: Mapping[str, str]) -> None:
-    """Writes a Keras network as readers of images feed it: with the bands first, and scaled.
+    """Writes a Keras network as ONNX, for programs that put the bands first and scale the pixels.
 
-    Its input "pixels" is (batch, bands, tile, tile) float32, of pixels divided by `scale`; they come back as the same
-    whole numbers where the network takes integers. Its output "probabilities" is (batch, classes, tile, tile) float32.
-    A single class gets a second one that is 0 everywhere: readers threshold a lone output.
+    The input "pixels" is (batch, bands, tile, tile) float32, of pixels divided by `scale`. Where
+    the network takes integers, they are converted back to the same whole numbers. The output
+    "probabilities" is (batch, classes, tile, tile) float32. A single class gets a second one that
+    is 0 everywhere, because those programs threshold a single output.
+
+    Args:
+        network: Network of one probability per class and pixel.
+        file: File to write.
+        tile: Edge of a tile in pixels.
+        scale: What the pixels are divided by before they enter the ONNX network.
+        metadata: Metadata properties of the file.
     """
     with _quietly():
         import onnx
@@ -153,7 +210,7 @@ def save_onnx(network: "keras.Model", file: Path, tile: int, scale: float, metad
 
         pixels = tf.TensorSpec((None, network.input_shape[-1], tile, tile), tf.float32, name="pixels")
         function = tf.function(answer, input_signature=[pixels]).get_concrete_function()
-        # tf2onnx.convert.from_function would take the constants of a Normalization layer for inputs
+        # tf2onnx.convert.from_function would turn constants of a Normalization layer into inputs.
         frozen = convert_variables_to_constants_v2(function)
         (source,), (target,) = frozen.inputs, frozen.outputs
         model, _ = tf2onnx.convert.from_graph_def(
@@ -172,13 +229,14 @@ def save_onnx(network: "keras.Model", file: Path, tile: int, scale: float, metad
 
 
 def _convertible(network: "keras.Model") -> "keras.Model":
-    """The network, with the same weights, in operations that converters do justice to.
+    """Rebuilds the network, with the same weights, from operations that convert well.
 
-    Upsampling: for nearest neighbours Keras repeats rows and columns, of which converters make chains of tiles and
-    reshapes. These take time, and quantisation does not see through them, so that convolutions behind stay in floating
-    point. Between neighbours it interpolates only where the size is known when the network is traced.
-    Bands from RGB to BGR: OpenVINO 2026.4 moves that into the weights of the first convolution and, where there is
-    upsampling too, loses it when the network is saved.
+    Nearest-neighbour upsampling: Keras repeats rows and columns, which converters turn into chains
+    of tiles and reshapes. These are slow, and quantisation cannot pass through them, so that the
+    convolutions behind them stay in floating point.
+    Bilinear upsampling: Keras interpolates only where the size is known when the network is traced.
+    RGB to BGR: OpenVINO 2026.4 moves this into the weights of the first convolution and, if there
+    is upsampling too, loses it when the network is saved.
     """
     import keras
 
@@ -208,7 +266,7 @@ _RESIZE = {"nearest": _repeat, "bilinear": _interpolate}
 
 
 def _enlarged(x: Any, factors: tuple[int, int]) -> list[Any]:
-    """Rows and columns times `factors`: numbers where they are known, else found when the network runs."""
+    """Multiplies rows and columns by `factors`; unknown ones are computed when the network runs."""
     import tensorflow as tf
 
     return [(x.shape[axis] or tf.shape(x)[axis]) * factor for axis, factor in enumerate(factors, 1)]
@@ -223,7 +281,7 @@ def _swap_red_and_blue(x: Any) -> Any:
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """Keeps converters from printing, and from reporting their use."""
-    import_openvino()  # before NNCF does
+    import_openvino()  # before NNCF imports it
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

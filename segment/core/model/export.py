@@ -1,4 +1,4 @@
-"""Model folders get their OpenVINO form: in fp16, or in int8, quantised and measured on labelled data."""
+"""Export of model folders to OpenVINO, in fp16 or in int8 that is scored on labelled data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,16 +28,20 @@ from segment.core.progress import Progress
 
 MOST_CALIBRATED = 300
 TOLERATED_FALL = 0.005
-"""Of a score; more is warned of."""
+"""Loss of a score through int8, 0 to 1, above which a warning is printed."""
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 class Sample(Protocol):
-    """Labelled data to quantise by: some that calibrate, the others scored before and after.
+    """Labelled data for quantisation: some items calibrate, the others are scored before and after.
 
-    data: name of the folder. kind: what is counted, in the plural. calibrated, scored: how many.
-    score_names: title of each score, by its key.
+    Attributes:
+        data: Name of the folder.
+        kind: What the items are, in the plural, such as "tiles".
+        calibrated: Number of items that calibrate.
+        scored: Number of items that are scored.
+        score_names: Title of each score, by its key.
     """
 
     data: str
@@ -47,15 +51,35 @@ class Sample(Protocol):
     score_names: Mapping[str, str]
 
     def pixels(self, index: int) -> NDArray[Any]:
-        """The index-th of those that calibrate, (1, rows, columns, bands) in the model's dtype."""
+        """Returns the pixels of an item that calibrates.
+
+        Args:
+            index: Position of the item, 0 to `calibrated` - 1.
+
+        Returns:
+            Pixels (1, rows, columns, bands) in the model's dtype.
+        """
 
     def score(self, predict: Predict) -> dict[str, float]:
-        """Scores, 0 to 1, over those that do not calibrate."""
+        """Scores a model on the items that do not calibrate.
+
+        Args:
+            predict: Computes probabilities from a batch of pixels.
+
+        Returns:
+            Scores by their keys, 0 to 1.
+        """
 
 
 @dataclass(frozen=True)
 class Export:
-    """A model in another form. path: its file or folder. openvino: what model.yaml says of it, where it is OpenVINO."""
+    """An exported model.
+
+    Attributes:
+        path: File or folder of the export.
+        openvino: The entry of `model.yaml`; None for an export that is not OpenVINO.
+        score_names: Title of each score in `openvino`, by its key; None where nothing was scored.
+    """
 
     path: Path
     openvino: OpenVinoInfo | None = None
@@ -63,10 +87,12 @@ class Export:
 
     @property
     def megabytes(self) -> float:
+        """Size of the file, or of all files in the folder, in MiB."""
         files = self.path.iterdir() if self.path.is_dir() else [self.path]
         return sum(file.stat().st_size for file in files) / 2**20
 
     def __str__(self) -> str:
+        """Returns the path, format and size, and a table of the scores where there are some."""
         if self.openvino is None:
             return f"{self.path}: ONNX, {self.megabytes:.1f} MB"
         info = self.openvino
@@ -91,12 +117,23 @@ def export_openvino(
     overwrite: bool = False,
     seed: int = 0,
 ) -> Export:
-    """Writes `openvino/` into a model folder and says so in its model.yaml.
+    """Writes `openvino/` into a model folder and records it in `model.yaml`.
 
-    draw: makes the sample to quantise by; without, weights become fp16. seed: of the noise that the answers are compared on.
+    Args:
+        folder: Model folder.
+        info: Content of its `model.yaml`.
+        progress: Shows the steps, and prints warnings.
+        draw: Returns the sample to quantise on. Without it, weights become fp16.
+        overwrite: Whether to replace an earlier OpenVINO export.
+        seed: Seed of the noise on which the outputs of Keras and of fp16 are compared.
 
-    Raises InputError when there is one already, when another process is writing the model folder, when a package that is
-    needed is not installed, and as `draw` does.
+    Returns:
+        The export, with the scores of the sample.
+
+    Raises:
+        InputError: If there is an OpenVINO export already, if another process is writing the model
+            folder, if a package that is needed is not installed, or as `draw` does.
+        RuntimeError: If the outputs of Keras and of fp16 differ.
     """
     with alone(folder, RULE):
         return _export_openvino(folder, info, progress, draw, overwrite, seed)
@@ -106,7 +143,7 @@ def _export_openvino(
     folder: Path, info: ModelInfo, progress: Progress, draw: Callable[[], Sample] | None, overwrite: bool, seed: int
 ) -> Export:
     file = openvino_file(folder)
-    # what model.yaml does not know of is left from an export that was killed
+    # An export that model.yaml does not list was left by a process that was killed.
     refuse_existing(file.parent, overwrite or info.openvino is None, _files(file))
     require_converter(*(["nncf"] if draw else []), extra="quantize")
     sample = draw() if draw else None
@@ -130,7 +167,8 @@ def _export_openvino(
         else:
             noise = np.random.default_rng(seed).uniform(*info.range, (1, info.tile, info.tile, info.bands))
             require_same_answers(network, partial / file.name, noise.astype(info.dtype))
-        save_model_info(folder, info.model_copy(update={"openvino": None}))  # until all of the new one is in place
+        # No entry for OpenVINO until the new export is complete.
+        save_model_info(folder, info.model_copy(update={"openvino": None}))
     checksums = {name: checksum(folder / name) for name in (MODEL_FILE, *OPENVINO_FILES)}
     save_model_info(folder, info.model_copy(update={"openvino": made, "checksums": info.checksums | checksums}))
     tell_preprocessing(info, progress)
@@ -138,10 +176,18 @@ def _export_openvino(
 
 
 def divide(learned: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
-    """Which of some labelled things calibrate, and which are scored, drawn by seed; of the former no more than are needed.
+    """Divides labelled items at random into those that calibrate and those that are scored.
 
-    learned: for each, whether the model was trained on it. What is new to the model is scored and what it learned from
-    calibrates; where all or none are new, half calibrate and the others are scored.
+    Items that are new to the model are scored, and those that it was trained on calibrate. Where
+    all or none are new, half calibrate and the others are scored. No more than `MOST_CALIBRATED`
+    items calibrate.
+
+    Args:
+        learned: For each item, whether the model was trained on it.
+        seed: Seed of the random order.
+
+    Returns:
+        Positions of the items that calibrate, and of those that are scored, both in rising order.
     """
     order = np.random.default_rng(seed).permutation(len(learned)).tolist()
     known, new = ([i for i in order if learned[i] is which] for which in (True, False))
@@ -152,7 +198,12 @@ def divide(learned: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
 
 
 def tell_preprocessing(info: ModelInfo, progress: Progress) -> None:
-    """Says what a network that was exported does not do by itself, where there is something."""
+    """Warns if other programs must preprocess pixels, which an exported network does not do.
+
+    Args:
+        info: Description of the exported model.
+        progress: Prints the warning.
+    """
     if not info.preprocess.is_off:
         progress.say(f"warning: other programs have to preprocess pixels as this model's commands do: {info.preprocess}")
 

@@ -1,4 +1,4 @@
-"""Model folders: a network and everything one must know to use it."""
+"""Model folders: a network and all that is needed to use it."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ RECORD_FILE = "tiles.npz"
 NOVELTY_FILE = "novelty.npz"
 """See `segment.mapping.novelty`."""
 
-_MOST_PIXELS = 65_536  # of an edge
+_MOST_PIXELS = 65_536  # of the edge of a tile or image
 Share = Annotated[float, Field(ge=0, le=1)]
 _Position = Annotated[int, Field(ge=0, le=65_534)]
 _Metres = Annotated[float, Field(gt=0, le=1e6)]
@@ -38,11 +38,16 @@ RULE = "a model folder is written by one process."
 
 
 class OpenVinoInfo(Settings):
-    """What a model folder's `openvino/` holds.
+    """Description of the OpenVINO export in a model folder.
 
-    precision: of the weights. versions: of the packages that made it.
-    For int8: data, the folder it was quantised on; kind, what is counted there; calibrated, how many that took;
-    scored, the others; scores, of "keras" and "int8" on these.
+    Attributes:
+        precision: Precision of the weights.
+        versions: Versions of the packages that made the export, by name.
+        data: For int8, name of the folder that it was quantised on.
+        kind: For int8, what the items in that folder are, in the plural.
+        calibrated: For int8, number of items used for calibration.
+        scored: For int8, number of the other items, which were scored.
+        scores: For int8, scores of "keras" and of "int8" on the scored items, 0 to 1.
     """
 
     precision: Literal["fp16", "int8"]
@@ -55,15 +60,23 @@ class OpenVinoInfo(Settings):
 
 
 class LabelInfo(Settings):
-    """How a model of scene labels is fed and read.
+    """Input and output of a model of scene labels.
 
-    resize: length that an image's shorter side is brought to, 0: none; what the network sees is the middle of it.
-    multi_label: an image may carry several labels, and its probabilities do not sum to 1.
-    temperature: logits are divided by it, which makes probabilities agree with how often they are right.
-    thresholds: probability from which a class is given, for several labels, one per class; else empty.
-    read_bands, file_bands: bands read (numbers from 1) of images with so many; None: all but alpha.
-    rgb: positions of red, green and blue among them, to look at images. band_names: what the training images call them, by
-    which they are found in files that name theirs; empty where they did not say.
+    Attributes:
+        resize: Length in pixels to which the shorter side of an image is resized; 0 for no
+            resizing. The network sees the middle of the result.
+        multi_label: Whether an image may have several labels, so that its probabilities do not sum
+            to 1.
+        temperature: Divisor of the logits, by which probabilities agree with the share of correct
+            predictions.
+        thresholds: With several labels, the probability from which each class is assigned, one per
+            class; otherwise empty.
+        read_bands: Bands to read, numbered from 1, of images with `file_bands` bands; None for all
+            but alpha.
+        file_bands: Number of bands, without alpha, of the images that `read_bands` refers to.
+        rgb: Positions of red, green and blue among the bands read, from 0, for display.
+        band_names: Names of the bands read in the training images, by which they are found in
+            files that name their bands; empty where the training images named none.
     """
 
     resize: int = Field(ge=0, le=_MOST_PIXELS)
@@ -77,15 +90,32 @@ class LabelInfo(Settings):
 
 
 class ModelInfo(Settings):
-    """`model.yaml`: what a model expects, what it answers, and how it came about.
+    """Content of `model.yaml`: input and output of a model, and how it was made.
 
-    dtype, range: of the pixels that the network was trained on; normalisation is part of it.
-    preprocess: what is done to the pixels of a file before, see `preprocess`; nothing where it is not told.
-    tile: edge in pixels it was trained at; other edges must be multiples of `multiple`, or are not
-    possible at all where `fixed_tile` says so.
-    ground_sampling_distance: metres per pixel of the training images as the network saw them, None when they did not say.
-    ground_sampling_range: the smallest and the largest that it saw, with what crops were enlarged or reduced by.
-    checksums: SHA-256 of the folder's files by their names, by which a damaged or exchanged one is recognised; see `check_files`.
+    Attributes:
+        task: What the model does.
+        name: Name of the network.
+        classes: Class table, including classes that are ignored.
+        bands: Number of spectral bands of the input.
+        dtype: Data type of the pixels that the network was trained on. Normalisation is part of
+            the network.
+        range: Smallest and largest value of these pixels.
+        preprocess: Preprocessing of the pixels of a file before they enter the network, see
+            `preprocess`; none by default.
+        tile: Edge of a training tile in pixels.
+        multiple: Number that the edge of any other tile must be a multiple of.
+        fixed_tile: Whether other edges than `tile` are impossible.
+        ground_sampling_distance: Metres per pixel of the training images as the network saw them;
+            None where the images did not state it.
+        ground_sampling_range: Smallest and largest metres per pixel that the network saw, including
+            the enlargement and reduction of crops.
+        openvino: Description of the OpenVINO export; None without one.
+        labels: Input and output of a model of scene labels; None for other models.
+        training: Data, settings and other facts of the training.
+        scores: Scores of the model by part of the data.
+        checksums: SHA-256 of the files in the folder by name, to detect a damaged or exchanged
+            file; see `check_files`.
+        versions: Versions of the packages that wrote the model, by name.
     """
 
     task: Literal["segment", "classify", "generate"]
@@ -124,24 +154,45 @@ class ModelInfo(Settings):
         return self
 
     def require_task(self, task: str) -> None:
-        """Raises InputError when the model was made for something else."""
+        """Checks that the model was made for a task.
+
+        Args:
+            task: Task that is needed, as in `task` of this class.
+
+        Raises:
+            InputError: If the model was made for another task.
+        """
         if self.task != task:
             raise InputError(f"{self.name}: needed is a model of task {task}. Received one of task {self.task}. Give another.")
 
     @property
     def palette(self) -> Palette:
+        """Class table of the model."""
         return Palette(self.classes)
 
 
 def openvino_file(folder: Path) -> Path:
-    """Where the OpenVINO form of a model folder stands, if it has one."""
+    """Returns the path of a model folder's OpenVINO network.
+
+    Args:
+        folder: Model folder.
+
+    Returns:
+        Path of the `.xml` file, which exists only if the model was exported.
+    """
     return folder / OPENVINO_FOLDER / "model.xml"
 
 
 def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> None:
-    """Writes `model.keras` and `model.yaml` into an existing folder, each whole or not at all.
+    """Writes `model.keras` and `model.yaml` into an existing folder.
 
-    What was exported there from an earlier model goes.
+    Each file is written completely or not at all. Exports of an earlier model are removed.
+
+    Args:
+        folder: Model folder.
+        model: Network to save.
+        info: Description of the model. Versions and checksums are filled in, and `openvino` is
+            cleared.
     """
     versions = {name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")}
     checksums = {MODEL_FILE: save_keras_model(folder / MODEL_FILE, model)}
@@ -150,15 +201,27 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
 
 
 def remove_exports(folder: Path) -> None:
-    """Takes away what was exported from an earlier model of the folder."""
+    """Removes the exports of an earlier model.
+
+    Args:
+        folder: Model folder.
+    """
     shutil.rmtree(folder / OPENVINO_FOLDER, ignore_errors=True)
     (folder / ONNX_FILE).unlink(missing_ok=True)
 
 
 def save_keras_model(file: Path, model: "keras.Model") -> str:
-    """Writes a `.keras` file, whole or not at all, in place of what is there. Returns its checksum."""
+    """Writes a `.keras` file, completely or not at all, and replaces an existing one.
+
+    Args:
+        file: File to write.
+        model: Network to save.
+
+    Returns:
+        SHA-256 of the file, 64 hexadecimal digits.
+    """
     with staged(file, overwrite=True) as partial:
-        whole = partial.with_name(f"{partial.name}.keras")  # keras insists on the ending
+        whole = partial.with_name(f"{partial.name}.keras")  # Keras requires this suffix
         try:
             model.save(whole)
             whole.rename(partial)
@@ -169,13 +232,28 @@ def save_keras_model(file: Path, model: "keras.Model") -> str:
 
 
 def save_model_info(folder: Path, info: ModelInfo) -> None:
-    """Writes `model.yaml`, whole or not at all."""
+    """Writes `model.yaml`, completely or not at all, and replaces an existing one.
+
+    Args:
+        folder: Model folder.
+        info: Description of the model.
+    """
     with staged(folder / INFO_FILE, overwrite=True) as partial:
         partial.write_text(yaml.safe_dump(info.model_dump(mode="json"), sort_keys=False))
 
 
 def load_model_info(folder: Path) -> ModelInfo:
-    """Reads `model.yaml` of a model folder. Raises InputError when it is none."""
+    """Reads `model.yaml` of a model folder.
+
+    Args:
+        folder: Model folder.
+
+    Returns:
+        Description of the model.
+
+    Raises:
+        InputError: If the folder is no model folder, or its `model.yaml` is damaged.
+    """
     if not (folder / INFO_FILE).is_file() or not (folder / MODEL_FILE).is_file():
         raise InputError(
             f"{folder}: a model folder holds {MODEL_FILE} and {INFO_FILE}. Received neither or one. "
@@ -183,7 +261,7 @@ def load_model_info(folder: Path) -> ModelInfo:
         )
     try:
         info = ModelInfo.model_validate(read_yaml(folder / INFO_FILE))
-        if info.versions:  # what it ends with
+        if info.versions:  # the last entry of the file
             return info
         raise ValueError("no versions: it was cut off")
     except (yaml.YAMLError, ValueError) as error:
@@ -196,9 +274,16 @@ def load_model_info(folder: Path) -> ModelInfo:
 
 
 def check_files(folder: Path, info: ModelInfo, names: Sequence[str], progress: Progress | None = None) -> None:
-    """Compares files of a model folder with the checksums in its `model.yaml`; those that it has none of are reported.
+    """Compares files of a model folder with the checksums in its `model.yaml`.
 
-    names: relative to the folder. Raises InputError when a file is not there, or is not the one that was written.
+    Args:
+        folder: Model folder.
+        info: Content of its `model.yaml`.
+        names: Paths of the files relative to the folder.
+        progress: Prints a note on files without a checksum.
+
+    Raises:
+        InputError: If a file is missing, or is not the one that was written.
     """
     for name in names:
         file, wanted = folder / name, info.checksums.get(name)
@@ -219,7 +304,18 @@ def check_files(folder: Path, info: ModelInfo, names: Sequence[str], progress: P
 
 
 def bundled_weights(folder: Path, backbone: str) -> str:
-    """The file that a bundled model's weights are read from. Raises InputError when it has another backbone."""
+    """Returns the file from which the weights of a bundled model are read.
+
+    Args:
+        folder: Model folder of the bundled model.
+        backbone: Backbone that the settings ask for.
+
+    Returns:
+        Path of its `model.keras`.
+
+    Raises:
+        InputError: If the model has another backbone, or its file is missing or damaged.
+    """
     info = load_model_info(folder)
     name = info.name
     check_files(folder, info, [MODEL_FILE])
@@ -229,42 +325,73 @@ def bundled_weights(folder: Path, backbone: str) -> str:
 
 
 def load_keras_model(folder: Path, progress: Progress | None = None) -> "keras.Model":
-    """Loads `model.keras` of a model folder, in safe mode. progress: gets a line when it has no checksum.
+    """Loads `model.keras` of a model folder, in safe mode.
 
-    Raises InputError when it cannot be read, or is not the one that was written.
+    Args:
+        folder: Model folder.
+        progress: Prints a note if the file has no checksum.
+
+    Returns:
+        The network, not compiled.
+
+    Raises:
+        InputError: If the file cannot be read, or is not the one that was written.
     """
     check_files(folder, load_model_info(folder), [MODEL_FILE], progress)
     try:
         return read_keras_model(folder / MODEL_FILE)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:  # TypeError: layers that Keras lacks
+    # TypeError is raised for layers that Keras lacks.
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         problem = str(error).split("\n")[0][:200]
         raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error
 
 
 def read_keras_model(file: Path) -> "keras.Model":
-    """Loads a `.keras` file, in safe mode. Raises OSError, ValueError, TypeError, KeyError, EOFError or BadZipFile when it is
-    damaged, unpacks to more than a network can hold, or has weights that are not finite."""
+    """Loads a `.keras` file, in safe mode.
+
+    Args:
+        file: File to read.
+
+    Returns:
+        The network, not compiled.
+
+    Raises:
+        OSError: If the file cannot be read, or is damaged.
+        BadZipFile: If the file is no ZIP archive, or is damaged.
+        ValueError: If the file unpacks to more than a network can hold, has weights that are not
+            finite, or is damaged.
+        TypeError: If the network has layers that Keras lacks, or the file is damaged.
+        KeyError: If the file is damaged.
+        EOFError: If the file is damaged.
+    """
     import keras
 
     require_small_zip(file)
-    with ZipFile(file) as archive:  # Keras would call a broken one "not found"
+    with ZipFile(file) as archive:  # Keras would report a damaged file as "not found"
         if broken := archive.testzip():
             raise BadZipFile(f"{broken} is damaged")
     try:
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError, EOFError):
         raise
-    except Exception as error:  # each backend has an error of its own for what does not fit into memory
+    except Exception as error:  # each backend raises its own error when memory runs out
         raise ValueError(f"its network is too large, too deeply nested or damaged ({type(error).__name__})") from error
     require_finite((weight.path, keras.ops.convert_to_numpy(weight)) for weight in model.weights)
     return model
 
 
 def see_inside(network: "keras.Model", choose: Callable[["keras.Model"], Any], pixels: Any = None) -> "keras.Model":
-    """A network that ends at tensors of the one inside it, a backbone or a U-Net; what stands before that one stays.
+    """Builds a network that ends at tensors of the model inside it, a backbone or a U-Net.
 
-    network: such as training wrote. choose: picks the tensors of the inner network, which it is given. pixels: a Keras input to
-    take in place of the network's own, of another dtype for instance.
+    The layers before the inner model stay.
+
+    Args:
+        network: Network as written by training.
+        choose: Picks the tensors of the inner model, which it is called with.
+        pixels: Keras input that replaces the network's own, for instance one of another dtype.
+
+    Returns:
+        A network from pixels to the chosen tensors, which shares its layers with `network`.
     """
     import keras
 

@@ -1,4 +1,7 @@
-"""Machines that train together, as the environment names them for Keras (see `keras.distribution.initialize`)."""
+"""Machines that train together.
+
+Environment variables name them for Keras, see `keras.distribution.initialize`.
+"""
 
 import os
 import shutil
@@ -10,11 +13,18 @@ from tempfile import TemporaryDirectory
 from segment.core.errors import InputError
 
 MACHINES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
-"""The environment variable by which Keras knows how many there are."""
+"""Environment variable from which Keras reads the number of machines."""
 
 
 def count_machines() -> int:
-    """How many they are. Raises InputError when the environment says what is no number."""
+    """Counts the machines that train together.
+
+    Returns:
+        The number of machines; 1 if the environment does not state it.
+
+    Raises:
+        InputError: If the environment variable is not a number above 0.
+    """
     told = os.environ.get(MACHINES) or "1"
     if not told.isdecimal() or told == "0":
         raise InputError(f"{MACHINES}: a number of machines. Received {told!r}. Write e.g. 2.")
@@ -22,9 +32,10 @@ def count_machines() -> int:
 
 
 def join_machines() -> None:
-    """Joins this machine to the others, if there are some, with the backend of Keras that can.
+    """Joins this machine to the others, if there are some and the backend of Keras is JAX.
 
-    Raises InputError when they do not answer.
+    Raises:
+        InputError: If the other machines do not respond, or as `count_machines` does.
     """
     import keras
 
@@ -40,7 +51,14 @@ def join_machines() -> None:
 
 
 def machine_number() -> int:
-    """Which of them this one is, from 0: the first one writes the run."""
+    """Returns the number of this machine among those that train together.
+
+    Returns:
+        The number, from 0. Machine 0 writes the run.
+
+    Raises:
+        InputError: As `count_machines` does.
+    """
     import keras
 
     if count_machines() == 1 or keras.backend.backend() != "jax":
@@ -52,9 +70,14 @@ def machine_number() -> int:
 
 @contextmanager
 def own_folder(output: Path, resume: bool) -> Iterator[Path]:
-    """Where a machine that does not write the run writes instead: a folder that goes away at the end.
+    """Provides a temporary run folder for a machine that does not write the run.
 
-    resume: it begins as a copy of `output`.
+    Args:
+        output: Run folder of the machine that writes the run.
+        resume: Whether the temporary folder begins as a copy of `output`.
+
+    Yields:
+        Path of the temporary folder, which is removed at the end.
     """
     with TemporaryDirectory() as folder:
         place = Path(folder) / output.resolve().name

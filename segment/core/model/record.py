@@ -1,4 +1,8 @@
-"""What a model was trained on: digests of pixels and extents on the ground, by which it is recognised when it is scored."""
+"""Records of a model's training data.
+
+They hold digests of pixels and extents on the ground, by which the data are recognised when a model
+is scored.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,16 +23,21 @@ from segment.core.raster.reader import open_raster
 from segment.core.splits import PARTS, Part
 
 NEW = 255
-"""The code of pixels that a model does not know; those it knows have the position of their part in PARTS."""
+"""Code of pixels that are not in the record; others have the position of their part in PARTS."""
 
 _MOST_BYTES = 2**30  # unpacked
-_EDGE_POINTS = 4  # of an extent, on each side: lines of one CRS are curves in another
+_EDGE_POINTS = 4  # on each side of an extent: lines in one CRS are curves in another
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """An image, or a tile of it, and the part that it belonged to. grid: where it lies, None where that is not known or is
-    that of another."""
+    """An image, or a tile of it, and the part of the data that it belonged to.
+
+    Attributes:
+        digest: Digest of the pixels, at least 8 bytes.
+        part: Part of the data.
+        grid: Location on the ground; None where it is not known or belongs to another entry.
+    """
 
     digest: bytes
     part: Part
@@ -37,11 +46,17 @@ class Remembered:
 
 @dataclass(frozen=True, eq=False)
 class TrainingRecord:
-    """All that a model, and those whose weights it started from, were trained, validated and tested on.
+    """All data that a model was trained, validated and tested on.
 
-    digests: (n,) uint64, the first 8 bytes of each. parts: (n,) uint8, positions in PARTS. transforms: (n, 6) float64, from
-    columns and rows to the CRS, and sizes: (n, 2) int32, rows and columns; systems: (n,) int32, positions in `crs`, -1 where
-    the extent is not known. crs: as WKT.
+    The record includes the data of the models whose weights it started from.
+
+    Attributes:
+        digests: First 8 bytes of each digest, (n,) uint64.
+        parts: Positions in PARTS, (n,) uint8.
+        transforms: Affine transforms from columns and rows to the CRS, (n, 6) float64.
+        sizes: Rows and columns, (n, 2) int32.
+        systems: Positions in `crs`, (n,) int32; -1 where the extent is not known.
+        crs: Coordinate reference systems as WKT.
     """
 
     digests: NDArray[np.uint64]
@@ -54,6 +69,14 @@ class TrainingRecord:
 
     @classmethod
     def of(cls, remembered: Iterable[Remembered]) -> "TrainingRecord":
+        """Builds a record from images and tiles.
+
+        Args:
+            remembered: Images and tiles with their parts.
+
+        Returns:
+            A record with one entry for each of them.
+        """
         digests, parts, transforms, sizes, systems = [], [], [], [], []
         known: dict[str, int] = {}
         names: dict[Any, str] = {}
@@ -76,14 +99,23 @@ class TrainingRecord:
         )
 
     def __len__(self) -> int:
+        """Returns the number of entries."""
         return len(self.digests)
 
     def join(self, *others: "TrainingRecord") -> "TrainingRecord":
-        """This one and others, each entry once."""
+        """Joins records.
+
+        Args:
+            *others: Records to add.
+
+        Returns:
+            A record with the entries of this one and of the others, without duplicates.
+        """
         every = [self, *others]
         crs = tuple(dict.fromkeys(name for record in every for name in record.crs))
         systems = [
-            np.array([crs.index(name) for name in record.crs] + [-1], np.int32)[record.systems]  # -1 stays: the last one
+            # A system of -1 picks the last element, which is -1 too.
+            np.array([crs.index(name) for name in record.crs] + [-1], np.int32)[record.systems]
             for record in every
         ]
         rows = np.rec.fromarrays(
@@ -103,7 +135,11 @@ class TrainingRecord:
         )
 
     def save(self, folder: Path) -> None:
-        """Writes the file of a model folder, whole or not at all."""
+        """Writes the record into a model folder, completely or not at all.
+
+        Args:
+            folder: Model folder.
+        """
         with staged(folder / RECORD_FILE, overwrite=True) as partial, partial.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -117,15 +153,35 @@ class TrainingRecord:
 
     @cached_property
     def _by_digest(self) -> dict[int, int]:
-        order = np.argsort(-self.parts.astype(np.int16), kind="stable")  # of several parts, training comes last and counts
+        # Of several parts, training comes last and wins.
+        order = np.argsort(-self.parts.astype(np.int16), kind="stable")
         return dict(zip(self.digests[order].tolist(), self.parts[order].tolist(), strict=True))
 
     def find(self, digest: bytes) -> int:
-        """The code of an image or a tile with these pixels."""
+        """Looks up an image or tile by its pixels.
+
+        Args:
+            digest: Digest of the pixels.
+
+        Returns:
+            Position of its part in PARTS, or NEW.
+        """
         return self._by_digest.get(int.from_bytes(digest[:8], "little"), NEW)
 
     def cover(self, grid: PixelGrid, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
-        """The code of each pixel (height, width) of a rectangle of a raster by the ground that it shows."""
+        """Looks up the pixels of a rectangle of a raster by their location on the ground.
+
+        Args:
+            grid: Grid of the raster.
+            top: First row of the rectangle.
+            left: First column of the rectangle.
+            height: Number of rows.
+            width: Number of columns.
+
+        Returns:
+            For each pixel the position of its part in PARTS, or NEW, (height, width) uint8. Where
+            parts overlap, training wins. All are NEW where the location is not known.
+        """
         codes = np.full((height, width), NEW, np.uint8)
         if not len(self.crs) or not lies_on_earth(grid):
             return codes
@@ -134,7 +190,8 @@ class TrainingRecord:
         xs, ys = _apply(grid.transform, columns, rows)
         near = (low[:, 0] < xs.max()) & (high[:, 0] > xs.min()) & (low[:, 1] < ys.max()) & (high[:, 1] > ys.min())
         shapes = []
-        for index in sorted(np.flatnonzero(near), key=lambda i: -int(parts[i])):  # what comes last is on top
+        # The last one is on top: training.
+        for index in sorted(np.flatnonzero(near), key=lambda i: -int(parts[i])):
             found = np.stack(_apply(~grid.transform, *outlines[index].T), axis=1) - (left, top)
             shapes.append(({"type": "Polygon", "coordinates": [found.tolist()]}, int(parts[index])))
         if shapes:
@@ -144,8 +201,11 @@ class TrainingRecord:
         return codes
 
     def _outlines_in(self, crs: Any) -> tuple[NDArray[Any], ...]:
-        """Closed outlines (n, points, 2) of all extents in a CRS, their least and greatest coordinates (n, 2), and the codes of
-        their parts (n,)."""
+        """Reprojects the outlines of all extents to a CRS.
+
+        Returns closed outlines (n, points, 2), their smallest and largest coordinates (n, 2) each,
+        and the codes of their parts (n,).
+        """
         name = crs.to_wkt()
         if name not in self._outlines:
             found, parts = [], []
@@ -169,13 +229,32 @@ class TrainingRecord:
 
 
 def read_grid(path: Path) -> PixelGrid:
-    """Where the pixels of an image lie. Raises InputError when it cannot be opened."""
+    """Reads the size and georeference of an image.
+
+    Args:
+        path: Image file.
+
+    Returns:
+        Grid of the image.
+
+    Raises:
+        InputError: If the image cannot be opened.
+    """
     with open_raster(path) as raster:
         return PixelGrid(raster.height, raster.width, raster.crs, raster.transform)
 
 
 def lies_on_earth(grid: PixelGrid) -> bool:
-    """Whether it is known where on the ground a raster lies: a local CRS does not say it."""
+    """Checks whether the location of a raster on the ground is known.
+
+    A local CRS does not give it.
+
+    Args:
+        grid: Grid of the raster.
+
+    Returns:
+        Whether the CRS is projected or geographic.
+    """
     return grid.crs is not None and (grid.crs.is_projected or grid.crs.is_geographic)
 
 
@@ -185,7 +264,7 @@ def _apply(transform: Any, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[A
 
 
 def _reproject(source: str, target: str, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> tuple[Any, Any]:
-    """Coordinates in another CRS, infinite where that has none."""
+    """Transforms coordinates to another CRS; they are infinite where it has none."""
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
@@ -198,7 +277,17 @@ def _reproject(source: str, target: str, xs: NDArray[np.float64], ys: NDArray[np
 
 
 def load_record(folder: Path) -> TrainingRecord | None:
-    """What a model folder says of its training, None where it says nothing. Raises InputError when that cannot be read."""
+    """Reads the record of a model folder.
+
+    Args:
+        folder: Model folder.
+
+    Returns:
+        The record; None where the folder has none.
+
+    Raises:
+        InputError: If the record cannot be read.
+    """
     file = folder / RECORD_FILE
     if not file.is_file():
         return None
@@ -228,7 +317,18 @@ def load_record(folder: Path) -> TrainingRecord | None:
 
 
 def known_record(folder: Path | None, progress: Progress) -> TrainingRecord | None:
-    """As `load_record`; says so where a model folder has none. folder: None for a model that comes from none."""
+    """Reads the record of a model folder, and prints a note where it has none.
+
+    Args:
+        folder: Model folder; None for a model that was not loaded from one.
+        progress: Prints the note.
+
+    Returns:
+        The record; None where there is none.
+
+    Raises:
+        InputError: If the record cannot be read.
+    """
     record = None if folder is None else load_record(folder)
     if folder is not None and record is None:
         progress.say(f"note: {folder.name} does not say what it was trained on, so that is not checked (no {RECORD_FILE})")
@@ -236,52 +336,89 @@ def known_record(folder: Path | None, progress: Progress) -> TrainingRecord | No
 
 
 def inherit(source: str, bundled: Path, progress: Progress) -> list[TrainingRecord]:
-    """What the model that weights are taken from was trained on. source: as in the settings of a training, a file or a word.
+    """Reads the record of the model whose weights a training starts from.
 
-    bundled: the folder of the model that "bundled" means.
+    Args:
+        source: Source of the weights as in the settings of a training, a file or a word.
+        bundled: Model folder that the word "bundled" stands for.
+        progress: Prints a note where that model has no record.
+
+    Returns:
+        A list with the record; empty where there is none.
+
+    Raises:
+        InputError: If the record cannot be read.
     """
     if source in ("none", "imagenet"):
         return []
     folder = bundled if source == "bundled" else Path(source).parent
-    if not (folder / RECORD_FILE).exists() and not (folder / INFO_FILE).exists():  # not of a model of ours
+    # Without either file it is not a model of this package.
+    if not (folder / RECORD_FILE).exists() and not (folder / INFO_FILE).exists():
         return []
     record = known_record(folder, progress)
     return [] if record is None else [record]
 
 
 def keep_record(output: Path, record: TrainingRecord, resume: bool) -> None:
-    """Writes what a run is trained on into its folder. resume: what an earlier start of the run learned from stays in it."""
+    """Writes the record of a run into its folder.
+
+    Args:
+        output: Run folder.
+        record: Data that the run is trained on.
+        resume: Whether to keep the entries of an earlier start of the run.
+
+    Raises:
+        InputError: If the earlier record cannot be read.
+    """
     earlier = load_record(output) if resume else None
     (record if earlier is None else record.join(earlier)).save(output)
 
 
 class Familiarity:
-    """How many of the pixels that are scored a model was trained on. kind: what they are counted in besides, in the plural."""
+    """Counts how many of the scored pixels a model was trained on."""
 
     def __init__(self, kind: str | None = "tiles"):
+        """Starts without pixels.
+
+        Args:
+            kind: Unit that is counted besides pixels, in the plural; None for pixels only.
+        """
         self._kind, self._count = kind, 0
         self._pixels, self._each = (np.zeros(NEW + 1, np.int64) for _ in range(2))
 
     def add(self, codes: NDArray[np.uint8], scored: NDArray[np.bool_] | None = None) -> None:
-        """Adds a tile, an image or a part of a scene: the code of each pixel, and whether it is scored."""
+        """Adds a tile, an image or a section of a scene.
+
+        Args:
+            codes: Code of each pixel as from `TrainingRecord.cover`, any shape, uint8.
+            scored: Whether each pixel is scored, in the same shape. By default all are.
+        """
         counts = np.bincount((codes if scored is None else codes[scored]).ravel(), minlength=NEW + 1)
         self._pixels += counts
         self._each += counts > 0
         self._count += 1
 
     def of(self, part: Part) -> dict[str, Any]:
-        """Scored pixels of a part of the training, their share of all scored pixels, and in how many tiles or images they are."""
+        """Counts the scored pixels that belonged to a part of the training data.
+
+        Args:
+            part: Part of the training data.
+
+        Returns:
+            Under "pixels" their number, under "share" their share of all scored pixels, and under
+            the name of the unit, if there is one, the number of tiles or images that hold them.
+        """
         pixels, each = (int(counts[PARTS.index(part)]) for counts in (self._pixels, self._each))
         found = {"pixels": pixels, "share": pixels / max(int(self._pixels.sum()), 1)}
         return found if self._kind is None else found | {self._kind: each}
 
     @property
     def report(self) -> dict[str, Any]:
-        """Keys of report.json."""
+        """Entries for report.json: the counts for training and validation."""
         return {"trained_on": self.of("train"), "validated_on": self.of("val")}
 
     def __str__(self) -> str:
-        """A sentence, empty where none of the scored pixels was trained on or validated."""
+        """Returns a sentence; empty where no scored pixel was in training or validation data."""
         said = []
         whats: dict[Part, str] = {"train": "were trained on", "val": "chose the epoch (validation)"}
         for part, what in whats.items():
@@ -294,4 +431,4 @@ class Familiarity:
 
 
 UNKNOWN: dict[str, Any] = {"trained_on": None, "validated_on": None}
-"""Keys of report.json where a model does not say what it was trained on."""
+"""Entries for report.json of a model without a record."""

@@ -1,4 +1,4 @@
-"""Models in use: pixels go in, class probabilities come out, through Keras or through OpenVINO."""
+"""Inference: class probabilities from pixels, computed by Keras or OpenVINO."""
 
 import threading
 from collections.abc import Iterator
@@ -30,9 +30,12 @@ _MOST_STREAMS = 8  # each holds the activations of a tile
 
 
 class Model(Protocol):
-    """A trained model, ready to use: one network behind either runtime.
+    """A trained model, ready to use with either runtime.
 
-    info: what `model.yaml` says of it. runtime: what computes, in words. identity: tells it from other models.
+    Attributes:
+        info: Content of its `model.yaml`.
+        runtime: Description of what computes, such as "keras on tensorflow".
+        identity: Text that differs from that of any other model.
     """
 
     info: ModelInfo
@@ -40,23 +43,51 @@ class Model(Protocol):
     identity: str
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Class probabilities of a batch; may be called from several threads.
+        """Computes the class probabilities of a batch.
 
-        pixels: (batch, rows, columns, bands) in the model's dtype, as `preprocess` makes them of a file's by `info.preprocess`.
-        Returns (batch, rows, columns, classes) float32, or (batch, classes) of scene labels, as the network answers.
+        It may be called from several threads.
+
+        Args:
+            pixels: (batch, rows, columns, bands) in the model's dtype, preprocessed by
+                `info.preprocess` (see `preprocess`).
+
+        Returns:
+            Output of the network, float32: (batch, rows, columns, classes), or (batch, classes)
+            for scene labels.
         """
 
     def pace(self, tile: int) -> tuple[int, int]:
-        """How many tiles of edge `tile` to give at a time, and from how many threads."""
+        """Recommends how to call `predict`.
+
+        Args:
+            tile: Edge of a tile in pixels.
+
+        Returns:
+            Number of tiles for each call, and number of threads to call from.
+        """
 
 
 class KerasModel:
-    """`model.keras` on the Keras backend in use."""
+    """Inference with `model.keras` on the Keras backend in use.
+
+    Attributes:
+        info: Content of the model's `model.yaml`.
+        runtime: Description of what computes.
+        identity: Text that differs from that of any other model.
+        folder: Model folder.
+    """
 
     def __init__(self, info: ModelInfo, file: Path, features: bool = False, progress: Progress | None = None):
-        """Loads a network that training wrote. features, progress: see `load_model`.
+        """Loads a network that training wrote.
 
-        Raises InputError when it cannot be read.
+        Args:
+            info: Content of the model's `model.yaml`.
+            file: `model.keras` in its model folder.
+            features: As for `load_model`.
+            progress: As for `load_model`.
+
+        Raises:
+            InputError: If the file cannot be read, or does not match `info`.
         """
         self._network = load_keras_model(file.parent, progress)
         _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
@@ -66,17 +97,23 @@ class KerasModel:
         self.folder = file.parent
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Computes a batch, see `Model.predict`."""
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
 
     def pace(self, tile: int) -> tuple[int, int]:
+        """Recommends batches of as many pixels as 8 tiles of 256 x 256, from one thread."""
         return max(8 * 256**2 // tile**2, 1), 1
 
     def __repr__(self) -> str:
+        """Returns a line with the name, bands, classes, tile and runtime."""
         return _describe(self)
 
 
 class _Slot:
-    """Room for one tile on its way through a compiled network. said: its answer (1, ...), once it is there."""
+    """Buffers for one tile on its way through a compiled network.
+
+    `said` is the output, (1, ...), which is valid once the request has ended.
+    """
 
     def __init__(self, compiled: Any):
         self._request = compiled.create_infer_request()
@@ -94,15 +131,30 @@ class _Slot:
 
 
 class OpenVinoModel:
-    """`openvino/model.xml` on the CPU: one tile at a time in each of several streams, compiled for the tiles' size.
+    """Inference with `openvino/model.xml` on the CPU.
 
-    An answer depends on its own tile only, bit for bit, not on what else is computed.
+    Each of several streams computes one tile at a time. The network is compiled for the size of
+    the tiles. An output depends on its own tile only, bit for bit, and not on what else is
+    computed.
+
+    Attributes:
+        info: Content of the model's `model.yaml`.
+        runtime: Description of what computes.
+        identity: Text that differs from that of any other model.
+        folder: Model folder.
     """
 
     def __init__(self, info: ModelInfo, file: Path, features: bool = False, cores: int | None = None):
-        """Reads a network that `segment.core.model.conversion` wrote. features, cores: see `load_model`.
+        """Reads a network that `segment.core.model.conversion` wrote.
 
-        Raises InputError when it cannot be read.
+        Args:
+            info: Content of the model's `model.yaml`.
+            file: `openvino/model.xml` in its model folder.
+            features: As for `load_model`.
+            cores: As for `load_model`.
+
+        Raises:
+            InputError: If the file cannot be read, or does not match `info`.
         """
         openvino = import_openvino()
         self.info, self._file, self._core = info, file, openvino.Core()
@@ -116,6 +168,17 @@ class OpenVinoModel:
         self._lock, self._slots_kept = threading.Lock(), threading.local()
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Computes a batch, see `Model.predict`.
+
+        Args:
+            pixels: As for `Model.predict`.
+
+        Returns:
+            As for `Model.predict`.
+
+        Raises:
+            InputError: If the network cannot compute tiles of this size.
+        """
         slots = self._slots(pixels.shape[1], pixels.shape[2], len(pixels))
         answers = np.empty((len(pixels), *slots[0].said.shape[1:]), np.float32)
         for index, tile in enumerate(pixels):
@@ -128,12 +191,14 @@ class OpenVinoModel:
         return answers
 
     def pace(self, tile: int) -> tuple[int, int]:
+        """Recommends single tiles, from as many threads as there are streams."""
         return 1, self._streams
 
     def _slots(self, rows: int, columns: int, count: int) -> list["_Slot"]:
-        """This thread's own slots for tiles of a size, one for each stream that `count` tiles can keep busy.
+        """Returns this thread's slots for a tile size, one per stream that `count` tiles keep busy.
 
-        One thread at a time, and never a new tensor later on: making tensors in several threads can lock up OpenVINO.
+        Slots are made by one thread at a time and kept, so no tensor is created later: creating
+        tensors in several threads can make OpenVINO hang.
         """
         kept: list[_Slot] = vars(self._slots_kept).setdefault("by_size", {}).setdefault((rows, columns), [])
         wanted = max(min(count, self._streams), 1)
@@ -149,9 +214,10 @@ class OpenVinoModel:
         settings: dict[str, Any] = {"NUM_STREAMS": self._streams}
         if self._cores:
             settings["INFERENCE_NUM_THREADS"] = self._cores
-            settings["ENABLE_CPU_PINNING"] = False  # else several processes of one machine all keep to its first cores
-        if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):  # int8
-            # on processors with bfloat16, turning to and fro between it and int8 costs half the speed
+            # With pinning, several processes on one machine would all use its first cores.
+            settings["ENABLE_CPU_PINNING"] = False
+        if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):
+            # Int8: on processors with bfloat16, converting to and from it would halve the speed.
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         try:
             network.reshape([1, rows, columns, self.info.bands])
@@ -175,6 +241,7 @@ class OpenVinoModel:
         return network
 
     def __repr__(self) -> str:
+        """Returns a line with the name, bands, classes, tile and runtime."""
         return _describe(self)
 
 
@@ -186,12 +253,23 @@ def load_model(
     cores: int | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Loads a model folder. Raises InputError when it is none, is damaged, or has no form for the runtime.
+    """Loads a model folder.
 
-    features: in place of probabilities, `predict` gives what the head of a classifier sees, (batch, features), or what the
-    decoder of a segmentation network begins with, (batch, rows, columns, features).
-    cores: that OpenVINO computes with, by default all that this process may use.
-    progress: gets a line for files without a checksum.
+    Args:
+        folder: Model folder.
+        runtime: What computes. "auto" takes Keras where there is a GPU for it, otherwise OpenVINO
+            if the model folder has it, else Keras.
+        features: Whether `predict` returns features in place of probabilities: the input of a
+            classifier's head, (batch, features), or the input of a segmentation network's decoder,
+            (batch, rows, columns, features).
+        cores: Number of CPU cores for OpenVINO, by default all that this process may use.
+        progress: Prints a note on files without a checksum.
+
+    Returns:
+        The model, ready to use.
+
+    Raises:
+        InputError: If the folder is no model folder, is damaged, or has no form for the runtime.
     """
     folder = Path(folder)
     info = load_model_info(folder)
@@ -203,11 +281,20 @@ def load_model(
 
 
 def require_finite_answers(answers: NDArray[np.float32], info: ModelInfo, what: str) -> None:
-    """Raises InputError when a network answered something that is not a number. what: it was asked about, for the message.
+    """Checks that the output of a network is finite.
 
-    Pixels far beyond those of the training overflow within a network; of NaN every arg-max makes the first class.
+    Pixels far beyond those of the training overflow within a network, and arg-max turns every NaN
+    into the first class.
+
+    Args:
+        answers: Output of the network, any shape.
+        info: Description of the model.
+        what: What the output was computed for, for the error.
+
+    Raises:
+        InputError: If the output holds NaN or infinity.
     """
-    if not np.isfinite(answers.sum()):  # a single pass, without an array of its own
+    if not np.isfinite(answers.sum()):  # a single pass, without a temporary array
         low, high = info.range
         raise InputError(
             f"{what}: {info.name} answers NaN, which is no probability. It learned from pixels of {low:g} to {high:g}. "
@@ -216,14 +303,24 @@ def require_finite_answers(answers: NDArray[np.float32], info: ModelInfo, what: 
 
 
 def _constants(network: Any) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Weights of an OpenVINO network with their names; single numbers, such as the infinite bound of a clamp, are none."""
+    """Yields the weights of an OpenVINO network with their names.
+
+    Single numbers, such as the infinite bound of a clamp, are not counted as weights.
+    """
     for operation in network.get_ops():
         if operation.get_type_name() == "Constant" and operation.get_element_type().is_real() and operation.data.size > 1:
             yield operation.get_friendly_name(), operation.data
 
 
 def folder_of(model: Model) -> Path | None:
-    """The model folder that a model was loaded from, None where it was not."""
+    """Returns the model folder that a model was loaded from.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        The model folder; None for a model that was not loaded from one.
+    """
     return getattr(model, "folder", None)
 
 
@@ -236,8 +333,11 @@ def _keras_features(network: Any, task: str) -> Any:
 
 
 def _openvino_features(network: Any, task: str) -> Any:
-    """An output in the midst of a network. Global average pooling is the last of its kind of operations, where there is one;
-    principal components are what the linear classifier is given; decoders begin with enlarging."""
+    """Finds the output inside a network that holds its features.
+
+    Global average pooling, where there is one, is the last ReduceMean. Without it, the principal
+    components are the input of the linear classifier. Decoders begin with an upsampling.
+    """
 
     def of(kind: str) -> list[Any]:
         return [operation for operation in network.get_ordered_ops() if operation.get_type_name() == kind]
@@ -248,9 +348,20 @@ def _openvino_features(network: Any, task: str) -> Any:
 
 
 def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
-    """What will compute, found without importing Keras where OpenVINO will do.
+    """Chooses what computes a model.
 
-    Raises InputError when OpenVINO is asked for and the model folder does not have it.
+    Keras is not imported where OpenVINO can be chosen without it.
+
+    Args:
+        folder: Model folder.
+        runtime: What the user asks for, see `load_model`.
+
+    Returns:
+        "keras" or "openvino".
+
+    Raises:
+        InputError: If the runtime is unknown, if OpenVINO is asked for and the model folder has no
+            export to it, or if the model does not label images.
     """
     if runtime not in get_args(Runtime):
         raise InputError(f"Runtimes are {', '.join(get_args(Runtime))}. Received {runtime!r}. Choose one of them.")
@@ -275,7 +386,15 @@ def _require_agreement(file: Path, info: ModelInfo, received: tuple[Any, Any]) -
 
 
 def identify(folder: Path, runtime: Literal["keras", "openvino"]) -> tuple[str, str]:
-    """What a model folder's model would say of itself if it were loaded: its identity, and its runtime in words."""
+    """Returns the identity and runtime of a model without loading it.
+
+    Args:
+        folder: Model folder.
+        runtime: What would compute.
+
+    Returns:
+        `identity` and `runtime` that the loaded model would have, see `Model`.
+    """
     if runtime == "keras":
         return _identify_keras(folder / MODEL_FILE)
     return _identify_openvino(load_model_info(folder), openvino_file(folder))
@@ -303,19 +422,35 @@ def _describe(model: Model) -> str:
 
 
 def describe_use(model: Model, augment: bool) -> str:
-    """A model, what computes it and how it is asked, in words."""
+    """Describes a model and how it is used.
+
+    Args:
+        model: Any model.
+        augment: Whether outputs are averaged over flips and rotations of the input.
+
+    Returns:
+        One line with the name, the runtime and the averaging.
+    """
     return f"{model.info.name} ({model.runtime}{', flips and turns averaged' if augment else ''})"
 
 
 def may_have_gpu() -> bool:
-    """Whether it is worth asking Keras, which takes seconds to start."""
+    """Checks for a GPU driver, without starting Keras, which takes seconds.
+
+    Returns:
+        Whether there may be a GPU, so that `has_gpu` should be called.
+    """
     return any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def has_gpu() -> bool:
-    """Whether the Keras backend in use sees a GPU."""
+    """Checks whether the Keras backend in use finds a GPU.
+
+    Returns:
+        Whether it finds one.
+    """
     keras = load_keras()
-    if keras.backend.backend() == "torch":  # has no list of devices in Keras
+    if keras.backend.backend() == "torch":  # Keras has no list of its devices
         import torch
 
         return bool(torch.cuda.is_available())

@@ -1,8 +1,8 @@
-"""Pickles of tensors, read by a machine that knows no other things than tensors.
+"""Pickled tensors, read by an interpreter that can build nothing but tensors.
 
-A pickle is a program: it may call whatever Python can import, and take memory as it likes. Here it
-is not unpickled. A machine of our own takes the few opcodes that a state_dict is made of, refuses
-all others, and looks up no name.
+A pickle is a program: it may call anything that Python can import, and use any amount of memory.
+Here it is not unpickled. An interpreter executes only the few opcodes that a state_dict consists
+of, refuses all others, and imports no name.
 """
 
 import pickletools
@@ -34,14 +34,20 @@ _MOST_OPERATIONS = 400_000  # a tensor takes about 40
 
 @dataclass(frozen=True)
 class _Name:
-    """A global that the pickle names, not looked up."""
+    """Name of a global in the pickle, which is not imported."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a tensor's values lie: a key of the file, how many, of which dtype."""
+    """Memory that holds the values of one or several tensors.
+
+    Attributes:
+        key: Key of the values in the file.
+        dtype: Type of the values, a key of `DTYPES`.
+        count: Number of values.
+    """
 
     key: str
     dtype: str
@@ -50,7 +56,14 @@ class Storage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A view of a storage."""
+    """View of a storage.
+
+    Attributes:
+        storage: Storage that holds the values.
+        offset: Position of the first value in the storage.
+        shape: Length of each dimension.
+        strides: Distance between neighbours along each dimension, in values.
+    """
 
     storage: Storage
     offset: int
@@ -59,10 +72,16 @@ class Tensor:
 
 
 def load_pickle(file: BinaryIO) -> Any:
-    """What one pickle builds, from its first byte to its STOP.
+    """Reads one pickle, from its first byte to its STOP.
+
+    Args:
+        file: Binary file at the beginning of the pickle.
+
+    Returns:
+        The object that the pickle builds, with a `Tensor` for each tensor.
 
     Raises:
-        ValueError: It is broken, or does what a state_dict does not need.
+        ValueError: If the pickle is broken, or uses what a state_dict does not need.
     """
     try:
         return _Machine().run(_operations(file))
@@ -74,12 +93,12 @@ def _operations(file: BinaryIO) -> Iterator[tuple[str, Any]]:
     try:
         for operation, argument, _ in pickletools.genops(file):
             yield operation.name, argument
-    except (ValueError, OverflowError, MemoryError) as error:  # lengths that a file only claims
+    except (ValueError, OverflowError, MemoryError) as error:  # a file may state any length
         raise ValueError("its pickle is broken, or ends early") from error
 
 
 class _Machine:
-    """A stack, a memo, and the opcodes of protocol 2 that a state_dict takes."""
+    """Interpreter with a stack, a memo, and the opcodes of protocol 2 that a state_dict uses."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -113,7 +132,7 @@ class _Machine:
             self._compound(name)
 
     def _compound(self, name: str) -> None:
-        """Opcodes that take apart what lies on the stack."""
+        """Executes an opcode that consumes values from the stack."""
         if name == "MARK":
             self.marks.append(len(self.stack))
         elif name == "TUPLE":
@@ -156,7 +175,7 @@ def _fill(target: Any, items: list[Any]) -> None:
 
 
 def _call(function: Any, arguments: Any) -> Any:
-    """A call of the pickle, if it is one of those that make tensors."""
+    """Evaluates a call in the pickle, if it is one that makes tensors."""
     if not isinstance(function, _Name) or not isinstance(arguments, tuple):
         raise ValueError("its pickle is broken")
     if function.name == _ORDERED_DICT and arguments == ():
@@ -185,5 +204,5 @@ def _storage(reference: Any) -> Storage:
 
 
 def _all_counts(values: list[Any]) -> bool:
-    """Whether all are whole numbers that count something; True and False are none."""
+    """Checks that all values are integers from 0 to below 2**48; True and False are not."""
     return all(type(value) is int and 0 <= value < 2**48 for value in values)

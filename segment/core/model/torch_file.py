@@ -1,4 +1,4 @@
-"""Tensors of a PyTorch weights file (`.pth`), read without PyTorch and without running anything.
+"""Tensors of a PyTorch weights file (`.pth`), read without PyTorch and without running its code.
 
 Both formats are read: a sequence of pickles and bytes (before PyTorch 1.6), and a ZIP archive.
 """
@@ -21,15 +21,15 @@ def read_torch(path: Path) -> dict[str, NDArray[Any]]:
     """Reads a state_dict.
 
     Args:
-        path: A file that `torch.save(network.state_dict(), path)` wrote.
+        path: File written by `torch.save(network.state_dict(), path)`.
 
     Returns:
         Its tensors by name, in the shapes of PyTorch. bfloat16 becomes float32, other dtypes are
         kept.
 
     Raises:
-        ValueError: The file is not whole, or holds anything but tensors.
-        OSError: It cannot be read.
+        ValueError: If the file is not complete, or holds anything but tensors.
+        OSError: If the file cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -94,7 +94,7 @@ def _read(file: BinaryIO, count: int, size: int) -> bytes:
 
 
 def _tensors(found: Any) -> dict[str, Tensor]:
-    """The tensors of a state_dict, bare or under the key "state_dict"."""
+    """Returns the tensors of a state_dict, which may be wrapped under the key "state_dict"."""
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict) or not all(isinstance(t, Tensor) for t in found.values()):
@@ -105,7 +105,7 @@ def _tensors(found: Any) -> dict[str, Tensor]:
 
 
 def _storages(tensors: dict[str, Tensor], size: int) -> dict[str, Storage]:
-    """The storages of all tensors by key, once it is certain that they fit into the file."""
+    """Returns the storages of all tensors by key, after checking that they fit into the file."""
     storages: dict[str, Storage] = {}
     for name, tensor in tensors.items():
         storage = storages.setdefault(tensor.storage.key, tensor.storage)

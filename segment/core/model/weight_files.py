@@ -1,4 +1,4 @@
-"""Files of weights: their checksums, how far they may unpack, and whether their numbers are finite."""
+"""Weight files: checksums, limits on their unpacked size, and checks that values are finite."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,21 +10,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_BYTES = 2 * 2**30
-"""Of a file of weights once it is unpacked. The largest network on offer takes half a gigabyte, a checkpoint three times that."""
+"""Largest size of an unpacked weights file, in bytes.
 
-_MOST_TEXT = 16 * 2**20  # bytes of the JSON in a `.keras` file; the largest network takes one megabyte
+The largest network on offer takes half a gigabyte, a checkpoint three times that.
+"""
+
+# Bytes of the JSON in a `.keras` file; the largest network takes one megabyte.
+_MOST_TEXT = 16 * 2**20
 
 
 def checksum(file: Path) -> str:
-    """The SHA-256 of a file, 64 hexadecimal digits. Raises OSError when it cannot be read."""
+    """Computes the SHA-256 of a file.
+
+    Args:
+        file: File to read.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def require_small_zip(file: Path | IO[bytes]) -> None:
-    """Raises ValueError when a zip file (`.keras`, `.npz`), or weights within it, unpack to more than a network can hold.
+    """Checks that a ZIP file, and weights within it, unpack to no more than a network can hold.
 
-    Only directories and headers are read. Raises BadZipFile, or OSError, when it is none.
+    Only directories and headers are read.
+
+    Args:
+        file: A `.keras` or `.npz` file, or an open binary file.
+
+    Raises:
+        ValueError: If it unpacks to more.
+        BadZipFile: If it is no ZIP file.
+        OSError: If it is no ZIP file, or cannot be read.
     """
     with ZipFile(file) as archive:
         entries = archive.infolist()
@@ -41,9 +63,16 @@ def require_small_zip(file: Path | IO[bytes]) -> None:
 
 
 def require_small_h5(file: Path | IO[bytes]) -> None:
-    """Raises ValueError when the arrays that an HDF5 file declares are larger than those of a network can be.
+    """Checks that the arrays declared in an HDF5 file are no larger than a network can hold.
 
-    A few bytes are enough to declare any shape. Raises OSError when it is no HDF5 file.
+    A few bytes are enough to declare any shape.
+
+    Args:
+        file: HDF5 file, or an open binary file.
+
+    Raises:
+        ValueError: If the arrays are larger.
+        OSError: If it is no HDF5 file.
     """
     import h5py
 
@@ -66,7 +95,14 @@ def _require_small(size: int, most: int | None = None, part: str = "it") -> None
 
 
 def require_finite(arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
-    """Raises ValueError that names the first array that holds NaN or infinity. arrays: with their names."""
+    """Checks that all values are finite.
+
+    Args:
+        arrays: Arrays with their names. Only those of floating point are checked.
+
+    Raises:
+        ValueError: If an array holds NaN or infinity. The message names the first such array.
+    """
     for name, array in arrays:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} holds values that are not finite")
