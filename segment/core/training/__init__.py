@@ -1,0 +1,1 @@
+"""Training: the loop, its devices, and the run folders it writes."""

@@ -1,4 +1,4 @@
-"""Weights of classes in a loss."""
+"""Class weights of a loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -11,12 +11,21 @@ ClassWeights = Literal["none", "balanced"] | Mapping[str, float]
 
 
 def resolve_class_weights(wanted: ClassWeights, names: Sequence[str], counts: Any) -> list[float]:
-    """A weight per class: 1 for none; for balanced the inverse of its share, with mean 1 over what is counted.
+    """Computes a weight for each class.
 
-    wanted: or weights by name, 1 for those not named. counts: (classes,) of the training data; a class that does not occur
-    gets 1.
+    Args:
+        wanted: "none" gives each class the weight 1. "balanced" gives the inverse of its share of
+            the training data, with mean 1 over everything that is counted. A mapping gives weights
+            by class name; classes that it does not name get 1.
+        names: Names of the classes.
+        counts: Count of each class in the training data, (classes,). With "balanced", a class that
+            does not occur gets the weight 1.
 
-    Raises InputError when weights are given for a class that does not exist.
+    Returns:
+        The weights in the order of `names`.
+
+    Raises:
+        InputError: If a weight is given for a class that does not exist.
     """
     if wanted == "none":
         return [1.0] * len(names)

@@ -1,4 +1,4 @@
-"""What a training scored, epoch by epoch, and the file that keeps it."""
+"""Training history: the scores of each epoch, and the CSV file that holds them."""
 
 import csv
 from collections.abc import Sequence
@@ -9,19 +9,34 @@ from segment.core.outputs import staged
 HISTORY = "history.csv"
 
 Row = dict[str, float]
-"""One epoch: "epoch" from 1, "loss", "learning_rate", and what validation returned."""
+"""One epoch: "epoch" from 1, "loss", "learning_rate", and the scores of the validation."""
 
 
 def best_row(history: Sequence[Row], monitor: str) -> Row:
-    """The epoch with the highest score; of several, as few validation images give them, that with the lowest loss.
+    """Finds the epoch with the highest score.
 
-    monitor: the score; val_loss where there is none but the loss.
+    Of several with the same score, which is common with few validation images, the one with the
+    lowest validation loss is taken.
+
+    Args:
+        history: Rows of the epochs.
+        monitor: Name of the score; "val_loss" where the loss is the only one.
+
+    Returns:
+        Row of the best epoch.
     """
     return max(history, key=lambda row: (0.0 if monitor == "val_loss" else row[monitor], -row["val_loss"]))
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:
-    """The history as CSV, a line per epoch, replaced as a whole."""
+    """Writes the history as CSV, one line per epoch.
+
+    The file is replaced as a whole.
+
+    Args:
+        path: File to write.
+        history: Rows of the epochs, at least one.
+    """
     with staged(path, overwrite=True) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(history[0]))
         writer.writeheader()
@@ -29,7 +44,14 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
 
 
 def read_history(path: Path) -> list[Row]:
-    """What `write_history` wrote; nothing where there is no file yet."""
+    """Reads a file written by `write_history`.
+
+    Args:
+        path: File to read.
+
+    Returns:
+        Rows of the epochs; an empty list where the file does not exist yet.
+    """
     try:
         with path.open(newline="") as file:
             return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

@@ -1,4 +1,4 @@
-"""The training loop of both packages: optimiser, epochs, the best model, checkpoints to go on from."""
+"""Training loop of both packages: optimiser, epochs, the best model, checkpoints to resume from."""
 
 import json
 import math
@@ -29,14 +29,26 @@ CHECKPOINT = Path("checkpoints") / "last.npz"
 
 
 def wanted_precision(settings: TrainingSettings) -> str:
-    """Keras' name for the precision of the computation: bfloat16 where asked for, or where a GPU profits."""
+    """Chooses the precision of the computation.
+
+    Args:
+        settings: Settings of the training.
+
+    Returns:
+        Name of a Keras dtype policy: "mixed_bfloat16" where the settings ask for it, or leave the
+        choice open and there is a GPU, which profits from it; otherwise "float32".
+    """
     mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
     return "mixed_bfloat16" if mixed else "float32"
 
 
 @contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Layers that are made within compute in the precision of that name."""
+    """Sets the dtype policy of the layers that are made inside the context.
+
+    Args:
+        name: Name of a Keras dtype policy.
+    """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -46,8 +58,19 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 
 def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
-    """What gives the network to save, with the weights of the moment: one that computes in float32 wherever it is used,
-    whatever the precision of training. build: makes another of its kind."""
+    """Prepares a float32 copy of a network that is trained in another precision.
+
+    The saved network is then computed in float32 wherever it is used, whatever the precision of
+    the training.
+
+    Args:
+        network: Network that is trained.
+        settings: Settings of the training.
+        build: Makes another network of the same structure.
+
+    Returns:
+        A function that returns the network to save, with its current weights.
+    """
     if wanted_precision(settings) == "float32":
         return lambda: network
     with dtype_policy("float32"):
@@ -61,12 +84,26 @@ def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callab
 
 
 def describe_network(network: keras.Model) -> str:
+    """Describes a network in one line.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Its name, its number of weights and the Keras backend.
+    """
     return f"model {network.name}, {network.count_params():,} weights, on {keras.backend.backend()}"
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training with a learning rate of its own. freeze: called before it, says which layers are trained."""
+    """A phase of a training with its own learning rate.
+
+    Attributes:
+        epochs: Number of epochs.
+        learning_rate: Highest learning rate of the phase.
+        freeze: Called before the phase to choose the layers that are trained.
+    """
 
     epochs: int
     learning_rate: float
@@ -74,12 +111,19 @@ class Phase:
 
 
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate by step: a linear rise, then constant, or a half cosine to nothing.
+    """Learning rate by step: a linear rise, then constant, or a half cosine down to 0.
 
-    One-cycle: the rise takes three tenths of the steps, unless a warm-up is set (Smith and Topin, 2019).
+    With the one-cycle schedule, the rise takes three tenths of the steps, unless a warm-up is set
+    (Smith and Topin, 2019).
     """
 
     def __init__(self, settings: TrainingSettings, steps_per_epoch: int):
+        """Computes the schedule of a training or of a phase of it.
+
+        Args:
+            settings: Learning rate, schedule, epochs and warm-up.
+            steps_per_epoch: Number of batches in an epoch.
+        """
         self._peak, self._falls = settings.learning_rate, settings.schedule != "constant"
         self._steps = settings.epochs * steps_per_epoch
         self._rise = settings.warmup_epochs * steps_per_epoch
@@ -87,6 +131,7 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
             self._rise = 0.3 * self._steps
 
     def __call__(self, step: Any) -> Any:
+        """Returns the learning rate of a step, counted from 0."""
         step = keras.ops.cast(step, "float32")
         rising = (step + 1) / max(self._rise, 1)
         passed = keras.ops.clip((step - self._rise) / max(self._steps - self._rise, 1), 0, 1)
@@ -99,7 +144,16 @@ def build_optimizer(
     steps_per_epoch: int,
     devices: OneDevice = OneDevice(),  # noqa: B008 - it cannot change
 ) -> keras.Optimizer:
-    """Adam or AdamW with the schedule and the clipping that the settings name. devices: that gradients come from."""
+    """Builds Adam or AdamW with the schedule, clipping and weight averaging of the settings.
+
+    Args:
+        settings: Settings of the training.
+        steps_per_epoch: Number of batches in an epoch.
+        devices: Devices that compute the gradients.
+
+    Returns:
+        The optimiser.
+    """
     common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
     if settings.average:
         common |= {"use_ema": True, "ema_momentum": settings.average}
@@ -126,19 +180,35 @@ def fit(
     devices: OneDevice | None = None,
     resume: bool = False,
 ) -> list[Row]:
-    """Trains for `settings.epochs`, or until validation has not improved for `settings.early_stopping` epochs.
+    """Trains a network.
 
-    network: trained in place. dataset: a PyDataset with an `epoch`, on whose number alone its batches depend.
-    validate: called after each epoch, returns "val_loss" and others. monitor: which of these tells the best, see `best_row`;
-    `save_best` is called when an epoch is the best so far.
-    data: tells the training data from others; a run is resumed on its own only.
-    phases: what the epochs divide into, each with schedule and optimiser from their start; only the last one stops early,
-    and what came before it does not count against it.
-    devices: that share each batch, see `take_devices`; by default one.
-    folder: gets `history.csv` and a checkpoint after each epoch; with `resume`, training goes on from there
-    and ends as it would have without the break.
+    Training ends after `settings.epochs`, or when the validation score has not improved for
+    `settings.early_stopping` epochs.
 
-    Returns the history, a row per epoch.
+    Args:
+        network: Network that is trained in place.
+        dataset: PyDataset with an attribute `epoch`, on whose number alone its batches depend.
+        loss: Loss of a batch, of reference and predictions.
+        validate: Called after each epoch; returns "val_loss" and other scores.
+        monitor: Name of the score that determines the best epoch, see `best_row`.
+        save_best: Called with the row of an epoch that is the best so far.
+        settings: Settings of the training.
+        folder: Folder that gets `history.csv` and a checkpoint after each epoch.
+        progress: Shows the steps, and prints the scores of each epoch.
+        data: Fingerprint of the training data. A run is resumed only on its own data.
+        phases: Phases that the epochs are divided into. Schedule and optimiser start again with
+            each phase. Only the last phase stops early, and the epochs before it do not count
+            against it. By default one phase.
+        devices: Devices that share each batch, see `take_devices`. By default one.
+        resume: Whether to continue from the checkpoint in `folder`. Training then ends as it would
+            have without the interruption.
+
+    Returns:
+        The history, one row per epoch.
+
+    Raises:
+        InputError: If a score or the loss is not finite, if a run cannot be resumed from its
+            checkpoint, or if TensorBoard is asked for and not installed.
     """
     phases = [phase for phase in phases or [Phase(settings.epochs, settings.learning_rate)] if phase.epochs]
     history: list[Row] = load_history(folder / CHECKPOINT, data) if resume else []
@@ -151,7 +221,8 @@ def fit(
         trainer = _compile(network, phase, loss, settings, steps, devices)
         if start < resumed:
             load_checkpoint(folder / CHECKPOINT, trainer)
-            if resumed == end:  # as Keras does where a phase ends: the next one starts from the moving average
+            # As Keras does at the end of a phase: the next one starts from the moving average.
+            if resumed == end:
                 trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
             devices.bring_back(trainer, network)
             write_history(folder / HISTORY, history)
@@ -200,7 +271,7 @@ def _tensorboard(folder: Path) -> Any:
 
 
 class _Epochs(keras.callbacks.Callback):
-    """What happens at the end of each epoch."""
+    """Callback that validates, saves and reports at the end of each epoch."""
 
     def __init__(
         self,
@@ -216,7 +287,11 @@ class _Epochs(keras.callbacks.Callback):
         data: str,
         stops_after: int | None,
     ):
-        """stops_after: epochs that do not count against `early_stopping`; None: it does not stop early."""
+        """Prepares a phase.
+
+        The first `stops_after` epochs do not count against `early_stopping`; with None, the phase
+        does not stop early.
+        """
         super().__init__()
         self._trainer, self._history, self._validate, self._monitor = trainer, history, validate, monitor
         self._save_best, self._settings, self._folder, self._progress = save_best, settings, folder, progress
@@ -225,19 +300,21 @@ class _Epochs(keras.callbacks.Callback):
         self._stops_after = stops_after or 0
 
     def has_stalled(self) -> bool:
-        """Whether the best epoch, and the start of the phase, lie `early_stopping` epochs back."""
+        """Checks if the best epoch and the start of the phase are `early_stopping` epochs ago."""
         if not self._patience or not self._history:
             return False
         best = self._history.index(best_row(self._history, self._monitor)) + 1
         return len(self._history) - max(best, self._stops_after) >= self._patience
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Shows the progress of the training and of the epoch."""
         done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
         epoch = len(self._history)
         self._progress.advance("training", epoch * self._steps + done, self._settings.epochs * self._steps, note)
         self._progress.advance(f"epoch {epoch + 1}/{self._settings.epochs}", done, self._steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Scores the epoch, writes checkpoint and history, and stops a training that stalled."""
         rate = float(self._trainer.optimizer.learning_rate)
         with averaged_weights(self._trainer):
             row, best = self._score(epoch, logs, rate)
@@ -249,7 +326,10 @@ class _Epochs(keras.callbacks.Callback):
             self._trainer.stop_training = True
 
     def _score(self, epoch: int, logs: dict[str, float] | None, rate: float) -> tuple[Row, bool]:
-        """The row of an epoch, which is added to the history, and whether it is the best; the best model is saved."""
+        """Validates, adds the row of the epoch to the history, and saves the model if it is best.
+
+        Returns the row, and whether it is the best.
+        """
         figures = self._validate()
         row = {"epoch": float(epoch + 1), "loss": float((logs or {})["loss"]), "learning_rate": rate, **figures}
         for name, value in row.items():
@@ -259,7 +339,7 @@ class _Epochs(keras.callbacks.Callback):
                     "Lower training.learning_rate, or set training.clip_norm=1."
                 )
         if logs is not None:
-            logs.update(figures)  # for the callbacks that come after
+            logs.update(figures)  # for later callbacks
         self._history.append(row)
         best = best_row(self._history, self._monitor) is row
         if best:
@@ -277,7 +357,11 @@ class _Epochs(keras.callbacks.Callback):
 
 @contextmanager
 def averaged_weights(trainer: keras.Model) -> Iterator[None]:
-    """Within, a compiled model has the moving average of its weights, where its optimiser keeps one."""
+    """Replaces the weights by their moving average inside the context, if the optimiser has one.
+
+    Args:
+        trainer: Compiled model.
+    """
     if not trainer.optimizer.use_ema:
         yield
         return
@@ -293,7 +377,14 @@ def averaged_weights(trainer: keras.Model) -> Iterator[None]:
 
 
 def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: str) -> None:
-    """Everything that training needs to go on, in one file: weights, random states, optimiser, history."""
+    """Writes all that training needs to resume: weights, random states, optimiser, history.
+
+    Args:
+        path: File to write, in a folder that is made if it does not exist.
+        trainer: Compiled model.
+        history: Rows of the epochs so far.
+        data: Fingerprint of the training data.
+    """
     path.parent.mkdir(exist_ok=True)
     arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(trainer))}
     with staged(path, overwrite=True) as partial, partial.open("wb") as file:
@@ -301,7 +392,18 @@ def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: 
 
 
 def load_history(path: Path, data: str) -> list[Row]:
-    """The history in a checkpoint. Raises InputError when there is none, it is broken, or belongs to other data."""
+    """Reads the history in a checkpoint.
+
+    Args:
+        path: Checkpoint.
+        data: Fingerprint of the training data.
+
+    Returns:
+        Rows of the epochs.
+
+    Raises:
+        InputError: If there is no checkpoint, it is broken, or it belongs to other data.
+    """
     if not path.is_file():
         raise InputError(f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume.")
     with _whole(path) as arrays:
@@ -313,9 +415,14 @@ def load_history(path: Path, data: str) -> list[Row]:
 
 
 def load_checkpoint(path: Path, trainer: keras.Model) -> None:
-    """Puts a checkpoint's state into a compiled model.
+    """Loads the state in a checkpoint into a compiled model.
 
-    Raises InputError when it is broken, or belongs to another model or optimiser.
+    Args:
+        path: Checkpoint.
+        trainer: Compiled model with a built optimiser.
+
+    Raises:
+        InputError: If the checkpoint is broken, or belongs to another model or optimiser.
     """
     state = _state(trainer)
     with _whole(path) as arrays:

@@ -1,4 +1,4 @@
-"""Which devices a training runs on."""
+"""Choice of the devices that a training runs on."""
 
 import keras
 
@@ -9,10 +9,19 @@ from segment.core.training.devices import OneDevice, SeveralDevices
 
 
 def take_devices(settings: TrainingSettings) -> OneDevice:
-    """`settings.devices` devices of this machine: GPUs, or where it has none what stands for one processor each; and as many of
-    each other machine that `keras.distribution.initialize` has joined.
+    """Selects the devices that the settings ask for.
 
-    Raises InputError when there are fewer, when batches cannot be shared evenly, and where the backend of Keras cannot.
+    Args:
+        settings: Settings of the training.
+
+    Returns:
+        `settings.devices` devices of this machine, and as many of each other machine that
+        `keras.distribution.initialize` has joined. They are GPUs, or CPU devices where there are
+        none.
+
+    Raises:
+        InputError: If there are fewer devices, if batches cannot be divided evenly among them, if
+            machines are not joined, or if the backend of Keras does not support several.
     """
     backend, machines = keras.backend.backend(), count_machines()
     if settings.devices == 1 and machines == 1:

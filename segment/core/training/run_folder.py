@@ -1,4 +1,4 @@
-"""Run folders: a model folder with the settings, history, checkpoints and report of the training that made it."""
+"""Run folders: model folders with the settings, history, checkpoints and report of a training."""
 
 import json
 import shutil
@@ -44,10 +44,12 @@ _CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHI
 
 
 class Scored(Protocol):
-    """What a model scores on a part of the data, under the keys of report.json."""
+    """Scores of a model on a part of the data."""
 
     @property
-    def report(self) -> dict[str, Any]: ...
+    def report(self) -> dict[str, Any]:
+        """Scores under the keys of report.json."""
+        ...
 
 
 E = TypeVar("E", bound=Scored)
@@ -57,7 +59,11 @@ E = TypeVar("E", bound=Scored)
 class Run(Generic[E]):
     """A finished training run.
 
-    history: a row per epoch. validation, test: scores of the best model; test is None without test data.
+    Attributes:
+        folder: Run folder.
+        history: One row per epoch.
+        validation: Scores of the best model on the validation data.
+        test: Scores of the best model on the test data; None without test data.
     """
 
     folder: Path
@@ -66,6 +72,7 @@ class Run(Generic[E]):
     test: E | None
 
     def __str__(self) -> str:
+        """Returns the folder, the number of epochs, and the scores."""
         lines = [f"{self.folder}: {len(self.history)} epochs", f"validation  {self.validation}"]
         if self.test:
             lines.append(f"test        {self.test}")
@@ -73,8 +80,18 @@ class Run(Generic[E]):
 
 
 def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) -> None:
-    """Raises InputError when a run may not be written to `output`, or cannot go on there with these settings, and when
-    another process is writing one there."""
+    """Checks that a run may be written to a folder, or resumed there.
+
+    Args:
+        output: Run folder.
+        config: Settings of the run.
+        resume: Whether the run in the folder is to be resumed.
+        overwrite: Whether an earlier run may be replaced.
+
+    Raises:
+        InputError: If a run may not be written there, if it cannot be resumed with these settings,
+            or if another process is writing a run there.
+    """
     refuse_busy(output, RULE)
     _check(output, config, resume, overwrite)
 
@@ -96,7 +113,7 @@ def _check(output: Path, config: Settings, resume: bool, overwrite: bool) -> Non
 
 
 def _is_only_begun(output: Path) -> bool:
-    """Whether the folder is what a training that was killed in its first epoch leaves."""
+    """Checks whether the folder was left by a training that was killed in its first epoch."""
     if not (output / CONFIG_FILE).is_file():
         return False
     return all(p.name in _BEGUN or is_unfinished(p.name) for p in output.iterdir())
@@ -104,11 +121,21 @@ def _is_only_begun(output: Path) -> bool:
 
 @contextmanager
 def run_folder(output: Path, config: Settings, resume: bool, overwrite: bool = True) -> Iterator[None]:
-    """Keeps other processes from the folder, and writes the settings before a training; takes the folder away, and puts
-    back what was there before, when it ends without a checkpoint to go on from. What was there before a training that was
-    killed waits for the next one's end.
+    """Locks a run folder for the time of a training, and writes the settings into it.
 
-    Raises InputError as `check_run` does, for what came since; Interrupted on Ctrl-C, with the way to go on.
+    If the training ends without a checkpoint to resume from, the folder is removed, and an earlier
+    folder in its place is restored. If the training is killed, the earlier folder is kept until
+    the next training there ends.
+
+    Args:
+        output: Run folder.
+        config: Settings of the run.
+        resume: Whether the run in the folder is resumed.
+        overwrite: Whether an earlier run may be replaced.
+
+    Raises:
+        InputError: As `check_run` does, for changes since it was called.
+        Interrupted: On Ctrl-C. The message explains how to continue.
     """
     made = make_folder(output.absolute().parent)
     try:
@@ -126,7 +153,8 @@ def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
     place = output.absolute()
     earlier = place.with_name(f".{place.name}.replaced")
     if not resume and output.exists():
-        if earlier.exists() and _is_only_begun(output):  # killed, and what was there before it is still to be put back
+        # A training that was killed has not restored the earlier folder yet.
+        if earlier.exists() and _is_only_begun(output):
             shutil.rmtree(output)
         else:
             shutil.rmtree(earlier, ignore_errors=True)
@@ -153,7 +181,16 @@ def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
 
 
 def keep_best(output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]) -> Callable[[Row], None]:
-    """What saves the model of the moment with the validation scores of its epoch. network: see `keep_float32`."""
+    """Makes a function that saves the current model with the validation scores of its epoch.
+
+    Args:
+        output: Run folder.
+        info: Description of the model.
+        network: Returns the network to save, see `keep_float32`.
+
+    Returns:
+        A function of the row of the epoch, for `save_best` of `fit`.
+    """
 
     def save(row: Row) -> None:
         save_model_folder(output, network(), info.model_copy(update={"scores": {"validation": row}}))
@@ -176,9 +213,21 @@ def finish_run(
 ) -> Run[E]:
     """Writes the best model with its scores, report.json, curves.png and report.html.
 
-    results: of the parts that were scored. monitor: the score by which the best epoch was chosen. facts, panels: see
-    `training_report`. add_scores: puts those of a part into the report, under a heading. further: keys of report.json
-    besides the scores.
+    Args:
+        output: Run folder.
+        network: Best network.
+        info: Description of the model.
+        history: One row per epoch.
+        results: Scores by part of the data; that of "val" is required.
+        monitor: Name of the score by which the best epoch was chosen.
+        facts: See `training_report`. Facts that all runs have are added.
+        panels: See `training_report`.
+        add_scores: Adds the scores of a part to the report, under a heading. Called with the
+            report, the heading and the part.
+        further: Further entries of report.json besides the scores.
+
+    Returns:
+        The finished run.
     """
     run = Run(output, history, results["val"], results.get("test"))
     scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
