@@ -1,8 +1,10 @@
-"""Pixel labels: aerial and satellite scenes become land-cover maps.
+"""Land-cover maps from aerial and satellite scenes, with a class label for each pixel.
 
-import segment
-run = segment.train("tiles", "run")
-print(segment.predict_scene("scene.tif", "run", "maps"))
+Example:
+    import segment
+
+    run = segment.train("tiles", "run")
+    print(segment.predict_scene("scene.tif", "run", "maps"))
 """
 
 from importlib import import_module
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from segment.training.train import train as train
     from segment.tuning import tune as tune
 
-# Loaded on first use, so that `import segment` and every --help stay quick.
+# Imported on first use, so that `import segment` and every --help stay fast.
 _HOMES = {
     "Config": "segment.config",
     "ImitationConfig": "segment.training.distillation",

@@ -1,4 +1,4 @@
-"""The segment-* commands: parse, call one library function, print."""
+"""The segment-* commands: each parses its options, calls one library function and prints."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -119,7 +119,7 @@ def explore(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Looks at a tile folder before training: what it holds, and what to mend."""
+    """Reports what a tile folder holds before training, and what to fix."""
     from segment.config import Config
     from segment.core.config import load_settings
     from segment.data.collections import check_data
@@ -198,7 +198,7 @@ def evaluate(
 
     with progress_bar(quiet) as progress:
         network = load_model(model, runtime, progress=progress)
-    load_keras()  # tiles are read through Keras, whose backend would speak if the next line started it
+    load_keras()  # hides what its backend prints at the start; the import below would show it
     from segment.training.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
@@ -226,7 +226,7 @@ def export(
     """Writes a model in another form: faster, or portable."""
     from segment.core.model.folder import load_model_info
 
-    load_model_info(model)  # a wrong folder is told before Keras is waited for
+    load_model_info(model)  # reports a wrong folder before Keras loads, which takes seconds
     load_keras()
     from segment.training.export import export_model
 

@@ -1,4 +1,4 @@
-"""What a training run can be told. `configs/segment/*.yaml` hold examples."""
+"""Settings of a training run; `configs/segment/*.yaml` hold examples."""
 
 from typing import Annotated, Literal
 
@@ -25,7 +25,7 @@ def _are_sizes(sizes: PixelSizes | None) -> PixelSizes | None:
 
 
 class Collection(Settings):
-    """One of several tile folders that are learned from together, though each labels something else."""
+    """One of several tile folders that a model learns from together, with classes of its own."""
 
     path: str = Field(min_length=1, description="its tile folder, from data.root on")
     name: str | None = Field(default=None, min_length=1, description="for reports and groups; else the folder's")
@@ -53,7 +53,7 @@ class Collection(Settings):
 
 
 class DataSettings(Settings):
-    """Which pixels are learned, and how they reach the network."""
+    """Which pixels a model learns from, and how they reach the network."""
 
     classes: list[Class] | None = Field(default=None, min_length=1, description="class table; else classes.yaml beside the data")
     collections: list[Collection] | None = Field(
@@ -103,7 +103,10 @@ class DataSettings(Settings):
 
 
 class AugmentSettings(Settings):
-    """Random changes of training tiles; 0 switches one off. Images and masks move together."""
+    """Random changes of training tiles; 0 switches a change off.
+
+    A change of geometry moves the image and its mask together.
+    """
 
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of a flip, each axis")
     quarter_turns: bool = Field(default=True, description="turns by 0, 90, 180 or 270 degrees")
@@ -133,7 +136,7 @@ class AugmentSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """The network."""
+    """The network: its architecture, its encoder and the weights that it starts from."""
 
     architecture: Architecture = "unet"
     backbone: str = Field(default="resnet34", description="an encoder of segmentation-models, or efficientnet_lite0 to 2")
@@ -152,7 +155,7 @@ class ModelSettings(Settings):
 
 
 class LossSettings(Settings):
-    """What is minimised. Ignored pixels count in none of the losses."""
+    """The loss that training minimises; ignored pixels count in none of its parts."""
 
     name: LossName = "focal+dice"
     focal_weight: float = Field(default=1.0, gt=0, le=1000)
@@ -164,7 +167,15 @@ class LossSettings(Settings):
 
 
 class Config(Settings):
-    """Everything that makes a training run, but the data themselves."""
+    """All settings of a training run, except the data themselves.
+
+    Attributes:
+        data: Which pixels are learned from, and how they reach the network.
+        augment: Random changes of training tiles.
+        model: The network.
+        loss: The loss to minimise.
+        training: Epochs, batches, optimiser and devices of the training.
+    """
 
     data: DataSettings = DataSettings()
     augment: AugmentSettings = AugmentSettings()

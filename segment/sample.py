@@ -1,7 +1,7 @@
-"""Procedural aerial scenes of a town with pixel-exact truth, of any size, by seed.
+"""Procedural aerial scenes of an invented town with a pixel-exact reference, by seed.
 
-The town is an endless plane: a seed shows the same ground at every size, and any rectangle of it can be rendered
-alone.
+The town is an endless plane: a seed shows the same ground at every size of the scene, and any
+rectangle of it can be rendered alone.
 """
 
 from collections.abc import Callable
@@ -28,36 +28,56 @@ SAMPLE_CLASSES = (
     Class(name="water", color="#E2A929", map_color="#0D5BB0", value=4),
     Class(name="unlabeled", color="#9B9B9B", value=IGNORED, ignore=True),
 )
-"""What truth pixels hold. Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road;
-pools are water; crops of any colour are vegetation, bare fields land, dirt roads road; vehicles and sports courts are
-unlabeled. A shadow does not change the class beneath it."""
+"""Classes of the reference.
+
+Sidewalks, yards, driveways and gravel are land; parking lots and bridges are road; pools are water;
+crops of any colour are vegetation, bare fields land, dirt roads road; vehicles and sports courts
+are unlabeled. A shadow does not change the class beneath it.
+"""
 
 GROUND_SAMPLING_DISTANCE = 0.3
-"""Metres per pixel as a town is drawn; coarser ones are means of such pixels."""
+"""Metres per pixel at which a town is drawn; coarser pixels are means of these."""
 
 _FILES = ("scene.tif", "truth.tif", "classes.yaml", "scene.tif.aux.xml", "truth.tif.aux.xml")
 BLOCK = 1024
-"""Pixels on a side of the squares that a scene is rendered in."""
+"""Edge in pixels of the squares in which a scene is rendered."""
 _TILE = 256
 _LARGEST_REDUCTION = 10
 
 _ORIGIN = 326_400.0, 2_780_700.0
 _APART = 36_864 * GROUND_SAMPLING_DISTANCE
-"""Metres between towns: a multiple of what tiles are usually apart, so that all lie alike on their grid."""
+"""Metres between towns: a multiple of the usual step of tiles, so that all share one grid."""
 _IN_A_ROW, _ROWS = 32, 512
 
 
 def town_origin(seed: int) -> tuple[float, float]:
-    """Easting and northing of a town's upper left corner: no two towns of small seeds are on the same ground, or a model that
-    was trained on the one would be taken to know the other."""
+    """Returns the position of a town's upper left corner.
+
+    Towns of small seeds (below 16,384) do not share ground. Otherwise a model trained on one of
+    them would be taken to know another.
+
+    Args:
+        seed: Which town, 0 or above.
+
+    Returns:
+        Easting and northing in metres.
+    """
     row, column = divmod(seed, _IN_A_ROW)
     return _ORIGIN[0] + column * _APART, _ORIGIN[1] + row % _ROWS * _APART
 
 
 class Town:
-    """The scene of a seed, `height` by `width` pixels; nothing is computed before `render`.
+    """The scene of a seed; nothing is computed before `render`.
 
-    A pixel is the mean of `reduction` x `reduction` drawn ones, its truth what most of them are.
+    A pixel is the mean of `reduction` x `reduction` drawn pixels, and its reference class is the
+    one that most of them have. All arguments except `style` are attributes too.
+
+    Args:
+        height: Rows of the scene, pixels.
+        width: Columns of the scene, pixels.
+        seed: Which town, 0 or above.
+        style: Style of the town, see `write_sample`.
+        reduction: How many drawn pixels a pixel covers along each axis.
     """
 
     def __init__(self, height: int, width: int, seed: int = 0, style: SampleStyle = "dry", reduction: int = 1):
@@ -73,12 +93,22 @@ class Town:
         self._square = lru_cache(maxsize=6)(self._paint_square)
 
     def render(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Image (height, width, 3) and truth (height, width), uint8, of a rectangle inside the scene.
+        """Renders a rectangle of the scene.
 
-        Bit for bit the same as that window of the whole scene. The cost is that of the 1024 px squares touched.
+        The result is bit for bit the same as that window of the whole scene. The cost is that of
+        the 1024 px squares that the rectangle touches.
+
+        Args:
+            row: First row, pixels of the scene.
+            col: First column, pixels of the scene.
+            height: Rows of the rectangle.
+            width: Columns of the rectangle.
+
+        Returns:
+            Image (height, width, 3) and reference (height, width), both uint8.
 
         Raises:
-            ValueError: if the rectangle reaches outside the scene.
+            ValueError: If the rectangle reaches outside the scene.
         """
         if row < 0 or col < 0 or row + height > self.height or col + width > self.width:
             raise ValueError(
@@ -149,16 +179,29 @@ def write_sample(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Writes `scene.tif` (RGB), `truth.tif` (class values, nodata 255) and `classes.yaml` into a new folder.
+    """Writes a scene, its reference and their class table into a new folder.
 
-    Both rasters are tiled, losslessly compressed GeoTIFFs in EPSG:32640. Memory does not grow with the scene's size.
+    These are `scene.tif` (RGB), `truth.tif` (class values, nodata 255) and `classes.yaml`. Both
+    rasters are tiled, losslessly compressed GeoTIFFs in EPSG:32640. Memory does not grow with the
+    size of the scene.
 
-    height, width: size of the scene in pixels. seed: which town, 0 or above.
-    style: what the town looks like; "dry": as those that figures are given of, "varied": anywhere on Earth.
-    gsd: ground sampling distance, metres per pixel: 0.3 or a multiple of it, to 3.
-    progress: told of pixels done and pixels in all.
+    Args:
+        folder: Folder to write.
+        height: Rows of the scene, pixels.
+        width: Columns of the scene, pixels.
+        seed: Which town, 0 or above.
+        style: Style of the town. "dry": like those on which the published figures were measured;
+            "varied": anywhere on Earth.
+        gsd: Ground sampling distance, metres per pixel: 0.3 or a multiple of it, up to 3.
+        overwrite: Whether an earlier output may be replaced.
+        progress: Called with the number of pixels done and of all pixels.
 
-    Returns the folder. Raises InputError when it exists, unless `overwrite`, or cannot be written to its end.
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: If the style, size, seed or ground sampling distance is out of range, if the
+            folder exists and `overwrite` is not set, or if it cannot be written completely.
     """
     if style not in get_args(SampleStyle):
         raise InputError(f"The style of a town is dry or varied. Received {style!r}. Choose one of them.")
@@ -181,7 +224,7 @@ def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None
 
     # 0.3 times 3 is not quite 0.9 in binary
     pixel = round(GROUND_SAMPLING_DISTANCE * town.reduction, 6)
-    step = max(BLOCK // town.reduction // _TILE, 1) * _TILE  # what is drawn at once takes no more memory for coarse pixels
+    step = max(BLOCK // town.reduction // _TILE, 1) * _TILE  # so coarse pixels need no more memory at a time
     profile = {
         "driver": "GTiff",
         "height": town.height,

@@ -1,4 +1,4 @@
-"""Scores of maps against truth: one streamed confusion matrix -> Jaccard, accuracy, F1; and how sure the map was."""
+"""Scores of maps against a reference: Jaccard, accuracy, F1 and calibration."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,25 @@ from segment.label_sets import LabelSets
 
 
 class Confusion:
-    """Counts of pixels by what the truth admits and by predicted class, added to piece by piece.
+    """A confusion matrix that is filled piece by piece, and the scores that follow from it.
 
-    Where the truth admits several classes, a class is counted over the pixels where its membership is certain: true where it
-    alone is admissible, false where it is not. Classes that the truth never names alone have no score.
+    It counts pixels by what the reference admits and by the predicted class. Where the reference
+    admits several classes, a class is counted over the pixels where its membership is certain:
+    positive where it alone is admissible, negative where it is not admissible. Classes that the
+    reference never names alone have no score.
 
-    matrix: (codes, classes) int64, rows truth, columns prediction; square where each code is a class. reliability: how often
-    pixels are right, by the probability of their class, where probabilities were given; classes that the truth cannot tell
-    apart are one answer, with the sum of their probabilities.
+    Args:
+        names: The classes, in the order of their indices.
+        labels: What the codes of the reference admit; by default each code is one class.
+
+    Attributes:
+        names: The classes, in the order of their indices.
+        labels: What the codes of the reference admit.
+        matrix: (codes, classes) int64, rows reference, columns prediction; square where each code
+            is one class.
+        reliability: How often pixels are right, by the probability of their class, where
+            probabilities were given. Classes that the reference cannot tell apart are one answer,
+            with the sum of their probabilities.
     """
 
     def __init__(self, names: Sequence[str], labels: LabelSets | None = None):
@@ -32,10 +43,14 @@ class Confusion:
     def add(
         self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.float32] | None = None
     ) -> None:
-        """Adds pixels; those where either holds 255 count nowhere.
+        """Adds pixels; those where the reference or the prediction is 255 are not counted.
 
-        truth: codes of labels, which are class indices where each is of one class. predicted: class indices of the same shape.
-        probabilities: that shape x classes, for soft Jaccard and calibration.
+        Args:
+            truth: Codes of the labels, uint8 of any shape; class indices where each label is one
+                class.
+            predicted: Class indices of the same shape.
+            probabilities: Of that shape x classes, for soft Jaccard and calibration; None leaves
+                these out.
         """
         scored = (truth != IGNORED) & (predicted != IGNORED)
         true, given = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
@@ -51,7 +66,7 @@ class Confusion:
                 self._add_groups(true, found)
 
     def _add_groups(self, true: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
-        """Adds to the reliability where classes that the labels cannot tell apart are one answer."""
+        """Adds to the reliability; classes that the labels cannot tell apart are one answer."""
         groups = self.labels.groups
         summed = probabilities @ np.eye(groups.max() + 1, dtype=np.float32)[groups]
         group_of_code = np.array([groups[min(one)] for one in self.labels.sets])
@@ -59,7 +74,7 @@ class Confusion:
         self.reliability.add(np.take_along_axis(summed, answer[:, None], axis=1), group_of_code[true] == answer)
 
     def state(self) -> dict[str, Any]:
-        """What was added, as plain numbers that `restore` takes."""
+        """Returns what was added, as plain numbers for `restore` and `merge`."""
         return {
             "matrix": self.matrix.tolist(),
             "truth_probability": self._truth_probability,
@@ -67,27 +82,39 @@ class Confusion:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Replaces all counts with those of a state.
+
+        Args:
+            state: What `state` returned.
+        """
         self.matrix = np.array(state["matrix"], np.int64)
         self._truth_probability = state["truth_probability"]
         self.reliability.restore(state["reliability"])
 
     def merge(self, state: dict[str, Any]) -> None:
-        """Adds what was added to another one, from its `state`."""
+        """Adds what was added to another confusion matrix.
+
+        Args:
+            state: What `state` of the other one returned.
+        """
         self.matrix += np.array(state["matrix"], np.int64)
         self._truth_probability += state["truth_probability"]
         self.reliability.merge(state["reliability"])
 
     def _counts(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Per class (classes,), over the pixels where its membership is certain: hits, true pixels, predicted ones."""
+        """Returns hits, reference pixels and predicted pixels of each class, (classes,).
+
+        Only pixels where the membership in the class is certain are counted.
+        """
         squared = self.matrix[: len(self.names)]
         certain = self.labels.certain()[: self.labels.count]
         return np.diag(squared).astype(float), squared.sum(1).astype(float), (self.matrix * certain).sum(0)
 
     @property
     def jaccard(self) -> NDArray[np.float64]:
-        """Intersection over union of each class (classes,); NaN where neither truth nor prediction has it, and where no label
-        names it alone.
+        """Intersection over union of each class, (classes,) float64.
 
+        NaN where neither reference nor prediction has the class, and where no label names it alone.
         Jaccard (1912), "The distribution of the flora in the alpine zone".
         """
         hits, true, predicted = self._counts()
@@ -95,33 +122,35 @@ class Confusion:
 
     @property
     def f1(self) -> NDArray[np.float64]:
-        """Harmonic mean of precision and recall of each class (classes,); NaN as for `jaccard`."""
+        """Harmonic mean of precision and recall of each class, (classes,); NaN as for `jaccard`."""
         hits, true, predicted = self._counts()
         return np.where(self.labels.named, _ratio(2 * hits, true + predicted), np.nan)
 
     @property
     def mean_jaccard(self) -> float:
-        """Mean over the classes present in truth or prediction, 0 to 1; NaN when nothing was scored."""
+        """Mean over the classes in reference or prediction, 0 to 1; NaN if nothing was scored."""
         present = self.jaccard[~np.isnan(self.jaccard)]
         return float(present.mean()) if len(present) else float("nan")
 
     @property
     def accuracy(self) -> float:
-        """Share of scored pixels with an admissible class, 0 to 1; NaN when nothing was scored."""
+        """Share of scored pixels with an admissible class, 0 to 1; NaN if nothing was scored."""
         admitted = self.labels.admitted()[: self.labels.count]
         return float(_ratio(np.array((self.matrix * admitted).sum(), float), np.array(self.matrix.sum())))
 
     @property
     def soft_jaccard(self) -> float | None:
-        """Jaccard of one-hot truth and probabilities with all classes flattened together, as the Dubai
-        tutorials report it. Both sum to one in each pixel, so it is S / (2 N - S) with S the sum of the true
-        classes' probabilities over N pixels. None when no probabilities were given.
+        """Jaccard index of one-hot reference and probabilities, all classes flattened together.
+
+        The Dubai tutorials report this score. Reference and probabilities both sum to one in each
+        pixel, so it is S / (2 N - S), with S the sum of the reference classes' probabilities over N
+        pixels. None if no probabilities were given.
         """
         pixels = int(self.reliability.counts.sum())
         return self._truth_probability / (2 * pixels - self._truth_probability) if pixels else None
 
     def report(self) -> dict[str, Any]:
-        """The scores under the keys of report.json; a class that occurs nowhere scores None."""
+        """Returns the scores under the keys of report.json; None for classes that occur nowhere."""
         return {
             "accuracy": _number(self.accuracy),
             "mean_jaccard": _number(self.mean_jaccard),

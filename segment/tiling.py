@@ -1,4 +1,4 @@
-"""Where tiles lie, in plain integers, and how their probabilities merge, row by row of tiles."""
+"""Positions of tiles, in plain integers, and the merging of their probabilities by row strips."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +13,22 @@ from patchify import patchify
 from segment.core.errors import InputError
 
 Tile = tuple[int, int, NDArray[np.float32] | None]
-"""Padded row and column of a tile, and its probabilities (tile, tile, classes); None where nothing is valid."""
+"""Padded row and column of a tile, and its probabilities (tile, tile, classes) or None."""
 
 
 def tile_starts(size: int, tile: int, step: int) -> list[int]:
-    """First pixels of the tiles that cover 0..size, `step` apart; the last one shifts inward.
+    """Returns the first pixels of the tiles that cover an axis.
 
-    size: pixels to cover, at least `tile`. Every pixel lies in one tile at least.
+    Tiles are `step` apart, and the last one shifts inward, so that every pixel lies in at least one
+    tile.
+
+    Args:
+        size: Pixels to cover, at least `tile`.
+        tile: Edge of a tile, pixels.
+        step: Distance from tile to tile, pixels.
+
+    Returns:
+        The first pixel of each tile, in ascending order.
     """
     starts = list(range(0, size - tile + 1, step))
     if starts[-1] + tile < size:
@@ -28,9 +37,17 @@ def tile_starts(size: int, tile: int, step: int) -> list[int]:
 
 
 def cut_strip(strip: NDArray[Any], tile: int, step: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Cuts a strip of `tile` rows into square tiles with patchify, the last one shifted inward.
+    """Cuts a row strip into square tiles, the last one shifted inward.
 
-    strip: (tile, columns, bands). Yields the first column and the (tile, tile, bands) view of each.
+    The tiles are cut with patchify.
+
+    Args:
+        strip: (tile, columns, bands).
+        tile: Edge of a tile, pixels, and the height of the strip.
+        step: Distance from tile to tile, pixels.
+
+    Yields:
+        The first column of a tile, and a view (tile, tile, bands) of its pixels.
     """
     starts = tile_starts(strip.shape[1], tile, step)
     patches = patchify(strip, (tile, tile, strip.shape[2]), step=step)[0, :, 0]
@@ -40,18 +57,26 @@ def cut_strip(strip: NDArray[Any], tile: int, step: int) -> Iterator[tuple[int, 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Where the square tiles of a scene lie, in pixels of the scene padded by reflection.
+    """Positions of the square tiles of a scene that is padded by reflection.
 
-    The scene is padded on all sides by half of the overlap at least, so that its outermost pixels are seen with
-    surroundings too, and further below and to the right where it is smaller than a tile. Tiles keep to a grid of
-    `multiple` pixels: a network that reduces its input by as much sees the same ground the same way in scenes that
-    overlap, if each is given its place in the grid.
+    The scene is padded on all sides by at least half of the overlap, so that its outermost pixels
+    are seen with context too. Below and to the right it is padded further where it is smaller than
+    a tile. Tiles keep to a grid of `multiple` pixels. A network that reduces its input by this
+    factor then sees the same ground the same way in overlapping scenes, if each scene is given its
+    position in the grid.
 
-    height, width: of the scene, pixels. tile: edge of a tile, pixels, a multiple of `multiple`.
-    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1, rounded to `multiple`.
-    row, column: place of the scene's first pixel in the grid.
+    Attributes:
+        height: Rows of the scene, pixels.
+        width: Columns of the scene, pixels.
+        tile: Edge of a tile, pixels, a multiple of `multiple`.
+        overlap: Fraction of the tile edge shared with the neighbour, 0 to below 1, rounded to
+            `multiple`.
+        multiple: Spacing of the grid, pixels.
+        row: Row of the scene's first pixel in the grid.
+        column: Column of the scene's first pixel in the grid.
 
-    Raises InputError when overlap or tile are out of range.
+    Raises:
+        InputError: If `overlap` or `tile` is out of range.
     """
 
     height: int
@@ -71,11 +96,12 @@ class TilePlan:
 
     @property
     def shared(self) -> int:
-        """Pixels a tile shares with its neighbour."""
+        """Pixels that a tile shares with its neighbour."""
         return min(round(self.tile * self.overlap / self.multiple) * self.multiple, self.tile - self.multiple)
 
     @property
     def step(self) -> int:
+        """Distance from tile to tile, pixels."""
         return self.tile - self.shared
 
     @property
@@ -85,15 +111,17 @@ class TilePlan:
 
     @property
     def left(self) -> int:
-        """Padded columns before the scene."""
+        """Padded columns to the left of the scene."""
         return self.shared // 2 + (self.column - self.shared // 2) % self.multiple
 
     @property
     def padded_height(self) -> int:
+        """Rows of the padded scene."""
         return self._padded(self.top + self.height)
 
     @property
     def padded_width(self) -> int:
+        """Columns of the padded scene."""
         return self._padded(self.left + self.width)
 
     def _padded(self, end: int) -> int:
@@ -102,35 +130,61 @@ class TilePlan:
 
     @cached_property
     def rows(self) -> list[int]:
-        """First padded rows of the tiles."""
+        """First padded row of each row of tiles."""
         return tile_starts(self.padded_height, self.tile, self.step)
 
     @cached_property
     def columns(self) -> list[int]:
-        """First padded columns of the tiles."""
+        """First padded column of each column of tiles."""
         return tile_starts(self.padded_width, self.tile, self.step)
 
     @cached_property
     def finished(self) -> list[tuple[int, int]]:
-        """Scene rows (first, past the last) that no tile after each row of tiles touches; empty for some at the edges."""
+        """Scene rows (first, past the last) that are finished after each row of tiles.
+
+        No later tile touches these rows. Some rows of tiles at the edges finish none.
+        """
         edges = [*self.rows, self.padded_height]
         inside = [min(max(edge - self.top, 0), self.height) for edge in edges]
         return list(pairwise(inside))
 
     def scene_rows(self, start: int) -> NDArray[np.intp]:
-        """The scene's rows (tile,) that the tiles from padded row `start` on see, reflected at its edges."""
+        """Returns the scene rows that a row of tiles sees.
+
+        Args:
+            start: First padded row of the tiles.
+
+        Returns:
+            Row of the scene for each padded row (tile,), reflected at the edges of the scene.
+        """
         return reflect(np.arange(start, start + self.tile) - self.top, self.height)
 
     def scene_columns(self, start: int, stop: int) -> NDArray[np.intp]:
-        """The scene's columns (stop - start,) behind some padded columns, reflected at its edges."""
+        """Returns the scene columns behind some padded columns.
+
+        Args:
+            start: First padded column.
+            stop: Past the last padded column.
+
+        Returns:
+            Column of the scene for each padded column (stop - start,), reflected at the edges of
+            the scene.
+        """
         return reflect(np.arange(start, stop) - self.left, self.width)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of a plan's scene and all tiles that touch it, which is all that its map depends on.
+    """A rectangle of a planned scene, and all tiles that touch it.
 
-    top, bottom, left, right: first and past the last of its rows and columns, pixels of the scene.
+    The map of the rectangle depends on nothing else.
+
+    Attributes:
+        plan: Tiles of the whole scene.
+        top: First row, pixels of the scene.
+        bottom: Past the last row.
+        left: First column, pixels of the scene.
+        right: Past the last column.
     """
 
     plan: TilePlan
@@ -141,6 +195,7 @@ class Window:
 
     @property
     def width(self) -> int:
+        """Columns of the rectangle, pixels."""
         return self.right - self.left
 
     @cached_property
@@ -150,12 +205,12 @@ class Window:
 
     @cached_property
     def rows(self) -> list[int]:
-        """First padded rows of the tiles."""
+        """First padded row of each row of tiles."""
         return [self.plan.rows[i] for i in self._indices]
 
     @cached_property
     def columns(self) -> list[int]:
-        """First padded columns of the tiles."""
+        """First padded column of each column of tiles."""
         plan = self.plan
         return [column for column in plan.columns if self._touches(column - plan.left, self.left, self.right)]
 
@@ -164,18 +219,28 @@ class Window:
 
     @cached_property
     def finished(self) -> list[tuple[int, int]]:
-        """What `TilePlan.finished` says of each row of tiles, as far as it lies in the window."""
+        """What `TilePlan.finished` gives for each row of tiles, limited to the window."""
         inside = [self.plan.finished[i] for i in self._indices]
         return [(min(max(a, self.top), self.bottom), min(max(b, self.top), self.bottom)) for a, b in inside]
 
     @cached_property
     def scene_columns(self) -> NDArray[np.intp]:
-        """The scene's column behind each padded column of the window's tiles, from the first to the last."""
+        """Scene column behind each padded column of the window's tiles, from first to last."""
         return self.plan.scene_columns(self.columns[0], self.columns[-1] + self.plan.tile)
 
 
 def reflect(positions: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Positions brought into 0..size-1 by mirroring at the outermost pixels, as often as needed (numpy's "reflect")."""
+    """Mirrors positions at the outermost pixels into 0 to `size` - 1, as often as needed.
+
+    This is the mode "reflect" of `numpy.pad`.
+
+    Args:
+        positions: Positions along an axis, of any shape; they may be negative or beyond the end.
+        size: Length of the axis, pixels.
+
+    Returns:
+        Positions of the same shape.
+    """
     if size == 1:
         return np.zeros_like(positions)
     period = 2 * (size - 1)
@@ -184,10 +249,17 @@ def reflect(positions: NDArray[np.intp], size: int) -> NDArray[np.intp]:
 
 
 def blend_weights(tile: int) -> NDArray[np.float32]:
-    """Weight (tile,) of a tile's pixels along one axis, highest in the middle and never zero.
+    """Returns the weights of a tile's pixels along one axis.
 
-    sin^2 at the pixels' centres, which adds up to one at half overlap; the floor keeps a pixel that one tile
-    alone covers from being divided by next to nothing.
+    They are highest in the middle and never zero: sin^2 at the centres of the pixels, which adds up
+    to one at half overlap. The lower limit prevents a division by almost zero where a pixel is
+    covered by one tile alone.
+
+    Args:
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        (tile,) float32, 0.001 to 1.
     """
     centres = (np.arange(tile) + 0.5) / tile
     weights: NDArray[np.float32] = np.maximum(np.sin(np.pi * centres) ** 2, 1e-3).astype(np.float32)
@@ -195,16 +267,21 @@ def blend_weights(tile: int) -> NDArray[np.float32]:
 
 
 class RowMerger:
-    """Weighted mean of overlapping tiles' probabilities, holding only the rows of a window that are still open.
+    """Weighted mean of the probabilities of overlapping tiles, one row of tiles at a time.
 
-    Tiles come in reading order, so each pixel's sum has a fixed order: it depends neither on how tiles were batched
-    nor on the window. Memory: 4 bytes x tile x window width x classes.
+    It holds only the rows of a window that are not finished. Tiles come in reading order, so the
+    sum of each pixel has a fixed order: it depends neither on the batches of tiles nor on the
+    window. Memory is 4 bytes x tile x window width x classes.
+
+    Args:
+        window: Rectangle to compute, and its tiles.
+        classes: Number of classes.
     """
 
     def __init__(self, window: Window, classes: int):
         plan = window.plan
         self._window, self._classes, self._index = window, classes, 0
-        # the classes of a pixel lie side by side, and so do their weights: long rows are what numpy is fast with
+        # the classes of a pixel are adjacent, and so are their weights: numpy is fast on long rows
         self._weights = np.outer(blend_weights(plan.tile), blend_weights(plan.tile)).repeat(classes, axis=1)
         self._row_sums = _coverage(plan.rows, plan.tile, plan.padded_height)
         column_sums = _coverage(plan.columns, plan.tile, plan.padded_width)
@@ -213,20 +290,28 @@ class RowMerger:
         self._weighted = np.empty((plan.tile, plan.tile * classes), np.float32)
 
     def add(self, row: int, column: int, probabilities: NDArray[np.float32]) -> None:
-        """Adds one tile (tile, tile, classes) of the present row of tiles, at its padded row and column."""
+        """Adds a tile of the current row of tiles.
+
+        Args:
+            row: First padded row of the tile.
+            column: First padded column of the tile.
+            probabilities: (tile, tile, classes).
+        """
         window, tile = self._window, self._window.plan.tile
         assert row == window.rows[self._index], (row, self._index)
         first = column - window.plan.left - window.left
         begin, end = (edge * self._classes for edge in (max(first, 0), min(first + tile, window.width)))
-        # not in one step: fused operations round by where a pixel lies in the row
+        # in two steps: a fused operation would round by the position of a pixel in the row
         np.multiply(probabilities.reshape(tile, -1), self._weights, out=self._weighted)
         first *= self._classes
         self._sums[:, begin:end] += self._weighted[:, begin - first : end - first]
 
     def finished(self) -> NDArray[np.float32]:
-        """The probabilities (rows, width, classes) of the window's rows that `finished` names for the present row of tiles.
+        """Returns the probabilities of the rows that are finished after the current row of tiles.
 
-        They are zero where no tile was added, and valid until `advance`.
+        Returns:
+            (rows, window width, classes) float32 for the rows that `Window.finished` names. They
+            are zero where no tile was added, and valid until `advance`.
         """
         window, start = self._window, self._window.rows[self._index]
         begin, end = (edge + window.plan.top for edge in window.finished[self._index])
@@ -236,7 +321,7 @@ class RowMerger:
         return probabilities.reshape(len(probabilities), window.width, self._classes)
 
     def advance(self) -> None:
-        """Goes on to the next row of tiles."""
+        """Moves on to the next row of tiles."""
         rows = self._window.rows
         if self._index + 1 < len(rows):
             kept = self._window.plan.tile - (rows[self._index + 1] - rows[self._index])
@@ -246,7 +331,7 @@ class RowMerger:
 
 
 def _coverage(starts: list[int], tile: int, size: int) -> NDArray[np.float32]:
-    """Sum of all tiles' weights at each of the `size` padded pixels of an axis."""
+    """Returns the sum of all tiles' weights at each of the `size` padded pixels of an axis."""
     sums = np.zeros(size)
     for start in starts:
         sums[start : start + tile] += blend_weights(tile)

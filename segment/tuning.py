@@ -1,4 +1,4 @@
-"""Tuning the training of land-cover maps: loss and augmentation together."""
+"""Tuning of the training of land-cover maps: loss and augmentation together."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ SPACE: Space = MappingProxyType(
         "augment.contrast": Parameter(low=0.0, high=0.4),
     }
 )
-"""What is tuned unless told otherwise."""
+"""Settings that are tuned by default, and their ranges."""
 
 
 def tune(
@@ -42,16 +42,29 @@ def tune(
 ) -> Tuning:
     """Searches for the settings of `segment-train` with the best mean Jaccard on validation.
 
-    tiles: a tile folder. config: the settings that all trials have in common, and that the best is compared with. cluster: the
-    address of a Dask scheduler whose workers train side by side, or local:N for N processes here; see docs/cluster.md.
+    Args:
+        tiles: Tile folder to train on.
+        output: Folder for the best settings, the report and the study.
+        config: Settings that all trials share, and with which the best trial is compared.
+        space: Settings to tune, and their ranges.
+        search: How many trials to run, for how long, and how settings are chosen.
+        cluster: Address of a Dask scheduler whose workers train side by side, or local:N for N
+            processes on this machine; see docs/cluster.md. None trains in this process.
+        progress: Receives messages and the state of the search.
 
-    Raises InputError as `segment.core.tuning.tune.tune` does, and for a fault of the data.
+    Returns:
+        The best trial, its settings and their scores with other seeds.
+
+    Raises:
+        InputError: As `segment.core.tuning.tune.tune` does, if the tile folder has a fault, or if
+            the settings list collections.
+        Interrupted: If Ctrl-C stops the work of a cluster.
     """
     if config is not None and config.data.collections:
         raise InputError("data.collections: tuning learns from one tile folder, TILES. Leave data.collections out.")
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
-    files = find_files(data)  # faults are told before the first trial
-    if progress is not None:  # trials keep what they say to themselves
+    files = find_files(data)  # reports faults before the first trial
+    if progress is not None:  # trials print no messages of their own
         for note in grid_notes(find_pairs(Path(tiles))):
             progress.say(note)
     task = Task("segment.cli", data, config or Config(), scores, files, val_seed="data.split_seed", find_files=find_files)
@@ -59,5 +72,15 @@ def tune(
 
 
 def find_files(data: Sequence[Path]) -> list[Path]:
-    """Images and masks of tile folders. Raises InputError as `find_pairs` does."""
+    """Returns the images and masks of tile folders.
+
+    Args:
+        data: Tile folders.
+
+    Returns:
+        The files, each image followed by its mask.
+
+    Raises:
+        InputError: As `find_pairs` does.
+    """
     return [file for folder in data for pair in find_pairs(folder) for file in (pair.image, pair.mask)]
