@@ -1,0 +1,1 @@
+"""Training data: tile folders, masks, splits and batches."""

@@ -1,4 +1,4 @@
-"""Random changes of training tiles with albumentations; masks move along and never interpolate."""
+"""Random changes of training tiles with albumentations; masks are never interpolated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +15,23 @@ Change = Callable[[NDArray[Any], NDArray[np.uint8]], tuple[NDArray[Any], NDArray
 
 
 def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: int) -> Change:
-    """A function of an image (rows, columns, bands) and its mask (rows, columns) that changes both at random.
+    """Returns a function that changes an image and its mask at random.
 
-    Every depth and any number of bands is treated alike: changes are made over the range of 8 bits, or else of the
-    training data. What comes in from outside the tile is its reflection. The same seed makes the same changes.
+    Images of every bit depth and number of bands are treated alike: changes are made over the range
+    of 8 bits, or otherwise over that of the training data. What enters from outside the tile is its
+    reflection.
 
-    Raises InputError when hue, saturation, grey or jpeg are asked of anything but RGB of 8 bits.
+    Args:
+        settings: Which changes to make, and how strong.
+        statistics: Statistics of the training pixels.
+        seed: The same seed makes the same changes.
+
+    Returns:
+        A function of an image (rows, columns, bands) and its mask (rows, columns) uint8 that
+        returns both changed.
+
+    Raises:
+        InputError: If hue, saturation, grey or jpeg are set for anything but RGB of 8 bits.
     """
     import albumentations as A
 
@@ -65,7 +76,7 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
 
 
 def _weather(settings: AugmentSettings) -> list[Any]:
-    """What sun, air and sensor make of the same ground."""
+    """Returns the changes that sun, air and sensor make to the same ground."""
     import albumentations as A
 
     from segment.core.pixels.atmosphere import Haze, SoftShadow

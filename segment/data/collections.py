@@ -1,4 +1,4 @@
-"""Collections: tile folders that are learned from together, though each labels something else."""
+"""Collections: tile folders with different labels that a model learns from together."""
 
 import difflib
 from collections import Counter
@@ -21,20 +21,21 @@ from segment.label_sets import LabelSets
 
 @dataclass(frozen=True)
 class Labelled:
-    """A tile folder with what its masks mean to the model.
+    """A tile folder, and what its masks mean to the model.
 
     Attributes:
-        name: of the collection; empty where there is but one tile folder.
-        folder: where its tiles lie.
-        palette: its own class table, by which masks are decoded.
+        name: Name of the collection; empty where there is only one tile folder.
+        folder: The tile folder.
+        palette: Its own class table, by which masks are decoded.
         codes: (256,) uint8, from an index of that table to a code of `labels`; 255 is ignored.
-        labels: the codes of all collections, with those that this one can hold.
-        parts: its patches for training, validation and test.
-        split: what was never divided between training and validation.
-        gsd: metres per pixel, the median over the groups; None where unknown.
-        weight: share of the tiles drawn from it, relative to other collections.
-        pixel_size: see `AugmentSettings.pixel_size`; None: as for all.
-        notes: what should be known of its folders.
+        labels: The codes of all collections, with those that this one can hold.
+        parts: Its patches for training, validation and test.
+        split: What is never divided between training and validation.
+        gsd: Metres per pixel, the median over the groups, or else as the settings say; None where
+            unknown.
+        weight: Share of the tiles drawn from it, relative to other collections.
+        pixel_size: See `AugmentSettings.pixel_size`; None: the same as for all.
+        notes: Notes on its folders for the user.
     """
 
     name: str
@@ -56,7 +57,15 @@ class Labelled:
 
 
 def check_data(tiles: Path | None, settings: DataSettings) -> None:
-    """Raises InputError unless either a tile folder or collections are given."""
+    """Checks that either a tile folder or collections are given.
+
+    Args:
+        tiles: The tile folder, or None.
+        settings: Settings that may list collections.
+
+    Raises:
+        InputError: If both are given, or neither.
+    """
     if tiles is not None and settings.collections:
         raise InputError(f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections out.")
     if tiles is None and not settings.collections:
@@ -64,10 +73,18 @@ def check_data(tiles: Path | None, settings: DataSettings) -> None:
 
 
 def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
-    """A tile folder as the only collection.
+    """Opens a tile folder as the only collection.
+
+    Args:
+        tiles: The tile folder.
+        settings: Class table, tile size and split.
+        seed: Seed of the split.
+
+    Returns:
+        The collection, with class indices as codes.
 
     Raises:
-        InputError: when it does not fit together, or has no class table.
+        InputError: If its files do not fit together, or it has no class table.
     """
     pairs = find_pairs(tiles)
     table = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
@@ -79,11 +96,19 @@ def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
 
 
 def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
-    """The collections that the settings list, with codes that are the same in all of them.
+    """Opens the collections that the settings list.
+
+    Args:
+        settings: Settings with `collections` and the `classes` of the model.
+        seed: Seed of the splits.
+
+    Returns:
+        The collections, with codes that are the same in all of them.
 
     Raises:
-        InputError: when one does not fit together, when names repeat, when a class of a table is
-            not assigned to classes of the model, or when no collection has validation tiles.
+        InputError: If one does not fit together, if names repeat or are paths, if an image is in
+            two collections, if a class of a table is not assigned to classes of the model, if there
+            are too many sets of classes, or if no collection has training or validation tiles.
     """
     assert settings.collections and settings.classes
     names = [name_of(one, settings.root) for one in settings.collections]
@@ -91,7 +116,7 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     for name in names:
         if (count := counts[name.casefold()]) > 1:
             raise InputError(f"data.collections: {name!r} is the name of {count} collections. Give each a name of its own.")
-        if name == ".." or Path(name).name != name:  # reports have a folder of that name
+        if name == ".." or Path(name).name != name:  # reports get a folder of that name
             raise InputError(f"data.collections: {name!r} is a path, not a name. Set `name` to one without slashes.")
     found = [_find(one, name, settings.root) for one, name in zip(settings.collections, names, strict=True)]
     _require_apart([pairs for pairs, _ in found])
@@ -120,12 +145,23 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
 
 
 def name_of(one: Collection, root: str = "") -> str:
-    """What reports and groups call a collection."""
+    """Returns the name of a collection in reports and groups.
+
+    Args:
+        one: The collection.
+        root: Folder that its path starts from.
+
+    Returns:
+        The name that it is given, or otherwise the name of its folder.
+    """
     return one.name or Path(root, one.path).resolve().name
 
 
 def _require_apart(collections: Sequence[list[Pair]]) -> None:
-    """Raises InputError when an image and its mask are of two collections: it would be learned in one and scored in the other."""
+    """Checks that no image and mask are in two collections.
+
+    They would be learned in one and scored in the other.
+    """
     first: dict[tuple[Path, Path], Pair] = {}
     for pair in (pair for pairs in collections for pair in pairs):
         other = first.setdefault((pair.image.resolve(), pair.mask.resolve()), pair)
@@ -137,7 +173,7 @@ def _require_apart(collections: Sequence[list[Pair]]) -> None:
 
 
 def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], Palette]:
-    """Pairs, with groups that bear the collection's name, and the collection's own class table."""
+    """Returns the pairs, with the collection's name in their groups, and its own class table."""
     folder = Path(root, one.path)
     pairs = find_pairs(folder)
     own = Palette(one.table) if one.table else find_palette(folder, pairs)
@@ -148,7 +184,7 @@ def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], Palette]:
 
 
 def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[set[int]]:
-    """For each class of a collection's own table the indices of the classes that it may be; empty for none."""
+    """Returns the model classes that each class of a collection may be; an empty set for none."""
     index = {found.casefold(): number for number, found in enumerate(target.names)}
     given = {key.casefold(): value for key, value in one.classes.items()}
     for key in one.classes:
@@ -175,7 +211,7 @@ def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[
             if admitted.casefold() not in index:
                 _refuse(f"data.collections: {name}: {entry.name}", admitted, target.names)
         wide = {index[admitted.casefold()] for admitted in listed}
-        sets.append(set() if 1 < len(wide) == len(target) else wide)  # what may be anything says nothing
+        sets.append(set() if 1 < len(wide) == len(target) else wide)  # a label that admits all classes carries no information
     if not any(sets):
         raise InputError(
             f"data.collections: {name}: all its classes are null or may be any, so that it teaches nothing. Leave it out."
@@ -184,7 +220,7 @@ def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[
 
 
 def _wide(one: Collection, target: Palette) -> list[str]:
-    """A note where classes of a collection may be any class of the model."""
+    """Returns a note where classes of a collection may be any class of the model."""
     every = {found.casefold() for found in target.names} if len(target) > 1 else set()
     wide = [key for key, listed in one.classes.items() if isinstance(listed, list) and {c.casefold() for c in listed} == every]
     return [f"{', '.join(wide)} may be any class: ignored, as if null"] if wide and every else []
@@ -219,7 +255,10 @@ def _split(pairs: list[Pair], one: Collection, name: str, settings: DataSettings
 
 
 def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[str]]:
-    """Metres per pixel of a collection; None where unknown. What its files say goes first. And notes on it."""
+    """Returns metres per pixel of a collection, None where unknown, and notes on it.
+
+    The georeference of its files has priority over the settings.
+    """
     of_files = ground_sampling_distance(pairs)
     if of_files is None and one.gsd is None:
         return None, ["its pixel size is unknown, and not in the range that the model learned from. Set its `gsd`."]
@@ -229,7 +268,19 @@ def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[
 
 
 def ground_sampling_distance(pairs: Iterable[Pair]) -> float | None:
-    """Metres per pixel: the median over the groups, each by its first image; None where none is georeferenced."""
+    """Returns the ground sampling distance of images: the median over the groups.
+
+    Each group counts by its first image.
+
+    Args:
+        pairs: Images and masks.
+
+    Returns:
+        Metres per pixel; None if no image is georeferenced.
+
+    Raises:
+        InputError: If an image cannot be opened.
+    """
     first = {pair.group: pair.image for pair in reversed(list(pairs))}
     found = []
     for path in first.values():

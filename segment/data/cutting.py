@@ -1,4 +1,4 @@
-"""Cutting a scene and its mask into a tile folder, band by band of rows."""
+"""Cutting of a scene and its mask into a tile folder, by row strips."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,14 @@ from segment.tiling import TilePlan, cut_strip, tile_starts
 
 @dataclass(frozen=True)
 class CutScene:
-    """What was cut. empty: tiles left out because they hold only nodata or ignored pixels. notes: on the mask."""
+    """What was cut from a scene.
+
+    Attributes:
+        folder: The tile folder.
+        tiles: Number of tiles written.
+        empty: Number of tiles left out because they hold only nodata or ignored pixels.
+        notes: Notes on the scene and the mask, as commands print them.
+    """
 
     folder: Path
     tiles: int
@@ -44,15 +51,32 @@ def cut_scene(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> CutScene:
-    """Cuts a scene and its mask into `output`/images and `output`/masks, GeoTIFF tiles of `size` pixels.
+    """Cuts a scene and its mask into a tile folder.
 
-    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1; the last row and column shift inward.
-    classes: class table (YAML) by which pixels are ignored, written beside the tiles; else classes.yaml beside the mask.
-    One strip of `size` rows is in memory at a time. Masks are cut as they are stored, and read before by what the whole of them
-    holds (see `choose_reading`): the class table that is written has the values of that reading, so the tiles mean the same.
-    What a mask on another grid does not cover is left out by the mask band of its tile.
+    GeoTIFF tiles are written to `output`/images and `output`/masks. One strip of `size` rows is in
+    memory at a time. Masks are cut as they are stored, but how to read them is decided first, from
+    what the whole mask holds (see `choose_reading`): the class table that is written has the values
+    of that reading, so that the tiles mean the same. Where a mask on another grid does not cover
+    the scene, the mask band of its tile leaves the pixels out.
 
-    Raises InputError when the mask does not fit the scene, the scene is smaller than a tile, or every tile is empty.
+    Args:
+        scene: Image to cut: GeoTIFF or whatever GDAL reads.
+        mask: Class values or colours of the same ground.
+        output: Folder to write.
+        size: Edge of a tile, pixels.
+        overlap: Fraction of the tile edge shared with the neighbour, 0 to below 1; the last row and
+            column shift inward.
+        classes: Class table (YAML) by which pixels are ignored, written beside the tiles; by
+            default classes.yaml beside the mask.
+        overwrite: Whether an earlier output may be replaced.
+        progress: Called with the number of rows of tiles done and of all.
+
+    Returns:
+        The numbers of tiles written and left out, and notes on the mask.
+
+    Raises:
+        InputError: If the mask does not fit the scene, the scene is smaller than a tile, every tile
+            is empty, `overlap` is out of range, or `output` exists and `overwrite` is not set.
     """
     scene, mask, output = Path(scene), Path(mask), Path(output)
     table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
@@ -96,8 +120,11 @@ def cut_scene(
 def _tiles(
     scene: Raster, mask: Mask, size: int, step: int, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]]:
-    """(row, column, pixels (size, size, bands), valid (size, size), mask (size, size, 1, 3 or 4), where the mask is not declared
-    nodata (size, size)) of each tile.
+    """Yields row, column, pixels, valid, mask and declared of each tile.
+
+    Pixels are (size, size, bands), the mask is (size, size, 1, 3 or 4). Both flags are (size,
+    size): `valid` is False where the scene is nodata, `declared` is False where the mask is
+    declared nodata.
     """
     rows = tile_starts(scene.height, size, step)
     for done, row in enumerate(rows, 1):
@@ -130,7 +157,7 @@ def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scen
         "compress": "deflate",
     }
     if pixels.shape[2] > 3:
-        profile["photometric"] = "minisblack"  # the fourth of 8 bits would be alpha
+        profile["photometric"] = "minisblack"  # or a fourth band of 8 bits would be alpha
     with (
         writable(path, space=2 * pixels.nbytes),
         without_warnings(),

@@ -1,4 +1,4 @@
-"""Batches of tiles for training: read, cut, augmented."""
+"""Batches of tiles for training: read, cut and augmented."""
 
 import math
 from collections import Counter
@@ -29,14 +29,17 @@ from segment.data.recognition import remember
 from segment.data.tiles import Pair, Patch, decode_mask, fill_up, pad_tile
 
 Tables = Mapping[str, tuple[Palette, NDArray[np.uint8]]]
-"""For each collection its class table, and (256,) codes of what its classes admit, see `LabelSets`."""
+"""Class table of each collection, and (256,) codes of what its classes admit, see `LabelSets`."""
 
 
 class Decoded(NamedTuple):
-    """A pair, or a tile of it.
+    """Pixels and mask of a pair, or of a tile of it.
 
-    image: (rows, columns, bands) as in the file. valid: (rows, columns), False where nodata. mask: class indices, or codes of
-    label sets, (rows, columns) uint8, 255 ignored or nodata.
+    Attributes:
+        image: (rows, columns, bands) in the dtype of the file.
+        valid: (rows, columns) bool, False where nodata.
+        mask: (rows, columns) uint8, class indices or codes of label sets; 255 where ignored or
+            nodata.
     """
 
     image: NDArray[Any]
@@ -44,31 +47,58 @@ class Decoded(NamedTuple):
     mask: NDArray[np.uint8]
 
     def cut(self, row: int, column: int, edge: int) -> "Decoded":
-        """The square from a row and column on; what lies beyond is filled up as in `pad_tile`."""
+        """Cuts out a square; what lies beyond the image is padded as in `pad_tile`.
+
+        Args:
+            row: First row, 0 or above.
+            column: First column, 0 or above.
+            edge: Edge of the square, pixels.
+
+        Returns:
+            The square, (edge, edge).
+        """
         window = slice(row, row + edge), slice(column, column + edge)
         image, mask = pad_tile(self.image[window], self.mask[window], edge)
         return Decoded(image, fill_up(self.valid[window], edge), mask)
 
     def around(self, row: int, column: int, edge: int) -> "Decoded":
-        """The square from a row and column on, which may be negative; what lies beyond is reflected, labels too."""
+        """Cuts out a square; what lies beyond the image is reflected, labels too.
+
+        Args:
+            row: First row, which may be negative.
+            column: First column, which may be negative.
+            edge: Edge of the square, pixels.
+
+        Returns:
+            The square, (edge, edge).
+        """
         places = [np.arange(first, first + edge) for first in (row, column)]
         rows, columns = (_reflected(p, length) for p, length in zip(places, self.mask.shape, strict=True))
         return Decoded(*(array[rows[:, None], columns] for array in self))
 
 
 def _reflected(places: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Places on a line, within 0 to length, reflected at both ends as often as it takes."""
+    """Returns positions within 0 to `length` - 1, reflected at both ends as often as needed."""
     period = max(2 * length - 2, 1)
     folded = np.abs(places) % period
     return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(places)
 
 
 class TilePixels:
-    """Pixels and class indices of pairs as they are stored, with the most recently used ones kept in memory.
+    """Decoded images and masks of pairs; the most recently used ones are kept in memory.
 
-    megabytes: at most this much is kept, and one image in any case. names: classes to count the indices by, if not the palette's.
-    tables: of collections, in place of the palette.
-    unknown: what each mask read so far holds that no class has, see `Palette.decode`. Safe to use from several threads.
+    It can be used from several threads.
+
+    Args:
+        palette: Class table by which masks are decoded.
+        undeclared: Whether to ignore mask colours that no class has, or to refuse them.
+        megabytes: Most memory for the images that are kept; one image is kept in any case.
+        names: Classes to count the indices by, if not those of `palette`.
+        tables: Class tables and codes of collections, used in place of `palette`.
+
+    Attributes:
+        unknown: By path of the image, what each mask read so far holds that no class has, see
+            `Palette.decode`.
     """
 
     def __init__(
@@ -84,6 +114,18 @@ class TilePixels:
         self.unknown: dict[Path, Counter[str]] = {}
 
     def load(self, pair: Pair) -> Decoded:
+        """Returns a pair, read from its files or from memory.
+
+        Args:
+            pair: Image and mask.
+
+        Returns:
+            The whole image and its mask.
+
+        Raises:
+            InputError: If a file cannot be read, or the mask holds undeclared colours that are
+                refused.
+        """
         return self._cache.get(pair.image, lambda: self._read(pair))
 
     def _read(self, pair: Pair) -> Decoded:
@@ -98,7 +140,7 @@ def _read(
     names: Sequence[str] | None = None,
     tables: Tables = MappingProxyType({}),
 ) -> tuple[Decoded, Counter[str]]:
-    """A pair, whose mask is ignored where it is not valid, and the count of undeclared values."""
+    """Returns a pair, with its mask ignored where the image is nodata, and undeclared values."""
     palette, codes = tables.get(pair.collection, (palette, None))
     with open_raster(pair.image, alpha=pair.info.alpha) as raster:
         image, valid = raster.read()
@@ -109,17 +151,39 @@ def _read(
 
 
 class TileDataset(keras.utils.PyDataset):
-    """Batches of (images, masks): (batch, tile, tile, bands) in the files' dtype and (batch, tile, tile) uint8.
+    """Batches of images and masks for training or scoring.
 
-    patches: where tiles lie. Masks are ignored where an earlier patch covers the same pixels: scores count each pixel once, and
-    with patches drawn singly none is both learned and scored.
-    random_crops: each tile is drawn anew from the patch's image instead, where `zoom` is set enlarged or reduced by up to this
-    fraction, or, where a collection has `pixel_sizes`, seen at pixels so many times as large as its own.
-    weights: share of the tiles drawn from each collection, `tiles` an epoch (0: as many as there are patches); without, each
-    patch comes once.
-    preprocessing: what is done to tiles, as they were cut and before they are augmented.
-    augment: a change of tiles by seed (see `augmentation`). Without, tiles come in order.
-    seed, epoch: what batch i holds depends on these and i alone, so that a run can be repeated and resumed.
+    A batch is (images, masks): (batch, tile, tile, bands) in the dtype of the files, and (batch,
+    tile, tile) uint8. Masks are ignored where an earlier patch covers the same pixels. So scores
+    count each pixel once, and where patches are drawn singly, no pixel is both learned and scored.
+    What batch i holds depends on `seed`, `epoch` and i alone, so that a run can be repeated and
+    resumed.
+
+    Args:
+        patches: Positions of the tiles.
+        pixels: Source of their pixels.
+        tile: Edge of a tile, pixels.
+        batch_size: Tiles in a batch.
+        preprocessing: What is done to tiles after they are cut and before they are augmented.
+        augment: Makes a change of tiles from a seed (see `augmentation`). Without it, tiles come in
+            order.
+        random_crops: Whether to draw each tile at random from the patch's image instead.
+        zoom: Random crops are enlarged or reduced by up to this fraction.
+        pixel_sizes: By collection, random crops are seen at pixels so many times as large as their
+            own, in place of `zoom`.
+        weights: Share of the tiles drawn from each collection. Without `weights` and `tiles`, each
+            patch comes once in an epoch.
+        tiles: Tiles in an epoch; 0: as many as there are patches.
+        seed: Seed of all that is random.
+        epoch: Number of the first epoch.
+        workers: Threads that prepare batches.
+
+    Attributes:
+        patches: Positions of the tiles.
+        tile: Edge of a tile, pixels.
+        batch_size: Tiles in a batch.
+        epoch: Number of the current epoch.
+        epoch_tiles: Tiles in an epoch.
     """
 
     def __init__(
@@ -149,7 +213,7 @@ class TileDataset(keras.utils.PyDataset):
         self._shares = self._draw_by(weights)
 
     def _draw_by(self, weights: Mapping[str, float]) -> NDArray[np.float64] | None:
-        """The probability of each patch (patches,); None where each comes once."""
+        """Returns the probability of each patch, (patches,); None where each comes once."""
         if not weights and self.epoch_tiles == len(self.patches):
             return None
         counts = Counter(patch.pair.collection for patch in self.patches)
@@ -158,9 +222,11 @@ class TileDataset(keras.utils.PyDataset):
         return drawn
 
     def __len__(self) -> int:
+        """Returns the number of batches in an epoch."""
         return math.ceil(self.epoch_tiles / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Returns the images and masks of a batch of the current epoch."""
         random = np.random.default_rng([self._seed, self.epoch, index])
         chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
         tiles = [self._cut(self.patches[i], random) for i in chosen]
@@ -171,16 +237,31 @@ class TileDataset(keras.utils.PyDataset):
         return np.stack(images), np.stack(masks)
 
     def tile_at(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Image and mask of one of `patches`, as they are scored."""
+        """Returns a tile as it is scored.
+
+        Args:
+            index: Position in `patches`.
+
+        Returns:
+            Image (tile, tile, bands) and mask (tile, tile) uint8.
+        """
         return self._cut(self.patches[index], np.random.default_rng(self._seed))
 
     def draw(self, count: int) -> Iterator[NDArray[Any]]:
-        """Images (tile, tile, bands) drawn at random as for training, but not augmented."""
+        """Draws tiles at random as for training, without augmentation.
+
+        Args:
+            count: Number of tiles.
+
+        Yields:
+            The image (tile, tile, bands) of a tile.
+        """
         random = np.random.default_rng([self._seed, count])
         for index in random.choice(len(self.patches), count, p=self._shares):
             yield self._cut(self.patches[index], random)[0]
 
     def on_epoch_end(self) -> None:
+        """Moves on to the next epoch; Keras calls it."""
         self.epoch += 1
 
     def _order(self) -> NDArray[np.intp]:
@@ -205,14 +286,17 @@ class TileDataset(keras.utils.PyDataset):
 
     def _random_crop(self, whole: Decoded, random: np.random.Generator) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._zoom, 1 + self._zoom))
-        size = min(size, max(self.tile, min(whole.mask.shape)))  # nothing from beyond the image
+        size = min(size, max(self.tile, min(whole.mask.shape)))  # so no pixel comes from beyond the image
         row, column = (int(random.integers(max(length - size, 0) + 1)) for length in whole.mask.shape)
         cut = whole.cut(row, column, size)
         return self._at_tile_size(cut)
 
     def _seen_at(self, whole: Decoded, sizes: PixelSizes, random: np.random.Generator) -> Decoded:
-        """A random square at pixels of a random size, as likely twice as large as half as large. What an image is too small for
-        is reflected, so that small images are seen from afar as well."""
+        """Cuts a random square at pixels of a random size.
+
+        Pixels twice as large are as likely as pixels half as large. Where an image is too small it
+        is reflected, so that small images are seen at coarse pixels as well.
+        """
         size = round(self.tile * math.exp(random.uniform(*np.log(sizes))))
         row, column = (int(random.integers(min(length - size, 0), max(length - size, 0) + 1)) for length in whole.mask.shape)
         return self._at_tile_size(whole.around(row, column, size))
@@ -223,7 +307,7 @@ class TileDataset(keras.utils.PyDataset):
         return Decoded(resize(cut.image, self.tile, self.tile), self._nearest(cut.valid) > 0, self._nearest(cut.mask))
 
     def _nearest(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-        """(rows, columns) at the size of a tile."""
+        """Returns pixels (rows, columns) at the size of a tile, by nearest neighbour."""
         edge = self.tile
         return np.asarray(cv2.resize(pixels.astype(np.uint8), (edge, edge), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
 
@@ -232,10 +316,14 @@ class TileDataset(keras.utils.PyDataset):
 class Survey:
     """What a pass over all pixels of a tile folder found.
 
-    Pixels that several patches cover count with the first.
-    statistics: of the training pixels, preprocessed. class_pixels: (codes,) int64 of each part's masks, see `LabelSets`.
-    undeclared: pixels by value or colour that the class table does not name, in all masks. record: of all images, by which
-    they are known again.
+    Pixels that several patches cover count with the first of them.
+
+    Attributes:
+        statistics: Statistics of the training pixels after preprocessing.
+        class_pixels: (codes,) int64, pixels of each code in the masks of each part, see
+            `LabelSets`.
+        undeclared: Pixels by value or colour that the class table does not name, in all masks.
+        record: Record of all images, by which they are recognised later.
     """
 
     statistics: BandStatistics
@@ -254,12 +342,24 @@ def survey(
     tables: Tables = MappingProxyType({}),
     codes: int = 0,
 ) -> Survey:
-    """Reads every image and mask once, before training starts: statistics, class shares, undeclared colours.
+    """Reads every image and mask once before training starts.
 
-    tables: of collections, in place of the palette. codes: how many codes their labels have; by default the classes.
+    Args:
+        parts: Patches of each part.
+        palette: Class table by which masks are decoded.
+        undeclared: Whether to ignore mask colours that no class has, or to refuse them.
+        tile: Edge of a tile, pixels.
+        preprocessing: What is done to tiles before they are measured.
+        progress: Called with the number of patches done and of all.
+        tables: Class tables and codes of collections, used in place of `palette`.
+        codes: Number of codes of their labels; 0: the number of classes.
 
-    Raises InputError when a file cannot be read to its end, when a part holds no pixel to learn from or to score, and as
-    `preprocess` does.
+    Returns:
+        Statistics, class shares and undeclared colours.
+
+    Raises:
+        InputError: If a file cannot be read completely, if a part holds no pixel to learn from or
+            to score, and as `preprocess` does.
     """
     patches = [(part, patch) for part, some in parts.items() for patch in some]
     patches.sort(key=lambda item: item[1].pair.image)

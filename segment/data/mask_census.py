@@ -1,4 +1,4 @@
-"""What masks hold, whatever a class table says."""
+"""Census of masks: which values and colours they hold, independent of a class table."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,22 +16,29 @@ from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import open_raster
 from segment.data.tiles import Pair, grid_notes
 
-_SHARES = 40  # of a mask, of the values that have most of it
-_DISTINCT = 1 << 16  # values that are distinguished: masks in JPEG, or of floating point, may have millions
-_FEW = 8  # values of a group that are kept
+_SHARES = 40  # kept for each mask, of its most frequent values
+_DISTINCT = 1 << 16  # values that are distinguished: masks in JPEG or floating point may have millions
+_FEW = 8  # values kept for each group, and colour tables
 _FEW_OF_MASK = 3
 
 
 @dataclass
 class MaskCensus:
-    """Pixels of masks by what they hold: values as "7", colours as "#RRGGBB".
+    """Counts of mask pixels by what they hold: values as "7", colours as "#RRGGBB".
 
-    held: but for declared nodata, and 255 in one band. of_mask: of each mask that can be read, the shares of the 40 values
-    that have most of it. with_palette: pairs whose masks are pictures with a palette. at_255: pixels of one band with 255.
-    nodata: pixels that files declare as nodata. rest: pixels of values beyond the 65,536 that are distinguished. masks, lossy:
-    how many, and how many of them are files whose compression changes values (JPEG). color_tables: of palette pictures.
-    groups: of each group of one-band masks, up to nine of its values. shown: sets of at most three values, each with a
-    one-band mask that holds just these; nodata aside.
+    Attributes:
+        held: Pixels by value or colour, without declared nodata and without 255 in one band.
+        of_mask: Shares of the 40 most frequent values of each mask that can be read.
+        with_palette: Pairs whose masks are PNG pictures with a palette.
+        at_255: Pixels of one-band masks with the value 255.
+        nodata: Pixels that files declare as nodata, by value or colour.
+        rest: Pixels of values beyond the 65,536 that are distinguished.
+        masks: Number of masks.
+        lossy: Number of masks whose compression changes values (JPEG).
+        color_tables: Colour tables of palette pictures, by their bytes, eight at most.
+        groups: Up to nine values of each group of one-band masks.
+        shown: Sets of at most three values, each with a mask that holds exactly these, apart from
+            nodata.
     """
 
     held: Counter[str] = field(default_factory=Counter)
@@ -47,9 +54,16 @@ class MaskCensus:
     shown: dict[frozenset[str], Path] = field(default_factory=dict)
 
     def add(self, pixels: NDArray[Any], group: str = "", declares_nodata: bool = True) -> Counter[str]:
-        """Counts (some rows of) a mask as it was read; returns what is `held` there.
+        """Counts a mask, or some rows of it.
 
-        declares_nodata: whether hidden pixels are nodata of its file, and not merely beyond it.
+        Args:
+            pixels: (rows, columns, bands) as `Mask` reads it.
+            group: Group of the mask.
+            declares_nodata: Whether hidden pixels are nodata of the file, and not merely beyond its
+                extent.
+
+        Returns:
+            What these pixels add to `held`.
         """
         counts, hidden = count_values(pixels)
         if declares_nodata:
@@ -66,7 +80,11 @@ class MaskCensus:
         return counts
 
     def add_file(self, mask: Mask) -> None:
-        """Counts a mask among the files."""
+        """Counts a mask as one of the files.
+
+        Args:
+            mask: The open mask.
+        """
         self.masks += 1
         self.lossy += mask.lossy
         if mask.colors is not None and len(self.color_tables) < _FEW:
@@ -78,18 +96,43 @@ class MaskCensus:
         return {value for value in self.held if not value.startswith("#")} | ({str(IGNORED)} if self.at_255 else set())
 
     def read_with(self, palette: Palette) -> "MaskCensus":
-        """The same for a table by which 255 may be a class, and then is held as other values are."""
+        """Returns the census for a class table in which 255 may be a class.
+
+        Args:
+            palette: Class table. If 255 is one of its classes, `held` counts it like other values.
+
+        Returns:
+            A new census, or this one where nothing changes.
+        """
         if not (palette.claims_255 and self.at_255):
             return self
         return replace(self, held=self.held + Counter({str(IGNORED): self.at_255}), at_255=0)
 
     def undeclared(self, palette: Palette) -> Counter[str]:
-        """Pixels by what a table does not name; neither nodata, nor 255 that no class claims."""
+        """Returns the pixels of what a class table does not name.
+
+        Nodata does not count, nor does 255 that no class claims.
+
+        Args:
+            palette: Class table.
+
+        Returns:
+            Pixels by value or colour.
+        """
         known = palette.mask_colors().keys() | {str(c.value) for c in palette.table}
         return Counter({value: count for value, count in self.held.items() if value not in known})
 
     def undeclared_share(self, palette: Palette) -> float:
-        """Fraction of the labelled pixels, those that a table names to be learned included, that it does not name."""
+        """Returns the share of the labelled pixels that a class table does not name.
+
+        Labelled pixels are those of classes to be learned and those that the table does not name.
+
+        Args:
+            palette: Class table.
+
+        Returns:
+            The share, 0 to 1; 0 if no pixel is labelled.
+        """
         undeclared = self.undeclared(palette).total() + self.rest
         ignored = {c.color for c in palette.ignored} | {str(c.value) for c in palette.ignored}
         total = sum(count for value, count in self.read_with(palette).held.items() if value not in ignored) + self.rest
@@ -97,9 +140,15 @@ class MaskCensus:
 
 
 def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False) -> tuple[MaskCensus, list[str]]:
-    """Reads every mask of a tile folder, and says how they lie on their images; and of those that cannot be read, why.
+    """Reads every mask of a tile folder, and prints how the masks lie on their images.
 
-    shares: fills `of_mask` and `with_palette`.
+    Args:
+        pairs: Images and masks.
+        progress: Receives notes and the number of masks read.
+        shares: Whether to fill `of_mask` and `with_palette`.
+
+    Returns:
+        The census, and the reason for each mask that cannot be read.
     """
     for note in grid_notes(pairs):
         progress.say(note)
@@ -126,7 +175,18 @@ def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False)
 
 
 def census_of_rows(mask: Mask, rows: int = 256) -> MaskCensus:
-    """Of one mask, read to its end by `rows` at a time. Raises InputError when it cannot be read."""
+    """Takes the census of one mask, read in row strips to its end.
+
+    Args:
+        mask: The open mask.
+        rows: Rows to read at a time.
+
+    Returns:
+        The census.
+
+    Raises:
+        InputError: If the mask cannot be read.
+    """
     census = MaskCensus()
     census.add_file(mask)
     for start in range(0, mask.height, rows):

@@ -1,4 +1,4 @@
-"""What is odd about masks and a class table: what they hold, what that means, and what to write."""
+"""Checks of masks and a class table: what is wrong, what that means, and what to write."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,19 +11,35 @@ from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
 
 _NAMED = 5
-_NEAR = 16  # levels by which JPEG and smoothing move a value
-_SMEARED = 8  # undeclared values: more than a slip of the pen leaves
+_NEAR = 16  # levels by which JPEG and smoothing change a value
+_SMEARED = 8  # undeclared values; drawing errors leave fewer
 _WHITE = str(IGNORED)
 
 
 def find_refusals(palette: Palette, census: MaskCensus) -> list[Finding]:
-    """Faults by which nothing right can be learned or scored. palette, census: see `find_faults`."""
+    """Checks for faults with which nothing can be learned or scored correctly.
+
+    Args:
+        palette: Class table by which masks are decoded.
+        census: Census of all masks, after `MaskCensus.read_with` of that table.
+
+    Returns:
+        A finding for each fault.
+    """
     return [*_counted_from_one(palette, census), *_lossy_values(palette, census)]
 
 
 def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) -> list[Finding]:
-    """All other faults. palette: by which masks are decoded. census: of all masks, `MaskCensus.read_with` that palette.
-    of_model: whether the classes are those of a model, of which a scene may well show only some.
+    """Checks for all other faults.
+
+    Args:
+        palette: Class table by which masks are decoded.
+        census: Census of all masks, after `MaskCensus.read_with` of that table.
+        of_model: Whether the classes are those of a model, of which a scene may well show only
+            some.
+
+    Returns:
+        A finding for each fault.
     """
     if of_model and len(_absent(palette, census)) < len(palette) - 1:
         return [finding for step in _OF_MODELS for finding in step(palette, census)]
@@ -31,7 +47,16 @@ def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) ->
 
 
 def too_much_undeclared(palette: Palette, census: MaskCensus, most: float) -> list[Finding]:
-    """That more of the labelled mask pixels than `most` (a fraction) are of no entry of the class table."""
+    """Checks whether too many labelled mask pixels have no entry in the class table.
+
+    Args:
+        palette: Class table by which masks are decoded.
+        census: Census of all masks.
+        most: Largest share of the labelled pixels that is allowed, 0 to 1.
+
+    Returns:
+        One finding, or none.
+    """
     share = census.undeclared_share(palette)
     if share <= most:
         return []
@@ -51,7 +76,7 @@ def _listed(counts: Counter[str], total: int) -> str:
 
 
 def _held(census: MaskCensus) -> str:
-    """What masks hold, with shares of all pixels but nodata."""
+    """Lists what masks hold, with shares of all pixels except nodata."""
     counts = census.held + Counter({_WHITE: census.at_255})
     return _listed(counts, max(counts.total() + census.rest, 1))
 
@@ -96,7 +121,7 @@ def _from_zero_to_n(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _is_smeared(palette: Palette, census: MaskCensus) -> bool:
-    """Whether values of one band were mixed: most pixels have few of them, and the rest many others."""
+    """Returns whether values of one band are mixed: few values have most pixels, many the rest."""
     others = [value for value in census.undeclared(palette) if value in census.values]
     counts = [census.held[value] for value in census.values] + [census.at_255]
     most = sum(sorted(counts)[-len(palette.table) - 1 :])
@@ -104,7 +129,7 @@ def _is_smeared(palette: Palette, census: MaskCensus) -> bool:
 
 
 def _lossy_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    """Values so near each other that one becomes another cannot be read from a lossy file."""
+    """Checks for lossy files with class values so close that one can become another."""
     values = sorted(c.value or 0 for c in palette.table)
     if census.lossy and census.values and any(later - earlier < _NEAR for earlier, later in pairwise(values)):
         yield Finding(
@@ -132,7 +157,7 @@ def _lossy(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
-    """Colours within some levels of a class's, or of the line between two of them."""
+    """Counts colours that are close to a class, or to the line between two classes."""
     found = [value for value in undeclared if value.startswith("#")]
     colors = np.array([rgb_of(value) for value in found], float).reshape(-1, 3)
     classes = np.array([rgb_of(c.color) for c in palette.table], float)
@@ -167,7 +192,7 @@ def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 def _unclaimed_255(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     absent = _absent(palette, census)
-    if any(c.value == IGNORED for c in palette.ignored):  # it is known what it is
+    if any(c.value == IGNORED for c in palette.ignored):  # the table says what 255 is
         return
     says_values = not palette.positional and len(absent) < len(palette) - 1  # and masks hold several of them
     if census.at_255 and absent and not says_values and not any(_counted_from_one(palette, census)):
@@ -206,7 +231,7 @@ def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    """Pictures with a palette whose numbers the table names, and not their colours."""
+    """Checks for palette pictures whose numbers are in the class table, but not their colours."""
     undeclared, absent = census.undeclared(palette), _absent(palette, census)
     for colors in census.color_tables.values():
         shown = {c.value or 0: f"#{colors[c.value or 0].tobytes().hex().upper()}" for c in palette.table}
@@ -221,10 +246,10 @@ def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _grey_bands(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    """Three equal bands that hold class values."""
+    """Checks for class values in three equal bands."""
     undeclared = Counter({v: n for v, n in census.undeclared(palette).items() if v.startswith("#")})
     absent = _absent(palette, census)
-    values = {str(c.value) for c in palette.table if c.ignore or c.name in absent}  # others are there in their own colour
+    values = {str(c.value) for c in palette.table if c.ignore or c.name in absent}  # others have their own colour
     grey = all(len(set(rgb_of(v))) == 1 and str(rgb_of(v)[0]) in values for v in undeclared)
     if undeclared and grey and not census.color_tables:
         colors = ", ".join(f'{c.name} color: "#{3 * f"{c.value:02X}"}"' for c in palette.table)
@@ -236,7 +261,7 @@ def _grey_bands(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _swapped(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    """Red and blue exchanged, as OpenCV writes what it is given as RGB."""
+    """Checks for exchanged red and blue, as OpenCV writes an RGB array."""
     undeclared = census.undeclared(palette)
     colors = {c.color for c in palette.table}
     swapped = Counter({v: n for v, n in undeclared.items() if v.startswith("#") and f"#{v[5:7]}{v[3:5]}{v[1:3]}" in colors})
@@ -249,7 +274,7 @@ def _swapped(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
 
 
 def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    """Values of one band that no entry has, where classes have no pixel."""
+    """Checks for values of one band that the table lacks, where classes have no pixel."""
     numbers, declared = _numbers(census), [c.value or 0 for c in palette.table]
     if not set(numbers) - {*declared, IGNORED} or not _absent(palette, census) or _is_smeared(palette, census):
         return

@@ -1,4 +1,4 @@
-"""How masks are read with a class table, by what all of them hold."""
+"""How masks are read with a class table, decided by what all of them hold."""
 
 from dataclasses import dataclass, field
 
@@ -14,8 +14,12 @@ _WHITE = str(IGNORED)
 class MaskReading:
     """How masks are read.
 
-    palette: by which they are decoded; the class table with the values that masks hold where it gives none.
-    notes: what was assumed. findings: what is odd. refusals: those of them by which nothing right can be learned or scored.
+    Attributes:
+        palette: Class table by which masks are decoded. Where the given one has no values, this one
+            has the values that masks hold.
+        notes: What was assumed.
+        findings: What is odd about the masks.
+        refusals: Faults with which nothing can be learned or scored correctly.
     """
 
     palette: Palette
@@ -30,11 +34,21 @@ class MaskReading:
 
 
 def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -> MaskReading:
-    """How all masks of a census are read, so that no tile, window or block is read unlike the others.
+    """Decides how all masks of a census are read.
 
-    255 in one band is unlabelled unless a class has that value. Masks of 0 and 255 alone, with a table that gives no values,
-    show its two classes, or its black and its white one. of_model: whether the table is that of a model, whose maps may be
-    the masks, and not one that was written for them.
+    There is one decision for all of them, so that no tile, window or block is read differently from
+    the others. In one band, 255 is unlabelled unless a class has that value. Masks that hold only 0
+    and 255, with a table that gives no values, show its two classes, or its black and its white
+    one.
+
+    Args:
+        table: Class table of the masks or of a model.
+        census: Census of all masks.
+        of_model: Whether the table is that of a model, whose maps may be the masks, rather than a
+            table written for the masks.
+
+    Returns:
+        The class table with the values that masks hold, and the results of the checks.
     """
     palette, notes = _by_values(table, census, of_model)
     held = census.read_with(palette)
@@ -42,7 +56,7 @@ def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -
 
 
 def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Palette, list[str]]:
-    """The table with the values that masks hold, and what was assumed."""
+    """Returns the table with the values that masks hold, and what was assumed."""
     values = census.values
     if of_model and table.claims_255 and _WHITE not in values:
         mapped = next(m for c, m in zip(table.classes, table.mapped, strict=True) if c.value == IGNORED)
@@ -51,7 +65,7 @@ def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Pale
     positions = {str(position) for position in range(len(table.table))}
     if not (table.positional or (of_model and {str(c.value) for c in table.table} == positions)):
         return table, []
-    values |= {"0"} & census.nodata.keys()  # many programs declare it by default
+    values |= {"0"} & census.nodata.keys()  # many programs declare 0 as nodata by default
     labelled = values - {_WHITE}
     colors = [(c, rgb_of(c.color)) for c in table.table]
     greys = {str(rgb[0]): c for c, rgb in colors if len(set(rgb)) == 1}
@@ -71,7 +85,7 @@ def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Pale
 
 
 def _with_values(table: Palette, values: dict[str, int]) -> Palette:
-    """The same classes with other values; those that are not named get ones that are free."""
+    """Returns the same classes with other values; classes not in `values` get free ones."""
     free = iter(value for value in range(IGNORED) if value not in values.values())
     ordered = sorted(table.table, key=lambda c: c.value or 0)
     return Palette([c.model_copy(update={"value": values[c.name] if c.name in values else next(free)}) for c in ordered])

@@ -1,4 +1,4 @@
-"""Tiles and scenes that a model was trained on, known again when they are scored."""
+"""Recognition of tiles and scenes that a model was trained on, when they are scored."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,19 @@ from segment.data.tiles import Pair, Patch
 
 
 def remember(image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int) -> list[Remembered]:
-    """What is remembered of an image (rows, columns, bands) and its patches: of the whole where all are of one part."""
+    """Returns what a training record keeps of an image and its patches.
+
+    The whole image is recorded where all its patches are of one part. Patches are recorded where
+    they are of several parts, or smaller than the image.
+
+    Args:
+        image: Pixels (rows, columns, bands).
+        patches: Patches of the image, each with its part.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        Entries of the training record.
+    """
     pair, parts = patches[0][1].pair, {part for part, _ in patches}
     grid, found = read_grid(pair.image), []
     if len(parts) == 1:
@@ -25,7 +37,7 @@ def remember(image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: i
         pixels = _cut(image, patch, tile)
         if len(parts) > 1:
             found.append(Remembered(digest_pixels(pixels), part, grid.window(patch.row, patch.column, *pixels.shape[:2])))
-        elif pixels.shape != image.shape:  # for images that are cut into such tiles
+        elif pixels.shape != image.shape:  # to recognise images that are cut into such tiles
             found.append(Remembered(digest_pixels(pixels), part))
     return found
 
@@ -35,14 +47,28 @@ def _cut(image: NDArray[Any], patch: Patch, tile: int) -> NDArray[Any]:
 
 
 class Recognizer:
-    """Knows the patches of tile folders by a model's record. load: gives the pixels of a pair, (rows, columns, bands)."""
+    """Recognises patches of tile folders by the training record of a model.
+
+    Args:
+        record: What the model was trained, validated and tested on.
+        load: Returns the pixels of a pair, (rows, columns, bands).
+        tile: Edge of a tile, pixels.
+    """
 
     def __init__(self, record: TrainingRecord, load: Callable[[Pair], NDArray[Any]], tile: int):
         self._record, self._load, self._tile = record, load, tile
         self._seen: tuple[Path, PixelGrid, int] | None = None
 
     def codes(self, patch: Patch) -> NDArray[np.uint8]:
-        """The part that each pixel (tile, tile) of a patch had in the training, as codes; NEW beyond the image."""
+        """Returns the part that each pixel of a patch had in the training.
+
+        Args:
+            patch: The patch.
+
+        Returns:
+            (tile, tile) uint8, positions in `PARTS`; NEW for pixels that the model does not know,
+            and beyond the image.
+        """
         codes = np.full((self._tile, self._tile), NEW, np.uint8)
         path = patch.pair.image
         image = self._load(patch.pair)
@@ -54,11 +80,18 @@ class Recognizer:
         by_ground = self._record.cover(grid, patch.row, patch.column, height, width)
         if code == NEW:
             code = self._record.find(digest_pixels(pixels))
-        codes[:height, :width] = np.minimum(by_ground, code)  # of several parts, training counts
+        codes[:height, :width] = np.minimum(by_ground, code)  # the smallest code is training, which has priority
         return codes
 
     def part(self, patch: Patch) -> Part | None:
-        """The part that most of a patch had in the training; None where most of it is new."""
+        """Returns the part that most of a patch had in the training.
+
+        Args:
+            patch: The patch.
+
+        Returns:
+            The part; None if most of the patch is new.
+        """
         info = patch.pair.info
         height, width = min(info.height - patch.row, self._tile), min(info.width - patch.column, self._tile)
         counts = np.bincount(self.codes(patch)[:height, :width].ravel(), minlength=NEW + 1)
@@ -67,10 +100,22 @@ class Recognizer:
 
 
 def choose_part(patches: Sequence[Patch], part: Part, recognizer: Recognizer | None, root: Path) -> tuple[list[Patch], int]:
-    """The patches of a part, and how many others belong to none.
+    """Returns the patches of a part.
 
-    Folders named val and test say it, as in training; else the model's record does, and then folders named train.
-    Raises InputError when no patch is of the part, and when nothing says which are.
+    Folders named val and test decide, as in training; otherwise the model's training record does,
+    and after it folders named train.
+
+    Args:
+        patches: Patches to choose from.
+        part: The part.
+        recognizer: Recognises patches; None if the training record is not known.
+        root: The tile folder, for messages.
+
+    Returns:
+        The patches of the part, and the number of patches that are in no part.
+
+    Raises:
+        InputError: If no patch is of the part, or nothing says which patches are.
     """
     chosen, unknown = [], 0
     for patch in patches:

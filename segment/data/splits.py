@@ -1,4 +1,4 @@
-"""How a tile folder divides into training, validation and test."""
+"""Division of a tile folder into training, validation and test."""
 
 import random
 import re
@@ -13,14 +13,25 @@ from segment.data.tiles import Pair, Patch, grid_patches
 
 
 def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
-    """Patches for training, validation and test.
+    """Divides patches into training, validation and test.
 
-    Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups of others, or of training.
-    What remains is drawn by seed: whole groups (default), runs of neighbouring images, or single patches, whose neighbours then
-    leak from training into validation; nothing where `val_fraction` is 0. A group that a folder fixes is not drawn, and what of
-    it lies in no such folder goes with it.
+    Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups
+    of other folders, or of folders for training. The rest is drawn by seed: whole groups (default),
+    runs of neighbouring images, or single patches, whose neighbours then leak from training into
+    validation. Nothing is drawn where `val_fraction` is 0. A group that a folder fixes is not
+    drawn, and its images outside of such a folder go with it.
 
-    Raises InputError when a named group does not exist or is fixed to another part, or a part that is needed stays empty.
+    Args:
+        pairs: Images and masks.
+        settings: Split, validation fraction, named groups and tile size.
+        seed: Seed of what is drawn.
+
+    Returns:
+        The patches of each part.
+
+    Raises:
+        InputError: If a named group does not exist or is fixed to another part, or if a part that
+            is needed stays empty.
     """
     groups = sorted({p.group for p in pairs})
     named: dict[str, Part] = {}
@@ -28,7 +39,7 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
     for name, part in [*wished, *((name, PARTS[2]) for name in settings.test_groups)]:
         if name in groups:
             named[name] = part
-        elif part_named(name) != part or not any(p.part == part for p in pairs):  # else the folder has fixed it
+        elif part_named(name) != part or not any(p.part == part for p in pairs):  # otherwise the folder fixes it
             raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
     fixed = _fix(pairs, named)
     needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
@@ -66,7 +77,7 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
 
 
 def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
-    """Pairs with the part that their folder fixes, or the settings name their group for; None where it is to be drawn."""
+    """Returns the pairs with the part that a folder or the settings fix; None: to be drawn."""
     by_folder: dict[str, set[Part]] = {}
     for pair in pairs:
         if pair.part:
@@ -86,10 +97,12 @@ def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
 
 
 def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
-    """The pairs, of which runs of neighbours, in the natural order of their names, are for validation.
+    """Returns the pairs, with runs of neighbours set to validation.
 
-    Neighbouring numbers are often neighbouring ground: drawn singly, they would leak into training. A group gives one run for
-    each eight images of validation, four at most, at even distances, from a place drawn by seed.
+    Neighbours follow each other in the natural order of names. Consecutive numbers are often
+    neighbouring ground: drawn singly, such images would leak into training. A group gives one run
+    for each eight images of validation, four at most, at even distances, from a position drawn by
+    seed.
     """
     runs: set[Path] = set()
     places = random.Random(seed)
@@ -109,6 +122,15 @@ def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
 
 
 def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
-    """Groups that stand both in training and in validation or test: their scores flatter."""
+    """Returns groups that are both in training and in validation or test.
+
+    The scores of these groups are too good.
+
+    Args:
+        parts: Patches of each part.
+
+    Returns:
+        Names of the groups, sorted.
+    """
     groups = {part: {p.pair.group for p in patches} for part, patches in parts.items()}
     return sorted(groups["train"] & (groups["val"] | groups["test"]))

@@ -26,10 +26,16 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask. `group` names the scene they come from; `part` is set where folders fix it.
+    """An image and its mask.
 
-    collection: the name of the tile folder that they are of, where several are learned from. alignment: how the mask lies on the
-    image.
+    Attributes:
+        image: File of the image.
+        mask: File of the mask.
+        group: Name of the scene that they come from.
+        part: Part of the data, where a folder fixes it.
+        info: What the header of the image says.
+        alignment: How the mask lies on the image.
+        collection: Name of the tile folder they are from, where a model learns from several.
     """
 
     image: Path
@@ -43,9 +49,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Patch:
-    """A square of a pair: its first row and column in the image, which may be smaller than the tile.
+    """A square of a pair, whose image may be smaller than the tile.
 
-    seen_rows, seen_columns: how many of its first rows and columns the patches before it cover already.
+    Attributes:
+        pair: Image and mask.
+        row: First row in the image.
+        column: First column in the image.
+        seen_rows: How many of its first rows earlier patches cover already.
+        seen_columns: How many of its first columns earlier patches cover already.
     """
 
     pair: Pair
@@ -55,16 +66,30 @@ class Patch:
     seen_columns: int = 0
 
     def is_whole(self, tile: int) -> bool:
-        """Whether a tile there lies within the image, and no patch before it covers a part of it."""
+        """Returns whether a tile here lies within the image and overlaps no earlier patch.
+
+        Args:
+            tile: Edge of the tile, pixels.
+
+        Returns:
+            True if the whole tile is scored.
+        """
         within = self.row + tile <= self.pair.info.height and self.column + tile <= self.pair.info.width
         return within and not (self.seen_rows or self.seen_columns)
 
 
 def find_pairs(root: Path) -> list[Pair]:
-    """All image and mask pairs of a tile folder, sorted by group and name; hidden files and folders are passed over.
+    """Finds all image and mask pairs of a tile folder.
 
-    Raises InputError when there are none, when a mask has no image or an image no mask,
-    when a mask does not lie on its image (see `align`), or when the bands or depth of images differ.
+    Args:
+        root: The tile folder. Hidden files and folders in it are skipped.
+
+    Returns:
+        The pairs, sorted by group and name.
+
+    Raises:
+        InputError: If there are none, if a mask has no image or an image no mask, if a mask does
+            not lie on its image (see `align`), or if the bands or depth of images differ.
     """
     pairs, problems = scan_pairs(root)
     if problems:
@@ -73,9 +98,16 @@ def find_pairs(root: Path) -> list[Pair]:
 
 
 def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
-    """The pairs of a tile folder that can be used, as `find_pairs` sorts them, and a line for each thing that cannot.
+    """Finds the pairs of a tile folder that can be used, and what cannot.
 
-    Raises InputError when there is no such folder, or no images with masks beside them.
+    Args:
+        root: The tile folder. Hidden files and folders in it are skipped.
+
+    Returns:
+        The pairs in the order of `find_pairs`, and a line for each thing that cannot be used.
+
+    Raises:
+        InputError: If there is no such folder, or no images with masks beside them.
     """
     if not root.is_dir():
         raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
@@ -113,12 +145,15 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
 
 
 def _image_folders(root: Path) -> Iterator[Path]:
-    """All folders named `images`, see `folders_below`."""
+    """Yields all folders named `images`, see `folders_below`."""
     return (folder for folder in folders_below(root) if folder.name == "images" and folder != root)
 
 
 def _linked_parts(root: Path) -> Iterator[str]:
-    """Links that name a part for images that the folder holds elsewhere too: each is read once, and by its own place."""
+    """Reports links that name a part for images that the folder also holds elsewhere.
+
+    Each image is read once, and its part is that of its own place.
+    """
     top = os.path.realpath(root)
     for below, names, _ in os.walk(top):
         names[:] = sorted(name for name in names if not name.startswith("."))
@@ -137,7 +172,10 @@ def _linked_parts(root: Path) -> Iterator[str]:
 
 
 def _with_files(folder: Path) -> Iterator[Path]:
-    """A folder of images or masks, and those within it that hold some, from it on; hidden ones are passed over."""
+    """Yields, relative to a folder, itself and those within it that hold images or masks.
+
+    Hidden folders are skipped.
+    """
     yield Path()
     seen = {os.path.realpath(folder)}
     for below, names, files in os.walk(folder, followlinks=True):
@@ -149,12 +187,20 @@ def _with_files(folder: Path) -> Iterator[Path]:
 
 
 def _folders(root: Path, images: Path, below: Path) -> tuple[str, ...]:
-    """Names of the folders on the way down to some images, but for `images` itself."""
+    """Returns the names of the folders on the way down to some images, without `images`."""
     return (*images.parent.relative_to(root).parts, *below.parts)
 
 
 def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
-    """What should be known of folders that name a part of the data, or nearly do."""
+    """Returns notes on folders that name a part of the data, or nearly do.
+
+    Args:
+        root: The tile folder.
+        pairs: Its images and masks.
+
+    Returns:
+        A sentence for each note.
+    """
     ways = {pair.image.parent.relative_to(root).parts for pair in pairs}
     notes = part_notes(name for way in ways for name in way)
     parts: dict[str, set[Part | None]] = {}
@@ -202,7 +248,14 @@ def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], pr
 
 
 def grid_notes(pairs: Sequence[Pair]) -> list[str]:
-    """What a user has to know of how images and masks lie: a line for each kind of note."""
+    """Returns what a user has to know of how images and masks lie.
+
+    Args:
+        pairs: Images and masks.
+
+    Returns:
+        A line for each kind of note.
+    """
     turned = summarise_turned([(pair.image, pair.info.orientation) for pair in pairs])
     return [*turned, *summarise([(pair.mask, pair.alignment) for pair in pairs])]
 
@@ -224,14 +277,25 @@ def _is_image(path: Path) -> bool:
 
 
 def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
-    """The class table beside the data: `classes.yaml` in the root, or the same one in the groups; None without.
+    """Finds the class table beside the data.
 
-    Raises InputError when they do not agree. One without values agrees with one that has the same classes and gives values.
+    It is `classes.yaml` in the root, or the same table in the groups. A table without values agrees
+    with one that has the same classes and gives values.
+
+    Args:
+        root: The tile folder.
+        pairs: Its images and masks.
+
+    Returns:
+        The class table; None if there is none.
+
+    Raises:
+        InputError: If tables do not agree, or one cannot be read.
     """
     folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
     files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
     palettes = [load_palette(f) for f in files]
-    # where some say which values masks hold, those that give none leave it to them
+    # a table that gives the values of masks has priority over tables without values
     first = next((i for i, palette in enumerate(palettes) if not palette.positional), 0)
     for file, palette in zip(files, palettes, strict=True):
         agrees = palette.decodes_as(palettes[first]) or (palette.positional and _names(palette) == _names(palettes[first]))
@@ -245,18 +309,39 @@ def _names(palette: Palette) -> list[tuple[str, str, bool]]:
 
 
 def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
-    """The patches that cover each image side by side; the last row and column shift inward."""
+    """Returns the patches that cover each image side by side.
+
+    The last row and column shift inward.
+
+    Args:
+        pairs: Images and masks.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        The patches, in reading order within each image.
+    """
     patches = []
     for pair in pairs:
         rows = tile_starts(max(pair.info.height, tile), tile, tile)
         columns = tile_starts(max(pair.info.width, tile), tile, tile)
-        # the last tile shifted inward: it is the only one that does not start at a multiple of the tile
+        # the last tile shifts inward: only this one does not start at a multiple of the tile
         patches += [Patch(pair, row, column, -row % tile, -column % tile) for row in rows for column in columns]
     return patches
 
 
 def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Fills up an image and mask smaller than a tile: the image by reflection, the mask with 255 (ignored)."""
+    """Pads an image and mask that are smaller than a tile.
+
+    The image is padded by reflection, the mask with 255 (ignored).
+
+    Args:
+        image: (rows, columns, bands), at most a tile.
+        mask: (rows, columns) uint8.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        Image (tile, tile, bands) and mask (tile, tile).
+    """
     missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
     if missing == ((0, 0), (0, 0)):
         return image, mask
@@ -264,7 +349,15 @@ def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[N
 
 
 def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
-    """Pixels (rows, columns, ...) that are fewer than those of a tile, continued by reflection."""
+    """Pads pixels that are fewer than a tile by reflection.
+
+    Args:
+        pixels: (rows, columns, ...), at most a tile.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        (tile, tile, ...) of the same dtype.
+    """
     missing = [(0, tile - length) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
     return np.pad(pixels, missing, "reflect") if any(behind for _, behind in missing) else pixels
 
@@ -276,11 +369,21 @@ def decode_mask(
     names: Sequence[str] | None = None,
     image: Raster | None = None,
 ) -> tuple[NDArray[np.uint8], Counter[str]]:
-    """A mask file as class indices (rows, columns) uint8, 255 ignored, and a count of undeclared values.
+    """Reads a mask file as class indices.
 
-    names: classes to count the indices by, if not the palette's (see `Palette.decode`).
-    image: the raster that it is read on the grid of, see `Mask`; by default its own.
-    Raises InputError when it cannot be read (see `Mask`), or `undeclared` is "refuse" and there are any.
+    Args:
+        path: The mask.
+        palette: Class table by which it is decoded.
+        undeclared: Whether to ignore values that the class table does not name, or to refuse them.
+        names: Classes to count the indices by, if not those of `palette` (see `Palette.decode`).
+        image: Raster on whose grid the mask is read, see `Mask`; by default the mask's own grid.
+
+    Returns:
+        Class indices (rows, columns) uint8, 255 where ignored, and a count of undeclared values.
+
+    Raises:
+        InputError: If the mask cannot be read (see `Mask`), or if there are undeclared values and
+            `undeclared` is "refuse".
     """
     with open_mask(path, image) as mask:
         indices, unknown = palette.decode(mask.read(), names)

@@ -1,4 +1,4 @@
-"""What training knows of a tile folder before it starts: classes, split, statistics, and what is odd about it."""
+"""Classes, split, statistics and faults of training data, found before training starts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,10 +32,16 @@ _LISTED = 100
 class TrainingData:
     """A tile folder, or several collections, that have been read once.
 
-    palette: the classes of the model. labels: what codes of masks admit. collections: with the palettes by which their masks are
-    decoded, see `choose_reading`. class_weights: one per class, for the loss. masks: what was found about them, as report.json
-    holds it: `absent` classes without a pixel in the training part, `undeclared` pixels by value or colour and the largest
-    `undeclared_share` of a collection, `notes` and `findings`.
+    Attributes:
+        palette: The classes of the model.
+        labels: What the codes of masks admit.
+        collections: The collections, with the class tables by which their masks are decoded, see
+            `choose_reading`.
+        survey: Statistics, class pixels and record of the images.
+        class_weights: One weight per class, for the loss.
+        masks: What was found about the masks, as report.json holds it: `absent` classes without a
+            pixel in the training part, `undeclared` pixels by value or colour, the largest
+            `undeclared_share` of a collection, `notes` and `findings`.
     """
 
     palette: Palette
@@ -47,10 +53,20 @@ class TrainingData:
 
     @classmethod
     def prepare(cls, tiles: Path | None, config: Config, progress: Progress) -> "TrainingData":
-        """Reads the data and says what it found: what masks hold, undeclared colours, groups that leak, the split.
+        """Reads the data and prints what it finds.
 
-        tiles: the tile folder; None where `data.collections` lists several.
-        Raises InputError when they do not fit together, or not the settings.
+        It prints what masks hold, undeclared colours, groups that leak, and the split.
+
+        Args:
+            tiles: The tile folder; None where `data.collections` lists several.
+            config: Settings of the training.
+            progress: Receives messages and the state of the reading.
+
+        Returns:
+            The training data.
+
+        Raises:
+            InputError: If the data do not fit together, or do not fit the settings.
         """
         settings, seed = config.data, split_seed(config.data.split_seed, config.training)
         check_data(tiles, settings)
@@ -103,21 +119,22 @@ class TrainingData:
 
     @property
     def parts(self) -> dict[Part, list[Patch]]:
-        """The patches of all collections."""
+        """The patches of all collections, by part."""
         return _together(self.collections)
 
     @property
     def pairs(self) -> list[Pair]:
+        """The images and masks of all collections."""
         return [pair for one in self.collections for pair in one.pairs]
 
     @property
     def tables(self) -> Tables:
-        """How masks of each collection are decoded; none where there is but one tile folder."""
+        """How masks of each collection are decoded; empty where there is only one tile folder."""
         return _tables(self.collections)
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same tiles, split, classes and pixels: what a resumed run must find again."""
+        """Digest of tiles, split, classes and pixels; a resumed run must find the same."""
         places = [
             (part, patch.pair.group, patch.pair.image.name, patch.row, patch.column)
             for part in PARTS
@@ -131,7 +148,7 @@ class TrainingData:
 
     @property
     def facts(self) -> list[tuple[str, object]]:
-        """What the report shows of the masks, where there is something to show."""
+        """What the report shows of the masks; facts without content are left out."""
         absent, share, odd = self.masks["absent"], self.masks["undeclared_share"], self.masks["findings"]
         facts = [
             ("Classes without a pixel in the training part", ", ".join(absent)),
@@ -142,12 +159,24 @@ class TrainingData:
         return [(name, fact) for name, fact in facts if fact]
 
     def ground_sampling_distance(self) -> float | None:
-        """Metres per pixel: the median over the collections, or over the groups of the only one; None where unknown."""
+        """Returns the ground sampling distance of the data.
+
+        Returns:
+            Metres per pixel: the median over the collections, or over the groups of the only one;
+            None where unknown.
+        """
         known = [one.gsd for one in self.collections if one.gsd]
         return float(np.median(known)) if known else None
 
     def ground_sampling_range(self, augment: AugmentSettings) -> tuple[float, float] | None:
-        """Smallest and largest metres per pixel that training shows; None where no collection says its own."""
+        """Returns the range of ground sampling distances that training shows.
+
+        Args:
+            augment: Settings of the augmentation, which may vary the scale.
+
+        Returns:
+            Smallest and largest metres per pixel; None where no collection says its own.
+        """
         factors, plain = self.pixel_sizes(augment.pixel_size), (1 / (1 + augment.scale), 1 / (1 - augment.scale))
         seen = [
             one.gsd * factor
@@ -158,18 +187,32 @@ class TrainingData:
         return (min(seen), max(seen)) if seen else None
 
     def pixel_sizes(self, common: PixelSizes | None) -> dict[str, PixelSizes]:
-        """See `AugmentSettings.pixel_size`, for each collection that has one. common: of those without their own."""
+        """Returns the range of pixel sizes of each collection that has one.
+
+        Args:
+            common: Range for collections without their own, see `AugmentSettings.pixel_size`.
+
+        Returns:
+            Smallest and largest factor, by name of the collection.
+        """
         found = {one.name: one.pixel_size or common for one in self.collections}
         return {name: sizes for name, sizes in found.items() if sizes}
 
     @property
     def labels_of_collections(self) -> dict[str, LabelSets]:
-        """What the codes of each collection admit; none where there is but one tile folder."""
+        """What the codes of each collection admit; empty where there is only one tile folder."""
         return {one.name: one.labels for one in self.collections if one.name}
 
 
 def require_alike(pairs: Sequence[Pair]) -> None:
-    """Raises InputError when images of different collections have other bands or depth."""
+    """Checks that the images of all collections have the same bands and depth.
+
+    Args:
+        pairs: Images and masks.
+
+    Raises:
+        InputError: If they differ.
+    """
     first = pairs[0]
     for pair in pairs:
         if (pair.info.bands, pair.info.dtype) != (first.info.bands, first.info.dtype):
@@ -194,9 +237,10 @@ def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:
 
 
 def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[MaskReading, float]:
-    """How the masks of a collection are read, said before anything else, and the share of their pixels without a class.
+    """Returns how masks of a collection are read, and the share of pixels without a class.
 
-    Raises InputError when one cannot be read, and when most would teach nothing, or something else than they show.
+    The reading is printed before anything else. Raises InputError if a mask cannot be read, and if
+    most pixels would teach nothing, or something other than they show.
     """
     census, problems = take_census(one.pairs, progress)
     if problems:
