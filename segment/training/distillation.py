@@ -1,8 +1,8 @@
-"""Encoders that learn from images without masks to see as another encoder does.
+"""Distillation: an encoder learns the features of another one, from images without masks.
 
-After Romero et al. (2015), "FitNets: Hints for Thin Deep Nets", arXiv:1412.6550: the features of a
-teacher are what a student learns to give, here at three depths, or at four with EfficientNet-Lite as
-the teacher. A start for encoders that have no pretrained weights, from one that has.
+After Romero et al. (2015), "FitNets: Hints for Thin Deep Nets", arXiv:1412.6550: a student learns
+to give the features of a teacher, here at three depths, or at four with EfficientNet-Lite as the
+teacher. This gives encoders without pretrained weights a start from one that has them.
 """
 
 import math
@@ -44,10 +44,13 @@ from segment.core.training.run_folder import check_run, run_folder
 from segment.data.augment import augmentation
 
 STAGES = (2, 3, 4)
-"""Of a ResNet, at whose beginnings features are compared: at a quarter, an eighth and a sixteenth of the resolution."""
+"""Stages of a ResNet before which features are compared.
+
+These are at a quarter, an eighth and a sixteenth of the resolution.
+"""
 
 _ZOOM = -0.5, 1.0
-"""Crops are up to so many octaves smaller and larger than what they are resized to."""
+"""Octaves by which crops may be smaller and larger than the size they are resized to."""
 
 _MOMENTUM = ModelSettings().batch_norm_momentum
 _CHANGES = AugmentSettings(brightness=0.2, contrast=0.2)
@@ -66,7 +69,16 @@ Encoder = Literal[
 
 
 class ImitationConfig(Settings):
-    """How an encoder learns from another one. The defaults are those of the bundled model's start."""
+    """Settings of distillation; the defaults are those of the bundled model's start.
+
+    Attributes:
+        teacher: Encoder whose features are learned.
+        teacher_weights: "imagenet", or a weights file; that of a ResNet may lack the last stage.
+        student: Encoder that learns.
+        size: Edge of the random crops, pixels, a multiple of 32.
+        crops: Crops in an epoch, rounded up to whole batches.
+        training: Epochs, batches, optimiser and devices of the training.
+    """
 
     teacher: Encoder = "resnet50"
     teacher_weights: str = Field(default="imagenet", description="imagenet, or a file; of a ResNet it may lack the last stage")
@@ -87,18 +99,32 @@ def imitate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Trains an encoder to give the features of another, and writes it as `model.keras` into the folder `output`.
+    """Trains an encoder to give the features of another one.
 
-    images: two or more, RGB of 8 bits; a twentieth of them, drawn by seed, validate. resume: go on with the run in `output`.
+    The encoder is written as `model.keras` into the folder `output`.
 
-    What is minimised, and by which the best epoch is kept: the share of the teacher's variance that
-    is missed, a mean over the depths. With a ResNet as the teacher, these are three, and beyond them
-    the student stays as it was drawn. The student sees pixels by ImageNet's mean and deviation: where
-    it is used, set `data.normalise` to imagenet_statistics. The teacher sees them as its "imagenet"
-    weights want it, and those of a file by ImageNet's mean and deviation too.
+    What is minimised, and decides which epoch is the best, is the share of the teacher's variance
+    that is missed, a mean over the depths. With a ResNet as the teacher there are three depths, and
+    the layers of the student beyond them keep their initial weights. The student sees pixels
+    normalised by ImageNet's mean and standard deviation: where it is used, set `data.normalise` to
+    imagenet_statistics. The teacher sees pixels as its "imagenet" weights expect; with weights of a
+    file, it also sees them normalised by ImageNet's mean and standard deviation.
 
-    Returns the history: "val_explained" is 1 less the share that is missed. Raises InputError for images that cannot be read
-    or are of other bands, and weights that do not fit; Interrupted on Ctrl-C, with the way to go on.
+    Args:
+        images: Two or more, RGB of 8 bits; a twentieth of them, drawn by seed, is for validation.
+        output: Run folder to write.
+        config: Settings; None for the defaults.
+        resume: Whether to continue the run in `output`.
+        overwrite: Whether an earlier output may be replaced.
+        progress: Receives messages and the state of the training.
+
+    Returns:
+        The history, a row per epoch: "val_explained" is 1 minus the share that is missed.
+
+    Raises:
+        InputError: If images cannot be read or have other bands, if weights do not fit, or if a run
+            may not be written to `output` or continued there.
+        Interrupted: On Ctrl-C, with a message on how to continue.
     """
     paths, output = [Path(image) for image in images], Path(output)
     config, progress = config or ImitationConfig(), progress or Silent()
@@ -146,7 +172,7 @@ def imitate(
 
 
 def _check_images(images: Sequence[Path], progress: Progress) -> None:
-    """Reads all of them once: a broken one would end the training in the midst of it."""
+    """Reads all images once, because a broken one would end the training halfway."""
     if len(images) < 2:
         raise InputError(f"Imitation needs two images, one to validate, better thousands. Received {len(images)}. Add images.")
     for done, path in enumerate(images, 1):
@@ -183,13 +209,14 @@ def _build_student(config: ImitationConfig) -> keras.Model:
 
 
 def compare(teacher: keras.Model, student: keras.Model, normalise: Callable[[Any], Any], config: ImitationConfig) -> keras.Model:
-    """A network that measures how far a student is from its teacher.
+    """Builds a network that measures how far a student is from its teacher.
 
     Args:
-        teacher: Is frozen. Its channels are standardised.
-        student: Its channels reach the teacher's through a linear layer of their own at each depth.
+        teacher: Encoder to learn from. It is frozen, and its channels are standardised.
+        student: Encoder that learns. At each depth, a linear layer leads from its channels to those
+            of the teacher.
         normalise: Brings pixels to what the teacher expects.
-        config: Names both, and the edge of the crops.
+        config: Names both encoders, and the edge of the crops.
 
     Returns:
         A model from RGB of 8 bits (batch, size, size, 3) to the share of the teacher's variance
@@ -211,9 +238,10 @@ def compare(teacher: keras.Model, student: keras.Model, normalise: Callable[[Any
 
 
 def _features(encoder: keras.Model, name: str, resnet: Literal["bn1", "relu1"], last: bool) -> list[Any]:
-    """An encoder's features at 1/4, 1/8 and 1/16 of the resolution, and at 1/32 if `last`.
+    """Returns features at 1/4, 1/8 and 1/16 of the resolution, and at 1/32 if `last`.
 
-    resnet: before (bn1) or after (relu1) which layer of its stages they are taken from a ResNet.
+    `resnet` is the layer of a ResNet's stages before (bn1) or after (relu1) which features are
+    taken.
     """
     if name in SCALES:
         tensors = [encoder.get_layer(layer).output for layer in feature_layers(name)[2::-1]]
@@ -224,9 +252,22 @@ def _features(encoder: keras.Model, name: str, resnet: Literal["bn1", "relu1"], 
 
 
 class Crops(keras.utils.PyDataset):
-    """Batches of (crops, nothing to compare with): random squares of images at random scales, turned, and in other light.
+    """Batches of random crops of images, for distillation.
 
-    What batch i of an epoch holds depends on seed, epoch and i alone.
+    Crops are random squares at random scales, turned, and in other light. The second array of a
+    batch holds zeros, because there is nothing to compare with. What batch i of an epoch holds
+    depends on `seed`, `epoch` and i alone.
+
+    Args:
+        images: Images to crop, RGB of 8 bits.
+        size: Edge of a crop, pixels.
+        batch_size: Crops in a batch.
+        crops: Crops in an epoch, rounded up to whole batches.
+        seed: Seed of all that is random.
+        workers: Threads that prepare batches.
+
+    Attributes:
+        epoch: Number of the current epoch.
     """
 
     def __init__(self, images: Sequence[Path], size: int, batch_size: int, crops: int, *, seed: int = 0, workers: int = 1):
@@ -235,9 +276,11 @@ class Crops(keras.utils.PyDataset):
         self._seed, self.epoch, self._cache = seed, 0, Cache[NDArray[np.uint8]](4096, lambda pixels: pixels.nbytes)
 
     def __len__(self) -> int:
+        """Returns the number of batches in an epoch."""
         return math.ceil(self._crops / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Returns the crops (batch, size, size, 3) of a batch, and zeros."""
         random = np.random.default_rng([self._seed, self.epoch, index])
         change = augmentation(_CHANGES, _STATISTICS, int(random.integers(2**31)))
         mask = np.zeros((self._size, self._size), np.uint8)
@@ -245,6 +288,7 @@ class Crops(keras.utils.PyDataset):
         return crops, np.zeros((len(crops), len(STAGES)), np.float32)
 
     def on_epoch_end(self) -> None:
+        """Moves on to the next epoch; Keras calls it."""
         self.epoch += 1
 
     def _crop(self, random: np.random.Generator) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Scoring a model on a tile folder."""
+"""Evaluation of a model on a tile folder."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from segment.scores import Confusion
 from segment.training.report import scores_page
 from segment.training.scoring import Evaluation, score_known, score_patches
 
-_CACHE_MB = 64  # the images of a batch, which are looked at twice
+_CACHE_MB = 64  # holds the images of a batch, which are read twice
 
 
 def evaluate(
@@ -42,14 +42,29 @@ def evaluate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Scores a model on a tile folder, each pixel once, and reports how many of these pixels it was trained on.
+    """Scores a model on a tile folder, each pixel once.
 
-    model: a model folder, or one that is loaded. part: as folders name it, or as the model's training had it; of these, only
-    "test" is new to the model. Tiles that are neither are in no part. augment: averages over the eight flips and quarter
-    turns, at eight times the work. runtime: what computes, where `model` is a folder. output: a folder for report.json and
-    report.html. Masks are read with the model's classes, unless a classes.yaml beside them says how.
+    It also reports how many of these pixels the model was trained on. Masks are read with the
+    model's classes, unless a classes.yaml beside them says how.
 
-    Raises InputError for a tile folder that does not fit the model, and when `output` exists.
+    Args:
+        tiles: The tile folder.
+        model: Model folder, or a model that is loaded.
+        output: Folder for report.json and report.html; None writes none.
+        part: Part of the tiles to score, as folders name it, or as the model's training had it. Of
+            these, only "test" is new to the model. Tiles to which neither applies are in no part.
+        batch_size: Tiles to predict at a time.
+        augment: Whether to average over the eight flips and quarter turns, at eight times the work.
+        runtime: What computes, if `model` is a folder.
+        overwrite: Whether an earlier output may be replaced.
+        progress: Receives messages and the state of the evaluation.
+
+    Returns:
+        The scores of all pixels and of each tile.
+
+    Raises:
+        InputError: If the tile folder does not fit the model, if no tile is of the part, if no
+            pixel can be scored, or if `output` exists and `overwrite` is not set.
     """
     tiles, progress = Path(tiles), progress or Silent()
     if part not in get_args(PartChoice):
@@ -97,10 +112,22 @@ def evaluate(
 
 
 def read_masks_of(tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress: Progress) -> tuple[MaskReading, float]:
-    """How the masks of a tile folder are read, by their own class table or else the model's, and the share of their labelled
-    pixels that it does not name. Says what it assumes.
+    """Decides how the masks of a tile folder are read, and prints what it assumes.
 
-    Raises InputError when a mask cannot be read, or none of them for what it shows.
+    They are read by their own class table, or otherwise by that of the model.
+
+    Args:
+        tiles: The tile folder.
+        pairs: Its images and masks.
+        info: Description of the model.
+        progress: Receives messages and the number of masks read.
+
+    Returns:
+        The reading, and the share of the labelled pixels that its class table does not name.
+
+    Raises:
+        InputError: If a mask cannot be read, or if masks cannot be read correctly because of what
+            they hold.
     """
     own = find_palette(tiles, pairs)
     census, problems = take_census(pairs, progress)
@@ -115,7 +142,18 @@ def read_masks_of(tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress:
 
 
 def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
-    """The pairs, which are all alike, as a model reads them. Raises InputError when it does not read such images."""
+    """Returns image and mask pairs as a model reads them.
+
+    Args:
+        pairs: Images and masks, all with the same bands and depth.
+        info: Description of the model.
+
+    Returns:
+        The pairs, fitted to the bands of the model.
+
+    Raises:
+        InputError: If the model does not read such images.
+    """
     pairs = [replace(pair, info=pair.info.fitted(info.bands)) for pair in pairs]
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
@@ -127,7 +165,15 @@ def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
 
 
 def require_scores(confusion: Confusion, tiles: Path) -> None:
-    """Raises InputError when no pixel of a tile folder was scored."""
+    """Checks that some pixel of a tile folder was scored.
+
+    Args:
+        confusion: The scores.
+        tiles: The tile folder, for the message.
+
+    Raises:
+        InputError: If no pixel was scored.
+    """
     if not confusion.matrix.any():
         raise InputError(
             f"{tiles}: masks must hold classes of the model ({', '.join(confusion.names)}). Received none. "

@@ -1,4 +1,4 @@
-"""A model in other forms: for OpenVINO in its model folder, for QGIS and others as ONNX."""
+"""Export of a model: to OpenVINO in its model folder, or to ONNX for QGIS and others."""
 
 import json
 from collections import Counter
@@ -33,8 +33,10 @@ from segment.training.evaluation import read_masks_of, require_fit, require_scor
 from segment.training.scoring import score_patches
 
 _OVERLAP = 25
-"""Percent of a tile's edge that readers of ONNX files are told to share between neighbours: of 512 px that is a multiple of
-32, so that all tiles lie alike on the grid that the encoder reduces to."""
+"""Overlap that ONNX files recommend to the programs that read them, percent of a tile's edge.
+
+Of 512 px it is a multiple of 32, so that all tiles lie alike on the encoder's reduced grid.
+"""
 
 
 def export_model(
@@ -47,16 +49,30 @@ def export_model(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Export:
-    """Writes a model in another form: `openvino/` inside its model folder, or an ONNX file.
+    """Exports a model to `openvino/` inside its model folder, or to an ONNX file.
 
-    int8: a tile folder to quantise on, for OpenVINO: tiles of groups that the model was trained on calibrate, at most 300,
-    drawn by `seed`, and those of others are scored before and after; where all or none are such, half do either. Or a settings
-    file (.yaml) with `data.collections`, such as the run's own: then tiles of training calibrate, as many of each collection as
-    its weight says, and those of validation and test are scored.
-    output: of ONNX, by default `model.onnx` in the model folder.
+    With int8 and a tile folder, tiles of groups that the model was trained on calibrate the
+    quantisation, at most 300, drawn by `seed`. Tiles of other groups are scored before and after.
+    Where all or none were trained on, one half calibrates and the other is scored. With int8 and a
+    settings file, tiles of training calibrate, as many of each collection as its weight says, and
+    those of validation and test are scored.
 
-    Raises InputError when the model is none, when the tiles do not fit it, when something exists already, and when a
-    package that is needed is not installed.
+    Args:
+        model: Model folder.
+        format: "openvino" or "onnx".
+        int8: What to quantise on, for OpenVINO: a tile folder, or a settings file (.yaml) with
+            `data.collections`, such as that of the run itself. None does not quantise.
+        output: File for ONNX; by default `model.onnx` in the model folder.
+        overwrite: Whether an earlier export may be replaced.
+        seed: Seed of what is drawn.
+        progress: Receives messages and the state of the export.
+
+    Returns:
+        The exported model.
+
+    Raises:
+        InputError: If `model` is not a model folder, if the tiles do not fit it, if the export
+            exists and `overwrite` is not set, or if a package that is needed is not installed.
     """
     folder, progress = Path(model), progress or Silent()
     if format not in get_args(ExportFormat):
@@ -113,7 +129,10 @@ def _collections(settings: Path, info: ModelInfo, seed: int, progress: Progress)
 
 
 class _Tiles:
-    """Tiles to quantise by, see `segment.core.model.export.Sample`. labels: of collections, see `score_patches`."""
+    """Tiles to quantise on, see `segment.core.model.export.Sample`.
+
+    `labels` are those of collections, see `score_patches`.
+    """
 
     kind = "tiles"
     score_names: Mapping[str, str] = MappingProxyType({"mean_jaccard": "mean Jaccard", "accuracy": "accuracy"})
@@ -167,18 +186,32 @@ def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, pro
 
 
 def pixel_scale(info: ModelInfo) -> float:
-    """What pixels are divided by before an ONNX file sees them: the range of an integer dtype; 1 for floating point."""
+    """Returns the number by which pixels are divided before an ONNX file sees them.
+
+    Args:
+        info: Description of the model.
+
+    Returns:
+        The range of an integer dtype; 1 for floating point.
+    """
     dtype = np.dtype(info.dtype)
     return float(np.iinfo(dtype).max) - float(np.iinfo(dtype).min) if dtype.kind in "iu" else 1.0
 
 
 def onnx_metadata(info: ModelInfo) -> dict[str, str]:
-    """What Deepness, a plugin of QGIS, and geodeep read of an ONNX file, as JSON by key.
+    """Returns the metadata that Deepness, a plugin of QGIS, and geodeep read from an ONNX file.
 
-    Deepness feeds (pixels / 255 - mean) / std, whatever the dtype; geodeep divides integers by their range and reads
-    neither mean nor std. Thresholds of 0 make both take the most probable class, as maps do here. "preprocess", which neither
-    knows, says what is done to pixels before, if something is: see `preprocess`.
+    Deepness feeds (pixels / 255 - mean) / std, whatever the dtype. geodeep divides integers by
+    their range and reads neither mean nor std. Thresholds of 0 make both take the most probable
+    class, as maps do here. "preprocess", which neither knows, describes what is done to pixels
+    before, if anything is: see `preprocess`.
     https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_add_metadata_to_model.html
+
+    Args:
+        info: Description of the model.
+
+    Returns:
+        JSON text by key.
     """
     names = [*info.palette.names, "nothing"] if len(info.palette) == 1 else info.palette.names
     values = {

@@ -1,8 +1,9 @@
-"""Losses on class probabilities that leave ignored pixels out: focal, Dice, Jaccard, cross-entropy, and their sum.
+"""Losses on class probabilities without ignored pixels: focal, Dice, Jaccard, cross-entropy.
 
-Labels are codes, each a set of admissible classes (see `LabelSets`); with single classes all is as usual. What a set says is its
-probability, the sum over its classes (marginal likelihood). Overlaps of a class count where its membership is certain: a pixel is
-positive where the class alone is admissible, negative where it is not admissible, and left out otherwise.
+The labels are codes, each a set of admissible classes (see `LabelSets`); with single classes these
+are the usual losses. The probability of a set is the sum over its classes (marginal likelihood).
+Overlaps of a class count where its membership is certain: a pixel is positive where the class alone
+is admissible, negative where it is not admissible, and left out otherwise.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,20 +15,28 @@ from keras import ops
 from segment.config import LossSettings
 from segment.label_sets import LabelSets
 
-_SMALLEST = 1e-7  # probabilities are kept this far from 0, where the logarithm ends
+_SMALLEST = 1e-7  # probabilities are kept this far from 0, where the logarithm is infinite
 
 Loss = Callable[[Any, Any], Any]
-"""(truth (batch, rows, columns) of label codes, probabilities (batch, rows, columns, classes)) -> scalar."""
+"""Function of label codes and probabilities that returns a scalar.
+
+Label codes are (batch, rows, columns), probabilities (batch, rows, columns, classes).
+"""
 
 
 def build_loss(settings: LossSettings, class_weights: Sequence[float], labels: LabelSets | None = None) -> Loss:
-    """The loss that the settings name.
+    """Returns the loss that the settings name.
 
-    class_weights: one per class, see `segment.core.training.class_weights`. labels: what the codes of the truth admit; by default
-    one class each.
+    Each part of it is one number per batch, so that parts can be added: a mean over the scored
+    pixels of the batch (cross-entropy, focal), or over its classes (Dice, Jaccard).
 
-    Each part is one number per batch, so that parts can be added: a mean over the batch's scored pixels (cross-entropy,
-    focal), or over its classes (Dice, Jaccard).
+    Args:
+        settings: Name of the loss, and its parameters.
+        class_weights: One per class, see `segment.core.training.class_weights`.
+        labels: What the codes of the reference admit; by default one class each.
+
+    Returns:
+        The loss.
     """
     weights = np.asarray(class_weights, np.float32)
     parts: dict[str, Loss] = {
@@ -42,9 +51,20 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float], labels: L
 
 
 def focal(truth: Any, probabilities: Any, weights: Any, gamma: float, labels: LabelSets | None = None) -> Any:
-    """Mean over the scored pixels of -w (1 - p)^gamma log p, p the probability of what the truth admits, w the mean weight of it.
+    """Returns the focal loss: the mean of -w (1 - p)^gamma log p over the scored pixels.
 
-    Lin et al. (2017), "Focal loss for dense object detection"; with gamma 0, cross-entropy.
+    p is the probability of what the reference admits, and w the mean weight of it. Lin et al.
+    (2017), "Focal loss for dense object detection"; with gamma 0, cross-entropy.
+
+    Args:
+        truth: Label codes (batch, rows, columns).
+        probabilities: (batch, rows, columns, classes).
+        weights: One per class, (classes,).
+        gamma: Focusing exponent, 0 or above.
+        labels: What the codes admit; by default one class each.
+
+    Returns:
+        A scalar tensor.
     """
     admitted = _look_up(_sets(labels, probabilities).admitted(), truth, probabilities)
     count = ops.sum(admitted, axis=-1)
@@ -58,18 +78,36 @@ def focal(truth: Any, probabilities: Any, weights: Any, gamma: float, labels: La
 
 
 def dice(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
-    """One minus the soft Dice coefficient of each class over the batch; their weighted mean over the classes present.
+    """Returns one minus the soft Dice coefficient, a weighted mean over the classes present.
 
-    Milletari et al. (2016), "V-Net".
+    The coefficient of each class is taken over the whole batch. Milletari et al. (2016), "V-Net".
+
+    Args:
+        truth: Label codes (batch, rows, columns).
+        probabilities: (batch, rows, columns, classes).
+        weights: One per class, (classes,).
+        labels: What the codes admit; by default one class each.
+
+    Returns:
+        A scalar tensor.
     """
     hits, true, predicted = _sums(truth, probabilities, labels)
     return _over_present(1.0 - 2.0 * hits / ops.maximum(true + predicted, _SMALLEST), true, weights)
 
 
 def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
-    """As `dice`, with the soft intersection over union.
+    """Returns one minus the soft intersection over union, averaged like `dice`.
 
     Rahman and Wang (2016), "Optimizing intersection-over-union in deep neural networks".
+
+    Args:
+        truth: Label codes (batch, rows, columns).
+        probabilities: (batch, rows, columns, classes).
+        weights: One per class, (classes,).
+        labels: What the codes admit; by default one class each.
+
+    Returns:
+        A scalar tensor.
     """
     hits, true, predicted = _sums(truth, probabilities, labels)
     return _over_present(1.0 - hits / ops.maximum(true + predicted - hits, _SMALLEST), true, weights)
@@ -80,13 +118,15 @@ def _sets(labels: LabelSets | None, probabilities: Any) -> LabelSets:
 
 
 def _look_up(table: Any, truth: Any, probabilities: Any) -> Any:
-    """The row of a table (256, classes) for each pixel: (batch, rows, columns, classes)."""
+    """Returns the row of a table (256, classes) for each pixel, (batch, rows, columns, classes)."""
     return ops.take(ops.convert_to_tensor(table, dtype=probabilities.dtype), ops.cast(truth, "int32"), axis=0)
 
 
 def _sums(truth: Any, probabilities: Any, labels: LabelSets | None) -> tuple[Any, Any, Any]:
-    """Per class, over the pixels of the batch where its membership is certain: probability on true pixels, true pixels,
-    probability."""
+    """Returns probability on reference pixels, reference pixels and probability of each class.
+
+    Only pixels of the batch where the membership in the class is certain are counted.
+    """
     sets, axes = _sets(labels, probabilities), (0, 1, 2)
     positive = _look_up(sets.positive(), truth, probabilities)
     certain = _look_up(sets.certain(), truth, probabilities)
@@ -95,6 +135,9 @@ def _sums(truth: Any, probabilities: Any, labels: LabelSets | None) -> tuple[Any
 
 
 def _over_present(losses: Any, true: Any, weights: Any) -> Any:
-    """Weighted mean over the classes that the batch's truth holds: absent ones have no overlap to learn from."""
+    """Returns a weighted mean over the classes in the batch's reference.
+
+    Absent classes have no overlap to learn from.
+    """
     shares = ops.convert_to_tensor(weights) * ops.cast(true > 0, losses.dtype)
     return ops.sum(losses * shares) / ops.maximum(ops.sum(shares), _SMALLEST)

@@ -35,24 +35,52 @@ _MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
 
 @dataclass(frozen=True)
 class Built:
-    """A network, and what it, or its encoder, started from (None: from nothing)."""
+    """A network, and the weights that it started from.
+
+    Attributes:
+        network: The network.
+        loaded: Pretrained weights of the network or its encoder; None if it started without.
+    """
 
     network: "keras.Model"
     loaded: Loaded | None
 
 
 def tile_multiple(settings: ModelSettings) -> int:
-    """What a tile's edge must be a multiple of: 32, the encoder's reduction; 48 for PSPNet's pooling pyramid."""
+    """Returns the number that a tile's edge must be a multiple of.
+
+    Args:
+        settings: Architecture of the network.
+
+    Returns:
+        32, the reduction of the encoder; 48 for the pooling pyramid of PSPNet.
+    """
     return _MULTIPLES[settings.architecture]
 
 
 def has_fixed_tile(settings: ModelSettings) -> bool:
-    """Whether the network works at the size it was built for only."""
+    """Returns whether the network works only at the size it was built for.
+
+    Args:
+        settings: Architecture of the network.
+
+    Returns:
+        True for PSPNet.
+    """
     return settings.architecture == "pspnet"
 
 
 def check_model(settings: ModelSettings, tile: int) -> None:
-    """Raises InputError for an unknown backbone, a tile that does not fit the architecture, or a missing weights file."""
+    """Checks that a network can be built.
+
+    Args:
+        settings: Architecture, backbone and weights of the network.
+        tile: Edge of a training tile, pixels.
+
+    Raises:
+        InputError: If the backbone is unknown, the tile does not fit the architecture, or a weights
+            file is missing.
+    """
     names = backbone_names()
     if settings.backbone not in names:
         near = difflib.get_close_matches(settings.backbone, names, n=1)
@@ -83,15 +111,25 @@ def build_model(
     tile: int,
     pretrained: bool = True,
 ) -> Built:
-    """A network from pixels as they stand in the file to class probabilities.
+    """Builds a network from pixels, as the file holds them, to class probabilities.
 
-    classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
-    tile: edge of a training tile, pixels. pretrained: load weights; not where all weights are to be replaced.
+    Its input is (batch, rows, columns, bands) in the dtype of the pixels, its output (batch, rows,
+    columns, classes) float32.
 
-    Input (batch, rows, columns, bands) in the pixels' dtype; output (batch, rows, columns, classes) float32.
+    Args:
+        settings: Architecture, backbone and weights of the network.
+        classes: Number of outputs.
+        statistics: Statistics of the training pixels, for the normalisation inside the network.
+        normalise: Kind of normalisation.
+        tile: Edge of a training tile, pixels.
+        pretrained: Whether to load weights; not needed where all weights are replaced later.
 
-    Raises InputError for an unknown backbone, a tile that does not fit the architecture,
-    weights that cannot be read or that do not fit the backbone at all.
+    Returns:
+        The network, and the weights that were loaded.
+
+    Raises:
+        InputError: If the backbone is unknown, the tile does not fit the architecture, or weights
+            cannot be read or do not fit the backbone at all.
     """
     import keras
 
@@ -115,9 +153,14 @@ def build_model(
 
 
 def divide_logits(network: "keras.Model", temperature: float) -> None:
-    """Divides the logits of a network by a temperature, in place: the weights of its last layer are divided.
+    """Divides the logits of a network by a temperature, in place.
 
-    Above 1 its probabilities become less sure, below 1 surer; which class is likeliest stays as it was.
+    The weights of its last layer are divided. Above 1 its probabilities become less sure, below 1
+    surer; the most probable class does not change.
+
+    Args:
+        network: Network to change.
+        temperature: Divisor, above 0.
     """
     last = weighted_layers(network)[-1]
     last.set_weights([weight / temperature for weight in last.get_weights()])

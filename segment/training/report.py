@@ -1,4 +1,4 @@
-"""What a training or an evaluation shows: curves, scores per class, and tiles beside their truth."""
+"""Reports of training and evaluation: curves, class scores, and tiles beside their reference."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,7 +28,19 @@ PANELS: dict[str, Sequence[str]] = {
 def scores_page(
     title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette, known: str = ""
 ) -> Report:
-    """The report of an evaluation. known: how much of what is scored was trained on."""
+    """Returns the report of an evaluation.
+
+    Args:
+        title: Title of the page.
+        evaluation: The scores.
+        dataset: The tiles that were scored.
+        predict: Returns class probabilities of a batch of images.
+        palette: Class table of the model.
+        known: How much of what is scored the model was trained on; empty if nothing.
+
+    Returns:
+        The page.
+    """
     report = Report(title)
     if known:
         report.text(f"Warning: {known}.")
@@ -39,7 +51,18 @@ def scores_page(
 def add_scores(
     report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
 ) -> None:
-    """Scores of one part of the data: per class, as a confusion matrix, and on some of its tiles."""
+    """Adds the scores of one part of the data to a report.
+
+    These are the scores per class, the confusion matrix, and examples on some of the tiles.
+
+    Args:
+        report: Page to add to.
+        heading: Heading of the section.
+        evaluation: The scores.
+        dataset: The tiles that were scored.
+        predict: Returns class probabilities of a batch of images.
+        palette: Class table of the model.
+    """
     scores, confusion = evaluation.report, evaluation.confusion
     report.heading(heading)
     if evaluation.collections:
@@ -68,7 +91,10 @@ def add_scores(
 
 
 def _add_collections(report: Report, evaluation: "Evaluation") -> None:
-    """A row for each collection, and their mean; a class that its labels do not name alone has no score there."""
+    """Adds a row for each collection, and their mean.
+
+    A class that the labels of a collection do not name alone has no score there.
+    """
     names = evaluation.confusion.names
     rows: list[tuple[object, ...]] = [
         (name, c.mean_jaccard, c.accuracy, c.reliability.error, *c.jaccard.tolist()) for name, c in evaluation.collections.items()
@@ -84,10 +110,19 @@ def _without_nan(row: Sequence[object]) -> tuple[object, ...]:
 
 
 def choose_tiles(evaluation: "Evaluation", tile: int, each: int = 2) -> list[tuple[str, int]]:
-    """As `choose_examples`, of the tiles that are scored whole; of all, where there is no such tile.
+    """Returns examples as `choose_examples` does, of the tiles that are scored whole.
 
-    tile: their edge, pixels. The rest, at the edges of images, is scored on what no other tile covers, and would be shown
-    half ignored; as would images that are smaller than a tile.
+    The other tiles, at the edges of images, are scored only where no other tile covers them and
+    would be shown half ignored, as would images smaller than a tile. Where no tile is scored whole,
+    all are considered.
+
+    Args:
+        evaluation: Scores of the tiles.
+        tile: Edge of a tile, pixels.
+        each: Most tiles of each kind.
+
+    Returns:
+        Kind ("best", "median" or "worst") and index of each tile.
     """
     scored = zip(evaluation.patch_scores, evaluation.patches, strict=True)
     whole = [score if patch.is_whole(tile) else math.nan for score, patch in scored]
@@ -95,7 +130,15 @@ def choose_tiles(evaluation: "Evaluation", tile: int, each: int = 2) -> list[tup
 
 
 def choose_examples(scores: Sequence[float], each: int = 2) -> list[tuple[str, int]]:
-    """Up to `each` of the best, median and worst tiles, as ("best", index); tiles without a score are left out."""
+    """Returns the best, median and worst tiles; those without a score are left out.
+
+    Args:
+        scores: Score of each tile, or NaN.
+        each: Most tiles of each kind.
+
+    Returns:
+        Kind ("best", "median" or "worst") and index of each tile.
+    """
     order = [int(i) for i in np.argsort(scores)[::-1] if not np.isnan(scores[i])]
     middle = max(len(order) // 2 - each // 2, 0)
     groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
@@ -120,7 +163,7 @@ def _plot_examples(
         labels = predict(image[None])[0].argmax(axis=-1)
         patch = evaluation.patches[index]
         info = patch.pair.info
-        inside = slice(info.height - patch.row), slice(info.width - patch.column)  # what lies beyond was filled up
+        inside = slice(info.height - patch.row), slice(info.width - patch.column)  # without the padding
         pictures = displayable(image[inside]), colors[truth[inside]], colors[labels[inside]]
         titles = (
             f"{name}: {patch.pair.group}/{patch.pair.image.stem}",

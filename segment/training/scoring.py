@@ -22,10 +22,16 @@ Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scores on patches: over all pixels, and the mean Jaccard of each patch (NaN: nothing to score).
+    """What a model scores on patches.
 
-    collections: the same for each of several collections; empty where there is but one tile folder. familiar: keys of report.json
-    that say how many of these pixels it was trained on, see `Familiarity`; empty where that is not asked.
+    Attributes:
+        confusion: Scores over all pixels.
+        patches: Positions of the tiles.
+        patch_scores: Mean Jaccard of each patch; NaN where there is nothing to score.
+        collections: Scores of each of several collections; empty where there is only one tile
+            folder.
+        familiar: Keys of report.json on how many of these pixels the model was trained on, see
+            `Familiarity`; empty where that is not asked.
     """
 
     confusion: Confusion
@@ -48,17 +54,17 @@ class Evaluation:
 
     @property
     def mean_jaccard(self) -> float:
-        """Mean Jaccard; of several collections the mean of theirs."""
+        """Mean Jaccard; with several collections the mean of theirs."""
         return self._mean(lambda confusion: confusion.mean_jaccard)
 
     @property
     def accuracy(self) -> float:
-        """Accuracy; of several collections the mean of theirs."""
+        """Accuracy; with several collections the mean of theirs."""
         return self._mean(lambda confusion: confusion.accuracy)
 
     @property
     def calibration_error(self) -> float:
-        """Calibration error; of several collections the mean of theirs."""
+        """Calibration error; with several collections the mean of theirs."""
         return self._mean(lambda confusion: confusion.reliability.error)
 
     def _mean(self, score: Callable[[Confusion], float]) -> float:
@@ -98,10 +104,19 @@ def score_patches(
     on_batch: Callable[[NDArray[np.uint8], NDArray[np.float32]], None] | None = None,
     labels: Mapping[str, LabelSets] = MappingProxyType({}),
 ) -> Evaluation:
-    """Scores a dataset's patches, batch by batch.
+    """Scores the patches of a dataset, batch by batch.
 
-    on_batch: also gets each batch's truth (batch, tile, tile) and probabilities (batch, tile, tile, classes).
-    labels: what the codes of each collection admit; without, masks hold class indices.
+    Args:
+        predict: Returns class probabilities (batch, tile, tile, classes) of a batch of images.
+        dataset: The tiles to score, in order.
+        names: Names of the classes.
+        progress: Receives the number of batches scored.
+        on_batch: Called with the reference (batch, tile, tile) and the probabilities (batch, tile,
+            tile, classes) of each batch.
+        labels: What the codes of each collection admit; if empty, masks hold class indices.
+
+    Returns:
+        The scores.
     """
     collections = {name: Confusion(names, sets) for name, sets in labels.items()}
     whole = replace(next(iter(labels.values())), used=None) if labels else None
@@ -122,7 +137,7 @@ def score_patches(
         if on_batch:
             on_batch(truth, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
-    collections = {name: found for name, found in collections.items() if found.matrix.any()}  # others are of other parts
+    collections = {name: found for name, found in collections.items() if found.matrix.any()}  # others have no pixel in this part
     for found in collections.values():
         confusion.merge(found.state())
     return Evaluation(confusion, dataset.patches, scores, collections)
@@ -136,8 +151,20 @@ def score_known(
     recognizer: Recognizer,
     labels: Mapping[str, LabelSets] = MappingProxyType({}),
 ) -> tuple[Evaluation, str]:
-    """As `score_patches`, with how many of the scored pixels the model was trained on, and a sentence about it, which is empty
-    where there are none."""
+    """Scores as `score_patches` does, and counts the pixels that the model was trained on.
+
+    Args:
+        predict: Returns class probabilities (batch, tile, tile, classes) of a batch of images.
+        dataset: The tiles to score, in order.
+        names: Names of the classes.
+        progress: Receives the number of batches scored.
+        recognizer: Recognises what the model was trained on.
+        labels: What the codes of each collection admit; if empty, masks hold class indices.
+
+    Returns:
+        The scores, and a sentence on the pixels that the model was trained on, empty where there
+        are none.
+    """
     familiarity, patches = Familiarity(), iter(dataset.patches)
 
     def count(truth: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
@@ -151,9 +178,19 @@ def score_known(
 def sample_answers(
     predict: Predict, dataset: TileDataset, progress: Progress, most: int = 300_000, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pixels drawn by seed from a dataset's patches, as many of each batch: truth (n,) uint8, probabilities (n, classes) float32.
+    """Draws pixels from the patches of a dataset, the same number from each batch.
 
-    most: n at most, unless there are more batches. Ignored pixels are not drawn.
+    Ignored pixels are not drawn.
+
+    Args:
+        predict: Returns class probabilities (batch, tile, tile, classes) of a batch of images.
+        dataset: The tiles to draw from.
+        progress: Receives the number of batches done.
+        most: Most pixels, unless there are more batches than that.
+        seed: Seed of what is drawn.
+
+    Returns:
+        Reference (n,) uint8, and probabilities (n, classes) float32.
     """
     random = np.random.default_rng(seed)
     truths, answers = [], []

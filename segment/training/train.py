@@ -50,11 +50,20 @@ def train(
 ) -> Run[Evaluation]:
     """Trains a model on a tile folder and writes a run folder.
 
-    tiles: the tile folder; None where `data.collections` of the settings lists several.
-    resume: go on with the run in `output` from its last finished epoch.
+    Args:
+        tiles: The tile folder; None where `data.collections` of the settings lists several.
+        output: Run folder to write.
+        config: Settings; None for the defaults.
+        resume: Whether to continue the run in `output` from its last finished epoch.
+        overwrite: Whether an earlier output may be replaced.
+        progress: Receives messages and the state of the training.
 
-    Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
-    with the way to go on.
+    Returns:
+        The finished run: its history, and the scores on validation and test.
+
+    Raises:
+        InputError: For a fault of the data or the settings, before anything is written.
+        Interrupted: On Ctrl-C, with a message on how to continue.
     """
     output, progress, config = Path(output), progress or Silent(), config or Config()
     tiles = None if tiles is None else Path(tiles)
@@ -64,7 +73,7 @@ def train(
     devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     data = TrainingData.prepare(tiles, config, progress)
-    augmentation(config.augment, data.survey.statistics, seed=0)  # what these images cannot be changed by is refused here
+    augmentation(config.augment, data.survey.statistics, seed=0)  # refuses changes that do not suit these images
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, data, pretrained=not resume)
     progress.say(describe_network(built.network))
@@ -94,7 +103,7 @@ def _train(
     pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb, tables=data.tables)
     size, batch, preprocessing = config.data.tile, config.training.batch_size, config.data.preprocess
     random_crops = config.data.crops == "random"
-    zoom = config.augment.scale if random_crops else 0.0  # drawn at their scale, crops need no reflections at their borders
+    zoom = config.augment.scale if random_crops else 0.0  # crops drawn at their scale need no reflected borders
     changes = config.augment.model_copy(update={"scale": config.augment.scale - zoom})
     augment = partial(augmentation, changes, data.survey.statistics)
     training = TileDataset(
@@ -199,10 +208,11 @@ def _finish(
 ) -> Run[Evaluation]:
     """Calibrates the best model on validation, scores it and writes the reports.
 
-    The temperature becomes part of the weights: maps in every form of the model, and what is trained on from it, have it.
+    The temperature becomes part of the weights, so that maps from every form of the model, and
+    models trained on from it, have it.
     """
     best, palette, admitted = load_keras_model(output), data.palette, data.labels.admitted()
-    divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))  # of a run that had ended already
+    divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))  # undoes that of a finished run
     truth, answers = sample_answers(best.predict_on_batch, scored["val"], progress)
     temperature = fit_temperature(admitted[truth], answers, multi_label=False)
     right = np.take_along_axis(admitted[truth], answers.argmax(axis=1)[:, None], axis=1)[:, 0] > 0
