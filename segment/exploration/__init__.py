@@ -1,0 +1,1 @@
+"""Exploration of tile folders before training."""

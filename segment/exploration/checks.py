@@ -1,4 +1,4 @@
-"""What the looks at a tile folder mean for a model, and what to do about it."""
+"""Checks of a tile folder: what its statistics mean for a model, and what to do about it."""
 
 from collections import Counter
 
@@ -12,11 +12,18 @@ from segment.exploration.summary import TileView
 
 _UNEVEN, _RARE, _SELDOM = 5.0, 0.01, 0.2
 _NAMED = 5
-_SURE = 3  # borders; one or two may meet by chance
+_SURE = 3  # borders; one or two may match by chance
 
 
 def find_all(view: TileView) -> list[Finding]:
-    """All findings, what breaks a training first."""
+    """Runs all checks of a tile folder.
+
+    Args:
+        view: Statistics of the tile folder.
+
+    Returns:
+        The findings; those that break a training come first.
+    """
     steps = (
         _problems,
         _masks,
@@ -42,7 +49,7 @@ def _problems(view: TileView) -> list[Finding]:
 
 
 def _masks(view: TileView) -> list[Finding]:
-    """What is odd about masks and the class table, as a training says it too."""
+    """Checks masks and the class table as a training does."""
     if view.reading is None:
         return []
     too_much = too_much_undeclared(view.reading.palette, view.masks, view.max_undeclared)
@@ -58,7 +65,7 @@ def _tables(view: TileView) -> list[Finding]:
             continue
         ignored = sum(unknown.values()) / total
         if ignored <= 0.5 and view.declared and table.colors.keys() == {c.color for c in view.palette.table}:
-            continue  # the table that is used: findings about undeclared values and missing classes say so
+            continue  # this table is in use: other checks report undeclared values and missing classes
         held = ", ".join(f"{value} ({count / total:.1%})" for value, count in list(unknown.items())[:_NAMED])
         found.append(
             Finding(
@@ -79,7 +86,10 @@ def _as_table(view: TileView) -> str:
 
 
 def _undeclared(view: TileView) -> list[Finding]:
-    """Values that the class table does not name; without one, values that few masks hold, of which blanks are the likeliest."""
+    """Checks for values that the class table does not name.
+
+    Without a class table, these are values that few masks hold: they are most probably blanks.
+    """
     masks, total = view.masks, view.masks.held.total()
     named = "which the class table does not name" if view.declared else "and few masks hold it"
     found = []
@@ -135,7 +145,7 @@ def _divided(view: TileView) -> list[Finding]:
 
 
 def _across(view: TileView) -> list[Finding]:
-    """Neighbours whose groups are not the same: a split by group divides them."""
+    """Checks for neighbouring images in different groups, which a split by group would divide."""
     between = Counter(
         tuple(sorted((view.pairs[n.first].group, view.pairs[n.second].group)))
         for n in view.neighbours
@@ -155,7 +165,7 @@ def _across(view: TileView) -> list[Finding]:
 
 
 def _are(borders: int) -> str:
-    """How sure so many borders make."""
+    """Returns "are" or "may be": a few matching borders can be chance."""
     return "are" if borders >= _SURE else "may be"
 
 
@@ -234,7 +244,7 @@ def _balance(view: TileView) -> list[Finding]:
 
 
 def _of_groups(view: TileView) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-    """Pixels of each group and class, (groups, classes)."""
+    """Returns the pixels of each group and class, (groups, classes)."""
     groups = list(view.groups)
     found = np.zeros((len(groups), len(view.palette)), np.int64)
     for pair, pixels in zip(view.pairs, view.looks.class_pixels, strict=True):

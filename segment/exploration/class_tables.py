@@ -1,4 +1,4 @@
-"""Class tables that lie beside masks, in this toolkit's form or another's, and whether they tell the masks' truth."""
+"""Class tables beside masks, in the form of this toolkit or others, compared with the masks."""
 
 import json
 import re
@@ -16,19 +16,39 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Names of classes by how masks show them: by "#RRGGBB", and where the table says so, by value or by map colour."""
+    """Names of classes by how masks show them.
+
+    Attributes:
+        file: File of the table.
+        colors: Names by "#RRGGBB".
+        values: Names by value or by map colour, where the table gives them.
+    """
 
     file: Path
     colors: dict[str, str]
     values: dict[str, str]
 
     def unknown(self, held: Counter[str]) -> dict[str, int]:
-        """What masks hold that the table does not name, and how many pixels of it. held: see `count_values`."""
+        """Returns what masks hold that the table does not name.
+
+        Args:
+            held: Pixels by value or colour, see `count_values`.
+
+        Returns:
+            Pixels by value or colour, the most frequent first.
+        """
         known = self.colors.keys() | self.values.keys()
         return {value: count for value, count in held.most_common() if value not in known}
 
     def absent(self, held: Counter[str]) -> dict[str, str]:
-        """Classes, by colour, that no mask shows, in masks that hold colours."""
+        """Returns the classes that no mask shows, in masks that hold colours.
+
+        Args:
+            held: Pixels by value or colour, see `count_values`.
+
+        Returns:
+            Names of the classes by colour.
+        """
         return {color: name for color, name in self.colors.items() if color not in held and not held.keys() & self._values(name)}
 
     def _values(self, name: str) -> set[str]:
@@ -36,8 +56,16 @@ class ClassTable:
 
 
 def find_class_tables(root: Path) -> list[ClassTable]:
-    """All class tables in a tile folder: `classes.yaml`, and any JSON in which things have a name and a colour, as labelling
-    tools write it. What cannot be read as one is passed over.
+    """Finds all class tables in a tile folder.
+
+    These are `classes.yaml`, and any JSON in which things have a name and a colour, as labelling
+    tools write it. What cannot be read as a class table is skipped.
+
+    Args:
+        root: The tile folder.
+
+    Returns:
+        The class tables, sorted by path.
     """
     found = []
     for file in sorted(p for p in root.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()):
@@ -55,7 +83,15 @@ def find_class_tables(root: Path) -> list[ClassTable]:
 
 
 def as_class_table(palette: Palette, file: Path) -> ClassTable:
-    """The same of a palette."""
+    """Returns a class table that is already loaded in the form of `ClassTable`.
+
+    Args:
+        palette: The class table.
+        file: Its file.
+
+    Returns:
+        Names by colour and value.
+    """
     values = {str(c.value): c.name for c in palette.table} | {k: c.name for k, c in palette.mask_colors().items()}
     return ClassTable(file, {c.color: c.name for c in palette.table}, values)
 

@@ -1,4 +1,4 @@
-"""Looking at a tile folder before anything is trained on it: one report of what it holds and what to mend."""
+"""Exploration of a tile folder before training: a report of what it holds and what to fix."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -44,13 +44,28 @@ def explore(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Exploration:
-    """Looks at every image and mask of a tile folder, and writes report.html and report.json to `output`.
+    """Reads every image and mask of a tile folder, and reports what they hold.
 
-    settings: class table, and tile size for the windows shown. Without a class table that fits, what masks hold stands for
-    classes. model: a segmentation model whose features of the images' middles place these, too, where they have its bands
-    and pixels; None for none. Memory holds some images at a time, and some kilobytes for each.
+    It writes report.html and report.json to `output`. A few images are in memory at a time, plus
+    some kilobytes for every image.
 
-    Raises InputError when there are no images with masks, none can be read, `model` maps nothing, or `output` exists.
+    Args:
+        tiles: The tile folder.
+        output: Folder to write.
+        settings: Class table, and tile size for the windows shown. Without a class table that fits,
+            the values that masks hold are taken for classes.
+        model: Segmentation model whose features of the middle of each image are compared too, if
+            images have its bands and dtype; None for none.
+        overwrite: Whether an earlier output may be replaced.
+        seed: Seed of the pixels that are drawn.
+        progress: Receives messages and the state of the exploration.
+
+    Returns:
+        The findings, and the figures of report.json.
+
+    Raises:
+        InputError: If there are no images with masks, none can be read, `model` does not make maps,
+            or `output` exists and `overwrite` is not set.
     """
     tiles, output = Path(tiles), Path(output)
     settings, progress = settings or DataSettings(), progress or Silent()
@@ -111,18 +126,22 @@ def explore_collections(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Exploration]:
-    """Looks at each of the collections that the settings list, and writes its report to `output`/NAME.
+    """Explores each of the collections that the settings list.
+
+    The report of each is written to `output`/NAME.
 
     Args:
-        output: folder for a folder of each collection.
-        settings: with `collections`; the classes of each are sets of the model's.
-        model, overwrite, progress: see `explore`.
+        output: Folder for a folder of each collection.
+        settings: Settings with `collections`; the classes of each are sets of the model's.
+        model: See `explore`.
+        overwrite: See `explore`.
+        progress: See `explore`.
 
     Returns:
-        What was found, by the names of the collections.
+        What was found, by name of the collection.
 
     Raises:
-        InputError: when collections do not fit together (see `open_collections`), and as `explore`
+        InputError: If collections do not fit together (see `open_collections`), and as `explore`
             does for each of them.
     """
     progress = progress or Silent()
@@ -140,8 +159,9 @@ def explore_collections(
 def _choose_palette(
     tiles: Path, pairs: list[Pair], masks: MaskCensus, settings: DataSettings
 ) -> tuple[Palette, MaskReading | None, list[str]]:
-    """The class table, how a declared one is read (it is the former if it names anything that the masks hold), and why some
-    cannot be used.
+    """Returns the class table, how a declared one is read, and why some cannot be used.
+
+    The declared table is used if it names anything that the masks hold.
     """
     try:
         declared = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
@@ -158,14 +178,17 @@ def _choose_palette(
 
 
 def _unlike_the_model(images: RasterInfo, info: ModelInfo) -> str | None:
-    """Why a model cannot see the images; None where it can."""
+    """Returns why a model cannot see the images; None where it can."""
     if (images.bands, images.dtype) == (info.bands, info.dtype):
         return None
     return f"the model reads {info.bands} bands of {info.dtype}, and the images have {images.bands} of {images.dtype}."
 
 
 def _read_middle(source: Source, info: ModelInfo, tile: int) -> NDArray[Any]:
-    """The middle (tile, tile, bands) of an image, as the model takes it; a smaller one is continued by reflection."""
+    """Returns the middle (tile, tile, bands) of an image as the model takes it.
+
+    An image smaller than a tile is padded by reflection.
+    """
     with source.open() as raster:
         top, left = (max(edge - tile, 0) // 2 for edge in (raster.height, raster.width))
         pixels, valid = raster.read(top, left, min(tile, raster.height), min(tile, raster.width))

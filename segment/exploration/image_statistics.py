@@ -1,4 +1,4 @@
-"""A pass over the images and masks of a tile folder: what each of them is, and what they hold."""
+"""Image statistics: a pass over the images and masks of a tile folder."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,15 +22,22 @@ from segment.data.tiles import Pair, decode_mask, pad_tile
 from segment.exploration.neighbours import Borders, borders
 from segment.tiling import tile_starts
 
-_SHOWN = 6  # windows of a class
-_MOST_CLASSES = 40  # of what masks hold that are taken for classes where no table names them
-_VALUES = frozenset(map(str, range(IGNORED)))  # that a class may have
+_SHOWN = 6  # windows of each class
+_MOST_CLASSES = 40  # values that are taken for classes where there is no class table
+_VALUES = frozenset(map(str, range(IGNORED)))  # values that a class may have
 _WORKERS = 2
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a pair to look at: image (tile, tile, bands), class indices (tile, tile), and the share of the class."""
+    """A part of a pair to show.
+
+    Attributes:
+        image: (tile, tile, bands).
+        indices: Class indices (tile, tile) uint8.
+        share: Share of the class in the window, 0 to 1.
+        pair: Image and mask that it is from.
+    """
 
     image: NDArray[Any]
     indices: NDArray[np.uint8]
@@ -40,11 +47,17 @@ class Window:
 
 @dataclass(frozen=True)
 class TileLooks:
-    """What was seen of the images.
+    """Statistics of the images and masks of a tile folder.
 
-    pairs: those that can be read. In their order: prints, borders, and class_pixels (pairs, classes). ignored: pixels that are
-    of no class. windows: of each class those richest in it. values: bands of random pixels, (pixels, bands). unreadable: why
-    others are not among the pairs.
+    Attributes:
+        pairs: Pairs that can be read.
+        prints: Fingerprint of each image, in the order of `pairs`.
+        borders: Borders of each image, in the order of `pairs`.
+        class_pixels: (pairs, classes), pixels of each class, in the order of `pairs`.
+        ignored: Pixels that are of no class.
+        windows: For each class, the windows that hold most of it.
+        values: Random pixels, (pixels, bands).
+        unreadable: Why other pairs cannot be read.
     """
 
     pairs: Sequence[Pair]
@@ -58,12 +71,21 @@ class TileLooks:
 
 
 def palette_of(masks: MaskCensus) -> Palette:
-    """A class table of the 40 values or colours that masks hold most of, each named by how they show it. Colours get values
-    that no mask holds, as long as there are some.
+    """Makes a class table of the 40 values or colours that masks hold most of.
 
-    Raises InputError when they hold none that a class may have.
+    Each class is named by how masks show it. Colours get values that no mask holds, as long as
+    there are some.
+
+    Args:
+        masks: Census of the masks.
+
+    Returns:
+        The class table.
+
+    Raises:
+        InputError: If masks hold nothing that a class may have.
     """
-    if masks.values == {"0", str(IGNORED)}:  # alone, they are two classes
+    if masks.values == {"0", str(IGNORED)}:  # with no other values, these are two classes
         masks = replace(masks, held=masks.held + Counter({str(IGNORED): masks.at_255}), at_255=0)
     held = [v for v, _ in masks.held.most_common() if v.startswith("#") or v in _VALUES or v == str(IGNORED)][:_MOST_CLASSES]
     if not held:
@@ -89,9 +111,21 @@ def palette_of(masks: MaskCensus) -> Palette:
 def look_at_pairs(
     pairs: Sequence[Pair], palette: Palette, tile: int, vectors: Vectors, progress: Progress, seed: int = 0
 ) -> TileLooks:
-    """Reads every image and mask once; vectors gets the images `shrunk`. tile: edge of the windows, pixels.
+    """Reads every image and mask once.
 
-    Raises InputError when none can be read.
+    Args:
+        pairs: Images and masks.
+        palette: Class table by which masks are decoded.
+        tile: Edge of the windows, pixels.
+        vectors: Receives each image, reduced by `shrunk`.
+        progress: Receives the number of images read.
+        seed: Seed of the pixels that are drawn.
+
+    Returns:
+        Statistics of the images and masks.
+
+    Raises:
+        InputError: If no pair can be read.
     """
     random = np.random.default_rng(seed)
     seen: list[Pair] = []
@@ -134,7 +168,7 @@ def look_at_pairs(
 
 
 def _keep_richest(windows: list[list[Window]], pair: Pair, image: NDArray[Any], indices: NDArray[np.uint8], tile: int) -> None:
-    """Keeps of each class the windows with the largest shares of it, not more than one of a pair."""
+    """Keeps the windows with the largest shares of each class, at most one of a pair."""
     best: dict[int, tuple[float, int, int]] = {}
     for row in tile_starts(max(indices.shape[0], tile), tile, tile):
         for column in tile_starts(max(indices.shape[1], tile), tile, tile):

@@ -1,4 +1,4 @@
-"""Images that continue each other: neighbours cut from one scene, told by their borders."""
+"""Neighbouring images cut from one scene, recognised by their borders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SAMPLES = 256  # along a border
-_STEP = 2.0  # standard deviations, as the median tells them, that a difference counts at most
+_SAMPLES = 256  # pixels that a border is resampled to
+_STEP = 2.0  # standard deviations, estimated from the median, to which differences are clipped
 _BY_CHANCE = 0.001  # probability that any two borders of a folder are taken for neighbours
-_LEAST = 4.5  # standard deviations: differences are not quite normally distributed
+_LEAST = 4.5  # standard deviations, at least: differences are not quite normally distributed
 _MARGIN = 1.0  # standard deviations over the second best
 _AT_A_TIME = 512
 
@@ -21,10 +21,19 @@ Side = Literal["right", "below"]
 
 @dataclass(frozen=True)
 class Borders:
-    """The outermost pixels of an image, as the mean of its bands: differences along them, (255,) float32 each, norm 1.
+    """The outermost pixels of an image: differences along them, as the mean of its bands.
 
-    Large differences are cut to twice their usual size: the edges of fields and roofs are few, and meet by chance. All are 0
-    where more than half of them are. height, width: of the image, pixels.
+    Each side is (255,) float32 with norm 1. Large differences are clipped to twice their usual
+    size, because the edges of fields and roofs are few and meet by chance. The differences of a
+    side are all 0 where more than half of them are.
+
+    Attributes:
+        height: Rows of the image, pixels.
+        width: Columns of the image, pixels.
+        top: Differences along the first row.
+        bottom: Differences along the last row.
+        left: Differences along the first column.
+        right: Differences along the last column.
     """
 
     height: int
@@ -37,7 +46,13 @@ class Borders:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Positions of two images, the second of which continues the first on that side."""
+    """Two images, the second of which continues the first.
+
+    Attributes:
+        first: Position of the first image.
+        second: Position of the second image.
+        side: Side of the first image on which the second lies.
+    """
 
     first: int
     second: int
@@ -45,7 +60,14 @@ class Neighbours:
 
 
 def borders(image: NDArray[Any]) -> Borders:
-    """Of an image (rows, columns, bands) of any real dtype."""
+    """Returns the borders of an image.
+
+    Args:
+        image: (rows, columns, bands) of any real dtype.
+
+    Returns:
+        Differences along its four sides.
+    """
     height, width = image.shape[:2]
     lines = [image[0], image[-1], image[:, 0], image[:, -1]]
     return Borders(height, width, *(_differences(line.mean(axis=1, dtype=np.float32)) for line in lines))
@@ -63,11 +85,19 @@ def _differences(line: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def find_neighbours(found: Sequence[Borders]) -> list[Neighbours]:
-    """Pairs whose touching borders are more alike than chance explains, and than either is to any other image's.
+    """Finds images that continue each other.
 
-    How far a correlation is beyond chance depends on how many independent numbers there are in two borders, which smooth
-    images have few of: their autocorrelations tell (Bartlett 1946, On the theoretical specification of autocorrelated time
-    series). Lengths of touching borders may differ by a hundredth, as cuts of scenes do.
+    Their touching borders are more alike than chance explains, and than either is to any other
+    image's. How far a correlation is beyond chance depends on the number of independent values in
+    two borders, which is small in smooth images. It is estimated from their autocorrelations
+    (Bartlett 1946, On the theoretical specification of autocorrelated time series). The lengths of
+    touching borders may differ by a hundredth, as in cuts of scenes.
+
+    Args:
+        found: Borders of each image.
+
+    Returns:
+        Pairs of neighbours, sorted by the first image.
     """
     sides: tuple[tuple[Side, str, str, str], ...] = (("right", "right", "left", "height"), ("below", "bottom", "top", "width"))
     least = max(_LEAST, -NormalDist().inv_cdf(_BY_CHANCE / (2 * max(len(found), 1) ** 2)))
@@ -83,13 +113,16 @@ def find_neighbours(found: Sequence[Borders]) -> list[Neighbours]:
 
 
 def _best(ends: NDArray[np.float32], begins: NDArray[np.float32], lengths: NDArray[np.float32], least: float) -> dict[int, int]:
-    """Of each border, by position, the one of another image that is most like it, where one stands out."""
+    """Returns for each border, by position, the most similar one of another image.
+
+    Borders to which no other one clearly corresponds are left out.
+    """
     best: dict[int, int] = {}
     behind = _autocorrelation(begins)
     for start in range(0, len(ends), _AT_A_TIME):
         rows = np.arange(start, min(start + _AT_A_TIME, len(ends)))
         before = _autocorrelation(ends[rows])
-        before[:, 1:] *= 2 * (1 - np.arange(1, before.shape[1]) / before.shape[1])  # lags of either sign
+        before[:, 1:] *= 2 * (1 - np.arange(1, before.shape[1]) / before.shape[1])  # lags of both signs
         independent = ends.shape[1] / np.maximum(before @ behind.T, 1)
         correlation = np.clip(ends[rows] @ begins.T, -0.999, 0.999)
         alike = np.arctanh(correlation) * np.sqrt(np.maximum(independent - 3, 0))  # Fisher's transformation
@@ -104,7 +137,10 @@ def _best(ends: NDArray[np.float32], begins: NDArray[np.float32], lengths: NDArr
 
 
 def _autocorrelation(lines: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of lines (borders, samples) of mean 0 and norm 1, at each lag from 0 on, of the same shape."""
+    """Returns the autocorrelation of lines (borders, samples) of mean 0 and norm 1.
+
+    The result has the same shape, with lags from 0 on.
+    """
     samples = lines.shape[1]
     spectrum = np.abs(np.fft.rfft(lines, 2 * samples, axis=1)) ** 2
     return np.fft.irfft(spectrum, 2 * samples, axis=1)[:, :samples].astype(np.float32)

@@ -1,4 +1,4 @@
-"""The report of an exploration of a tile folder: findings first, then what the images and masks are."""
+"""Report of an exploration: findings first, then what images and masks hold."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -26,7 +26,15 @@ _LISTED, _NAMED, _OUTLIERS, _PAIRS = 100, 5, 10, 10
 
 
 def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
-    """All sections, as one page."""
+    """Returns the report of an exploration, all sections on one page.
+
+    Args:
+        view: Statistics of the tile folder.
+        findings: Results of the checks.
+
+    Returns:
+        The page.
+    """
     page = Report(f"{view.root.resolve().name}: what the images and masks are")
     page.heading("Findings")
     page.findings(findings)

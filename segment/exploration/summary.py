@@ -1,4 +1,4 @@
-"""What an exploration knows of a tile folder, as figures."""
+"""Summary of an exploration: what is known of a tile folder, and its figures."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,18 +21,29 @@ from segment.exploration.class_tables import ClassTable
 from segment.exploration.image_statistics import TileLooks
 from segment.exploration.neighbours import Neighbours, find_neighbours
 
-_LISTED = 100  # values of masks: those in JPEG have thousands
+_LISTED = 100  # values of masks in report.json; masks in JPEG have thousands
 
 
 @dataclass(frozen=True)
 class TileView:
-    """A tile folder with all that was seen of it.
+    """A tile folder and all that an exploration found in it.
 
-    root: the folder. tile: edge of a training tile, pixels. palette: by which masks were read; declared: whether a class table
-    says so, or it was taken from the masks. tables: class tables in the folder. problems: why some files cannot be used.
-    distances: metres per pixel of images that say so. components, features: of the pixels, and of what a model sees; None of
-    fewer than three images, or where these are not such as the model takes, which without_features tells. reading: by the
-    declared class table. max_undeclared: share of pixels without a class that a training allows.
+    Attributes:
+        root: The tile folder.
+        tile: Edge of a training tile, pixels.
+        palette: Class table by which masks were read.
+        declared: Whether this is a declared class table, or was taken from the masks.
+        tables: Class tables in the folder.
+        masks: Census of the masks.
+        looks: Statistics of the images and masks.
+        problems: Why some files cannot be used.
+        distances: Metres per pixel of the images that give it.
+        components: Principal components of the pixels; None for fewer than three images.
+        features: Principal components of what a model sees; None for fewer than three images, or
+            where the model does not take the images.
+        without_features: Why the model does not take the images; None where it does.
+        reading: How masks are read by the declared class table.
+        max_undeclared: Share of pixels without a class that a training allows.
     """
 
     root: Path
@@ -52,12 +63,12 @@ class TileView:
 
     @property
     def pairs(self) -> Sequence[Pair]:
-        """Those that can be read."""
+        """Pairs that can be read."""
         return self.looks.pairs
 
     @property
     def groups(self) -> dict[str, int]:
-        """How many images each has."""
+        """Number of images of each group."""
         return dict(Counter(pair.group for pair in self.pairs))
 
     @cached_property
@@ -68,7 +79,7 @@ class TileView:
 
     @property
     def undeclared(self) -> Counter[str]:
-        """Pixels by what masks hold and the palette does not name."""
+        """Pixels by what masks hold and the class table does not name."""
         return self.masks.undeclared(self.palette)
 
     @cached_property
@@ -78,18 +89,21 @@ class TileView:
 
     @cached_property
     def twins(self) -> list[Twins[Pair]]:
-        """Images that an earlier one is like, each with that."""
+        """Images that are like an earlier one, each with that one."""
         return find_twins(self.pairs, self.looks.prints)
 
     @cached_property
     def outliers(self) -> list[Pair]:
-        """Pairs whose images are unlike all others, by their features if these are known, else by their pixels."""
+        """Pairs whose images are unlike all others, by features if known, else by pixels."""
         told = self.features or self.components
         return [self.pairs[row] for row in find_outliers(told)] if told else []
 
     @property
     def divided(self) -> list[str]:
-        """Groups that folders put both into training and into validation or test, where they are named (see `leaks`)."""
+        """Groups that folders put into training and also into validation or test (see `leaks`).
+
+        Only groups that folders name are listed.
+        """
         parts: dict[str, set[str]] = {}
         for pair in self.pairs:
             folders = pair.image.parent.relative_to(self.root).parts
@@ -98,12 +112,19 @@ class TileView:
         return sorted(group for group, some in parts.items() if "train" in some and len(some) > 1)
 
     def path(self, file: Path) -> str:
-        """Of an image or mask, from the folder on."""
+        """Returns the path of an image or mask within the tile folder.
+
+        Args:
+            file: Path of the image or mask.
+
+        Returns:
+            The path from the tile folder on, with slashes.
+        """
         return file.relative_to(self.root).as_posix()
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """What report.json holds of it."""
+        """What report.json holds of the tile folder."""
         pairs, values = self.pairs, self.looks.values
         return {
             "images": len(pairs),
