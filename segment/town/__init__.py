@@ -1,1 +1,1 @@
-"""The town that `segment.sample` shows: planned in metres by district, painted in pixels by square."""
+"""The town of `segment.sample`: districts planned in metres, squares painted in pixels."""

@@ -1,4 +1,4 @@
-"""Carriageways of the sample town with their sidewalks, markings, street trees and traffic."""
+"""Carriageways of the sample town, with sidewalks, lane markings, street trees and traffic."""
 
 import numpy as np
 
@@ -9,7 +9,13 @@ from segment.town.streets import SIDEWALK, Street, avenue_line, avenue_width, ju
 
 
 def street(plan: Plan, course: Street, tint: Color) -> None:
-    """A street inside the district, with trees beside it and parked cars."""
+    """Draws a street inside the district, with trees beside it and parked cars.
+
+    Args:
+        plan: Plan to draw on. Its season says what share of the streets is of dirt.
+        course: Street to draw, in district coordinates (metres).
+        tint: RGB colour of the asphalt, 0 to 255. A dirt street takes its colour from the soil.
+    """
     path, surface = plan.patch.line(course.start, course.end), Material.ASPHALT
     if plan.season.unpaved and plan.rng.random() < plan.season.unpaved:
         surface, tint = Material.DIRT, _dirt(plan, tint[0] % 8 / 8)
@@ -31,7 +37,16 @@ def street(plan: Plan, course: Street, tint: Color) -> None:
 
 
 def avenue(plan: Plan, eastward: bool) -> None:
-    """The avenue above (eastward) or left of the district, with sidewalks, markings, trees and traffic."""
+    """Draws the avenue above or to the left of the district.
+
+    It has sidewalks, markings, trees and traffic, and some have a roundabout at a junction. Avenues
+    of 16 m width have a planted median. Whether an avenue is of dirt is decided for its whole
+    length; a dirt avenue has a carriageway and sidewalks only.
+
+    Args:
+        plan: Plan to draw on.
+        eastward: Draws the avenue above the district if true, the one to its left if false.
+    """
     seed, row, column = plan.seed, plan.row, plan.column
     rng = np.random.default_rng([seed, 8 + eastward, row + 2**20, column + 2**20])
     width = avenue_width(seed, row if eastward else column, eastward)
@@ -39,11 +54,12 @@ def avenue(plan: Plan, eastward: bool) -> None:
     pixels = round(width / 0.3)
     plan.line("shore", path, Material.PAVEMENT, plan.paving, pixels + 2 * round(SIDEWALK / 0.3))
     plan.line("decks", path + np.asarray(plan.season.shadow) * 5, Material.ASPHALT, (0, 0, 0), pixels + 10)
-    if width * 31.7 % 1 < plan.season.unpaved - 0.5:  # for the whole of an avenue
+    if width * 31.7 % 1 < plan.season.unpaved - 0.5:  # the same along a whole avenue
         plan.line("asphalt", path, Material.DIRT, _dirt(plan, width * 7.3 % 1), pixels)
         return
     low, high = np.array(plan.season.asphalt)
-    tint = tuple(int(c) for c in low + (high - low) * (width * 7.3 % 1))  # one surface along an avenue
+    # One surface along an avenue.
+    tint = tuple(int(c) for c in low + (high - low) * (width * 7.3 % 1))
     plan.line("asphalt", path, Material.ASPHALT, tint, pixels)  # type: ignore[arg-type]
     step = np.diff(path, axis=0)
     normal = np.stack([-step[:, 1], step[:, 0]], 1) / np.hypot(*step.T)[:, None]
@@ -77,13 +93,18 @@ def avenue(plan: Plan, eastward: bool) -> None:
 
 
 def _dirt(plan: Plan, part: float) -> Color:
-    """What traffic makes of the soil: barer and lighter than the ground beside it."""
+    """Colour of a dirt road: traffic makes the soil barer and lighter than the ground beside it."""
     low, high = np.array(plan.season.soil)
     return times(tuple(low + (high - low) * (0.6 + 0.4 * part)), 1.12)
 
 
 def roundabout(plan: Plan, centre: Floats) -> None:
-    """A ring of asphalt about a planted island."""
+    """Draws a ring of asphalt around a planted island.
+
+    Args:
+        plan: Plan to draw on.
+        centre: Point (2,) on the plane, in metres.
+    """
     angle = np.linspace(0, 2 * np.pi, 40)
     ring = np.stack([np.cos(angle), np.sin(angle)], 1)
     plan.fill("shore", centre + ring * 23.5, Material.PAVEMENT, plan.paving)

@@ -1,4 +1,7 @@
-"""Land use in towns: what fills a block between streets. Functions take a plan and the block within its sidewalks."""
+"""Land use in the town: what fills a block between streets.
+
+Each function draws on a plan, in the part of a block that lies within its sidewalks.
+"""
 
 import numpy as np
 
@@ -10,7 +13,12 @@ from segment.town.streets import Block
 
 
 def perimeter(plan: Plan, block: Block) -> None:
-    """Adjoining houses around a courtyard."""
+    """Draws adjoining houses around a courtyard.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     depth = plan.rng.uniform(11, 15)
     lawn(plan, block.shrunk(depth)) if plan.rng.random() < 0.6 else yard(plan, block.shrunk(depth))
     for _ in range(int(plan.rng.integers(4, 10))):
@@ -34,7 +42,14 @@ def perimeter(plan: Plan, block: Block) -> None:
 
 
 def villas(plan: Plan, block: Block) -> None:
-    """Detached houses with gardens, driveways and some pools, in two rows back to back."""
+    """Draws detached houses with gardens, driveways and some pools.
+
+    The lots lie in two rows back to back, or in one row where the block is at most 44 m deep.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     wide = block.width >= block.height
     length, depth = (block.width, block.height) if wide else (block.height, block.width)
     count = max(1, round(length / plan.rng.uniform(17, 22)))
@@ -50,7 +65,15 @@ def villas(plan: Plan, block: Block) -> None:
 
 
 def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
-    """A house on its lot. `wide`: the street runs along s; `front`: it lies towards lesser (-1) or greater t."""
+    """Draws a house on its lot, or leaves the lot vacant.
+
+    Args:
+        plan: Plan to draw on.
+        lot: Ground of the house, in district coordinates (metres).
+        wide: Whether the street runs along s. If not, it runs along t.
+        front: Side of the lot on which the street lies, across its direction: -1 towards lesser, 1
+            towards greater coordinates.
+    """
     rng = plan.rng
     draw = rng.random()
     if draw < 0.06:
@@ -101,7 +124,14 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
 
 
 def slabs(plan: Plan, block: Block) -> None:
-    """Long apartment houses on a lawn with a parking lot."""
+    """Draws long apartment houses on a lawn, with parking lots.
+
+    A block at most 36 m high has no parking lot.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     lawn(plan, block)
     count = max(1, int(block.height // 40))
     pitch = block.height / count
@@ -134,7 +164,12 @@ def slabs(plan: Plan, block: Block) -> None:
 
 
 def halls(plan: Plan, block: Block) -> None:
-    """Industrial halls on a paved or gravel yard."""
+    """Draws industrial halls on a gravel yard, with parking lots, lawns and basins.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     rng = plan.rng
     plan.fill(
         "ground",
@@ -169,7 +204,12 @@ def halls(plan: Plan, block: Block) -> None:
 
 
 def market(plan: Plan, block: Block) -> None:
-    """A large flat-roofed store behind its parking lot."""
+    """Draws a large flat-roofed store behind its parking lot.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     plan.fill("ground", plan.patch.outline(block), Material.PAVEMENT, plan.paving, 10)
     split = block.top + block.height * plan.rng.uniform(0.52, 0.64)
     parking(plan, Block(block.left + 2, split, block.right - 2, block.bottom - 3))
@@ -177,7 +217,14 @@ def market(plan: Plan, block: Block) -> None:
 
 
 def park(plan: Plan, block: Block) -> None:
-    """Grass with paths, clumps of trees, a pond or a sports court."""
+    """Draws grass with paths, clumps of trees, a pond and sometimes a sports court.
+
+    A block with a side below 30 m has grass and a few trees only.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     rng = plan.rng
     lawn(plan, block)
     size = min(block.width, block.height)
@@ -218,7 +265,12 @@ def park(plan: Plan, block: Block) -> None:
 
 
 def huts(plan: Plan, block: Block) -> None:
-    """Small houses close together on bare ground."""
+    """Draws small houses close together on bare ground.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     rng = plan.rng
     plan.fill("ground", plan.patch.outline(block), Material.SOIL, plan.shade(plan.season.soil), 8)
     pitch = rng.uniform(10.5, 14)
@@ -234,7 +286,12 @@ def huts(plan: Plan, block: Block) -> None:
 
 
 def vacant(plan: Plan, block: Block) -> None:
-    """Bare ground with tracks, shrubs and sometimes a construction plot."""
+    """Draws bare ground with tracks, shrubs and sometimes a construction plot.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block without its sidewalks, in district coordinates (metres).
+    """
     rng = plan.rng
     colour = plan.shade(plan.season.soil)
     plan.fill("ground", plan.patch.outline(block), Material.SOIL, colour, 8)

@@ -1,4 +1,4 @@
-"""Buildings of the sample town: footprints along their street, roofs lit by the sun, cast shadows."""
+"""Buildings of the sample town: footprints along their street, sunlit roofs, cast shadows."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,20 @@ def house(
     colour: Color,
     flat: bool = False,
 ) -> None:
-    """A rectangular house with a gable, hip or flat roof."""
+    """Draws a rectangular house with a gable, hip or flat roof.
+
+    Nothing is drawn where the house would be too close to the river.
+
+    Args:
+        plan: Plan to draw on.
+        s: Centre along s, in district coordinates (metres).
+        t: Centre along t, in district coordinates (metres).
+        width: Extent along s, in metres.
+        depth: Extent along t, in metres.
+        height: Height of the building in metres, which decides how far its shadow reaches.
+        colour: RGB colour of the roof in full sun, 0 to 255. It is varied a little.
+        flat: Whether the roof is flat in any case. If not, the kind of roof is drawn at random.
+    """
     corners = plan.patch.box(s, t, width, depth)
     if not plan.is_free(corners):
         return
@@ -51,7 +64,17 @@ def house(
 
 
 def hall(plan: Plan, s: float, t: float, width: float, depth: float) -> None:
-    """A hall with a metal or flat roof, skylights and equipment."""
+    """Draws a hall with a metal or flat roof, skylights and equipment.
+
+    Nothing is drawn where the hall would be too close to the river.
+
+    Args:
+        plan: Plan to draw on.
+        s: Centre along s, in district coordinates (metres).
+        t: Centre along t, in district coordinates (metres).
+        width: Extent along s, in metres.
+        depth: Extent along t, in metres.
+    """
     corners = plan.patch.box(s, t, width, depth)
     if not plan.is_free(corners):
         return
@@ -81,7 +104,14 @@ def hall(plan: Plan, s: float, t: float, width: float, depth: float) -> None:
 
 
 def flat_roof(plan: Plan, corners: Floats, colour: Color, material: Material) -> None:
-    """A flat roof: parapet, its shadow, and equipment."""
+    """Draws a flat roof: its parapet, the parapet's shadow, and equipment.
+
+    Args:
+        plan: Plan to draw on.
+        corners: Corners (4, 2) on the plane, in metres.
+        colour: RGB colour of the roof in full sun, 0 to 255.
+        material: Material of the roof and of what is on it.
+    """
     along, across = corners[1] - corners[0], corners[3] - corners[0]
     plan.fill("roofs", corners, material, times(colour, 1.14))
     shift = np.asarray(plan.season.slope)
@@ -101,7 +131,15 @@ def flat_roof(plan: Plan, corners: Floats, colour: Color, material: Material) ->
 
 
 def shadow(plan: Plan, corners: Floats, height: float) -> None:
-    """What a building of `height` metres shades on level ground, at most 28 m, within what is painted beyond a district."""
+    """Draws the shadow that a building casts on level ground.
+
+    It reaches at most 28 m, which is within what is painted beyond a district.
+
+    Args:
+        plan: Plan to draw on.
+        corners: Corners (4, 2) of the building on the plane, in metres.
+        height: Height of the building in metres.
+    """
     height = min(height, 28 / np.hypot(*plan.season.shadow))
     swept = np.concatenate([corners, corners + np.asarray(plan.season.shadow) * height])
     hull = np.asarray(cv2.convexHull(units(swept))[:, 0], np.int32)

@@ -1,4 +1,4 @@
-"""Towns of other places: what ground, plants, water, roofs, roads and light are like where a seed puts the town."""
+"""Climates of the varied sample towns: ground, plants, water, roofs, roads and light by seed."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from segment.town.materials import WHITE, Color, Ends, Material, Season, mean, times
 
-_SOILS: dict[str, Ends] = {  # colours of the ground in full sun, from its darkest to its lightest
+_SOILS: dict[str, Ends] = {  # colours in full sun, from darkest to lightest
     "laterite": ((138, 70, 44), (188, 112, 78)),
     "rust": ((150, 98, 66), (198, 144, 104)),
     "humus": ((74, 58, 46), (116, 94, 74)),
@@ -76,7 +76,18 @@ _PAVINGS: tuple[Ends, ...] = (
 
 
 class Climate(NamedTuple):
-    """What there may be in a climate, by the names above; what is listed twice is twice as likely."""
+    """What can occur in a climate, by the names of the tables above.
+
+    A field holds names with spaces between. A name that is listed twice is twice as likely.
+
+    Attributes:
+        soils: Colours of the soil; a town has one.
+        grasses: Colours of the grass; a town has one.
+        trees: Kinds of tree; a town has three, which may be alike.
+        crops: Crops of the fields; a town has all of them.
+        waters: Colours of water, shallow and deep; a town has one.
+        roofs: Families of roof colours; a town has three, which may be alike.
+    """
 
     soils: str
     grasses: str
@@ -103,7 +114,14 @@ CLIMATES = (
 
 
 def varied_season(seed: int) -> Season:
-    """The season of a seed somewhere on Earth; six seeds in a row are six climates."""
+    """Draws the season of a seed, in one of the climates of the Earth.
+
+    Args:
+        seed: Seed of the town. Six seeds in a row have six different climates.
+
+    Returns:
+        The season of the town.
+    """
     rng = np.random.default_rng([seed, 6])
     climate = CLIMATES[seed % len(CLIMATES)]
 
@@ -111,7 +129,7 @@ def varied_season(seed: int) -> Season:
         return str(rng.choice(names.split()))
 
     def tinted(ends: Ends) -> Ends:
-        """A little brighter or darker, a little off in hue."""
+        """Makes colours a little brighter or darker, and shifts their hue a little."""
         factors = rng.uniform(0.87, 1.13) * rng.uniform(0.965, 1.035, 3)
         return tuple(tuple(int(min(c * f, 250)) for c, f in zip(end, factors, strict=True)) for end in ends)  # type: ignore[return-value]
 

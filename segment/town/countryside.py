@@ -1,4 +1,7 @@
-"""Land use outside of towns: fields, meadows, forests and orchards. Functions take a plan and the block to fill."""
+"""Land use outside of towns: fields, meadows, forests and orchards.
+
+Each function draws on a plan, in the block that it is given.
+"""
 
 import numpy as np
 
@@ -10,7 +13,12 @@ from segment.town.streets import Block
 
 
 def fields(plan: Plan, block: Block) -> None:
-    """Crops and fallow soil in rows, with hedges, and a track."""
+    """Draws crops and fallow soil in rows, with hedges, basins, a track and often a farmyard.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     rng = plan.rng
     columns, rows = int(rng.integers(1, 4)), int(rng.integers(2, 4))
     for k in range(columns * rows):
@@ -44,14 +52,24 @@ def fields(plan: Plan, block: Block) -> None:
 
 
 def meadow(plan: Plan, block: Block) -> None:
-    """Grass with a few trees, and bare patches."""
+    """Draws grass with a few trees.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     lawn(plan, block)
     for _ in range(int(plan.rng.integers(2, 7))):
         plan.tree_in(block, 1.5, 4.5)
 
 
 def forest(plan: Plan, block: Block) -> None:
-    """Closed crowns over grass or bare ground, with a clearing or a track of dirt."""
+    """Draws closed crowns over grass or bare ground, with clearings.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     rng = plan.rng
     lawn(plan, block) if rng.random() < 0.6 else plan.fill(
         "ground", plan.patch.outline(block), Material.SOIL, plan.season.soil[0], 6
@@ -65,7 +83,12 @@ def forest(plan: Plan, block: Block) -> None:
 
 
 def orchard(plan: Plan, block: Block) -> None:
-    """Trees in rows over grass or soil."""
+    """Draws trees in rows over grass or soil.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     rng = plan.rng
     ground = (Material.GRASS, plan.season.grass) if rng.random() < 0.5 else (Material.SOIL, plan.season.soil)
     plan.fill("ground", plan.patch.outline(block), ground[0], plan.shade(ground[1]), 8)

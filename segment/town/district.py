@@ -1,4 +1,4 @@
-"""Plans one district: its kind, its streets, and what each block is used for."""
+"""The plan of one district: its kind, its streets, and what each block is used for."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,25 @@ Use = Callable[[Plan, Block], None]
 
 
 class Kind:
-    """A kind of district: how large its blocks may be in metres, and the share of blocks for each use."""
+    """A kind of district: how large its blocks may be, and how they are used.
+
+    Attributes:
+        longest: Greatest width of a block in metres. In half of the districts, drawn at random, it
+            limits the height instead.
+        deepest: Greatest height of a block in metres, or width, where `longest` limits the height.
+        shares: Share of the blocks for each use, 0 to 1.
+        riverside: Use of most blocks beside the river, unless `shares` has villas.
+    """
 
     def __init__(self, longest: float, deepest: float, shares: dict[Use, float], riverside: Use = park):
+        """Describes a kind of district.
+
+        Args:
+            longest: Greatest width of a block in metres; see the attributes.
+            deepest: Greatest height of a block in metres; see the attributes.
+            shares: Share of the blocks for each use, 0 to 1. Blocks without a use are vacant.
+            riverside: Use of most blocks beside the river.
+        """
         self.longest, self.deepest, self.shares, self.riverside = longest, deepest, shares, riverside
 
 
@@ -40,13 +56,24 @@ SETTLEMENTS = {
     "works": (KINDS[3], KINDS[4], KINDS[3], _FARMS, Kind(200, 160, {halls: 0.5, meadow: 0.3, market: 0.2}, vacant)),
     "quarter": (_HUTS, _HUTS, KINDS[0], _HUTS, Kind(170, 150, {vacant: 0.4, huts: 0.3, fields: 0.3}, fields)),
 }
-"""What districts are like around a varied town; the sample towns of the dry style are all a "town"."""
+"""Kinds of district by settlement. Towns of the dry style are all a "town"; varied ones differ."""
 
 
 def plan_district(seed: int, row: int, column: int, patch: Patch, season: Season) -> Plan:
-    """The plan of the district in `row` and `column` of the avenues' net; `patch` is its ground."""
+    """Plans a district.
+
+    Args:
+        seed: Seed of the town.
+        row: Row of the district in the grid of avenues.
+        column: Column of the district in the grid of avenues.
+        patch: Ground of the district.
+        season: Colours, sun and air of the town.
+
+    Returns:
+        The finished plan.
+    """
     plan = Plan(seed, row, column, patch, season)
-    # A knight's-move tiling puts all kinds of districts in any neighbourhood of three by three.
+    # A knight's-move tiling puts all kinds of districts into any neighbourhood of 3 x 3.
     kinds = SETTLEMENTS[season.settlement]
     kind = kinds[(row * 2 + column + seed) % len(kinds)]
     margins = (

@@ -8,19 +8,36 @@ from segment.town.streets import Block
 
 
 def lawn(plan: Plan, block: Block) -> None:
-    """Grass, from lush to straw."""
+    """Draws grass, from lush to straw.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     plan.fill("ground", plan.patch.outline(block), Material.GRASS, plan.shade(plan.season.grass), 8)
 
 
 def yard(plan: Plan, block: Block) -> None:
-    """Paved, gravelled or bare ground about a house."""
+    """Draws the paved, gravelled or bare ground around a house.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     material = (Material.PAVEMENT, Material.GRAVEL, Material.SOIL)[plan.rng.integers(3)]
     colour = plan.paving if material is Material.PAVEMENT else plan.shade(plan.season.soil)
     plan.fill("ground", plan.patch.outline(block), material, colour, 12)
 
 
 def parking(plan: Plan, block: Block) -> None:
-    """Asphalt with marked bays in double rows, a part of them taken."""
+    """Draws asphalt with marked bays in double rows, some of which are taken.
+
+    Nothing is drawn on a block of less than 12 m by 9 m.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     if block.width < 12 or block.height < 9:
         return
     rng = plan.rng
@@ -42,7 +59,16 @@ def parking(plan: Plan, block: Block) -> None:
 
 
 def pond(plan: Plan, s: float, t: float, radius: float) -> None:
-    """A pond with a sandy shore, deeper towards its middle."""
+    """Draws a pond with a sandy shore, deeper towards its middle.
+
+    Nothing is drawn within two radii of the river.
+
+    Args:
+        plan: Plan to draw on.
+        s: Centre along s, in district coordinates (metres).
+        t: Centre along t, in district coordinates (metres).
+        radius: Approximate radius in metres.
+    """
     centre = plan.patch.at(s, t)[0]
     if plan.to_bank(centre[None])[0] < 2 * radius:
         return
@@ -62,7 +88,14 @@ def pond(plan: Plan, s: float, t: float, radius: float) -> None:
 
 
 def basin(plan: Plan, block: Block) -> None:
-    """A retention or irrigation basin with a sloped edge."""
+    """Draws a retention or irrigation basin with a sloped edge.
+
+    Nothing is drawn on a block with a side below 12 m, or too close to the river.
+
+    Args:
+        plan: Plan to draw on.
+        block: Block to fill, in district coordinates (metres).
+    """
     outline = plan.patch.outline(block)
     if block.width < 12 or block.height < 12 or not plan.is_free(outline):
         return

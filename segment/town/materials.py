@@ -1,4 +1,4 @@
-"""What surfaces of the sample town are made of: their class, their texture, and their colours in a season."""
+"""Surface materials of the sample town: their class, their texture, their colours in a season."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -13,7 +13,11 @@ Ends = tuple[Color, Color]
 
 
 class Material(IntEnum):
-    """Sidewalks, yards, driveways and gravel are land; parking lots, bridges and dirt roads are road; pools are water."""
+    """What a surface is made of.
+
+    Sidewalks, yards, driveways and gravel are land; parking lots, bridges and dirt roads are road;
+    pools are water.
+    """
 
     SOIL = 0
     SAND = 1
@@ -35,7 +39,8 @@ class Material(IntEnum):
     DIRT = 17
 
 
-_PROPERTIES = {  # class, then relative brightness deviation: per pixel, and over about 1, 4 and 15 metres
+# Class, then the relative deviation in brightness: per pixel, and over about 1, 4 and 15 metres.
+_PROPERTIES = {
     Material.SOIL: (LAND, 0.03, 0.03, 0.09, 0.06),
     Material.SAND: (LAND, 0.03, 0.03, 0.05, 0.05),
     Material.GRAVEL: (LAND, 0.12, 0.05, 0.04, 0.05),
@@ -62,8 +67,8 @@ for _material, (_label, *_deviations) in _PROPERTIES.items():
     LABELS[_material] = _label
     TEXTURE[:, _material] = _deviations
 
-# Two in three roofs have a colour that the ground does not have: tile red, slate blue, white. The others look like soil,
-# gravel or asphalt, and only shape, ridge and shadow tell them apart.
+# Two in three roofs have a colour that the ground does not have: tile red, slate blue, white. The
+# others look like soil, gravel or asphalt; only shape, ridge and shadow distinguish them from it.
 ROOFS: tuple[Color, ...] = (
     (168, 100, 82), (152, 90, 76), (180, 116, 92), (140, 92, 80), (176, 126, 106), (70, 78, 94), (96, 108, 126),
     (224, 222, 216), (212, 212, 210), (164, 108, 90),
@@ -82,9 +87,47 @@ WHITE: Color = (208, 206, 198)
 
 
 class Season(NamedTuple):
-    """Colours, sun and air of one flight. Colours are RGB 0 to 255 of the ground in full sun.
+    """Colours, sun and air of one flight.
 
-    What has a default is so in every dry town, and differs among varied ones.
+    Colours are RGB, 0 to 255, of the ground in full sun; a pair is the darkest and the lightest
+    colour of a surface. Fields with a default have that value in all towns of the dry style, and
+    differ among varied ones.
+
+    Attributes:
+        soil: Bare ground.
+        sand: Shores, tracks and paths.
+        grass: Lawns, meadows, verges and river banks.
+        crown: Crowns of trees.
+        asphalt: Carriageways and parking lots.
+        paving: Sidewalks, driveways and yards.
+        shallow: Shallow water.
+        deep: Deep water.
+        shadow: Metres that a shadow reaches east and south, per metre of height.
+        gain: Factors on red, green and blue.
+        haze: Brightness that the air adds, 0 to 255.
+        roofs: Roofs of houses.
+        hall_roofs: Roofs of halls.
+        species: Crowns of each kind of tree, if there are others than `crown`.
+        crops: Crops, where they are not as green as the grass.
+        furrows: Least and greatest brightness of the rows in a field, relative to the field.
+        basins: Share of fields that are basins.
+        pools: Share of villas with a pool.
+        verge: Material of the strip between street and block. None: it is paved.
+        unpaved: Share of streets of dirt.
+        marking: Lane markings.
+        trees: Share of the planted trees that have grown.
+        settlement: Kind of settlement, see `district.SETTLEMENTS`.
+        dark: Share of red, green and blue light that a shadow takes.
+        softness: Pixels over which a shadow ends; odd.
+        relief: How much brighter the faces are that the sun shines on.
+        haze_tint: Factors on the red, green and blue of the haze.
+        texture: Factor on the deviations of `TEXTURE`.
+        saturation: Saturation of the colours, 1 to leave them as they are.
+        river: Width of the river, see `River`.
+        waves: Relative deviation in brightness that waves cause on water.
+        glitter: Strength of the sun's glitter on water.
+        blur: Blur of the optics, in pixels (standard deviation).
+        grain: Strength of the noise of the sensor.
     """
 
     soil: Ends
@@ -95,46 +138,62 @@ class Season(NamedTuple):
     paving: Ends
     shallow: Color
     deep: Color
-    shadow: tuple[float, float]  # metres that a shadow reaches east and south, per metre of height
+    shadow: tuple[float, float]
     gain: tuple[float, float, float]
     haze: float
     roofs: tuple[Color, ...] = ROOFS
     hall_roofs: tuple[Color, ...] = HALL_ROOFS
-    species: tuple[Ends, ...] = ()  # of trees, if there are others than `crown`
-    crops: tuple[Ends, ...] = ()  # where they are not as green as the grass
-    furrows: tuple[float, float] = (0.84, 0.93)  # brightness of rows in a field
-    basins: float = 0.13  # share of fields that are basins
-    pools: float = 0.34  # share of villas with one
-    verge: Material | None = None  # of what is paved otherwise: the strip between street and block
-    unpaved: float = 0.0  # share of streets of dirt
+    species: tuple[Ends, ...] = ()
+    crops: tuple[Ends, ...] = ()
+    furrows: tuple[float, float] = (0.84, 0.93)
+    basins: float = 0.13
+    pools: float = 0.34
+    verge: Material | None = None
+    unpaved: float = 0.0
     marking: Color = WHITE
-    trees: float = 1.0  # share of trees that have grown
-    settlement: str = "town"  # see `district.SETTLEMENTS`
-    dark: tuple[float, float, float] = (0.62, 0.57, 0.48)  # share of light that a shadow takes
-    softness: int = 3  # pixels over which a shadow ends
-    relief: float = 1.0  # how much brighter faces are that the sun shines on
+    trees: float = 1.0
+    settlement: str = "town"
+    dark: tuple[float, float, float] = (0.62, 0.57, 0.48)
+    softness: int = 3
+    relief: float = 1.0
     haze_tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    texture: float = 1.0  # times the deviations of TEXTURE
+    texture: float = 1.0
     saturation: float = 1.0
-    river: float = 1.0  # width, see `River`
+    river: float = 1.0
     waves: float = 0.05
-    glitter: float = 0.0  # of the sun on water
-    blur: float = 0.75  # of the optics, pixels
-    grain: float = 0.035  # of the sensor
+    glitter: float = 0.0
+    blur: float = 0.75
+    grain: float = 0.035
 
     @property
     def slope(self) -> tuple[float, float]:
-        """What a face that is turned from the sun loses: the shadow's direction, as long as `relief` says."""
+        """Brightness lost by a face turned from the sun: the shadow's direction, `relief` long."""
         return self.shadow[0] * self.relief, self.shadow[1] * self.relief
 
 
 def times(colour: Color, factor: float) -> Color:
-    """A colour made brighter or darker."""
+    """Makes a colour brighter or darker.
+
+    Args:
+        colour: RGB, 0 to 255.
+        factor: Factor on each component, below 1 to darken.
+
+    Returns:
+        RGB, clipped to 0 to 255.
+    """
     return tuple(int(min(max(c * factor, 0), 255)) for c in colour)  # type: ignore[return-value]
 
 
 def mean(a: Color, b: Color) -> Color:
-    """The colour halfway between two."""
+    """Returns the colour halfway between two.
+
+    Args:
+        a: RGB, 0 to 255.
+        b: RGB, 0 to 255.
+
+    Returns:
+        RGB, rounded down.
+    """
     return tuple((x + y) // 2 for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 
@@ -143,7 +202,17 @@ def _between(a: Color, b: Color, part: float) -> Color:
 
 
 def season(seed: int) -> Season:
-    """The season of a seed: dry to lush, brown to blue-green water, sun from south-east to south-west."""
+    """Draws the season of a seed for the dry style.
+
+    Towns range from dry to lush, water from brown to blue-green, and the sun is between south-east
+    and south-west.
+
+    Args:
+        seed: Seed of the town.
+
+    Returns:
+        The season of the town.
+    """
     rng = np.random.default_rng([seed, 5])
     dry, red, turbid, clear = rng.uniform(0, 1, 4)
     bearing, reach = rng.uniform(-0.95, 0.95), rng.uniform(0.55, 1.0)

@@ -1,4 +1,4 @@
-"""Smooth noise on the endless plane: a value depends on its absolute position and the seed only."""
+"""Smooth noise on the endless plane: values depend on absolute position and seed only."""
 
 from typing import Any
 
@@ -9,7 +9,16 @@ Floats = NDArray[np.floating[Any]]
 
 
 def hashed(seed: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
-    """Random float64 in -1 to 1 for integer positions; the two arrays broadcast."""
+    """Returns a random number for each integer position.
+
+    Args:
+        seed: One field of numbers per seed.
+        rows: int64, of any shape that broadcasts with `columns`.
+        columns: int64, of any shape that broadcasts with `rows`.
+
+    Returns:
+        float64 in -1 to 1, of the broadcast shape.
+    """
     state = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     state = state + columns.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
     state = state + np.uint64((seed * 0x165667B19E3779F9) % 2**64)
@@ -20,7 +29,15 @@ def hashed(seed: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Fl
 
 
 def spline_weights(fraction: Floats) -> Floats:
-    """Cubic B-spline weights of the four lattice points around a position: (..., 4), rows sum to 1."""
+    """Returns the cubic B-spline weights of the four lattice points around a position.
+
+    Args:
+        fraction: Distance from the lattice point before the position, 0 to 1, in steps of the
+            lattice; of any shape.
+
+    Returns:
+        Weights (..., 4), which sum to 1 along the last axis.
+    """
     f = fraction[..., None]
     rest = 1 - f
     outer, inner = rest**3, 3 * rest**3 - 6 * rest**2 + 4
@@ -29,12 +46,13 @@ def spline_weights(fraction: Floats) -> Floats:
 
 
 def noise(seed: int, ys: Floats, xs: Floats, cell: float) -> NDArray[np.float32]:
-    """Noise of zero mean and unit deviation on the grid of `ys` by `xs`.
+    """Returns noise of zero mean and unit deviation on the grid of `ys` by `xs`.
 
     Args:
-        seed: one field per seed.
-        ys, xs: absolute coordinates of the rows (H,) and columns (W,).
-        cell: distance between lattice points, in the unit of the coordinates.
+        seed: One field per seed.
+        ys: Absolute coordinates of the rows (H,).
+        xs: Absolute coordinates of the columns (W,).
+        cell: Distance between lattice points, in the unit of the coordinates.
 
     Returns:
         float32 (H, W).
@@ -56,13 +74,16 @@ def noise(seed: int, ys: Floats, xs: Floats, cell: float) -> NDArray[np.float32]
 
 
 def curve(seed: int, line: int, along: Floats, cell: float) -> Floats:
-    """Noise in one dimension, of zero mean and unit deviation, at positions of any shape.
+    """Returns noise in one dimension, of zero mean and unit deviation.
 
     Args:
-        seed: one family of curves per seed.
-        line: which curve of the family.
-        along: positions.
-        cell: distance between lattice points, in the unit of `along`.
+        seed: One family of curves per seed.
+        line: Which curve of the family.
+        along: Positions, of any shape.
+        cell: Distance between lattice points, in the unit of `along`.
+
+    Returns:
+        Values of the curve, of the shape of `along`.
     """
     scaled = np.asarray(along, np.float64) / cell
     first = np.floor(scaled).astype(np.int64)

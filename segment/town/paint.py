@@ -1,4 +1,4 @@
-"""Paints one rectangle of the sample town: surfaces and their truth first, then light, texture and sensor."""
+"""The painting of a square of the town: surfaces and their reference, light, texture, sensor."""
 
 from collections.abc import Iterable
 
@@ -11,14 +11,27 @@ from segment.town.noise import Floats, noise
 from segment.town.plan import SUBPIXELS, UNITS_PER_METRE, Plan
 from segment.town.streets import River
 
-MARGIN = 16  # pixels around the rectangle that blur and displacement reach into
+MARGIN = 16  # pixels around the square that blur and displacement reach into
 SHIFT = SUBPIXELS.bit_length() - 1
 
 
 def paint(
     seed: int, row: int, column: int, size: int, plans: Iterable[Plan], river: River, season: Season
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Image (size, size, 3) and truth (size, size), uint8, of a square with (row, column) at its top left."""
+    """Paints a square of the scene: first the surfaces, then light, texture and sensor.
+
+    Args:
+        seed: Seed of the town.
+        row: Row of the upper left pixel.
+        column: Column of the upper left pixel.
+        size: Edge of the square in pixels.
+        plans: Finished plans of all districts that reach into the square.
+        river: Rivers of the town.
+        season: Colours, sun and air of the town.
+
+    Returns:
+        Image (size, size, 3) and reference (size, size), both uint8.
+    """
     plans = list(plans)
     top, left, side = row - MARGIN, column - MARGIN, size + 2 * MARGIN
     ys, xs = np.arange(top, top + side) + 0.5, np.arange(left, left + side) + 0.5
@@ -49,7 +62,7 @@ def paint(
     inner = slice(MARGIN, MARGIN + size)
     image = _photograph(seed, canvas, shadows, ys, xs, season)[inner, inner]
     rng = np.random.default_rng([seed, 13, row + 2**24, column + 2**24])
-    # Sums of two bytes stand in for a bell curve: far cheaper than normal deviates.
+    # Sums of two bytes approximate a bell curve, and are far cheaper than normal deviates.
     grain = rng.integers(0, 256, (2, size, size, 3), np.uint8)
     image = image + (grain[0].astype(np.float32) + grain[1] - 255) * np.float32(season.grain)
     return np.clip(image + 0.5, 0, 255).astype(np.uint8), LABELS[canvas[inner, inner, 3]]
@@ -85,7 +98,7 @@ def _bare_ground(seed: int, ys: Floats, xs: Floats, season: Season) -> NDArray[n
 
 
 def _river(canvas: NDArray[np.uint8], bank: Floats, patches: Floats, season: Season) -> None:
-    """Green banks, a sandy shore of uneven width, and water that darkens with depth."""
+    """Draws green banks, a sandy shore of uneven width, and water that darkens with depth."""
     green = (bank < 6 + 1.5 * patches) & (LABELS[canvas[..., 3]] != 2)
     canvas[green] = (*season.grass[0], Material.GRASS)
     canvas[bank < 1.2 + 1.6 * patches] = (*season.sand, Material.SAND)
@@ -105,7 +118,10 @@ def _trees(
     xs: Floats,
     season: Season,
 ) -> None:
-    """Draw crowns and their shadows as discs, displace both by noise so that they look grown, lay them on."""
+    """Draws crowns and their shadows as discs and lays them over the canvas.
+
+    Noise displaces both, so that they look grown.
+    """
     crowns, cast = np.zeros_like(canvas), np.zeros_like(shadows)
     side, left, top = len(ys), xs[0] - 0.5, ys[0] - 0.5
     east, south = season.shadow
@@ -144,10 +160,13 @@ def _photograph(
     xs: Floats,
     season: Season,
 ) -> NDArray[np.float32]:
-    """Texture, ripples, shadow, drifting light, haze, the optics' blur: float32 (H, W, 3), about 0 to 255."""
+    """Applies texture, waves, shadow, drifting light, haze and the blur of the optics.
+
+    Returns float32 (H, W, 3), about 0 to 255.
+    """
     code = canvas[..., 3]
     height, width = code.shape
-    # A speckle that repeats every 1024 px is not seen, and goes on from square to square.
+    # That the speckle repeats every 1024 px is not visible, and it continues across squares.
     tile = np.random.default_rng([seed, 12]).integers(0, 256, (1024, 1024), np.uint8)
     speckle = tile[np.ix_(ys.astype(int) % 1024, xs.astype(int) % 1024)].astype(np.float32) / 73.9 - 1.725
     mottle = 3 * cv2.blur(speckle, (3, 3))

@@ -1,6 +1,6 @@
-"""What is to be painted in one district: outlines and lines by layer, and trees.
+"""The plan of one district: outlines and lines by layer, and trees.
 
-Plans are in metres and hold no pixels, so that any rectangle of the scene can be painted alone.
+Plans are in metres and hold no pixels, so any rectangle of the scene can be painted alone.
 """
 
 from collections import defaultdict
@@ -20,7 +20,14 @@ BANK = 7.0  # metres along a river that stay free of buildings
 
 
 class Shape(NamedTuple):
-    """An outline to fill or, with a thickness in pixels, a line to draw. Points: int32 (N, 2), 1/16 pixel."""
+    """An outline to fill or, with a thickness, a line to draw.
+
+    Attributes:
+        points: int32 (N, 2), x and y in sixteenths of a pixel.
+        material: Material of the surface.
+        color: RGB, 0 to 255.
+        thickness: Thickness of the line in pixels, 0 to fill the outline.
+    """
 
     points: NDArray[np.int32]
     material: Material
@@ -29,21 +36,49 @@ class Shape(NamedTuple):
 
 
 def units(points: Floats) -> NDArray[np.int32]:
-    """Metres to sixteenths of a pixel."""
+    """Converts metres to sixteenths of a pixel.
+
+    Args:
+        points: Coordinates on the plane in metres, of any shape.
+
+    Returns:
+        int32 of the same shape.
+    """
     rounded: NDArray[np.int32] = np.round(np.asarray(points) * UNITS_PER_METRE).astype(np.int32)
     return rounded
 
 
 class Plan:
-    """The plan of a district, with the means to draw it: its ground, its season and its dice.
+    """The plan of a district, with the means to draw it.
 
-    layers: shapes in the order of painting, by layer: ground, shore (avenues' sidewalks, above rivers),
-        asphalt, marking, vehicles, roofs, shadows (of buildings), decks (shadows of bridges).
-    boxes: int32 (N, 4) by layer, least x and y and greatest x and y of each shape; once finished.
-    trees: float (N, 7), x, y, radius and height of a crown in metres, its red, green and blue; once finished.
+    Attributes:
+        seed: Seed of the town.
+        row: Row of the district in the grid of avenues.
+        column: Column of the district in the grid of avenues.
+        patch: Ground of the district.
+        season: Colours, sun and air of the town.
+        rng: Random numbers of the district.
+        paving: RGB colour of what is paved.
+        verge: Material and RGB colour of the strip between street and block.
+        layers: Shapes in the order of painting, by layer: ground, shore (sidewalks of avenues,
+            above rivers), asphalt, marking, vehicles, roofs, shadows (of buildings), decks (shadows
+            of bridges).
+        boxes: int32 (N, 4) by layer: least x and y and greatest x and y of each shape. Empty until
+            the plan is finished.
+        trees: float (N, 7): x, y, radius and height of a crown in metres, its red, green and blue.
+            Empty until the plan is finished.
     """
 
     def __init__(self, seed: int, row: int, column: int, patch: Patch, season: Season):
+        """Creates an empty plan.
+
+        Args:
+            seed: Seed of the town.
+            row: Row of the district in the grid of avenues.
+            column: Column of the district in the grid of avenues.
+            patch: Ground of the district.
+            season: Colours, sun and air of the town.
+        """
         self.seed, self.row, self.column, self.patch, self.season = seed, row, column, patch, season
         self.rng = np.random.default_rng([seed, 7, row + 2**20, column + 2**20])
         self.paving = self.shade(season.paving)
@@ -60,14 +95,22 @@ class Plan:
         self._bank = River(seed, season.river).distance(xs[None, :], ys[:, None])
 
     def finish(self) -> None:
-        """Grow the trees and measure the shapes, once everything is drawn."""
+        """Grows the trees and measures the shapes, once everything is drawn."""
         self.trees = self._grow_trees()
         self.boxes = {
             name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes]) for name, shapes in self.layers.items()
         }
 
     def fill(self, layer: str, points: Floats, material: Material, colour: Color, spread: int = 0) -> None:
-        """Fill an outline (N, 2) on the plane; `spread`: by how much the colour may differ from `colour`."""
+        """Fills an outline.
+
+        Args:
+            layer: Layer to draw in, see `layers`.
+            points: Outline (N, 2) on the plane, in metres.
+            material: Material of the surface.
+            colour: RGB, 0 to 255.
+            spread: By how much the colour may differ from `colour`, see `jitter`.
+        """
         self.layers[layer].append(Shape(units(points), material, self.jitter(colour, spread)))
 
     def box(
@@ -81,11 +124,30 @@ class Plan:
         colour: Color,
         spread: int,
     ) -> None:
-        """Fill a rectangle about (s, t), aligned with the streets."""
+        """Fills a rectangle that is aligned with the streets.
+
+        Args:
+            layer: Layer to draw in, see `layers`.
+            s: Centre along s, in district coordinates (metres).
+            t: Centre along t, in district coordinates (metres).
+            width: Extent along s, in metres.
+            depth: Extent along t, in metres.
+            material: Material of the surface.
+            colour: RGB, 0 to 255.
+            spread: By how much the colour may differ from `colour`, see `jitter`.
+        """
         self.fill(layer, self.patch.box(s, t, width, depth), material, colour, spread)
 
     def line(self, layer: str, points: Floats, material: Material, colour: Color, thickness: int) -> None:
-        """Draw a line of `thickness` pixels through points (N, 2) on the plane."""
+        """Draws a line.
+
+        Args:
+            layer: Layer to draw in, see `layers`.
+            points: Points (N, 2) on the plane, in metres.
+            material: Material of the surface.
+            colour: RGB, 0 to 255.
+            thickness: Thickness in pixels.
+        """
         self.layers[layer].append(Shape(units(points), material, colour, thickness))
 
     def vehicle(
@@ -96,7 +158,17 @@ class Plan:
         along_second: bool = False,
         on_bridge: bool = False,
     ) -> None:
-        """A parked or driving car; it stands along the first of its place's axes, or along the second."""
+        """Draws a parked or driving car.
+
+        Nothing is drawn in the river or within 1.5 m of it, unless the car is on a bridge.
+
+        Args:
+            centre: Point (2,) on the plane, in metres.
+            first: First axis (2,) of the place, of any length; see `Patch.frame`.
+            second: Second axis (2,) of the place, of any length.
+            along_second: Whether the car points along the second axis rather than the first.
+            on_bridge: Whether the car may be above the river.
+        """
         along, across = (second, first) if along_second else (first, second)
         along, across = along / np.hypot(*along), across / np.hypot(*across)
         if self.to_bank(centre[None])[0] < 1.5 and not on_bridge:
@@ -108,28 +180,52 @@ class Plan:
         self.fill("vehicles", centre + window, Material.VEHICLE, times(colour, 0.78))
 
     def hedge(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """A row of bushes between two places in district coordinates."""
+        """Plants a row of bushes between two places.
+
+        Args:
+            start: First place (s, t), in district coordinates (metres).
+            end: Last place (s, t), in district coordinates (metres).
+        """
         length = np.hypot(end[0] - start[0], end[1] - start[1])
         for part in np.arange(0, 1, 1.3 / max(length, 1.3)):
             s, t = start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part
             self.tree(s, t, self.rng.uniform(0.7, 1.2))
 
     def tree_in(self, block: Block, smallest: float, largest: float) -> None:
-        """A tree anywhere in a block, its crown's radius between the two."""
+        """Plants a tree anywhere in a block.
+
+        Nothing is planted in a block without an area.
+
+        Args:
+            block: Block to plant in, in district coordinates (metres).
+            smallest: Least radius of the crown in metres.
+            largest: Greatest radius of the crown in metres.
+        """
         if block.width > 0 and block.height > 0:
             s, t = self.rng.uniform(block.left, block.right), self.rng.uniform(block.top, block.bottom)
             self.tree(s, t, self.rng.uniform(smallest, largest))
 
     def tree(self, s: float, t: float, radius: float) -> None:
-        """A tree at district coordinates."""
+        """Plants a tree at a place in district coordinates.
+
+        Args:
+            s: Place along s, in metres.
+            t: Place along t, in metres.
+            radius: Radius of the crown in metres.
+        """
         self._planted.append((s, t, radius))
 
     def place_tree(self, point: Floats, radius: float) -> None:
-        """A tree at a point of the plane."""
+        """Plants a tree at a point of the plane.
+
+        Args:
+            point: Point (2,) on the plane, in metres.
+            radius: Radius of the crown in metres.
+        """
         self._placed.append((point[0], point[1], radius))
 
     def _grow_trees(self) -> Floats:
-        """All trees on dry ground, with heights and colours."""
+        """All trees on dry ground (N, 7), with heights and colours, as `trees` holds them."""
         planted, placed = (np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed))
         at = np.concatenate([self.patch.at(planted[:, 0], planted[:, 1]), placed[:, :2]])
         radius = np.concatenate([planted[:, 2], placed[:, 2]])[:, None]
@@ -145,32 +241,65 @@ class Plan:
         return np.hstack([at, radius, 0.6 + radius * 1.7, colours])[grown]
 
     def to_bank(self, points: Floats) -> Floats:
-        """Metres (N,) to the river's bank for points (N, 2), from a grid of 2 m."""
+        """Returns the distance to the bank of the river, from a grid of 2 m.
+
+        Args:
+            points: Points (N, 2) on the plane, in metres.
+
+        Returns:
+            Metres (N,), below zero in the water.
+        """
         j, i = np.round((points - self._origin) / 2).astype(int).T
         height, width = self._bank.shape
         metres: Floats = self._bank[i.clip(0, height - 1), j.clip(0, width - 1)]
         return metres
 
     def is_free(self, corners: Floats) -> bool:
-        """Whether a building may stand there: away from the river."""
+        """Returns whether a building may be placed: away from the river.
+
+        Args:
+            corners: Corners (N, 2) on the plane, in metres.
+        """
         points = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
         return bool(self.to_bank(points).min() > BANK)
 
     def roof(self) -> Color:
-        """The colour of a house's roof."""
+        """Draws the colour of a roof of a house, RGB 0 to 255."""
         return self.pick(self.season.roofs)
 
     def pick(self, colours: Sequence[Color]) -> Color:
-        """One of the colours, slightly changed."""
+        """Picks one of several colours, and varies it a little.
+
+        Args:
+            colours: Colours to pick from, RGB 0 to 255.
+
+        Returns:
+            RGB, 0 to 255.
+        """
         return self.jitter(colours[self.rng.integers(len(colours))], 10)
 
     def shade(self, ends: tuple[Color, Color]) -> Color:
-        """A colour between two."""
+        """Draws a colour between two.
+
+        Args:
+            ends: The two colours, RGB 0 to 255.
+
+        Returns:
+            RGB, 0 to 255.
+        """
         part = self.rng.random()
         return tuple(round(a + (b - a) * part) for a, b in zip(*ends, strict=True))  # type: ignore[return-value]
 
     def jitter(self, colour: Color, spread: int) -> Color:
-        """A colour that is brighter or darker by at most `spread`, and a little off in hue."""
+        """Makes a colour brighter or darker, and shifts its hue a little.
+
+        Args:
+            colour: RGB, 0 to 255.
+            spread: By how much it becomes brighter or darker at most. 0 leaves it as it is.
+
+        Returns:
+            RGB, 0 to 255.
+        """
         if not spread:
             return colour
         change = self.rng.uniform(-spread, spread)
