@@ -1,4 +1,4 @@
-"""Labelling uploaded images: labels, thumbnails, and what the network looked at."""
+"""Labelling of uploaded images: labels, thumbnails, and what the network responded to."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,10 +31,18 @@ _HEAT_OPACITY = 0.65
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images that were labelled. thumbnails: one for each prediction, None where there is none.
+    """Images that were labelled.
 
-    seen, heat: of a single image, as the network saw it and with what speaks for its label (the brightest most); else None.
-    looking: whether heat is still to come. notes: what is to be said of the images.
+    Attributes:
+        predictions: One for each image, in their order.
+        thumbnails: One for each prediction (JPEG), None where there is none.
+        csv: Labels of all images, as a CSV file.
+        seen: A single image as the network saw it (JPEG); None for several images, or if no
+            pictures are written.
+        heat: `seen` with the areas that speak for its label, the brightest most (JPEG); None where
+            `seen` is, and where the network has no convolution.
+        looking: Whether `heat` is still being computed.
+        notes: Remarks on the images.
     """
 
     predictions: list[Prediction]
@@ -56,11 +64,26 @@ def label_uploads(
     augment: bool = False,
     pictures: bool = True,
 ) -> Labelled:
-    """Labels uploaded images, into the folder of a job. An image that is no use has a `problem` in its prediction.
+    """Labels uploaded images, and writes the results into the folder of a job.
 
-    received: see `admit`. bands: see `choose_bands`. augment: averages over flips and quarter turns. pictures: whether any
-    are written.
-    Raises InputError for more than MOST_IMAGES, and a single one that is no use; Interrupted when the job is cancelled.
+    Args:
+        job: Job that the images are labelled for.
+        shelf: Models to choose from.
+        received: Folders that uploads may be in, see `admit`.
+        images: Uploaded files, 1 to MOST_IMAGES.
+        model: Name of the model on the shelf.
+        bands: Bands to read, see `choose_bands`.
+        augment: Whether to average over flips and quarter turns.
+        pictures: Whether to write pictures: thumbnails and, of a single image, `seen` and `heat`.
+
+    Returns:
+        The labels. Where several images are labelled, one that cannot be used has a `problem` in
+        its prediction.
+
+    Raises:
+        InputError: If there are no images or more than MOST_IMAGES, if a single image cannot be
+            used, or if there is no such model or choice of bands.
+        Interrupted: If the job is cancelled.
     """
     if not 1 <= len(images) <= MOST_IMAGES:
         raise InputError(f"1 to {MOST_IMAGES} images at a time. Received {len(images)}. Use classify-predict for more.")
@@ -99,7 +122,7 @@ def label_uploads(
 
 
 def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
-    """Which images are turned upright, by the names that visitors know."""
+    """Notes on images that EXIF turns upright, by the names that visitors know."""
     found = []
     for image, source in zip(images, sources, strict=True):
         if source is not None:
@@ -109,14 +132,15 @@ def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[st
 
 
 def _look(job: Job, shelf: Shelf, model: str, labelled: Labelled, pixels: NDArray[Any], info: ModelInfo) -> Labelled:
-    """With pictures of what the network saw and looked at, as far as it has a convolution."""
+    """Adds the image as the network saw it and, if it has a convolution, the Grad-CAM heat map."""
     seen, heat = job.folder / "seen.jpg", job.folder / "heat.jpg"
     shown = _to_look_at(pixels, info)
     write_picture(seen, shown)
-    job.result = replace(labelled, seen=seen, looking=True)  # Keras takes its time to start
+    # Shown while Keras starts, which takes a while.
+    job.result = replace(labelled, seen=seen, looking=True)
     try:
         looked = shelf.load_grad_cam(model).look(pixels, labelled.predictions[0].labels[0][0])
-    except InputError:  # a model without one
+    except InputError:  # the model has no convolution
         return replace(labelled, seen=seen)
     write_picture(heat, _lay_heat_over(shown, looked))
     return replace(labelled, seen=seen, heat=heat)

@@ -1,4 +1,4 @@
-"""Mapping an uploaded scene: the map, and reduced pictures of both for the page."""
+"""Mapping of an uploaded scene: the map, and reduced pictures of both for the page."""
 
 import math
 from collections.abc import Sequence
@@ -25,12 +25,25 @@ from segment.mapping.result import SceneMap
 from segment.mapping.scale import check_gsd
 
 SHOWN, LONGEST_SHOWN = 1600, 16_000
-"""Side of the square that the page shows as many pixels as, and the longest side; larger scenes are reduced."""
+"""Largest picture on the page; larger scenes are reduced.
+
+It has at most as many pixels as a square of side SHOWN, and no side above LONGEST_SHOWN.
+"""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a scene is mapped; see `segment.predict_scene`. bands: see `choose_bands`."""
+    """How a scene is mapped; see `segment.predict_scene`.
+
+    Attributes:
+        model: Name of the model on the shelf.
+        overlap: Fraction of a tile's edge that it shares with its neighbour, 0 to 0.5.
+        augment: Whether to average over flips and quarter turns.
+        resample: Whether the scene is brought to the pixel size that the model learned from. None:
+            only if its own is outside the range of the model.
+        bands: Bands to read, see `choose_bands`.
+        gsd: Ground sampling distance in metres per pixel. None: what the file says.
+    """
 
     model: str
     overlap: float = OVERLAP
@@ -40,7 +53,11 @@ class Settings:
     gsd: float | None = None
 
     def check(self) -> None:
-        """Raises InputError for an overlap that tiles cannot have, or a choice of pixel sizes that there is not."""
+        """Checks the values.
+
+        Raises:
+            InputError: If `overlap`, `resample` or `gsd` has a value that it cannot have.
+        """
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
             raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose one between.")
         if self.resample not in (None, True, False):
@@ -50,7 +67,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A scene that was mapped. photograph, picture: the scene and its map (PNG, transparent where nodata), reduced alike."""
+    """A scene that was mapped.
+
+    Attributes:
+        files: Files of the map, and its report.
+        source: The scene, as it was admitted.
+        model: Model that mapped it.
+        settings: How it was mapped.
+        photograph: The scene as a picture (JPEG), reduced.
+        picture: The map as a picture (PNG, transparent where nodata), reduced to the same size.
+    """
 
     files: SceneMap
     source: Source
@@ -66,12 +92,12 @@ class Mapped:
 
     @property
     def notes(self) -> list[str]:
-        """What the report remarks."""
+        """Remarks in the report, without the folder of the job."""
         return [rephrase(note, self.photograph.parent) for note in self.files.report["notes"]]
 
     @property
     def downloads(self) -> dict[str, Path]:
-        """What can be taken away, by what it is."""
+        """Files to offer for download, by their descriptions."""
         files = self.files
         assert files.polygons is not None
         return {
@@ -84,10 +110,24 @@ class Mapped:
 
 
 def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, truth: Path | None, settings: Settings) -> Mapped:
-    """Maps an uploaded scene into the folder of a job.
+    """Maps an uploaded scene, and writes the results into the folder of a job.
 
-    received: see `admit`. truth: an uploaded mask of the scene's size, for scores.
-    Raises InputError as `admit` and `predict_scene` do; Interrupted when the job is cancelled.
+    Args:
+        job: Job that the scene is mapped for.
+        shelf: Models to choose from.
+        received: Folders that uploads may be in, see `admit`.
+        scene: Uploaded scene.
+        truth: Uploaded reference mask, for scores: of the scene's size, or on any grid if both are
+            georeferenced. None for no scores.
+        settings: How to map it.
+
+    Returns:
+        The map, with its pictures.
+
+    Raises:
+        InputError: As `admit` and `predict_scene` do, or if a setting has a value that it cannot
+            have.
+        Interrupted: If the job is cancelled.
     """
     settings.check()
     source = admit(scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands))
@@ -113,9 +153,18 @@ def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, tr
 
 
 def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float] | None:
-    """Probabilities of the classes at a pixel of the scene, the likeliest first; None where it has no data.
+    """Computes the probabilities of the classes at a pixel of a scene.
 
-    Raises InputError when the pixel is not in the scene.
+    Args:
+        mapped: Scene that was mapped.
+        row: Row of the pixel, from 0.
+        column: Column of the pixel, from 0.
+
+    Returns:
+        Probabilities 0 to 1 by class name, the likeliest first. None where the scene has no data.
+
+    Raises:
+        InputError: If the pixel is not in the scene.
     """
     height, width = mapped.size
     if not (0 <= row < height and 0 <= column < width):

@@ -1,4 +1,4 @@
-"""The models to choose among: those that come with the packages, and the user's own."""
+"""The models to choose from: those bundled with the packages, and the user's own."""
 
 import threading
 from pathlib import Path
@@ -18,10 +18,17 @@ Task = Literal["segment", "classify"]
 
 
 class Shelf:
-    """Model folders by task and by the name that they are offered under; each is loaded once, when it is first used."""
+    """Model folders by task and by the name that they are offered under, loaded at first use."""
 
     def __init__(self, folder: Path | None = None):
-        """folder: holds model folders, or is one. Raises InputError when there are none in it, or one is broken."""
+        """Lists the models, and checks their files.
+
+        Args:
+            folder: Holds model folders, or is one. None for the bundled models only.
+
+        Raises:
+            InputError: If there are no models in `folder`, or one is damaged.
+        """
         self._folders: dict[Task, dict[str, Path]] = {
             "segment": {"bundled": segment.bundled.BUNDLED},
             "classify": {"bundled": classify.bundled.BUNDLED},
@@ -38,16 +45,28 @@ class Shelf:
             raise InputError(f"--models: a folder of model folders. Received {folder}, without any. Give one that holds some.")
         for place in found:
             info = load_model_info(place)
-            if info.task != "generate":  # which makes images, and reads none
+            if info.task != "generate":  # generators read no images
                 check_files(place, info, OPENVINO_FILES if info.openvino else [MODEL_FILE])
                 self._folders[info.task][place.resolve().name] = place
 
     def names(self, task: Task) -> list[str]:
-        """What is offered for a task, the bundled model first."""
+        """Returns the names of the models for a task, the bundled one first.
+
+        Args:
+            task: What the models do.
+        """
         return list(self._folders[task])
 
     def folder(self, task: Task, name: str) -> Path:
-        """Where a model lies. Raises InputError when there is none of that name."""
+        """Returns the folder of a model.
+
+        Args:
+            task: What the model does.
+            name: Name that it is offered under.
+
+        Raises:
+            InputError: If there is no model of that name.
+        """
         try:
             return self._folders[task][name]
         except (KeyError, TypeError) as error:
@@ -56,7 +75,15 @@ class Shelf:
             ) from error
 
     def load(self, task: Task, name: str) -> Model:
-        """A model, ready to use. Raises InputError as `folder` does, and when it cannot be read."""
+        """Loads a model, or returns the one that is loaded already.
+
+        Args:
+            task: What the model does.
+            name: Name that it is offered under.
+
+        Raises:
+            InputError: If there is no model of that name, or it cannot be read.
+        """
         folder = self.folder(task, name)
         with self._lock:
             if folder not in self._loaded:
@@ -64,7 +91,16 @@ class Shelf:
             return self._loaded[folder]
 
     def load_grad_cam(self, name: str) -> "GradCam":
-        """What tells where a model of scene labels looks; loads Keras. Raises InputError where it has no convolution."""
+        """Loads Grad-CAM for a model of scene labels, and Keras with it.
+
+        It shows which areas of an image speak for a label.
+
+        Args:
+            name: Name that the model is offered under.
+
+        Raises:
+            InputError: If there is no model of that name, or it has no convolution.
+        """
         folder = self.folder("classify", name)
         with self._lock:
             if folder not in self._looking:

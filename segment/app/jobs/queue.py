@@ -1,4 +1,4 @@
-"""Jobs: what is computed for a visitor, in a folder of its own that is removed."""
+"""Jobs: what is computed for a visitor, in a folder of its own that is removed later."""
 
 import logging
 import math
@@ -24,22 +24,33 @@ T = TypeVar("T")
 Kind = Literal["classify", "map"]
 
 AT_ONCE: dict[Kind, int] = {"classify": 2, "map": 1}
-"""Jobs of each kind that are computed at a time, those of the page and of the API together; others wait their turn."""
+"""How many jobs of each kind are computed at once, for page and API together; others wait."""
 
 KEPT_SECONDS = 3600.0
-"""How long results and uploads stay, if their visitor does not leave or ask for something else before."""
+"""How long results and uploads are kept, unless their visitor leaves or replaces them earlier."""
 
-_LOOK = 0.5  # seconds after which a job that waits looks whether it was cancelled
+_LOOK = 0.5  # seconds between two checks of a waiting job for cancellation
 _SWEEPING_SECONDS = 60.0
-_CLOSING_SECONDS = 30.0  # a batch of tiles, or the writing of a file, is not interrupted
+_CLOSING_SECONDS = 30.0  # a batch of tiles, or the writing of a file, runs to its end
 
 
 @dataclass(eq=False)
 class Job:
-    """Work for a visitor. folder: its files. slot: held while it is computed. quota: has to have room when its turn comes.
+    """Work for a visitor.
 
-    done, total: steps of the work so far. started, ended: time.monotonic(); ended is None while it is computed.
-    result: what came of it, None before. error: what ended it in place of a result.
+    Attributes:
+        visitor: Whose job it is, see `identify_visitor`.
+        kind: Kind of work.
+        folder: Folder of its files.
+        slot: Held while the job is computed.
+        quota: Must have room when the turn of the job comes.
+        started: Time when it was created, as `time.monotonic` gives it.
+        ended: Time when it ended, as `time.monotonic` gives it; None while it waits for its turn or
+            is computed. Until then, the time when it was created.
+        done: Steps of the work that are done.
+        total: All steps of the work, 0 while they are not known.
+        result: Result of the work, None until there is one.
+        error: Error that ended the work in place of a result.
     """
 
     visitor: str
@@ -57,27 +68,42 @@ class Job:
     _ending: threading.Lock = field(default_factory=threading.Lock)
 
     def advance(self, done: int, total: int) -> None:
-        """Told of the steps that are done. Raises Interrupted when the job was cancelled."""
+        """Records how many steps are done.
+
+        Args:
+            done: Steps that are done.
+            total: All steps.
+
+        Raises:
+            Interrupted: If the job was cancelled.
+        """
         self.check()
         self.done, self.total = done, total
 
     def check(self) -> None:
-        """Raises Interrupted when the job was cancelled."""
+        """Checks that the job goes on.
+
+        Raises:
+            Interrupted: If it was cancelled.
+        """
         if self.stopped:
             raise Interrupted("Cancelled. Nothing was kept.")
 
     @property
     def stopped(self) -> bool:
-        """Whether it was cancelled or has failed, which leaves no files."""
+        """Whether the job was cancelled or has failed, which leaves no files."""
         return self._stopped.is_set()
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was cancelled before it ended."""
+        """Whether the job was cancelled before it ended."""
         return self.stopped and (self.error is None or isinstance(self.error, Interrupted))
 
     def cancel(self) -> None:
-        """Ends the job with its next step, and its files go; one that has ended stays as it is."""
+        """Ends the job at its next step and has its files removed.
+
+        A job that has ended stays as it is.
+        """
         with self._ending:
             if self.ended is None:
                 self._stopped.set()
@@ -90,9 +116,20 @@ class Job:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def do(self, work: Callable[[], T]) -> T:
-        """Does the work, when it is this job's turn, and returns what it gives.
+        """Does the work when it is the turn of this job.
 
-        Raises what the work raises. A job that failed or was cancelled leaves no files.
+        A job that failed or was cancelled leaves no files.
+
+        Args:
+            work: Function that does the work.
+
+        Returns:
+            The result of the work.
+
+        Raises:
+            InputError: If the server has no room for more files.
+            Interrupted: If the job was cancelled.
+            Exception: Whatever the work raises.
         """
         self.ended = None
         try:
@@ -104,7 +141,7 @@ class Job:
                 self.result = found = work()
             finally:
                 self.slot.release()
-            with self._ending:  # from here on it is too late to cancel it
+            with self._ending:  # after this it is too late to cancel the job
                 self.check()
                 self.ended = time.monotonic()
             return found
@@ -116,7 +153,21 @@ class Job:
             raise
 
     def watch(self, work: Callable[[], T], look: Callable[[], Any], every: float = 0.4) -> Generator[Any, None, T]:
-        """As `do`, but in a thread, and yields what `look` gives while it lasts, every so many seconds."""
+        """Does the work as `do` does, but in a thread, and reports on it meanwhile.
+
+        The job is stopped if the caller closes the generator.
+
+        Args:
+            work: Function that does the work.
+            look: Function that returns what to yield.
+            every: Seconds between two reports.
+
+        Yields:
+            What `look` returns, as long as the work lasts.
+
+        Returns:
+            The result of the work.
+        """
         pool = ThreadPoolExecutor(1)
         self.ended = None
         future = pool.submit(self.do, work)
@@ -125,12 +176,21 @@ class Job:
                 yield look()
             return future.result()
         finally:
-            if not future.done():  # whoever waited has gone
+            if not future.done():  # the caller has gone
                 self.stop()
             pool.shutdown(wait=False)
 
     def tell(self, error: Exception) -> str:
-        """What to say of an error: without where the server keeps its files. A fault of ours goes to the log, too."""
+        """Returns the message for an error, without paths of the server.
+
+        Faults of the app are written to the log as well.
+
+        Args:
+            error: Error that ended the job.
+
+        Returns:
+            A message for the visitor.
+        """
         if isinstance(error, InputError):
             return rephrase(str(error), self.folder)
         if isinstance(error, MemoryError):
@@ -150,12 +210,22 @@ class JobProgress(Silent):
 
 
 class Jobs:
-    """All jobs of a server, and the folder under which it keeps files: `uploads`, `results`, `samples`.
+    """All jobs of a server, and the folder in which it keeps files.
 
-    quota: of that folder, for at most `most_kept` bytes.
+    Attributes:
+        root: Folder that holds the others.
+        uploads: Folder of uploaded files.
+        results: Folder of the jobs' folders.
+        samples: Folder of sample scenes.
+        quota: Room for the files under `root`.
     """
 
     def __init__(self, most_kept: float = math.inf) -> None:
+        """Creates the folders, and starts removing what is older than KEPT_SECONDS.
+
+        Args:
+            most_kept: Most bytes that the files under `root` may have.
+        """
         self._folder = ServerFolder()
         self.root = self._folder.path
         self.uploads, self.results, self.samples = (self.root / name for name in ("uploads", "results", "samples"))
@@ -175,7 +245,15 @@ class Jobs:
         return self.uploads, self.samples
 
     def expect(self, visitor: str, kind: Kind) -> bool:
-        """Notes that a job of the visitor waits for its turn, unless one is computed; whether it does."""
+        """Notes that a job of a visitor waits for its turn, unless one is computed.
+
+        Args:
+            visitor: Whose job it is.
+            kind: Kind of work.
+
+        Returns:
+            Whether the job waits.
+        """
         with self._lock:
             if any(job.ended is None for job in self._jobs.get((visitor, kind), [])):
                 return False
@@ -183,14 +261,31 @@ class Jobs:
             return True
 
     def withdraw(self, visitor: str, kind: Kind) -> bool:
-        """Whether a job was expected; it is no longer."""
+        """Notes that a job of a visitor no longer waits.
+
+        Args:
+            visitor: Whose job it is.
+            kind: Kind of work.
+
+        Returns:
+            Whether one waited.
+        """
         with self._lock:
             expected = (visitor, kind) in self._expected
             self._expected.discard((visitor, kind))
             return expected
 
     def begin(self, visitor: str, kind: Kind, *, instead: bool = True) -> Job:
-        """A new job, instead of what the visitor had of this kind or beside it."""
+        """Creates a job with a folder of its own.
+
+        Args:
+            visitor: Whose job it is.
+            kind: Kind of work.
+            instead: Whether it replaces the visitor's other jobs of this kind, which are stopped.
+
+        Returns:
+            The job.
+        """
         if instead:
             self.forget(visitor, [kind])
         folder = self.results / secrets.token_urlsafe(16)
@@ -201,13 +296,29 @@ class Jobs:
         return job
 
     def last(self, visitor: str, kind: Kind) -> Job | None:
-        """The visitor's latest job of a kind, if it is still kept."""
+        """Returns the latest job of a visitor that is still kept.
+
+        Args:
+            visitor: Whose job it is.
+            kind: Kind of work.
+
+        Returns:
+            The job, or None if there is none.
+        """
         with self._lock:
             found = self._jobs.get((visitor, kind), [])
             return next((job for job in reversed(found) if not job.stopped), None)
 
     def stop(self, visitor: str, kind: Kind) -> Job | None:
-        """The visitor's latest job of a kind, cancelled if it had not ended; None if there is none."""
+        """Cancels the latest job of a visitor, if it has not ended.
+
+        Args:
+            visitor: Whose job it is.
+            kind: Kind of work.
+
+        Returns:
+            The job, or None if there is none.
+        """
         with self._lock:
             job = next(reversed(self._jobs.get((visitor, kind), [])), None)
         if job is not None:
@@ -215,20 +326,32 @@ class Jobs:
         return job
 
     def forget(self, visitor: str, kinds: Iterable[Kind] = tuple(AT_ONCE)) -> None:
-        """Cancels a visitor's jobs and removes their files. Uploads stay until they are swept: others may have sent the same."""
+        """Cancels the jobs of a visitor and removes their files.
+
+        Uploads stay until they are swept: other visitors may have sent the same files.
+
+        Args:
+            visitor: Whose jobs they are.
+            kinds: Kinds of work, by default all.
+        """
         with self._lock:
             self._expected -= {(visitor, kind) for kind in kinds}
             jobs = [job for kind in kinds for job in self._jobs.get((visitor, kind), [])]
-        for job in jobs:  # those that are computed are listed until they end
+        for job in jobs:  # running ones stay listed until they end
             job.stop()
 
     def running(self) -> int:
-        """How many jobs are being computed, or wait for their turn."""
+        """Returns how many jobs are computed or wait for their turn."""
         with self._lock:
             return sum(job.ended is None for jobs in self._jobs.values() for job in jobs)
 
     def sweep(self, kept_seconds: float = KEPT_SECONDS) -> None:
-        """Removes results that came longer than `kept_seconds` ago, and uploads that were last received before that."""
+        """Removes old results and uploads.
+
+        Args:
+            kept_seconds: Age from which they are removed: of results since they were finished, of
+                uploads since they were last received.
+        """
         with self._lock:
             for key, jobs in list(self._jobs.items()):
                 for job in list(jobs):
@@ -238,7 +361,7 @@ class Jobs:
                 if not jobs:
                     del self._jobs[key]
         for place in self.uploads.iterdir():
-            with suppress(OSError):  # what is just being put in its place, or removed
+            with suppress(OSError):  # it may just be moved or removed
                 if time.time() - max(entry.stat().st_mtime for entry in (place, *place.glob("*"))) > kept_seconds:
                     shutil.rmtree(place) if place.is_dir() else place.unlink()
 
@@ -248,13 +371,14 @@ class Jobs:
                 self.sweep()
 
     def close(self) -> None:
-        """Cancels and removes everything."""
+        """Cancels all jobs and removes all files."""
         self._closing.set()
         with self._lock:
             jobs = [job for jobs in self._jobs.values() for job in jobs]
         for job in jobs:
             job.stop()
-        latest = time.monotonic() + _CLOSING_SECONDS  # files of a job that still writes would come back
+        # A job that still writes would create files again after they are removed.
+        latest = time.monotonic() + _CLOSING_SECONDS
         while any(job.ended is None for job in jobs) and time.monotonic() < latest:
             time.sleep(0.05)
         self._folder.remove()

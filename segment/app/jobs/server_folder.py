@@ -1,4 +1,4 @@
-"""The folder under which a server keeps files: locked while the server lives, removed at the next start if it was killed."""
+"""The folder of a server's files: locked while it runs; later starts remove those left behind."""
 
 import os
 import shutil
@@ -15,18 +15,24 @@ _PREFIX, _LOCK = "segment-app-", "lock"
 
 
 class ServerFolder:
-    """A folder of its own for a server, in the system's folder for temporary files. path: where it is."""
+    """A folder of its own for a server, in the system's folder for temporary files.
+
+    Attributes:
+        path: Path of the folder.
+    """
 
     def __init__(self) -> None:
+        """Creates and locks the folder, and removes those of servers that were killed."""
         remove_left_behind()
         self.path = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}")).resolve()
         self._lock = _lock(self.path / _LOCK, os.O_CREAT)
         locked = self.path.with_name(self.path.name[1:])
-        self.path.rename(locked)  # under its name it is locked from the start: no other server can take it for left behind
+        # It gets its name only once it is locked, so no other server can take it for left behind.
+        self.path.rename(locked)
         self.path = locked
 
     def remove(self) -> None:
-        """Removes it with all that is in it."""
+        """Removes the folder with everything in it, and releases the lock."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -34,14 +40,18 @@ class ServerFolder:
 
 
 def remove_left_behind() -> None:
-    """Removes the folders of this user's servers that were killed; those of living ones, and of others, stay."""
+    """Removes the folders of killed servers of this user.
+
+    Those of running servers and of other users stay. Does nothing where the system has no file
+    locks.
+    """
     if fcntl is None:
         return
     with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
             if not entry.name.startswith(_PREFIX):
                 continue
-            with suppress(OSError):  # what is no folder of a server, or is just being removed
+            with suppress(OSError):  # not the folder of a server, or just being removed
                 if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
                     continue
                 lock = _lock(Path(entry.path) / _LOCK)
@@ -51,7 +61,7 @@ def remove_left_behind() -> None:
 
 
 def _lock(path: Path, flags: int = 0) -> int | None:
-    """A descriptor that holds the lock of a file; None where another process holds it, or the system has no locks.
+    """Descriptor that holds the lock of a file; None where another process does, or without locks.
 
     Raises OSError where there is no such file.
     """
