@@ -1,0 +1,1 @@
+"""The page of the app: its tabs, their components, and the HTML that they show."""

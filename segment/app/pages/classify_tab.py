@@ -16,7 +16,12 @@ KIND: Kind = "classify"
 
 
 def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
-    """Fills the tab that is being built."""
+    """Fills the tab that is being built.
+
+    Args:
+        shelf: Models to choose from.
+        jobs: Jobs of the server.
+    """
     names = shelf.names("classify")
     with gradio.Row():
         with gradio.Column(scale=1, min_width=300):

@@ -1,4 +1,4 @@
-"""Gradio's components as this page needs them."""
+"""Gradio components as this page needs them."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,17 +12,30 @@ from segment.app.pages.html import CANCELLED, TOO_LATE, WAITING, show_problem, t
 from segment.app.uploads.messages import refuse
 from segment.app.uploads.visitors import identify_visitor
 
-_UNDER_WAY = 0.5  # seconds; progress that is already on its way to the page would be shown over what comes before it
-_DROP_HEIGHT = 170  # pixels; lower, and Gradio's label lies over its icon
+# Seconds to wait before reporting that a job was cancelled: progress that is still on its way to
+# the page would replace an earlier message.
+_UNDER_WAY = 0.5
+_DROP_HEIGHT = 170  # pixels; if lower, Gradio's label overlaps its icon
 
 
 def make_upload(label: str, file_count: Literal["single", "multiple"]) -> gradio.File:
-    """A place to drop files."""
+    """Makes a place to drop files.
+
+    Args:
+        label: Label of the component.
+        file_count: Whether one file or several may be dropped.
+    """
     return gradio.File(label=label, file_count=file_count, type="filepath", height=_DROP_HEIGHT)
 
 
 def refuse_addresses(page: gradio.Blocks) -> None:
-    """Fetches nothing that a visitor names by an address in place of uploading it, as Gradio would."""
+    """Makes a page refuse addresses that visitors give in place of an upload.
+
+    Gradio would fetch them.
+
+    Args:
+        page: Page whose components are changed.
+    """
 
     def guard(move: Callable[[str | None], Awaitable[str | None]]) -> Callable[[str | None], Awaitable[str | None]]:
         async def move_uploaded(path: str | None) -> str | None:
@@ -32,23 +45,38 @@ def refuse_addresses(page: gradio.Blocks) -> None:
 
         return move_uploaded
 
-    for block in page.blocks.values():  # not by classes of our own: Gradio writes their interfaces beside them
+    # No subclasses, for which Gradio would write interface files beside their modules.
+    for block in page.blocks.values():
         vars(block)["async_move_resource_to_block_cache"] = guard(block.async_move_resource_to_block_cache)
 
 
 def make_status() -> gradio.HTML:
-    """Where progress and problems are told: a `Status`. Gradio changes what differs, so what stays is not read out again."""
+    """Makes the component that shows progress and problems; its value is a `Status`.
+
+    Gradio replaces only what differs, so screen readers do not announce again what stays.
+    """
     template = '<div class="shown">${value.shown}</div><p role="status">${value.said}</p>'
     return gradio.HTML(html_template=template, value=tell(), elem_classes="status")
 
 
 def make_bands(otherwise: str) -> gradio.Textbox:
-    """Where bands are named. otherwise: those that are read where it stays empty."""
+    """Makes the field for bands to read.
+
+    Args:
+        otherwise: Describes the bands that are read when the field is empty.
+    """
     return gradio.Textbox("", label="Bands to read, in the model's order, such as 4,3,2", placeholder=otherwise, max_lines=1)
 
 
 def as_paths(uploads: Any) -> list[Path]:
-    """The files that an upload holds: none, one or several."""
+    """Returns the files that an upload component holds.
+
+    Args:
+        uploads: Value of the component: None, one path or a list of paths.
+
+    Returns:
+        The paths: none, one or several.
+    """
     if not uploads:
         return []
     return [Path(str(upload)) for upload in (uploads if isinstance(uploads, list) else [uploads])]
@@ -64,9 +92,17 @@ def run_in_turn(
     jobs: Jobs,
     kind: Kind,
 ) -> None:
-    """`start` runs a function of this kind of jobs when its turn has come, and `cancel` ends it.
+    """Connects a button that runs a job when its turn comes, and one that cancels it.
 
-    outputs: the status first, which tells of both. show: fills the others with the result of a job.
+    Args:
+        start: Button that runs `function`.
+        cancel: Button that ends it.
+        function: Runs the job; takes the values of `inputs`, and yields those of `outputs`.
+        show: Returns the values of all outputs but the first for the result of a job.
+        inputs: Components that `function` reads.
+        outputs: Components that `function` fills: first the status, which both buttons update.
+        jobs: Jobs of the server.
+        kind: Kind of work.
     """
     kept = tuple(gradio.skip() for _ in outputs[1:])
 
@@ -74,7 +110,10 @@ def run_in_turn(
         return WAITING if jobs.expect(identify_visitor(request), kind) else gradio.skip()
 
     def stop(request: gradio.Request) -> tuple[Any, ...]:
-        """Says what became of the job, whatever came first: this, its end, or Gradio, which is told as well."""
+        """Reports what happened to the job.
+
+        This call, the end of the job and Gradio's own cancelling may come in any order.
+        """
         visitor = identify_visitor(request)
         job, waited = jobs.stop(visitor, kind), jobs.withdraw(visitor, kind)
         if waited or (job and job.cancelled):
@@ -84,7 +123,7 @@ def run_in_turn(
             return gradio.skip(), *kept
         if job.error:
             return tell(show_problem(job.tell(job.error))), *kept
-        return TOO_LATE, *show(job.result)  # of which the page may have seen nothing yet
+        return TOO_LATE, *show(job.result)  # which the page may not have received yet
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting = start.click(wait, None, outputs[0], queue=False, **quiet)

@@ -1,4 +1,4 @@
-"""What the page shows of jobs and results, as HTML. Everything that comes from files is escaped."""
+"""Jobs and results as HTML. Everything that comes from files is escaped."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,26 +17,48 @@ from segment.core.raster.scene_outputs import format_area
 SCORES = "Scores against the truth"
 
 Status = dict[str, str]
-"""What a status shows, and what is read out when it changes (see `components.make_status`)."""
+"""Value of a status, see `components.make_status`.
 
-_SAID_PARTS = 4  # of a job, after each of which its progress is read out
+`shown` is the HTML that it shows, `said` the text that screen readers announce when it changes.
+"""
+
+_SAID_PARTS = 4  # parts of a job, after each of which its progress is announced
 
 
 def tell(shown: str = "", said: str = "") -> Status:
+    """Returns a status.
+
+    Args:
+        shown: HTML to show.
+        said: Text that screen readers announce when it changes.
+    """
     return {"shown": shown, "said": said}
 
 
 def address(file: Path) -> str:
-    """Where the page finds a file, relative to itself."""
+    """Returns the address of a file, relative to the page.
+
+    Args:
+        file: File in a folder that Gradio serves.
+    """
     return f"gradio_api/file={quote(str(file))}"
 
 
 def show_problem(problem: str) -> str:
-    """A sentence on what went wrong; read out as it comes."""
+    """Shows what went wrong; screen readers announce it at once.
+
+    Args:
+        problem: Message, as plain text.
+    """
     return f'<p class="problem" role="alert">{escape(problem)}</p>'
 
 
 def show_note(note: str) -> str:
+    """Shows a remark.
+
+    Args:
+        note: Remark, as plain text.
+    """
     return f'<p class="note">{escape(note)}</p>'
 
 
@@ -46,7 +68,13 @@ TOO_LATE = tell(show_note("It had ended before it was cancelled."), "It had ende
 
 
 def show_progress(job: Job, doing: str, unit: str) -> Status:
-    """A bar, with the time that it took and will take, or that it was cancelled. doing: "Mapping", unit: "tiles"."""
+    """Shows a progress bar with the time passed and left, or that the job was cancelled.
+
+    Args:
+        job: Job to show.
+        doing: What it does, such as "Mapping".
+        unit: What its steps are, such as "tiles".
+    """
     if job.stopped:
         return CANCELLED
     passed = time.monotonic() - job.started
@@ -62,7 +90,11 @@ def show_progress(job: Job, doing: str, unit: str) -> Status:
 
 
 def show_legend(palette: Palette) -> str:
-    """The classes in a line, with their colours."""
+    """Shows the classes in a line, with their colours.
+
+    Args:
+        palette: Class table.
+    """
     entries = (f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in palette.classes)
     return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
 
@@ -72,7 +104,13 @@ def _swatch(color: str) -> str:
 
 
 def show_bars(shares: Iterable[tuple[str, float]], colors: Mapping[str, str] | None = None, marked: Sequence[str] = ()) -> str:
-    """Names with a bar for each share, 0 to 1. colors: "#RRGGBB" by name. marked: names in bold."""
+    """Shows a table of names, with a bar for the share of each.
+
+    Args:
+        shares: Names and shares, 0 to 1.
+        colors: Colours by name as "#RRGGBB", if names have any.
+        marked: Names to show in bold.
+    """
     rows = []
     for name, share in shares:
         swatch = _swatch(colors[name]) if colors else ""
@@ -83,7 +121,13 @@ def show_bars(shares: Iterable[tuple[str, float]], colors: Mapping[str, str] | N
 
 
 def show_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already; the first of each row is its heading."""
+    """Shows a table.
+
+    Args:
+        caption: Caption, as plain text.
+        header: Headings of the columns, as HTML.
+        rows: Cells of the rows, as HTML; the first of each row is its heading.
+    """
     head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
     body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows)
     return (
@@ -93,6 +137,11 @@ def show_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]
 
 
 def show_downloads(files: Mapping[str, Path]) -> str:
+    """Shows a list of files to download, with their sizes.
+
+    Args:
+        files: Files by their descriptions.
+    """
     links = (
         f'<li><a href="{escape(address(file))}" download="{escape(file.name)}">{escape(what)}</a> '
         f'<span class="note">{_size(file)}</span></li>'
@@ -107,7 +156,11 @@ def _size(file: Path) -> str:
 
 
 def show_labels(found: Labelled) -> str:
-    """A label, its probabilities and what the network looked at; of several images a table."""
+    """Shows a label, its probabilities and the heat map, or a table of several images.
+
+    Args:
+        found: Images that were labelled.
+    """
     if len(found.predictions) > 1:
         return _show_listing(found)
     prediction = found.predictions[0]
@@ -160,7 +213,13 @@ def _listing_row(prediction: Prediction, thumbnail: Path | None) -> tuple[str, .
 
 
 def show_areas(mapped: Mapped) -> str:
-    """Legend, share and area of each class, and the scores where there was a truth."""
+    """Shows colour, share and area of each class, and the scores if there was a reference mask.
+
+    Below are the notes, the speed and the downloads.
+
+    Args:
+        mapped: Scene that was mapped.
+    """
     report, palette = mapped.files.report, mapped.model.info.palette
     total = max(sum(report["pixels_by_class"].values()), 1)
     areas = report["area_m2"]
@@ -189,7 +248,15 @@ def _score(value: float | None) -> str:
 
 
 def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str, float] | None) -> Status:
-    """The class of a pixel, and the probabilities of all."""
+    """Shows the class of a pixel, and the probabilities of all classes.
+
+    Args:
+        mapped: Scene that was mapped.
+        row: Row of the pixel.
+        column: Column of the pixel.
+        probabilities: Probabilities 0 to 1 by class name, the likeliest first. None where there is
+            no data.
+    """
     place = f"row {row}, column {column}"
     if probabilities is None:
         return tell(show_note(f"No data at {place}."), f"No data at {place}.")

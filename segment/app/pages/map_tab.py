@@ -23,7 +23,13 @@ _LOOKS_AT_ONCE = 2  # each may have to decode a whole JPEG
 
 
 def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
-    """Fills the tab that is being built. samples: folders of sample scenes by what they are called."""
+    """Fills the tab that is being built.
+
+    Args:
+        shelf: Models to choose from.
+        jobs: Jobs of the server.
+        samples: Folders of sample scenes by name, see `write_samples`.
+    """
     names = shelf.names("segment")
     with gradio.Row():
         with gradio.Column(scale=1, min_width=300):
@@ -111,7 +117,7 @@ def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
     limit: dict[str, Any] = {"concurrency_limit": _LOOKS_AT_ONCE, "concurrency_id": "look"}
     viewer.click(look_there, None, [row, column, pixel], **limit, **quiet)
     gradio.on([ask.click, row.submit, column.submit], look, [row, column], pixel, js=MARK, **limit, **quiet)
-    scene.clear(lambda: None, None, truth, **quiet)  # it is of the scene that goes
+    scene.clear(lambda: None, None, truth, **quiet)  # the mask belongs to the scene that is removed
     for choice, folder in zip(choices, samples.values(), strict=True):
         files = (str(folder / "scene.tif"), str(folder / "truth.tif"))
         choice.click(lambda files=files: files, None, [scene, truth], **quiet)

@@ -1,4 +1,7 @@
-"""Sample scenes to click on: invented towns that the bundled model was not trained on, drawn when the app starts."""
+"""Sample scenes to try: invented towns that the bundled model was not trained on.
+
+They are drawn when the app starts.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,15 @@ _SIZE, _ICON = 768, 96
 
 
 def write_samples(folder: Path, progress: Callable[[int, int], None] | None = None) -> dict[str, Path]:
-    """Folders with `scene.tif`, `truth.tif` and `icon.jpg` for each sample, by what it is called."""
+    """Draws the sample scenes.
+
+    Args:
+        folder: Folder to write to.
+        progress: Called with the number of finished and of all scenes.
+
+    Returns:
+        Folders with `scene.tif`, `truth.tif` and `icon.jpg`, by the name of the scene.
+    """
     folders = {}
     for done, (name, seed) in enumerate(_TOWNS.items()):
         if progress:

@@ -1,4 +1,4 @@
-"""A scene and its map, one above the other: a slider between them, opacity, and a click that names a pixel."""
+"""The viewer: a scene under its map, sliders for extent and opacity, and a click on a pixel."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import gradio
 from segment.app.jobs.mapping import Mapped
 from segment.app.pages.html import address, show_legend
 
-# shows where on the map a pixel of the scene is, and gives it on
+# JavaScript that marks a pixel of the scene on the map, and passes its row and column on.
 MARK = """
 (row, column) => {
   const stage = document.querySelector('#viewer .stage'), mark = stage?.querySelector('.mark');
@@ -21,7 +21,8 @@ MARK = """
 }
 """
 
-# The sliders work in the browser alone; a click is told to the server as the event "click" with row and column.
+# The sliders work in the browser alone; a click is sent to the server as the event "click" with row
+# and column.
 _SCRIPT = (
     f"const show = {MARK.strip()};"
     + """
@@ -50,12 +51,16 @@ _REVEAL, _OPACITY = 60, 70
 
 
 def make_viewer() -> gradio.HTML:
-    """The component; its value is what `show_viewer` gives."""
+    """Makes the component, which `show_viewer` fills."""
     return gradio.HTML(js_on_load=_SCRIPT, elem_id="viewer", visible=False)
 
 
 def show_viewer(mapped: Mapped) -> Any:
-    """What fills the viewer with a map."""
+    """Returns what fills the viewer with a map.
+
+    Args:
+        mapped: Scene that was mapped.
+    """
     rows, columns = mapped.size
     picture = (
         '<div class="viewer"><div class="frame" tabindex="0" role="region" aria-label="Scene and map">'
