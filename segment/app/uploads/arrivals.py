@@ -1,4 +1,7 @@
-"""Bodies of requests as they arrive: not too slowly, within the quota, and not too many from one address."""
+"""Bodies of requests as they arrive.
+
+They may not be too slow, exceed the quota, or be too many from one address.
+"""
 
 import asyncio
 from collections import Counter
@@ -18,10 +21,15 @@ Receive = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Limits:
-    """How bodies may arrive. stall: seconds without a byte. slowest: bytes a second on average, once `grace` seconds are over.
+    """How bodies of requests may arrive.
 
-    at_once: bodies that arrive from one address at a time. drain: seconds for which a refused body is still read, for most
-    clients listen to an answer only when they have sent all.
+    Attributes:
+        stall: Longest time without a byte, in seconds.
+        grace: Seconds after which `slowest` applies.
+        slowest: Least average speed, in bytes per second.
+        at_once: Bodies that may arrive from one address at a time.
+        drain: Seconds for which a refused body is still read: most clients listen to an answer only
+            when they have sent everything.
     """
 
     stall: float = 30.0
@@ -31,20 +39,42 @@ class Limits:
     drain: float = 5.0
 
     def patience(self, elapsed: float, received: int) -> float:
-        """Seconds that the next bytes of a body may take, of which so many have been received since `elapsed` seconds."""
+        """Returns how long the next bytes of a body may take.
+
+        Args:
+            elapsed: Seconds since the body began to arrive.
+            received: Bytes that have arrived so far.
+
+        Returns:
+            Seconds, below zero for a body that is too slow already.
+        """
         return min(self.stall, self.grace + received / self.slowest - elapsed)
 
 
 @dataclass
 class Arrivals:
-    """Bodies that arrive at the moment, by the address that they come from."""
+    """Bodies that are arriving, counted by the address that they come from.
+
+    Attributes:
+        limits: How they may arrive.
+    """
 
     limits: Limits = Limits()
     _open: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def admit(self, address: str) -> Iterator[None]:
-        """Counts a body while it arrives. Raises InputError when as many as may come already do."""
+        """Counts a body while it arrives.
+
+        Args:
+            address: Address that it comes from.
+
+        Yields:
+            None, while the body is counted.
+
+        Raises:
+            InputError: If as many bodies as allowed are arriving from the address.
+        """
         if self._open[address] >= self.limits.at_once:
             raise InputError(
                 f"{self.limits.at_once} requests of one address are received at once. Received more. Try again later."
@@ -59,16 +89,32 @@ class Arrivals:
 
 
 class Body:
-    """The body of one request. reservation: what an upload holds of the quota, as much as has arrived."""
+    """The body of one request."""
 
     def __init__(self, receive: Receive, limits: Limits, reservation: Reservation | None = None):
+        """Starts the clock of a body.
+
+        Args:
+            receive: Receives the next message, as an ASGI server provides it.
+            limits: How the body may arrive.
+            reservation: What an upload holds of the quota: as much as has arrived. None for
+                requests that are no uploads.
+        """
         self._receive, self._limits, self._reservation = receive, limits, reservation
         self._received, self._whole = 0, False
         self._began = asyncio.get_running_loop().time()
 
     async def receive(self) -> Any:
-        """What the server receives next. Raises HTTPException, which is answered: 408 when it is too slow, 413 without room."""
-        if self._whole:  # who asks now waits for the client to leave
+        """Receives the next message.
+
+        Returns:
+            The ASGI message.
+
+        Raises:
+            HTTPException: With status 408 if the body is too slow, 413 if there is no room for it.
+                It becomes the answer to the client.
+        """
+        if self._whole:  # further calls wait for the client to disconnect
             return await self._receive()
         elapsed = asyncio.get_running_loop().time() - self._began
         try:
@@ -91,7 +137,7 @@ class Body:
         return message
 
     async def drain(self) -> None:
-        """Reads on for a while, and forgets what comes."""
+        """Reads on for a while, and discards what arrives."""
         try:
             async with asyncio.timeout(self._limits.drain):
                 while not self._whole:

@@ -1,4 +1,4 @@
-"""Files from strangers: what is let in, and how it is opened from then on."""
+"""Formats of uploaded files: what is admitted, and how it is opened from then on."""
 
 import os
 import re
@@ -15,9 +15,13 @@ from segment.core.errors import InputError
 from segment.core.raster.sources import Source, as_source, parse_bands
 
 IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
-"""Largest image to label, scene to map, and scene that is a PNG or JPEG, which cannot be read in parts."""
+"""Most pixels of an image to label, of a scene to map, and of a scene that is a PNG or JPEG.
 
-# what files begin with: GDAL's driver, and the ending. Of these formats only TIFF may lead to other files: `Raster.references`
+The latter two formats cannot be read in parts.
+"""
+
+# First bytes of files: GDAL's driver, and the ending. Of these formats only TIFF may lead to other
+# files, see `Raster.references`.
 _TIFF = ("GTiff", ".tif")
 _FORMATS = {
     b"II*\0": _TIFF,
@@ -39,15 +43,24 @@ _OTHERS = {
 _XML = {b"<vrtdataset": "a VRT, which is a list of other files", b"<svg": "an SVG drawing"}
 _MOST_BANDS = 16
 _LONGEST = 100_000  # pixels a side: maps take five kilobytes of memory for each column
-_LARGEST_BLOCK = 500 * 2**20  # bytes that may have to be decoded for one pixel; GDAL's own limit for JPEGs
-_LONGEST_LIST = 100  # letters of a list of bands
-_FREE_BYTES, _MOST_UNPACKING = 64 * 2**20, 300  # above the one, a file may not unpack to more than the other times its size
+# Bytes that may have to be decoded for one pixel; this is GDAL's own limit for JPEGs.
+_LARGEST_BLOCK = 500 * 2**20
+_LONGEST_LIST = 100  # characters of a list of bands
+# A file may unpack to _FREE_BYTES, or to _MOST_UNPACKING times its size if that is more.
+_FREE_BYTES, _MOST_UNPACKING = 64 * 2**20, 300
 
 
 def choose_bands(text: Any) -> tuple[int, ...] | None:
-    """Numbers of bands, from 1, as visitors write them: "4,3,2"; None for all but alpha, where they write nothing.
+    """Reads band numbers as visitors write them.
 
-    Raises InputError when it is no such list, or one of more bands than files may have.
+    Args:
+        text: Numbers from 1, such as "4,3,2".
+
+    Returns:
+        The numbers. None, for all bands but alpha, if the text is empty.
+
+    Raises:
+        InputError: If the text is not such a list, or names more bands than files may have.
     """
     if not isinstance(text, str) or len(text) > _LONGEST_LIST:
         raise InputError("bands: a list such as 4,3,2, in quotes. Received something else. Write one, or leave it empty.")
@@ -58,13 +71,24 @@ def choose_bands(text: Any) -> tuple[int, ...] | None:
 
 
 def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int, bands: tuple[int, ...] | None = None) -> Source:
-    """Lets an uploaded file into the folder of a job, under a name of letters that no path can be made of.
+    """Admits an uploaded file to the folder of a job.
 
-    upload: where the server put it. received: the folders of all that may be asked for. most_pixels: see IMAGE_PIXELS.
-    bands: those that are used. The file is linked, not copied. Returns what opens it, as the format that its first bytes say
-    and no other.
+    The file is linked, or copied where the file system cannot link it, under a name whose
+    characters cannot form a path.
 
-    Raises InputError when it is no GeoTIFF, PNG or JPEG, leads to other files, or would need more room than its size lets expect.
+    Args:
+        upload: Where the server put the file.
+        received: Folders of all files that visitors may ask for.
+        folder: Folder to put the file in.
+        most_pixels: Largest number of pixels, see IMAGE_PIXELS.
+        bands: Numbers of the bands to read, from 1. None for all but alpha.
+
+    Returns:
+        The source that opens the file, as the format that its first bytes say and as no other.
+
+    Raises:
+        InputError: If the file was not uploaded, is not a GeoTIFF, PNG or JPEG, has too many pixels
+            or bands, leads to other files, or would need more room than its size suggests.
     """
     name = PurePosixPath(upload.name.replace("\\", "/")).name
     real = _resolve(upload)
@@ -77,7 +101,8 @@ def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int
         os.link(real, admitted)
     except OSError:  # another disk, or a file system without links
         shutil.copyfile(real, admitted)
-    source = Source(admitted, driver=driver, alpha="mask")  # nothing is decoded before the header is checked
+    # With this use of alpha, nothing is decoded before the header is checked.
+    source = Source(admitted, driver=driver, alpha="mask")
     _check_header(source, admitted.stat().st_size, most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS))
     return as_source(replace(source, alpha=None), bands)
 
@@ -103,13 +128,16 @@ def _find_format(file: Path, name: str) -> tuple[str, str]:
 
 
 def _tame(name: str) -> str:
-    """Letters, digits, points and dashes of a file's name without its ending, at most 120 bytes: outputs are named after it."""
+    """Letters, digits, points and dashes of a file name without its ending, at most 120 bytes.
+
+    Outputs are named after it.
+    """
     tame = re.sub(r"[^\w.-]+", "_", PurePosixPath(name).stem).strip("._-")
     return tame.encode()[:120].decode(errors="ignore") or "image"
 
 
 def _check_header(source: Source, size: int, most_pixels: int) -> None:
-    file = Path(source.path)  # what GDAL would walk through to open it comes first
+    file = Path(source.path)  # first what GDAL would read through to open it
     images = read_images(file) if source.driver == "GTiff" else []
     whole = bytes_at_once(file) if source.driver == "JPEG" else 0
     if source.driver == "PNG":

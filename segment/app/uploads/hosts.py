@@ -1,4 +1,4 @@
-"""Names that the server goes by, and whether a request is to one of them and from a page of its own."""
+"""Host names of the server: whether a request is addressed to one, and sent by its own page."""
 
 import ipaddress
 import re
@@ -11,23 +11,29 @@ from segment.core.errors import InputError
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(\d{1,5}))?", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PORTS = {"http": 80, "https": 443}
-_LONGEST = 300  # letters that are looked at
+_LONGEST = 300  # characters of a name that a message quotes
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Hosts:
-    """Names under which the server answers.
+    """Host names under which the server answers.
 
-    A page elsewhere whose name its owner resolves to this machine (DNS rebinding) is recognised by the header Host,
-    and one that sends to the server across sites by Origin, which browsers add.
+    Pages of other sites are recognised by two headers: by Host if their owner lets their name
+    resolve to this machine (DNS rebinding), and by Origin, which browsers add, if they send
+    requests to the server across sites.
     """
 
     def __init__(self, host: str, allowed: Sequence[str] = ()):
-        """host: what is listened at; where that is every address, each counts, and the name of this machine.
-        allowed: names besides, such as that of a proxy, whose pages may ask, too.
+        """Collects the names.
 
-        Raises InputError for what is no name.
+        Args:
+            host: Address that the server listens on. If that is every address, each counts, and so
+                does the name of this machine.
+            allowed: Further names, such as that of a proxy, whose pages may send requests, too.
+
+        Raises:
+            InputError: If one of `allowed` is not a host name.
         """
         for name in allowed:
             if (found := _HOST.fullmatch(name.lower())) is None or found[2]:
@@ -42,13 +48,24 @@ class Hosts:
             self._names |= {machine, f"{machine}.local"}
 
     def allow(self, address: str) -> None:
-        """Adds the host of a public address of the server."""
+        """Adds the host of a public address of the server.
+
+        Args:
+            address: URL of the server.
+        """
         name = urlsplit(address).hostname or ""
         self._allowed.add(name)
         self._names.add(name)
 
     def find_fault(self, headers: Headers) -> str | None:
-        """A sentence on what is wrong with Host or Origin of a request; None where both are right."""
+        """Checks the headers Host and Origin of a request.
+
+        Args:
+            headers: Names, in lower case, and values of all headers.
+
+        Returns:
+            A message on what is wrong with them, None if both are right.
+        """
         host, origin = (_only(headers, name) for name in (b"host", b"origin"))
         asked = None if host is None else _HOST.fullmatch(host.lower())
         if asked is None or not self._is_ours(_bare(asked[1])):
@@ -69,13 +86,13 @@ class Hosts:
         found = _HOST.fullmatch(rest)
         if scheme not in _PORTS or found is None:
             return False
-        usual = _PORTS[scheme]  # a proxy may speak it for the server
+        usual = _PORTS[scheme]  # a proxy may speak the scheme for the server
         same = (_bare(found[1]), int(found[2] or usual)) == (name, int(port or usual))
         return same or _bare(found[1]) in self._allowed
 
 
 def _only(headers: Headers, name: bytes) -> str | None:
-    """The value of a header that comes once; None where there is none, "" where there are several."""
+    """Value of a header that occurs once; None where there is none, "" where there are several."""
     values = [value for key, value in headers if key == name]
     return None if not values else values[0].decode("latin-1") if len(values) == 1 else ""
 

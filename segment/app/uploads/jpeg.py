@@ -1,4 +1,4 @@
-"""What a JPEG's header says of the memory that decoding it takes."""
+"""Memory that decoding a JPEG takes, from its header."""
 
 from pathlib import Path
 
@@ -8,14 +8,23 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame; t
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _SCAN, _ALONE = 0xDA, frozenset({0x01, *range(0xD0, 0xD9)})
 _PADDING = 2**16  # bytes read at a time
-_MOST_SEGMENTS = 10_000  # before the first scan; a file full of the shortest would be walked through for minutes
+# Before the first scan: to read through a file full of the shortest segments would take minutes.
+_MOST_SEGMENTS = 10_000
 
 
 def bytes_at_once(path: Path) -> int:
-    """What libjpeg keeps to decode any row: 0 where scans are whole, and all coefficients, of two bytes, where the picture
-    comes in several (progressive JPEG, ITU T.81 G). Of a header that cannot be read 0, too: GDAL will tell.
+    """Returns how much libjpeg keeps in memory to decode any row of a picture.
 
-    Raises InputError for more segments before the first scan than any picture has.
+    Args:
+        path: JPEG file.
+
+    Returns:
+        0 bytes where scans are whole, and all coefficients, of two bytes each, where the picture
+        comes in several scans (progressive JPEG, ITU T.81 G). 0 for a header that cannot be read,
+        too, which GDAL will report.
+
+    Raises:
+        InputError: If there are more segments before the first scan than any picture has.
     """
     with path.open("rb") as file:
         file.seek(2)

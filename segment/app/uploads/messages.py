@@ -1,4 +1,4 @@
-"""What the library says, as the page and the API say it."""
+"""Messages of the library, as the page and the API show them, and the log of refusals."""
 
 import logging
 import re
@@ -7,21 +7,41 @@ from pathlib import Path
 import gradio
 
 _log = logging.getLogger(__name__)
-_LONGEST_LINE = 500  # letters of the log
+_LONGEST_LINE = 500  # characters
 _FLAG = re.compile(r"(?<!\S)--(?=[a-z])")
 
 
 def rephrase(sentence: str, folder: Path) -> str:
-    """Without where the server keeps its files, and with options named as the settings are: `bands`, not `--bands`."""
+    """Removes paths of the server from a message, and names options as the settings are named.
+
+    Args:
+        sentence: Message of the library, in which options are written as `--bands`.
+        folder: Folder whose path is removed.
+
+    Returns:
+        The message, with `bands` in place of `--bands`.
+    """
     return _FLAG.sub("", re.sub(re.escape(str(folder)) + r"/(?:[\w-]+/)*", "", sentence))
 
 
 def refuse(sentence: str) -> gradio.Error:
-    """The error to raise for a fault of a visitor: shown as it is, and one line in the server's log."""
+    """Logs a fault of a visitor, and returns the error to raise for it.
+
+    Args:
+        sentence: Message, which is shown as it is, and is one line in the server's log.
+
+    Returns:
+        An error that Gradio shows, without a traceback in the log.
+    """
     log_refusal("call", sentence)
     return gradio.Error(sentence, print_exception=False)
 
 
 def log_refusal(request: str, sentence: str) -> None:
-    """Writes one line to the server's log about a request that was refused, whatever letters are in it."""
+    """Logs a refused request in one line, whatever characters it contains.
+
+    Args:
+        request: What was requested.
+        sentence: Why it was refused.
+    """
     _log.warning("%s: %s", *(repr(text)[1:-1][:_LONGEST_LINE] for text in (request, sentence)))

@@ -1,4 +1,8 @@
-"""What is let through to Gradio: nothing that asks other servers, runs programs on uploads, or fills memory or disk."""
+"""The filter in front of Gradio.
+
+It refuses requests that would contact other servers, run programs on uploads, or fill memory or
+disk.
+"""
 
 import errno
 import re
@@ -25,17 +29,25 @@ _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; object-src 'none'; "
     "form-action 'self'; frame-ancestors 'self'"
 )
-# what Gradio offers beside and this page does not use: it would run programs on uploads, ask other servers, or write files
+# Routes of Gradio that this page does not use: they would run programs on uploads, contact other
+# servers, or write files.
 _UNUSED = re.compile(r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/|deep_link)")
 _UPLOAD = re.compile(r"/gradio_api/upload/?")
 _WRONG_CALL = "Calls give each parameter a value of its kind, as gradio_api/info lists them: another was sent."
 _LONGEST_SESSION, _LONGEST_NUMBER = 200, 18
-_LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 letters are a fifth of it
+_LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 characters need a fifth
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Filters what reaches Gradio. quota: what uploads have to fit into. hosts: who may ask. arrivals: what arrives just now."""
+    """ASGI middleware that filters the requests to Gradio.
+
+    Attributes:
+        app: Gradio's ASGI application.
+        quota: Room that uploads must fit into.
+        hosts: Host names that requests may be addressed to.
+        arrivals: Bodies that are arriving.
+    """
 
     app: Any
     quota: Quota
@@ -43,7 +55,14 @@ class Guard:
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":  # of which Gradio has none here
+        """Passes a request on to Gradio, or answers it with a refusal.
+
+        Args:
+            scope: ASGI scope.
+            receive: Receives the next message of the client.
+            send: Sends a message to the client.
+        """
+        if scope["type"] == "websocket":  # this page uses none
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
@@ -67,7 +86,7 @@ class Guard:
         body: Body | None = None
 
         async def answer(sentence: str, status: int) -> None:
-            """Ends the request with a sentence, or, where an answer has begun, without."""
+            """Ends the request with a message, or without one if an answer has begun."""
             log_refusal(f"{scope['method']} {scope['path']}", sentence)
             if started:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -102,27 +121,34 @@ class Guard:
                 await self.app(scope, body.receive if body else receive, send_guarded)
             except ClientDisconnect:
                 log_refusal(f"{scope['method']} {scope['path']}", "The visitor left before the request was whole.")
-            except Exception as error:  # functions of ours have no errors here, for Gradio answers for them
+            except Exception as error:  # not from our functions, whose errors Gradio answers
                 if not (found := _explain_fault(error)):
                     raise
                 await answer(*found)
 
 
 def _explain_fault(error: Exception) -> tuple[str, int] | None:
-    """A sentence and a status for what Gradio raises at requests that are not as they should be; None for other errors."""
-    if isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException):  # raised after an answer has begun
+    """Message and status for an error of Gradio at a request that is not as it should be.
+
+    None for other errors.
+    """
+    # Starlette raises this for an error after an answer has begun.
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException):
         return str(error.__cause__.detail), error.__cause__.status_code
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
         return "Names of files are shorter. Received a longer one.", 404
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return explain(OSError(error.errno, error.strerror)), 507  # without where
+        return explain(OSError(error.errno, error.strerror)), 507  # without the path
     if isinstance(error, (LookupError, TypeError, ValueError)):
         return f"{_WRONG_CALL} ({type(error).__name__})", 400
     return None
 
 
 def _find_function(blocks: gradio.Blocks, api_name: str | None, body: Any) -> Any:
-    """What a call asks for. Raises HTTPException, which is answered, where there is no such function."""
+    """What a call asks for.
+
+    Raises HTTPException, which is answered, where there is no such function.
+    """
     if body.session_hash and len(body.session_hash) > _LONGEST_SESSION:
         raise HTTPException(400, f"session_hash has at most {_LONGEST_SESSION} letters. Received {len(body.session_hash)}.")
     try:
@@ -139,7 +165,10 @@ vars(route_utils)["get_fn"] = _find_function
 
 
 class _FilesOnly(route_utils.GradioMultiPartParser):
-    """Takes files, which go to the disk as they come, and no other fields, which would be kept in memory."""
+    """Accepts files, which go to the disk as they arrive, and no other fields.
+
+    Those would be kept in memory.
+    """
 
     def __init__(self, *arguments: Any, **options: Any):
         place = Path(options["upload_dir"]) / ARRIVING
@@ -147,9 +176,9 @@ class _FilesOnly(route_utils.GradioMultiPartParser):
         super().__init__(*arguments, **options | {"max_fields": 0, "upload_dir": place})
 
     async def parse(self) -> Any:
-        """The files. None stays where one does not arrive whole, or not under the name that Gradio looks for.
+        """Parses the form; none of its files stays if one is incomplete or has the wrong name.
 
-        Raises MultiPartException for these.
+        Raises MultiPartException then. The right name is that of the field that Gradio looks for.
         """
         files: set[str] = set()
         try:
@@ -170,14 +199,27 @@ vars(route_utils)["GradioMultiPartParser"] = _FilesOnly
 
 
 class Page(gradio.Blocks):
-    """The page, whose refusals do not tell where the server keeps its files."""
+    """The page, whose refusals do not reveal where the server keeps its files."""
 
     async def preprocess_data(self, *arguments: Any, **options: Any) -> Any:
+        """Turns what a call sent into values, with messages of our own for errors.
+
+        Args:
+            *arguments: As Gradio's method takes them.
+            **options: As Gradio's method takes them.
+
+        Returns:
+            What Gradio's method returns.
+
+        Raises:
+            gradio.Error: If a file was not uploaded or is no longer kept, or a value is of the
+                wrong kind.
+        """
         try:
             return await super().preprocess_data(*arguments, **options)
-        except gradio.Error:  # a sentence already
+        except gradio.Error:  # has a message already
             raise
         except (InvalidPathError, OSError) as error:
             raise refuse("Files are uploaded first, and kept for an hour. Received none of that name. Upload it.") from error
-        except Exception as error:  # of turning what was sent into values
+        except Exception as error:  # in the conversion of what was sent
             raise refuse(_WRONG_CALL) from error

@@ -1,4 +1,7 @@
-"""What a PNG's header says of the memory that its texts take: libpng unpacks all of them when a file is opened."""
+"""Memory that the texts of a PNG take, from its header.
+
+libpng unpacks all of them when a file is opened.
+"""
 
 import zlib
 from pathlib import Path
@@ -11,9 +14,15 @@ _MOST_TEXT = 16 * 2**20  # bytes, of all texts together
 
 
 def check_texts(path: Path) -> None:
-    """Raises InputError for a PNG whose texts and profiles take more memory than any picture needs.
+    """Checks that the texts and profiles of a PNG do not take more memory than any picture needs.
 
     A header that cannot be read is left to GDAL.
+
+    Args:
+        path: PNG file.
+
+    Raises:
+        InputError: If they take more, or if there are more chunks before the picture than any has.
     """
     total = 0
     with path.open("rb") as file:
@@ -38,7 +47,10 @@ def check_texts(path: Path) -> None:
 
 
 def _unpacked(kind: bytes, chunk: bytes, most: int) -> int:
-    """Bytes, at most `most`, that a compressed chunk unpacks to; 0 of others, and of what cannot be unpacked."""
+    """Bytes, at most `most`, that a compressed chunk unpacks to.
+
+    0 for chunks that are not compressed, or cannot be unpacked.
+    """
     rest = chunk.partition(b"\0")[2]  # the keyword comes first
     if kind == b"iTXt":
         packed = rest[2:].split(b"\0", 2)[-1] if rest[:1] == b"\1" else b""

@@ -1,4 +1,7 @@
-"""What a TIFF's headers say of the work that reading it takes: GDAL walks through all of its images, and decodes whole blocks."""
+"""Work that reading a TIFF takes, from its headers.
+
+GDAL reads through all of its images, and decodes whole blocks.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -8,23 +11,28 @@ from typing import BinaryIO
 
 from segment.core.errors import InputError
 
-_MOST_IMAGES = 100  # overviews, masks and pages. GDAL compares each mask with all before it: 10,000 take minutes
+# Overviews, masks and pages. GDAL compares each mask with all before it: 10,000 take minutes.
+_MOST_IMAGES = 100
 _MOST_TAGS = 1000
 _LARGEST_TAG = 16 * 2**20  # bytes; XML of metadata takes up to twenty times its size in memory
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I", 13: "I", 16: "Q", 17: "Q", 18: "Q"}  # negative ones are huge
+# Formats of integers. Signed ones are read as unsigned, which makes negative values huge.
+_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I", 13: "I", 16: "Q", 17: "Q", 18: "Q"}
 _KIND, _OLD_KIND, _REDUCED, _MASK, _OLD_REDUCED = 254, 255, 1, 4, 2
 _WIDTH, _HEIGHT, _BITS, _BANDS, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 278, 284, 322, 323
-_WITHIN = 330  # offsets of images within
-_PLACES = frozenset({273, 279, 324, 325})  # of blocks: one number for each
+_WITHIN = 330  # tag with offsets of images within an image
+_PLACES = frozenset({273, 279, 324, 325})  # tags with one number for each block
 
 
 @dataclass(frozen=True)
 class TiffImage:
     """One image of a TIFF: the first is the raster, others are overviews, masks or pages.
 
-    width, height: pixels. block_bytes: what has to be decoded at once to read a pixel. is_page: whether it is a picture of
-    its own, which is not read with the first.
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        block_bytes: Bytes that have to be decoded at once to read a pixel.
+        is_page: Whether it is a picture of its own, which is not read with the first.
     """
 
     width: int
@@ -34,9 +42,17 @@ class TiffImage:
 
 
 def read_images(path: Path) -> list[TiffImage]:
-    """The images of a TIFF or BigTIFF, in their order; what lies behind a header that cannot be read is left to GDAL.
+    """Reads the headers of a TIFF or BigTIFF.
 
-    Raises InputError for more images, tags or metadata than any raster needs, and for images that follow each other in a ring.
+    Args:
+        path: TIFF file.
+
+    Returns:
+        Its images, in their order. What follows a header that cannot be read is left to GDAL.
+
+    Raises:
+        InputError: If there are more images, tags or metadata than any raster needs, or if images
+            follow each other in a ring.
     """
     with path.open("rb") as file:
         return list(_walk(file, path.name))
@@ -67,9 +83,9 @@ def _walk(file: BinaryIO, name: str) -> Iterator[TiffImage]:
         pending.append(_number(file, order, 8 if big else 4))
         tags: dict[int, int] = {}
         for tag, value in _read_tags(file, entries, order, big, name):
-            if tag == _WITHIN:  # GDAL takes these for overviews, too
+            if tag == _WITHIN:  # GDAL treats these as overviews, too
                 pending.append(value)
-            tags.setdefault(tag, value)  # as GDAL, which ignores repeated tags
+            tags.setdefault(tag, value)  # like GDAL, which ignores repeated tags
         yield _describe(tags)
 
 
@@ -78,7 +94,7 @@ def _number(file: BinaryIO, order: str, size: int) -> int:
 
 
 def _read_tags(file: BinaryIO, entries: bytes, order: str, big: bool, name: str) -> Iterator[tuple[int, int]]:
-    """First value of each tag that is a number, by the tag; of images within, all."""
+    """First value of each tag that is a number, with the tag; all values for nested images."""
     head = struct.Struct(order + ("HHQ" if big else "HHI"))
     width = 8 if big else 4
     for start in range(0, len(entries), head.size + width):

@@ -1,4 +1,4 @@
-"""Whose jobs they are."""
+"""Visitors: who a request belongs to."""
 
 import secrets
 
@@ -6,5 +6,11 @@ import gradio
 
 
 def identify_visitor(request: gradio.Request) -> str:
-    """The session of a page or of Gradio's client. A request that names none is a visitor of its own."""
+    """Returns the session of the page or of Gradio's client that sent a request.
+
+    A request that names no session is a visitor of its own.
+
+    Args:
+        request: Request of Gradio.
+    """
     return request.session_hash or secrets.token_urlsafe(16)
