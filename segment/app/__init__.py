@@ -1,1 +1,4 @@
-"""The app: a local web page that labels images and maps scenes. The one place where both packages meet."""
+"""A local web page that labels images and maps scenes.
+
+The only place where `segment` and `classify` are used together.
+"""

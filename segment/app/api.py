@@ -1,4 +1,4 @@
-"""The same two functions over HTTP, through Gradio's client."""
+"""The HTTP API of the app: labelling and mapping, for Gradio's client."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,12 @@ T = TypeVar("T")
 
 
 def make_api(shelf: Shelf, jobs: Jobs) -> None:
-    """Adds the endpoints /classify and /map to the page that is being built."""
+    """Adds the endpoints /classify and /map to the page that is being built.
+
+    Args:
+        shelf: Models to choose from.
+        jobs: Jobs of the server.
+    """
 
     def classify(
         images: list[dict],  # type: ignore[type-arg]

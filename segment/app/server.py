@@ -1,4 +1,4 @@
-"""The server of the app: its page, its health, and that nothing of it asks for anything outside this machine."""
+"""The web server of the app: its page and health check; it contacts no other machine."""
 
 import ipaddress
 import os
@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SSR_MODE": "False"}  # before Gradio reads them
+# Set before the import of Gradio, which reads them.
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SSR_MODE": "False"}
 
 import gradio
 from starlette.middleware import Middleware
@@ -32,7 +33,7 @@ from segment.app.uploads.quota import UPLOADS_KEPT, parse_size
 from segment.app.uploads.visitors import identify_visitor
 from segment.core.errors import InputError
 
-_QUEUE = 100  # visitors that may wait
+_QUEUE = 100  # calls that may wait
 _STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js")
 _TITLE = "aerial-segment"
@@ -40,16 +41,25 @@ _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation
 
 
 def end_with_terminal() -> None:
-    """Makes the closing of the terminal a Ctrl-C, so that no files stay; in the main thread, before there are any."""
+    """Handles a closed terminal like Ctrl-C, so that no files stay behind.
+
+    Call it from the main thread, before the server has written any files. Does nothing on Windows,
+    which has no SIGHUP, and under nohup, which ignores it.
+    """
     hangup = getattr(signal, "SIGHUP", None)  # not on Windows
     if hangup and signal.getsignal(hangup) is signal.SIG_DFL:  # nohup ignores it
         signal.signal(hangup, signal.default_int_handler)
 
 
 class Server:
-    """A running app. url: where it is. Closes at the end of a `with`, and removes all files that it kept.
+    """A running app, and a context manager that closes it and removes all files that it kept.
 
-    One at a time in a process: Gradio takes uploads to the folder of the latest.
+    Only one at a time in a process: Gradio writes uploads to the folder of the latest.
+
+    Attributes:
+        jobs: Jobs of the server.
+        url: Address of the page.
+        shared: Public address of the page, if there is one.
     """
 
     def __init__(
@@ -63,13 +73,22 @@ class Server:
         allowed_hosts: Sequence[str] = (),
         progress: Callable[[int, int], None] | None = None,
     ):
-        """Starts it.
+        """Starts the server.
 
-        port: 0 for the first free one from 7860 on. max_upload: of one file; UPLOADS_KEPT times as much is kept in all.
-        models: a folder of model folders. share: also under a public address of Gradio's. allowed_hosts: names that it goes
-        by besides, such as that of a proxy. progress: called while the sample scenes are drawn.
+        Args:
+            host: Address to listen on.
+            port: Port to listen on. 0 takes the first free one from 7860 on.
+            max_upload: Largest size of a file, such as "500MB". UPLOADS_KEPT times as much is kept
+                in all.
+            models: Folder of model folders to offer beside the bundled models.
+            share: Whether to offer the page under a public address of Gradio's as well.
+            allowed_hosts: Further names under which the server is reached, such as that of a proxy.
+            progress: Called with the number of finished and of all sample scenes while they are
+                drawn.
 
-        Raises InputError when the port is taken, there are no models in `models`, `max_upload` is no size, or a host no name.
+        Raises:
+            InputError: If the port is taken, there are no models in `models`, `max_upload` is not a
+                size, or a host is not a name.
         """
         shelf, largest, hosts = Shelf(models), parse_size(max_upload), Hosts(host, allowed_hosts)
         self.jobs = Jobs(UPLOADS_KEPT * largest)
@@ -87,7 +106,7 @@ class Server:
                 max_file_size=largest,
                 prevent_thread_lock=True,
                 quiet=True,
-                show_error=False,  # but our own sentences: others tell where files are
+                show_error=False,  # only our own messages: others contain paths of the server
                 ssr_mode=False,
                 enable_monitoring=False,
                 pwa=False,
@@ -108,7 +127,8 @@ class Server:
             hosts.allow(self.shared)
         self._page = page
 
-    async def _tell_health(self, request: object) -> JSONResponse:  # in no thread, of which jobs may take all
+    # Async, so that it needs no thread: jobs may occupy all of them.
+    async def _tell_health(self, request: object) -> JSONResponse:
         return JSONResponse({"status": "ok", "jobs": self.jobs.running()})
 
     def show(self) -> None:
@@ -117,12 +137,13 @@ class Server:
             webbrowser.open(self.url)
 
     def wait(self) -> None:
-        """Until Ctrl-C."""
+        """Waits until Ctrl-C."""
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
 
     def close(self) -> None:
+        """Stops the server, and removes all files that it kept."""
         self._page.close(verbose=False)
         self.jobs.close()
 
@@ -134,11 +155,18 @@ class Server:
 
 
 Place = Literal["machine", "server"]
-"""What runs the app, to its visitors: their own machine, or another."""
+"""What runs the app, as seen by its visitors: their own machine, or a server."""
 
 
 def tell_place(host: str) -> Place:
-    """What visitors find at the address that is listened to."""
+    """Returns what runs the app, as seen by visitors of an address.
+
+    Args:
+        host: Address that the server listens on.
+
+    Returns:
+        "machine" for a loopback address, "server" for any other.
+    """
     try:
         own = ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -147,7 +175,17 @@ def tell_place(host: str) -> Place:
 
 
 def make_page(shelf: Shelf, jobs: Jobs, samples: dict[str, Path], place: Place = "machine") -> gradio.Blocks:
-    """The page with its two tabs and its API."""
+    """Builds the page, with its two tabs and its API.
+
+    Args:
+        shelf: Models to choose from.
+        jobs: Jobs of the server.
+        samples: Folders of sample scenes by name, see `write_samples`.
+        place: What runs the app; the page mentions it.
+
+    Returns:
+        The page, ready to be launched.
+    """
     page = Page(title=_TITLE, analytics_enabled=False)
     with page:
         make_api(shelf, jobs)
