@@ -1,6 +1,6 @@
-"""The trained model of land cover that comes with the package; README.md here is its card."""
+"""The bundled model of land cover; README.md in this folder is its model card."""
 
 from pathlib import Path
 
 BUNDLED = Path(__file__).parent
-"""A model folder."""
+"""Model folder of the bundled model."""
