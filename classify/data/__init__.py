@@ -1,0 +1,1 @@
+"""Labelled images for training: found, surveyed, split, read, augmented and batched."""

@@ -1,4 +1,4 @@
-"""Random changes of training images with albumentations: where they are cropped and turned, then how they look."""
+"""Random augmentation of training images with albumentations: first geometry, then appearance."""
 
 import math
 from collections.abc import Callable
@@ -18,14 +18,28 @@ WARPED_BY_OPENCV = ("uint8", "uint16", "int16", "float32")
 
 
 def augmentation(settings: ChangeSettings, size: int, statistics: BandStatistics, seed: int) -> Change:
-    """A function of an image (rows, columns, bands) that returns a changed crop of it, (size, size, bands), same dtype.
+    """Builds a function that changes an image at random and crops it.
 
-    size: edge of the crop, pixels. Images smaller than that are filled up by reflection on all sides, as is what
-    comes in from outside when they turn. Crops, turns and deformations move pixels as they are; brightness and the
-    like are changed over the range of 8 bits, or else of the training data. Any number of bands is treated alike.
-    The same seed makes the same changes, one after the other: not to be called by several threads at once.
+    Images smaller than the crop are padded by reflection on all sides, and so is the area that
+    comes in from outside when an image is rotated. Crops, rotations and deformations take pixel
+    values as they are. Brightness and the like change them relative to the range of 8 bits or, for
+    other dtypes, of the training data. Any number of bands is treated alike.
 
-    Raises InputError when saturation or hue is asked of anything but RGB of 8 bits.
+    The same seed gives the same sequence of changes, so the function must not be called from
+    several threads at once.
+
+    Args:
+        settings: Which changes are made, and how strong they are.
+        size: Edge of the crop in pixels.
+        statistics: Statistics of the training pixels.
+        seed: Seed of the random changes.
+
+    Returns:
+        A function of an image (rows, columns, bands) that returns a changed crop of it, (size,
+        size, bands), in the same dtype.
+
+    Raises:
+        InputError: If saturation or hue is to be changed and the images are not RGB of 8 bits.
     """
     import albumentations as A
 
@@ -48,9 +62,9 @@ def augmentation(settings: ChangeSettings, size: int, statistics: BandStatistics
 
 
 def _geometry(settings: ChangeSettings, size: int) -> list[Any]:
-    """Steps that move pixels. Turns by any angle come before the crop, which leaves most of their borders out.
+    """Steps that move pixels; rotation comes before the crop, which cuts off most of its borders.
 
-    Resized crops lie at random places, whatever `random_crop` says.
+    Resized crops are always at random places, whatever `random_crop` is.
     """
     import albumentations as A
 
@@ -69,10 +83,12 @@ def _geometry(settings: ChangeSettings, size: int) -> list[Any]:
 
 
 def _elastic(size: int, probability: float) -> Any:
-    """Deformation by random displacements, smoothed (Simard et al. 2003), of 1.5 % of the edge (standard deviation).
+    """Deformation by smoothed random displacements (Simard et al. 2003).
 
-    alpha follows from that: white noise, uniform in -1..1, has a deviation of 1/sqrt(3), and 2 sqrt(pi) sigma times
-    less after a Gaussian of sigma. Near its border the transform displaces up to ten times more, which the margin keeps out.
+    Their standard deviation is 1.5 % of the edge. `alpha` follows from that: uniform white noise in
+    -1..1 has a standard deviation of 1/sqrt(3), which a Gaussian of `sigma` divides by 2 sqrt(pi)
+    sigma. Near its border the transform displaces up to ten times more; the margin keeps that out
+    of the crop.
     """
     import albumentations as A
 
@@ -88,7 +104,11 @@ def _elastic(size: int, probability: float) -> Any:
 
 
 def _appearance(settings: ChangeSettings, statistics: BandStatistics) -> list[Any]:
-    """Steps that change values. Holes are filled with the training mean, nothing to the network (DeVries and Taylor 2017)."""
+    """Steps that change values.
+
+    Holes are filled with the training mean, which is neutral for the network (DeVries and Taylor
+    2017).
+    """
     import albumentations as A
 
     steps = light(settings.brightness, settings.contrast)

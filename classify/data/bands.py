@@ -1,4 +1,4 @@
-"""Bands of images: which are read, and which of them are red, green and blue."""
+"""Spectral bands of images: which are read, and which of them are red, green and blue."""
 
 import re
 from collections.abc import Sequence
@@ -7,19 +7,33 @@ from classify.config import ImageSettings
 from segment.core.errors import InputError
 
 EUROSAT_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A")
-"""Sentinel-2 bands in the order of EuroSAT's GeoTIFFs (Helber et al. 2019), which do not name them."""
+"""Sentinel-2 bands in the order of EuroSAT's GeoTIFFs, which do not name them.
+
+Source: Helber et al. (2019).
+"""
 
 _COLORS = (("B04", "red"), ("B03", "green"), ("B02", "blue"))
 
 
 def choose_bands(settings: ImageSettings, count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
-    """Numbers of the bands to read, from 1, in the order of `settings.bands`; None when the settings ask for nothing.
+    """Chooses the bands to read from a file.
 
-    count: bands of a file, without alpha, which is read where its number is asked for.
-    descriptions: what the file calls its bands (see `Raster.descriptions`). Names are looked up there; where it names no
-    Sentinel-2 band and has 13 bands, in the order of EuroSAT too. B8 is B08, and case does not matter.
+    Names are looked up among the band names of the file. If the file names no Sentinel-2 band and
+    has 13 bands, they are also looked up in the order of EuroSAT. B8 is the same as B08, and case
+    does not matter.
 
-    Raises InputError for a band that there is not, that is asked for twice, and when none is left.
+    Args:
+        settings: Settings with the bands to read and to leave out, by number or name.
+        count: Number of bands in the file without alpha. Alpha is read where its number is asked
+            for.
+        descriptions: Band names in the file, see `Raster.descriptions`.
+
+    Returns:
+        Numbers of the bands to read, from 1, in the order of `settings.bands`; None if the settings
+        choose no bands.
+
+    Raises:
+        InputError: If a band does not exist or is asked for twice, or if no band is left.
     """
     if settings.bands is None and not settings.leave_out:
         return None
@@ -36,16 +50,34 @@ def choose_bands(settings: ImageSettings, count: int, descriptions: Sequence[str
 
 
 def band_names(chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]) -> list[str]:
-    """What the file, or EuroSAT, calls the chosen bands (None: all `count`); empty where one of them has no name."""
+    """Finds the names of the chosen bands.
+
+    Args:
+        chosen: Band numbers from 1; None for all `count` bands.
+        count: Number of bands in the file without alpha.
+        descriptions: Band names in the file.
+
+    Returns:
+        Names from the file, or from EuroSAT; an empty list if one of the bands has no name.
+    """
     names = {number: name for name, number in _numbers(count, descriptions).items()}
     found = [names.get(number) for number in (range(1, count + 1) if chosen is None else chosen)]
     return [name for name in found if name is not None] if None not in found else []
 
 
 def bands_by_name(names: Sequence[str], count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
-    """Numbers of the bands that a file calls so, in the order of `names`; None where it knows none of them.
+    """Finds bands of a file by name.
 
-    Raises InputError where it knows some only.
+    Args:
+        names: Names to look up.
+        count: Number of bands in the file without alpha.
+        descriptions: Band names in the file.
+
+    Returns:
+        Band numbers from 1, in the order of `names`; None if the file has none of them.
+
+    Raises:
+        InputError: If the file has only some of the names.
     """
     numbers = _numbers(count, descriptions)
     found = [_number(name, numbers) for name in names]
@@ -56,11 +88,20 @@ def bands_by_name(names: Sequence[str], count: int, descriptions: Sequence[str |
 
 
 def rgb_positions(chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]) -> tuple[int, int, int]:
-    """Positions, from 0, of red, green and blue among the chosen bands: where weights learned on RGB belong.
+    """Finds red, green and blue among the chosen bands, for weights that were learned on RGB.
 
-    chosen: what `choose_bands` returned; None stands for all `count` bands. Names (B04, B03, B02 or red, green, blue) are
-    looked up as there. A colour that is not known, or was not chosen, takes the first band that no other colour has, so
-    that without names they are 0, 1 and 2. When there are none left it shares the last one: weights for one band add up.
+    Names (B04, B03, B02 or red, green, blue) are looked up as in `choose_bands`. A colour that is
+    unknown or not chosen takes the first band that no other colour has, so without names the
+    positions are 0, 1 and 2. If no band is left, the colour shares the last one: weights for one
+    band add up.
+
+    Args:
+        chosen: Band numbers returned by `choose_bands`; None for all `count` bands.
+        count: Number of bands in the file without alpha.
+        descriptions: Band names in the file.
+
+    Returns:
+        Positions of red, green and blue among the chosen bands, from 0.
     """
     numbers = _numbers(count, descriptions)
     bands = list(range(1, count + 1) if chosen is None else chosen)
@@ -72,7 +113,7 @@ def rgb_positions(chosen: Sequence[int] | None, count: int, descriptions: Sequen
 
 
 def _numbers(count: int, descriptions: Sequence[str | None]) -> dict[str, int]:
-    """Band numbers by name, as the file or EuroSAT writes it."""
+    """Band numbers by name, as the file or EuroSAT spells it."""
     named: dict[str, int] = {}
     for number, description in enumerate(descriptions[:count], start=1):
         if description and description.strip():

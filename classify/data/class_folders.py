@@ -1,4 +1,4 @@
-"""Class folders: images that are sorted by what they show."""
+"""Class folders: images sorted by what they show."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -13,10 +13,20 @@ LAYOUT = "class folders with images, train/val/test with class folders, or label
 
 
 def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
-    """The images of a data folder, sorted by path, and the class folders without any.
+    """Lists the images of a data folder with class folders.
 
-    What lies deeper in a class folder counts to the class, behind links too; hidden files and folders are passed over.
-    Raises InputError when there are no class folders, or when some stand beside train, val and test.
+    Images in subfolders of a class folder belong to the class, also behind links. Hidden files and
+    folders are skipped.
+
+    Args:
+        root: Folder with class folders, or with train, val and test that hold class folders.
+
+    Returns:
+        The images, sorted by path, and the class folders without images.
+
+    Raises:
+        InputError: If there are no class folders or no images, or if other folders with images are
+            next to train, val and test.
     """
     entries: list[Entry] = []
     empty: list[Path] = []
@@ -31,7 +41,14 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
 
 
 def folder_notes(root: Path) -> list[str]:
-    """What should be known of the folders of a data folder that name a part, or nearly do; see `part_notes`."""
+    """Reports folders of a data folder that name a part, or nearly do; see `part_notes`.
+
+    Args:
+        root: Data folder, or a CSV, for which there is nothing to report.
+
+    Returns:
+        One line per remark.
+    """
     if not root.is_dir() or (root / "labels.csv").is_file():
         return []
     folders = _folders(root)
@@ -45,7 +62,10 @@ def folder_notes(root: Path) -> list[str]:
 
 
 def _part_of(folders: list[Path]) -> dict[Path, Part]:
-    """Those folders that are parts: where one is called train, val or test, or all of them are parts by another name."""
+    """Those folders that are parts.
+
+    Folders are parts if one is called train, val or test, or if all have other names of parts.
+    """
     parts = {folder: part for folder in folders if (part := part_named(folder.name))}
     return parts if len(parts) == len(folders) or any(f.name.casefold() in PARTS for f in parts) else {}
 

@@ -1,4 +1,4 @@
-"""Which classes there are, in which order and colour, and which class a label of the data stands for."""
+"""Class tables: order and colours of the classes, and the class of each label."""
 
 import colorsys
 import difflib
@@ -12,7 +12,7 @@ from classify.data.labels_csv import Entry
 from segment.core.errors import InputError
 from segment.core.raster.classes import Class, Palette, load_palette
 
-# Tableau's twenty, the strong ones first
+# The twenty colours of Tableau, saturated ones first
 _COLORS = (
     "#1F77B4", "#FF7F0E", "#2CA02C", "#D62728", "#9467BD", "#8C564B", "#E377C2", "#7F7F7F", "#BCBD22", "#17BECF",
     "#AEC7E8", "#FFBB78", "#98DF8A", "#FF9896", "#C5B0D5", "#C49C94", "#F7B6D2", "#C7C7C7", "#DBDB8D", "#9EDAE5",
@@ -20,7 +20,21 @@ _COLORS = (
 
 
 def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Palette | None, str]:
-    """The classes asked for and where they are written; None where the names found are the classes."""
+    """Finds the class table for the data.
+
+    It is taken from the settings, else from `classes.yaml` in the first data folder that has one.
+
+    Args:
+        data: Data folders or CSVs.
+        settings: Settings that can hold the class table.
+
+    Returns:
+        The class table and where it is defined, for messages. None and an empty string if there is
+        none; the labels found are then the classes.
+
+    Raises:
+        InputError: If the class table is not valid.
+    """
     if settings.classes is not None:
         return Palette(settings.classes), "data.classes"
     files = [(root if root.is_dir() else root.parent) / "classes.yaml" for root in data]
@@ -29,7 +43,20 @@ def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Pal
 
 
 def resolve_labels(spellings: dict[str, str], label_map: dict[str, str | None], ignored: Sequence[str]) -> dict[str, str | None]:
-    """The class that each label (in lower case) stands for, None where its images are left out."""
+    """Maps each label of the data to its class.
+
+    Args:
+        spellings: Labels as the data spell them, by their lower-case form.
+        label_map: Class by label; None leaves the images of a label out.
+        ignored: Names of classes whose images are left out.
+
+    Returns:
+        Class name by label in lower case; None where images are left out.
+
+    Raises:
+        InputError: If a key of the label map is not a label of the data, or repeats another except
+            for case.
+    """
     mapped: dict[str, str | None] = {}
     for key, target in label_map.items():
         if key.casefold() not in spellings:
@@ -46,6 +73,18 @@ def resolve_labels(spellings: dict[str, str], label_map: dict[str, str | None], 
 
 
 def unknown_label(entry: Entry, label: str, name: str, classes: Sequence[str], source: str) -> InputError:
+    """Makes the error for a label that is not in the class table.
+
+    Args:
+        entry: Image with the label.
+        label: Label as the data spell it.
+        name: Class that the label is mapped to.
+        classes: Names in the class table.
+        source: Where the class table is defined.
+
+    Returns:
+        The error to raise.
+    """
     near = (difflib.get_close_matches(name, classes, n=1) or classes)[0]
     received = repr(label) if name == label else f"{label!r}, mapped to {name!r}"
     cure = f"Set data.label_map: {{{label}: null}} to leave its images out, or {{{label}: {near}}} to count them to a class"
@@ -53,6 +92,16 @@ def unknown_label(entry: Entry, label: str, name: str, classes: Sequence[str], s
 
 
 def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputError:
+    """Makes the error for a label that a model did not learn.
+
+    Args:
+        entry: Image with the label.
+        label: Label as the data spell it.
+        classes: Class names of the model.
+
+    Returns:
+        The error to raise.
+    """
     return InputError(
         f"{entry.source}: labels are those that the model learned ({', '.join(classes)}). Received {label!r}. "
         "Move its images elsewhere, or name it like the class that they show."
@@ -60,7 +109,18 @@ def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputEr
 
 
 def color_classes(names: set[str], data: Sequence[Path]) -> Palette:
-    """Classes in alphabetical order, each with a colour of its own. Names that differ in case only are one class."""
+    """Makes a class table of names in alphabetical order, each with its own colour.
+
+    Args:
+        names: Names of the classes. Names that differ only in case are one class.
+        data: Data folders, for messages.
+
+    Returns:
+        The class table.
+
+    Raises:
+        InputError: If there are no names, or a name is blank, has several lines or is not UTF-8.
+    """
     unique = {name.casefold(): name for name in sorted(names, reverse=True)}
     if not unique:
         received = f"none in {', '.join(map(str, data))}"
@@ -79,7 +139,7 @@ def _colors(number: int) -> list[str]:
     colors = dict.fromkeys(_COLORS)
     step = 0
     while len(colors) < number:
-        # the golden ratio spreads hues, however many there come to be
+        # steps of the golden ratio spread hues evenly, however many classes there are
         rgb = colorsys.hsv_to_rgb(step * 0.618034 % 1, (0.9, 0.55, 0.75)[step % 3], (0.6, 0.95)[step % 2])
         colors.setdefault("#" + "".join(f"{round(255 * value):02X}" for value in rgb))
         step += 1

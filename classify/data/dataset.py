@@ -1,4 +1,4 @@
-"""Batches of labelled images for training: read, resized, augmented, drawn by class."""
+"""Batches of labelled images for training: read, resized, augmented and drawn by class."""
 
 import math
 from collections import Counter
@@ -16,30 +16,62 @@ from classify.data.pixels import centre_crop
 from segment.core.cache import Cache
 
 Mix = Callable[[NDArray[Any], NDArray[np.float32], np.random.Generator], tuple[NDArray[Any], NDArray[np.float32]]]
-"""Of a batch's images and labels, see `mix`."""
+"""Function that mixes the images and labels of a batch, see `mix`."""
 
 
 class ImagePixels:
-    """Images as the network gets them but for the crop; the most recently used ones stay in memory.
+    """Pixels of images as the network gets them before the crop, with a cache of recent ones.
 
-    read: a file's pixels (rows, columns, bands), resized. megabytes: at most this much is kept. Safe to use from several
-    threads.
+    Safe to use from several threads.
+
+    Args:
+        read: Reads the pixels of a file, (rows, columns, bands), resized.
+        megabytes: Most memory that kept images may take.
     """
 
     def __init__(self, read: Callable[[Path], NDArray[Any]], megabytes: int):
         self._read, self._cache = read, Cache[NDArray[Any]](megabytes, lambda pixels: pixels.nbytes)
 
     def load(self, image: LabelledImage) -> NDArray[Any]:
+        """Returns the pixels of an image, from memory or from its file.
+
+        Args:
+            image: Image to read.
+
+        Returns:
+            Pixels (rows, columns, bands).
+        """
         return self._cache.get(image.path, lambda: self._read(image.path))
 
 
 class ImageDataset(keras.utils.PyDataset):
-    """Batches of (images, labels): (batch, size, size, bands) in the files' dtype, and (batch, classes) float32 of 0 to 1.
+    """Batches of labelled images.
 
-    augment: a change of images by seed (see `augmentation`), which crops them to `size`. Without, images come cropped to
-    their middle and in order. mix: of whole batches, see `mix`. weighted: draws each class equally often, as many images
-    an epoch as there are; one of several labels counts to its rarest. rgb: positions of the bands to look at it by.
-    seed, epoch: what batch i holds depends on these and i alone, so that a run can be repeated and resumed.
+    An item is (images, labels): (batch, size, size, bands) in the dtype of the files, and (batch,
+    classes) float32 of 0 to 1. What batch i holds depends only on `seed`, `epoch` and i, so that a
+    run can be repeated and resumed.
+
+    Args:
+        images: Images of the dataset.
+        pixels: Reads the images.
+        classes: Number of classes.
+        size: Edge of the crop in pixels.
+        batch_size: Images per batch.
+        augment: Makes a change of images from a seed (see `augmentation`), which also crops them to
+            `size`. By default images are cropped to their centre and come in order.
+        mix: Mixes whole batches, see `mix`. Only with `augment`.
+        weighted: Draws each class equally often, with as many images per epoch as there are. An
+            image with several labels counts for its rarest one. Only with `augment`.
+        seed: Seed of order and changes.
+        epoch: Number of the first epoch.
+        workers: Threads that prepare batches.
+        rgb: Positions of red, green and blue among the bands, for display.
+
+    Attributes:
+        images: Images of the dataset.
+        batch_size: Images per batch.
+        epoch: Number of the current epoch.
+        rgb: Positions of red, green and blue among the bands.
     """
 
     def __init__(
@@ -78,10 +110,18 @@ class ImageDataset(keras.utils.PyDataset):
         return self._mix(images, self._labels[chosen], random) if self._mix else (images, self._labels[chosen])
 
     def image_at(self, index: int) -> NDArray[Any]:
-        """One of `images` as it is scored, (size, size, bands)."""
+        """Returns an image as it is scored: cropped to its centre, not augmented.
+
+        Args:
+            index: Position in `images`.
+
+        Returns:
+            Pixels (size, size, bands).
+        """
         return centre_crop(self._pixels.load(self.images[index]), self._size)
 
     def on_epoch_end(self) -> None:
+        """Counts the epoch; called by Keras."""
         self.epoch += 1
 
     def _order(self) -> NDArray[np.intp]:
@@ -93,7 +133,15 @@ class ImageDataset(keras.utils.PyDataset):
 
 
 def one_hot(images: Sequence[LabelledImage], classes: int) -> NDArray[np.float32]:
-    """(images, classes) of 0 and 1; several ones where images carry several labels."""
+    """Encodes the labels of images as 0 and 1.
+
+    Args:
+        images: Labelled images.
+        classes: Number of classes.
+
+    Returns:
+        Labels (images, classes) float32, with several ones where an image has several labels.
+    """
     labels = np.zeros((len(images), classes), np.float32)
     for row, image in zip(labels, images, strict=True):
         row[list(image.labels)] = 1
@@ -101,7 +149,16 @@ def one_hot(images: Sequence[LabelledImage], classes: int) -> NDArray[np.float32
 
 
 def draw_chances(images: Sequence[LabelledImage]) -> NDArray[np.float64]:
-    """Chance of each image to be drawn, (images,) summing to 1: the same for each class in all."""
+    """Computes the chance of each image to be drawn so that classes are drawn equally often.
+
+    An image with several labels counts for the rarest of them.
+
+    Args:
+        images: Labelled images.
+
+    Returns:
+        Chances (images,) float64, which sum to 1.
+    """
     frequency = Counter(label for image in images for label in image.labels)
     rarest = [min(image.labels, key=lambda label: (frequency[label], label), default=-1) for image in images]
     counts = Counter(rarest)

@@ -16,16 +16,19 @@ from segment.core.splits import Part
 Data = Sequence[Path | str] | Path | str
 """One data folder or CSV, or several."""
 
-_MOST = 255  # classes: maps of labels have a byte a cell, and one value is nodata
+_MOST = 255  # classes: maps of labels have one byte per cell, and one value is nodata
 
 
 @dataclass(frozen=True)
 class LabelledImage:
     """An image file and its labels.
 
-    labels: class indices, ascending; exactly one unless the collection has several.
-    part: what a folder train/val/test, or the CSV, fixes it to; None where it is to be drawn.
-    collection: name of the data folder it comes from.
+    Attributes:
+        path: Image file.
+        labels: Class indices, ascending; exactly one unless images can have several labels.
+        part: Part that a folder train, val or test, or the CSV, assigns the image to; None if it is
+            to be drawn.
+        collection: Name of the data folder that the image comes from.
     """
 
     path: Path
@@ -36,7 +39,13 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Collection:
-    """All images of a run and their classes. multi_label: whether an image may carry any number of labels."""
+    """All images of a run and their classes.
+
+    Attributes:
+        palette: Class table.
+        images: The images.
+        multi_label: Whether an image can have any number of labels.
+    """
 
     palette: Palette
     images: list[LabelledImage]
@@ -44,28 +53,53 @@ class Collection:
 
 
 def data_folders(data: Data) -> list[Path]:
-    """One or several, as a list."""
+    """Converts one data folder or several to a list of paths.
+
+    Args:
+        data: One data folder or CSV, or several.
+
+    Returns:
+        The paths.
+    """
     return [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
 
 
 def collection_name(data: Path) -> str:
-    """What a data folder, or the folder of a CSV, is called."""
+    """Returns the name of a data folder, or of the folder of a CSV.
+
+    Args:
+        data: Data folder or CSV.
+
+    Returns:
+        The name of the folder.
+    """
     return (data if data.is_dir() else data.parent).resolve().name
 
 
 def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = True) -> Collection:
-    """The images of some data folders or CSVs as one collection, in the order of `data`, then of their paths.
+    """Finds the images of data folders or CSVs as one collection.
 
-    A data folder holds class folders, or train, val and test with class folders each, or `labels.csv` (see `read_labels`),
-    in which images have any number of labels. Names of classes are compared without case, after `settings.label_map`;
-    images with a label that is mapped to null, or to an ignored class, are left out, whatever else they show. Classes and
-    their order come from `settings.classes`, else from `classes.yaml` in the first data folder that has one, else they are
-    the names found, in alphabetical order.
+    A data folder holds class folders, or train, val and test with class folders each, or
+    `labels.csv` (see `read_labels`), in which images have any number of labels. Class names are
+    compared without case, after `settings.label_map`. Images with a label that is mapped to null or
+    to an ignored class are left out, whatever else they show.
 
-    complete: whether each class needs images, and each key of the label map a label, as for training.
+    Classes and their order come from `settings.classes`, else from `classes.yaml` in the first data
+    folder that has one. Without a class table they are the names found, in alphabetical order.
 
-    Raises InputError when data are not laid out so, when labels and class table do not agree, when a class has no images, or
-    when there are fewer than two classes (with several labels: none).
+    Args:
+        data: Data folders or CSVs.
+        settings: Class table and label map.
+        complete: Whether each class must have images and each key of the label map must be a label
+            of the data, as for training.
+
+    Returns:
+        The images in the order of `data`, then of their paths, and their classes.
+
+    Raises:
+        InputError: If the data have another layout, if labels and class table do not agree, if a
+            class has no images (with `complete`), or if there are fewer than two classes (with
+            several labels: none) or more than 255.
     """
     found, empty, multi_label = _gather(data)
     spellings: dict[str, str] = {}
@@ -107,7 +141,7 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
 
 
 def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
-    """Entries with the name of their collection, empty class folders, and whether CSVs list them."""
+    """Entries with their collections, empty class folders, and whether the data are CSVs."""
     if not data:
         raise InputError(f"There are images to learn from. Received no data folder. Name one with {LAYOUT}.")
     tables = [_table(root) for root in data]
@@ -133,7 +167,7 @@ def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], 
 
 
 def _table(root: Path) -> Path | None:
-    """The CSV that lists the images; None where class folders hold them."""
+    """The CSV that lists the images; None for a folder with class folders."""
     if root.is_dir():
         return root / "labels.csv" if (root / "labels.csv").is_file() else None
     if not root.exists():

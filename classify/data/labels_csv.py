@@ -1,4 +1,4 @@
-"""`labels.csv`: which labels each image has, any number of them."""
+"""`labels.csv`: a table with any number of labels for each image."""
 
 import csv
 import io
@@ -15,7 +15,14 @@ _EXAMPLE = "tiles/a.jpg,water;ships"
 
 @dataclass(frozen=True)
 class Entry:
-    """An image and the names of its labels, as they were found. `source`: the class folder or the line of the CSV."""
+    """An image and the names of its labels, as they were found.
+
+    Attributes:
+        path: Image file.
+        labels: Names of the labels.
+        part: Part that the image is assigned to; None if it is to be drawn.
+        source: Class folder, or CSV and line number, for messages.
+    """
 
     path: Path
     labels: tuple[str, ...]
@@ -24,10 +31,20 @@ class Entry:
 
 
 def read_labels(table: Path) -> list[Entry]:
-    """The rows of a CSV with the header `file,labels` or `file,labels,part`, sorted by file.
+    """Reads a CSV that lists images and their labels.
 
-    Files are relative to the table's folder, labels are separated by `;` and may be none; the part is train, val, test or
-    empty. Raises InputError naming the line when the header or a row is anything else, and when a file is not there or twice.
+    The header is `file,labels` or `file,labels,part`. Files are relative to the folder of the CSV.
+    Labels are separated by `;`, and there can be none. The part is train, val, test or empty.
+
+    Args:
+        table: CSV in UTF-8.
+
+    Returns:
+        The rows, sorted by file.
+
+    Raises:
+        InputError: If the header or a row has another form, or a file does not exist or is listed
+            twice; the message names the line. Also if there are no rows or the CSV cannot be read.
     """
     entries: dict[Path, Entry] = {}
     for line, (file, labels, part) in _rows(table):
@@ -50,7 +67,7 @@ def read_labels(table: Path) -> list[Entry]:
 
 
 def _rows(table: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
-    """Line numbers and cells, a missing part as an empty one."""
+    """Line numbers and cells; a missing part is an empty cell."""
     try:
         reader = csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig"), newline=""), strict=True)
         header = [cell.strip().casefold() for cell in next(reader, [])]

@@ -1,4 +1,4 @@
-"""Mixed training images: each of a batch with another one of it, and their labels by the same shares."""
+"""Mixup and CutMix: each image of a batch is mixed with another, and so are their labels."""
 
 import math
 from typing import Any
@@ -12,15 +12,26 @@ from segment.core.pixels.augment import as_dtype
 def mix(
     images: NDArray[Any], labels: NDArray[np.float32], random: np.random.Generator, *, mixup: float, cutmix: float
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Images (batch, rows, columns, bands) of the same dtype and labels (batch, classes) float32, mixed; the given ones stay.
+    """Mixes the images of a batch, and their labels in the same shares.
 
-    labels: one-hot, or multi-hot where images carry several; each image's sum is mixed, too.
-    mixup, cutmix: alpha, from 0, of the beta distribution from which the share that images keep is drawn, once a
-    batch; 0 is off. With both on, one of the two is drawn, as likely as the other.
+    Mixup adds two images pixel by pixel (Zhang et al. 2018, "mixup: Beyond Empirical Risk
+    Minimization"). CutMix pastes a rectangle of one image into the other, and labels follow its
+    area (Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with
+    Localizable Features"). With both switched on, each batch uses one of the two with equal chance.
 
-    Mixup adds two images pixel by pixel (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"). Cutmix
-    pastes a rectangle of one into the other, and labels follow the area that it covers (Yun et al. 2019, "CutMix:
-    Regularization Strategy to Train Strong Classifiers with Localizable Features").
+    `mixup` and `cutmix` are the alpha of a beta distribution, from which the share that an image
+    keeps is drawn once per batch; 0 switches a method off.
+
+    Args:
+        images: Images (batch, rows, columns, bands). Not changed.
+        labels: Labels (batch, classes) float32: one-hot, or multi-hot where images have several
+            labels; each image's sum is mixed, too. Not changed.
+        random: Random generator.
+        mixup: Alpha of mixup, 0 or more.
+        cutmix: Alpha of CutMix, 0 or more.
+
+    Returns:
+        Mixed images of the same dtype, and mixed labels.
     """
     if not mixup and not cutmix:
         return images, labels
@@ -40,7 +51,10 @@ def mix(
 
 
 def _rectangle(height: int, width: int, share: float, random: np.random.Generator) -> tuple[slice, slice]:
-    """A rectangle of 1 - share of the area and the image's proportions, around any pixel, cut at the image's border."""
+    """A rectangle with 1 - share of the area, in the proportions of the image.
+
+    It is centred on any pixel and cut off at the border of the image.
+    """
     row, column = int(random.integers(height)), int(random.integers(width))
     edge = math.sqrt(1 - share)
     tall, wide = round(height * edge), round(width * edge)

@@ -1,4 +1,4 @@
-"""Pixels of images: read, resized, preprocessed, cropped."""
+"""Pixels of images: read, resized, preprocessed and cropped."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,10 +18,18 @@ from segment.core.raster.sources import Source
 
 
 def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[Any]:
-    """The pixels of an image (rows, columns, bands) as stored, 0 where nodata.
+    """Reads the pixels of an image.
 
-    bands: numbers from 1; by default all but alpha, and a picture with a palette of 8 bits as its colours (3 bands).
-    Raises InputError when the file cannot be read to its end or lacks a band.
+    Args:
+        path: Image file.
+        bands: Band numbers from 1. By default all but alpha; an 8-bit image with a colour table is
+            read as its colours (3 bands).
+
+    Returns:
+        Pixels (rows, columns, bands) as stored, 0 where nodata.
+
+    Raises:
+        InputError: If the file cannot be read completely or lacks a band.
     """
     return read_pixels(path, bands)[0]
 
@@ -29,7 +37,21 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
 def read_pixels(
     image: Path | str | Source, bands: Sequence[int] | None = None, expected: int | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """As `read_image`, and which pixels are not nodata (rows, columns). expected: see `open_raster`."""
+    """Reads the pixels of an image, and which of them are valid.
+
+    Args:
+        image: Image file or source.
+        bands: Band numbers from 1, as for `read_image`. Not used with a `Source`, which has its
+            own.
+        expected: Number of bands that a model reads, see `open_raster`.
+
+    Returns:
+        Pixels (rows, columns, bands) as in `read_image`, and a mask (rows, columns) that is False
+        where nodata.
+
+    Raises:
+        InputError: If the file cannot be read completely or lacks a band.
+    """
     source = image if isinstance(image, Source) else Source(image, None if bands is None else tuple(bands))
     with source.open(expected) as raster:
         pixels, valid = raster.read()
@@ -40,24 +62,47 @@ def read_pixels(
 
 
 def orientation_notes(images: Sequence[Path | str]) -> list[str]:
-    """A line on the images that are turned upright by their EXIF orientation, with a count; none where there are none."""
+    """Reports how many images are turned upright by their EXIF orientation.
+
+    Args:
+        images: Image files.
+
+    Returns:
+        One line with the count; empty if there are no such images.
+    """
     found = []
     for image in images:
         orientation = UPRIGHT
         if not isinstance(image, Path) or read_orientation(image) != UPRIGHT:
-            with suppress(InputError), open_raster(image) as raster:  # which leaves georeferenced ones as they are
+            # open_raster does not turn georeferenced images
+            with suppress(InputError), open_raster(image) as raster:
                 orientation = raster.orientation
         found.append((image, orientation))
     return summarise_turned(found)
 
 
 def is_picture_with_palette(raster: Raster) -> bool:
-    """Whether the one band of 8 bits stands for the three colours of a palette."""
+    """Returns whether the only band of an image holds 8-bit indices into a colour table.
+
+    Args:
+        raster: Open image.
+
+    Returns:
+        True for one 8-bit band with a colour table.
+    """
     return raster.info.colors == ("palette",) and raster.dtype == np.uint8
 
 
 def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:
-    """An image (rows, columns, bands) whose shorter side has `target` pixels, with its aspect and dtype; 0: as it is."""
+    """Resizes an image so that its shorter side has a given length.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+        target: Length of the shorter side in pixels; 0 leaves the image as it is.
+
+    Returns:
+        The image with the same aspect ratio and dtype.
+    """
     height, width, _ = pixels.shape
     shorter = min(height, width)
     if target in (0, shorter):
@@ -68,10 +113,20 @@ def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:
 def prepare_seen(
     pixels: NDArray[Any], valid: NDArray[np.bool_], target: int, preprocessing: PreprocessSettings
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """An image as a network sees it but for the crop, `prepare`d and then `preprocess`ed, and which of its pixels are valid.
+    """Resizes and preprocesses an image: what a network sees, before the crop.
 
-    valid: False where nodata (rows, columns); pixels that something of nodata went into are not. Raises InputError as
-    `preprocess` does.
+    Args:
+        pixels: Image (rows, columns, bands).
+        valid: Mask (rows, columns), False where nodata.
+        target: Length of the shorter side in pixels, see `prepare`.
+        preprocessing: Settings of `preprocess`.
+
+    Returns:
+        The image, and its mask (rows, columns). A resized pixel is valid only if no nodata went
+        into it.
+
+    Raises:
+        InputError: As in `preprocess`.
     """
     resized = prepare(pixels, target)
     if valid.all():
@@ -82,14 +137,31 @@ def prepare_seen(
 
 
 def centre_crop(pixels: NDArray[Any], size: int) -> NDArray[Any]:
-    """The middle (size, size, bands) of an image; one that is smaller is continued by its mirror image first."""
+    """Crops an image to its centre; a smaller image is first padded with its mirror image.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+        size: Edge of the crop in pixels.
+
+    Returns:
+        A copy (size, size, bands).
+    """
     pixels = fill_up(pixels, size)
     top, left = ((edge - size) // 2 for edge in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[top : top + size, left : left + size])  # no view: it would keep the whole image
+    # a view would keep the whole image in memory
+    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
 
 
 def fill_up(pixels: NDArray[Any], size: int) -> NDArray[Any]:
-    """An image that is smaller than `size` along an axis, continued by its mirror image on both sides."""
+    """Pads an image that is smaller than a given size with its mirror image on both sides.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+        size: Least length of both sides in pixels.
+
+    Returns:
+        The image with both sides of at least `size` pixels.
+    """
     missing = [max(0, size - edge) for edge in pixels.shape[:2]]
     if not any(missing):
         return pixels

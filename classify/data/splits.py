@@ -1,4 +1,4 @@
-"""Which images are for training, which for validation, which for the test."""
+"""Split of images into training, validation and test."""
 
 import random
 from collections import Counter
@@ -14,14 +14,27 @@ from segment.core.splits import PARTS, Part
 def split_images(
     images: Sequence[LabelledImage], val_fraction: float, test_fraction: float, seed: int, val_seed: int | None = None
 ) -> dict[Part, list[LabelledImage]]:
-    """Images for training, validation and test, each sorted by path; the same for the same seed, in whatever order they come.
+    """Splits images into training, validation and test.
 
-    What folders or a CSV fix stays. The others are drawn by seed, the fractions from each class of each collection; images of
-    several labels count to the rarest of them. A collection whose folders fix training but no validation gives
-    `val_fraction` of its training images to it, and none to the test. A label of three images or more that can be drawn
-    has one in validation. val_seed: draws validation anew from what `seed` does not give to the test.
+    Parts that are fixed by folders or a CSV are kept. Other images are drawn by seed, with the
+    given fractions of each class of each collection; images with several labels count for the
+    rarest of them. If the folders of a collection fix training but no validation, `val_fraction` of
+    its training images become validation and none become test. A label gets at least one validation
+    image if three or more of the images to be drawn have it.
 
-    Raises InputError when no image is left for training.
+    Args:
+        images: Images, in any order.
+        val_fraction: Share of images for validation, 0 to 1.
+        test_fraction: Share of images for the test, 0 to 1.
+        seed: Seed of the split; the same seed gives the same split.
+        val_seed: Draws validation from what `seed` does not give to the test. By default `seed`
+            draws both.
+
+    Returns:
+        Images of each part, sorted by path.
+
+    Raises:
+        InputError: If no image is left for training.
     """
     images = sorted(images, key=lambda image: image.path.as_posix())
     frequency = Counter(label for image in images for label in image.labels)
@@ -55,7 +68,16 @@ def split_images(
 
 
 def digest_split(parts: Mapping[Part, Sequence[LabelledImage]]) -> str:
-    """The same for the same images in the same parts, wherever their folders lie."""
+    """Computes a digest that is the same for the same images in the same parts.
+
+    It does not depend on where the folders are.
+
+    Args:
+        parts: Images of each part.
+
+    Returns:
+        SHA-256 as hexadecimal digits.
+    """
     places = sorted((part, image.path.parent.name, image.path.name, image.labels) for part in parts for image in parts[part])
     return sha256(repr(places).encode(errors="surrogateescape")).hexdigest()
 
@@ -65,13 +87,16 @@ def _shuffle(images: list[LabelledImage], seed: int, label: int) -> None:
 
 
 def _shares(count: int, val_fraction: float, test_fraction: float) -> tuple[int, int]:
-    """How many of a stratum are for validation and test. One at least is for training, one of three for validation."""
+    """Numbers of images of a stratum for validation and test.
+
+    At least one image is for training and, of three or more, at least one for validation.
+    """
     val = min(max(round(count * val_fraction), 1 if count >= 3 else 0), count - 1)
     return val, min(round(count * test_fraction), count - 1 - val)
 
 
 def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence[LabelledImage], seed: int) -> None:
-    """Moves one image from training for each label that its small strata left without validation."""
+    """Moves one training image to validation for each label that small strata left without one."""
     in_train = Counter(label for image in parts["train"] for label in image.labels)
     seen = {label for image in parts["val"] for label in image.labels}
     of_label = Counter(label for image in drawn for label in image.labels)
@@ -89,7 +114,16 @@ def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence
 
 
 def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, multi_label: bool) -> None:
-    """Raises InputError when a class (or label, if images may have several) is missing from training or validation."""
+    """Checks that every class has images in training and in validation.
+
+    Args:
+        parts: Images of each part.
+        palette: Class table.
+        multi_label: Whether images can have several labels, for the message.
+
+    Raises:
+        InputError: If a class is missing from training or validation.
+    """
     kind = "label" if multi_label else "class"
     cures: dict[Part, str] = {"train": "lower data.val_fraction and data.test_fraction", "val": "raise data.val_fraction"}
     for part, cure in cures.items():

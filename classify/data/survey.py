@@ -1,4 +1,4 @@
-"""A pass over all images before training: what they are made of, which cannot be read, which come twice."""
+"""Survey of all images before training: bands, statistics, unreadable files and duplicates."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,19 @@ from segment.core.raster.sources import decide_alpha
 from segment.core.splits import PARTS, Part
 
 _WORKERS = 2
-_ASKED = 25  # images whose bands, or ground sampling distance, are asked for
+_ASKED = 25  # images that are opened for bands, size or ground sampling distance
 
 
 @dataclass(frozen=True)
 class Bands:
-    """Which bands are read. numbers: from 1, None: all but alpha; file_bands: of an image, without alpha.
-    rgb: positions of red, green and blue among those read. names: of those read, if files name them."""
+    """The bands that are read.
+
+    Attributes:
+        numbers: Band numbers from 1; None for all but alpha.
+        file_bands: Number of bands in an image without alpha.
+        rgb: Positions of red, green and blue among the bands that are read.
+        names: Names of the bands that are read; empty if the files do not name them.
+    """
 
     numbers: tuple[int, ...] | None
     file_bands: int
@@ -38,7 +44,17 @@ class Bands:
     names: list[str]
 
     def of(self, path: Path) -> tuple[int, ...] | None:
-        """The numbers to read of a file, which may hold the bands in another order. Raises InputError as `bands_by_name`."""
+        """Returns the band numbers to read from a file, which may have the bands in another order.
+
+        Args:
+            path: Image file.
+
+        Returns:
+            Band numbers from 1; None for all but alpha.
+
+        Raises:
+            InputError: As in `bands_by_name`, and if the file cannot be opened.
+        """
         if not self.names:
             return self.numbers
         with open_raster(path) as raster:
@@ -50,7 +66,15 @@ class Bands:
 
 @dataclass(frozen=True)
 class Leak:
-    """An image of one part that a later one holds, too. exact: pixel by pixel, else nearly."""
+    """An image of one part that is in a later part, too.
+
+    Attributes:
+        image: Image of the earlier part.
+        part: The earlier part.
+        other: The same image in the later part.
+        other_part: The later part.
+        exact: Whether all pixels are equal; else the images are near-duplicates.
+    """
 
     image: LabelledImage
     part: Part
@@ -65,12 +89,16 @@ class Leak:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the pass found.
+    """Result of `survey`.
 
-    parts: images that can be used. statistics: of the training pixels, of the bands that are read; preprocessed, where that is
-    asked for.
-    unreadable: what was left out, and why. leaks: see `Leak`; one for each image that has some. digests: of the pixels of each
-    image, see `digest_pixels`.
+    Attributes:
+        parts: Images of each part that can be used.
+        bands: Bands that are read.
+        statistics: Statistics of the training pixels in these bands, preprocessed where the
+            settings ask for it.
+        unreadable: Images that are left out, and why.
+        leaks: One `Leak` for each image that is in a later part, too.
+        digests: Digest of the pixels of each image, see `digest_pixels`.
     """
 
     parts: dict[Part, list[LabelledImage]]
@@ -89,8 +117,19 @@ def survey(
 ) -> Survey:
     """Reads every image once.
 
-    Raises InputError when an image cannot be read, or has other bands or another type of pixels than most, unless settings
-    skip such images; when settings ask for bands that there are not; and when no image is left to train on.
+    Args:
+        parts: Images of each part.
+        settings: Bands and size of images, and what is done about unreadable ones.
+        preprocessing: Preprocessing of training pixels before they are counted in the statistics.
+        progress: Called with the number of images that are done and of all images.
+
+    Returns:
+        Usable images, statistics and problems.
+
+    Raises:
+        InputError: If an image cannot be read, or has other bands or another dtype than most,
+            unless the settings skip such images; if the settings ask for bands that do not exist;
+            or if no image or no valid pixel is left to train on.
     """
     placed = [(part, image) for part, images in parts.items() for image in images]
     bands = find_bands([image for _, image in placed], settings)
@@ -141,9 +180,20 @@ def survey(
 
 
 def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Bands:
-    """As most of some images have them, spread over all; what cannot be opened is told later, with its reason.
+    """Finds the bands to read, which are those of most images.
 
-    Raises InputError as `choose_bands` does.
+    Some images, spread over all, are opened; if none of them opens, all are tried. Files that
+    cannot be opened are skipped here; `survey` reports them with the reason.
+
+    Args:
+        images: Images to choose from.
+        settings: Bands to read and to leave out.
+
+    Returns:
+        The bands that are read.
+
+    Raises:
+        InputError: As in `choose_bands`.
     """
     decide_alpha([image.path for image in images])
     for asked in (_spread(images), images):
@@ -157,7 +207,7 @@ def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Band
 
 
 def _header(path: Path, settings: ImageSettings) -> tuple[int, tuple[str | None, ...]] | None:
-    """Number of bands, without alpha, and their names; None where the file does not open."""
+    """Number of bands without alpha, and their names; None if the file does not open."""
     try:
         with open_raster(path) as raster:
             by_colors = settings.bands is None and not settings.leave_out and is_picture_with_palette(raster)
@@ -181,7 +231,7 @@ def _judge(unreadable: Mapping[Path, str], wanted: Unreadable) -> None:
 
 
 def _leaks(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, Fingerprint]) -> list[Leak]:
-    """Training images that validation or test hold too, then validation images that the test holds too."""
+    """Training images that are also in validation or test, then validation images also in test."""
     leaks = []
     for number, part in enumerate(PARTS[:2], 1):
         later = [(other, image) for other in PARTS[number:] for image in parts[other]]
@@ -191,7 +241,17 @@ def _leaks(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, 
 
 
 def shorter_side(images: Sequence[LabelledImage]) -> float:
-    """Pixels of the shorter side of images: the median of some, spread over all."""
+    """Returns the median length of the shorter side of images.
+
+    Args:
+        images: Images; some of them, spread over all, are opened.
+
+    Returns:
+        Length in pixels.
+
+    Raises:
+        InputError: If an image cannot be opened.
+    """
     found = []
     for image in _spread(images):
         with open_raster(image.path) as raster:
@@ -200,9 +260,17 @@ def shorter_side(images: Sequence[LabelledImage]) -> float:
 
 
 def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> float | None:
-    """Metres per pixel that the network sees: the median of images that say so, of some spread over all; None where none does.
+    """Returns the ground sampling distance that the network sees, after resizing.
 
-    resize: length that an image's shorter side is brought to, see `prepare`.
+    Args:
+        images: Images; some of them, spread over all, are opened.
+        resize: Length of the shorter side in pixels that images are resized to, see `prepare`.
+
+    Returns:
+        Median in metres per pixel of the images that have one; None if none has.
+
+    Raises:
+        InputError: If an image cannot be opened.
     """
     found = []
     for image in _spread(images):
@@ -214,5 +282,5 @@ def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> fl
 
 
 def _spread(images: Sequence[LabelledImage]) -> Sequence[LabelledImage]:
-    """Some of them: sorted by path, the first ones would be of one class."""
+    """Some images, spread over all: the first ones in the order of paths would be of one class."""
     return images[:: max(1, len(images) // _ASKED)]

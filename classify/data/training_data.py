@@ -1,4 +1,4 @@
-"""What training knows of its images before it starts: classes, split, statistics, and what is odd about them."""
+"""Training data, checked before training starts: classes, split, statistics and problems."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,16 +26,21 @@ from segment.core.raster.sources import Source, alpha_note
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import ClassWeights, resolve_class_weights
 
-_NAMED = 5  # of what is odd, in lines printed
+_NAMED = 5  # problems of a kind that are printed
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Data folders that have been read once.
 
-    parts: images that are trained on and scored. split_digest: of all that were found, see `digest_split`.
-    multi_label: whether they carry several labels. preprocessing: of all pixels, the statistics in `survey` too. drawn: how many
-    training images of a class a generator drew, by its name.
+    Attributes:
+        palette: Class table.
+        multi_label: Whether images can have several labels.
+        parts: Images of each part that are trained on and scored.
+        split_digest: Digest of the split of all images found, see `digest_split`.
+        survey: Bands, statistics and problems of the images.
+        preprocessing: Preprocessing of all pixels, also of those behind the statistics in `survey`.
+        drawn: Number of training images that a generator drew, by class name.
     """
 
     palette: Palette
@@ -55,9 +60,20 @@ class TrainingData:
         training: TrainingSettings,
         progress: Progress,
     ) -> "TrainingData":
-        """Reads data folders and says what it found: unreadable images, duplicates, the split.
+        """Reads data folders, and reports their split, unreadable images and duplicates.
 
-        Raises InputError when they do not fit together, or not the settings.
+        Args:
+            data: Data folders or CSVs.
+            settings: How images are selected, split and read.
+            preprocessing: Preprocessing of all pixels.
+            training: Settings of the training, for the seed of the split.
+            progress: Where progress, notes and warnings are reported.
+
+        Returns:
+            The data, ready for training.
+
+        Raises:
+            InputError: If the data do not match each other or the settings.
         """
         found = find_images(data, settings)
         for note in [note for folder in data for note in folder_notes(folder)]:
@@ -94,16 +110,33 @@ class TrainingData:
 
     @property
     def counts(self) -> list[int]:
-        """Training images of each class."""
+        """Number of training images of each class."""
         counts = Counter(label for image in self.parts["train"] for label in image.labels)
         return [counts[index] for index in range(len(self.palette))]
 
     def class_weights(self, wanted: ClassWeights) -> list[float]:
-        """One per class, for the loss. Raises InputError when `wanted` names classes that there are not."""
+        """Computes the weight of each class in the loss.
+
+        Args:
+            wanted: Setting of the class weights, see `resolve_class_weights`.
+
+        Returns:
+            One weight per class.
+
+        Raises:
+            InputError: If `wanted` names a class that does not exist.
+        """
         return resolve_class_weights(wanted, self.palette.names, self.counts)
 
     def pixels(self, settings: ImageSettings) -> ImagePixels:
-        """What reads the images, with the bands that were found, resized as settings say and preprocessed."""
+        """Makes the reader of the images, with the bands found by the survey.
+
+        Args:
+            settings: Size that images are resized to, and memory for kept images.
+
+        Returns:
+            A reader of resized and preprocessed images.
+        """
         bands = self.survey.bands
 
         def read(path: Path) -> NDArray[Any]:
@@ -112,7 +145,14 @@ class TrainingData:
         return ImagePixels(read, settings.cache_mb)
 
     def label_info(self, settings: ImageSettings) -> LabelInfo:
-        """How images are to be read for the model that learned from these; thresholds are 0.5 yet."""
+        """Describes how images are read for a model that is trained on this data.
+
+        Args:
+            settings: Size that images are resized to.
+
+        Returns:
+            The description for `model.yaml`; thresholds are still 0.5.
+        """
         bands = self.survey.bands
         return LabelInfo(
             resize=settings.resize,
@@ -126,7 +166,7 @@ class TrainingData:
 
     @property
     def record(self) -> TrainingRecord:
-        """By what the images are known again; not those that a generator drew."""
+        """Record by which the images are recognised later, without those drawn by a generator."""
         digests = self.survey.digests
         return TrainingRecord.of(
             Remembered(digests[image.path], part, read_grid(image.path))
@@ -137,7 +177,10 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same images, labels, split and pixels: what a resumed run must find again."""
+        """Digest that is the same for the same images, labels, split and pixels.
+
+        A resumed run must have the same fingerprint.
+        """
         places = [
             (part, image.collection, image.path.parent.name, image.path.name, image.labels)
             for part in PARTS
