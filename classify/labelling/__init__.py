@@ -1,0 +1,1 @@
+"""Labels of images, and of the cells of scenes, from a trained model."""

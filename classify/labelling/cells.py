@@ -1,4 +1,4 @@
-"""A scene as cells, and as batches of what a network sees of them: read forward only, by rows of cells."""
+"""Square cells of a scene, and batches of pixels from them for a network."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -15,15 +15,21 @@ from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
 SMALLEST = 8
-"""Edge of the smallest cells, pixels."""
+"""Edge of the smallest cells in pixels."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Square cells of `edge` pixels over a scene of height x width pixels, from its upper left corner on, in reading order.
+    """Square cells over a scene, in reading order from its upper left corner.
 
-    The last row and column of cells end where the scene does. Their windows, which are what the network looks at, are
-    shifted inward, so that they have as many pixels as others; in a scene that is smaller than a cell, all there are.
+    The last row and the last column of cells end at the edge of the scene. Their windows, the
+    pixels that the network sees, are shifted inward, so that they are as large as others. In a
+    scene that is smaller than a cell, a window is all there is.
+
+    Attributes:
+        height: Rows of the scene in pixels.
+        width: Columns of the scene in pixels.
+        edge: Edge of a cell in pixels.
     """
 
     height: int
@@ -32,14 +38,24 @@ class Cells:
 
     @property
     def rows(self) -> int:
+        """Number of rows of cells."""
         return -(-self.height // self.edge)
 
     @property
     def columns(self) -> int:
+        """Number of columns of cells."""
         return -(-self.width // self.edge)
 
     def window(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """Top, bottom, left and right of what the network looks at."""
+        """Returns the pixels of the scene that the network sees for a cell.
+
+        Args:
+            row: Row of the cell.
+            column: Column of the cell.
+
+        Returns:
+            Top, bottom, left and right in pixels of the scene; bottom and right are exclusive.
+        """
         (top, bottom), (left, right) = self._shifted(row, self.height), self._shifted(column, self.width)
         return top, bottom, left, right
 
@@ -48,40 +64,64 @@ class Cells:
         return start, min(start + self.edge, length)
 
     def borders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Scene rows (rows + 1,) and columns (columns + 1,) between which the cells lie, the scene's own borders included."""
+        """Returns the borders between cells, with those of the scene.
+
+        Returns:
+            Scene rows (rows + 1,) and scene columns (columns + 1,) of the borders.
+        """
         rows, columns = np.arange(self.rows + 1) * self.edge, np.arange(self.columns + 1) * self.edge
         return rows.clip(max=self.height), columns.clip(max=self.width)
 
     @property
     def whole(self) -> "Part":
+        """All cells of the scene."""
         return Part(range(self.rows), range(self.columns))
 
     def part(self, block: Block) -> "Part":
-        """The cells of a block whose borders are cells' borders."""
+        """Returns the cells in a block of the scene.
+
+        Args:
+            block: Block whose borders are borders of cells.
+
+        Returns:
+            The cells.
+        """
         rows, columns = ((block.top, block.bottom), (block.left, block.right))
         return Part(*(range(first // self.edge, -(-last // self.edge)) for first, last in (rows, columns)))
 
 
 @dataclass(frozen=True)
 class Part:
-    """Cells that are labelled together: those of some rows and columns, numbered in reading order."""
+    """A rectangle of cells that are labelled together, numbered in reading order.
+
+    Attributes:
+        rows: Rows of cells.
+        columns: Columns of cells.
+    """
 
     rows: range
     columns: range
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Number of rows and columns of cells."""
         return len(self.rows), len(self.columns)
 
     @property
     def count(self) -> int:
+        """Number of cells."""
         return len(self.rows) * len(self.columns)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows to label together. pixels: (batch, tile, tile, bands); cells: numbers (in their part) of the first of them, what
-    follows repeats the last window so that the network sees one shape.
+    """Windows of cells that are labelled together.
+
+    A batch that is not full repeats its last window, so that the network always sees one shape.
+
+    Attributes:
+        pixels: Windows as the network sees them, (batch, tile, tile, bands).
+        cells: Number, in their part, of the cell of each window except the repeated ones.
     """
 
     pixels: NDArray[Any]
@@ -89,7 +129,20 @@ class Batch:
 
 
 def read_batches(source: Source, cells: Cells, part: Part, info: ModelInfo, size: int) -> Generator[Batch, None, None]:
-    """Batches of exactly `size` windows of a part of the cells, without those of cells that are nodata."""
+    """Reads the cells of a part of a scene in batches, without cells that are nodata.
+
+    The scene is read forward only, one row of cells after the other.
+
+    Args:
+        source: Scene.
+        cells: All cells of the scene.
+        part: Cells to read.
+        info: Description of the model.
+        size: Number of windows per batch.
+
+    Yields:
+        Batches of exactly `size` windows.
+    """
     windows: list[NDArray[Any]] = []
     numbers: list[int] = []
 
@@ -110,8 +163,11 @@ def read_batches(source: Source, cells: Cells, part: Part, info: ModelInfo, size
 
 
 def _strips(raster: Raster, cells: Cells, part: Part) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
-    """For each row of cells the scene column that it begins with, the scene rows of its windows (rows, width, bands), which of
-    their pixels are valid (rows, width), and which cells are not nodata (columns,)."""
+    """Row strips of the scene, one for each row of cells.
+
+    Each item is the scene column where the strip begins, the pixels of its windows (rows, width,
+    bands), which of them are valid (rows, width), and which cells are not nodata (columns,).
+    """
     borders, across = cells.borders()
     left, right = cells.window(0, part.columns[0])[2], int(across[part.columns.stop])
     inside = across[part.columns.start : part.columns.stop + 1]
@@ -119,7 +175,7 @@ def _strips(raster: Raster, cells: Cells, part: Part) -> Iterator[tuple[int, NDA
     for row in part.rows:
         top, bottom, first = int(borders[row]), int(borders[row + 1]), cells.window(row, 0)[0]
         above = pixels, valid
-        if first < top and not len(valid):  # windows of the last row begin above it
+        if first < top and not len(valid):  # windows of the last row begin above the row
             above = raster.read(first, left, top - first, right - left)
         pixels, valid = raster.read(top, left, bottom - top, right - left)
         labelled = 2 * np.add.reduceat(valid.sum(axis=0), inside[:-1] - left) >= len(valid) * np.diff(inside)
@@ -129,7 +185,11 @@ def _strips(raster: Raster, cells: Cells, part: Part) -> Iterator[tuple[int, NDA
 
 
 def _seen(window: NDArray[Any], valid: NDArray[np.bool_], edge: int, info: ModelInfo) -> NDArray[Any]:
-    """A window as the network sees it, (tile, tile, bands): all of it, unless the scene is smaller than a cell."""
+    """A window as the network sees it, (tile, tile, bands).
+
+    The window is resized as a whole, unless the scene is smaller than a cell.
+    """
     whole = window.shape[:2] == (edge, edge)
     seen, _ = prepare_seen(window, valid, info.tile if whole else label_info(info).resize, info.preprocess)
-    return np.ascontiguousarray(seen if whole else centre_crop(seen, info.tile))  # a view would keep the strip in memory
+    # a view would keep the strip in memory
+    return np.ascontiguousarray(seen if whole else centre_crop(seen, info.tile))

@@ -1,4 +1,4 @@
-"""Labels of images as people and programs read them: a table, JSON, CSV."""
+"""Predictions as text: a table, JSON or CSV."""
 
 import csv
 import io
@@ -9,7 +9,17 @@ from classify.labelling.predict import Prediction
 
 
 def as_table(predictions: Sequence[Prediction]) -> str:
-    """A line per image: its name, then its likeliest labels, with a star those that are given. Images without are left out."""
+    """Formats predictions as a table with one line per image.
+
+    A line has the name of the image and its most probable labels. Labels that are given have a
+    star. Images that could not be labelled are left out.
+
+    Args:
+        predictions: Predictions to format.
+
+    Returns:
+        The table, without a final line break.
+    """
     predictions = [p for p in predictions if not p.problem]
     cells = [
         [f"{'*' if name in p.given else ' '}{name} {probability:.3f}" for name, probability in p.labels] for p in predictions
@@ -25,7 +35,15 @@ def as_table(predictions: Sequence[Prediction]) -> str:
 
 
 def as_json(predictions: Sequence[Prediction]) -> str:
-    """A list of {image, labels: [{label, probability}], given, problem}; problem is null where there is none."""
+    """Formats predictions as JSON.
+
+    Args:
+        predictions: Predictions to format.
+
+    Returns:
+        A list of {image, labels: [{label, probability}], given, problem}; problem is null if there
+        is none.
+    """
     entries = [
         {
             "image": p.image,
@@ -39,7 +57,15 @@ def as_json(predictions: Sequence[Prediction]) -> str:
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
-    """A row per image: its name, the labels given (with ; between), then label_1, probability_1, label_2, ..."""
+    """Formats predictions as CSV with one row per image.
+
+    Args:
+        predictions: Predictions to format.
+
+    Returns:
+        Rows with the columns image, given (labels separated by `;`), label_1, probability_1,
+        label_2 and so on, under a header.
+    """
     most = max((len(p.labels) for p in predictions), default=0)
     header = ["image", "given", *(f"{kind}_{rank}" for rank in range(1, most + 1) for kind in ("label", "probability"))]
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""label_scene(): a scene labelled cell by cell, as a coarse class raster and as polygons."""
+"""Labelling of a scene cell by cell, as a coarse class raster and as polygons."""
 
 import json
 import time
@@ -31,7 +31,7 @@ from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source, as_source
 
 LABEL_ENDINGS = ("_labels.tif",)
-"""What follows a scene's name in the names of its rasters."""
+"""What is appended to the name of a scene in the names of its rasters."""
 _LAYER = "labels"
 
 
@@ -48,25 +48,39 @@ def label_scene(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> SceneLabels:
-    """Labels a scene cell by cell; writes a raster of cells, polygons and a report into `output`, all or none.
+    """Labels a scene cell by cell and writes a raster, polygons and a report.
 
-    scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
-    grid: edge of a cell in pixels of the scene, 8 or more. A cell is resized to what the network sees; see `Cells` for those
-    at the right and lower edge. A scene that is smaller than a cell is treated like any other image.
-    bands: band numbers from 1 in the model's order, by default those it reads. nodata: a value that means "no data" in all
-    bands, beside what the file declares. augment: averages over the eight flips and quarter turns of each cell, at eight
-    times the work. runtime: what computes, where `model` is a folder.
-    progress: told of cells dealt with and cells in all.
+    SCENE_labels.tif is a class raster with one pixel per cell, whose last row and column can reach
+    beyond the scene. SCENE_labels.gpkg holds a square, cut off at the edge of the scene, for each
+    cell with a label. With several labels, the class of a cell is the most probable label that
+    reaches its threshold. Cells in which fewer than half of the pixels are valid, or no label
+    reaches its threshold, are nodata (255). If one of the files cannot be written, none is.
 
-    SCENE_labels.tif is a class raster with a pixel for each cell, whose last row and column may reach beyond the scene.
-    SCENE_labels.gpkg holds a square for each cell with a label, cut at the scene's edge. With several
-    labels the likeliest that reaches its threshold is the cell's class. Cells in which fewer than half of the pixels are
-    valid, or no label reaches its threshold, are nodata (255).
+    The scene is read forward only. Memory holds two row strips of `grid` scene rows, and about a
+    kilobyte per cell.
 
-    Memory: two strips of `grid` scene rows, and about a kilobyte for each cell. The scene is read forward only.
+    Args:
+        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
+        model: Model folder, or a loaded model.
+        output: Folder to write to.
+        grid: Edge of a cell in pixels of the scene, 8 or more. A cell is resized to the input of
+            the network; see `Cells` for those at the right and lower edge. A scene that is smaller
+            than a cell is treated like any other image.
+        bands: Band numbers from 1 in the order of the model. By default the bands that the model
+            reads.
+        nodata: Value that means no data in all bands, in addition to what the file declares.
+        augment: Averages over the eight flips and quarter turns of each cell, which takes eight
+            times as long.
+        runtime: What computes, if `model` is a folder.
+        overwrite: Whether existing outputs are replaced.
+        progress: Called with the number of cells that are done and of all cells.
 
-    Raises InputError when grid, scene and model do not fit each other, when a file cannot be read or written to its end, and
-    when an output exists already.
+    Returns:
+        Paths of the files and the report, which print as a short table.
+
+    Raises:
+        InputError: If grid, scene and model do not match, a file cannot be read or written
+            completely, or an output exists.
     """
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     source = as_source(scene, bands, nodata)
@@ -76,7 +90,7 @@ def label_scene(
     with ExitStack() as stack:
         work = stack.enter_context(open_grid(source, info, grid))
         stage = stack.enter_context(staged_files(folder, planned.names, overwrite))
-        # the network comes last: nobody should wait for it to hear that a file is missing
+        # load the network last, so that a missing file is reported without waiting for it
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
         started = time.monotonic()
         labels = label_cells(work.source, work.cells, work.cells.whole, network, augment, progress)
@@ -86,7 +100,14 @@ def label_scene(
 
 @dataclass(frozen=True)
 class GridWork:
-    """A scene that is open and fits a model, and its cells. source: with the bands that the model reads."""
+    """An open scene that fits a model, and its cells.
+
+    Attributes:
+        source: Scene, with the bands that the model reads.
+        raster: The open scene.
+        info: Description of the model.
+        cells: Cells of the scene.
+    """
 
     source: Source
     raster: Raster
@@ -94,8 +115,19 @@ class GridWork:
     cells: Cells
 
     def write(self, stage: Stage, labels: CellLabels, started: float, **details: Any) -> SceneLabels:
-        """Writes all that is made of the cells' labels. started: when they were begun, by `time.monotonic`. details: further keys
-        of the report. Raises InputError when the disk is full.
+        """Writes raster, polygons and report.
+
+        Args:
+            stage: Where files are written first.
+            labels: Labels of all cells.
+            started: Time when labelling began, from `time.monotonic`.
+            **details: Further keys of the report. `notes` are appended to those of the report.
+
+        Returns:
+            Paths of the files and the report.
+
+        Raises:
+            InputError: If a file cannot be written, for example because the disk is full.
         """
         files, cells, raster, info = SceneLabels.planned(self.source, stage.new), self.cells, self.raster, self.info
         _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
@@ -109,7 +141,19 @@ class GridWork:
 
 @contextmanager
 def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
-    """Opens a scene to label its cells of `grid` pixels. Raises InputError when grid, scene and model do not fit each other."""
+    """Opens a scene to label its cells.
+
+    Args:
+        source: Scene.
+        info: Description of the model.
+        grid: Edge of a cell in pixels.
+
+    Yields:
+        The open scene with its cells.
+
+    Raises:
+        InputError: If grid, scene and model do not match.
+    """
     if grid < SMALLEST:
         raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
     source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
@@ -120,7 +164,7 @@ def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
 
 
 def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
-    """Raises InputError when the scene's bands or pixels are not what the model takes."""
+    """Raises InputError if the model cannot take the scene's bands or dtype."""
     if source.bands is None and raster.info.colors == ("palette",):
         raise InputError(f"{raster.path}: scenes have colours. Received a palette. Expand it: gdal_translate -expand rgb IN OUT")
     require_input(raster.path, len(raster.bands), raster.dtype.name, info)
@@ -129,7 +173,22 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
 def label_cells(
     source: Source, cells: Cells, part: Part, network: Model, augment: bool, progress: Callable[[int, int], None] | None = None
 ) -> CellLabels:
-    """The labels of a part of a scene's cells, in the part's order."""
+    """Labels a part of the cells of a scene.
+
+    Args:
+        source: Scene.
+        cells: All cells of the scene.
+        part: Cells to label.
+        network: Loaded model.
+        augment: Whether to average over the eight flips and quarter turns of each cell.
+        progress: Called with the number of cells that are done and of all cells.
+
+    Returns:
+        Labels of the cells, in the order of the part.
+
+    Raises:
+        InputError: If the scene cannot be read, or the network returns NaN.
+    """
     info, count = network.info, part.count
     names, multi_label = info.palette.names, label_info(info).multi_label
     found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
@@ -155,7 +214,7 @@ def label_cells(
 
 
 def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
-    """rows: where to put what the raster is made from."""
+    """Writes the class raster; `rows` is a working file with the values it is made from."""
     transform, content = raster.transform, info.palette.values()[labels.indices].tobytes()
     if raster.crs is not None or not transform.is_identity:
         transform = transform @ type(transform).scale(cells.edge)

@@ -1,4 +1,4 @@
-"""Images through a network: read ahead, and computed in as many threads as suit it."""
+"""Inference: images prefetched for a network, and its probabilities."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -26,9 +26,16 @@ Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 def predict_dataset(predict: Predict, dataset: "ImageDataset", progress: Progress, workers: int = 1) -> NDArray[np.float32]:
-    """What a network answers on all images of a dataset, (images, classes), in their order.
+    """Predicts all images of a dataset.
 
-    workers: threads from which `predict` is called.
+    Args:
+        predict: Computes the probabilities of a batch.
+        dataset: Images.
+        progress: Where progress is reported.
+        workers: Number of threads that call `predict`.
+
+    Returns:
+        Predictions (images, classes) float32, in the order of the images.
     """
 
     def batches() -> Generator[NDArray[Any], None, None]:
@@ -44,7 +51,17 @@ def predict_dataset(predict: Predict, dataset: "ImageDataset", progress: Progres
 
 
 def label_info(info: ModelInfo) -> LabelInfo:
-    """How a model of scene labels, or a generator, is fed. Raises InputError when the model is neither."""
+    """Returns how images are read for a scene classifier or a generator.
+
+    Args:
+        info: Description of the model.
+
+    Returns:
+        Its `labels`.
+
+    Raises:
+        InputError: If the model is neither of the two, or the description lacks `labels`.
+    """
     if info.task != "generate":
         info.require_task("classify")
     if info.labels is None:
@@ -53,15 +70,32 @@ def label_info(info: ModelInfo) -> LabelInfo:
 
 
 def tempered(probabilities: NDArray[np.float32], info: ModelInfo) -> NDArray[np.float32]:
-    """Probabilities (images, classes) as a model gives them out: with its temperature."""
+    """Applies the temperature of a model to probabilities.
+
+    Args:
+        probabilities: Output of the network, (images, classes).
+        info: Description of the model.
+
+    Returns:
+        Calibrated probabilities (images, classes).
+    """
     labels = label_info(info)
     return apply_temperature(probabilities, labels.temperature, labels.multi_label)
 
 
 def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray[np.float32]:
-    """Probabilities (batch, classes) of images (batch, size, size, bands) as a model gives them out: with its temperature.
+    """Predicts a batch of images, with the temperature of the model.
 
-    augment: the mean over the images' eight flips and quarter turns. Raises InputError when they are NaN.
+    Args:
+        model: Loaded model.
+        pixels: Images (batch, size, size, bands) as the network sees them.
+        augment: Whether to average over the eight flips and quarter turns of the images.
+
+    Returns:
+        Probabilities (batch, classes).
+
+    Raises:
+        InputError: If the network returns NaN.
     """
     if augment:
         found = np.mean([model.predict(view) for view, _ in eight_views(pixels)], axis=0, dtype=np.float32)
@@ -72,7 +106,16 @@ def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray
 
 
 def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[list[str]]:
-    """The labels of each image: the likeliest one, or with several all from their thresholds on, the likeliest first."""
+    """Returns the labels that each image is given.
+
+    Args:
+        probabilities: Calibrated probabilities (images, classes).
+        info: Description of the model.
+
+    Returns:
+        Names of the labels of each image: the most probable one or, with several labels, all that
+        reach their thresholds, the most probable first.
+    """
     labels, names = label_info(info), info.palette.names
     if not labels.multi_label:
         return [[names[index]] for index in probabilities.argmax(axis=1)]
@@ -82,16 +125,34 @@ def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[li
 
 
 def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
-    """An image as the network sees it, (size, size, bands).
+    """Reads an image as the network sees it.
 
-    source: its `bands` take the place of those that the model reads.
-    Raises InputError when it cannot be read, or has other bands or another type of pixels than the model takes.
+    Args:
+        source: Image. Its `bands`, if any, are read in place of those of the model.
+        info: Description of the model.
+
+    Returns:
+        Pixels (size, size, bands).
+
+    Raises:
+        InputError: If the image cannot be read, or its bands or dtype are not what the model takes.
     """
     return centre_crop(read_resized(source, info), info.tile)
 
 
 def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
-    """As `read_input`, before it is cropped."""
+    """Reads an image as `read_input` does, but without the crop.
+
+    Args:
+        source: Image. Its `bands`, if any, are read in place of those of the model.
+        info: Description of the model.
+
+    Returns:
+        Pixels (rows, columns, bands).
+
+    Raises:
+        InputError: As in `read_input`.
+    """
     labels = label_info(info)
     pixels, valid = read_pixels(replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands)
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
@@ -99,16 +160,34 @@ def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
 
 
 def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
-    """As `read_input`, of pixels (rows, columns, bands) without nodata that are at hand."""
+    """Converts pixels in memory to what the network sees.
+
+    Args:
+        pixels: Image (rows, columns, bands) without nodata.
+        info: Description of the model.
+
+    Returns:
+        Pixels (size, size, bands).
+    """
     valid = np.ones(pixels.shape[:2], bool)
     return centre_crop(prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile)
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
-    """The bands to read of a file: by the names of those of the training, if it knows them; else by their numbers, if it
-    has as many as the training images had; None, all but alpha, otherwise.
+    """Chooses the bands to read from a file for a model.
 
-    Raises InputError when it knows some of the names only.
+    Bands are found by the names they had in training, if the file has these names. Otherwise they
+    are found by number, if the file has as many bands as the training images.
+
+    Args:
+        source: Image or scene.
+        labels: How the model reads images.
+
+    Returns:
+        Band numbers from 1; None for all but alpha.
+
+    Raises:
+        InputError: If the file has only some of the names.
     """
     if not labels.band_names and labels.read_bands is None:
         return None
@@ -122,7 +201,17 @@ def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
 
 
 def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
-    """Raises InputError when pixels are not what the model takes."""
+    """Checks that pixels have the bands and the dtype that a model takes.
+
+    Args:
+        path: Image, for the message.
+        bands: Number of bands.
+        dtype: Name of the dtype.
+        info: Description of the model.
+
+    Raises:
+        InputError: If they do not match.
+    """
     if (bands, dtype) == (info.bands, info.dtype):
         return
     if bands != info.bands:

@@ -1,4 +1,4 @@
-"""predict_images(): pictures in, labels with probabilities out."""
+"""Labels of images, with their probabilities."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -23,10 +23,14 @@ from segment.core.raster.sources import Source, as_source
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of an image.
+    """Labels of one image.
 
-    labels: the likeliest classes and their probabilities, the likeliest first. given: the label it gives, or those
-    that reach their thresholds where images carry several. problem: why there are none, where the image was no use.
+    Attributes:
+        image: Name of the image.
+        labels: Most probable classes and their probabilities, the most probable first.
+        given: Labels that the image is given: the most probable one or, with several labels, those
+            that reach their thresholds.
+        problem: Why there are no labels, if the image cannot be used; else None.
     """
 
     image: str
@@ -39,7 +43,14 @@ class Prediction:
 
 
 def describe(labels: Sequence[tuple[str, float]]) -> str:
-    """Labels with their probabilities in a line."""
+    """Formats labels with their probabilities in one line.
+
+    Args:
+        labels: Class names and probabilities.
+
+    Returns:
+        The line.
+    """
     return "  ".join(f"{name} {probability:.3f}" for name, probability in labels)
 
 
@@ -53,15 +64,24 @@ def predict_images(
     runtime: Runtime = "auto",
     progress: Progress | None = None,
 ) -> Iterator[Prediction]:
-    """Labels images one after the other, in their order, while the next are read.
+    """Labels images one after the other, while the next ones are read.
 
-    images: files, or what else GDAL reads. model: a model folder, or one that is loaded. top: labels of each image.
-    bands: numbers from 1 in the model's order, in place of those it reads. augment: averages over the eight flips and quarter
-    turns, at eight times the work. runtime: what computes, where `model` is a folder.
+    Args:
+        images: Files, or whatever GDAL reads.
+        model: Model folder, or a loaded model.
+        top: Number of most probable labels to return for each image.
+        bands: Band numbers from 1 in the order of the model. By default the bands that the model
+            reads.
+        augment: Averages over the eight flips and quarter turns, which takes eight times as long.
+        runtime: What computes, if `model` is a folder.
+        progress: Where progress is reported.
 
-    An image that cannot be read, or does not fit the model, has a `problem` in place of labels.
+    Returns:
+        An iterator over predictions, in the order of the images. An image that cannot be read or
+        does not fit the model has a `problem` in place of labels.
 
-    Raises InputError when the model is none of scene labels, or `top` is below 1.
+    Raises:
+        InputError: If the model is not a scene classifier, or `top` is below 1.
     """
     if top < 1:
         raise InputError(f"top: at least 1 label an image. Received {top}. Raise it.")
@@ -73,7 +93,13 @@ def predict_images(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images that are computed together. problems: why an image has no row in `pixels`, None where it has."""
+    """Images that are computed together.
+
+    Attributes:
+        names: Names of all images.
+        problems: Why an image has no row in `pixels`; None if it has one.
+        pixels: Images that could be read; None if there are none.
+    """
 
     names: list[str]
     problems: list[str | None]

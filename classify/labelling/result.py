@@ -1,4 +1,4 @@
-"""A scene labelled cell by cell: the labels, the files that were written, and what the report says."""
+"""Result of labelling a scene: labels of its cells, output files and report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,12 @@ from segment.core.raster.sources import Source
 
 @dataclass(frozen=True)
 class CellLabels:
-    """What each cell is given, (cells,) in reading order.
+    """Labels of cells, in reading order.
 
-    indices: of the class, 255 without a label. probabilities: of that class. given: all labels, joined with ";".
+    Attributes:
+        indices: Class index of each cell, (cells,) uint8; 255 without a label.
+        probabilities: Probability of that class, (cells,) float32.
+        given: All labels of each cell, joined with `;`, (cells,) of str.
     """
 
     indices: NDArray[np.uint8]
@@ -30,36 +33,59 @@ class CellLabels:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """Whether a cell has a label."""
+        """Whether each cell has a label, (cells,) bool."""
         labelled: NDArray[np.bool_] = self.indices != IGNORED
         return labelled
 
     def count(self, classes: int) -> NDArray[np.int64]:
-        """Cells of each class, (classes,)."""
+        """Counts the cells of each class.
+
+        Args:
+            classes: Number of classes.
+
+        Returns:
+            Counts (classes,) int64.
+        """
         return np.bincount(self.indices[self.labelled], minlength=classes)
 
 
 @dataclass(frozen=True, repr=False)
 class SceneLabels(SceneOutputs):
-    """Where the files of a labelled scene are, and `report`, which `report_file` holds too. Prints as a short table."""
+    """Output files and report of a labelled scene; prints as a short table.
+
+    Attributes:
+        scene: Scene as it was named.
+        report_file: Path of the report (JSON).
+        report: Content of the report.
+        labels: Path of the class raster.
+        polygons: Path of the polygons (GeoPackage).
+    """
 
     labels: Path
     polygons: Path
 
     @classmethod
     def planned(cls, scene: Source, folder: Path) -> "SceneLabels":
-        """The files that a scene gives in `folder`, with an empty report."""
+        """Returns the files that a scene will have, with an empty report.
+
+        Args:
+            scene: Scene.
+            folder: Folder of the outputs.
+
+        Returns:
+            The paths; nothing is written.
+        """
         raster, polygons, report = (folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json"))
         return cls(str(scene.path), report, {}, raster, polygons)
 
     @property
     def files(self) -> list[Path]:
-        """All of them, first the raster; those beside it included."""
+        """Paths of all files, the raster first, with the files that accompany it."""
         return [self.labels, self.polygons, self.report_file, *(self.labels.with_name(name) for name in companions(self.labels))]
 
     @property
     def names(self) -> list[str]:
-        """Names of the files."""
+        """Names of all files."""
         return [file.name for file in self.files]
 
     def __repr__(self) -> str:
@@ -77,11 +103,22 @@ class SceneLabels(SceneOutputs):
 
 
 def describe(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float) -> dict[str, Any]:
-    """All keys of the report but the scene's name and the runtime.
+    """Makes the report, except for the name of the scene and the runtime.
 
-    With several labels, cells and areas count for the likeliest. area_m2: of whole cells, cut at the scene's edge; None
-    without a CRS. mean_probability: of the cells' classes, None where no cell has one. peak_memory_mb: of this process since
-    it started, what it loaded included.
+    With several labels, cells and areas count for the most probable label. `area_m2` is the area of
+    whole cells, cut off at the edge of the scene, and None without a CRS. `mean_probability` is the
+    mean for the classes of the cells, and None if no cell has one. `peak_memory_mb` is the peak of
+    this process since it started, with everything it loaded.
+
+    Args:
+        labels: Labels of all cells.
+        cells: Cells of the scene.
+        raster: The open scene.
+        info: Description of the model.
+        seconds: Time that labelling took.
+
+    Returns:
+        Keys and values of the report.
     """
     names, labelled = info.palette.names, labels.labelled
     report: dict[str, Any] = {
