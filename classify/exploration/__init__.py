@@ -1,0 +1,1 @@
+"""Exploration of labelled images before training: statistics, checks and a report."""

@@ -1,4 +1,4 @@
-"""What a collection's looks mean for a model, and what to do about it."""
+"""Checks of a collection: problems for a model, and how to fix them."""
 
 from pathlib import Path
 
@@ -12,7 +12,14 @@ _FEW, _UNEVEN, _SMALL = 20, 3.0, 64
 
 
 def find_all(view: View) -> list[Finding]:
-    """All findings, what breaks a training first."""
+    """Runs all checks.
+
+    Args:
+        view: Results of an exploration.
+
+    Returns:
+        What was found; problems that stop a training come first.
+    """
     steps = (_unusable, _few, _uneven, _twins, _small, _distances, _kind, _nodata, _outliers)
     return [finding for step in steps for finding in step(view)]
 

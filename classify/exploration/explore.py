@@ -1,4 +1,4 @@
-"""Looking at labelled images before anything is trained on them: one report of what they are and what to mend."""
+"""Exploration of labelled images before training: one report on what they are and what to fix."""
 
 from dataclasses import replace
 from functools import partial
@@ -36,12 +36,26 @@ def explore(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Exploration:
-    """Looks at every image of some data folders, laid out as for training, and writes report.html and report.json to `output`.
+    """Reads every image of data folders and writes report.html and report.json.
 
-    settings: class table and label map, as for training. model: a classifier whose features place the images, too,
-    where they have its bands and pixels; None for none. Memory holds some hundred images at a time, and two kilobytes for each.
+    Memory holds some hundred images at a time, and two kilobytes for each image of the collection.
 
-    Raises InputError when there are no images, none can be read, `model` is no classifier, or `output` exists.
+    Args:
+        data: Data folders or CSVs, laid out as for training.
+        output: Folder to write.
+        settings: Class table, label map and bands, as for training.
+        model: Classifier whose features are analysed, too, if it takes the bands and pixels of the
+            images. None for no classifier.
+        overwrite: Whether an existing report is replaced.
+        seed: Seed of the images and pixels that are chosen at random.
+        progress: Where progress is reported.
+
+    Returns:
+        The problems found and the content of report.json.
+
+    Raises:
+        InputError: If there are no images or none can be read, `model` is not a classifier, or
+            `output` exists.
     """
     output, progress = Path(output), progress or Silent()
     refuse_existing(output, overwrite, REPORT_FILES)
@@ -75,7 +89,7 @@ def explore(
 
 
 def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> str | None:
-    """Why a classifier cannot see the images; None where it can."""
+    """Why a classifier cannot take the images; None if it can."""
     if kind != (info.bands, info.dtype):
         return f"the model reads {info.bands} bands of {info.dtype}, and the images have {kind[0]} of {kind[1]}."
     if bands.rgb != label_info(info).rgb:

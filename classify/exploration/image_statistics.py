@@ -1,4 +1,4 @@
-"""A pass over the images of a collection: what each of them is, and what they have in common."""
+"""Image statistics of a collection: properties of each image, and what images have in common."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,15 +21,23 @@ from segment.core.progress import Progress
 from segment.core.raster.reader import Raster, open_raster
 from segment.core.reports.figures import displayable
 
-_PICTURE = 112  # edge of those that are shown, pixels
-_SHOWN = 12  # of a class
+_PICTURE = 112  # edge in pixels of images that are shown
+_SHOWN = 12  # images of a class
 _WORKERS = 2
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an image's file says of it and the bands that are read of it. gsd: metres per pixel, None where it does not say.
-    names: of the bands, None likewise."""
+    """Properties of an image, from its file, for the bands that are read.
+
+    Attributes:
+        width: Columns in pixels.
+        height: Rows in pixels.
+        bands: Number of bands that are read.
+        dtype: Name of the dtype.
+        gsd: Ground sampling distance in metres per pixel; None if the file has none.
+        names: Names of the bands; None for a band without a name.
+    """
 
     width: int
     height: int
@@ -40,18 +48,23 @@ class Header:
 
     @property
     def kind(self) -> tuple[int, str]:
-        """What images of one model have in common."""
+        """Number of bands and dtype, which all images of one model share."""
         return self.bands, self.dtype
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What was seen of a collection's images; positions are theirs in it.
+    """Image statistics of a collection. Positions are those of its images.
 
-    kind: bands and dtype of most images. problems: why some cannot be used, by position. usable: positions of the others; in
-    that order: prints. bands: which are read. means: the mean image of each class,
-    (EDGE, EDGE, bands), NaN where it has none. pictures: of each class some to look at, by position, (112, 112, 3) uint8.
-    values: bands of random pixels, (pixels, bands).
+    Attributes:
+        kind: Number of bands and dtype of most images.
+        problems: Why images cannot be used, by position.
+        usable: Positions of the other images.
+        prints: Fingerprints of the usable images, in the order of `usable`.
+        bands: Bands that are read.
+        means: Mean image of each class, (EDGE, EDGE, bands); NaN for a class without images.
+        pictures: Some images of each class for display, by position, (112, 112, 3) uint8.
+        values: Values of random pixels, (pixels, bands).
     """
 
     kind: tuple[int, str]
@@ -65,7 +78,16 @@ class Looks:
 
 
 def read_headers(images: Sequence[LabelledImage], bands: Bands, progress: Progress) -> tuple[dict[int, Header], dict[int, str]]:
-    """What the files say of themselves, by position; and of those that do not open, or lack a band, why."""
+    """Reads the properties of images without their pixels.
+
+    Args:
+        images: Images.
+        bands: Bands that are read.
+        progress: Where progress is reported.
+
+    Returns:
+        Headers by position, and why files do not open or lack a band, by position.
+    """
     headers, problems = {}, {}
     for position, image in enumerate(images):
         try:
@@ -86,7 +108,17 @@ def _name(raster: Raster, number: int) -> str | None:
 
 
 def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
-    """Bands and dtype of most images. Raises InputError when there is no image."""
+    """Finds the number of bands and the dtype of most images.
+
+    Args:
+        headers: Headers by position.
+
+    Returns:
+        Number of bands and name of the dtype.
+
+    Raises:
+        InputError: If there are no images.
+    """
     if not headers:
         raise InputError("Exploring takes images that open. Received none. Check the files.")
     return Counter(header.kind for header in headers.values()).most_common(1)[0][0]
@@ -95,7 +127,22 @@ def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
 def look_at(
     collection: Collection, headers: Mapping[int, Header], bands: Bands, vectors: Vectors, progress: Progress, seed: int = 0
 ) -> Looks:
-    """Reads every image of the common kind once; vectors gets those that can be read, at EDGE x EDGE pixels."""
+    """Reads every image of the common kind once and collects statistics.
+
+    Args:
+        collection: Images and their classes.
+        headers: Headers by position.
+        bands: Bands that are read.
+        vectors: Receives each image that can be read, at EDGE x EDGE pixels.
+        progress: Where progress is reported.
+        seed: Seed of the images and pixels that are chosen at random.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        InputError: If no image can be read.
+    """
     kind = common_kind(headers)
     images, random = collection.images, np.random.default_rng(seed)
     problems = {i: _odd(h.kind, kind) for i, h in headers.items() if h.kind != kind}
@@ -147,7 +194,7 @@ def _odd(kind: tuple[int, str], expected: tuple[int, str]) -> str:
 def _choose(
     images: Sequence[LabelledImage], positions: Sequence[int], classes: int, random: np.random.Generator
 ) -> list[set[int]]:
-    """Positions of some images of each class, by chance."""
+    """Positions of some random images of each class."""
     of_class: list[list[int]] = [[] for _ in range(classes)]
     for position in positions:
         for label in images[position].labels:

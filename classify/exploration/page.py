@@ -1,4 +1,4 @@
-"""The report of an exploration: findings first, then what the images are."""
+"""Report page of an exploration: checks first, then figures of the images."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -25,7 +25,15 @@ _OF_FEATURES = "Principal components of a classifier's features"
 
 
 def exploration_page(view: View, findings: Sequence[Finding]) -> Report:
-    """All sections, as one page."""
+    """Makes the report page.
+
+    Args:
+        view: Results of the exploration.
+        findings: Problems found by the checks.
+
+    Returns:
+        The page with all sections.
+    """
     page = Report(f"{', '.join(dict.fromkeys(image.collection for image in view.collection.images))}: what the images are")
     page.heading("Findings")
     page.findings(findings)

@@ -1,4 +1,4 @@
-"""What an exploration knows of a collection, as figures."""
+"""Results of an exploration, as figures."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,16 +17,31 @@ from segment.core.splits import PARTS
 
 
 def disagree(twins: Twins[LabelledImage]) -> bool:
-    """Whether the two have different labels."""
+    """Returns whether two duplicate images have different labels.
+
+    Args:
+        twins: A pair of images.
+
+    Returns:
+        True if the labels differ.
+    """
     return twins.first.labels != twins.second.labels
 
 
 @dataclass(frozen=True)
 class View:
-    """A collection with all that was seen of it.
+    """A collection with everything that was found out about it.
 
-    components, features: principal components of the pixels, and of what a classifier sees, of the usable images in their
-    order; None where there are too few images, or they are not such as the classifier takes, which without_features tells.
+    Components are those of the usable images, in their order.
+
+    Attributes:
+        collection: Images and their classes.
+        headers: Headers by position.
+        looks: Image statistics.
+        components: Principal components of the pixels; None if there are too few images.
+        features: Principal components of a classifier's features; None if there are too few images
+            or the classifier does not take them.
+        without_features: Why the classifier does not take the images; else None.
     """
 
     collection: Collection
@@ -38,28 +53,29 @@ class View:
 
     @cached_property
     def usable(self) -> list[LabelledImage]:
+        """Images that can be used."""
         return [self.collection.images[position] for position in self.looks.usable]
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """Usable images of each class, (classes,)."""
+        """Number of usable images of each class, (classes,) int64."""
         labels = [label for image in self.usable for label in image.labels]
         return np.bincount(np.array(labels, np.int64), minlength=len(self.collection.palette))
 
     @cached_property
     def twins(self) -> list[Twins[LabelledImage]]:
-        """Usable images that an earlier one is like, each with that."""
+        """Usable images that resemble an earlier one, each with that image."""
         return find_twins(self.usable, self.looks.prints)
 
     @cached_property
     def outliers(self) -> list[LabelledImage]:
-        """Images unlike all others, by their features if these are known, else by their pixels."""
+        """Images unlike all others, by their features or, without features, by their pixels."""
         told = self.features or self.components
         return [self.usable[row] for row in find_outliers(told)] if told else []
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """What report.json holds of it."""
+        """Content of report.json, except for the checks."""
         headers = [self.headers[position] for position in self.looks.usable]
         distances = [header.gsd for header in headers if header.gsd is not None]
         values, names = self.looks.values, self.collection.palette.names
