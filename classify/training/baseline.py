@@ -1,6 +1,6 @@
-"""The classical baseline: principal components of the pixels, then logistic regression or a support vector machine.
+"""The classical baseline: principal components, then logistic regression or a linear SVM.
 
-It takes seconds, and is the number that every network has to beat.
+It takes seconds, and its score is the one that every network has to beat.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ from segment.core.pixels.components import Vectors, principal_components
 from segment.core.pixels.normalise import BandStatistics, imagenet_statistics, normalisation
 from segment.core.progress import Progress
 
-_EDGE = 32  # pixels that images are reduced to, or a few more
-_IMAGES_EACH = 4  # of a component: with one for each image, noise is all that is learned
-_SURE = 30.0  # logit of what is always so
+_EDGE = 32  # edge in pixels that images are reduced to, or a few more
+_IMAGES_EACH = 4  # images per component: with one each, only noise is learned
+_SURE = 30.0  # logit of a label that all images have; negative if none has it
 
 
 def fit_classical(
@@ -32,13 +32,30 @@ def fit_classical(
     seed: int,
     progress: Progress,
 ) -> keras.Model:
-    """Fits the baseline to a dataset of images (size, size, bands), and returns it as a network of stock layers.
+    """Fits the baseline to a dataset and returns it as a network of stock Keras layers.
 
-    Images are standardised, reduced to about 32 x 32 pixels by averaging, and placed along `settings.components` principal
-    components (at most a quarter as many as images), each of deviation 1. Of several labels each has a classifier of its own.
+    Images are standardised, reduced to about 32 x 32 pixels by averaging, and projected on
+    principal components, each scaled to a standard deviation of 1. With several labels, each label
+    has its own classifier.
 
-    Input (batch, size, size, bands) in the pixels' dtype; output (batch, classes) float32, as other networks give.
-    Raises InputError when there is one image only.
+    The network takes (batch, size, size, bands) in the dtype of the pixels and returns (batch,
+    classes) float32, like other networks.
+
+    Args:
+        settings: `components` (at most a quarter of the number of images is used) and `classifier`.
+        dataset: Training images (size, size, bands).
+        size: Edge of the images in pixels.
+        statistics: Statistics of the training pixels.
+        classes: Number of classes.
+        multi_label: Whether images can have several labels.
+        seed: Seed of the support vector machine.
+        progress: Where progress is reported.
+
+    Returns:
+        The fitted network.
+
+    Raises:
+        InputError: If there is only one image.
     """
     pixels = keras.Input((size, size, statistics.bands), dtype=statistics.dtype, name="pixels")
     x = normalisation(statistics, "standardise", imagenet_statistics)(pixels)
@@ -68,7 +85,10 @@ def fit_classical(
 def _fit_linear(
     positions: NDArray[np.float32], truth: NDArray[np.float32], classifier: Classifier, multi_label: bool, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights (classes, components) and biases (classes,) of the logits; classes without images are never given."""
+    """Weights (classes, components) and biases (classes,) of the logits.
+
+    Classes without images are never predicted.
+    """
     weights, biases = np.zeros((truth.shape[1], positions.shape[1])), np.full(truth.shape[1], -_SURE)
     everywhere = truth.all(axis=0)
     biases[everywhere] = _SURE
@@ -80,7 +100,7 @@ def _fit_linear(
     if everywhere.any():
         return weights, biases
     model = _classifier(classifier, seed).fit(positions, truth.argmax(axis=1))
-    if len(model.classes_) == 2:  # one row, of the second class against the first
+    if len(model.classes_) == 2:  # a single row, of the second class against the first
         weights[model.classes_] = np.concatenate([np.zeros_like(model.coef_), model.coef_])
         biases[model.classes_] = [0.0, model.intercept_[0]]
     else:

@@ -1,4 +1,4 @@
-"""Scoring a model on labelled images."""
+"""Evaluation of a scene classifier on labelled images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,16 +42,32 @@ def evaluate(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Scores a model on data folders, with the temperature and the thresholds that its training found, and reports how many
-    of the images' pixels it was trained on.
+    """Scores a model on data folders.
 
-    data: as for training; labels are read with the model's classes and its label map. model: a model folder, or one that is
-    loaded. part: as folders fix it, or as the model's training drew it of the same images; of these, only "test" is new to
-    it. bands: numbers from 1 in the model's order, in place of those it reads. augment: averages over the eight flips and
-    quarter turns, at eight times the work. runtime: what computes, where `model` is a folder. output: a folder for
-    report.json and report.html. Images that cannot be read are left out, and named, where training was to do so.
+    The temperature and the thresholds found in training are applied. The evaluation also reports
+    how many pixels of the images the model was trained on. Images that cannot be read are reported
+    and left out if the settings of the training said so.
 
-    Raises InputError for data that do not fit the model, and when `output` exists.
+    Args:
+        data: Data folders or CSVs, as for training. Labels are read with the classes of the model
+            and its label map.
+        model: Model folder, or a loaded model.
+        output: Folder for report.json and report.html. By default nothing is written.
+        part: Part to score, as folders assign it, or as the training drew it from the same images.
+            Of the training's own images, only "test" is new to the model.
+        bands: Band numbers from 1 in the order of the model. By default the bands that the model
+            reads.
+        batch_size: Images per batch.
+        augment: Averages over the eight flips and quarter turns, which takes eight times as long.
+        runtime: What computes, if `model` is a folder.
+        overwrite: Whether an existing `output` is replaced.
+        progress: Where progress, notes and warnings are reported.
+
+    Returns:
+        The scores.
+
+    Raises:
+        InputError: If the data do not fit the model, `part` is unknown, or `output` exists.
     """
     progress = progress or Silent()
     if part not in get_args(PartChoice):
@@ -86,7 +102,21 @@ def evaluate(
 
 
 def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> list[LabelledImage]:
-    """Images of data folders, labelled with the model's classes. Raises InputError when the part has none, or labels differ."""
+    """Finds the images of data folders, labelled with the classes of a model.
+
+    Args:
+        data: Data folders or CSVs.
+        info: Description of the model.
+        part: Part of the data.
+
+    Returns:
+        The images of the part.
+
+    Raises:
+        InputError: If the part has no images, if the model gives one label per image and the data
+            have several (or the other way round), or if the part must be drawn but the data are not
+            the images of the training.
+    """
     labels, training = label_info(info), info.training.get("settings", {})
     settings = ImageSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
     found = find_images(data, settings, complete=False)
@@ -112,7 +142,15 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
 
 
 def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
-    """Those of the data folders that the model was trained on; none where it drew its parts of other images."""
+    """Finds the images that a model was trained on.
+
+    Args:
+        data: Data folders or CSVs.
+        info: Description of the model.
+
+    Returns:
+        Their paths; empty if the training drew its parts from other images.
+    """
     try:
         return {image.path for image in find_scored(data, info, "train")}
     except InputError:
@@ -122,7 +160,20 @@ def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
 def scored_dataset(
     images: Sequence[LabelledImage], info: ModelInfo, batch_size: int, bands: Sequence[int] | None = None
 ) -> ImageDataset:
-    """Images as the model sees them. Raises InputError when the first does not have the bands and pixels it takes."""
+    """Makes a dataset of images as the model sees them.
+
+    Args:
+        images: Labelled images.
+        info: Description of the model.
+        batch_size: Images per batch.
+        bands: Band numbers from 1 in place of those that the model reads.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: If the first image does not have the bands and the dtype that the model takes.
+    """
     chosen = None if bands is None else tuple(bands)
     pixels = ImagePixels(lambda path: read_resized(Source(path, chosen), info), megabytes=0)
     dataset = ImageDataset(images, pixels, len(info.palette), info.tile, batch_size, rgb=label_info(info).rgb)
@@ -133,9 +184,19 @@ def scored_dataset(
 def readable_images(
     images: Sequence[LabelledImage], info: ModelInfo, bands: Sequence[int] | None, progress: Progress
 ) -> list[LabelledImage]:
-    """The images, without those that cannot be read if training was to leave such out; they are named.
+    """Leaves out images that cannot be read, if the settings of the training said so.
 
-    Raises InputError when none is left.
+    Args:
+        images: Labelled images.
+        info: Description of the model.
+        bands: Band numbers from 1 in place of those that the model reads.
+        progress: Where images that are left out are reported.
+
+    Returns:
+        The other images.
+
+    Raises:
+        InputError: If no image is left.
     """
     if info.training.get("settings", {}).get("data", {}).get("unreadable") != "skip":
         return list(images)
@@ -154,7 +215,7 @@ def readable_images(
 
 
 def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> NDArray[Any]:
-    """The pixels of an image that reach the model, as they are in the file."""
+    """Pixels of an image in the bands that the model reads, unchanged from the file."""
     source = Source(path, None if bands is None else tuple(bands))
     return read_pixels(path, source.bands or scene_bands(source, label_info(info)))[0]
 

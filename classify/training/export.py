@@ -1,4 +1,4 @@
-"""A model of scene labels in the form that is several times faster without a GPU: OpenVINO, in fp16 or int8."""
+"""Export of a scene classifier to OpenVINO (fp16 or int8), several times faster without a GPU."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,13 +25,24 @@ def export_model(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Export:
-    """Writes the OpenVINO form of a model into its folder.
+    """Writes the OpenVINO form of a model into its model folder.
 
-    int8: data folders to quantise on, as for training: images that the model was trained on calibrate, at most 300, drawn by
-    `seed`, and the others are scored before and after; where all or none are such, half do either.
+    Args:
+        model: Model folder.
+        int8: Data folders to quantise with, as for training. Images that the model was trained on
+            are used for calibration, at most 300. The others are scored before and after. If the
+            model was trained on all or none of the images, half of them are used for each. By
+            default weights become fp16.
+        overwrite: Whether an existing OpenVINO form is replaced.
+        seed: Seed by which calibration images are drawn.
+        progress: Where progress is reported.
 
-    Raises InputError when the model is none, when the images do not fit it, when there is such a form already, and when a
-    package that is needed is not installed.
+    Returns:
+        The exported files, with scores before and after quantisation.
+
+    Raises:
+        InputError: If `model` is not a model folder, the images do not fit the model, an OpenVINO
+            form exists, or a required package is not installed.
     """
     folder, progress = Path(model), progress or Silent()
     info = load_model_info(folder)
@@ -41,7 +52,7 @@ def export_model(
 
 
 class _Images:
-    """Images of data folders to quantise by, see `segment.core.model.export.Sample`."""
+    """Images to quantise with, see `segment.core.model.export.Sample`."""
 
     kind = "images"
 

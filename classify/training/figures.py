@@ -1,4 +1,4 @@
-"""Figures about scene labels: ROC and precision-recall curves, F1 per class."""
+"""Figures of scene labels: ROC and precision-recall curves, F1 per class."""
 
 import textwrap
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from classify.scores import Scores
 
-_NAMED = 20  # classes whose curves can be told apart; of more only the worst are named
+_NAMED = 20  # most curves that can be distinguished; of more classes only the worst are named
 _WORST = 10
 _BLUE, _GREY = "#4878a8", "0.6"
 
@@ -28,10 +28,17 @@ class _Curve(NamedTuple):
 
 
 def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
-    """Receiver operating characteristic of each class against all others.
+    """Plots the receiver operating characteristic of each class against all others.
 
-    truth: (images, classes) of 0 or 1. probabilities: (images, classes).
-    Classes that no image or every image has are left out and named.
+    Classes that no image or every image has get no curve and are named in the legend.
+
+    Args:
+        truth: Reference labels, (images, classes) of 0 or 1.
+        probabilities: Predicted probabilities, (images, classes).
+        names: Class names.
+
+    Returns:
+        The figure.
     """
     from matplotlib.figure import Figure
     from sklearn.metrics import auc, roc_curve
@@ -51,9 +58,17 @@ def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[s
 
 
 def plot_precision_recall(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
-    """Precision against recall of each class.
+    """Plots precision against recall for each class.
 
-    truth: (images, classes) of 0 or 1. probabilities: (images, classes). Classes that no image has are left out and named.
+    Classes that no image has get no curve and are named in the legend.
+
+    Args:
+        truth: Reference labels, (images, classes) of 0 or 1.
+        probabilities: Predicted probabilities, (images, classes).
+        names: Class names.
+
+    Returns:
+        The figure.
     """
     from matplotlib.figure import Figure
     from sklearn.metrics import average_precision_score, precision_recall_curve
@@ -72,7 +87,16 @@ def plot_precision_recall(truth: NDArray[Any], probabilities: NDArray[Any], name
 
 
 def plot_per_class(scores: "Scores") -> "Figure":
-    """F1 of each class as bars, the highest on top; classes that neither truth nor answers hold come last, without one."""
+    """Plots the F1 of each class as bars, the highest on top.
+
+    Classes that occur neither in the reference nor in the predictions come last, without a bar.
+
+    Args:
+        scores: Scores of images.
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
 
     figures = scores.report["per_class"]

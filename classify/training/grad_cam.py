@@ -1,4 +1,7 @@
-"""What a network looked at: Grad-CAM (Selvaraju et al., 2017) on its last convolution."""
+"""Grad-CAM: which parts of an image support a label (Selvaraju et al. 2017).
+
+It is computed on the last convolution of a network.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -15,14 +18,24 @@ _FEATURES, _HIDDEN, _LOGITS = "features", "hidden", "logits"
 
 
 class GradCam:
-    """A network of scene labels, asked which parts of an image speak for a label.
+    """Grad-CAM of a network of scene labels.
 
-    What follows the last convolution of these networks is a mean over its pixels and one or two dense layers, so the
-    gradient of a label's logit is written down, with any backend, and needs no second pass.
+    In these networks, the last convolution is followed by a mean over its pixels and one or two
+    dense layers. The gradient of the logit of a label is therefore computed directly, with any
+    backend and without a second pass.
+
+    Args:
+        folder: Model folder.
+
+    Attributes:
+        info: Description of the model.
+
+    Raises:
+        InputError: If the folder is not a scene classifier, or its network has no convolutions.
     """
 
     def __init__(self, folder: Path | str):
-        """Loads a model folder. Raises InputError when it is none of scene labels, or its network has no convolutions."""
+        """Loads the network of a model folder."""
         self.info = load_model_info(Path(folder))
         label_info(self.info)
         network = load_keras_model(Path(folder))
@@ -37,10 +50,18 @@ class GradCam:
         self._convolution = keras.Model(network.input, pooling.input)
 
     def look(self, pixels: NDArray[Any], label: str) -> NDArray[np.float32]:
-        """How much each part of an image speaks for a label, (rows, columns) of the last convolution, 0 to 1.
+        """Computes how much each part of an image supports a label.
 
-        pixels: (size, size, bands) as `classify.labelling.inference.read_input` gives them. 0 everywhere where nothing does.
-        Raises InputError when the model does not know the label.
+        Args:
+            pixels: Image (size, size, bands), as from `classify.labelling.inference.read_input`.
+            label: Class name.
+
+        Returns:
+            Heat map (rows, columns) float32 of the last convolution, 0 to 1; 0 everywhere if no
+            part supports the label.
+
+        Raises:
+            InputError: If the model does not have the label.
         """
         names = self.info.palette.names
         if label not in names:

@@ -1,4 +1,4 @@
-"""Cross-entropy of labels, one or several per image, with smoothing and class weights."""
+"""Cross-entropy for one label or several per image, with label smoothing and class weights."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,20 +8,30 @@ from keras import ops
 
 from classify.config import LossSettings
 
-_SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, where logarithms end
+_SMALLEST = 1e-7  # least distance of probabilities from 0 and 1, for finite logarithms
 
 Loss = Callable[[Any, Any], Any]
-"""(truth (batch, classes) of 0 to 1, probabilities (batch, classes)) -> scalar, the mean over the batch."""
+"""Function of reference labels (batch, classes), 0 to 1, and probabilities (batch, classes).
+
+It returns a scalar, the mean over the batch.
+"""
 
 
 def build_loss(settings: LossSettings, class_weights: Sequence[float], multi_label: bool) -> Loss:
-    """The loss on probabilities.
+    """Builds the loss of probabilities.
 
-    class_weights: one per class, see `segment.core.training.class_weights`. multi_label: images may carry several labels.
+    Label smoothing s distributes s of the reference label evenly over all classes (Szegedy et al.
+    2016, "Rethinking the Inception architecture"). With several labels, each label is a yes or no,
+    and either gets s / 2. An image counts with the weight of its class; with several labels, each
+    label counts with its own weight.
 
-    Label smoothing s moves s of the truth to all classes alike (Szegedy et al. 2016, "Rethinking the Inception
-    architecture"), of a label that is a yes or no s / 2 to each. An image counts as much as its class weighs; of several labels,
-    each counts by its own.
+    Args:
+        settings: Label smoothing.
+        class_weights: One weight per class, see `segment.core.training.class_weights`.
+        multi_label: Whether images can have several labels.
+
+    Returns:
+        Categorical or, with several labels, binary cross-entropy.
     """
     weights, smoothing = np.asarray(class_weights, np.float32), settings.label_smoothing
 

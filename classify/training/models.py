@@ -1,4 +1,7 @@
-"""Networks for scene labels: a backbone, global average pooling and a head; the one file that knows the backbones."""
+"""Networks for scene labels: a backbone, global average pooling and a head.
+
+This is the only module that knows the backbones.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -35,7 +38,13 @@ _WEIGHTS = "model.weights"
 
 @dataclass(frozen=True)
 class Built:
-    """A network, the backbone within it, and what that started from (None: from nothing)."""
+    """A network that was built for training.
+
+    Attributes:
+        network: The whole network.
+        backbone: The backbone in it.
+        loaded: Which pretrained weights were loaded; None if there are none.
+    """
 
     network: keras.Model
     backbone: keras.Model
@@ -44,16 +53,16 @@ class Built:
 
 @dataclass(frozen=True)
 class _Design:
-    """A backbone as this toolkit uses it."""
+    """How a backbone is built and trained here."""
 
     build: Callable[[int], keras.Model]
-    """From a number of bands to a fully convolutional model."""
+    """Builds a fully convolutional model for a number of bands."""
     stages: list[str]
-    """What the name of each stage's first layer begins with."""
+    """Prefix of the name of the first layer of each stage."""
     affine: Callable[[], Affine] | None = None
-    """The preprocessing of 8-bit RGB that its ImageNet weights expect."""
+    """Preprocessing of 8-bit RGB that the ImageNet weights expect."""
     download: Callable[[], Weights] | None = None
-    """Its ImageNet weights; None where there are none."""
+    """Loads ImageNet weights; None if there are none."""
 
 
 def _resnet50() -> _Design:
@@ -76,14 +85,20 @@ def _efficientnetv2(builder: Callable[..., keras.Model], stages: int, affine: Ca
 
 
 def _mobilenetv2() -> _Design:
-    """Sandler et al. (2018), "MobileNetV2: inverted residuals and linear bottlenecks"; stages are the rows of table 2."""
+    """Sandler et al. (2018), "MobileNetV2: inverted residuals and linear bottlenecks".
+
+    Stages are the rows of its table 2.
+    """
     build = partial(_application, keras.applications.MobileNetV2)
     stages = ["expanded_conv_", *(f"block_{n}_" for n in (1, 3, 6, 10, 13, 16))]
     return _Design(build, stages, partial(scaling, 1 / 127.5, -1), lambda: weights_of(build(weights="imagenet")))
 
 
 def _efficientnet_lite(name: Backbone) -> _Design:
-    """Tan and Le (2019), "EfficientNet", without squeeze-excite; stages are those of its table 1."""
+    """Tan and Le (2019), "EfficientNet", without squeeze-and-excitation.
+
+    Stages are those of its table 1.
+    """
     build = partial(efficientnet_lite, name, head=True)
     return _Design(build, stage_prefixes(name), imagenet_statistics, partial(imagenet_weights, name, _WEIGHTS))
 
@@ -107,13 +122,17 @@ _DESIGNS: dict[Backbone, Callable[[], _Design]] = {
 
 
 def _application(builder: Callable[..., keras.Model], bands: int = 3, weights: str | None = None) -> keras.Model:
-    with warnings.catch_warnings():  # of bands other than 1 and 3, and of an input of any size
+    # Keras warns of bands other than 1 and 3, and of an input of any size
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return builder(include_top=False, input_shape=(None, None, bands), weights=weights)
 
 
 def _small_network(bands: int) -> keras.Model:
-    """Four blocks of a 3x3 convolution, batch normalisation, ReLU and pooling, of 32 to 256 filters."""
+    """Four blocks of 3x3 convolution, batch normalisation, ReLU and pooling.
+
+    They have 32 to 256 filters.
+    """
     x = pixels = keras.Input((None, None, bands), name="data")
     for block, filters in enumerate([32, 64, 128, 256], 1):
         convolution = keras.layers.Conv2D(
@@ -125,7 +144,16 @@ def _small_network(bands: int) -> keras.Model:
 
 
 def check_model(settings: ModelSettings, data: DataSettings) -> None:
-    """Raises InputError for weights that do not exist, and for ImageNet weights or preprocessing of a backbone without."""
+    """Checks that the weights and the normalisation exist for the backbone.
+
+    Args:
+        settings: Backbone and weights.
+        data: Normalisation.
+
+    Raises:
+        InputError: If the weights do not exist, or the backbone has no ImageNet weights or
+            preprocessing that the settings ask for.
+    """
     _check(settings, data.normalise)
 
 
@@ -155,17 +183,27 @@ def build_model(
     multi_label: bool = False,
     rgb: tuple[int, int, int] = (0, 1, 2),
 ) -> Built:
-    """A network from pixels as they stand in the file to class probabilities.
+    """Builds a network that maps pixels, as stored in the file, to class probabilities.
 
-    classes: number of outputs. statistics: of the training pixels, for the normalisation inside the network.
-    multi_label: an image may have several labels, or none. rgb: positions of red, green and blue among the bands, for weights
-    that were made for RGB; without meaning where there are fewer than three bands.
+    The network takes (batch, rows, columns, bands) in the dtype of the pixels, of any size, and
+    returns (batch, classes) float32, which sum to 1 unless `multi_label`. Layers of the backbone
+    keep the names under which its weights are stored.
 
-    Input (batch, rows, columns, bands) in the pixels' dtype, of any size; output (batch, classes) float32, which sum to 1
-    unless `multi_label`. Layers of the backbone keep the names under which its weights are stored.
+    Args:
+        settings: Backbone, head and weights.
+        classes: Number of outputs.
+        statistics: Statistics of the training pixels, for the normalisation inside the network.
+        normalise: How pixels are normalised.
+        multi_label: Whether an image can have several labels, or none.
+        rgb: Positions of red, green and blue among the bands, for weights made for RGB. Ignored
+            with fewer than three bands.
 
-    Raises InputError for weights that cannot be read or that do not fit the backbone at all, and where a normalisation
-    made for 8-bit RGB meets other pixels.
+    Returns:
+        The network and its backbone.
+
+    Raises:
+        InputError: If weights cannot be read or do not fit the backbone at all, or a normalisation
+            made for 8-bit RGB is used with other pixels.
     """
     _check(settings, normalise)
     design = _DESIGNS[settings.backbone]()
@@ -190,14 +228,22 @@ def build_model(
         x = keras.layers.Dense(settings.dense_units, "relu", name="hidden")(x)
     x = keras.layers.Dropout(settings.dropout, name="dropout")(x)
     x = keras.layers.Dense(classes, name="logits")(x)
-    # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
+    # float32 also in mixed precision: probabilities near 0 and 1 need it
     last = partial(keras.layers.Activation, "sigmoid") if multi_label else keras.layers.Softmax
     probabilities = last(dtype="float32", name="probabilities")(x)
     return Built(keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}"), backbone, loaded)
 
 
 def check_unfreeze(settings: ModelSettings, training: PhaseSettings) -> None:
-    """Raises InputError when more stages are to be tuned than the backbone has."""
+    """Checks that the backbone has as many stages as are to be tuned.
+
+    Args:
+        settings: Backbone.
+        training: Number of stages to tune.
+
+    Raises:
+        InputError: If the backbone has fewer stages.
+    """
     stages = len(_DESIGNS[settings.backbone]().stages)
     if training.unfreeze != "all" and training.unfreeze > stages:
         raise InputError(
@@ -207,13 +253,21 @@ def check_unfreeze(settings: ModelSettings, training: PhaseSettings) -> None:
 
 
 def set_trainable(built: Built, settings: ModelSettings, training: PhaseSettings, *, tuned: bool) -> None:
-    """Freezes and unfreezes layers of the network for a phase of the training; compile afterwards.
+    """Freezes and unfreezes the layers of a network for a phase of training.
 
-    What did not get pretrained weights always is trainable: the head, and layers that the weights lack.
-    tuned: whether pretrained layers are, too: all of them, or `training.unfreeze` stages from the last, with what follows
-    them; but for batch normalisation, if `training.batch_norm` is frozen.
+    Layers without pretrained weights are always trainable: the head, and layers of the backbone for
+    which there were no weights. The network must be compiled afterwards.
 
-    Raises InputError when more stages are to be tuned than the backbone has.
+    Args:
+        built: Network and backbone.
+        settings: Backbone.
+        training: `unfreeze`, which is all or the number of stages to tune, and `batch_norm`.
+        tuned: Whether pretrained layers are trainable, too: all of them, or the last `unfreeze`
+            stages with everything after them. Batch normalisation is not, if `batch_norm` is
+            frozen.
+
+    Raises:
+        InputError: If the backbone has fewer stages than are to be tuned.
     """
     check_unfreeze(settings, training)
     layers = layers_by_name(built.backbone)
@@ -225,7 +279,7 @@ def set_trainable(built: Built, settings: ModelSettings, training: PhaseSettings
 
 
 def _tuned(names: list[str], settings: ModelSettings, training: PhaseSettings) -> list[str]:
-    """Those of a backbone's layers, in their order, that phase 2 tunes."""
+    """The layers of a backbone that are tuned in the second phase, in their order."""
     if training.unfreeze == "all":
         return names
     if training.unfreeze == 0:
@@ -235,12 +289,20 @@ def _tuned(names: list[str], settings: ModelSettings, training: PhaseSettings) -
 
 
 def load_stage_maps(folder: Path) -> keras.Model:
-    """What a trained classifier sees of RGB of 8 bits after each stage of its backbone but the last, fine to coarse.
+    """Loads a classifier as a network that returns the features of each stage except the last.
 
-    From pixels (batch, rows, columns, 3) float32 of 0 to 255 to a list of feature maps (batch, rows, columns, features).
-    Gradients pass through it, which they do not through the classifier's own input of whole numbers.
+    It takes RGB pixels (batch, rows, columns, 3) float32, 0 to 255, and returns a list of feature
+    maps (batch, rows, columns, features), fine to coarse. Gradients pass through it, unlike through
+    the classifier's own integer input.
 
-    Raises InputError when the folder is no network of scene labels, or one of other pixels.
+    Args:
+        folder: Model folder of a scene classifier for 8-bit RGB.
+
+    Returns:
+        The network.
+
+    Raises:
+        InputError: If the folder is not a network of scene labels, or takes other pixels.
     """
     info = load_model_info(folder)
     info.require_task("classify")

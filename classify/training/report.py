@@ -1,4 +1,4 @@
-"""What a training or an evaluation of scene labels shows: curves, scores per class, and the surest mistakes."""
+"""Report of a training or an evaluation: curves, scores per class, and confident mistakes."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,17 +13,35 @@ if TYPE_CHECKING:
     from classify.scores import Scores
     from classify.training.scoring import Evaluation
 
-_SHOWN = 15  # mistakes
+_SHOWN = 15  # mistakes that are shown
 
 
 def panels(multi_label: bool) -> dict[str, Sequence[str]]:
-    """Columns of the history to draw, by title."""
+    """Chooses the columns of the history to plot.
+
+    Args:
+        multi_label: Whether images can have several labels.
+
+    Returns:
+        Columns by the title of their panel.
+    """
     scores = ("val_mean_average_precision", "val_f1") if multi_label else ("val_accuracy", "val_f1")
     return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
 
 
 def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette, known: str = "") -> Report:
-    """The report of an evaluation. known: how much of what is scored was trained on."""
+    """Makes the report page of an evaluation.
+
+    Args:
+        title: Title of the page.
+        evaluation: Scores and images.
+        dataset: The images as the model sees them.
+        palette: Class table.
+        known: Sentence on how many of the scored pixels the model was trained on; empty for none.
+
+    Returns:
+        The page.
+    """
     report = Report(title)
     if known:
         report.text(f"Warning: {known}.")
@@ -32,7 +50,18 @@ def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", p
 
 
 def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> None:
-    """Scores of one part of the data: in all, per class, as pictures, and the images that were surely mislabelled."""
+    """Adds the scores of a part of the data to a report.
+
+    They are overall scores, scores per class, figures, and the images with the most confident
+    mistakes.
+
+    Args:
+        report: Page to add to.
+        heading: Heading of the section.
+        evaluation: Scores and images.
+        dataset: The images as the model sees them.
+        palette: Class table.
+    """
     scores, figures = evaluation.scores, evaluation.report
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")

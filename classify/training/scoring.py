@@ -1,4 +1,4 @@
-"""Scores of a model over images, and how many of them it was trained on."""
+"""Scores of a model over images, and how many of the images it was trained on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +20,13 @@ from segment.core.progress import Progress
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scores on images, in their order.
+    """Scores of a model on images.
 
-    familiar: keys of report.json that say how many of their pixels it was trained on, see `Familiarity`; empty where that is
-    not asked.
+    Attributes:
+        scores: The scores.
+        images: The images, in the order of the scores.
+        familiar: Keys of report.json on how many of the pixels the model was trained on, see
+            `Familiarity`; empty if that was not examined.
     """
 
     scores: Scores
@@ -32,7 +35,7 @@ class Evaluation:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The keys of report.json."""
+        """Keys and values of report.json."""
         return self.scores.report | self.familiar
 
     def __str__(self) -> str:
@@ -40,7 +43,19 @@ class Evaluation:
 
 
 def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
-    """Scores answers (images, classes) as the model gives them out, see `answer`."""
+    """Scores predictions against the labels of images.
+
+    Args:
+        images: Labelled images.
+        probabilities: Calibrated probabilities (images, classes), see `answer`.
+        info: Description of the model.
+
+    Returns:
+        The evaluation, without `familiar`.
+
+    Raises:
+        InputError: As in `classify.scores.score`.
+    """
     labels, names = label_info(info), info.palette.names
     thresholds = labels.thresholds if labels.multi_label else None
     truth = one_hot(images, len(names))
@@ -50,7 +65,18 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
 def recognise(
     images: Sequence[LabelledImage], record: TrainingRecord, read: Callable[[Path], NDArray[Any]], progress: Progress
 ) -> Familiarity:
-    """How many of the pixels of images a model was trained on. read: gives them as in training, but for what it does to them."""
+    """Counts the pixels of images that a model was trained on.
+
+    Args:
+        images: Images.
+        record: What the model was trained on.
+        read: Reads the pixels of a file in the bands of the training, without preprocessing or
+            resizing.
+        progress: Where progress is reported.
+
+    Returns:
+        The counts.
+    """
     found = Familiarity("images")
     for done, image in enumerate(images, 1):
         pixels, grid = read(image.path), read_grid(image.path)

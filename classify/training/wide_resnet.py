@@ -1,7 +1,8 @@
-"""Wide ResNet-50-2 without its classifier, layer by layer what torchvision and timm call `wide_resnet50_2`.
+"""Wide ResNet-50-2 without its classifier, layer by layer as in torchvision and timm.
 
-Zagoruyko and Komodakis (2016), "Wide Residual Networks": the inner convolutions of a bottleneck have twice the filters of
-ResNet-50. The stride is in the 3x3 convolution, as in PyTorch.
+Source: Zagoruyko and Komodakis (2016), "Wide Residual Networks". The inner convolutions of a
+bottleneck have twice the filters of ResNet-50. The stride is in the 3x3 convolution, as in PyTorch.
+torchvision and timm call the network `wide_resnet50_2`.
 """
 
 from pathlib import Path
@@ -16,9 +17,16 @@ _URL = "https://huggingface.co/timm/wide_resnet50_2.racm_in1k/resolve/main/model
 
 
 def wide_resnet50_2(bands: int = 3) -> keras.Model:
-    """From (batch, rows, columns, bands) to features (batch, rows / 32, columns / 32, 2048), of stock layers.
+    """Builds the backbone from stock Keras layers.
 
-    Layers are named as in PyTorch, with underscores for dots: `layer1_0_conv1`, `layer1_0_downsample_0`.
+    It maps (batch, rows, columns, bands) to features (batch, rows / 32, columns / 32, 2048). Layers
+    are named as in PyTorch, with underscores for dots: `layer1_0_conv1`, `layer1_0_downsample_0`.
+
+    Args:
+        bands: Number of bands.
+
+    Returns:
+        The backbone.
     """
     pixels = keras.Input((None, None, bands), name="data")
     x = _convolution(pixels, 64, 7, 2, "conv1")
@@ -33,7 +41,7 @@ def wide_resnet50_2(bands: int = 3) -> keras.Model:
 
 
 def _bottleneck(x: Any, width: int, stride: int, name: str) -> Any:
-    """width: filters of the inner convolutions; the block returns twice as many."""
+    """Bottleneck block with `width` filters in its inner convolutions; it returns twice as many."""
     shortcut = x
     if stride > 1 or x.shape[-1] != 2 * width:
         shortcut = _batch_norm(_convolution(x, 2 * width, 1, stride, f"{name}_downsample_0"), f"{name}_downsample_1")
@@ -45,7 +53,7 @@ def _bottleneck(x: Any, width: int, stride: int, name: str) -> Any:
 
 
 def _convolution(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
-    if kernel > 1:  # padding="same" would pad one side only where the stride is 2
+    if kernel > 1:  # padding="same" would pad only one side with a stride of 2
         x = keras.layers.ZeroPadding2D(kernel // 2)(x)
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
     return keras.layers.Conv2D(filters, kernel, stride, use_bias=False, kernel_initializer=initializer, name=name)(x)
@@ -56,5 +64,9 @@ def _batch_norm(x: Any, name: str) -> Any:
 
 
 def wide_resnet50_2_weights() -> Weights:
-    """Weights learned on ImageNet-1k by timm (racm_in1k), downloaded on first use."""
+    """Loads the ImageNet-1k weights of timm (racm_in1k), which are downloaded on first use.
+
+    Returns:
+        The weights by layer name.
+    """
     return read_safetensors(Path(keras.utils.get_file("wide_resnet50_2.racm_in1k.safetensors", _URL, cache_subdir="models")))
