@@ -1,0 +1,1 @@
+"""Generators: autoencoders that learn labelled images and draw new pictures of each class."""

@@ -1,4 +1,4 @@
-"""Networks that learn to draw: convolutional autoencoders, plain and variational."""
+"""Convolutional autoencoders, plain and variational."""
 
 from typing import Any
 
@@ -6,20 +6,34 @@ import keras
 from keras import ops
 
 GRID = 8
-"""Edge of the grid on which a latent's numbers lie."""
-_WIDEST = 8  # times the filters of the first stage
+"""Edge of the grid on which the values of a latent are arranged."""
+_WIDEST = 8  # most filters of a stage, as a multiple of those of the first
 
 
 @keras.saving.register_keras_serializable(package="classify")
 class Latent(keras.layers.Layer):
-    """The latent of a variational autoencoder: drawn from its posterior while training, its mean otherwise.
+    """Latent of a variational autoencoder.
 
-    Kingma and Welling (2014), "Auto-encoding variational Bayes". Training adds the Kullback-Leibler divergence from the
-    prior N(0, I) to the loss, with a weight that rises in a line from 0 at the first step to `kl_weight` after
-    `warmup_steps` of them (Bowman et al. 2016, "Generating sentences from a continuous space"); how many have passed is a
-    weight, so that a resumed training goes on where it was.
+    Source: Kingma and Welling (2014), "Auto-encoding variational Bayes". In training the latent is
+    drawn from its posterior; otherwise it is the mean of the posterior.
 
-    Input: mean and log variance (batch, latent) each; output (batch, latent) float32. seed: of the draws.
+    Training adds the Kullback-Leibler divergence from the prior N(0, I) to the loss. Its weight
+    rises linearly from 0 at the first step to `kl_weight` after `warmup_steps` steps (Bowman et al.
+    2016, "Generating sentences from a continuous space"). The number of steps is stored as a weight
+    of the layer, so that a resumed training continues from it.
+
+    The input is mean and log variance, (batch, latent) each; the output is (batch, latent) float32.
+
+    Args:
+        kl_weight: Final weight of the divergence.
+        warmup_steps: Training steps until the weight is reached.
+        seed: Seed of the draws.
+        **options: Options of a Keras layer.
+
+    Attributes:
+        kl_weight: Final weight of the divergence.
+        warmup_steps: Training steps until the weight is reached.
+        seed: Seed of the draws.
     """
 
     def __init__(self, kl_weight: float, warmup_steps: int, seed: int = 0, **options: Any):
@@ -28,9 +42,23 @@ class Latent(keras.layers.Layer):
         self._random = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: Any) -> None:
+        """Creates the counter of training steps.
+
+        Args:
+            input_shape: Shapes of the inputs. Not used.
+        """
         self._step = self.add_weight((), "zeros", trainable=False, aggregation="only_first_replica", name="step")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the latent and, in training, adds the divergence to the loss.
+
+        Args:
+            inputs: Mean and log variance of the posterior, (batch, latent) each.
+            training: Whether to draw from the posterior.
+
+        Returns:
+            The latent (batch, latent).
+        """
         mean, log_variance = inputs
         if not training:
             return mean
@@ -40,13 +68,27 @@ class Latent(keras.layers.Layer):
         return mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean), seed=self._random)
 
     def get_config(self) -> dict[str, Any]:
+        """Returns the configuration from which Keras restores the layer.
+
+        Returns:
+            Arguments of the layer by name.
+        """
         own = {"kl_weight": self.kl_weight, "warmup_steps": self.warmup_steps, "seed": self.seed}
         return {**super().get_config(), **own}
 
 
 def kullback_leibler(mean: Any, log_variance: Any) -> Any:
-    """Divergence of N(mean, exp(log_variance)) from N(0, I), (batch,) nats, of (batch, latent) each (Kingma and Welling 2014,
-    appendix B)."""
+    """Computes the Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, I).
+
+    Source: Kingma and Welling (2014), appendix B.
+
+    Args:
+        mean: Means (batch, latent).
+        log_variance: Logarithms of the variances (batch, latent).
+
+    Returns:
+        Divergence (batch,) in nats.
+    """
     return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0, axis=-1)
 
 
@@ -62,16 +104,29 @@ def build_autoencoder(
     warmup_steps: int = 0,
     seed: int = 0,
 ) -> keras.Model:
-    """A network from pictures and their classes to reconstructions, by way of a latent.
+    """Builds a network that encodes pictures of known classes as latents and reconstructs them.
 
-    size: edge of the pictures, pixels, a power of two above 8. filters: of the finest stage; coarser ones have up to eight
-    times as many. latent: numbers that tell of a picture, a multiple of 64: they lie on a grid of 8 x 8, of which each point
-    tells of its surroundings. conditional: encoder and decoder are told the class. variational: see `Latent`; else a plain
-    autoencoder.
+    Inputs are "pixels" (batch, size, size, 3) uint8 and "label" (batch, classes) float32, one-hot.
+    The output is (batch, size, size, 3) float32, 0 to 1.
 
-    Inputs "pixels" (batch, size, size, 3) uint8 and "label" (batch, classes) float32, one-hot; output (batch, size, size, 3)
-    float32 of 0 to 1. The models within it, "encoder" and "decoder", are of use alone: the one gives mean and log variance
-    of the posterior, (batch, latent) float32 each, of a plain one the latent; the other takes latent and label.
+    The models inside it, "encoder" and "decoder", can be used alone. The encoder returns mean and
+    log variance of the posterior, (batch, latent) float32 each, or the latent of a plain
+    autoencoder. The decoder takes latent and label.
+
+    Args:
+        size: Edge of the pictures in pixels, a power of two above 8.
+        classes: Number of classes.
+        filters: Filters of the finest stage; coarser stages have up to eight times as many.
+        latent: Number of values in a latent, a multiple of 64. They are arranged on a grid of 8 x
+            8, and each point of the grid describes its part of the picture.
+        conditional: Whether encoder and decoder use the class.
+        variational: Whether the autoencoder is variational, see `Latent`; else it is plain.
+        kl_weight: Weight of the divergence, see `Latent`.
+        warmup_steps: Training steps until the weight is reached, see `Latent`.
+        seed: Seed of the draws in training.
+
+    Returns:
+        The network.
     """
     widths = [min(filters * 2**stage, _WIDEST * filters) for stage in range((size // GRID).bit_length() - 1)]
     pixels = keras.Input((size, size, 3), dtype="uint8", name="pixels")
@@ -102,7 +157,11 @@ def _encoder(size: int, classes: int, widths: list[int], latent: int, conditiona
 
 
 def _decoder(classes: int, widths: list[int], latent: int, conditional: bool) -> keras.Model:
-    """Enlarges before convolutions: transposed ones leave a checkerboard (Odena et al. 2016), nearest neighbours a grid."""
+    """The decoder. It enlarges before convolutions and bilinearly.
+
+    Transposed convolutions leave a checkerboard (Odena et al. 2016), and nearest neighbours leave a
+    grid.
+    """
     drawn, label = keras.Input((latent,), name="latent"), keras.Input((classes,), name="label")
     x = keras.layers.Reshape((GRID, GRID, latent // GRID**2))(drawn)
     x = keras.layers.Conv2D(widths[-1], 3, padding="same", use_bias=False)(x)
@@ -116,13 +175,13 @@ def _decoder(classes: int, widths: list[int], latent: int, conditional: bool) ->
 
 
 def _told(x: Any, label: Any, width: int) -> Any:
-    """Feature maps to which a vector of their class is added, everywhere the same."""
+    """Adds a vector of the class to feature maps, the same at every pixel."""
     embedded = keras.layers.Dense(width, use_bias=False)(label)
     return keras.layers.Add()([x, keras.layers.Reshape((1, 1, width))(embedded)])
 
 
 def _residual(x: Any, width: int) -> Any:
-    """Two convolutions beside the identity (He et al. 2016), by which points of the grid learn of their neighbours."""
+    """Two convolutions with a skip connection (He et al. 2016), linking adjacent grid points."""
     y = _activated(keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
     y = _activated(keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(y))
     return keras.layers.Add()([x, y])

@@ -1,4 +1,4 @@
-"""What a training of a generator can be told. `configs/classify/landscapes-vae.yaml` is an example."""
+"""Settings of a training of a generator; `configs/classify/landscapes-vae.yaml` is an example."""
 
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ class PictureSettings(ImageSettings):
 
 
 class AutoencoderSettings(Settings):
-    """The network: variational, or the plain autoencoder that is its baseline."""
+    """The network: a variational autoencoder, or the plain one as its baseline."""
 
     kind: Kind = Field(default="variational", description="variational, or plain: no posterior, no Kullback-Leibler term")
     conditional: bool = Field(default=False, description="whether encoder and decoder are told the class")
@@ -32,7 +32,7 @@ class AutoencoderSettings(Settings):
 
 
 class ReconstructionLossSettings(Settings):
-    """Mean squared error of pixels of 0 to 1, and what is added to it."""
+    """The loss: mean squared error of pixels scaled to 0 to 1, plus further terms."""
 
     kl_weight: float = Field(
         default=0.003,
@@ -58,14 +58,14 @@ class ReconstructionLossSettings(Settings):
 
 
 class GeneratorTrainingSettings(TrainingSettings):
-    """As of any training, in larger batches."""
+    """Settings as for any training, with larger batches by default."""
 
     epochs: int = Field(default=60, ge=1, le=MOST_EPOCHS)
     batch_size: int = Field(default=32, ge=1, le=MOST_BATCH)
 
 
 class GeneratorConfig(Settings):
-    """Everything that makes a training of a generator, but the data themselves."""
+    """All settings of a training of a generator except the data themselves."""
 
     data: PictureSettings = PictureSettings()
     augment: ChangeSettings = ChangeSettings()

@@ -1,4 +1,4 @@
-"""The images that generators learn from, and are compared with."""
+"""Images that generators learn from, and that their pictures are compared with."""
 
 import json
 from collections.abc import Sequence
@@ -23,11 +23,14 @@ from segment.core.splits import PARTS, Part
 
 T = TypeVar("T")
 
-_MOST = 10_000  # real images to compare with; their features take some hundred megabytes
+_MOST = 10_000  # most real images to compare with; their features take some hundred megabytes
 
 
 class ReconstructionDataset(ImageDataset):
-    """As `ImageDataset`, what an autoencoder is fed: its inputs by name, and the pictures that should come out."""
+    """Batches for an autoencoder: its inputs by name, and the pictures that it is to reconstruct.
+
+    The arguments are those of `ImageDataset`.
+    """
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         pictures, labels = super().__getitem__(index)
@@ -35,7 +38,14 @@ class ReconstructionDataset(ImageDataset):
 
 
 def require_pictures(data: TrainingData) -> None:
-    """Raises InputError when images carry several labels, or are not RGB of 8 bits."""
+    """Checks that images are of a kind that generators can learn.
+
+    Args:
+        data: Training data.
+
+    Raises:
+        InputError: If images have several labels, or are not RGB of 8 bits.
+    """
     statistics = data.survey.statistics
     if data.multi_label:
         raise InputError("Generators learn one label an image. Received a CSV of several. Sort the images into class folders.")
@@ -47,7 +57,15 @@ def require_pictures(data: TrainingData) -> None:
 
 
 def build_datasets(data: TrainingData, config: GeneratorConfig) -> tuple[ReconstructionDataset, dict[Part, ImageDataset]]:
-    """What is learned, changed at random; and all parts that have images, unchanged and in order."""
+    """Makes the datasets of a training.
+
+    Args:
+        data: Training data.
+        config: Settings of the training.
+
+    Returns:
+        Augmented training pictures; and each part that has images, unchanged and in order.
+    """
     settings, pixels, classes = config.training, data.pixels(config.data), len(data.palette)
     training = ReconstructionDataset(
         data.parts["train"],
@@ -65,15 +83,34 @@ def build_datasets(data: TrainingData, config: GeneratorConfig) -> tuple[Reconst
 
 
 def mean_picture(dataset: ImageDataset) -> NDArray[np.float64]:
-    """The mean of all pictures of a dataset, (size, size, 3), 0 to 255."""
+    """Computes the mean of all pictures of a dataset.
+
+    Args:
+        dataset: Pictures.
+
+    Returns:
+        Mean picture (size, size, 3) float64, 0 to 255.
+    """
     total = sum(dataset[index][0].sum(axis=0, dtype=np.float64) for index in range(len(dataset)))
     return np.asarray(total / len(dataset.images))
 
 
 def find_again(run: Path, data: Data | None, config: GeneratorConfig, info: ModelInfo, progress: Progress) -> TrainingData:
-    """The images that the generator in `run` was trained on. data: where they lie now; None: where they were.
+    """Finds the images that a generator was trained on.
 
-    Raises InputError when they are not there, are others, or when the run does not say where they were.
+    Args:
+        run: Run folder of the generator.
+        data: Where the images are now. By default where they were in training.
+        config: Settings of the training.
+        info: Description of the generator.
+        progress: Where progress is reported.
+
+    Returns:
+        The training data.
+
+    Raises:
+        InputError: If the images are not found or are not the same, or the run folder does not say
+            where they were.
     """
     folders = data_folders(_known_folders(run) if data is None else data)
     for folder in folders:
@@ -87,7 +124,7 @@ def find_again(run: Path, data: Data | None, config: GeneratorConfig, info: Mode
 
 
 def _known_folders(run: Path) -> list[str]:
-    """Where the images lay when the generator in `run` was trained."""
+    """Folders of the images when the generator was trained."""
     try:
         folders = json.loads((run / REPORT_FILE).read_text(encoding="utf-8"))["data"]
         if isinstance(folders, list) and folders and all(isinstance(folder, str) for folder in folders):
@@ -100,10 +137,22 @@ def _known_folders(run: Path) -> list[str]:
 
 
 def choose_real(data: TrainingData, count: int | None) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """Images that were not learned from, in the order of their classes, and as many of each class that were, in the same order.
+    """Chooses images the generator did not learn from, and as many of each class that it did.
 
-    count: of each; None: as many as there are, 10,000 at most. Of a class are chosen as many as is its share of the images that
-    were not learned from, evenly spread over them. Raises InputError when there are not so many.
+    The share of each class is that of the images that were not learned from. Images of a class are
+    spread evenly over all of them.
+
+    Args:
+        data: Training data of the generator.
+        count: Number of images of each of the two kinds. By default as many as there are, at most
+            10,000.
+
+    Returns:
+        Images that were not learned from, in the order of their classes, and images that were, in
+        the same order.
+
+    Raises:
+        InputError: If there are not as many images.
     """
     held, learned = (
         _sort_by_class(images, len(data.palette)) for images in (data.parts["val"] + data.parts["test"], data.parts["train"])
@@ -122,11 +171,11 @@ def choose_real(data: TrainingData, count: int | None) -> tuple[list[LabelledIma
 
 
 def _sort_by_class(images: Sequence[LabelledImage], classes: int) -> list[list[LabelledImage]]:
-    """The images of each class by their paths."""
+    """The images of each class, sorted by path."""
     ordered = sorted(images, key=lambda image: image.path)
     return [[image for image in ordered if image.labels[0] == label] for label in range(classes)]
 
 
 def _spread(items: Sequence[T], count: int) -> list[T]:
-    """So many of some items, from the first to the last."""
+    """A given number of items, evenly spread from the first to the last."""
     return [items[i] for i in np.linspace(0, len(items) - 1, count).astype(int)]

@@ -1,4 +1,4 @@
-"""What a classifier says of a generator's pictures: whether they show their class, and how near they come to real ones."""
+"""Evaluation of a generator: a classifier names its pictures and compares them with real images."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -36,21 +36,30 @@ from segment.core.reports.figures import plot_confusion
 from segment.core.reports.page import REPORT_FILES, Report, write_report_folder
 
 _BATCH = 32
-_REAL = 40  # images that the page shows
+_REAL = 40  # real images on the page
 
 Show = Callable[[int, int], Pictures]
-"""The pictures of a set from one number to another: sets are larger than what is wanted in memory."""
+"""Function that returns the pictures of a set from one number up to another.
+
+Sets are too large to be in memory as a whole.
+"""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a classifier says of drawn pictures.
+    """Evaluation of drawn pictures by a classifier.
 
-    drawn: scores of the pictures, whose truth is the class they were drawn for. real: the same of real images that the generator
-    did not learn from, at its size: what can be expected of this classifier.
-    distances: Frechet distances of features (see `frechet_distance`) from these real images, of as many pictures of each class:
-    "drawn"; "real", of images that were learned from, which is the floor; "noise", of random pixels; and "untrained", drawn by
-    the same network before its training. Empty when there are fewer than 50 pictures, of which they say too little.
+    Distances are Frechet distances of features (see `frechet_distance`) from the real images that
+    the generator did not learn from, with as many pictures of each class. Their keys are "drawn";
+    "real", for images that were learned from, which is the lowest distance to expect; "noise", for
+    random pixels; and "untrained", for pictures drawn by the same network before its training.
+
+    Attributes:
+        drawn: Scores of drawn pictures; their reference is the class that they were drawn for.
+        real: Scores of real images that the generator did not learn from, at its size. They show
+            what to expect of this classifier.
+        distances: Frechet distance by key. Empty with fewer than 50 pictures, for which it says too
+            little.
     """
 
     drawn: Scores
@@ -59,7 +68,7 @@ class Judgement:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The keys of report.json."""
+        """Keys and values of report.json."""
         return {
             **self.drawn.report,
             "real_accuracy": self.real.report["accuracy"],
@@ -77,7 +86,7 @@ class Judgement:
 
 @contextmanager
 def _keep_random_state() -> Iterator[None]:
-    """What is done within leaves Python's random numbers as they were: Keras takes one for each layer that it makes."""
+    """Restores the state of Python's random generator, from which Keras draws for each layer."""
     before = random.getstate()
     try:
         yield
@@ -99,18 +108,33 @@ def judge(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Judgement:
-    """Draws pictures of each class and lets a classifier name them and compare them with real images.
+    """Draws pictures of each class and evaluates them with a classifier.
 
-    run: folder of the generator's training. classifier: a model folder. data: where the images that the generator was trained
-    on lie, if not where they were. count: pictures, and real images, of each set, from 50 on with Frechet distances; by default
-    as many as the training's validation and test hold, 10,000 at most. bandwidth, seed: of the draws, see `Generator.draw`.
-    runtime: what computes the classifier. output: a folder for report.json and report.html.
+    The classifier names the pictures, and its features are compared with those of real images.
+    Pictures are in memory batch by batch, except for real ones in the cache (`data.cache_mb` of the
+    training). The state of Python's random generator stays as it was.
 
-    The caller's random numbers stay as they were. Pictures are in memory batch by batch, but for the training's
-    `data.cache_mb` of real ones.
+    Args:
+        run: Run folder of the generator.
+        classifier: Model folder of the classifier.
+        output: Folder for report.json and report.html. By default nothing is written.
+        data: Where the images are that the generator was trained on. By default where they were in
+            training.
+        count: Number of pictures, and of real images, in each set; Frechet distances need at least
+            50. By default as many as validation and test hold, at most 10,000.
+        bandwidth: Bandwidth of the draws, see `Generator.draw`.
+        seed: Seed of the draws, see `Generator.draw`.
+        runtime: What computes the classifier.
+        overwrite: Whether an existing `output` is replaced.
+        progress: Where progress and warnings are reported.
 
-    Raises InputError when the classifier does not know the generator's classes or takes other pixels, when the data are not
-    those of the training, as `check_draw` does, and when `output` exists.
+    Returns:
+        The evaluation.
+
+    Raises:
+        InputError: If the classifier does not know the classes of the generator or takes other
+            pixels, if the data are not those of the training, if `output` exists, and as in
+            `check_draw`.
     """
     run, progress = Path(run), progress or Silent()
     check_draw(seed, bandwidth)
@@ -150,7 +174,7 @@ def judge(
 
 
 def _require_judge(judge: ModelInfo, generator: ModelInfo, folder: Path) -> list[int]:
-    """Where the generator's classes stand among the classifier's."""
+    """Positions of the generator's classes among those of the classifier."""
     if label_info(judge).multi_label:
         raise InputError(f"{folder}: the judge gives one label an image. Received a model of several. Give another classifier.")
     read, drawn = label_info(judge), label_info(generator)
@@ -170,7 +194,7 @@ def _require_judge(judge: ModelInfo, generator: ModelInfo, folder: Path) -> list
 
 
 def _untrained(generator: Generator, config: GeneratorConfig, data: TrainingData, seed: int) -> Generator:
-    random.seed(seed)  # by which Keras draws weights
+    random.seed(seed)  # Keras draws initial weights from it
     standard = ClassDensities.standard(len(generator.info.palette), generator.latent)
     return Generator(generator.info, build_network(config, data), standard)
 
@@ -188,7 +212,7 @@ def _scatter(size: int, seed: int, first: int, last: int) -> Pictures:
 
 
 def _ask(predict: Any, info: ModelInfo, show: Show, count: int, progress: Progress) -> NDArray[np.float32]:
-    """What a classifier answers on so many pictures."""
+    """What a classifier predicts for all pictures of a set."""
     answers = []
     for first in range(0, count, _BATCH):
         last = min(first + _BATCH, count)
@@ -206,7 +230,11 @@ def _too_few(judgement: Judgement) -> str:
 
 
 def _page(judgement: Judgement, name: str, drawn_classes: tuple[NDArray[np.uint8], str], real: Pictures) -> Report:
-    """name: of the generator. drawn_classes: see `draw_classes`. real: some pictures, from class to class."""
+    """The report page.
+
+    `name` is that of the generator, `drawn_classes` comes from `draw_classes`, and `real` are some
+    real pictures in the order of their classes.
+    """
     page = Report(f"What a classifier says of {name}")
     page.heading("Whether pictures show their class")
     drawn, held = _first_line(judgement.drawn), _first_line(judgement.real)

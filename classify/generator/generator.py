@@ -1,4 +1,4 @@
-"""Trained generators in use: pictures become latents, latents pictures."""
+"""Trained generators: pictures to latents, and latents to pictures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.generator.autoencoder import Latent as Latent  # Keras must know it, to load networks in safe mode
+# Keras loads a network in safe mode only if it knows the class Latent.
+from classify.generator.autoencoder import Latent as Latent
 from classify.generator.latents import ClassDensities, load_densities
 from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
@@ -19,14 +20,20 @@ _BATCH = 64
 _PARTS = "encoder", "decoder"
 
 Pictures = NDArray[np.uint8]
-"""(count, size, size, 3) of RGB."""
+"""RGB pictures (count, size, size, 3)."""
 Labels = Sequence[int] | NDArray[np.intp]
 """Class indices (count,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """A network of `build_autoencoder`, and where the latents of its classes lie. info: what `model.yaml` says."""
+    """A trained generator.
+
+    Attributes:
+        info: Content of `model.yaml`.
+        network: Network from `build_autoencoder`.
+        densities: Densities of the latents of each class.
+    """
 
     info: ModelInfo
     network: keras.Model
@@ -34,14 +41,23 @@ class Generator:
 
     @property
     def latent(self) -> int:
-        """Numbers that tell of a picture."""
+        """Number of values in a latent."""
         return self.densities.means.shape[1]
 
     def encode(self, pictures: Pictures, labels: Labels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and variance of the posterior of pictures, (count, latent) float32 each; the variance of a plain one is 0.
+        """Encodes pictures.
 
-        Raises InputError when the pictures have another size or dtype than the generator's, and when labels are not one class
-        index for each of them.
+        Args:
+            pictures: Pictures (count, size, size, 3) uint8.
+            labels: Class index of each picture.
+
+        Returns:
+            Mean and variance of the posterior, (count, latent) float32 each; the variance of a
+            plain autoencoder is 0.
+
+        Raises:
+            InputError: If pictures do not have the size and dtype of the generator, or labels are
+                not one class index per picture.
         """
         size = self.info.tile
         if pictures.shape[1:] != (size, size, 3) or pictures.dtype != np.uint8:
@@ -57,10 +73,18 @@ class Generator:
         return mean, np.exp(log_variance[0]) if log_variance else np.zeros_like(mean)
 
     def decode(self, latents: NDArray[np.float32], classes: NDArray[np.float32]) -> Pictures:
-        """The pictures that latents (count, latent) stand for. classes: (count, classes), one-hot, or shares of several.
+        """Decodes latents.
 
-        Raises InputError when there are none, when latents have another size than the generator's or are not finite, and when
-        classes are not shares of 0 to 1 for each of them.
+        Args:
+            latents: Latents (count, latent).
+            classes: Classes (count, classes), one-hot or shares of several classes, 0 to 1.
+
+        Returns:
+            Pictures (count, size, size, 3) uint8.
+
+        Raises:
+            InputError: If there are no latents, if they do not have the size of the generator or
+                are not finite, or if `classes` are not shares of 0 to 1 for each of them.
         """
         whole = latents.ndim == 2 and latents.shape[1] == self.latent and len(latents) and latents.dtype.kind == "f"
         if not whole or not np.isfinite(latents).all():
@@ -78,22 +102,54 @@ class Generator:
         return np.concatenate([np.rint(shares * 255).astype(np.uint8) for (shares,) in batches])
 
     def reconstruct(self, pictures: Pictures, labels: Labels) -> Pictures:
-        """What comes back of pictures from the mean of their posterior. Raises InputError as `encode` does."""
+        """Encodes pictures and decodes the means of their posteriors.
+
+        Args:
+            pictures: Pictures (count, size, size, 3) uint8.
+            labels: Class index of each picture.
+
+        Returns:
+            Reconstructions (count, size, size, 3) uint8.
+
+        Raises:
+            InputError: As in `encode`.
+        """
         return self.decode(self.encode(pictures, labels)[0], self.one_hot(labels))
 
     def draw(self, labels: Labels, seed: int = 0, first: int = 0, bandwidth: float = BANDWIDTH) -> Pictures:
-        """New pictures, one of each class index; the same for the same seed, class and number, of which the first has `first`.
+        """Draws new pictures, one for each class index.
 
-        All of them are in memory at once: of very many, draw some after others, by `first`.
-        bandwidth: 0 to 1, from training images as they come back to new pictures altogether, see `ClassDensities.draw`.
+        A picture depends only on seed, class and number. All pictures are in memory at once; draw
+        very many in batches, with `first`.
 
-        Raises InputError when labels are not class indices, one at least, and as `check_draw` does.
+        Args:
+            labels: Class indices (count,), at least one.
+            seed: Seed of the draws.
+            first: Number of the first picture.
+            bandwidth: 0 to 1, from reconstructions of training images to entirely new pictures, see
+                `ClassDensities.draw`.
+
+        Returns:
+            Pictures (count, size, size, 3) uint8.
+
+        Raises:
+            InputError: If labels are not class indices, at least one, and as in `check_draw`.
         """
         classes = self.one_hot(labels)
         return self.decode(self.densities.draw(np.asarray(labels, np.intp), seed, first, bandwidth), classes)
 
     def label(self, name: str) -> int:
-        """The index of a class. Raises InputError when none has that name."""
+        """Returns the index of a class.
+
+        Args:
+            name: Class name; case does not matter.
+
+        Returns:
+            The index.
+
+        Raises:
+            InputError: If no class has this name.
+        """
         names = self.info.palette.names
         known = [other.casefold() for other in names]
         if name.casefold() not in known:
@@ -101,7 +157,17 @@ class Generator:
         return known.index(name.casefold())
 
     def one_hot(self, labels: Labels) -> NDArray[np.float32]:
-        """(count, classes) of 0 and 1. Raises InputError when labels are not class indices, one at least."""
+        """Encodes class indices as 0 and 1.
+
+        Args:
+            labels: Class indices (count,), at least one.
+
+        Returns:
+            One-hot classes (count, classes) float32.
+
+        Raises:
+            InputError: If labels are not class indices, at least one.
+        """
         given, classes = np.asarray(labels), len(self.info.palette)
         indices = given.ndim == 1 and given.size and given.dtype.kind in "iu"
         if not indices or not 0 <= given.min() <= given.max() < classes:
@@ -114,7 +180,17 @@ class Generator:
 
 
 def load_generator(folder: Path | str) -> Generator:
-    """Loads what `train_generator` wrote. Raises InputError when the folder is no generator, or not a whole one."""
+    """Loads a generator from the run folder that `train_generator` wrote.
+
+    Args:
+        folder: Run folder.
+
+    Returns:
+        The generator.
+
+    Raises:
+        InputError: If the folder is not a generator, or is not complete.
+    """
     info = load_model_info(Path(folder))
     info.require_task("generate")
     network = load_keras_model(Path(folder))
@@ -123,7 +199,7 @@ def load_generator(folder: Path | str) -> Generator:
 
 
 def _find_latent(file: Path, network: keras.Model, info: ModelInfo) -> int:
-    """Numbers of the latent of a network. Raises InputError when it is not the one of `model.yaml`."""
+    """Size of the latent; raises InputError if the network does not match `model.yaml`."""
     size, classes = info.tile, len(info.palette)
     parts = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
     seen, drawn = ([tuple(tensor.shape[1:]) for tensor in parts[name].inputs] if name in parts else [] for name in _PARTS)

@@ -1,4 +1,4 @@
-"""Where the latents of each class lie, from which new ones are drawn."""
+"""Densities of the latents of each class, from which new latents are drawn."""
 
 import zlib
 from collections.abc import Mapping
@@ -16,12 +16,18 @@ from segment.core.model.weight_files import require_small_zip
 from segment.core.outputs import staged
 
 LATENTS_FILE = "latents.npz"
-_MOST = 500  # images of a class that are kept
+_MOST = 500  # most images of a class that are kept
 
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """Of pictures: means, variances (images, latent) float32, and their class indices (images,)."""
+    """Posteriors of pictures.
+
+    Attributes:
+        means: Means (images, latent) float32.
+        variances: Variances (images, latent) float32.
+        labels: Class indices (images,).
+    """
 
     means: NDArray[np.float32]
     variances: NDArray[np.float32]
@@ -29,18 +35,27 @@ class Posteriors:
 
     @property
     def divergence(self) -> float:
-        """Kullback-Leibler from N(0, I), nats a picture; 0 of a plain autoencoder."""
+        """Mean Kullback-Leibler divergence from N(0, I) in nats per picture.
+
+        It is 0 for a plain autoencoder.
+        """
         if not self.variances.any():
             return 0.0
-        with np.errstate(all="ignore"):  # what is not finite is told where the epoch ends
+        with np.errstate(all="ignore"):  # non-finite values are reported at the end of the epoch
             parts = np.square(self.means) + self.variances - np.log(self.variances) - 1
         return float(0.5 * parts.sum(axis=1).mean())
 
 
 @dataclass(frozen=True, eq=False)
 class _Density:
-    """The latents of one class: their mean (latent,), what images differ by from it (images, latent), how far their covariance
-    is shrunk, and the standard deviation (latent,) that is added in all directions."""
+    """Density of the latents of one class.
+
+    Attributes:
+        mean: Mean (latent,).
+        deviations: Differences of images from the mean, (images, latent).
+        shrinkage: How far the covariance is shrunk, 0 to 1.
+        scatter: Standard deviation (latent,) that is added in all directions.
+    """
 
     mean: NDArray[np.float32]
     deviations: NDArray[np.float32]
@@ -65,33 +80,65 @@ class _Density:
 
 
 class ClassDensities:
-    """How dense the latents of each class lie where, from which new ones are drawn.
+    """Densities of the latents of each class, from which new latents are drawn.
 
-    Ex-post density estimation (Ghosh et al. 2020, "From variational to deterministic autoencoders") fits what the encoder
-    makes of images better than N(0, I) does, and gives a plain autoencoder something to draw from. The estimate is a
-    kernel density that keeps the variance (Silverman 1986, "Density estimation for statistics and data analysis", 6.4):
-    a training image's latent, drawn towards the mean of the class, plus a Gaussian with the covariance of the class times
-    the bandwidth's square. That covariance is of the posteriors' means, shrunk (Ledoit and Wolf 2004), as a class has few
-    images for so many numbers, plus the posteriors' mean variance.
+    Ex-post density estimation (Ghosh et al. 2020, "From variational to deterministic autoencoders")
+    fits the latents of images better than N(0, I) does, and gives a plain autoencoder something to
+    draw from. The estimate is a kernel density that keeps the variance (Silverman 1986, "Density
+    estimation for statistics and data analysis", 6.4): the latent of a training image, pulled
+    towards the mean of the class, plus a Gaussian with the covariance of the class times the
+    squared bandwidth.
+
+    That covariance is the covariance of the means of the posteriors, shrunk (Ledoit and Wolf 2004)
+    because a class has few images for so many dimensions, plus the mean variance of the posteriors.
+
+    Args:
+        means: Means of the posteriors of training images, (images, latent).
+        labels: Class indices (images,), each class at least once.
+        variances: Mean variance of the posteriors of each class, (classes, latent).
+
+    Attributes:
+        means: As in the arguments.
+        labels: As in the arguments.
+        variances: As in the arguments.
     """
 
     def __init__(self, means: NDArray[np.float32], labels: NDArray[np.intp], variances: NDArray[np.float32]):
-        """means: of the posteriors of training images, (images, latent), labels: their class indices (images,), each class at
-        least once. variances: mean ones of the posteriors of each class, (classes, latent)."""
+        """Estimates the density of each class."""
         self.means, self.labels, self.variances = means, labels, variances
         self._of_class = [_Density.of(means[labels == label], variance) for label, variance in enumerate(variances)]
 
     @classmethod
     def standard(cls, classes: int, latent: int) -> "ClassDensities":
-        """With bandwidth 1, N(0, I) for each class: what is known before any image was seen."""
+        """Returns densities without any training images: N(0, I) for each class with bandwidth 1.
+
+        Args:
+            classes: Number of classes.
+            latent: Number of values in a latent.
+
+        Returns:
+            The densities.
+        """
         return cls(np.zeros((classes, latent), np.float32), np.arange(classes), np.ones((classes, latent), np.float32))
 
     def draw(self, labels: NDArray[np.intp], seed: int, first: int = 0, bandwidth: float = BANDWIDTH) -> NDArray[np.float32]:
-        """Latents (count, latent) float32, one of each class index (count,). What is drawn depends on the seed, on the class and
-        on the number alone, of which the first has `first`.
+        """Draws latents, one for each class index.
 
-        bandwidth: 0 repeats training images, 1 draws from one Gaussian per class; in between, pictures are the more alike
-        to a training image each, and the more coherent, the lower it is. Raises InputError as `check_draw` does.
+        A latent depends only on seed, class and number.
+
+        Args:
+            labels: Class indices (count,).
+            seed: Seed of the draws.
+            first: Number of the first latent.
+            bandwidth: 0 repeats training images, and 1 draws from one Gaussian per class. In
+                between, a lower bandwidth gives pictures that are more coherent, and each more like
+                a training image.
+
+        Returns:
+            Latents (count, latent) float32.
+
+        Raises:
+            InputError: As in `check_draw`.
         """
         check_draw(seed, bandwidth, first)
         randoms = (np.random.default_rng([seed, number]) for number in range(first, first + len(labels)))
@@ -99,7 +146,17 @@ class ClassDensities:
 
 
 def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
-    """Raises InputError when seed or first number is no whole number from 0 on, or the bandwidth not 0 to 1."""
+    """Checks the arguments of a draw.
+
+    Args:
+        seed: Seed of the draws.
+        bandwidth: Bandwidth of the densities.
+        first: Number of the first draw.
+
+    Raises:
+        InputError: If seed or first number is not an integer of 0 or more, or the bandwidth is not
+            within 0 to 1.
+    """
     for name, number in {"seed": seed, "first": first}.items():
         if not isinstance(number, (int, np.integer)) or number < 0:
             raise InputError(f"{name}: a whole number from 0 on. Received {number}. Choose such a one.")
@@ -108,8 +165,16 @@ def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
 
 
 def fit_densities(posteriors: Posteriors, classes: int) -> ClassDensities:
-    """The densities of the latents of some images' classes. posteriors: with each class at least once; of one with many images,
-    some hundred, evenly spread, are kept."""
+    """Fits the densities of the latents of each class.
+
+    Args:
+        posteriors: Posteriors of images, each class at least once. Of a class with many images, 500
+            are kept, evenly spread.
+        classes: Number of classes.
+
+    Returns:
+        The densities.
+    """
     own = [np.flatnonzero(posteriors.labels == label) for label in range(classes)]
     kept = np.concatenate([rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int)] for rows in own])
     variances = np.stack([posteriors.variances[rows].mean(axis=0) for rows in own])
@@ -117,15 +182,30 @@ def fit_densities(posteriors: Posteriors, classes: int) -> ClassDensities:
 
 
 def save_densities(folder: Path, densities: ClassDensities) -> None:
-    """Writes them into a model folder, whole or not at all."""
+    """Writes densities into a model folder, completely or not at all.
+
+    Args:
+        folder: Model folder.
+        densities: Densities to write.
+    """
     with staged(folder / LATENTS_FILE, overwrite=True) as partial, partial.open("wb") as file:
         np.savez(file, means=densities.means, labels=densities.labels, variances=densities.variances)
 
 
 def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
-    """Reads what `save_densities` wrote. classes, latent: of the model.
+    """Reads densities that `save_densities` wrote.
 
-    Raises InputError when the training has not got so far, or the file is not of this model.
+    Args:
+        folder: Model folder.
+        classes: Number of classes of the model.
+        latent: Number of values in a latent of the model.
+
+    Returns:
+        The densities.
+
+    Raises:
+        InputError: If the training has not finished, or the file is damaged or belongs to another
+            model.
     """
     path = folder / LATENTS_FILE
     if not path.is_file():

@@ -1,4 +1,7 @@
-"""How alike two pictures look to a trained classifier: the term that answers the blur of squared errors."""
+"""Perceptual distance: how alike a trained classifier finds two pictures.
+
+As a term of a loss it counters the blur that squared errors cause.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,18 +9,30 @@ from typing import Any
 import keras
 from keras import ops
 
-_LEAST = 1e-6  # of what distances are relative to
+_LEAST = 1e-6  # added to the divisor of relative distances
 
 Perception = Callable[[Any, Any], Any]
-"""(pictures, others), (batch, rows, columns, 3) of 0 to 1 each -> scalar, 0 for the same."""
+"""Function of two batches of pictures, (batch, rows, columns, 3) of 0 to 1 each.
+
+It returns a scalar, 0 for equal pictures.
+"""
 
 
 def perceptual_distance(features: keras.Model) -> Perception:
-    """Feature and style distance of Johnson et al. (2016), "Perceptual losses for real-time style transfer", averaged over
-    feature maps, each relative to the size of the pictures' own features; of the whole batch, as a dark one may have hardly any.
+    """Builds the feature and style distance of Johnson et al. (2016).
 
-    features: see `load_stage_maps`. The feature distance asks what is where; the style distance, between the features'
-    second moments over the picture, asks for the same texture wherever its grains lie, which squared errors do not forgive.
+    Source: "Perceptual losses for real-time style transfer". The feature distance compares what is
+    where. The style distance compares second moments of features over the picture, that is,
+    textures without the exact positions of their grains; squared errors would penalise a shift.
+
+    Distances are averaged over feature maps. Each is relative to the size of the pictures' own
+    features in the whole batch, because a dark picture can have hardly any.
+
+    Args:
+        features: Network that returns feature maps, see `load_stage_maps`. It is frozen.
+
+    Returns:
+        The distance.
     """
     features.trainable = False
 
@@ -30,14 +45,23 @@ def perceptual_distance(features: keras.Model) -> Perception:
 
 
 def second_moments(maps: Any) -> Any:
-    """(batch, features, features): mean products of features over the places of (batch, rows, columns, features) (the Gram
-    matrices of Gatys et al. 2016, "Image style transfer using convolutional neural networks")."""
+    """Computes mean products of features over all pixels.
+
+    These are the Gram matrices of Gatys et al. (2016), "Image style transfer using convolutional
+    neural networks".
+
+    Args:
+        maps: Feature maps (batch, rows, columns, features).
+
+    Returns:
+        Second moments (batch, features, features).
+    """
     _, rows, columns, count = maps.shape
     flat = ops.reshape(ops.cast(maps, "float32"), (-1, rows * columns, count))
     return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (rows * columns)
 
 
 def _relative(expected: Any, received: Any) -> Any:
-    """Squared distance over the squared length of what was expected."""
+    """Squared distance divided by the squared length of the expected value."""
     expected, received = ops.cast(expected, "float32"), ops.cast(received, "float32")
     return ops.sum(ops.square(expected - received)) / (ops.sum(ops.square(expected)) + _LEAST)

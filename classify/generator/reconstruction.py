@@ -1,4 +1,4 @@
-"""How well pictures come back from their latents: the loss that generators learn by, and the figures they are told by."""
+"""Reconstruction of pictures from their latents: the loss of generators, and scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,23 @@ from classify.generator.perceptual_loss import Perception
 from segment.core.progress import Progress
 
 Loss = Callable[[Any, Any], Any]
-"""(pictures (batch, rows, columns, 3) of 0 to 255, reconstructions of 0 to 1) -> scalar, the mean over the batch."""
+"""Function of pictures (batch, rows, columns, 3), 0 to 255, and reconstructions, 0 to 1.
+
+It returns a scalar, the mean over the batch.
+"""
 
 
 def reconstruction_loss(weight: float = 0.0, perception: Perception | None = None) -> Loss:
-    """Mean squared error of pixels of 0 to 1, plus `weight` times the perceptual distance.
+    """Builds the loss: mean squared error of pixels scaled to 0 to 1, plus a perceptual term.
 
-    What a variational autoencoder adds to it, the Kullback-Leibler divergence, comes from its layer `Latent`.
+    The Kullback-Leibler divergence of a variational autoencoder is added by its layer `Latent`.
+
+    Args:
+        weight: Weight of the perceptual distance.
+        perception: Perceptual distance; None for none.
+
+    Returns:
+        The loss.
     """
 
     def loss(pictures: Any, reconstructions: Any) -> Any:
@@ -34,11 +44,15 @@ def reconstruction_loss(weight: float = 0.0, perception: Perception | None = Non
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What reconstructions of a part of the data score.
+    """Scores of the reconstructions of a part of the data.
 
-    loss: as they are learned by, without the divergence. error: mean squared error of pixels of 0 to 1.
-    mean_image_error: the same with the mean training image in place of each reconstruction. divergence:
-    Kullback-Leibler, nats a picture; 0 of a plain autoencoder.
+    Attributes:
+        loss: Loss as in training, without the divergence.
+        error: Mean squared error of pixels scaled to 0 to 1.
+        mean_image_error: The same error with the mean training image in place of each
+            reconstruction.
+        divergence: Kullback-Leibler divergence in nats per picture; 0 for a plain autoencoder.
+        images: Number of images.
     """
 
     loss: float
@@ -49,12 +63,12 @@ class Reconstruction:
 
     @property
     def explained(self) -> float:
-        """Share of the variance around the mean image that the reconstructions tell of: 1 is all of it."""
+        """Share of the variance around the mean image that is explained; 1 is all of it."""
         return 1 - self.error / self.mean_image_error
 
     @property
     def report(self) -> dict[str, Any]:
-        """The keys of report.json."""
+        """Keys and values of report.json."""
         return {
             "mean_squared_error": round(self.error, 6),
             "mean_image_error": round(self.mean_image_error, 6),
@@ -73,13 +87,24 @@ class Reconstruction:
 def score_reconstructions(
     generator: Generator, dataset: ImageDataset, loss: Loss, mean_image: NDArray[np.float64], progress: Progress
 ) -> tuple[Reconstruction, Posteriors]:
-    """Encodes and decodes all images of a dataset. mean_image: of the training, (size, size, 3), 0 to 255."""
+    """Encodes and decodes all images of a dataset and scores the result.
+
+    Args:
+        generator: Generator to score.
+        dataset: Images.
+        loss: Loss as in training.
+        mean_image: Mean training image, (size, size, 3), 0 to 255.
+        progress: Where progress is reported.
+
+    Returns:
+        The scores, and the posteriors of the images.
+    """
     posteriors: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]] = []
     sums = np.zeros(3)
     for index in range(len(dataset)):
         pictures, one_hot = dataset[index]
         labels = one_hot.argmax(axis=1)
-        with np.errstate(all="ignore"):  # what is not finite is told where the epoch ends
+        with np.errstate(all="ignore"):  # non-finite values are reported at the end of the epoch
             means, variances = generator.encode(pictures, labels)
             found = generator.decode(np.where(np.isfinite(means), means, 0), one_hot)
         lost = float(loss(ops.convert_to_tensor(pictures), ops.convert_to_tensor(found / np.float32(255))))
@@ -92,5 +117,5 @@ def score_reconstructions(
 
 
 def _squared_error(expected: NDArray[Any], received: NDArray[Any]) -> float:
-    """Mean squared error of pixels of 0 to 1, of arrays of 0 to 255."""
+    """Mean squared error of arrays of 0 to 255, scaled to 0 to 1."""
     return float(np.mean(((expected.astype(np.float64) - received) / 255) ** 2))

@@ -1,4 +1,4 @@
-"""Pictures that show how a generator comes along: drawn ones, and reconstructions below their originals."""
+"""Grids of a generator's progress: drawn pictures, and reconstructions with originals."""
 
 from pathlib import Path
 
@@ -11,20 +11,25 @@ from segment.core.choices import BANDWIDTH
 from segment.core.raster.picture import write_picture
 
 GRIDS = "grids"
-"""The folder of a run that they stand in."""
+"""Folder of the grids in a run folder."""
 
 _GAP = 2  # white pixels between pictures
-_CLASSES, _COLUMNS = 20, 10  # most that a grid shows
+_CLASSES, _COLUMNS = 20, 10  # most classes and columns of a grid
 
 
 class Album:
-    """Two grids for each epoch: of all, the drawn pictures come from the same noise, and the reconstructed ones are the same.
+    """Two grids of pictures for each epoch.
 
-    folder: gets samples-001.png and reconstructions-001.png and so on. dataset: of which pictures are reconstructed, evenly
-    spread. epochs: how many there were before.
+    In all epochs, pictures are drawn from the same noise, and the same pictures are reconstructed.
+
+    Args:
+        folder: Folder for samples-001.png, reconstructions-001.png and so on.
+        dataset: Images, of which some, evenly spread, are reconstructed.
+        epochs: Number of earlier epochs.
     """
 
     def __init__(self, folder: Path, dataset: ImageDataset, epochs: int = 0):
+        """Makes the folder and chooses the pictures to reconstruct."""
         self._folder, self._epochs = folder, epochs
         folder.mkdir(exist_ok=True)
         chosen = np.linspace(0, len(dataset.images) - 1, _COLUMNS).astype(int)
@@ -32,20 +37,37 @@ class Album:
         self._labels = np.array([dataset.images[index].labels[0] for index in chosen])
 
     def add(self, generator: Generator) -> None:
-        """Writes the grids of another epoch; what is drawn is drawn from the generator's densities of the moment."""
+        """Writes the grids of the next epoch.
+
+        Args:
+            generator: Generator after the epoch; samples are drawn from its densities.
+        """
         self._epochs += 1
         write_picture(self._folder / f"samples-{self._epochs:03}.png", draw_classes(generator)[0])
         write_picture(self._folder / f"reconstructions-{self._epochs:03}.png", self.compare(generator))
 
     def compare(self, generator: Generator) -> NDArray[np.uint8]:
-        """The chosen pictures (above) and their reconstructions (below), as one picture."""
+        """Makes a grid of the chosen pictures (above) and their reconstructions (below).
+
+        Args:
+            generator: Generator that reconstructs them.
+
+        Returns:
+            RGB picture (rows, columns, 3).
+        """
         return arrange([self._pictures, generator.reconstruct(self._pictures, self._labels)])
 
 
 def draw_classes(generator: Generator, seed: int = 0, bandwidth: float = BANDWIDTH) -> tuple[NDArray[np.uint8], str]:
-    """A grid of drawn pictures, a row for each class, of the first twenty at most, and the words that say what it shows.
+    """Draws a grid of pictures with a row for each class, at most the first twenty.
 
-    seed, bandwidth: see `Generator.draw`; of the same seed from the same noise.
+    Args:
+        generator: Generator that draws.
+        seed: Seed of the draws, see `Generator.draw`. The same seed gives the same noise.
+        bandwidth: Bandwidth of the draws, see `Generator.draw`.
+
+    Returns:
+        RGB picture (rows, columns, 3), and its caption.
     """
     names = generator.info.palette.names
     shown = names[:_CLASSES]
@@ -56,7 +78,15 @@ def draw_classes(generator: Generator, seed: int = 0, bandwidth: float = BANDWID
 
 
 def arrange_in_rows(pictures: Pictures, columns: int) -> NDArray[np.uint8]:
-    """One picture (rows, columns, 3) of some, so many side by side; a last row that is not full ends in white."""
+    """Arranges pictures in rows; a last row that is not full is filled with white.
+
+    Args:
+        pictures: Pictures (count, size, size, 3).
+        columns: Pictures per row.
+
+    Returns:
+        RGB picture (rows, columns, 3).
+    """
     columns = min(len(pictures), columns)
     white = np.full((-len(pictures) % columns, *pictures.shape[1:]), 255, np.uint8)
     filled = np.concatenate([pictures, white])
@@ -64,6 +94,13 @@ def arrange_in_rows(pictures: Pictures, columns: int) -> NDArray[np.uint8]:
 
 
 def arrange(rows: list[Pictures]) -> NDArray[np.uint8]:
-    """One picture (rows, columns, 3) of some rows of as many pictures each."""
+    """Arranges rows of pictures as one picture.
+
+    Args:
+        rows: Rows with the same number of pictures each.
+
+    Returns:
+        RGB picture (rows, columns, 3).
+    """
     padded = [np.pad(row, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255) for row in rows]
     return np.vstack([np.hstack(list(row)) for row in padded])[:-_GAP, :-_GAP]

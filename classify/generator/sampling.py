@@ -1,4 +1,4 @@
-"""Pictures that a generator draws, as files: new ones, and the way from one image to another."""
+"""Pictures that a generator draws, as files: new ones, and interpolations between two images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,19 @@ from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
 
 GRID_FILE = "grid.png"
-_COLUMNS, _SHOWN = 10, 100  # of the grid: columns, and pictures at most
+_COLUMNS, _SHOWN = 10, 100  # columns of the grid, and most pictures in it
 _BATCH = 256  # pictures in memory
-_STEPS = 250  # of a strip: pictures of 256 pixels are then as wide together as a JPEG can be
+_STEPS = 250  # most steps of a strip: with pictures of 256 px it is as wide as a JPEG can be
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures that were drawn. counts: of each class."""
+    """Pictures that were drawn.
+
+    Attributes:
+        folder: Folder with a class folder for each class.
+        counts: Number of pictures of each class, by name.
+    """
 
     folder: Path
     counts: dict[str, int]
@@ -38,7 +43,15 @@ class Samples:
 
 
 def spread_labels(classes: int, count: int) -> NDArray[np.intp]:
-    """Class indices (count,), each class in turn."""
+    """Returns class indices that take each class in turn.
+
+    Args:
+        classes: Number of classes.
+        count: Number of indices.
+
+    Returns:
+        Class indices (count,).
+    """
     return np.fromiter(islice(cycle(range(classes)), count), np.intp, count)
 
 
@@ -53,14 +66,27 @@ def write_samples(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Samples:
-    """Draws pictures and writes them as PNG into class folders, such as `classify.train` takes; grid.png shows the first hundred
-    side by side, a column a class.
+    """Draws pictures and writes them as PNG into class folders.
 
-    generator: a run folder, or one that is loaded. count: of pictures, at least 1. name: a class; without, each in turn.
-    bandwidth, seed: of the draws, see `Generator.draw`; the first pictures of many are the same as those of few.
+    `classify.train` takes these folders. grid.png shows the first hundred pictures side by side,
+    with a column for each class. The first pictures of many are the same as those of few.
 
-    Raises InputError for a class that the generator does not know, as `check_draw` does, and when `output` exists or cannot be
-    written to.
+    Args:
+        generator: Run folder, or a loaded generator.
+        output: Folder to write.
+        count: Number of pictures, at least 1.
+        name: Class to draw. By default each class in turn.
+        bandwidth: Bandwidth of the draws, see `Generator.draw`.
+        seed: Seed of the draws, see `Generator.draw`.
+        overwrite: Whether an existing `output` is replaced.
+        progress: Where progress is reported.
+
+    Returns:
+        The folder, and the number of pictures of each class.
+
+    Raises:
+        InputError: If `count` is below 1, the generator does not know the class, or `output` exists
+            or cannot be written, and as in `check_draw`.
     """
     if count < 1:
         raise InputError(f"count: at least 1 picture. Received {count}. Raise it.")
@@ -77,7 +103,16 @@ def write_samples(
 
 
 def picture_files(folder: Path, names: Sequence[str], labels: NDArray[np.intp]) -> list[Path]:
-    """Where pictures of class indices (count,) belong: in class folders, named after their numbers. names: of the classes."""
+    """Returns the files for pictures, in class folders and named by number.
+
+    Args:
+        folder: Folder of the class folders.
+        names: Class names.
+        labels: Class indices (count,).
+
+    Returns:
+        One path for each picture.
+    """
     return [folder / _folder_name(names[label]) / f"{number:06}.png" for number, label in enumerate(labels)]
 
 
@@ -89,8 +124,16 @@ def write_pictures(
     progress: Progress,
     bandwidth: float = BANDWIDTH,
 ) -> None:
-    """Draws a picture of each class index (count,) and writes it to the file of its number. seed, bandwidth: see
-    `Generator.draw`."""
+    """Draws a picture for each class index and writes it to a file.
+
+    Args:
+        generator: Generator that draws.
+        labels: Class indices (count,).
+        files: One path for each picture.
+        seed: Seed of the draws, see `Generator.draw`.
+        progress: Where progress is reported.
+        bandwidth: Bandwidth of the draws, see `Generator.draw`.
+    """
     for first in range(0, len(labels), _BATCH):
         drawn = generator.draw(labels[first : first + _BATCH], seed, first, bandwidth)
         for file, picture in zip(files[first:], drawn, strict=False):
@@ -99,7 +142,7 @@ def write_pictures(
 
 
 def _folder_name(name: str) -> str:
-    """Of a class, which may be named as no folder can be."""
+    """Folder name of a class, whose own name might not be valid for a folder."""
     return name.replace("/", "_") if name.strip(".") else "_" * len(name)
 
 
@@ -113,15 +156,27 @@ def interpolate(
     bands: Sequence[int] | None = None,
     overwrite: bool = False,
 ) -> Pictures:
-    """Writes the way from one image to another through the latents as a strip of pictures: the first image, its reconstruction,
-    what lies between in even steps, the reconstruction of the second, the second. Returns the strip's pictures.
+    """Interpolates between the latents of two images and writes a strip of pictures.
 
-    generator: a run folder, or one that is loaded. steps: from reconstruction to reconstruction, 1 to 250. bands: to read of both
-    images, numbers from 1; by default as for the training's. Where the generator is told the class, each image has that which
-    reconstructs it best, and the way leads from class to class, too.
+    The strip shows the first image, its reconstruction, pictures at even steps in between, the
+    reconstruction of the second image, and the second image. If the generator uses the class, each
+    image gets the class that reconstructs it best, and classes are interpolated, too.
 
-    Raises InputError for images that cannot be read or are not RGB of 8 bits, and when `output` exists, cannot be written to or
-    is no picture's name.
+    Args:
+        generator: Run folder, or a loaded generator.
+        first: Image to start from.
+        second: Image to end at.
+        output: Picture to write, .png or .jpg.
+        steps: Number of steps from one reconstruction to the other, 1 to 250.
+        bands: Band numbers from 1 to read from both images. By default those of the training.
+        overwrite: Whether an existing `output` is replaced.
+
+    Returns:
+        The pictures of the strip, (steps + 3, size, size, 3).
+
+    Raises:
+        InputError: If images cannot be read or are not RGB of 8 bits, `steps` is out of range, or
+            `output` exists, cannot be written or is not named as a picture.
     """
     output = Path(output)
     if not 1 <= steps <= _STEPS:
@@ -141,7 +196,7 @@ def interpolate(
 
 
 def _best_label(generator: Generator, image: NDArray[np.uint8]) -> int:
-    """The class under which an image (size, size, 3) is reconstructed with the least squared error."""
+    """The class with which an image (size, size, 3) has the least squared reconstruction error."""
     labels = np.arange(len(generator.info.palette))
     found = generator.reconstruct(np.repeat(image[None], len(labels), axis=0), labels)
     return int(np.square(found.astype(np.float64) - image).mean(axis=(1, 2, 3)).argmin())

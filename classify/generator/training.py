@@ -1,4 +1,4 @@
-"""Training of generators: folders of labelled images and settings become a run folder that draws more of their kind."""
+"""Training of generators: from folders of labelled images to a run folder."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,15 +71,30 @@ def train_generator(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Run[Reconstruction]:
-    """Trains an autoencoder on labelled images and writes a run folder, which `load_generator` takes.
+    """Trains an autoencoder on labelled images and writes a run folder.
 
-    data: one or several data folders, see `find_images`, of RGB of 8 bits with one label each. resume: go on with the run in
-    `output` from its last finished epoch. After each epoch `output/grids` gets pictures of each class, drawn from the same
-    noise around the latents of validation images, and reconstructions below their originals. In the history `val_loss` holds
-    the divergence with its whole weight, `loss` with the weight that it had risen to.
+    `load_generator` reads the run folder.
 
-    Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C, with
-    the way to go on.
+    After each epoch, `output/grids` gets two pictures: samples of each class, drawn from the same
+    noise around the latents of validation images, and reconstructions below their originals. In the
+    history, `val_loss` includes the divergence with its full weight, and `loss` with the weight
+    that it has reached.
+
+    Args:
+        data: One or several data folders, see `find_images`, with images of RGB of 8 bits and one
+            label each.
+        output: Run folder to write.
+        config: Settings of the training. By default the default settings.
+        resume: Continues the run in `output` after its last finished epoch.
+        overwrite: Whether an existing run folder is replaced.
+        progress: Where progress is reported.
+
+    Returns:
+        The run, with the scores of its reconstructions.
+
+    Raises:
+        InputError: If the data or the settings are faulty, before anything is written.
+        Interrupted: On Ctrl-C; the message says how to continue.
     """
     folders = data_folders(data)
     output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
@@ -89,7 +104,8 @@ def train_generator(
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
     require_pictures(found)
-    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what there cannot be
+    # raises for changes that the bands do not allow
+    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
     with dtype_policy(wanted_precision(config.training)):
         network = build_network(config, found)
     progress.say(describe_network(network))
@@ -105,7 +121,15 @@ def _build_loss(settings: ReconstructionLossSettings) -> Loss:
 
 
 def build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
-    """The network as it is before its training."""
+    """Builds the untrained network.
+
+    Args:
+        config: Settings of the training.
+        data: Training data.
+
+    Returns:
+        The network.
+    """
     model, steps = config.model, -(-len(data.parts["train"]) // config.training.batch_size)
     return build_autoencoder(
         size=config.data.size,
@@ -121,7 +145,7 @@ def build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
 
 
 def _weight(config: GeneratorConfig) -> float:
-    """Of the divergence in nats a picture."""
+    """Weight of the divergence in nats per picture."""
     return config.loss.kl_weight / (3 * config.data.size**2)
 
 
@@ -145,13 +169,13 @@ def _train(
 
     def validate() -> Row:
         found, posteriors = score(Generator(info, network, unplaced), plain["val"])
-        if np.isfinite(posteriors.means).all():  # else told with its cure where the epoch ends
+        if np.isfinite(posteriors.means).all():  # otherwise reported at the end of the epoch
             album.add(Generator(info, network, fit_densities(posteriors, len(names))))
         whole = found.loss + _weight(config) * found.divergence
         return {"val_loss": whole, "val_explained": found.explained, "val_kullback_leibler": found.divergence}
 
     def save(row: Row) -> None:
-        (output / LATENTS_FILE).unlink(missing_ok=True)  # of an earlier epoch
+        (output / LATENTS_FILE).unlink(missing_ok=True)  # from an earlier epoch
         keep(row)
 
     history = fit(
