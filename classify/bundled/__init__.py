@@ -1,6 +1,6 @@
-"""The trained model of scene labels that comes with the package; README.md here is its card."""
+"""The trained scene classifier that comes with the package; README.md is its model card."""
 
 from pathlib import Path
 
 BUNDLED = Path(__file__).parent
-"""A model folder."""
+"""Model folder of the bundled classifier."""
