@@ -1,9 +1,10 @@
-"""Scene labels: images, and the cells of large scenes, named by the land cover or terrain they show.
+"""Scene classification: images, and cells of large scenes, labelled by land cover or terrain.
 
-import classify
-run = classify.train("images", "run")
-for prediction in classify.predict_images(["photo.jpg"], "run"):
-    print(prediction)
+Example:
+    import classify
+    run = classify.train("images", "run")
+    for prediction in classify.predict_images(["photo.jpg"], "run"):
+        print(prediction)
 """
 
 from importlib import import_module
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
 
-# Loaded on first use, so that `import classify` and every --help stay quick.
+# Imported on first use, so that `import classify` and every --help stay fast.
 _HOMES = {
     "Config": "classify.config",
     "Generator": "classify.generator.generator",

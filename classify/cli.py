@@ -1,4 +1,4 @@
-"""The classify-* commands: parse, call one library function, print."""
+"""The classify-* commands: parse options, call one library function, print the result."""
 
 import sys
 from functools import partial
@@ -74,7 +74,7 @@ def explore(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Looks at labelled images before training: what they are, and what to mend."""
+    """Reports on labelled images before training: statistics, problems and how to fix them."""
     from classify.config import Config
     from classify.exploration.explore import explore as explore_images
     from segment.core.config import load_settings
@@ -104,7 +104,7 @@ def tune(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Searches for the settings that classify-train learns best with."""
+    """Searches for the settings with which classify-train scores best on validation images."""
     from classify.config import Config
 
     run_tuning(
@@ -149,7 +149,8 @@ def evaluate(
     numbers = parse_bands(bands)
     with progress_bar(quiet) as progress:
         network = load_model(model, runtime, progress=progress)
-    load_keras()  # images are read through Keras, whose backend would speak if the next line started it
+    # The next import needs Keras; load_keras() hides what the backend prints when it starts.
+    load_keras()
     from classify.training.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
@@ -165,10 +166,10 @@ def export(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Writes a model in OpenVINO's form, several times faster without a GPU."""
+    """Exports a model to OpenVINO, which runs several times faster without a GPU."""
     from segment.core.model.folder import load_model_info
 
-    load_model_info(model)  # a wrong folder is told before Keras is waited for
+    load_model_info(model)  # report a wrong folder before the slow import of Keras
     load_keras()
     from classify.training.export import export_model
 
@@ -197,7 +198,7 @@ def predict(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Names what images show; with --grid, what each cell of a scene shows."""
+    """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
     from classify.labelling.formats import as_csv, as_json, as_table
     from classify.labelling.grid import LABEL_ENDINGS, label_scene
@@ -256,7 +257,7 @@ def predict(
         if grid is not None:
             attempt_each("classify-predict", sources, map_one)
             return
-        if (json or csv) and not quiet:  # beside what a program reads
+        if (json or csv) and not quiet:  # stdout is for the program that reads it
             for turned in orientation_notes([source.path for source in sources]):
                 print(turned, file=sys.stderr)
         predictions = list(predict_images(sources, network, top=top, augment=augment, progress=progress))

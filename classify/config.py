@@ -1,4 +1,4 @@
-"""What a training run of scene labels can be told. `configs/classify/*.yaml` hold examples."""
+"""Settings of a training run of scene labels; `configs/classify/*.yaml` are examples."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,8 @@ from segment.core.config import (
 )
 from segment.core.raster.classes import Class
 
-_Band = Annotated[int, Field(ge=0, le=65_535)]  # 0 is refused where the bands of the files are known and can be named
+# 0 is refused later, where the message can list the bands of the files.
+_Band = Annotated[int, Field(ge=0, le=65_535)]
 
 Backbone = Literal[
     "resnet50",
@@ -40,7 +41,7 @@ BatchNorm = Literal["training", "frozen"]
 
 
 class ImageSettings(Settings):
-    """Which images are learned, and how they are read."""
+    """Which images are used, and how they are read."""
 
     classes: list[Class] | None = Field(
         default=None, min_length=1, description="class table, for order and colours; else the names found, in alphabetical order"
@@ -76,7 +77,7 @@ class ImageSettings(Settings):
 
 
 class DataSettings(ImageSettings):
-    """Which images a classifier learns, and how they reach the network."""
+    """Which images a classifier learns from, and how they are preprocessed and normalised."""
 
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
@@ -88,7 +89,7 @@ class DataSettings(ImageSettings):
 
 
 class ChangeSettings(Settings):
-    """Random changes of training images; 0 switches one off, unless it says otherwise."""
+    """Random changes of training images; 0 switches a change off unless its description differs."""
 
     random_crop: bool = Field(default=True, description="crops of data.size at random places, else from the middle")
     resized_crop: float = Field(
@@ -108,14 +109,18 @@ class ChangeSettings(Settings):
 
 
 class AugmentSettings(ChangeSettings):
-    """Random changes of training images, and mixtures of two."""
+    """Random changes of training images, and mixing of two images."""
 
     mixup: float = Field(default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution")
     cutmix: float = Field(default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution")
 
 
 class ModelSettings(Settings):
-    """The network: a backbone under a head; or the classical baseline, principal components and a linear classifier."""
+    """The model: a network, or the classical baseline.
+
+    A network is a backbone with a head. The baseline is principal components with a linear
+    classifier.
+    """
 
     kind: Kind = Field(default="network", description="network; pca: principal components, then a classifier of scikit-learn")
     components: int = Field(
@@ -135,7 +140,7 @@ class ModelSettings(Settings):
 
 
 class LossSettings(Settings):
-    """Cross-entropy; binary, where images carry several labels."""
+    """Cross-entropy loss; binary cross-entropy where images have several labels."""
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: ClassWeights = Field(
@@ -144,7 +149,11 @@ class LossSettings(Settings):
 
 
 class PhaseSettings(TrainingSettings):
-    """Two phases: pretrained layers are frozen at first, then their last stages, or all, are tuned at a lower rate."""
+    """Training in two phases.
+
+    In the first phase, layers with pretrained weights are frozen. In the second phase, the last
+    stages of the backbone, or all of it, are tuned at a lower learning rate.
+    """
 
     epochs: int = Field(default=20, ge=1, le=MOST_EPOCHS, description="of both phases together")
     batch_size: int = Field(default=32, ge=1, le=MOST_BATCH)
@@ -164,7 +173,7 @@ class PhaseSettings(TrainingSettings):
 
 
 class Config(Settings):
-    """Everything that makes a training run, but the data themselves."""
+    """All settings of a training run except the data themselves."""
 
     data: DataSettings = DataSettings()
     augment: AugmentSettings = AugmentSettings()

@@ -1,4 +1,4 @@
-"""The commands of classify-generate: parse, call one library function, print."""
+"""The classify-generate commands: parse options, call one library function, print the result."""
 
 from pathlib import Path
 from typing import Annotated
@@ -56,7 +56,7 @@ def sample(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draws new pictures."""
+    """Generates new pictures."""
     load_keras()
     from classify.generator.sampling import write_samples
 
@@ -78,7 +78,7 @@ def interpolate(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draws the way from one image to another."""
+    """Interpolates between two images and writes the steps as a strip of pictures."""
     load_keras()
     from classify.generator.sampling import interpolate as draw_way
     from segment.core.raster.sources import parse_bands
@@ -106,7 +106,7 @@ def judge(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Lets a classifier name what a generator draws, and compare it with real images."""
+    """Evaluates generated pictures with a classifier and compares them with real images."""
     load_keras()
     from classify.generator.evaluation import judge as judge_pictures
 

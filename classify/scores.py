@@ -1,4 +1,4 @@
-"""Scores of scene labels against truth: accuracy, F1, average precision, and how far probabilities can be trusted."""
+"""Scores of scene labels: accuracy, F1, average precision and calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.model.calibration import Reliability
 
-_PRINTED = 12  # classes that one line of a terminal can hold
+_PRINTED = 12  # classes that fit on one line of a terminal
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What the labels of images score, made by `score`.
+    """Scores of predicted labels against the reference, made by `score`.
 
-    truth: (images, classes) bool. probabilities: (images, classes) float32. names: of the classes.
-    multi_label: whether images carry several labels. thresholds: per class, the probability from which on it is given, where
-    they do.
+    Attributes:
+        truth: Reference labels, (images, classes) bool.
+        probabilities: Predicted probabilities, (images, classes) float32, 0 to 1.
+        names: Class names.
+        multi_label: Whether an image can have several labels.
+        thresholds: Probability from which each class is given. Used only with `multi_label`.
     """
 
     truth: NDArray[np.bool_]
@@ -31,7 +34,11 @@ class Scores:
 
     @cached_property
     def answers(self) -> NDArray[np.bool_]:
-        """Which labels were given, (images, classes): the likeliest one, or all from their thresholds on."""
+        """Predicted labels, (images, classes) bool.
+
+        Each image gets its most probable class or, with several labels, every class that reaches
+        its threshold.
+        """
         if self.multi_label:
             given: NDArray[np.bool_] = self.probabilities >= np.array(self.thresholds, np.float64)
         else:
@@ -40,13 +47,19 @@ class Scores:
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
-        """Whether the answer is right, (images,); with several labels each label is a yes or no, (images, classes)."""
+        """Whether each prediction is correct, (images,) bool.
+
+        With several labels, each label is a yes or no, and the shape is (images, classes).
+        """
         same: NDArray[np.bool_] = self.answers == self.truth
         return same if self.multi_label else same.all(axis=1)
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
-        """The probability of the answer, in the shape of `right`; of a no, 1 less the label's."""
+        """Probability of each prediction, in the shape of `right`.
+
+        For a label that is not given, this is 1 minus its probability.
+        """
         if self.multi_label:
             return np.where(self.answers, self.probabilities, 1 - self.probabilities)
         highest: NDArray[np.float32] = self.probabilities.max(axis=1)
@@ -54,14 +67,17 @@ class Scores:
 
     @cached_property
     def mistakes(self) -> list[int]:
-        """Indices of wrongly labelled images, the surest of their wrong answers first."""
+        """Indices of wrongly labelled images, the most confident mistakes first."""
         count = len(self.truth)
         wrong = np.where(self.right, -1, self.confidence).reshape(count, -1).max(axis=1)
         return [int(i) for i in np.argsort(-wrong, kind="stable") if wrong[i] >= 0]
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """Images by true class (rows) and answer (columns), (classes, classes); for one label an image."""
+        """Confusion matrix, (classes, classes) int64, for one label per image.
+
+        Counts of images by reference class (rows) and predicted class (columns).
+        """
         from sklearn.metrics import confusion_matrix
 
         classes = range(len(self.names))
@@ -70,15 +86,19 @@ class Scores:
 
     @property
     def reliability(self) -> Reliability:
-        """How often answers of each probability are right; of several labels each counts."""
+        """How often predictions of each probability are correct.
+
+        With several labels, each label of an image counts as a prediction.
+        """
         return Reliability().add(self.confidence, self.right)
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """The scores under the keys of report.json, rounded to 6 digits.
+        """Scores under the keys of report.json, rounded to 6 digits.
 
-        None for what does not exist: all figures of a class that neither truth nor answers hold, the precision of one
-        that was never given, the recall of one without images, and top-3 accuracy below four classes.
+        A score that does not exist is None: all scores of a class that occurs neither in the
+        reference nor in the predictions, the precision of a class that is never predicted, the
+        recall of a class without images, and the top-3 accuracy with fewer than four classes.
         """
         per_class, f1_macro = self._per_class()
         scores = self._several_labels(f1_macro) if self.multi_label else self._one_label(f1_macro)
@@ -92,7 +112,8 @@ class Scores:
     def _per_class(self) -> tuple[dict[str, dict[str, float | int | None]], float | None]:
         from sklearn.metrics import precision_recall_fscore_support
 
-        labels = range(len(self.names)) if len(self.names) > 1 else [1]  # one column is a yes or no to scikit-learn
+        # scikit-learn takes a single column for binary labels
+        labels = range(len(self.names)) if len(self.names) > 1 else [1]
         columns = precision_recall_fscore_support(self.truth, self.answers, labels=labels, average=None, zero_division=np.nan)
         per_class: dict[str, dict[str, float | int | None]] = {
             name: {"precision": _number(precision), "recall": _number(recall), "f1": _number(f1), "images": int(images)}
@@ -108,7 +129,8 @@ class Scores:
         classes = range(len(self.names))
         truth, right = self.truth.argmax(axis=1), int(self.right.sum())
         interval = binomtest(right, len(truth)).proportion_ci(0.95, method="wilson")
-        # top_k_accuracy_score breaks ties from the last class on and arg-max from the first, so top-3 could lie below top-1.
+        # Not top_k_accuracy_score: it breaks ties in favour of the last class and arg-max in favour
+        # of the first, so top-3 could be lower than top-1.
         ranked = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :3]
         top3 = _number((ranked == truth[:, None]).any(axis=1).mean()) if len(classes) > 3 else None
         p = np.maximum(self.probabilities.astype(np.float64), np.finfo(np.float32).eps)
@@ -164,13 +186,23 @@ def score(
     multi_label: bool = False,
     thresholds: Sequence[float] | None = None,
 ) -> Scores:
-    """Scores of images' labels.
+    """Scores the labels of images against the reference.
 
-    truth: (images, classes) of 0 or 1, a single 1 per image unless it carries several labels.
-    probabilities: (images, classes), 0 to 1. names: of the classes.
-    thresholds: per class, the probability from which on it is given, with several labels; 0.5 if not told.
+    Args:
+        truth: Reference labels, (images, classes) of 0 or 1. Exactly one 1 per image unless
+            `multi_label`.
+        probabilities: Predicted probabilities, (images, classes), 0 to 1.
+        names: Class names, in the order of the columns.
+        multi_label: Whether an image can have several labels.
+        thresholds: Probability from which each class is given, with several labels. 0.5 for all by
+            default.
 
-    Raises InputError for shapes that do not fit, no images, truth that is no label, or probabilities that are none.
+    Returns:
+        The scores, which print as a short summary.
+
+    Raises:
+        InputError: If shapes do not match, there are no images, `truth` is not 0 or 1 with the
+            allowed number of labels, or `probabilities` are outside 0 to 1 or NaN.
     """
     true, p = np.asarray(truth), np.asarray(probabilities, np.float32)
     if true.shape != p.shape or true.ndim != 2 or true.shape[1] != len(names):

@@ -1,4 +1,4 @@
-"""From which probability on an image has a label, where it may have several."""
+"""Thresholds from which a class is given to an image that can have several labels."""
 
 from typing import Any
 
@@ -7,11 +7,19 @@ from numpy.typing import NDArray
 
 
 def choose_thresholds(truth: NDArray[Any], probabilities: NDArray[Any]) -> list[float]:
-    """The probability from which on each label is given, for the highest F1 on validation images.
+    """Chooses the threshold of each class that gives the highest F1 on validation images.
 
-    truth: (images, classes) of 0 or 1. probabilities: (images, classes), with the temperature that predictions will have.
-    Midway between the lowest probability that is to have the label and the next lower one (or 0). Of equally good ones
-    the nearest to 0.5; 0.5 where no image or every image has the label.
+    A threshold is midway between the lowest probability that still gets the label and the next
+    lower probability (or 0). Of several equally good thresholds, the one nearest to 0.5 is taken.
+
+    Args:
+        truth: Reference labels, (images, classes) of 0 or 1.
+        probabilities: Predicted probabilities, (images, classes), with the temperature that
+            predictions will have.
+
+    Returns:
+        The probability from which each class is given; 0.5 for a class that no image or every image
+        has.
     """
     from sklearn.metrics import precision_recall_curve
 

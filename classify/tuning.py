@@ -1,4 +1,4 @@
-"""Tuning the training of scene labels: model and augmentation together."""
+"""Hyperparameter tuning of scene labels: model and augmentation together."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +28,7 @@ SPACE: Space = MappingProxyType(
         "augment.horizontal_flip": Parameter(low=0.0, high=0.5),
     }
 )
-"""What is tuned unless told otherwise."""
+"""Search space used by default."""
 
 
 def tune(
@@ -41,22 +41,46 @@ def tune(
     cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
-    """Searches for the settings of `classify-train` that score best on validation: accuracy, or, for several labels, mean
-    average precision.
+    """Searches for the settings of `classify-train` with the best validation score.
 
-    data: as for `train`. config: the settings that all trials have in common, and that the best is compared with. cluster: the
-    address of a Dask scheduler whose workers train side by side, or local:N for N processes here; see docs/cluster.md.
+    The score is accuracy or, with several labels, mean average precision.
 
-    Raises InputError as `segment.core.tuning.tune.tune` does, and for a fault of the data.
+    Args:
+        data: Data folders or CSVs, as for `classify.train`.
+        output: Folder for the best settings, the report and the study.
+        config: Settings shared by all trials. The best settings are compared with them.
+        space: Search space, see `Parameter`.
+        search: How to search: number of trials, sampler, seed and more.
+        cluster: Address of a Dask scheduler whose workers train in parallel, or local:N for N
+            processes on this machine; see docs/cluster.md. By default trials run one after the
+            other in this process.
+        progress: Where progress is reported.
+
+    Returns:
+        The best trial and its settings.
+
+    Raises:
+        InputError: As in `segment.core.tuning.tune.tune`, and if the data are faulty.
     """
     folders, config = data_folders(data), config or Config()
     finder = partial(find_files, settings=config.data)
-    files = finder(folders)  # faults are told before the first trial
+    files = finder(folders)  # report faults before the first trial
     scores = {"val_accuracy": "accuracy", "val_mean_average_precision": "mean_average_precision"}
     task = Task("classify.cli", folders, config, scores, files, find_files=finder)
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
 
 
 def find_files(data: Sequence[Path], settings: ImageSettings) -> list[Path]:
-    """Images of data folders. Raises InputError as `find_images` does."""
+    """Lists the images of data folders.
+
+    Args:
+        data: Data folders or CSVs.
+        settings: How images are selected.
+
+    Returns:
+        Paths of the images.
+
+    Raises:
+        InputError: As in `find_images`.
+    """
     return [image.path for image in find_images(data, settings).images]
