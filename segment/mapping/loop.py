@@ -106,7 +106,7 @@ def map_window(
     strips = StripReader(source, window, rows)
     batches = cut_batches(strips, batch_size or suited, model.info)
     predict = partial(_predict, model=model, augment=augment, name=str(source.path))
-    merger = RowMerger(window, len(model.info.palette))
+    merger = RowMerger(window, model.info.class_count)
     with closing(compute_ahead(batches, predict, workers)) as predicted:
         by_row = groupby(_place(predicted, strips.tile_count, advance), key=itemgetter(0))
         for (start, stop), (_, tiles) in zip(window.finished, by_row, strict=True):
@@ -251,12 +251,12 @@ def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str =
     """
     if not augment:
         answer = model.predict(pixels)
-        expected = (*pixels.shape[:3], len(model.info.palette))
+        expected = (*pixels.shape[:3], model.info.class_count)
         if answer.shape != expected:
             raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
         require_finite_answers(answer, model.info, name)
         return answer
-    total = np.zeros((*pixels.shape[:3], len(model.info.palette)), np.float32)
+    total = np.zeros((*pixels.shape[:3], model.info.class_count), np.float32)
     for view, turn_back in eight_views(pixels):
         total += turn_back(predict_batch(model, view, False, name))
     return total / 8

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -165,10 +166,15 @@ class ModelInfo(Settings):
         if self.task != task:
             raise InputError(f"{self.name}: needed is a model of task {task}. Received one of task {self.task}. Give another.")
 
-    @property
+    @cached_property
     def palette(self) -> Palette:
         """Class table of the model."""
         return Palette(self.classes)
+
+    @cached_property
+    def class_count(self) -> int:
+        """Number of classes that the model tells apart."""
+        return len(self.palette)
 
 
 def openvino_file(folder: Path) -> Path:

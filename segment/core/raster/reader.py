@@ -367,15 +367,16 @@ class Raster(PixelGrid):
         """
         from rasterio.windows import Window
 
-        top, left, rows, columns = self.orientation.stored_window(row, column, height, width, (self.height, self.width))
-        window = Window(left, top, columns, rows)
+        turned = self.orientation
+        if turned is not UPRIGHT:
+            row, column, height, width = turned.stored_window(row, column, height, width, (self.height, self.width))
+        window = Window(column, row, width, height)
         with readable(self.path):
-            pixels = self.orientation.turn(self._dataset.read(bands, window=window).transpose(1, 2, 0))
+            pixels = self._dataset.read(bands, window=window).transpose(1, 2, 0)
             valid = np.ones((height, width), bool)
             if masked:
-                masks = self._dataset.read_masks(self.bands, window=window) > 0
-                valid = self.orientation.turn(masks.any(axis=0)).copy()
-        return pixels, valid
+                valid = (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
+        return (pixels, valid) if turned is UPRIGHT else (turned.turn(pixels), turned.turn(valid).copy())
 
     def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
         """Reads the whole raster at a smaller size.

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -21,9 +23,11 @@ from segment.mapping.model_view import TILE, choose_tile, plan_tiles
 from segment.mapping.predict import predict_scene, predict_window
 from segment.mapping.result import MAP_ENDINGS
 from segment.tiling import Window
+from tests.cluster.conftest import write_model
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel
 
+ROOT = Path(__file__).parents[3]
 NOISE = np.random.default_rng(0).integers(0, 255, (120, 150, 3), np.uint8)
 
 
@@ -316,3 +320,28 @@ def test_resampling_needs_pixel_sizes(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=words):
             predict_scene(scene, model, tmp_path / "out", resample=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_strip_passes_few_modules_on_its_way_to_the_rows(tmp_path: Path) -> None:
+    """From reading a strip of a scene to writing its rows, so that the way can be read in one sitting."""
+    scene = write_raster(tmp_path / "scene.tif", np.random.default_rng(0).integers(0, 255, (700, 300, 3), np.uint8))
+    model, entered = write_model(tmp_path / "model"), set[str]()
+    state = {"reading": False, "written": False}
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        file, name = Path(frame.f_code.co_filename), frame.f_code.co_name
+        if event == "call" and file.is_relative_to(ROOT / "segment"):
+            state["reading"] |= name == "read"
+            state["written"] |= name == "write"
+            if state["reading"] and not state["written"]:
+                entered.add(file.relative_to(ROOT).as_posix())
+
+    sys.setprofile(trace)
+    threading.setprofile(trace)
+    try:
+        predict_scene(scene, model, tmp_path / "maps")
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    assert {"segment/core/raster/reader.py", "segment/mapping/loop.py", "segment/mapping/journal.py"} <= entered
+    assert len(entered) <= 10, sorted(entered)
