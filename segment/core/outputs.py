@@ -272,9 +272,9 @@ def broken_write(path: Path, problem: str) -> InputError:
     Returns:
         The error. It names the output instead of a temporary path of `staged_files`.
     """
-    staged_in = path.parent.parent
+    staged_in = next((above for above in path.parents if above.name.endswith(_PARTIAL)), None)
     place = path
-    if staged_in.name.endswith(_PARTIAL):  # a path of `staged_files`, or inside a staged folder
+    if staged_in is not None:  # a path of `staged_files`, or inside a staged folder
         place = staged_in.parent / (path.name if path.parent.name == "new" else staged_in.name[1 : -len(_PARTIAL)])
     problem = " ".join(problem.split()).rstrip(".")
     barred = any(word in problem for word in ("ermission", "Read-only", "directory", "exists"))

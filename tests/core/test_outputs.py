@@ -62,6 +62,7 @@ def test_names_that_leave_no_room_for_the_unfinished_are_refused(tmp_path):
 def test_a_broken_write_names_what_was_asked_for(tmp_path):
     with staged(tmp_path / "samples") as partial:
         assert f"{tmp_path}/samples: " in str(broken_write(partial / "river" / "0.png", "No space left"))
+        assert f"{tmp_path}/samples: " in str(broken_write(partial / "train" / "river" / "0.png", "No space left"))
         partial.mkdir()
     assert f"{tmp_path}/map.tif: " in str(broken_write(tmp_path / ".map.tif.partial" / "new" / "map.tif", "No space left"))
     assert f"{tmp_path}/way.png: " in str(broken_write(tmp_path / "way.png", "No space left"))
