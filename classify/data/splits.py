@@ -18,12 +18,14 @@ def split_images(
 
     Parts that are fixed by folders or a CSV are kept. Other images are drawn by seed, with the
     given fractions of each class of each collection; images with several labels count for the
-    rarest of them. If the folders of a collection fix training but no validation, `val_fraction` of
-    its training images become validation and none become test. A label gets at least one validation
-    image if three or more of the images to be drawn have it.
+    rarest of them. Of the training images of a collection that lacks validation (see
+    `find_lacking_validation`), `val_fraction` become validation and none become test. A label gets
+    at least one validation image if three or more of the images to be drawn have it. A collection
+    of one label an image that is fixed to training changes nothing in the split of others that
+    have validation.
 
     Args:
-        images: Images, in any order.
+        images: Images of one or several collections, in any order.
         val_fraction: Share of images for validation, 0 to 1.
         test_fraction: Share of images for the test, 0 to 1.
         seed: Seed of the split; the same seed gives the same split.
@@ -34,14 +36,11 @@ def split_images(
         Images of each part, sorted by path.
 
     Raises:
-        InputError: If no image is left for training.
+        InputError: If no image is left for training, or as `find_lacking_validation` does.
     """
     images = sorted(images, key=lambda image: image.path.as_posix())
     frequency = Counter(label for image in images for label in image.labels)
-    fixed: dict[str, set[Part | None]] = {}
-    for image in images:
-        fixed.setdefault(image.collection, set()).add(image.part)
-    lacks_validation = {name for name, found in fixed.items() if "train" in found and not found & {"val", None}}
+    lacks_validation = find_lacking_validation(images)
     parts: dict[Part, list[LabelledImage]] = {part: [] for part in PARTS}
     strata: dict[tuple[str, int], list[LabelledImage]] = {}
     for image in images:
@@ -65,6 +64,38 @@ def split_images(
         found_in = ", ".join(part for part in PARTS if parts[part]) or "no part"
         raise InputError(f"There are images to train on. Received images in {found_in} only. Add a folder train.")
     return {part: sorted(found, key=lambda image: image.path.as_posix()) for part, found in parts.items()}
+
+
+def find_lacking_validation(images: Sequence[LabelledImage]) -> set[str]:
+    """Finds the collections whose training images validation is drawn from.
+
+    These are the collections whose folders, or CSV, fix training but no validation. One that holds
+    training images alone is among them only where no other collection has validation, or can give
+    some: beside others it is there to be trained on.
+
+    Args:
+        images: Images of all collections.
+
+    Returns:
+        Names of collections.
+
+    Raises:
+        InputError: If several collections hold training images alone and no other has validation:
+            any of them may be meant for training alone.
+    """
+    fixed: dict[str, set[Part | None]] = {}
+    for image in images:
+        fixed.setdefault(image.collection, set()).add(image.part)
+    lacking = {name for name, found in fixed.items() if "train" in found and not found & {"val", None}}
+    alone = {name for name in lacking if fixed[name] == {"train"}}
+    if lacking - alone or any(found & {"val", None} for found in fixed.values()):
+        return lacking - alone
+    if len(alone) > 1:
+        raise InputError(
+            f"Validation takes a data folder that holds more than train. Received train alone in {', '.join(sorted(alone))}. "
+            "Add val to one of them, or give its class folders as data, DATA/train, which are then split."
+        )
+    return lacking
 
 
 def digest_split(parts: Mapping[Part, Sequence[LabelledImage]]) -> str:

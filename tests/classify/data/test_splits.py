@@ -103,6 +103,39 @@ def test_another_collection_may_be_test_alone():
     assert sizes(parts, 0) == [8, 2, 4]
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        images(20, 0),
+        images(14, 0, part="train") + images(3, 0, part="val"),
+        images(14, 0, part="train") + images(6, 0, part="test"),
+        images(14, 0, part="train") + images(3, 0, part="val", collection="c"),
+    ],
+    ids=["class folders", "val", "no val", "val in another"],
+)
+def test_a_collection_of_training_alone_is_trained_on_beside_others(others):
+    added = images(40, 0, part="train", collection="b")
+    before, after = (split_images(found, 0.2, 0.2, 0, 5) for found in (others, others + added))
+    assert len(before["val"]) > 0
+    if {image.collection for image in others} == {"a"}:
+        assert after == before | {"train": sorted(before["train"] + added, key=lambda image: image.path.as_posix())}
+    else:
+        assert sizes(after, 0) == [54, 3, 0]
+
+
+def test_a_collection_of_training_alone_gives_validation_beside_a_test_alone():
+    parts = split_images(images(20, 0, part="train") + images(6, 0, part="test", collection="b"), 0.2, 0.3, 0)
+    assert sizes(parts, 0) == [16, 4, 6]
+
+
+@pytest.mark.parametrize("tests", [0, 6])
+def test_of_several_collections_of_training_alone_none_is_chosen(tests):
+    alone = [image for name in "ab" for image in images(9, 0, part="train", collection=name)]
+    with pytest.raises(InputError, match=r"more than train\. Received train alone in a, b\. Add val") as caught:
+        split_images(alone + images(tests, 0, part="test", collection="c"), 0.2, 0.2, 0)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("part", ["val", "test"])
 def test_parts_without_training_are_refused(part):
     with pytest.raises(InputError, match=rf"train on. Received images in {part} only. Add a folder train") as caught:
