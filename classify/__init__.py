@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from classify.generator.config import GeneratorConfig as GeneratorConfig
     from classify.generator.evaluation import Judgement as Judgement
     from classify.generator.evaluation import judge as judge
+    from classify.generator.filling import fill_classes as fill_classes
     from classify.generator.generator import Generator as Generator
     from classify.generator.generator import load_generator as load_generator
     from classify.generator.sampling import interpolate as interpolate
@@ -52,6 +53,7 @@ _HOMES = {
     "evaluate": "classify.training.evaluation",
     "explore": "classify.exploration.explore",
     "export_model": "classify.training.export",
+    "fill_classes": "classify.generator.filling",
     "interpolate": "classify.generator.sampling",
     "judge": "classify.generator.evaluation",
     "label_scene": "classify.labelling.grid",

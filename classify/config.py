@@ -1,6 +1,5 @@
 """Settings of a training run of scene labels; `configs/classify/*.yaml` are examples."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -82,9 +81,6 @@ class DataSettings(ImageSettings):
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
         default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
-    )
-    synthetic: Path | None = Field(
-        default=None, description="run of classify-generate whose pictures fill up classes below the largest"
     )
 
 

@@ -1,5 +1,6 @@
 """The classify-generate commands: parse options, call one library function, print the result."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,31 @@ def sample(
         progress.say(str(found))
 
 
+def fill(
+    run: Generator,
+    data: Images,
+    output: Annotated[Path, Option(help="Folder of pictures to write, for classify-train to join with DATA.")],
+    config: ConfigFile = None,
+    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draws pictures for classes with fewer training images than the largest; settings as for classify-train."""
+    from classify.config import Config
+    from segment.core.config import load_settings
+
+    wanted = load_settings(Config, config, settings)
+    load_keras()
+    from classify.generator.filling import fill_classes
+
+    with progress_bar(quiet) as progress:
+        found = fill_classes(run, data, output, wanted, seed=seed, overwrite=overwrite, progress=progress)
+        progress.say(str(found))
+        progress.say(f"train on them, with the same settings: classify-train {shlex.join(map(str, [*data, output]))}")
+
+
 def interpolate(
     run: Generator,
     first: Annotated[Path, Argument(help="An image to start from.")],
@@ -126,4 +152,4 @@ def judge(
         progress.say(str(found))
 
 
-generate = entry_group("classify-generate", [train, sample, interpolate, judge])
+generate = entry_group("classify-generate", [train, sample, fill, interpolate, judge])

@@ -13,7 +13,7 @@ SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scrip
 
 COMMANDS = [
     *(name for name in SCRIPTS if name != "classify-generate"),
-    *(f"classify-generate {command}" for command in ("train", "sample", "interpolate", "judge")),
+    *(f"classify-generate {command}" for command in ("train", "sample", "fill", "interpolate", "judge")),
 ]
 
 

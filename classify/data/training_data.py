@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -40,7 +40,6 @@ class TrainingData:
         split_digest: Digest of the split of all images found, see `digest_split`.
         survey: Bands, statistics and problems of the images.
         preprocessing: Preprocessing of all pixels, also of those behind the statistics in `survey`.
-        drawn: Number of training images that a generator drew, by class name.
     """
 
     palette: Palette
@@ -49,7 +48,6 @@ class TrainingData:
     split_digest: str
     survey: Survey
     preprocessing: PreprocessSettings
-    drawn: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -166,7 +164,7 @@ class TrainingData:
 
     @property
     def record(self) -> TrainingRecord:
-        """Record by which the images are recognised later, without those drawn by a generator."""
+        """Record by which the images are recognised later."""
         digests = self.survey.digests
         return TrainingRecord.of(
             Remembered(digests[image.path], part, read_grid(image.path))

@@ -1,6 +1,6 @@
 """Pictures that a generator draws, as files: new ones, and interpolations between two images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -123,21 +123,23 @@ def write_pictures(
     seed: int,
     progress: Progress,
     bandwidth: float = BANDWIDTH,
+    write: Callable[[Path, NDArray[np.uint8]], None] = write_picture,
 ) -> None:
-    """Draws a picture for each class index and writes it to a file.
+    """Draws a picture of each class and writes it to the file of its number.
 
     Args:
-        generator: Generator that draws.
-        labels: Class indices (count,).
-        files: One path for each picture.
+        generator: What draws.
+        labels: Class indices of the generator, (count,).
+        files: A file for each of them.
         seed: Seed of the draws, see `Generator.draw`.
-        progress: Where progress is reported.
+        progress: Where progress goes.
         bandwidth: Bandwidth of the draws, see `Generator.draw`.
+        write: Writes pixels (size, size, 3) of RGB to a file.
     """
     for first in range(0, len(labels), _BATCH):
         drawn = generator.draw(labels[first : first + _BATCH], seed, first, bandwidth)
         for file, picture in zip(files[first:], drawn, strict=False):
-            write_picture(file, picture)
+            write(file, picture)
         progress.advance("drawing", first + len(drawn), len(labels))
 
 

@@ -131,9 +131,10 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
         fractions = split.get("val_fraction", settings.val_fraction), split.get("test_fraction", settings.test_fraction)
         parts = split_images(images, *fractions, others if own is None else own, split.get("val_seed"))
         if any(image.part is None for image in images) and digest_split(parts) != info.training.get("split"):
+            known = ", ".join(info.training.get("data", [])) or "unknown"
             raise InputError(
-                f"{data[0]}: --part draws parts as training did, which takes the images that training had. Received others. "
-                "Restore them, or score all of them: --part all"
+                f"{data[0]}: --part draws parts as training did, which takes the images of all its data folders ({known}). "
+                "Received others. Restore them, name all of the folders, or score what there is: --part all"
             )
         images = parts[part]
     if not images:

@@ -18,8 +18,6 @@ from classify.data.mixing import mix
 from classify.data.pixels import read_pixels
 from classify.data.survey import ground_sampling_distance
 from classify.data.training_data import TrainingData
-from classify.generator.filling import GENERATED, check_generator, fill_up_classes, find_drawn
-from classify.generator.generator import Generator, load_generator
 from classify.labelling.inference import predict_dataset, tempered
 from classify.scores import score
 from classify.thresholds import choose_thresholds
@@ -55,7 +53,7 @@ def train(
     """Trains a model on labelled images and writes a run folder.
 
     data: one or several data folders, or CSVs, see `find_images`. resume: go on with the run in `output` from its last
-    finished epoch, and with the pictures that a generator drew for it then.
+    finished epoch.
 
     Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
     with the way to go on.
@@ -70,13 +68,10 @@ def train(
     keras.utils.set_random_seed(config.training.seed)
     found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
     found.class_weights(config.loss.class_weights)  # refuses those of unknown classes
-    generator = None if config.data.synthetic is None or resume else load_generator(config.data.synthetic)
-    if generator:
-        check_generator(generator, found, config.data, progress)
     if config.model.kind == "pca":
         with run_folder(output, config, resume, overwrite):
             keep_record(output, found.record, resume)
-            return _train_baseline(_filled_up(found, generator, config, output, progress), config, folders, output, progress)
+            return _train_baseline(found, config, folders, output, progress)
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, found)
@@ -86,16 +81,7 @@ def train(
     inherited = inherit(config.model.weights, BUNDLED, progress)
     with run_folder(output, config, resume, overwrite):
         keep_record(output, found.record.join(*inherited), resume)
-        found = _filled_up(found, generator, config, output, progress)
         return _train(built, found, config, folders, output, devices, resume, progress)
-
-
-def _filled_up(data: TrainingData, generator: Generator | None, config: Config, output: Path, progress: Progress) -> TrainingData:
-    if config.data.synthetic is None:
-        return data
-    if generator is None:  # resumed
-        return find_drawn(data, output / GENERATED)
-    return fill_up_classes(data, generator, output / GENERATED, config.training.seed, progress)
 
 
 def _train_baseline(
@@ -291,7 +277,6 @@ def _finish(
             ("Images that a later part holds too", len(found.leaks)),
             ("Temperature", calibrated.labels.temperature),
             ("Calibration error before", before),
-            *((f"Drawn pictures of {name} to train on", count) for name, count in data.drawn.items()),
             *((f"Principal components and a linear classifier, {part}", figure) for part, figure in compared.items()),
         ],
         panels=panels(data.multi_label),
@@ -300,7 +285,6 @@ def _finish(
             "temperature": calibrated.labels.temperature,
             "calibration_error_before_temperature": before,
             "baseline": compared,
-            "drawn": data.drawn,
             "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
             "duplicates": [str(leak) for leak in found.leaks],
         },

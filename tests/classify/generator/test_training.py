@@ -16,14 +16,14 @@ from classify.data.pixels import read_image
 from classify.generator.config import GeneratorConfig
 from classify.generator.generator import load_generator
 from classify.generator.training import train_generator
-from classify.generator_cli import generate, interpolate, judge, sample, train
+from classify.generator_cli import fill, generate, interpolate, judge, sample, train
 from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from tests.classify.conftest import Lines, write_class
 from tests.conftest import write_raster
 
-COMMANDS = [train, sample, interpolate, judge]
+COMMANDS = [train, sample, fill, interpolate, judge]
 TINY = ["model.filters=4", "model.latent=64", "training.batch_size=8", "training.precision=float32", "augment.brightness=0"]
 LEVELS = {"field": 40, "river": 200}
 
@@ -292,19 +292,22 @@ def test_a_plain_autoencoder_and_one_with_perception_train_too(work, tmp_path):
     assert seen.history[-1]["val_loss"] > seen.validation.error
 
 
-def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path):
-    rare = write_levels(tmp_path / "rare", {"field": 20, "river": 8})
+def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path, capsys, no_pictures):
+    rare, filled, run_folder = write_levels(tmp_path / "rare", {"field": 20, "river": 8}), tmp_path / "filled", tmp_path / "run"
     quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=1"]
-    wanted = classify.load_settings(classify.Config, overrides=[*quick, f"data.synthetic={work / 'run'}"])
-    lines = Lines()
-    classify.train(rare, tmp_path / "filled", wanted, progress=lines)
-    report = json.loads((tmp_path / "filled" / "report.json").read_text())
-    assert report["drawn"] == {"river": 8}
-    drawn = sorted((tmp_path / "filled" / "generated" / "river").iterdir())
+    options = [word for setting in quick for word in ("--set", setting)]
+    assert call("fill", work / "run", rare, "--output", filled, *options, "--seed", 3) == 0
+    shown = capsys.readouterr().out
+    assert f"{filled}: 8 pictures: river 8" in shown and f"classify-train {rare} {filled}" in shown
+    drawn = sorted((filled / "train" / "river").iterdir())
     assert len(drawn) == 8 and read_image(drawn[0]).mean() == pytest.approx(200, abs=25)
-    assert "drawn by variational_autoencoder: river 8" in lines.lines
-    assert "Drawn pictures of river to train on" in (tmp_path / "filled" / "report.html").read_text()
-    assert yaml.safe_load((tmp_path / "filled" / "model.yaml").read_text())["training"]["images"]["train"] == 28
+    wanted = classify.load_settings(classify.Config, overrides=quick)
+    trained = classify.train([rare, filled], run_folder, wanted)
+    info = yaml.safe_load((run_folder / "model.yaml").read_text())["training"]
+    assert (info["data"], info["images"]) == (["rare", "filled"], {"train": 28, "val": 4, "test": 4})
+    assert classify.evaluate([rare, filled], run_folder, part="test").report["images"] == trained.test.report["images"] == 4
+    with pytest.raises(InputError, match=r"all its data folders \(rare, filled\)"):
+        classify.evaluate(rare, run_folder, part="test")
 
 
 def one_line(capsys) -> str:
@@ -335,6 +338,14 @@ def one_line(capsys) -> str:
         (["judge", "{damaged}", "--model", "{judge}"], ["latents.npz", "train anew"]),
         (["judge", "{run}", "--model", "{wide}"], ["the judge takes what is drawn", "3 of uint16"]),
         (["judge", "{run}", "--model", "{judge}", "--data", "{foreign}"], ["trained on", "Received others"]),
+        (["fill", "{run}", "{data}", "--output", "new"], ["Received 16 of each class"]),
+        (["fill", "{run}", "{data}", "--output", "new", "--set", "data.rezise=64"], ["'data.rezise'", "'resize'"]),
+        (["fill", "{judge}", "{data}", "--output", "new"], ["of task generate", "of task classify"]),
+        (["fill", "{run}", "{data}", "--output", "{data}/new"], ["outside of the data"]),
+        (["fill", "{run}", "{data}", "--output", "{judge}"], ["--overwrite"]),
+        (["fill", "{run}", "{data}", "--output", "{judge}", "--overwrite"], ["earlier outputs only"]),
+        (["fill", "{run}", "nowhere", "--output", "new"], ["nowhere", "no such path"]),
+        (["fill", "{run}", "{data}", "--output", "new", "--seed", "-1"], ["--seed", "greater than or equal to 0"]),
         (["train", "{data}", "--output", "new", "--set", "model.latnt=64"], ["'model.latnt'", "'latent'"]),
         (["train", "{data}", "--output", "new", "--set", "loss.kl_warmup_epochs=.inf"], ["loss.kl_warmup_epochs", "finite"]),
         (["train", "{data}", "--output", "new", "--set", "loss.perceptual_model={judge}"], ["with perceptual 0", "leave"]),
@@ -394,24 +405,6 @@ def test_data_that_cannot_be_drawn_are_refused(tmp_path, request):
     with pytest.raises(InputError, match="one label an image"):
         train_generator(request.getfixturevalue("labels_csv")(), tmp_path / "run", generator_config())
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("made", ["classes", "bands"])
-def test_what_a_generator_cannot_fill_up_is_refused(work, tmp_path, made):
-    if made == "classes":
-        data = write_levels(tmp_path / "data", {"field": 12})
-        write_class(tmp_path / "data" / "town", 2, 6)
-        words = "'town'"
-    else:
-        for name, count in {"field": 12, "river": 6}.items():
-            for seed in range(count):
-                write_raster(tmp_path / "data" / name / f"{seed}.tif", np.full((36, 36, 5), LEVELS[name] + seed, np.uint8))
-        data, words = tmp_path / "data", "5 bands of uint8"
-    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=0", "training.epochs=1"]
-    wanted = classify.load_settings(classify.Config, overrides=[*quick, f"data.synthetic={work / 'run'}"])
-    with pytest.raises(InputError, match=words):
-        classify.train(data, tmp_path / "new", wanted)
-    assert not (tmp_path / "new").exists()
 
 
 def test_the_console_script_has_its_commands():
