@@ -1,4 +1,7 @@
-"""Trains the bundled models anew: python examples/train_bundled.py DUBAI RSSCN7 RESNET50_WEIGHTS.npz WORK"""
+"""Trains the bundled models anew: python examples/train_bundled.py DATA RSSCN7 RESNET50_WEIGHTS.npz WORK
+
+DATA holds the collections that configs/segment/bundled.yaml names; the sample towns among them are made if they are not there.
+"""
 
 import sys
 from pathlib import Path
@@ -11,28 +14,27 @@ from segment.core.model.backend import load_keras
 from segment.core.model.bundle import bundle_model
 
 REPOSITORY, LAST = Path(__file__).parents[1], "checkpoints/last.npz"
+TOWNS: dict[str, range] = {"varied": range(1, 97), "dry": range(1, 25)}
+"""Seeds of the sample towns of each style."""
 
 
-def make(package: ModuleType, data: Path, run: Path, progress: object, *changes: str) -> None:
+def make(package: ModuleType, data: Path | None, run: Path, progress: object, *changes: str) -> None:
     config = package.load_settings(package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml", changes)
     print(package.train(data, run, config, resume=(run / LAST).exists(), progress=progress))
     bundle_model(run, bundled := REPOSITORY / package.__name__ / "bundled")
-    print(package.export_model(bundled, int8=data, progress=progress))
+    print(package.export_model(bundled, int8=data or run / "config.yaml", progress=progress))
 
 
-def main(dubai: Path, rsscn7: Path, weights: Path, work: Path) -> None:
+def main(data: Path, rsscn7: Path, weights: Path, work: Path) -> None:
     load_keras()
-    tiles, encoder = work / "tiles", work / "encoder"
-    for seed in (seed for seed in range(1, 65) if not (tiles / "towns" / f"town{seed}").exists()):
-        scene = segment.write_sample(work / "scene", 1024, 1024, seed, overwrite=True)
-        segment.cut_scene(scene / "scene.tif", scene / "truth.tif", tiles / "towns" / f"town{seed}", size=1024)
-    if not (tiles / "dubai").exists():
-        (tiles / "dubai").symlink_to(dubai.resolve())
+    for style, seeds in TOWNS.items():
+        for seed in seeds:
+            town = data / "towns" / f"{style}{seed}"
+            if not town.exists():
+                scene = segment.write_sample(work / "scene", 1024, 1024, seed, style=style, overwrite=True)
+                segment.cut_scene(scene / "scene.tif", scene / "truth.tif", town, size=1024)
     with progress_bar(quiet=False) as bar:
-        images, config = sorted(rsscn7.rglob("*.jpg")), segment.ImitationConfig(teacher_weights=str(weights))
-        segment.imitate(images, encoder, config, resume=(encoder / LAST).exists(), progress=bar)
-        make(segment, tiles, work / "segment", bar, f"model.encoder_weights={encoder}/model.keras")
-        make(segment, tiles, work / "longer", bar, "model.weights=bundled", "training.epochs=7", "training.learning_rate=0.0004")
+        make(segment, None, work / "segment", bar, f"data.root={data}")
         make(classify, rsscn7, work / "classify", bar, f"model.weights={weights}")
 
 

@@ -1,11 +1,13 @@
 """Settings of a training run; `configs/segment/*.yaml` hold examples."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from segment.bundled import BUNDLED
 from segment.core.choices import Normalisation
 from segment.core.config import ClassWeights, PreprocessSettings, Settings, TrainingSettings
+from segment.core.model.folder import load_model_info
 from segment.core.raster.classes import Class
 
 Split = Literal["group", "patch", "run"]
@@ -141,10 +143,19 @@ class ModelSettings(Settings):
     architecture: Architecture = "unet"
     backbone: str = Field(default="resnet34", description="an encoder of segmentation-models, or efficientnet_lite0 to 2")
     encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors, .pth)")
-    weights: str = Field(default="none", description="what the whole network starts from: bundled, none, or a model's .keras")
+    weights: str = Field(
+        default="none", description="what the whole network starts from: bundled (with its backbone), none, or a model's .keras"
+    )
     batch_norm_momentum: float = Field(
         default=0.9, ge=0, lt=1, description="of the running means; the library's 0.99 lags hundreds of steps behind"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_the_backbone_of_the_bundled_model(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("weights") == "bundled" and "backbone" not in given:
+            return given | {"backbone": load_model_info(BUNDLED).name.split("/")[1]}
+        return given
 
     @model_validator(mode="after")
     def _one_start(self) -> "ModelSettings":

@@ -55,7 +55,11 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
             for start in ("none", "bundled"):
                 own = [
                     f"model.weights={start}",
-                    "data.val_groups=[]",
+                    f"model.encoder_weights={'imagenet' if start == 'none' else 'none'}",
+                    "data.collections=[]",
+                    "data.split=group",
+                    "data.epoch_tiles=0",
+                    "augment.pixel_size=null",
                     "data.crops=fixed",
                     "training.precision=auto",
                     f"training.epochs={EPOCHS}",

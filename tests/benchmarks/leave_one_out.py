@@ -9,7 +9,7 @@ from segment.data.collections import name_of
 from tests.benchmarks.material import FOLDER
 from tests.benchmarks.measure import tell
 
-RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "collections.yaml"
+RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
 TILES, EPOCHS = 1600, 5
 """Of a fold: about 25 minutes of two cores for a U-Net on EfficientNet-Lite0."""
 

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from segment.bundled import BUNDLED
 from segment.config import Config
 from segment.core.config import describe_settings, dump_settings, load_settings
 from segment.core.errors import InputError
+from segment.core.model.folder import load_model_info
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "segment").glob("*.yaml"))
 
@@ -79,3 +81,11 @@ def test_files_that_are_no_config_are_named(tmp_path, text):
     (tmp_path / "c.yaml").write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match="c.yaml"):
         load_settings(Config, tmp_path / "c.yaml")
+
+
+def test_the_bundled_model_brings_its_backbone(tmp_path):
+    bundled = load_model_info(BUNDLED).name.split("/")[1]
+    assert load_settings(Config, None, ["model.weights=bundled"]).model.backbone == bundled
+    (tmp_path / "config.yaml").write_text("model: {weights: bundled, backbone: resnet50}")
+    assert load_settings(Config, tmp_path / "config.yaml").model.backbone == "resnet50", "refused once weights are read"
+    assert Config().model.backbone == "resnet34"

@@ -326,7 +326,7 @@ def bundled_weights(folder: Path, backbone: str) -> str:
     name = info.name
     check_files(folder, info, [MODEL_FILE])
     if backbone not in name.split("/"):
-        raise InputError(f"model.weights: the bundled model is {name}. Received backbone {backbone}. Set another of the two.")
+        raise InputError(f"model.weights: the bundled model is {name}. Received backbone {backbone}. Leave model.backbone out.")
     return str(folder / MODEL_FILE)
 
 
