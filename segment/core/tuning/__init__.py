@@ -1,0 +1,1 @@
+"""Hyperparameter tuning: studies, their trials and samplers, on one machine or a cluster."""

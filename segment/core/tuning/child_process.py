@@ -1,8 +1,9 @@
-"""A command that ends when the process that started it does.
+"""Child processes that end when their parent process ends.
 
-python -m segment.core.tuning.child_process MODULE FUNCTION ARGUMENTS...
+Usage: python -m segment.core.tuning.child_process MODULE FUNCTION ARGUMENTS...
 
-Its parent holds the other end of its standard input, and the system closes that even where the parent is killed.
+The parent holds the other end of the child's standard input. The operating system closes it even if
+the parent is killed.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-_TOGETHER = "KERAS_DISTRIBUTION_"  # variables by which machines join in one training, which this one is not
+_TOGETHER = "KERAS_DISTRIBUTION_"  # variables that join processes in one distributed training; a child is not part of it
 
 
 def start_attended(
@@ -27,12 +28,23 @@ def start_attended(
     start: Path | None = None,
     is_apart: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Starts a console command, `function` of `module`, in a process of its own.
+    """Starts a console command in a child process that ends when this process ends.
 
-    complaints: a file that gets its stderr. environment: besides that of this process. start: the folder that it is in, that of
-    this process by default. is_apart: whether a Ctrl-C in the terminal does not reach it.
+    Args:
+        module: Module that has the command.
+        function: Function of the command in that module.
+        arguments: Command-line arguments.
+        complaints: File that receives stderr of the child. Its stdout is discarded.
+        environment: Environment variables in addition to those of this process, of which those
+            that join processes in one distributed training are left out.
+        start: Working directory of the child; that of this process by default.
+        is_apart: Whether the child has a session of its own, so that Ctrl-C in the terminal does
+            not reach it.
+
+    Returns:
+        The child process. It runs until it is done or its stdin is closed.
     """
-    command = [sys.executable, "-P", "-m", __name__, module, function, *arguments]  # -P: no modules of the folder one is in
+    command = [sys.executable, "-P", "-m", __name__, module, function, *arguments]  # -P: no imports from the working directory
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -45,7 +57,7 @@ def start_attended(
 
 
 def _end_with_parent() -> None:
-    os.read(0, 1)  # not sys.stdin, whose lock Python waits for when it ends
+    os.read(0, 1)  # not sys.stdin, whose lock Python would wait for at exit
     os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The trainings of a study, done side by side by the workers of a cluster."""
+"""Tuning on a cluster: the trainings of a study, run in parallel by its workers."""
 
 import math
 import time
@@ -39,7 +39,22 @@ def begin_campaign(
     folder: Path,
     progress: Progress,
 ) -> Iterator["TuningCampaign"]:
-    """A campaign for a study, with the workers of the scheduler at `address`. folder: that is tuned into."""
+    """Prepares a study for training by the workers of a scheduler, which are released at the end.
+
+    Args:
+        client: Client of the scheduler.
+        address: Address of the scheduler.
+        study: Study that the trials belong to.
+        task: What trials train.
+        space: Search space.
+        search: How the study searches.
+        storage: URL of the study's database.
+        folder: Output folder of the tuning.
+        progress: Where progress is reported.
+
+    Yields:
+        The object that runs the trainings of the study.
+    """
     crew = Crew(client, address, progress.say)
     sent = replace(task, data=[place.absolute() for place in task.data], files=())
     files = replace(sent, files=task.find_files(sent.data)).describe_files()
@@ -54,7 +69,7 @@ def begin_campaign(
 
 @dataclass(frozen=True)
 class _Tally:
-    """How many of a study's trainings have ended. what: they are, in words."""
+    """Counts the trainings of a study that have ended. `what` names them in messages."""
 
     study: "Study"
     what: str
@@ -66,7 +81,16 @@ class _Tally:
 
 
 class TuningCampaign:
-    """A Workplace of many: each worker of the crew does one training at a time, and tells the study of it."""
+    """Runs the trainings of a study on a cluster, see `segment.core.tuning.trainer.Workplace`.
+
+    Each worker of the pool runs one training at a time and writes the result to the study.
+
+    Args:
+        crew: Worker pool.
+        job: Job of the workers.
+        study: Study of the trials.
+        progress: Where progress is reported.
+    """
 
     def __init__(self, crew: Crew, job: TuningJob, study: "Study", progress: Progress):
         self._crew, self._job, self._study, self._progress = crew, job, study, progress
@@ -75,15 +99,26 @@ class TuningCampaign:
         self._looked = -math.inf
 
     def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
-        """As on one machine, but no more trials than that are begun, as long as none fails by the loss of its worker.
+        """Runs trials until enough of the study have ended, or the time is over.
 
-        Raises InputError when the cluster is lost, and Interrupted; each says how many trials have ended.
+        Trials that are still running are counted, too. So no more than `trials` are begun, unless
+        some fail because their workers are lost.
+
+        Args:
+            trials: Number of trials that must have ended, whichever process ran them.
+            hours: Hours after which no trial is begun; None for no limit.
+            tell: Called with each trial that ended on a worker of the pool.
+
+        Raises:
+            InputError: If the cluster is lost, no worker can train, or the first trials all fail.
+                The message says how many trials have ended.
+            Interrupted: On Ctrl-C, with the same number in the message.
         """
         end = math.inf if hours is None else time.monotonic() + hours * 3600
         tally = _Tally(self._study, "trials", trials, lambda: len(ended_trials(self._study)))
 
         def lacking() -> int:
-            """Trials that have neither ended nor been begun elsewhere, nor been given out here."""
+            """Counts trials still to begin: neither ended, nor running elsewhere, nor given out."""
             running, ours = fail_dead_trials(self._study), {t.number for t in trials_of(self._study, self._job.crew)}
             return trials - tally.done() - self._under_way - sum(trial.number not in ours for trial in running)
 
@@ -103,7 +138,22 @@ class TuningCampaign:
                     time.sleep(POLL)
 
     def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
-        """As on one machine. Raises InputError when the cluster is lost, and Interrupted."""
+        """Trains the defaults and the settings of trial `best` with each seed.
+
+        Args:
+            runs: Study that keeps the scores of these trainings.
+            best: Number of the best trial.
+            seeds: Seeds to train with.
+            tell: Called with a line for each training that ended.
+
+        Returns:
+            The scores; None if no seed has both its scores.
+
+        Raises:
+            InputError: If the cluster is lost or no worker can train. The message says how many
+                trainings have ended.
+            Interrupted: On Ctrl-C, with the same number in the message.
+        """
         pairs = Pairs(runs, best, seeds, tell)
         tally = _Tally(runs, "trainings of --confirm", len(pairs), lambda: len(pairs) - len(pairs.missing))
         with self._counting(tally):
@@ -130,7 +180,7 @@ class TuningCampaign:
                 fail_running(tally.study, trials_of(tally.study, self._job.crew))
 
     def _carry_out(self, pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None], tally: _Tally) -> None:
-        """Has trainings done. note: called with each trial of the study that ended, of whatever it died."""
+        """Runs trainings on the workers, and calls `note` with each trial that ended in any way."""
         study = tally.study
         told = {trial.number for trial in trials_of(study, self._job.crew)}
 
@@ -173,10 +223,10 @@ class TuningCampaign:
             raise self._crew.scheduler_lost() from error
 
     def _find_ended(self, study: "Study") -> list["FrozenTrial"]:
-        """The crew's trials that have ended; those of workers that are gone are failed."""
+        """Fails the trials of lost workers and returns the trials of the pool that have ended."""
         trials = trials_of(study, self._job.crew)
-        with suppress(OSError):  # the scheduler is gone, as is told elsewhere
-            alive = self._crew.addresses  # asked after the trials: a worker may have come and begun one
+        with suppress(OSError):  # the scheduler is gone, which is reported elsewhere
+            alive = self._crew.addresses  # read after the trials: a worker may have joined and begun one meanwhile
             fail_running(study, [trial for trial in trials if worker_of(trial) not in alive])
             self._received.forget(alive)
         return [trial for trial in trials if trial.state.is_finished()]

@@ -1,4 +1,4 @@
-"""The trainings of a study, as workers of a cluster do them."""
+"""Training jobs: what the workers of a cluster do for a study."""
 
 import tempfile
 from collections import deque
@@ -31,25 +31,34 @@ R = TypeVar("R")
 
 
 class Recalled(Exception):
-    """Nobody waits for the training any more."""
+    """Ends a training that nobody waits for any more."""
 
 
 @dataclass(frozen=True)
 class TuningJob:
-    """A job (see `segment.core.cluster.worker.Job`) whose pieces are trainings: None, one more trial; a Pair, one to confirm the
-    best.
+    """Job whose pieces are the trainings of a study, see `segment.core.cluster.worker.Job`.
 
-    folder: that is tuned into, which workers need not see. task: its data by paths that are right on every machine, without its
-    files. files: that are to be found there, see `Task.describe_files`. storage: of the study; machine: the only one from which
-    it can be reached, see `this_machine`, None for any. crew: that trials are marked with. start: the folder that the command
-    was called in, where workers have it.
+    A piece is None for one more trial, or a Pair for a training that confirms the best trial.
+
+    Attributes:
+        folder: Output folder of the tuning. Workers need not see it.
+        task: What trials train, with data paths that are valid on every machine and without files.
+        files: Description of the files that workers must find, see `Task.describe_files`.
+        space: Search space.
+        search: How the study searches.
+        storage: URL of the study's database.
+        machine: The only machine from which the database can be reached, see `this_machine`; None
+            if any machine can reach it.
+        crew: Name of the worker pool, which its trials are marked with.
+        start: Working directory of the command, used by the workers that have it.
+        cure: Advice for the case that workers die while they train.
     """
 
     folder: Path
     task: Task
     files: str
     space: Space
-    search: Search = field(repr=False)  # a database's URL may have a password, and Dask logs what a task was given
+    search: Search = field(repr=False)  # a URL may contain a password, and Dask logs the arguments of tasks
     storage: str = field(repr=False)
     machine: str | None
     crew: str
@@ -57,6 +66,16 @@ class TuningJob:
     cure: ClassVar[str] = "See that a training fits into their memory: --memory"
 
     def check(self, cores: int) -> None:
+        """Checks that this worker can train for the study.
+
+        Args:
+            cores: Cores that the worker may use.
+
+        Raises:
+            InputError: If Optuna is not installed, the database cannot be reached, memory cannot be
+                limited, the data are missing or different, or the worker cannot write to its local
+                directory.
+        """
         from distributed import get_worker
 
         if find_spec("optuna") is None:
@@ -81,9 +100,23 @@ class TuningJob:
             ) from error
 
     def check_input(self) -> None:
-        """Data that are gone everywhere end the study: each worker that has lost them is left out."""
+        """Does nothing.
+
+        Each worker that has lost the data is left out. If all have lost them, the study ends.
+        """
 
     def do(self, piece: Pair | None, cores: int) -> None:
+        """Runs one training, whose result is written to the study.
+
+        Args:
+            piece: None for one more trial, or the Pair to train.
+            cores: Cores that TensorFlow may use.
+
+        Raises:
+            InputError: If the database cannot be reached.
+            Unfit: If the training fails because this worker can no longer train for the study.
+            Recalled: If nobody waits for the training any more.
+        """
         from distributed import get_worker
 
         worker = get_worker()
@@ -101,7 +134,7 @@ class TuningJob:
             else:
                 study = stack.enter_context(joined(self.storage, confirmation_of(self.search.name)))
                 score = partial(train_pair, study, piece, self._blame_place(trainer.repeat, cores))
-            # those of a dead process that had the address before
+            # trials of a dead process that had the same address
             fail_running(study, [trial for trial in trials_of(study, self.crew) if worker_of(trial) == here])
             run_one(study, marked(score, self.crew, here))
 
@@ -125,7 +158,10 @@ class TuningJob:
             )
 
     def _blame_place(self, train: Callable[..., R], cores: int) -> Callable[..., R]:
-        """Training whose failure is no trial's where the worker is of no use any more: it would fail all others, too."""
+        """Wraps a training, so that its failure counts as the worker's if the worker is unfit.
+
+        An unfit worker would fail all other trials, too.
+        """
 
         def run(*arguments: Any) -> R:
             try:
@@ -141,35 +177,60 @@ class TuningJob:
 
 
 def _require_interest(worker: "Worker", key: Any) -> None:
-    """Raises Recalled when the command has ended, or the worker is about to."""
+    """Raises Recalled if the command has ended, or the worker is closing."""
     task = worker.state.tasks.get(key)
     if task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed", "failed"):
         raise Recalled
 
 
 class SentProgress:
-    """A worker's end. topic: that the other end listens to."""
+    """Progress of a worker, sent to the process that runs the study.
+
+    Args:
+        worker: This worker of Dask.
+        topic: Dask topic that the other process subscribes to.
+    """
 
     def __init__(self, worker: "Worker", topic: str):
         self._worker, self._topic = worker, topic
 
     def say(self, line: str) -> None:
-        """Nothing: results are told by their study."""
+        """Ignores a line, because results are read from the study.
+
+        Args:
+            line: Text of the line.
+        """
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        """Sends the state of a task.
+
+        Args:
+            task: Name of the task.
+            done: Steps done.
+            total: Steps in total.
+            note: Text shown after the bar.
+        """
         self._worker.log_event(self._topic, [self._worker.address, task, done, total, note])
 
 
 class ReceivedProgress:
-    """The other end, which shows what has come when it is asked to: it comes in a thread of Dask's."""
+    """Progress received from workers.
+
+    It arrives in a thread of Dask and is kept until `show` is called.
+
+    Args:
+        client: Client of the scheduler.
+        topic: Dask topic to which workers send their progress.
+        progress: Where the progress is reported.
+    """
 
     def __init__(self, client: "Client", topic: str, progress: Progress):
         self._progress, self._news = progress, deque[list[Any]]()
-        self._under_way: dict[str, tuple[str, int]] = {}  # tasks, with their worker and total
+        self._under_way: dict[str, tuple[str, int]] = {}  # worker and total of each task
         client.subscribe_topic(topic, lambda event: self._news.append(event[1]))
 
     def show(self) -> None:
-        """Shows what has come since."""
+        """Reports what has arrived since the last call."""
         while self._news:
             worker, task, done, total, note = self._news.popleft()
             self._under_way[task] = worker, total
@@ -178,18 +239,31 @@ class ReceivedProgress:
                 del self._under_way[task]
 
     def forget(self, alive: Collection[str]) -> None:
-        """Ends what workers that are gone were at."""
+        """Ends the tasks of workers that are gone.
+
+        Args:
+            alive: Addresses of the workers that are still there.
+        """
         for task, (worker, total) in list(self._under_way.items()):
             if worker not in alive:
                 del self._under_way[task]
                 self._progress.advance(task, total, total)
 
 
-_MARK = "worker"  # user attribute: the crew, and the worker's address
+_MARK = "worker"  # user attribute: name of the worker pool and address of the worker
 
 
 def marked(objective: Callable[["Trial"], float], crew: str, worker: str) -> Callable[["Trial"], float]:
-    """The objective, for trials that bear a mark before anything else."""
+    """Wraps an objective so that each trial is marked with its worker before anything else.
+
+    Args:
+        objective: Returns the score of a trial.
+        crew: Name of the worker pool.
+        worker: Address of the worker.
+
+    Returns:
+        The wrapped objective.
+    """
 
     def score(trial: "Trial") -> float:
         trial.set_user_attr(_MARK, [crew, worker])
@@ -199,17 +273,39 @@ def marked(objective: Callable[["Trial"], float], crew: str, worker: str) -> Cal
 
 
 def trials_of(study: "Study", crew: str) -> list["FrozenTrial"]:
-    """Those that workers of a crew have begun."""
+    """Returns the trials that workers of a pool have begun.
+
+    Args:
+        study: Study of the trials.
+        crew: Name of the worker pool.
+
+    Returns:
+        The trials, whether they have ended or not.
+    """
     return [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_MARK, [None])[0] == crew]
 
 
 def worker_of(trial: "FrozenTrial") -> str:
-    """The address of the worker that began a trial of a crew."""
+    """Returns the address of the worker that began a trial.
+
+    Args:
+        trial: Trial begun by a worker of a pool.
+
+    Returns:
+        Address of the worker.
+    """
     return str(trial.user_attrs[_MARK][1])
 
 
 def fail_running(study: "Study", trials: Iterable["FrozenTrial"]) -> None:
-    """Fails those that still run: nobody waits for their heartbeats to end."""
+    """Fails those of the trials that are still running.
+
+    They need not wait until their heartbeats time out.
+
+    Args:
+        study: Study of the trials.
+        trials: Trials whose workers are gone, or are no longer waited for.
+    """
     from optuna.trial import TrialState
 
     for trial in trials:

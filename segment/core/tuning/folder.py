@@ -1,4 +1,4 @@
-"""The folder that a tuning writes."""
+"""The output folder of a tuning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,16 @@ _OURS = (DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, REPORT_FILE, PAGE_FILE,
 
 
 def make_tuning_folder(output: Path, data: Sequence[Path], has_database: bool) -> None:
-    """The folder of a tuning, and room for its trials. data: folders that it must lie apart from. has_database: whether it is
-    for a database, too.
+    """Makes the output folder of a tuning, and the folder of its trials in it.
 
-    Raises InputError where it cannot be one, holds something else, or lies where a database's URL cannot lead.
+    Args:
+        output: Folder to make. It may exist already if it holds nothing but a tuning.
+        data: Data folders. The output must not be in one of them.
+        has_database: Whether the folder holds the database of the study, too.
+
+    Raises:
+        InputError: If the path is not a folder that can be written to, is in a data folder, holds
+            something else, or has characters that the URL of a database cannot contain.
     """
     place = output.resolve()
     if has_database and (found := [sign for sign in "?{}%#" if sign in str(place)]):
@@ -28,7 +34,7 @@ def make_tuning_folder(output: Path, data: Sequence[Path], has_database: bool) -
     strange = [name for name in held if name not in _OURS and not name.startswith(DATABASE) and not is_unfinished(name)]
     work = output / TRIALS_FOLDER
     if work.is_symlink() or (work.is_dir() and any(work.iterdir()) and not held & {DATABASE, DEFAULTS_FILE}):
-        strange.append(TRIALS_FOLDER)  # that of somebody else
+        strange.append(TRIALS_FOLDER)  # not written by a tuning
     if strange:
         raise InputError(f"{output}: holds a tuning and nothing else. Received {min(strange)} in it. Choose another place.")
     try:
@@ -38,6 +44,11 @@ def make_tuning_folder(output: Path, data: Sequence[Path], has_database: bool) -
 
 
 def write_text(path: Path, text: str) -> None:
-    """A file of the folder, replaced as a whole."""
+    """Writes a text file of the folder, replacing an earlier one as a whole.
+
+    Args:
+        path: File to write.
+        text: Content, encoded as UTF-8.
+    """
     with staged(path, overwrite=True) as partial:
         partial.write_text(text, encoding="utf-8")

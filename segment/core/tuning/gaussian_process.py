@@ -1,6 +1,7 @@
 """Bayesian optimisation with a Gaussian process, as a sampler of Optuna.
 
-Optuna's own takes PyTorch, a gigabyte; this one takes scikit-learn, which is here.
+Optuna's own sampler needs PyTorch, a gigabyte. This one needs scikit-learn, which is installed
+anyway.
 """
 
 import warnings
@@ -25,16 +26,25 @@ _LEADERS, _NEIGHBOURS = 5, 100
 
 
 class GaussianProcessSampler(BaseSampler):
-    """Expected improvement (Jones, Schonlau and Welch 1998, "Efficient global optimization of expensive black-box functions")
-    over a Gaussian process with a Matern kernel of 5/2, a length scale for each column, and noise that is learned.
+    """Sampler that maximises the expected improvement over a Gaussian process.
 
-    The first trials fill the space evenly (Sobol's sequence). Trials that still run count as if they had given what the
-    process expects of them (Ginsbourger et al. 2010, "Kriging is well-suited to parallelize optimization"), so that several
-    processes do not try the same. Trials that were stopped early count as the finished one that was most alike by then; those
-    that failed as the worst score, or their like would be tried again and again.
+    Expected improvement: Jones, Schonlau and Welch (1998), "Efficient global optimization of
+    expensive black-box functions". The process has a Matern 5/2 kernel with a length scale for each
+    column, and noise that is learned.
 
-    distributions: what is tuned. startup: trials before the process takes over. The same seed and trials give the same
-    proposals.
+    The first trials fill the space evenly (Sobol sequence). Running trials count with the score
+    that the process expects of them (Ginsbourger et al. 2010, "Kriging is well-suited to
+    parallelize optimization"), so that several processes do not try the same settings. A trial that
+    was stopped early counts as the finished trial with the closest score at the same epoch. A
+    failed trial counts with the worst score; otherwise similar settings would be tried again and
+    again.
+
+    The same seed and trials give the same proposals.
+
+    Args:
+        distributions: Settings to tune, and their values.
+        startup: Number of ended trials before the process takes over.
+        seed: Seed of the random numbers, 0 or above.
     """
 
     def __init__(self, distributions: Distributions, startup: int = 10, seed: int = 0):
@@ -42,14 +52,44 @@ class GaussianProcessSampler(BaseSampler):
         self._random = RandomSampler(seed)
 
     def infer_relative_search_space(self, study: "Study", trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Returns the settings that `sample_relative` chooses: all that are tuned.
+
+        Args:
+            study: Study of the trial.
+            trial: Trial that needs settings.
+
+        Returns:
+            Distributions by name of the setting.
+        """
         return self._distributions
 
     def sample_independent(
         self, study: "Study", trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
+        """Chooses a setting at random; called by Optuna for settings outside the search space.
+
+        Args:
+            study: Study of the trial.
+            trial: Trial that needs the setting.
+            param_name: Name of the setting.
+            param_distribution: Values of the setting.
+
+        Returns:
+            The value.
+        """
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def sample_relative(self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Chooses all settings of a trial together.
+
+        Args:
+            study: Study of the trial.
+            trial: Trial that needs settings.
+            search_space: Distributions by name of the setting.
+
+        Returns:
+            Values by name of the setting.
+        """
         trials = study.get_trials(deepcopy=False)
         others = [other for other in trials if other.number != trial.number and other.params.keys() == search_space.keys()]
         complete = [other for other in others if other.state == TrialState.COMPLETE]
@@ -72,11 +112,11 @@ class GaussianProcessSampler(BaseSampler):
 
 
 def _score(trial: FrozenTrial, complete: Sequence[FrozenTrial], sign: float, worst: float | None) -> float | None:
-    """What a trial counts as, the more the better; None where it says nothing."""
+    """Returns the score that a trial counts with, the larger the better; None if it has none."""
     if trial.state == TrialState.COMPLETE:
         return sign * float(trial.value or 0)
     if trial.state == TrialState.FAIL:
-        return worst if PROBLEM in trial.user_attrs else None  # others were only stopped
+        return worst if PROBLEM in trial.user_attrs else None  # trials without a problem were only stopped
     last = max(trial.intermediate_values, default=None)
     comparable = [other for other in complete if last in other.intermediate_values]
     if trial.state != TrialState.PRUNED or last is None or not comparable:
@@ -89,7 +129,10 @@ def _score(trial: FrozenTrial, complete: Sequence[FrozenTrial], sign: float, wor
 def _propose(
     x: Points, y: NDArray[np.float64], running: list[Points], distributions: Distributions, random: np.random.Generator
 ) -> Points:
-    """The point of the largest expected improvement that is found among random points, and near the best of them and of x."""
+    """Returns the point (settings,) with the largest expected improvement.
+
+    It is searched among random points, and near the best of these and of `x`.
+    """
     model = _fit(encode(x, distributions), y, random)
     if running:
         expected = model.predict(encode(np.stack(running), distributions))
@@ -103,7 +146,7 @@ def _propose(
         moved = near + random.normal(0, _WIDTH / 3**step, near.shape) * (random.random(near.shape) < 0.5)
         candidates = np.concatenate([candidates, snap(np.clip(moved, 0, 1), distributions)])
     gains = _improvement(model, encode(candidates, distributions))
-    gains[_are_among(candidates, x)] = -1  # a training with the same settings and seed tells nothing new
+    gains[_are_among(candidates, x)] = -1  # the same settings and seed would give the same score
     best: Points = candidates[gains.argmax()]
     return best
 
@@ -114,7 +157,7 @@ def _are_among(points: Points, others: Points) -> NDArray[np.bool_]:
 
 
 def _fit(x: NDArray[np.float64], y: NDArray[np.float64], random: np.random.Generator) -> "GaussianProcessRegressor":
-    """The process without the noise of single scores, which was learned with it."""
+    """Fits the process with its noise, and returns it without the noise of single scores."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -123,7 +166,7 @@ def _fit(x: NDArray[np.float64], y: NDArray[np.float64], random: np.random.Gener
     seed = int(random.integers(2**31))
     noisy = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of length scales at their bounds: settings that do not matter
+        warnings.simplefilter("ignore", ConvergenceWarning)  # about length scales at their bounds: settings that do not matter
         noisy.fit(x, y)
     signal, noise = noisy.kernel_.k1, noisy.kernel_.k2.noise_level
     model = GaussianProcessRegressor(signal, alpha=noise, optimizer=None, normalize_y=True)
@@ -132,7 +175,11 @@ def _fit(x: NDArray[np.float64], y: NDArray[np.float64], random: np.random.Gener
 
 
 def _improvement(model: "GaussianProcessRegressor", x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Expected improvement over the best that the process believes of what was tried, since single scores are noisy."""
+    """Returns the expected improvement at encoded points (points, columns), shape (points,).
+
+    It is measured from the best prediction of the process for the points tried so far, because
+    single scores are noisy.
+    """
     from scipy.stats import norm
 
     mean, deviation = model.predict(x, return_std=True)

@@ -1,4 +1,4 @@
-"""The report of a tuning: what was tried, what mattered, what the best is worth."""
+"""The report of a tuning: all trials, the importance of settings, and the gain of the best."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-_COMPARABLE = 4  # complete trials from which pictures and importances say something
+_COMPARABLE = 4  # complete trials that plots and importances need to be meaningful
 _SCORE, _ROW = "validation score", 3
 
 
 def describe_study(study: "Study", best: "FrozenTrial", confirmed: Confirmation | None) -> dict[str, Any]:
-    """All trials, the best one, which settings mattered, and its confirmation, as plain values."""
+    """Describes a study as plain values for report.json.
+
+    Args:
+        study: Study to describe.
+        best: Its best trial.
+        confirmed: Scores of the best settings with other seeds; None if there are none.
+
+    Returns:
+        The best trial, its confirmation, the importance of the settings, and all trials.
+    """
     return {
         "best": _describe_trial(best),
         "confirmation": None
@@ -36,10 +45,17 @@ def describe_study(study: "Study", best: "FrozenTrial", confirmed: Confirmation 
 
 
 def importance(study: "Study") -> dict[str, float]:
-    """How much of the variance of the scores each setting explains (fANOVA: Hutter, Hoos and Leyton-Brown 2014, "An efficient
-    approach for assessing hyperparameter importance"), the largest first; together 1.
+    """Computes how much of the variance of the scores each setting explains.
 
-    Empty while too few trials have ended to tell.
+    Method: fANOVA, Hutter, Hoos and Leyton-Brown (2014), "An efficient approach for assessing
+    hyperparameter importance".
+
+    Args:
+        study: Study with the trials.
+
+    Returns:
+        Shares by name of the setting, the largest first, with a sum of 1; empty if too few trials
+        are complete.
     """
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
@@ -50,7 +66,17 @@ def importance(study: "Study") -> dict[str, float]:
 
 
 def tuning_page(study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Confirmation | None) -> Report:
-    """All sections, as one page."""
+    """Builds the report page of a study.
+
+    Args:
+        study: Study to report.
+        best: Its best trial.
+        defaults: Settings before tuning.
+        confirmed: Scores of the best settings with other seeds; None if there are none.
+
+    Returns:
+        The page with all sections.
+    """
     page = Report("What tuning found")
     _best(page, best, defaults, confirmed)
     settings = [key for key in importance(study) if not best.distributions[key].single()]
@@ -109,7 +135,10 @@ def _pictures(page: Report, study: "Study", settings: list[str]) -> None:
 
 @contextmanager
 def _drawn(plot: Callable[[], Any], size: tuple[float, float]) -> Iterator["Figure"]:
-    """One of Optuna's pictures without its title; these go by way of pyplot, which keeps figures until they are closed."""
+    """Draws a plot of Optuna without its title, and closes it at the end.
+
+    Optuna draws with pyplot, which keeps figures open until they are closed.
+    """
     import numpy as np
     from matplotlib import pyplot
     from matplotlib.ticker import NullFormatter
@@ -160,5 +189,12 @@ def _describe_trial(trial: "FrozenTrial") -> dict[str, Any]:
 
 
 def round_value(value: Any) -> str:
-    """A setting's value to read."""
+    """Formats the value of a setting for a table.
+
+    Args:
+        value: Value of the setting; None if it has none.
+
+    Returns:
+        The value, with three significant digits if it is a float; a dash for None.
+    """
     return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

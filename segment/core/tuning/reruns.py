@@ -1,6 +1,7 @@
-"""What the best settings of a study are worth: trained again with other seeds, beside the defaults.
+"""Confirmation of a tuning: its best settings and the defaults, trained with other seeds.
 
-The best of many trials owes some of its score to luck; these trainings were not chosen by theirs.
+The best of many trials owes some of its score to chance. These trainings were not chosen by their
+score.
 """
 
 import json
@@ -22,21 +23,26 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 DEFAULTS = -1
-"""Stands where the number of a trial would."""
+"""Used in place of the number of a trial for the default settings."""
 Pair = tuple[int, int]
-"""The number of a trial, or DEFAULTS, and a seed."""
+"""Number of a trial, or DEFAULTS, and a seed."""
 Train = Callable[[int, int], tuple[str, float]]
-"""Trains a pair: gives the part that was scored, and the score."""
+"""Function that trains a pair. It returns the part that was scored, and the score."""
 POLL = 2.0
-"""Seconds between looks at what other processes do."""
+"""Seconds between checks of what other processes do."""
 _PAIR, _PART = "pair", "part"  # user attributes
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Scores of the defaults and of the best settings, a pair for each seed, on the part of the data that is named.
+    """Scores of the defaults and of the best settings, a pair for each seed.
 
-    problems: what came of trainings that failed; their seeds are left out.
+    Attributes:
+        part: Part of the data that was scored, "test" or "validation".
+        seeds: Seeds for which both trainings succeeded.
+        defaults: Score of the defaults for each seed.
+        best: Score of the best settings for each seed.
+        problems: Messages about trainings that failed. Their seeds are left out.
     """
 
     part: str
@@ -47,7 +53,7 @@ class Confirmation:
 
     @property
     def gain(self) -> float:
-        """Mean difference."""
+        """Mean difference between the scores of the best settings and of the defaults."""
         return sum(self._differences) / len(self.best)
 
     @property
@@ -64,20 +70,32 @@ class Confirmation:
         return [best - default for best, default in zip(self.best, self.defaults, strict=True)]
 
     def __str__(self) -> str:
+        """Returns the gain, its standard error, and the mean scores."""
         error = "" if self.error is None else f" ± {self.error:.3f} (standard error, {len(self.best)} seeds)"
         means = (sum(scores) / len(scores) for scores in (self.defaults, self.best))
         return "gain on {}: {:+.3f}{}, from {:.3f} to {:.3f}".format(self.part, round(self.gain, 3) + 0.0, error, *means)
 
 
 def confirmation_of(name: str) -> str:
-    """What the study is called that confirms the best of the study `name`."""
+    """Returns the name of the study that confirms the best trial of another study.
+
+    Args:
+        name: Name of the other study.
+
+    Returns:
+        Name of the confirming study.
+    """
     return f"{name}/confirmation"
 
 
 class Pairs:
-    """The trainings that confirm trial `best`: the DEFAULTS and its settings with each seed, as a study of their own keeps them.
+    """Trainings that confirm a trial: the defaults and its settings, with each seed.
 
-    tell: is given a line for each that ended here.
+    Args:
+        study: Study that keeps these trainings, separate from that of the trial.
+        best: Number of the trial.
+        seeds: Seeds to train with.
+        tell: Called with a line for each training that ended in this process.
     """
 
     def __init__(self, study: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]):
@@ -85,22 +103,27 @@ class Pairs:
         self._problems: dict[Pair, str] = {}
 
     def __len__(self) -> int:
+        """Returns the number of trainings."""
         return 2 * len(self._seeds)
 
     @property
     def missing(self) -> list[Pair]:
-        """Those that have neither been scored nor failed here."""
+        """Trainings that have neither a score nor failed in this process."""
         pairs = [(number, seed) for seed in self._seeds for number in (DEFAULTS, self._best)]
         return [pair for pair in pairs if not _scored(self._study, pair) and pair not in self._problems]
 
     @property
     def free(self) -> list[Pair]:
-        """The missing ones that no process is at."""
+        """Missing trainings that no process is running."""
         running = [_pair_of(trial) for trial in fail_dead_trials(self._study)]
         return [pair for pair in self.missing if pair not in running]
 
     def note(self, trial: "FrozenTrial") -> None:
-        """Tells what came of a training; one that failed is missing no more."""
+        """Reports the result of a training. One that failed no longer counts as missing.
+
+        Args:
+            trial: Trial of the confirming study that has ended.
+        """
         if not (pair := _pair_of(trial)):
             return
         what = f"{'defaults' if pair[0] == DEFAULTS else f'trial {pair[0]}'} with seed {pair[1]}"
@@ -111,7 +134,11 @@ class Pairs:
             self._tell(f"{what}: {trial.user_attrs[_PART]} {trial.value:.3f}")
 
     def conclude(self) -> Confirmation | None:
-        """What they say together; None where no seed has both its scores."""
+        """Collects the scores of all seeds.
+
+        Returns:
+            The scores; None if no seed has both its scores.
+        """
         found = [(seed, _scored(self._study, (DEFAULTS, seed)), _scored(self._study, (self._best, seed))) for seed in self._seeds]
         both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
         if not both:
@@ -126,10 +153,19 @@ class Pairs:
 
 
 def confirm(study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]) -> Confirmation | None:
-    """Trains the defaults and the settings of trial `best` with each seed, unless that has been done; processes share the work.
+    """Trains the defaults and the settings of trial `best` with each seed.
 
-    study: where the scores are kept, one of its own. tell: called with a line for each training. None where no seed has both
-    its scores.
+    Trainings that have a score already are not repeated. Several processes can share the work.
+
+    Args:
+        study: Study that keeps the scores, separate from that of the trial.
+        best: Number of the trial.
+        seeds: Seeds to train with.
+        train: Trains a pair.
+        tell: Called with a line for each training.
+
+    Returns:
+        The scores; None if no seed has both its scores.
     """
     pairs = Pairs(study, best, seeds, tell)
     while pairs.missing:
@@ -141,7 +177,20 @@ def confirm(study: "Study", best: int, seeds: Sequence[int], train: Train, tell:
 
 
 def train_pair(study: "Study", pair: Pair, train: Train, trial: "Trial") -> float:
-    """The score of a pair; no training where another process began with it first. Raises TrialFailed."""
+    """Trains a pair as a trial of the confirming study.
+
+    Args:
+        study: Study that keeps the scores.
+        pair: Number of the trial to confirm, or DEFAULTS, and a seed.
+        train: Trains the pair.
+        trial: Trial of the confirming study.
+
+    Returns:
+        The score.
+
+    Raises:
+        TrialFailed: If another process began the same pair first, or the training fails.
+    """
     trial.set_user_attr(_PAIR, list(pair))
     if any(_pair_of(other) == pair and other.number < trial.number for other in fail_dead_trials(study)):
         raise TrialFailed("another process is at it")
@@ -167,9 +216,17 @@ def _scored(study: "Study", pair: Pair) -> "FrozenTrial | None":
 
 
 def final_score(folder: Path, task: Task) -> tuple[str, float]:
-    """Of a finished run folder: the test's score, or, where there is no test part, that of validation; the part first.
+    """Reads the final score of a finished run folder.
 
-    Raises TrialFailed when it has none: no image of the part has any label.
+    Args:
+        folder: Run folder.
+        task: What was trained; it names the scores.
+
+    Returns:
+        The part and its score. The part is "test", or "validation" if there is no test part.
+
+    Raises:
+        TrialFailed: If there is no score because no image of the part has a label.
     """
     found: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text())
     part, figures = ("test", found["test"]) if found["test"] else ("validation", found)

@@ -1,4 +1,4 @@
-"""What chooses the settings of trials."""
+"""Samplers, which choose the settings of trials."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
 
 def build_sampler(kind: Sampler, distributions: Mapping[str, BaseDistribution], seed: int) -> BaseSampler:
-    """A sampler whose choices depend on the seed, on the number of the trial and on the trials before it, whoever asks."""
+    """Builds a sampler of Optuna.
+
+    Its choices depend on the seed, the number of the trial and the trials before it, and not on the
+    process that asks.
+
+    Args:
+        kind: Method of the sampler.
+        distributions: Settings to tune, and their values.
+        seed: Seed of the random numbers, 0 or above.
+
+    Returns:
+        The sampler.
+    """
     if kind == "gp":
         return GaussianProcessSampler(distributions, seed=seed)
     if kind == "tpe":
@@ -24,7 +36,10 @@ def build_sampler(kind: Sampler, distributions: Mapping[str, BaseDistribution], 
 
 
 class _SeededByTrial(BaseSampler):
-    """A sampler made anew for each trial: two processes with samplers of one seed would draw the same."""
+    """Sampler that is built again for each trial, with a seed for that trial.
+
+    Two processes whose samplers have the same seed would draw the same settings.
+    """
 
     def __init__(self, build: Callable[[int], BaseSampler], seed: int):
         self._build, self._seed = build, seed

@@ -1,4 +1,4 @@
-"""How a study searches."""
+"""Search options of a study."""
 
 import math
 import re
@@ -8,21 +8,32 @@ from typing import get_args
 from segment.core.choices import Sampler
 from segment.core.errors import InputError
 
-_LONGEST_NAME = 100  # of a study; working files are named after it
+_LONGEST_NAME = 100  # characters of a study's name, which is part of the names of working files
 
 
 @dataclass(frozen=True)
 class Search:
     """How a study searches.
 
-    trials: of the study altogether, whichever process runs them and when; hours: after so many none begins (confirmations
-    still do); memory_mb: a trial whose process takes more main memory fails. repeats: trainings of a trial, each with a seed
-    and, where validation is drawn, a split of its own; their mean counts, of which less is luck. confirmations: seeds with
-    which the best and the default settings are trained once more. storage: URL of a database that other processes may use,
-    too; SQLite in the output folder by default. A study of that `name` in it goes on. seed: of the sampler. Of several
-    processes each ends the trial that it has begun, also beyond `trials`.
+    If several processes work on a study, each finishes the trial that it has begun, even if there
+    are more than `trials` then.
 
-    Raises InputError for values out of range.
+    Attributes:
+        trials: Number of trials of the study in total, whichever processes run them and when.
+        hours: Hours after which no trial is begun; confirmations still are. None for no limit.
+        memory_mb: Main memory in MB. A trial whose process takes more fails. None for no limit.
+        repeats: Trainings of a trial, each with its own seed and, if validation is drawn, its own
+            split. Their mean is the score, which depends less on chance.
+        confirmations: Number of seeds with which the best and the default settings are trained
+            once more.
+        sampler: Method that chooses the settings of trials.
+        storage: URL of a database, which other processes may use, too. By default a SQLite file in
+            the output folder.
+        name: Name of the study. A study of that name in the database is continued.
+        seed: Seed of the sampler.
+
+    Raises:
+        InputError: If a value is out of range.
     """
 
     trials: int = 40
@@ -36,6 +47,7 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        """Checks the values."""
         rules: tuple[tuple[str, bool, object, str], ...] = (
             ("trials", self.trials >= 1, self.trials, "1 or more"),
             ("hours", self.hours is None or 0 < self.hours < math.inf, self.hours, "above 0"),

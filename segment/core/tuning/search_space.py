@@ -1,4 +1,4 @@
-"""Which settings are tuned, and between which values."""
+"""The search space: settings to tune, and their ranges of values."""
 
 import contextlib
 import math
@@ -18,19 +18,25 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _DRAWS = 100
-_LARGEST = 2**53  # a float tells neighbouring whole numbers apart up to there
-_CHECKED = 64  # whole numbers of a range
-_REPEATED = ("training.seed", "data.split_seed", "data.val_seed")  # that trials are repeated with, and confirmed by
+_LARGEST = 2**53  # up to here floats can represent every whole number
+_CHECKED = 64  # whole numbers of a range that are checked, roughly
+_REPEATED = ("training.seed", "data.split_seed", "data.val_seed")  # vary between the repeats and confirmations of a trial
 _EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
 
 _Number = Annotated[int | float, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
 class Parameter(Settings):
-    """The values of a setting: from `low` to `high`, evenly or by their logarithms; or one of `choices`, of which a single
-    one is the same in all trials."""
+    """Values of a setting to choose from: a range or a list.
 
-    model_config = ConfigDict(allow_inf_nan=True)  # which the bounds refuse, with what is allowed instead
+    Attributes:
+        low: Smallest value of the range.
+        high: Largest value of the range.
+        log: Whether values are spread evenly by their logarithms and not by themselves.
+        choices: Values to choose from, instead of a range. A single one is used in all trials.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=True)  # the bounds refuse infinity, and their message says what is allowed
 
     low: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
     high: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
@@ -52,18 +58,27 @@ class Parameter(Settings):
 
     @property
     def examples(self) -> list[Any]:
-        """Its ends, or all choices."""
+        """Both ends of the range, or all choices."""
         return [self.low, self.high] if self.choices is None else list(self.choices)
 
 
 Space = Mapping[str, Parameter]
-"""Settings by their name, "part.key"."""
+"""Parameters by the name of their setting, "part.key"."""
 
 
 def load_space(path: Path) -> dict[str, Parameter]:
-    """A search space from YAML: a line `part.key: {low, high, log}` or `part.key: {choices}` for each setting.
+    """Reads a search space from a YAML file.
 
-    Raises InputError for anything that is not a search space.
+    The file has a line `part.key: {low, high, log}` or `part.key: {choices}` for each setting.
+
+    Args:
+        path: YAML file.
+
+    Returns:
+        Parameters by the name of their setting.
+
+    Raises:
+        InputError: If the file cannot be read or is not a search space.
     """
     try:
         content = read_yaml(path)
@@ -83,16 +98,33 @@ def load_space(path: Path) -> dict[str, Parameter]:
 
 
 def dump_space(space: Space) -> str:
-    """The search space as YAML that `load_space` reads back."""
+    """Formats a search space as YAML that `load_space` can read.
+
+    Args:
+        space: Search space.
+
+    Returns:
+        YAML text.
+    """
     plain = {key: parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120)
 
 
 def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistribution"]:
-    """The space as Optuna takes it; whole numbers where the setting takes no others.
+    """Converts a search space to distributions of Optuna.
 
-    defaults: the settings that the others of a trial have. Raises InputError when a setting does not exist, or does not
-    take a value.
+    They have whole numbers where the setting takes no others.
+
+    Args:
+        space: Search space.
+        defaults: Settings of a trial that are not tuned.
+
+    Returns:
+        Distributions by the name of the setting.
+
+    Raises:
+        InputError: If the space is empty, or a setting does not exist, does not take a value, or
+            is a seed that must not be tuned.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -119,7 +151,10 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
 
 
 def _check_value(key: str, value: Any, space: Space, defaults: Settings, cure: str = "") -> None:
-    """Raises InputError when a setting takes a value neither beside the defaults nor beside others of the space."""
+    """Raises InputError if a setting refuses a value.
+
+    The value is tried with the defaults, and with other values of the space.
+    """
     try:
         change_settings(defaults, {key: value})
         return
@@ -135,7 +170,7 @@ def _check_value(key: str, value: Any, space: Space, defaults: Settings, cure: s
 
 
 def _takes_fractions(key: str, low: float, high: float, space: Space, defaults: Settings) -> bool:
-    """Whether the setting takes a number between its ends that is not whole."""
+    """Checks whether a setting takes fractions between `low` and `high`."""
     if low % 1 or high % 1:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Databases that studies lie in."""
+"""Databases of studies."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,13 +11,21 @@ from segment.core.errors import InputError
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-_HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial whose process has been silent for so long has failed
+_HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial has failed if its process sends no heartbeat for the latter
 
 
 def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
-    """The database at a URL, as SQLAlchemy takes it. make_tables: where there are none.
+    """Opens the database of a study.
 
-    Raises what SQLAlchemy and drivers do, see `unusable`.
+    Args:
+        url: URL of the database, as SQLAlchemy takes it.
+        make_tables: Whether tables are created if there are none.
+
+    Returns:
+        The database.
+
+    Raises:
+        Exception: As raised by SQLAlchemy and the drivers of databases, see `unusable`.
     """
     from optuna.storages import RDBStorage
 
@@ -35,26 +43,36 @@ def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
 
 
 def _take_turns(storage: "RDBStorage") -> None:
-    """Has SQLite lock the database where a transaction begins. It does so at the first change otherwise, and knows nothing of the
-    rows that Optuna locks: two processes that see a trial waiting would both take it.
+    """Makes SQLite lock the database when a transaction begins.
+
+    Otherwise it locks at the first change and ignores the row locks of Optuna, so that two
+    processes that see a waiting trial would both take it.
     """
     from sqlalchemy import event
 
     def begin(connection: Any) -> None:
-        connection.connection.dbapi_connection.isolation_level = None  # else Python begins once more
+        connection.connection.dbapi_connection.isolation_level = None  # else Python begins a second transaction
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(storage.engine, "begin", begin)
 
 
 def unusable(storage: str, error: Exception) -> InputError:
-    """The error to raise when a database cannot be used; passwords stay unsaid."""
+    """Builds the error to raise if a database cannot be used.
+
+    Args:
+        storage: URL of the database.
+        error: Error of SQLAlchemy, Optuna or a driver.
+
+    Returns:
+        The error. Its message hides passwords.
+    """
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__  # which says what the matter is
+        error = error.__cause__  # which has the reason
     problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
     try:
         url = make_url(storage)
@@ -62,20 +80,36 @@ def unusable(storage: str, error: Exception) -> InputError:
         problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
         if isinstance(error.__cause__, ImportError):
             problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
-    except (ArgumentError, ValueError):  # the port is no number
+    except (ArgumentError, ValueError):  # e.g. a port that is not a number
         shown = storage.rpartition("@")[2]
     return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
 
 
 def is_file(storage: str) -> bool:
-    """Whether a database is one of SQLite, which processes of one machine may share, but not machines."""
+    """Checks whether a database is a file of SQLite.
+
+    Processes on one machine can share such a file, but several machines cannot.
+
+    Args:
+        storage: URL of the database.
+
+    Returns:
+        Whether it is one of SQLite.
+    """
     from sqlalchemy.engine import make_url
 
     return make_url(storage).get_backend_name() == "sqlite"
 
 
 def absolute(storage: str) -> str:
-    """The URL, as it is right in any folder."""
+    """Makes the path in the URL of a SQLite database absolute.
+
+    Args:
+        storage: URL of any database.
+
+    Returns:
+        The URL, valid in any working directory. A password in it is kept.
+    """
     from sqlalchemy.engine import make_url
 
     url = make_url(storage)
@@ -86,7 +120,14 @@ def absolute(storage: str) -> str:
 
 @contextmanager
 def reachable(storage: str) -> Iterator[None]:
-    """Turns the loss of a study's database into an InputError."""
+    """Turns the loss of a study's database into an InputError.
+
+    Args:
+        storage: URL of the database.
+
+    Raises:
+        InputError: If the database fails while the context is open.
+    """
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -98,7 +139,7 @@ def reachable(storage: str) -> Iterator[None]:
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Without the warnings that heartbeats, and pictures by matplotlib, might change some day."""
+    """Hides the warnings that heartbeats and plots with matplotlib are experimental in Optuna."""
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():

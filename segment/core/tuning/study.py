@@ -1,4 +1,4 @@
-"""Studies: trials of settings, kept in a database that several processes share and that outlives them."""
+"""Studies: trials of settings in a database, which processes share and which outlives them."""
 
 import math
 import random
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _BELONGS = "belongs"
-_STILLBORN = 90  # seconds after which a trial has failed that has neither settings nor a sign of its process
-_seen_empty: dict[tuple[str, int], float] = {}  # when such trials were first seen, by study and number
-_HOPELESS = 3  # trials that fail before one succeeds
-_LOOK = 0.5  # seconds between looks at what others do
-_TWIN = "as trial"  # user attribute of a trial whose settings an earlier one had: its number
-_OPENINGS, _PAUSE = 5, 1.0  # processes that make the same tables at once stand in each other's way; seconds
+_STILLBORN = 90  # seconds after which a trial without settings and attributes has failed
+_seen_empty: dict[tuple[str, int], float] = {}  # when such trials were first seen, by study and number of the trial
+_HOPELESS = 3  # failed trials, without any success, that end a study
+_LOOK = 0.5  # seconds between checks of what other processes do
+_TWIN = "as trial"  # user attribute: number of an earlier trial with the same settings
+_OPENINGS, _PAUSE = 5, 1.0  # tries, and longest pause in seconds: two processes cannot create tables at once
 
 
 def open_study(
@@ -37,11 +37,24 @@ def open_study(
     seed: int = 0,
     patience: int = 1,
 ) -> "Study":
-    """The study of that name, whose score is maximised, made if it is not there.
+    """Opens a study, whose score is maximised, and creates it if it does not exist.
 
-    storage: URL of a database as SQLAlchemy takes it. belongs: says what it is a study of, plain values by name.
-    patience: epochs that a trial has before it is stopped where earlier ones were better by then.
-    Raises InputError when an existing one is of something else, or the database cannot be used.
+    Args:
+        storage: URL of a database, as SQLAlchemy takes it.
+        name: Name of the study.
+        distributions: Settings to tune, and their values.
+        belongs: What the study is about, plain values by name. They must not change later.
+        sampler: Method that chooses the settings of trials.
+        seed: Seed of the sampler.
+        patience: Epochs after which a trial may be stopped, if earlier trials had better scores at
+            the same epoch.
+
+    Returns:
+        The study.
+
+    Raises:
+        InputError: If an existing study is about something else or from another program, or if the
+            database cannot be used.
     """
     import optuna
 
@@ -64,7 +77,7 @@ def open_study(
                 known = dict(belongs)
                 study.set_user_attr(_BELONGS, known)
             break
-        except Exception as error:  # SQLAlchemy's, and those of each database's driver
+        except Exception as error:  # errors of SQLAlchemy and of the database's driver
             if attempt == _OPENINGS - 1:
                 raise unusable(storage, error) from error
             time.sleep(_PAUSE * random.random())
@@ -89,7 +102,22 @@ def joined(
     seed: int = 0,
     patience: int = 1,
 ) -> Iterator["Study"]:
-    """A study that `open_study` has made, maybe on another machine. Raises InputError when it is not to be had here."""
+    """Opens a study that `open_study` has created, maybe on another machine.
+
+    Args:
+        storage: URL of a database, as SQLAlchemy takes it.
+        name: Name of the study.
+        distributions: Settings to tune, and their values.
+        sampler: Method that chooses the settings of trials.
+        seed: Seed of the sampler.
+        patience: Epochs after which a trial may be stopped, see `open_study`.
+
+    Yields:
+        The study. Its connections are closed at the end.
+
+    Raises:
+        InputError: If the database cannot be used here or does not have the study.
+    """
     import optuna
 
     from segment.core.tuning.samplers import build_sampler
@@ -101,7 +129,7 @@ def joined(
         study = optuna.load_study(study_name=name, storage=place, sampler=chooser, pruner=_pruner(patience))
     except KeyError as error:
         raise unusable(storage, ValueError(f"no study {name!r}")) from error
-    except Exception as error:  # SQLAlchemy's, and those of each database's driver
+    except Exception as error:  # errors of SQLAlchemy and of the database's driver
         raise unusable(storage, error) from error
     try:
         yield study
@@ -117,7 +145,14 @@ def _pruner(patience: int) -> "BasePruner":
 
 
 def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
-    """Fails those whose process has ended; those that still run, this process' own among them."""
+    """Fails the trials whose process has ended.
+
+    Args:
+        study: Study of the trials.
+
+    Returns:
+        The trials that are still running, those of this process among them.
+    """
     from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
@@ -125,11 +160,11 @@ def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
         fail_stale_trials(study)
     found = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        # by this machine's own clock: that of the one which began it may tell another time
+        # by the clock of this machine: that of the machine which began the trial may differ
         seen = _seen_empty.setdefault((study.study_name, trial.number), time.monotonic())
         if trial.params or trial.user_attrs or time.monotonic() - seen < _STILLBORN:
             found.append(trial)
-        else:  # killed before it could tell that it lives
+        else:  # its process was killed before the first heartbeat
             with suppress(ValueError, RuntimeError):  # another process was faster
                 study.tell(trial.number, state=TrialState.FAIL)
     return found
@@ -138,14 +173,20 @@ def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
 def run_one(
     study: "Study", objective: Callable[["Trial"], float], tell: Callable[["FrozenTrial"], None] = lambda trial: None
 ) -> None:
-    """Runs one more trial of a study. objective: gives its score; TrialFailed makes it a failed one. tell: called after it,
-    unless another process has failed it meanwhile, since this one was silent for too long."""
+    """Runs one more trial of a study.
+
+    Args:
+        study: Study that the trial belongs to.
+        objective: Returns the score of the trial. If it raises TrialFailed, the trial has failed.
+        tell: Called with the trial when it has ended, unless another process has failed it
+            meanwhile because this one sent no heartbeat for too long.
+    """
     try:
         study.optimize(objective, n_trials=1, catch=(TrialFailed,), callbacks=[lambda _, trial: tell(trial)])
     except ValueError as error:
         if "Cannot tell" not in str(error):
             raise
-    except (UnboundLocalError, AssertionError) as error:  # Optuna's own, as it cleans up after another
+    except (UnboundLocalError, AssertionError) as error:  # raised by Optuna as it handles another error
         cause = error.__context__
         while isinstance(cause, UnboundLocalError | AssertionError):
             cause = cause.__context__
@@ -161,11 +202,19 @@ def run_study(
     hours: float | None,
     tell: Callable[["FrozenTrial"], None],
 ) -> None:
-    """Begins trials until so many of the study have ended, whichever process ran them, or the time is over.
+    """Runs trials until enough of the study have ended, or the time is over.
 
-    attempt: trains with a trial's values, by "part.key", and returns its score. TrialFailed and InputError make it a failed
-    trial, and the next one begins. tell: called after each.
-    Raises InputError when one trial after the other fails from the start.
+    Args:
+        study: Study that the trials belong to.
+        distributions: Settings to tune, and their values.
+        attempt: Trains with a trial's values, by "part.key", and returns its score. If it raises
+            TrialFailed or InputError, the trial has failed, and the next one begins.
+        trials: Number of trials that must have ended, whichever process ran them.
+        hours: Hours after which no trial is begun; None for no limit.
+        tell: Called with each trial of this process when it has ended.
+
+    Raises:
+        InputError: If the first trials all fail.
     """
 
     def after(trial: "FrozenTrial") -> None:
@@ -183,9 +232,19 @@ def objective(
     attempt: Callable[["Trial", Mapping[str, Any]], float],
     watch: Callable[[], None] = lambda: None,
 ) -> Callable[["Trial"], float]:
-    """What scores a trial for `run_one`: settings are chosen and tried, unless an earlier trial had them.
+    """Builds the function that scores a trial for `run_one`.
 
-    attempt: as in `run_study`. watch: called while another process is waited for; what it raises ends the trial.
+    It chooses settings and trains with them, unless an earlier trial had the same settings.
+
+    Args:
+        study: Study of the trials.
+        distributions: Settings to tune, and their values.
+        attempt: Trains with a trial's values, as in `run_study`.
+        watch: Called repeatedly while other processes are waited for. An exception that it raises
+            ends the trial.
+
+    Returns:
+        The objective. It raises TrialFailed if the training fails.
     """
 
     def score(trial: "Trial") -> float:
@@ -201,7 +260,14 @@ def objective(
 
 
 def require_hope(study: "Study") -> None:
-    """Raises InputError when one trial after the other has failed from the start."""
+    """Checks that not all of the first trials have failed.
+
+    Args:
+        study: Study of the trials.
+
+    Raises:
+        InputError: If three or more trials have ended, and all of them failed.
+    """
     ended = ended_trials(study)
     if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
         problem = ended[-1].user_attrs[PROBLEM]
@@ -209,7 +275,14 @@ def require_hope(study: "Study") -> None:
 
 
 def ended_trials(study: "Study") -> list["FrozenTrial"]:
-    """Those that came to something, if only to a failure; not those whose process was stopped."""
+    """Returns the trials that have ended.
+
+    Args:
+        study: Study of the trials.
+
+    Returns:
+        Complete, pruned and failed trials, but not those whose process was stopped.
+    """
     return [trial for trial in study.get_trials(deepcopy=False) if _has_ended(trial)]
 
 
@@ -218,20 +291,23 @@ def _has_ended(trial: "FrozenTrial") -> bool:
 
 
 def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any], watch: Callable[[], None]) -> "FrozenTrial | None":
-    """The first earlier trial with the same values that ended; None where there is none. Waits for those that run."""
+    """Returns the first earlier trial with the same values that ended; None if there is none.
+
+    Waits for earlier trials that are running with the same values, or still choose theirs.
+    """
     while True:
         watch()
         running = [other for other in fail_dead_trials(study) if other.number < trial.number]
         twins = [other for other in study.get_trials(deepcopy=False) if other.params == values and other.number < trial.number]
         if ended := [twin for twin in twins if _has_ended(twin)]:
             return ended[0]
-        if all(other.params.keys() == values.keys() and other.params != values for other in running):  # none still chooses
+        if all(other.params.keys() == values.keys() and other.params != values for other in running):  # none is still choosing
             return None
         time.sleep(_LOOK)
 
 
 def _repeat(twin: "FrozenTrial", trial: "Trial") -> float:
-    """Ends a trial as its twin did: the same settings and seeds would give the same."""
+    """Ends a trial as its twin did, because the same settings and seeds would give the same."""
     from optuna import TrialPruned
 
     trial.set_user_attr(_TWIN, twin.number)
@@ -243,12 +319,26 @@ def _repeat(twin: "FrozenTrial", trial: "Trial") -> float:
 
 
 def score_of(trial: "FrozenTrial") -> float | None:
-    """The best of its epochs, whether it was stopped early or not."""
+    """Returns the score of a trial's best epoch, whether it was stopped early or not.
+
+    Args:
+        trial: Any trial.
+
+    Returns:
+        The score; None if no epoch has ended.
+    """
     return trial.value if trial.state.name == "COMPLETE" else max(trial.intermediate_values.values(), default=None)
 
 
 def outcome_of(trial: "FrozenTrial") -> str:
-    """How a trial ended, where there is more to tell than its score."""
+    """Describes how a trial ended, beyond its score.
+
+    Args:
+        trial: Any trial.
+
+    Returns:
+        The description; empty if there is nothing to add to the score.
+    """
     how = {
         "PRUNED": f"stopped after {len(trial.intermediate_values)} epochs",
         "FAIL": f"failed: {trial.user_attrs.get(PROBLEM, 'its process was stopped')}",

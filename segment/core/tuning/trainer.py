@@ -1,4 +1,4 @@
-"""What trains for a study: its trials, and those that confirm the best of them."""
+"""Training for a study: its trials, and the trainings that confirm the best of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains for a study. folder: for what trainings write, which is removed after them. conditions: that they run under."""
+    """Runs the trainings of a study.
+
+    Attributes:
+        study: Study of the trials.
+        task: What trials train.
+        folder: Folder for what trainings write, which is removed when they end.
+        search: How the study searches.
+        progress: Where progress is reported.
+        conditions: Conditions under which trainings run.
+    """
 
     study: "Study"
     task: Task
@@ -30,9 +39,20 @@ class Trainer:
     conditions: Conditions = field(default_factory=Conditions)
 
     def attempt(self, trial: "Trial", values: Mapping[str, Any]) -> float:
-        """The validation score of a trial's values, the mean of all repeats.
+        """Trains with the values of a trial.
 
-        Raises TrialPruned when those of earlier trials were better by then, in the first of their repeats.
+        Args:
+            trial: Trial that epochs are reported to.
+            values: Values of settings, by "part.key".
+
+        Returns:
+            The validation score, the mean of all repeats.
+
+        Raises:
+            TrialPruned: If earlier trials had better scores at the same epoch of their first
+                repeat.
+            TrialFailed: If a training does not end well.
+            InputError: If the settings do not take the values.
         """
         from optuna import TrialPruned
 
@@ -50,9 +70,21 @@ class Trainer:
         return mean
 
     def repeat(self, number: int, seed: int) -> tuple[str, float]:
-        """The final score of the values of trial `number`, or the DEFAULTS, with another seed, and the part that was scored.
+        """Trains with the values of a trial, or the defaults, and another seed.
 
-        The split is that of the study: no image of the test has chosen the settings.
+        The split is that of the study, so that no image of the test part has been used to choose
+        the settings.
+
+        Args:
+            number: Number of the trial, or DEFAULTS.
+            seed: Seed of the training.
+
+        Returns:
+            The part that was scored, and its final score.
+
+        Raises:
+            TrialFailed: If the training does not end well.
+            InputError: If the settings do not take the values.
         """
         values = {} if number == DEFAULTS else self.study.get_trials(deepcopy=False)[number].params
         seeds = {"training.seed": seed, "data.split_seed": self._split_seed}
@@ -95,25 +127,72 @@ def _look_on(epoch: int, score: float) -> None:
 
 
 class Workplace(Protocol):
-    """Does what a study needs done."""
+    """Interface for running the trainings of a study, on one machine or several."""
 
     def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
-        """Runs trials until so many of the study have ended, or the time is over; see `run_study`."""
+        """Runs trials until enough of the study have ended, or the time is over.
+
+        Args:
+            trials: Number of trials that must have ended, whichever process ran them.
+            hours: Hours after which no trial is begun; None for no limit.
+            tell: Called with each trial that ended here.
+
+        Raises:
+            InputError: If the first trials all fail, see `run_study`.
+        """
 
     def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
-        """Trains the defaults and the settings of trial `best` with each seed; see `segment.core.tuning.reruns.confirm`."""
+        """Trains the defaults and the settings of trial `best` with each seed.
+
+        Args:
+            runs: Study that keeps the scores of these trainings.
+            best: Number of the best trial.
+            seeds: Seeds to train with.
+            tell: Called with a line for each training.
+
+        Returns:
+            The scores, see `segment.core.tuning.reruns.confirm`; None if no seed has both its
+            scores.
+        """
 
 
 @dataclass(frozen=True)
 class OneMachine:
-    """One training after the other, started by this process."""
+    """Runs trainings one after the other, each in a child process of this one.
+
+    Attributes:
+        study: Study of the trials.
+        distributions: Settings to tune, and their values.
+        trainer: Runs the trainings.
+    """
 
     study: "Study"
     distributions: Mapping[str, "BaseDistribution"]
     trainer: Trainer
 
     def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+        """Runs trials until enough of the study have ended, or the time is over.
+
+        Args:
+            trials: Number of trials that must have ended, whichever process ran them.
+            hours: Hours after which no trial is begun; None for no limit.
+            tell: Called with each trial that ended here.
+
+        Raises:
+            InputError: If the first trials all fail, see `run_study`.
+        """
         run_study(self.study, self.distributions, self.trainer.attempt, trials=trials, hours=hours, tell=tell)
 
     def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+        """Trains the defaults and the settings of trial `best` with each seed.
+
+        Args:
+            runs: Study that keeps the scores of these trainings.
+            best: Number of the best trial.
+            seeds: Seeds to train with.
+            tell: Called with a line for each training.
+
+        Returns:
+            The scores; None if no seed has both its scores.
+        """
         return confirm(runs, best, seeds, self.trainer.repeat, tell)

@@ -1,4 +1,7 @@
-"""Trainings of a study: each is the ordinary command in a process of its own, watched through the history that it writes."""
+"""Trainings of a study, each run by the ordinary command in a child process.
+
+They are followed through the history that the command writes.
+"""
 
 import math
 import shutil
@@ -19,26 +22,40 @@ from segment.core.training.history import HISTORY, Row, read_history
 from segment.core.tuning.child_process import start_attended
 
 PROBLEM = "problem"
-"""User attribute of a failed trial that says why; without it a trial was only stopped."""
+"""User attribute of a failed trial: the reason. A trial without it was only stopped."""
 _POLL = 0.5  # seconds
-_UNTOUCHED = 1 / 3  # of the epochs that the defaults have, before a trial may be stopped
+_UNTOUCHED = 1 / 3  # share of the default epochs before a trial may be stopped
 
 
 class TrialFailed(Exception):
-    """A training that came to nothing, and why."""
+    """A training that failed. The message says why."""
 
 
 def no_files(data: Sequence[Path]) -> list[Path]:
-    """Finds none."""
+    """Finds no files; the default of `Task.find_files`.
+
+    Args:
+        data: Data folders.
+
+    Returns:
+        An empty list.
+    """
     return []
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a study trains. module: has the command `train`. data: its folders. defaults: the settings that trials change.
-    scores: what may be maximised, the first that a history has: its column in history.csv and its key in report.json.
-    files: that are used of the data folders. val_seed: the setting that draws validation, and not the test, anew. find_files:
-    finds the files in data folders, on other machines, too.
+    """What a study trains.
+
+    Attributes:
+        module: Module that has the command `train`.
+        data: Data folders.
+        defaults: Settings that trials change.
+        scores: Scores that may be maximised: the key in report.json by the column in history.csv.
+            The first one that the history has is maximised.
+        files: Files of the data folders that are used.
+        val_seed: Setting that draws another validation part but the same test part.
+        find_files: Finds the used files of data folders, on other machines, too.
     """
 
     module: str
@@ -55,7 +72,12 @@ class Task:
         return math.ceil(int(training_of(self.defaults)["epochs"]) * _UNTOUCHED)
 
     def describe_files(self) -> str:
-        """How many files are used and a digest of their names, wherever their folders lie."""
+        """Describes the files in use.
+
+        Returns:
+            Their number and a digest of their names, which do not depend on where the data folders
+            are.
+        """
         names = sorted(
             next((file.relative_to(folder) for folder in self.data if folder in file.parents), file).as_posix()
             for file in self.files
@@ -64,16 +86,27 @@ class Task:
 
 
 def training_of(settings: Settings) -> dict[str, Any]:
-    """The part `training` of settings of any kind."""
+    """Returns the part `training` of settings of any kind.
+
+    Args:
+        settings: Settings of a training command.
+
+    Returns:
+        Values by key.
+    """
     found: dict[str, Any] = settings.model_dump()["training"]
     return found
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a training runs under. cores: that TensorFlow keeps to; None: it takes all. start: the folder it is started in; None:
-    that of this process. watch: called every half second; what it raises ends the training. is_apart: whether a Ctrl-C in the
-    terminal is none of its business.
+    """Conditions under which a training runs.
+
+    Attributes:
+        cores: Cores that TensorFlow may use; None for all.
+        start: Working directory of the training; None for that of this process.
+        watch: Called every half second. An exception that it raises ends the training.
+        is_apart: Whether Ctrl-C in the terminal does not reach the training.
     """
 
     cores: int | None = None
@@ -83,7 +116,14 @@ class Conditions:
 
 
 def check_memory_limit(memory_mb: float | None) -> None:
-    """Raises InputError when the memory of other processes cannot be watched here."""
+    """Checks that a memory limit can be enforced on this system.
+
+    Args:
+        memory_mb: Limit in MB; None for no limit, which is always possible.
+
+    Raises:
+        InputError: If the system does not show the memory of other processes.
+    """
     if memory_mb is not None and not Path("/proc/self/status").exists():
         raise InputError("--memory: needs a system that tells how much processes hold (Linux). Received another. Leave it out.")
 
@@ -98,12 +138,25 @@ def run_trial(
     keep: Callable[[Path], Any] = lambda folder: None,
     conditions: Conditions = Conditions(),
 ) -> Any:
-    """Trains with other values than the defaults, and returns what `keep` makes of the run folder before it is removed.
+    """Trains with other values than the defaults, and removes the run folder afterwards.
 
-    values: by "part.key". folder: its run folder. on_epoch: told of each epoch, from 1, and its score; what it raises ends
-    the training. memory_mb: more than that ends it.
+    Args:
+        task: What to train.
+        values: Values of settings, by "part.key".
+        folder: Run folder of the training.
+        on_epoch: Called with the number of each epoch, from 1, and its score. An exception that it
+            raises ends the training.
+        memory_mb: Main memory in MB that ends the training if its process takes more; None for no
+            limit.
+        keep: Called with the run folder before it is removed.
+        conditions: Conditions under which the training runs.
 
-    Raises TrialFailed when the training does not end well, InputError when settings do not take the values.
+    Returns:
+        What `keep` returns.
+
+    Raises:
+        TrialFailed: If the training does not end well.
+        InputError: If the settings do not take the values.
     """
     config = folder.with_name(f"{folder.name}.yaml")
     shutil.rmtree(folder, ignore_errors=True)
@@ -115,11 +168,22 @@ def run_trial(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         config.unlink(missing_ok=True)
-        remove_lock(folder)  # of a training that was ended
+        remove_lock(folder)  # left by a training that was killed
 
 
 def best_score(folder: Path, task: Task) -> float:
-    """That of the best epoch of a run folder. Raises TrialFailed when there is none."""
+    """Returns the score of the best epoch of a run folder.
+
+    Args:
+        folder: Run folder.
+        task: What was trained; it names the scores.
+
+    Returns:
+        The score.
+
+    Raises:
+        TrialFailed: If no epoch has ended, or a score is not finite.
+    """
     history = read_history(folder / HISTORY)
     if not history:
         raise TrialFailed("ended without a score")
@@ -184,7 +248,7 @@ def _explain(status: int, complaints: str) -> str:
 
 
 def _memory_mb(process: int) -> float:
-    """What a process holds in main memory; 0 once it has ended."""
+    """Returns the main memory that a process holds, in MB; 0 once it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:

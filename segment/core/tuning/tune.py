@@ -1,4 +1,4 @@
-"""Tuning: trials of settings chosen by an optimiser, the best of them as a configuration, and what it is worth."""
+"""Tuning: trials with settings chosen by an optimiser, and confirmation of the best of them."""
 
 import json
 import time
@@ -44,8 +44,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What came of a study. trial: the best, and its score on validation and values by "part.key"; confirmation: what they
-    are worth with other seeds, None where that was not asked for or failed; config: a YAML file with the best settings."""
+    """Result of a study.
+
+    Attributes:
+        config: YAML file with the best settings.
+        trials: Number of trials.
+        trial: Number of the best trial.
+        score: Its score on validation.
+        values: Its values, by "part.key".
+        confirmation: Scores of these values with other seeds; None if that was not asked for or
+            failed.
+    """
 
     config: Path
     trials: int
@@ -55,6 +64,7 @@ class Tuning:
     confirmation: Confirmation | None
 
     def __str__(self) -> str:
+        """Returns the best trial, its values, their confirmation, and the settings file."""
         values = "\n".join(
             f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}" for key, value in self.values.items()
         )
@@ -65,14 +75,27 @@ class Tuning:
 def tune(
     task: Task, output: Path, space: Space, search: Search, progress: Progress | None = None, *, cluster: str | None = None
 ) -> Tuning:
-    """Searches `space` for the settings with the best validation score, and writes them, and a report, to `output`.
+    """Searches for the settings with the best validation score.
 
-    cluster: the address of a Dask scheduler whose workers train, or local:N for N processes here; None: this process does, one
-    trial after the other.
+    The best settings and a report are written to a folder. If the search is stopped, the same call
+    continues the study.
 
-    Raises InputError for settings that do not exist, a study of something else, an `output` that holds other things, when no
-    trial ends well, and when the cluster or all its workers are of no use; Interrupted, when Ctrl-C stops a cluster's work.
-    The same call goes on with the study.
+    Args:
+        task: What to train.
+        output: Folder to write.
+        space: Search space.
+        search: How to search.
+        progress: Where progress is reported; nowhere by default.
+        cluster: Address of a Dask scheduler whose workers train, or local:N for N processes on this
+            machine. By default this process runs one trial after the other.
+
+    Returns:
+        The best trial, its values, and their confirmation.
+
+    Raises:
+        InputError: If a setting does not exist, the study is about something else, `output` holds
+            other files, no trial ends well, or the cluster or all its workers cannot be used.
+        Interrupted: If Ctrl-C stops the work of a cluster.
     """
     wanted, progress = distributions(space, task.defaults), progress or Silent()
     check_memory_limit(search.memory_mb)
@@ -95,12 +118,12 @@ def tune(
 def _open(
     task: Task, output: Path, space: Space, wanted: Mapping[str, "BaseDistribution"], search: Search, storage: str
 ) -> "Study":
-    """The study, and in its folder what it begins with."""
+    """Opens the study and writes the files that its folder begins with."""
     belongs = {"repeats": search.repeats, **_belongs(task, space)}
     study = open_study(storage, search.name, wanted, belongs, search.sampler, search.seed, task.patience)
     if not study.get_trials(deepcopy=False) and (defaults := _within(wanted, task.defaults)):
         study.enqueue_trial(defaults)
-    clear_folder(output / TRIALS_FOLDER)  # what a killed one left
+    clear_folder(output / TRIALS_FOLDER)  # left by a tuning that was killed
     write_text(output / DEFAULTS_FILE, dump_settings(task.defaults))
     write_text(output / SPACE_FILE, dump_space(space))
     return study
@@ -134,7 +157,7 @@ def _tune(study: "Study", place: Workplace, task: Task, output: Path, search: Se
 
 @dataclass(frozen=True)
 class _Book:
-    """What is told of a study's trials."""
+    """Reports the trials of a study and keeps the best settings."""
 
     study: "Study"
     task: Task
@@ -142,7 +165,7 @@ class _Book:
     progress: Progress
 
     def tell(self, trial: "FrozenTrial") -> None:
-        """Says what came of a trial, and writes its settings where they are the best so far."""
+        """Reports the result of a trial and writes its settings if they are the best so far."""
         if trial.state == TrialState.COMPLETE and self.study.best_trial.number == trial.number:
             self.write_best(trial)
         self.progress.say(_describe(trial))
@@ -152,14 +175,14 @@ class _Book:
 
 
 def _belongs(task: Task, space: Space) -> dict[str, Any]:
-    """What all trials of a study have in common."""
+    """Returns what all trials of a study have in common."""
     settings = {k: v for k, v in flatten(task.defaults.model_dump(mode="json")).items() if k not in MACHINERY}
     tuned = {f"search space, {key}": parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
     return {"data": [folder.resolve().name for folder in task.data], "files": task.describe_files(), **settings, **tuned}
 
 
 def _within(wanted: Mapping[str, "BaseDistribution"], defaults: Settings) -> dict[str, Any] | None:
-    """The defaults of what is tuned, to be tried first; None where they lie outside what is searched."""
+    """Returns the defaults of tuned settings, which are tried first; None if outside the space."""
     known = flatten(defaults.model_dump(mode="json"))
     values = {key: known.get(key) for key in wanted}
     try:

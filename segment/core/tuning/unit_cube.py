@@ -1,4 +1,7 @@
-"""Settings as points of a unit cube, a side for each, where an optimiser can measure how far they lie from each other."""
+"""Settings as points of a unit cube, which has one side for each setting.
+
+An optimiser can measure distances between such points.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,28 +11,66 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 Points = NDArray[np.float64]
-"""(points, settings) or (settings,), each from 0 to 1."""
+"""Points (points, settings), or one point (settings,), float64, each from 0 to 1."""
+
 Distributions = Mapping[str, BaseDistribution]
+"""Distributions by the name of the setting."""
 
 
 def as_point(values: Mapping[str, Any], distributions: Distributions) -> Points:
-    """Where values lie, (settings,)."""
+    """Converts the values of settings to a point.
+
+    Args:
+        values: Values by the name of the setting.
+        distributions: Distributions of the settings.
+
+    Returns:
+        Point (settings,). Values outside their range are below 0 or above 1.
+
+    Raises:
+        ValueError: If a value is not one of the choices.
+    """
     return np.array([_position(values[name], distribution) for name, distribution in distributions.items()])
 
 
 def as_values(point: Points, distributions: Distributions) -> dict[str, Any]:
-    """The values at a point (settings,); of whole numbers and choices the nearest."""
+    """Converts a point to the values of settings.
+
+    Args:
+        point: Point (settings,).
+        distributions: Distributions of the settings.
+
+    Returns:
+        Values by the name of the setting; the nearest ones of whole numbers and choices.
+    """
     return {name: _value(share, d) for share, (name, d) in zip(point.tolist(), distributions.items(), strict=True)}
 
 
 def snap(points: Points, distributions: Distributions) -> Points:
-    """The points (points, settings) moved to where values can be."""
+    """Moves points to the nearest points that are possible values.
+
+    Args:
+        points: Points (points, settings).
+        distributions: Distributions of the settings.
+
+    Returns:
+        The moved points (points, settings).
+    """
     return np.stack([as_point(as_values(point, distributions), distributions) for point in points])
 
 
 def encode(points: Points, distributions: Distributions) -> NDArray[np.float64]:
-    """Points (points, settings) as (points, columns) whose distances mean something: any two choices lie as far apart as the
-    ends of a range."""
+    """Converts points to columns with meaningful distances.
+
+    Any two choices are as far apart as the ends of a range.
+
+    Args:
+        points: Points (points, settings).
+        distributions: Distributions of the settings.
+
+    Returns:
+        Array (points, columns), float64. A choice has a column for each of its values.
+    """
     columns = []
     for column, distribution in zip(points.T, distributions.values(), strict=True):
         if isinstance(distribution, CategoricalDistribution):
@@ -62,7 +103,7 @@ def _value(share: float, distribution: BaseDistribution) -> Any:
 
 
 def _ends(distribution: FloatDistribution | IntDistribution) -> tuple[float, float]:
-    """Of whole numbers half a step beyond them, so that each has as much room."""
+    """Returns the ends of a range; half a step wider for whole numbers, for equal shares."""
     half = 0.5 if isinstance(distribution, IntDistribution) else 0.0
     low, high = distribution.low - half, distribution.high + half
     return (float(np.log(low)), float(np.log(high))) if distribution.log else (low, high)
