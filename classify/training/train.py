@@ -52,11 +52,20 @@ def train(
 ) -> Run[Evaluation]:
     """Trains a model on labelled images and writes a run folder.
 
-    data: one or several data folders, or CSVs, see `find_images`. resume: go on with the run in `output` from its last
-    finished epoch.
+    Args:
+        data: One or several data folders or CSVs, see `find_images`.
+        output: Run folder to write.
+        config: Settings; None for the defaults.
+        resume: Whether to continue the run in `output` from its last finished epoch.
+        overwrite: Whether an earlier output may be replaced.
+        progress: Where progress is reported; nowhere by default.
 
-    Raises InputError for a fault of the data or the settings, before anything is written; Interrupted on Ctrl-C,
-    with the way to go on.
+    Returns:
+        The finished run: its history, and the scores on validation and test.
+
+    Raises:
+        InputError: For a fault of the data or the settings, before anything is written.
+        Interrupted: On Ctrl-C, with a message on how to continue.
     """
     folders = data_folders(data)
     output, progress, config = Path(output), progress or Silent(), config or Config()
@@ -87,7 +96,7 @@ def train(
 def _train_baseline(
     data: TrainingData, config: Config, folders: Sequence[Path], output: Path, progress: Progress
 ) -> Run[Evaluation]:
-    """As `_train`, of principal components: at once, which counts as one epoch."""
+    """Trains principal components like `_train`, but in one step, which counts as an epoch."""
     loss = build_loss(config.loss, data.class_weights(config.loss.class_weights), data.multi_label)
     plain = _plain_datasets(data.pixels(config.data), data, config)
     network, info = _fit_baseline(plain["train"], data, config, progress), _describe(data, config, folders)
@@ -158,10 +167,10 @@ def _train(
 
 
 def _score_epoch(network: keras.Model, dataset: ImageDataset, loss: Loss, data: TrainingData, progress: Progress) -> Row:
-    """What validation says of a network."""
+    """Returns the loss and the scores of a network on validation."""
     key, truth = _monitored(data), one_hot(dataset.images, len(data.palette))
     answers = predict_dataset(network.predict_on_batch, dataset, progress)
-    if not np.isfinite(answers).all():  # told with its cure where the epoch ends
+    if not np.isfinite(answers).all():  # reported with its fix when the epoch ends
         return {"val_loss": float("nan"), f"val_{key}": float("nan"), "val_f1": float("nan")}
     figures = score(truth, answers, data.palette.names, multi_label=data.multi_label).report
     lost = float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(answers)))
@@ -169,12 +178,12 @@ def _score_epoch(network: keras.Model, dataset: ImageDataset, loss: Loss, data: 
 
 
 def _monitored(data: TrainingData) -> str:
-    """The score by which the best epoch is chosen."""
+    """Returns the name of the score by which the best epoch is chosen."""
     return "mean_average_precision" if data.multi_label else "accuracy"
 
 
 def _phases(built: Built, config: Config) -> list[Phase]:
-    """Pretrained layers frozen, then tuned; one phase where nothing is pretrained."""
+    """Freezes pretrained layers, then tunes them; one phase only if nothing is pretrained."""
     settings = config.training
     freeze = partial(set_trainable, built, config.model, settings)
     if built.loaded is None:
@@ -203,7 +212,7 @@ def _training_dataset(pixels: ImagePixels, data: TrainingData, config: Config) -
 
 
 def _plain_datasets(pixels: ImagePixels, data: TrainingData, config: Config) -> dict[Part, ImageDataset]:
-    """All parts that have images, unchanged and in order."""
+    """Returns all parts that have images, not augmented and in order."""
     common, rgb = (pixels, len(data.palette), config.data.size, config.training.batch_size), data.survey.bands.rgb
     return {part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]}
 
@@ -246,7 +255,10 @@ def _finish(
     baseline: keras.Model | None,
     progress: Progress,
 ) -> Run[Evaluation]:
-    """Calibrates the best model on validation, scores it and writes the reports. baseline: is scored for comparison."""
+    """Calibrates the best model on validation, scores it and writes the reports.
+
+    `baseline` is scored for comparison.
+    """
     best, scored = load_keras_model(output), {part: plain[part] for part in PARTS[1:] if part in plain}
     answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
     calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.palette)), info)
@@ -292,7 +304,7 @@ def _finish(
 
 
 def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress) -> float | None:
-    """The score of the baseline by which networks are judged, too; None where no image has any label."""
+    """Returns the monitored score of the baseline; None if no image has a label."""
     answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
     truth = one_hot(dataset.images, len(data.palette))
     found: float | None = score(truth, answers, data.palette.names, multi_label=data.multi_label).report[_monitored(data)]
@@ -300,7 +312,10 @@ def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, p
 
 
 def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo) -> tuple[ModelInfo, float]:
-    """The model with the temperature, and the thresholds, that suit its validation; and its calibration error without."""
+    """Finds the temperature and the thresholds that suit validation.
+
+    Returns the model with both, and its calibration error before.
+    """
     labels = info.labels
     assert labels is not None
     before = score(truth, answers, info.palette.names, multi_label=labels.multi_label)
