@@ -1,4 +1,7 @@
-"""Asks a running segment-app over HTTP: python examples/ask_app.py http://127.0.0.1:7860 SCENE OUTPUT [IMAGE...]"""
+"""Maps a scene and labels images with a running segment-app, over HTTP.
+
+Usage: python examples/ask_app.py http://127.0.0.1:7860 SCENE OUTPUT [IMAGE...]
+"""
 
 import shutil
 import sys
@@ -9,9 +12,19 @@ from gradio_client import Client, handle_file
 
 
 def main(address: str, scene: Path, output: Path, images: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The report of a scene's map, whose class raster and polygons go into `output`, and what the images show."""
+    """Maps a scene and labels images.
+
+    Args:
+        address: Address of the app.
+        scene: Scene to map.
+        output: Folder for the class raster and the polygons of the map.
+        images: Images to label.
+
+    Returns:
+        The report of the map, and a dictionary with the labels of each image.
+    """
     app = Client(address, verbose=False)
-    # also model=, overlap=, augment=, resample=, bands=, gsd=
+    # other parameters: model=, overlap=, augment=, resample=, bands=, gsd=
     report, classes, polygons = app.predict(handle_file(scene), api_name="/map")
     output.mkdir(parents=True, exist_ok=True)
     for file in (classes, polygons):

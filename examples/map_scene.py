@@ -1,4 +1,7 @@
-"""Maps a scene and works on with the result: python examples/map_scene.py SCENE MODEL_FOLDER OUTPUT"""
+"""Maps a scene and reads the resulting rasters.
+
+Usage: python examples/map_scene.py SCENE MODEL_FOLDER OUTPUT
+"""
 
 import sys
 from pathlib import Path
@@ -9,7 +12,16 @@ import segment
 
 
 def main(scene: Path, model: Path, output: Path) -> dict[str, float]:
-    """Square metres of each class, and the class raster opened as any other raster."""
+    """Maps a scene, and opens the map as any other raster.
+
+    Args:
+        scene: Scene to map.
+        model: Model folder.
+        output: Folder for the map and its report.
+
+    Returns:
+        Area of each class in square metres.
+    """
     result = segment.predict_scene(scene, model, output, confidence=True, overwrite=True)
     print(result)
     with rasterio.open(result.classes) as classes, rasterio.open(result.confidence) as confidence:

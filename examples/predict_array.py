@@ -1,4 +1,7 @@
-"""A model on pixels that are in memory already: python examples/predict_array.py PICTURE MODEL_FOLDER"""
+"""Runs a model on pixels that are in memory already.
+
+Usage: python examples/predict_array.py PICTURE MODEL_FOLDER
+"""
 
 import sys
 from pathlib import Path
@@ -10,7 +13,15 @@ import segment
 
 
 def main(picture: Path, folder: Path) -> np.ndarray:
-    """Class indices (rows, columns) of the first tile of a picture."""
+    """Predicts the classes of the first tile of a picture.
+
+    Args:
+        picture: Picture that OpenCV can read.
+        folder: Model folder.
+
+    Returns:
+        Class indices (rows, columns).
+    """
     model = segment.load_model(folder)
     print(model)
     pixels = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)[: model.info.tile, : model.info.tile]
