@@ -1,4 +1,7 @@
-"""Draws docs/sample-map.jpg from what `make demo` leaves in the folder demo: scene, truth, map and a legend."""
+"""Draws docs/sample-map.jpg: scene, reference, map and a legend.
+
+Reads the folder demo, which `make demo` writes.
+"""
 
 import json
 from pathlib import Path
@@ -16,7 +19,7 @@ PANEL, GAP = 640, 12
 
 palette = Palette(SAMPLE_CLASSES)
 colors = palette.colors()[:, :3]
-colors[IGNORED] = palette.ignored[0].rgb  # cars and sports courts, which the truth leaves out
+colors[IGNORED] = palette.ignored[0].rgb  # cars and sports courts, which the reference leaves out
 with open_raster(Path("demo/new-town/scene.tif")) as scene:
     photograph = scene.read()[0]
 maps = [colors[palette.decode(read_mask(Path("demo", mask)))[0]] for mask in ("new-town/truth.tif", "map/scene_classes.tif")]
