@@ -1,1 +1,4 @@
-"""What measures: `make bench`. Each prints one line of JSON per figure; contestants take turns within one run."""
+"""Benchmarks, run by `make bench`.
+
+Each prints one line of JSON per figure. Programs that are compared take turns within one run.
+"""

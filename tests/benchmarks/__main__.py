@@ -1,5 +1,9 @@
-"""python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE] [--classifier RUN] [--ground FOLDER]
-[--images FOLDER] [--size PIXELS] [--blocks N...]"""
+"""Runs benchmarks.
+
+Usage: python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE]
+[--classifier RUN] [--ground FOLDER] [--images FOLDER] [--size PIXELS] [--blocks N...]
+[--collections FOLDER] [--set KEY=VALUE]
+"""
 
 import argparse
 from pathlib import Path
@@ -20,13 +24,14 @@ from tests.benchmarks.seams import killed, seams
 from tests.benchmarks.speed import naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
 
-# from the quickest to the slowest; peers needs an environment of its own: make bench-peers
+# from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
 MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
 BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks", "leave_one_out")
 
 
 def main() -> None:
+    """Runs the benchmarks that are named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks", "leave_one_out"])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eight by default")

@@ -1,4 +1,4 @@
-"""Other programs on what is exported: geodeep maps with the ONNX file, and its map is compared with ours."""
+"""Exported models in other programs: the map by geodeep with the ONNX file, against ours."""
 
 import tempfile
 from pathlib import Path
@@ -15,10 +15,12 @@ from tests.benchmarks.measure import segment_predict, tell
 
 
 def geodeep(model: Path) -> None:
-    """Share of pixels that geodeep puts into the same class, away from the borders of its tiles, which it cuts hard.
+    """Measures the share of pixels in which the map of geodeep has the same class.
 
-    It starts its tiles at the scene's corner: the scene is laid onto the grid of 32 pixels, where ours start too. It
-    smooths every map with a median filter of 5 x 5 pixels, which is done to ours as well.
+    Pixels near the borders of its tiles do not count, because it does not blend tiles. It starts
+    its tiles at the corner of the scene. So the scene is placed on the grid of 32 pixels, where our
+    tiles start, too. It smooths each map with a median filter of 5 x 5 pixels, which is applied to
+    our map as well.
     """
     from geodeep import segment
     from geodeep.utils import median_filter

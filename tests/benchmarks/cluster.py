@@ -1,4 +1,8 @@
-"""How a cluster does: worker processes against one process on the same cores, and what giving out a block costs."""
+"""Speed of a cluster.
+
+Worker processes are compared with one process on the same cores. The cost of giving out a block is
+measured, too.
+"""
 
 import json
 import subprocess
@@ -33,7 +37,10 @@ COUNTS = (10_000, 100_000)
 
 
 def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
-    """Megapixels per second of worker processes of one core each against one process with all cores, start included."""
+    """Compares worker processes of one core each with one process that has all cores.
+
+    The rates, megapixels per second, include the start.
+    """
     path, cores = scene(size, size, 1), available_cores()
     rates = take_turns(
         {
@@ -49,7 +56,10 @@ def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
 
 
 def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
-    """Megapixels per second that finished blocks are put together with, and how many the processor's time in it alone allows."""
+    """Measures megapixels per second at which finished blocks are assembled to a map.
+
+    The second figure counts the processor time of the assembly only.
+    """
     path, reference = scene(size, size, 1), ModelReference.of(model, "segment", "openvino")
     options, info = MapOptions(), load_model_info(model)
     identity = identify(model, "openvino")
@@ -70,21 +80,26 @@ def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
 
 @dataclass(frozen=True)
 class Nothing(BlockJob):
-    """A job whose model does nothing, and whose blocks leave nothing."""
+    """Job whose model does nothing and whose blocks write nothing."""
 
     def check_input(self) -> None:
+        """Checks nothing."""
         pass
 
     def compute(self, block: Block, model: Model) -> tuple[dict, dict]:
+        """Is never called."""
         raise NotImplementedError
 
 
 def do_nothing(job: Nothing, block: Block) -> None:
-    """In the place of `do_piece`."""
+    """Replaces `do_piece`."""
 
 
 def many_blocks(counts: Sequence[int] = COUNTS) -> None:
-    """Milliseconds to give out a block that takes no time, and the memory of the process that does, scheduler included."""
+    """Measures the milliseconds to give out a block that takes no time to compute.
+
+    Also measures the memory of the process that gives it out, including the scheduler.
+    """
     found = []
     for count in counts:
         ended = subprocess.run([sys.executable, "-m", __name__, str(count)], stdout=subprocess.PIPE, check=True)
@@ -95,7 +110,10 @@ def many_blocks(counts: Sequence[int] = COUNTS) -> None:
 
 
 def give_out(count: int) -> dict[str, float]:
-    """As `many_blocks`, of so many, in this process; and the processor's time in it alone, which other work does not lengthen."""
+    """Measures as `many_blocks` does, with `count` blocks, in this process.
+
+    Also measures processor time alone, which does not depend on other work of the machine.
+    """
     import segment.core.cluster.dispatch
 
     segment.core.cluster.dispatch.do_piece = do_nothing

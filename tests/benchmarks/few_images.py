@@ -1,4 +1,7 @@
-"""What tuning is worth to who has twenty images a class: a small network within forty short trials, against its defaults."""
+"""Gain of tuning with twenty images per class.
+
+A small network is tuned in forty short trials and compared with its defaults.
+"""
 
 import random
 import shutil
@@ -12,7 +15,11 @@ from tests.benchmarks.material import FOLDER
 from tests.benchmarks.measure import tell
 
 COUNTS = {"train": 20, "test": 100}
-"""Images of each class; of the first, 40 % are drawn for validation, anew in each repeat. The test takes no part in the study."""
+"""Images of each class.
+
+40 % of "train" are drawn for validation, different ones in each repeat. The study does not use the
+test part.
+"""
 REPEATS = 3
 SETTINGS = (
     "model.backbone=baseline", "model.weights=none", "data.resize=64", "data.size=64", "training.epochs=20",
@@ -21,7 +28,10 @@ SETTINGS = (
 
 
 def few_images(images: Path, seed: int = 0) -> None:
-    """images: class folders with 120 images each, or more. The best and the default settings are scored over three seeds."""
+    """Compares the best settings of a study with the defaults, with three seeds each.
+
+    `images` has class folders with 120 images or more each.
+    """
     from classify.tuning import tune
 
     folder, study = FOLDER / "few-images", FOLDER / "few-images-study"

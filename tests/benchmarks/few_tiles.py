@@ -1,4 +1,4 @@
-"""What starting from the bundled model is worth to who has few tiles, against starting from nothing."""
+"""Gain of starting from the bundled model, and not from scratch, with few tiles."""
 
 import math
 import shutil
@@ -22,7 +22,7 @@ from tests.benchmarks.measure import tell
 TILE, STEPS, EPOCHS, VALIDATING = 256, 200, 4, 10
 RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
 TOWNS = {"learned": range(2001, 2015), "scored": range(2015, 2017)}
-"""Seeds, which the bundled model did not learn from."""
+"""Seeds of sample towns that the bundled model was not trained on."""
 
 PALETTE = Palette(SAMPLE_CLASSES)
 
@@ -30,13 +30,19 @@ Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), seed: int = 0) -> None:
-    """Scores on ground that is new to both: after 200 steps of 8 tiles by the bundled recipe from either start, and of the
-    bundled model as it comes.
+    """Scores models on ground that none of them was trained on.
 
-    dubai: a tile of that data which the bundled model did not learn from: parts 1 to 6 are learned, 7 to 9 scored. Sample
-    towns come in any case. Ten tiles more choose the epoch. Where there are fewer tiles than a count, all are taken.
+    Both starts are trained with 200 steps of 8 tiles by the bundled recipe. The bundled model is
+    also scored without training. Ten further tiles are used to choose the epoch. If there are fewer
+    tiles than a count, all are used.
+
+    Args:
+        dubai: Tile of the Dubai data that the bundled model was not trained on. Parts 1 to 6 are
+            used for training, 7 to 9 for scores. Sample towns are used in any case.
+        counts: Numbers of training tiles.
+        seed: Seed by which tiles are chosen.
     """
-    from segment.training.evaluation import evaluate  # after `load_keras`, or Keras' backend would speak
+    from segment.training.evaluation import evaluate  # after `load_keras`, or the backend of Keras would print messages
     from segment.training.train import train
 
     towns = {part: [_town(number) for number in seeds] for part, seeds in TOWNS.items()}
@@ -48,7 +54,7 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
         tiles = [tile for scene_ in learned for tile in _cut(*scene_)]
         order = np.random.default_rng(seed).permutation(len(tiles))
         validating, pool = ([tiles[i] for i in some] for some in (order[:VALIDATING], order[VALIDATING:]))
-        untrained = evaluate(_lay_out({"test": scored}), runtime="keras").confusion  # float32, as the trained ones
+        untrained = evaluate(_lay_out({"test": scored}), runtime="keras").confusion  # float32, like the trained models
         tell(f"mean Jaccard, {ground}, bundled model as it comes", untrained.mean_jaccard, accuracy=untrained.accuracy)
         for chosen in (pool[:count] for count in counts):
             folder = _lay_out({"train": chosen, "val": validating, "test": scored})
@@ -88,7 +94,7 @@ def _cut(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Iterator[Labelled
 
 
 def _lay_out(parts: dict[str, list[Labelled]]) -> Path:
-    """A tile folder in which the training tiles stand so often that an epoch has its share of the steps."""
+    """Writes a tile folder with copies of the training tiles, so that an epoch has enough steps."""
     folder = FOLDER / "few-tiles"
     shutil.rmtree(folder, ignore_errors=True)
     for part, tiles in parts.items():

@@ -1,4 +1,4 @@
-"""Scene labels: how fast int8 is on one image, and against Keras on many."""
+"""Speed of scene labels: int8 on one image, and against Keras on many."""
 
 import statistics
 from pathlib import Path
@@ -14,9 +14,10 @@ SIZE = 224
 
 
 def labels(model: Path = BUNDLED, rounds: int = 5) -> None:
-    """ResNet-50 at 224 px: milliseconds of one image, and images per second in batches of 16, int8 against Keras.
+    """Compares int8 with Keras, for a ResNet-50 at 224 px.
 
-    model: a classifier that was exported with --int8.
+    Measures the milliseconds of one image, and images per second in batches of 16. `model` is a
+    classifier that was exported with --int8.
     """
     forms = {runtime: load_model(model, runtime) for runtime in ("keras", "openvino")}  # type: ignore[arg-type]
     images = tiles_of(scene(2048, 2048, 3), SIZE, 64)

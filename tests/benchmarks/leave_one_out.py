@@ -1,4 +1,7 @@
-"""What a model makes of ground that it never saw: each collection in turn is left out of the training, and scored."""
+"""Scores of models on ground that they were not trained on.
+
+Each collection in turn is left out of the training, and scored.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,19 +14,20 @@ from tests.benchmarks.measure import tell
 
 RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
 TILES, EPOCHS = 1600, 5
-"""Of a fold: about 25 minutes of two cores for a U-Net on EfficientNet-Lite0."""
+"""Per fold: about 25 minutes on two cores for a U-Net with EfficientNet-Lite0."""
 
 
 def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
-    """Mean Jaccard and accuracy of each collection of the recipe, by a model that was trained on all others.
+    """Scores each collection of the recipe with a model that was trained on all others.
 
-    Collections whose names begin alike are of one source, and left out together.
+    The scores are mean Jaccard and accuracy. Collections are left out together if the name of one
+    begins with that of the other, because they come from one source.
 
     Args:
-        data: folder that the paths of collections start from.
-        changes: settings such as "model.encoder_weights=FILE".
+        data: Folder that the paths of collections start from.
+        changes: Settings such as "model.encoder_weights=FILE".
     """
-    from segment.training.train import train  # after `load_keras`, or Keras' backend would speak
+    from segment.training.train import train  # after `load_keras`, or the backend of Keras would print messages
 
     own = [
         f"data.root={data}",
@@ -38,14 +42,14 @@ def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
     scores = []
     for left_out in config.data.collections:
         name = name_of(left_out)
-        if name == "towns":  # invented: it says nothing of real ground
+        if name == "towns":  # generated: it shows nothing about real ground
             continue
         fold = config.model_copy(deep=True)
         assert fold.data.collections
         for one in fold.data.collections:
             if name_of(one).startswith(name) or name.startswith(name_of(one)):
                 one.weight, one.val_groups = 0, []
-            elif one.test_groups:  # trains here, or the test would be of two collections
+            elif one.test_groups:  # used for training only, else the test part would have two collections
                 one.val_fraction, one.val_groups, one.test_groups = 0, [], []
         run = train(None, FOLDER / "leave-one-out" / name, fold, overwrite=True)
         assert run.test is not None

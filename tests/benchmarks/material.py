@@ -1,4 +1,7 @@
-"""What the benchmarks work on: sample scenes, made once in the folder bench, and the bundled model or another."""
+"""Data of the benchmarks: sample scenes, and the bundled model or another.
+
+Scenes are made once, in the folder bench.
+"""
 
 import shutil
 from pathlib import Path
@@ -15,7 +18,7 @@ FOLDER = Path("bench")
 
 
 def scene(height: int, width: int, seed: int) -> Path:
-    """A sample scene; its truth lies beside it as truth.tif."""
+    """Returns the path of a sample scene. Its reference is truth.tif in the same folder."""
     folder = FOLDER / f"town-{height}x{width}-{seed}"
     if not folder.exists():
         write_sample(folder, height, width, seed)
@@ -23,7 +26,10 @@ def scene(height: int, width: int, seed: int) -> Path:
 
 
 def mapping_model(run: Path | None = None, tiles: Path | None = None) -> Path:
-    """A model folder with an int8 form: the bundled one, unless another run is given with tiles to quantise on."""
+    """Returns a model folder with an int8 model.
+
+    It is the bundled one, unless another run is given, with tiles to quantise on.
+    """
     from segment.training.export import export_model
 
     if run is None:
@@ -38,7 +44,7 @@ def mapping_model(run: Path | None = None, tiles: Path | None = None) -> Path:
 
 
 def tiles_of(path: Path, tile: int, count: int) -> NDArray[np.uint8]:
-    """The first `count` square tiles of a scene, side by side: (count, tile, tile, 3)."""
+    """Reads the first `count` square tiles of a scene, without overlap: (count, tile, tile, 3)."""
     with rasterio.open(path) as file:
         across = file.width // tile
         strip = file.read(window=((0, tile * -(-count // across)), (0, across * tile)))
@@ -47,12 +53,13 @@ def tiles_of(path: Path, tile: int, count: int) -> NDArray[np.uint8]:
 
 
 def quantised_scores(model: Path) -> dict[str, dict[str, float]]:
-    """Scores before and after, as the export measured them."""
+    """Returns the scores before and after quantisation, as the export measured them."""
     info = load_model_info(model).openvino
     assert info is not None, "quantised where it was exported"
     return info.scores
 
 
 def read(path: Path) -> NDArray[np.uint8]:
+    """Reads the first band of a raster."""
     with rasterio.open(path) as file:
         return file.read(1)

@@ -1,4 +1,4 @@
-"""How figures are taken and told."""
+"""Measuring and printing of figures."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def tell(figure: str, value: float, *, at_least: float | None = None, at_most: f
 
 
 def machine() -> str:
-    """Processor, cores and system, in words."""
+    """Describes the processor, its cores and the version of Python."""
     name = platform.processor()
     if Path("/proc/cpuinfo").is_file():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -41,14 +41,17 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A command that was run to its end."""
+    """Time and peak memory of a command that was run to its end."""
 
     seconds: float
     peak_mb: float
 
 
 def run(command: Sequence[str | Path]) -> Run:
-    """Runs a command and measures it as a whole, its start included. Raises RuntimeError when it fails."""
+    """Runs a command and measures it as a whole, including its start.
+
+    Raises RuntimeError if the command fails.
+    """
     started, peak = time.perf_counter(), 0
     with tempfile.TemporaryFile() as complaint:
         process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=complaint)
@@ -63,7 +66,10 @@ def run(command: Sequence[str | Path]) -> Run:
 
 
 def high_water(pid: int) -> int:
-    """The most memory (KiB, resident) that a process has held so far. Not getrusage: that begins with its parent's."""
+    """Returns the peak resident memory (KiB) of a process so far.
+
+    getrusage is not used, because it starts with the peak of the parent process.
+    """
     try:
         found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     except OSError:  # it has ended
@@ -72,13 +78,16 @@ def high_water(pid: int) -> int:
 
 
 def segment_predict(scene: Path, model: Path, output: Path, *options: str) -> Run:
-    """Maps a scene with the command, afresh."""
+    """Maps a scene with the command, from the beginning."""
     options = ("--model", str(model), "--output", str(output), "--overwrite", "--no-resume", "--quiet", *options)
     return run([COMMANDS / "segment-predict", scene, *options])
 
 
 def take_turns(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """The median of what each contestant returns; they take turns, the first to start changing."""
+    """Calls functions in turns and returns the median result of each.
+
+    Each round starts with another function.
+    """
     found: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
     for number in range(rounds):
@@ -88,7 +97,7 @@ def take_turns(contestants: dict[str, Callable[[], float]], rounds: int) -> dict
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
+    """Returns the seconds that a call takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started

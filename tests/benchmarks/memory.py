@@ -1,4 +1,4 @@
-"""How much memory: the peak of the whole process, by the size of the scene."""
+"""Peak memory of the whole process, by the size of the scene."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ from tests.benchmarks.measure import segment_predict, tell
 
 
 def memory(model: Path) -> None:
-    """Peaks in MB: of a square scene, of one four times as high against one as wide, and of a large one."""
+    """Measures peak memory in MB.
+
+    Scenes: a square one, one four times as high as another of the same width, and a large one.
+    """
 
     def peak(height: int, width: int) -> float:
         return segment_predict(scene(height, width, 1), model, FOLDER / "out").peak_mb

@@ -1,4 +1,7 @@
-"""The way of most tutorials: the whole scene through patchify, model.predict and unpatchify, without overlap."""
+"""Maps a scene as most tutorials do, without overlap.
+
+The whole scene goes through patchify, model.predict and unpatchify.
+"""
 
 import sys
 
@@ -11,6 +14,7 @@ TILE = 256
 
 
 def main(scene: str, model: str, output: str) -> None:
+    """Maps a scene and saves the class indices as NPY."""
     with rasterio.open(scene) as file:
         pixels = file.read().transpose(1, 2, 0)
     patches = patchify(pixels, (TILE, TILE, 3), step=TILE)

@@ -1,4 +1,7 @@
-"""The same U-Net in PyTorch, whole scene and merging included. Its environment: make bench-peers."""
+"""Speed against the same U-Net in PyTorch, including reading, merging and writing of a scene.
+
+Its environment is made by `make bench-peers`.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,10 @@ PYTHON = FOLDER / "peers" / "bin" / "python"
 
 
 def peers(model: Path, rounds: int = 3, size: int = 4096) -> None:
-    """Megapixels per second of the command against segmentation-models-pytorch with pytorch-toolbelt's TileMerger."""
+    """Compares the command with segmentation-models-pytorch and TileMerger of pytorch-toolbelt.
+
+    The rates are megapixels per second.
+    """
     path, script = scene(size, size, 1), Path(__file__).with_name("peers_worker.py")
     megapixels = size**2 / 1e6
     contestants = {"command": lambda: megapixels / segment_predict(path, model, FOLDER / "out").seconds}

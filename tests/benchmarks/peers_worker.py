@@ -1,4 +1,7 @@
-"""A scene through segmentation-models-pytorch and pytorch-toolbelt, as their documentation shows it. Runs on its own."""
+"""Maps a scene with segmentation-models-pytorch and pytorch-toolbelt, as their documentation shows.
+
+This is a script of its own, run by `peers`.
+"""
 
 import sys
 
@@ -10,6 +13,7 @@ from pytorch_toolbelt.inference.tiles import ImageSlicer, TileMerger
 
 
 def main(scene: str, tile: int, overlap: float) -> None:
+    """Maps a scene with tiles of `tile` pixels that share `overlap` of their edge."""
     torch.manual_seed(0)
     model = smp.Unet("resnet34", encoder_weights=None, classes=5).eval().to(memory_format=torch.channels_last)
     with rasterio.open(scene) as file:

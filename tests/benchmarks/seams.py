@@ -1,4 +1,4 @@
-"""Whether a map shows how it was made: seams between tiles, other maps of the same ground, and what a kill leaves."""
+"""Traces in a map of how it was made: seams of tiles, the scene's extent, and killed processes."""
 
 import random
 import shutil
@@ -25,8 +25,9 @@ DOWN, RIGHT = 37, 91
 
 
 def seams(model: Path, path: Path | None = None) -> None:
-    """How often neighbouring pixels differ in class where tiles take over from each other, against elsewhere; and how much
-    of a crop, mapped alone, is as in the map of the whole.
+    """Measures seams between tiles, and how much the map of a crop equals that of the whole scene.
+
+    Seams show as neighbouring pixels that differ in class more often between tiles than elsewhere.
     """
     path = path or scene(8192, 8192, 1)
     output = FOLDER / "seams"
@@ -35,7 +36,7 @@ def seams(model: Path, path: Path | None = None) -> None:
     with Source(path).open() as raster:
         plan = plan_tiles(raster, load_model_info(model), None, OVERLAP)
     name = path.parent.name
-    # the same lines elsewhere show how far chance goes
+    # the same lines elsewhere show the effect of chance
     chance = [seam_ratio(np.roll(labels, (shift, shift), (0, 1)), plan) for shift in range(40, plan.step, 40)]
     spread = [round(min(chance), 3), round(max(chance), 3)]
     tell(f"seams, {name}", seam_ratio(labels, plan), at_most=1.05, on_lines_elsewhere=spread)
@@ -52,9 +53,10 @@ def seams(model: Path, path: Path | None = None) -> None:
 
 
 def seam_ratio(labels: NDArray[np.uint8], plan: TilePlan) -> float:
-    """Rate at which neighbours differ across the lines where the weights of two tiles are equal, over the rate elsewhere.
+    """Returns the ratio of two rates: how often neighbours differ between tiles, and elsewhere.
 
-    A line has a width of three pairs of neighbours, and all tiles of a row or column share theirs.
+    Between tiles means across the lines where the weights of two tiles are equal. A line is three
+    pairs of neighbours wide, and the tiles of a row or column have it in common.
     """
     across, elsewhere = [], []
     for axis, starts, before in ((0, plan.rows, plan.top), (1, plan.columns, plan.left)):
@@ -69,7 +71,7 @@ def seam_ratio(labels: NDArray[np.uint8], plan: TilePlan) -> float:
 
 
 def killed(model: Path, times: int = 10) -> None:
-    """Maps that were killed at random moments and taken up again, against one that was not."""
+    """Compares maps that were killed at random times and resumed with one that was not killed."""
     path, whole, parts = scene(2048, 2048, 3), FOLDER / "whole", FOLDER / "killed"
     options = ["--model", str(model), "--quiet", "--confidence"]
     shutil.rmtree(whole, ignore_errors=True)

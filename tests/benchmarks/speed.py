@@ -1,4 +1,4 @@
-"""How fast: the whole command against the model alone, int8 against Keras, the start, and the naive way."""
+"""Speed of the command against the model alone, of int8, of the start, and of a naive script."""
 
 import subprocess
 import sys
@@ -17,7 +17,10 @@ SIZE = 8192
 
 
 def throughput(model: Path, rounds: int = 3) -> None:
-    """Tiles per second of the command on a scene of 8192 x 8192, start and outputs included, against the model alone."""
+    """Compares the command with the model alone, in tiles per second.
+
+    The scene has 8192 x 8192 pixels. The start and the outputs of the command are included.
+    """
     path, loaded = scene(SIZE, SIZE, 1), load_model(model, "openvino")
     with Source(path).open() as raster:
         plan = plan_tiles(raster, loaded.info, None, OVERLAP)
@@ -36,14 +39,17 @@ def throughput(model: Path, rounds: int = 3) -> None:
 
 
 def predict_all(model: Model, tiles: object) -> None:
-    """All tiles as the command gives them to the model: so many at a time, from so many threads."""
+    """Predicts all tiles with the batch size and the number of threads that the command uses."""
     size, workers = model.pace(tiles.shape[1])  # type: ignore[attr-defined]
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(model.predict, (tiles[i : i + size] for i in range(0, len(tiles), size))))  # type: ignore[arg-type, index]
 
 
 def quantised(model: Path, rounds: int = 5) -> None:
-    """The int8 form against Keras on TensorFlow: speed on the same tiles, and scores as the export measured them."""
+    """Compares the int8 model with Keras on TensorFlow.
+
+    The speed is measured on the same tiles. The scores are those measured by the export.
+    """
     forms = {runtime: load_model(model, runtime) for runtime in ("keras", "openvino")}  # type: ignore[arg-type]
     tiles = tiles_of(scene(SIZE, SIZE, 1), 256, 48)
     for form in forms.values():
@@ -56,7 +62,7 @@ def quantised(model: Path, rounds: int = 5) -> None:
 
 
 def start(model: Path, rounds: int = 7) -> None:
-    """Seconds from the command to the first finished band of rows, 512 x 512."""
+    """Measures the seconds from the command to the first finished row strip, 512 x 512 pixels."""
     path, output = scene(512, 512, 2), FOLDER / "start"
     command = [COMMANDS / "segment-predict", path, "--model", model, "--output", output, "--overwrite", "--quiet"]
     found = []
@@ -72,7 +78,7 @@ def start(model: Path, rounds: int = 7) -> None:
 
 
 def naive(model: Path, rounds: int = 3, size: int = 4096) -> None:
-    """The command against patchify, model.predict and unpatchify on the scene as a whole, with Keras."""
+    """Compares the command with patchify, model.predict and unpatchify of a whole scene."""
     path = scene(size, size, 1)
     script = Path(__file__).with_name("naive.py")
     peaks: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Which tiles to map with: their edge, how much they share, and how they merge, by quality and speed (docs/tiles.md)."""
+"""Quality and speed of maps by tile size, overlap and way of merging, see docs/tiles.md."""
 
 import json
 from collections.abc import Iterator
@@ -24,9 +24,7 @@ CHOICES = [(256, 64), (256, 128), (384, 64), (384, 96), (512, 64), (512, 96), (5
 
 
 def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
-    """A line of JSON for each tile, overlap (pixels) and merge. shift: share of a crop mapped as in the whole, without
-    a place in the grid (so the crop is off the tiles' grid), and with one.
-    """
+    """Prints a line of JSON for each tile size, overlap (pixels) and way of merging."""
     path, loaded = path or scene(2048, 2048, 0), load_model(model, "openvino")
     source = Source(path)
     with source.open() as raster:
@@ -47,7 +45,7 @@ def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
 
 
 def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -> NDArray[np.uint8]:
-    """Class indices of a whole scene."""
+    """Returns the class indices of a whole scene."""
     with merging(plan, merge):
         strips = map_window(source, Window(plan, 0, plan.height, 0, plan.width), model)
         return np.concatenate([strip.labels() for strip in strips])
@@ -55,7 +53,11 @@ def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -
 
 @contextmanager
 def merging(plan: TilePlan, merge: str) -> Iterator[None]:
-    """Merges by weights, or takes each tile's centre and nothing of what it shares beyond the middle."""
+    """Sets how tiles are merged while the context is open.
+
+    "blend" merges by weights. "crop" takes the centre of each tile, up to the middle of the
+    overlap.
+    """
     original = tiling.blend_weights
     centre = np.zeros(plan.tile, np.float32)
     centre[plan.shared // 2 : plan.tile - plan.shared // 2] = 1
