@@ -1,4 +1,4 @@
-"""Tiny truths: class tables, tile folders and model folders of a few pixels."""
+"""Tiny test data: class tables, rasters and tile folders of a few pixels."""
 
 import os
 import signal
@@ -16,9 +16,8 @@ from rasterio.transform import from_origin
 from segment.core.model.folder import load_model_info
 from segment.core.raster.classes import Class, Palette, save_palette
 
-if (
-    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-):  # what runs in the background is deaf to Ctrl-C, and so would be what it starts
+# background processes ignore Ctrl-C, and so would their children
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -26,11 +25,13 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 @pytest.fixture
 def palette() -> Palette:
+    """Class table of land and water."""
     return Palette([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
 
 
 @pytest.fixture(scope="session")
 def dubai() -> Path:
+    """Folder of the Dubai data; tests are skipped without it."""
     folder = SHARED / "data" / "dubai"
     if not folder.is_dir():
         pytest.skip("the Dubai images are not here")
@@ -51,7 +52,10 @@ def write_raster(path: Path, pixels: np.ndarray, **profile: object) -> Path:
 
 
 def two_class_scene(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """An image (rows, columns, 3) uint8 whose blue half planes are water, and its class indices (rows, columns, 1)."""
+    """Draws an image whose blue half plane is water.
+
+    Returns the image (rows, columns, 3) and its class indices (rows, columns, 1), both uint8.
+    """
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]
     angle, offset = random.uniform(0, 2 * np.pi), random.uniform(-0.2, 0.2)
@@ -62,7 +66,7 @@ def two_class_scene(height: int, width: int, seed: int = 0) -> tuple[np.ndarray,
 
 @pytest.fixture
 def tile_folder(tmp_path: Path, palette: Palette) -> Callable[..., Path]:
-    """Makes a tile folder of some groups with `count` tiles of `size` pixels each."""
+    """Function that makes a tile folder of some groups with `count` tiles of `size` pixels each."""
 
     def make(groups: int = 3, count: int = 2, size: int = 64) -> Path:
         root = tmp_path / "tiles"
@@ -78,7 +82,7 @@ def tile_folder(tmp_path: Path, palette: Palette) -> Callable[..., Path]:
 
 
 def assert_fit_to_bundle(folder: Path) -> None:
-    """The model folder is small, int8 loses little, and a card tells of it."""
+    """Asserts that a model folder is small, int8 loses little, and the model card is complete."""
     assert (folder / "model.keras").stat().st_size <= 50e6
     assert sum(file.stat().st_size for file in (folder / "openvino").iterdir()) <= 25e6
     openvino = load_model_info(folder).openvino

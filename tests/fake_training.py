@@ -1,4 +1,7 @@
-"""A training command that learns nothing: its scores follow from the settings, so that studies of it take seconds."""
+"""A training command that learns nothing, so that studies in tests take seconds.
+
+Its scores follow from the settings.
+"""
 
 import json
 import math
@@ -12,19 +15,23 @@ from segment.core.config import load_settings
 from segment.core.training.history import HISTORY, write_history
 
 SECONDS = "FAKE_TRAINING_SECONDS"
-"""Environment variable: how long an epoch takes."""
+"""Environment variable: seconds that an epoch takes."""
 WAIT = "FAKE_TRAINING_WAIT"
-"""Environment variable: a file; while it is there, no epoch ends."""
+"""Environment variable: path of a file. While it exists, no epoch ends."""
 SCORES = {"val_accuracy": "accuracy"}
 
 
 def accuracy(rate: float, dropout: float) -> float:
-    """Best, 0.9, at a rate of 0.001 and a dropout of 0.2."""
+    """Returns a score with its maximum, 0.9, at a rate of 0.001 and a dropout of 0.2."""
     return 0.9 - 0.1 * (math.log10(rate) + 3) ** 2 - (dropout - 0.2) ** 2
 
 
 def train() -> None:
-    """Diverges at a rate above 0.1, ends without a word with a batch of 1, takes 300 MB with a batch of 2."""
+    """Writes the history and the report of a training.
+
+    It diverges at a rate above 0.1, dies without a message at a batch size of 1, and takes 300 MB
+    at a batch size of 2.
+    """
     arguments = dict(zip(sys.argv[2:-1:2], sys.argv[3::2], strict=True))
     config, output = load_settings(Config, Path(arguments["--config"])), Path(arguments["--output"])
     settings = config.training

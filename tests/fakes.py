@@ -1,4 +1,7 @@
-"""Models made of numpy, whose answers are known beforehand, so that a map can be checked pixel by pixel; and a Ctrl-C."""
+"""Models made of numpy, and a Ctrl-C.
+
+The answers of these models are known, so that a map can be checked pixel by pixel.
+"""
 
 from typing import Any
 
@@ -13,7 +16,7 @@ NAMES = ["building", "land", "road", "vegetation", "water"]
 
 
 class FakeModel:
-    """Counts what it is asked, and looks at each pixel alone: the first band's value k is class k."""
+    """Model for which value k of a pixel's first band is class k. It counts its tiles."""
 
     def __init__(self, bands: int = 1, dtype: str = "uint8", tile: int = 32, classes: int = 5, **info: Any):
         table = [Class(name=n, color=c, value=10 * i) for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))]
@@ -26,6 +29,7 @@ class FakeModel:
         self.tiles = 0
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns the probabilities (tiles, rows, columns, classes) of tiles."""
         assert pixels.dtype == self.info.dtype
         assert pixels.flags.c_contiguous
         self.shapes.add(pixels.shape)
@@ -33,24 +37,28 @@ class FakeModel:
         return self.answer(pixels)
 
     def pace(self, tile: int) -> tuple[int, int]:
+        """Returns tiles per batch and number of threads."""
         return 8, 2
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of tiles; subclasses override it."""
         classes = len(self.info.classes)
         return np.eye(classes, dtype=np.float32)[np.minimum(pixels[..., 0], classes - 1).astype(int)]
 
 
 class ConstantModel(FakeModel):
-    """Answers the same probabilities everywhere."""
+    """Model with the same probabilities everywhere."""
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of tiles."""
         return np.full((*pixels.shape[:3], 5), np.array([0.1, 0.2, 0.4, 0.2, 0.1], np.float32), np.float32)
 
 
 class PlaceModel(FakeModel):
-    """Answers by pixel and by where in the tile it lies, so that overlapping tiles disagree."""
+    """Model whose answer depends on the place in the tile, so that overlapping tiles disagree."""
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of tiles."""
         rows, columns = np.mgrid[: pixels.shape[1], : pixels.shape[2]]
         phase = pixels[..., :1] / 7.0 + (rows / 5.0 + columns / 3.0)[None, ..., None] + np.arange(5)
         weights = np.exp(np.sin(phase)).astype(np.float32)
@@ -58,11 +66,12 @@ class PlaceModel(FakeModel):
 
 
 class StopAfter(Silent):
-    """Interrupts training once an epoch is through, as Ctrl-C would."""
+    """Progress that interrupts a training after an epoch, as Ctrl-C would."""
 
     def __init__(self, epoch: int):
         self._epoch = epoch
 
     def say(self, line: str) -> None:
+        """Raises KeyboardInterrupt at the line of the epoch."""
         if line.startswith(f"epoch {self._epoch}/"):
             raise KeyboardInterrupt

@@ -1,4 +1,7 @@
-"""Serves a folder by ranges of bytes, as object storage does, for so many requests: range_server.py FOLDER REQUESTS"""
+"""HTTP server of byte ranges, as of object storage, that stops after a number of requests.
+
+Usage: python range_server.py FOLDER REQUESTS
+"""
 
 import os
 import sys
@@ -8,15 +11,20 @@ from pathlib import Path
 
 
 class Ranges(SimpleHTTPRequestHandler):
+    """Handler that answers requests for a range of bytes."""
+
     left = 0
 
     def log_message(self, *_: object) -> None:
+        """Logs nothing."""
         pass
 
     def do_HEAD(self) -> None:
+        """Answers with the headers alone."""
         self._answer(with_content=False)
 
     def do_GET(self) -> None:
+        """Answers with the content."""
         self._answer(with_content=True)
 
     def _answer(self, with_content: bool) -> None:

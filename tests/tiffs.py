@@ -1,4 +1,4 @@
-"""TIFFs written byte by byte: headers that no library would write."""
+"""TIFFs written byte by byte, with headers that no library would write."""
 
 import struct
 from collections.abc import Sequence
@@ -10,9 +10,14 @@ REDUCED, MASK = 1, 4
 
 
 def write_tiff(path: Path, *images: dict[int, int], order: str = "<", big: bool = False, next_image: int = 0) -> Path:
-    """A TIFF of images of a pixel and a band each, but for the tags given.
+    """Writes a TIFF of images with one pixel and one band each, unless tags say otherwise.
 
-    order: of bytes, `<` or `>`. big: as BigTIFF. next_image: offset that the last one names as the next.
+    Args:
+        path: File to write.
+        *images: Tags of each image that differ.
+        order: Byte order, `<` or `>`.
+        big: Whether to write a BigTIFF.
+        next_image: Offset of a next image that the last image names.
     """
     tags = [
         {WIDTH: 1, HEIGHT: 1, 258: 8, COMPRESSION: 1, 262: 1, OFFSETS: 8, BANDS: 1, ROWS: 1, COUNTS: 1} | image
@@ -38,5 +43,5 @@ def write_tiff(path: Path, *images: dict[int, int], order: str = "<", big: bool 
 
 
 def each(images: Sequence[int], kind: int) -> list[dict[int, int]]:
-    """Images of the sides given, the first as it is and the others of the kind."""
+    """Returns the tags of square images with these sides; all but the first are of `kind`."""
     return [{WIDTH: side, HEIGHT: side, KIND: kind if position else 0} for position, side in enumerate(images)]
