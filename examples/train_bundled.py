@@ -1,6 +1,9 @@
-"""Trains the bundled models anew: python examples/train_bundled.py DATA RSSCN7 RESNET50_WEIGHTS.npz WORK
+"""Trains the bundled models from the beginning.
 
-DATA holds the collections that configs/segment/bundled.yaml names; the sample towns among them are made if they are not there.
+Usage: python examples/train_bundled.py DATA RSSCN7 RESNET50_WEIGHTS.npz WORK
+
+DATA holds the collections that configs/segment/bundled.yaml names; the sample towns among them are
+made if they are missing.
 """
 
 import sys
@@ -19,6 +22,15 @@ TOWNS: dict[str, range] = {"varied": range(1, 97), "dry": range(1, 25)}
 
 
 def make(package: ModuleType, data: Path | None, run: Path, progress: object, *changes: str) -> None:
+    """Trains the bundled model of a package, puts it there and exports it.
+
+    Args:
+        package: `segment` or `classify`.
+        data: Training data; None where the settings list collections.
+        run: Run folder; a run that it holds is continued.
+        progress: Where progress is reported.
+        *changes: Settings to change, as "a.b=value".
+    """
     config = package.load_settings(package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml", changes)
     print(package.train(data, run, config, resume=(run / LAST).exists(), progress=progress))
     bundle_model(run, bundled := REPOSITORY / package.__name__ / "bundled")
@@ -26,6 +38,14 @@ def make(package: ModuleType, data: Path | None, run: Path, progress: object, *c
 
 
 def main(data: Path, rsscn7: Path, weights: Path, work: Path) -> None:
+    """Trains both bundled models.
+
+    Args:
+        data: Folder of the collections.
+        rsscn7: Class folders of the RSSCN7 images.
+        weights: Weights of the ResNet-50, an NPZ file.
+        work: Working folder. A later call continues what it holds.
+    """
     load_keras()
     for style, seeds in TOWNS.items():
         for seed in seeds:
