@@ -63,7 +63,8 @@ def lacks(name: str, function: Function, inherits: bool = False) -> list[str]:
     arguments += [argument for argument in (function.args.vararg, function.args.kwarg) if argument]
     names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls") and argument.arg[0] != "_"]
     section = text.split("Args:", 1)[1] if "Args:" in text else ""
-    missing = [f"{name}: argument {argument}" for argument in names if not re.search(rf"^ +\**{argument}\b.*:", section, re.M)]
+    described = [argument for argument in names if re.search(rf"^ +\**{argument}\b.*:", section, re.M)]
+    missing = [f"{name}: argument {argument}" for argument in names if argument not in described]
     returns = "None" if function.returns is None else ast.unparse(function.returns)
     is_value = (
         returns not in ("None", "'None'", "Never", "NoReturn")

@@ -87,7 +87,7 @@ def test_every_import_of_ours_is_a_module() -> None:
 
 
 def test_rooms_import_from_earlier_rooms_alone() -> None:
-    back, commands, extras = [], [], []
+    back, commands, extras, packages = [], [], [], []
     for module, names in IMPORTS.items():
         for name in names:
             here, there = _room(module), _room(name)
@@ -100,9 +100,12 @@ def test_rooms_import_from_earlier_rooms_alone() -> None:
                 back.append(arrow)
             if _is_extra(there) and not _is_extra(here) and here != "segment.core.cli":
                 extras.append(arrow)
+            if module.startswith("classify") and name.startswith("segment") and not name.startswith("segment.core"):
+                packages.append(arrow)
     assert not back, back
     assert not commands, "commands only parse and print: nothing imports them"
     assert not extras, extras
+    assert not packages, "the two packages share the core alone"
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
