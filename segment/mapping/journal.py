@@ -1,4 +1,4 @@
-"""Finished rows of a map and what was counted in them, kept so that the same command can go on after a stop."""
+"""Journals: finished rows of a map on disk, from which an interrupted run resumes."""
 
 import json
 import os
@@ -19,15 +19,27 @@ _AT_A_TIME = 2**24  # bytes
 
 
 class Journal:
-    """One file of plain rows (a byte a pixel, from the top) per raster of a map, and `journal.json` beside them.
+    """Finished rows of a map on disk, and the state after them.
 
-    The journal is replaced as a whole after each band, so that at any moment it names rows that are whole.
+    Each raster of the map has a file of plain rows (one byte per pixel, from the top), and
+    `journal.json` is beside these files. It is replaced as a whole after each row strip, so at any
+    moment it describes complete rows.
 
-    rows: of the scene that are finished. state: what the last `append` was given, None before the first.
+    Attributes:
+        folder: Folder of the files.
+        rows: Number of rows of the scene that are finished.
+        state: State passed to the last `append`; None before the first.
     """
 
     def __init__(self, folder: Path, width: int):
-        """Takes up what lies in `folder`, if anything does."""
+        """Continues the journal in a folder, or starts an empty one.
+
+        A journal that is missing or not complete counts as empty.
+
+        Args:
+            folder: Folder of the journal.
+            width: Width of the scene in pixels.
+        """
         self.folder, self._width = folder, width
         self.rows = 0
         self.state: dict[str, Any] | None = None
@@ -37,7 +49,7 @@ class Journal:
             if all(self._sum_up(name, found["rows"]) == checksum for name, checksum in found["checksums"].items()):
                 self.rows, self.state, self._checksums = found["rows"], found["state"], found["checksums"]
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            pass  # nothing there, or not whole, as after a power cut: the work starts afresh
+            pass  # no journal, or not a complete one, as after a power cut: start from the beginning
 
     def _sum_up(self, name: str, rows: int) -> int:
         checksum, left = 0, rows * self._width
@@ -47,17 +59,40 @@ class Journal:
         return checksum
 
     def file(self, name: str) -> Path:
-        """Where the rows of one raster stand."""
+        """Returns the file with the rows of a raster.
+
+        Args:
+            name: Name of the raster, such as CLASSES.
+
+        Returns:
+            Path of the file, whether it exists or not.
+        """
         return self.folder / f"{name}.rows"
 
     def checksum(self, name: str) -> int:
-        """CRC-32 of all finished rows of one raster."""
+        """Returns the CRC-32 of all finished rows of a raster.
+
+        Args:
+            name: Name of the raster.
+
+        Returns:
+            The checksum.
+
+        Raises:
+            KeyError: If no rows of the raster were added.
+        """
         return self._checksums[name]
 
     def append(self, band: Mapping[str, NDArray[np.uint8]], state: dict[str, Any]) -> None:
-        """Adds rows (rows, width) of each raster, and what is to be known when work goes on behind them.
+        """Adds finished rows, and the state from which work continues after them.
 
-        Raises OSError when the disk is full; the band is then not part of the journal.
+        Args:
+            band: Rows (rows, width) of each raster by its name, uint8.
+            state: Values that JSON can hold.
+
+        Raises:
+            OSError: If a file cannot be written, for example because the disk is full. The rows are
+                then not part of the journal.
         """
         try:
             for name, rows in band.items():
@@ -68,7 +103,7 @@ class Journal:
                     file.write(content)
                 self._checksums[name] = zlib.crc32(content, self._checksums.get(name, 0))
         except OSError:
-            if not self.rows:  # nothing to go on from
+            if not self.rows:  # nothing to resume from
                 for name in band:
                     self.file(name).unlink(missing_ok=True)
             raise
@@ -80,17 +115,17 @@ class Journal:
 
 
 CLASSES, CONFIDENCE = "classes", "confidence"
-"""What the rows of a map are kept as."""
+"""Names of the rasters whose rows a journal keeps."""
 
 
 CONFIDENCE_STEPS = 254
-"""What a confidence raster holds where the most probable class has probability 1."""
+"""Value in a confidence raster where the most probable class has probability 1."""
 
 
 def rows_to_keep(
     strip: RowStrip, labels: NDArray[np.uint8], values: NDArray[np.uint8], confidence: bool
 ) -> dict[str, NDArray[np.uint8]]:
-    """Returns what is kept of a strip of a map.
+    """Returns the rows of each raster that are kept of a strip of a map.
 
     Args:
         strip: Finished rows.
@@ -108,9 +143,17 @@ def rows_to_keep(
 
 
 def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
-    """Writes a raster of the most probable class's probability, 0 to 254 for 0 to 1, from rows under CONFIDENCE.
+    """Writes a raster with the probability of the mapped class.
 
-    Raises InputError when it cannot be written.
+    Values of 0 to 254 are probabilities of 0 to 1. They are the rows named CONFIDENCE.
+
+    Args:
+        rows: Journal with all rows of the scene.
+        path: GeoTIFF to write.
+        scene: The scene, whose grid the raster has.
+
+    Raises:
+        InputError: If the file cannot be written.
     """
     tags = {"content": f"probability of the mapped class, 0 to {CONFIDENCE_STEPS} for 0 to 1"}
     scale = 1 / CONFIDENCE_STEPS

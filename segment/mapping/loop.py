@@ -1,4 +1,4 @@
-"""The mapping loop: strips of a scene are read, cut into tiles, predicted and merged into finished rows."""
+"""The mapping loop: strips of a scene are read, cut into tiles, predicted and merged into rows."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -34,8 +34,8 @@ class RowStrip:
 
     Attributes:
         start: First row of the strip.
-        probabilities: Shape (rows, width, classes), float32; valid until the next strip is asked
-            for.
+        probabilities: Shape (rows, width, classes), float32; valid only until the next strip is
+            requested.
         valid: Shape (rows, width); False where the scene holds no data.
     """
 
@@ -59,7 +59,7 @@ class RowStrip:
         """Returns the probability of the most probable class.
 
         Args:
-            steps: Value that stands for probability 1, at most 254.
+            steps: Value for probability 1, at most 254.
 
         Returns:
             Shape (rows, width), 0 to `steps`; 255 where not valid.
@@ -84,8 +84,8 @@ def map_window(
 ) -> Generator[RowStrip, None, None]:
     """Maps a window of a scene, row strip by row strip.
 
-    Reading and predicting run ahead in threads of their own. The rows depend on the window's tiles
-    alone, bit for bit, and neither on `rows` nor on `batch_size`.
+    Reading and predicting run ahead in their own threads. The rows depend only on the tiles of the
+    window, bit for bit, and neither on `rows` nor on `batch_size`.
 
     Args:
         source: Scene on the grid that the model sees.
@@ -100,7 +100,7 @@ def map_window(
         The strips from the top of the window to its bottom.
 
     Raises:
-        InputError: If the scene cannot be read to its end, or the network gives wrong answers.
+        InputError: If the scene cannot be read to its end, or the output of the network is wrong.
     """
     suited, workers = model.pace(window.plan.tile)
     strips = StripReader(source, window, rows)
@@ -139,20 +139,23 @@ class StripReader:
     """Reads a window of a scene as strips, each a tile high, from the top to the bottom.
 
     Rows are read forward only, because PNG and JPEG decoders start again at the top for a step
-    back, and kept as long as a tile needs them. The file is opened by whoever iterates, and used in
-    that thread alone.
-
-    Args:
-        source: Scene on the grid that the model sees.
-        window: Part of it to read.
-        rows: Rows read at a time.
+    back. They are kept as long as a tile needs them. The thread that iterates opens the file, and
+    no other thread uses it.
 
     Attributes:
+        window: Part of the scene to read.
         valid: For each row of tiles read so far, which pixels of the window's finished rows are
-            valid; shape (rows, window width). Whoever uses one takes it out.
+            valid; shape (rows, window width). The consumer removes each one that it uses.
     """
 
     def __init__(self, source: Source, window: Window, rows: int = 256):
+        """Prepares to read; nothing is opened yet.
+
+        Args:
+            source: Scene on the grid that the model sees.
+            window: Part of it to read.
+            rows: Rows read at a time.
+        """
         self.window = window
         self.valid: deque[NDArray[np.bool_]] = deque()
         self._source, self._rows = source, rows
@@ -177,7 +180,7 @@ class StripReader:
         left, right = int(columns.min()), int(columns.max()) + 1
         inside = slice(window.left - left, window.right - left)
         with self._source.open() as raster:
-            first = last = int(plan.scene_rows(window.rows[0]).min())  # scene rows that are kept
+            first = last = int(plan.scene_rows(window.rows[0]).min())  # scene rows kept
             pixels = np.empty((0, len(columns), len(raster.bands)), raster.dtype)  # with padding
             valid = np.empty((0, right - left), bool)
             for row, (begin, end) in zip(window.rows, window.finished, strict=True):
@@ -241,13 +244,13 @@ def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str =
         model: Network in use.
         pixels: Shape (batch, rows, columns, bands), in the model's dtype.
         augment: Average over the eight flips and quarter turns.
-        name: Of what the tiles were cut from, for errors.
+        name: Name of what the tiles were cut from, for errors.
 
     Returns:
         Probabilities, shape (batch, rows, columns, classes).
 
     Raises:
-        InputError: If the network answers other classes than its model.yaml names, or NaN.
+        InputError: If the output of the network has other classes than its model.yaml, or NaN.
     """
     if not augment:
         answer = model.predict(pixels)
@@ -267,7 +270,10 @@ def _predict(batch: Batch, model: Model, augment: bool, name: str) -> NDArray[np
 
 
 def _place(predicted: Iterable[tuple[Batch, NDArray[np.float32] | None]], count: int, advance: Advance | None) -> Iterator[Tile]:
-    """The tiles of batches, one by one. Each row of tiles has one at least, if only an empty one."""
+    """Yields the tiles of batches one by one.
+
+    Each row of tiles has at least one, even if it is an empty one.
+    """
     for batch, probabilities in predicted:
         for (row, column), part in zip(batch.places, repeat(None) if probabilities is None else probabilities, strict=False):
             yield row, column, part

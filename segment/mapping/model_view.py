@@ -16,7 +16,7 @@ from segment.tiling import TilePlan, Window
 TILE = 512
 """Edge of a tile in pixels: the fastest, see docs/tiles.md."""
 Region = tuple[int, int, int, int]
-"""Top, bottom, left, right: first and past the last of the rows and columns, pixels of the scene."""
+"""Top, bottom, left, right in pixels of the scene; bottom and right are past the last."""
 
 _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
 
@@ -26,9 +26,9 @@ class ModelView:
     """A scene as a model sees it.
 
     Attributes:
-        source: The scene, with the factor that it is resampled by.
-        plan: Where its tiles lie.
-        augment: Whether answers are averaged over the eight flips and quarter turns.
+        source: The scene, with the factor by which it is resampled.
+        plan: Positions of its tiles.
+        augment: Whether predictions are averaged over the eight flips and quarter turns.
     """
 
     source: Source
@@ -67,7 +67,7 @@ class ModelView:
     ) -> Generator[RowStrip, None, None]:
         """Maps a region of the scene on its own grid.
 
-        A region's map equals the same part of the whole map, bit for bit.
+        The map of a region equals the same part of the whole map, bit for bit.
 
         Args:
             raster: The scene, open on its own grid.
@@ -81,7 +81,8 @@ class ModelView:
             Row strips from the top of the region to its bottom; reading begins with the first.
 
         Raises:
-            InputError: If the scene cannot be read to its end, or the network gives wrong answers.
+            InputError: If the scene cannot be read to its end, or the output of the network is
+                wrong.
         """
         if region[0] == region[1]:
             nothing: list[RowStrip] = []
@@ -93,7 +94,15 @@ class ModelView:
 
 
 def check_scene(raster: Raster, info: ModelInfo) -> None:
-    """Raises InputError when the scene's bands or pixels are not what the model takes."""
+    """Checks that a model takes the bands and pixels of a scene.
+
+    Args:
+        raster: The open scene.
+        info: Description of the model.
+
+    Raises:
+        InputError: If it does not.
+    """
     bands, dtype = len(raster.bands), raster.dtype.name
     cures = []
     if raster.info.colors == ("palette",):
@@ -113,7 +122,18 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
 
 
 def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -> None:
-    """Raises InputError when a window is empty or not inside the scene."""
+    """Checks that a window lies inside a scene.
+
+    Args:
+        raster: The open scene.
+        top: First row of the window.
+        bottom: Past the last row.
+        left: First column.
+        right: Past the last column.
+
+    Raises:
+        InputError: If the window is empty or not inside the scene.
+    """
     if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
         raise InputError(
             f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns. "
@@ -126,8 +146,22 @@ def _count(bands: int) -> str:
 
 
 def plan_tiles(raster: Raster, info: ModelInfo, tile: int | None, overlap: float, factor: float = 1.0) -> TilePlan:
-    """Where the tiles of a scene lie that is opened with `factor`; in the grid of its CRS, so that maps of scenes that
-    overlap agree. tile: see `choose_tile`. overlap: fraction of the tile edge shared with its neighbour.
+    """Plans the tiles of a scene.
+
+    Tiles lie in the grid of the scene's CRS, so that maps of overlapping scenes agree.
+
+    Args:
+        raster: The scene, open on its own grid.
+        info: Description of the model.
+        tile: Edge of a tile in pixels, see `choose_tile`.
+        overlap: Fraction of the tile edge shared with its neighbour, 0 to below 1.
+        factor: Factor with which the scene is opened for the model.
+
+    Returns:
+        The positions of the tiles on the grid that the model sees.
+
+    Raises:
+        InputError: If the model cannot take tiles of this size, or `overlap` is out of range.
     """
     height, width = resampled_size(raster.height, raster.width, factor)
     row, column = raster.grid_position(height, width)
@@ -136,9 +170,18 @@ def plan_tiles(raster: Raster, info: ModelInfo, tile: int | None, overlap: float
 
 
 def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -> int:
-    """The tile edge to map with: the one asked for; else the fastest, or less where the scene's `longest` side is shorter.
+    """Chooses the tile edge to map with.
 
-    Raises InputError when the model cannot take it.
+    Args:
+        info: Description of the model.
+        tile: Edge in pixels that is asked for; by default the fastest, or less for a smaller scene.
+        longest: Longer side of the scene in pixels.
+
+    Returns:
+        The edge in pixels.
+
+    Raises:
+        InputError: If the model cannot take tiles of the size that is asked for.
     """
     if info.fixed_tile:
         if tile not in (None, info.tile):

@@ -1,4 +1,4 @@
-"""Tiles that look unlike all that a model was trained on, by their texture and colours."""
+"""Novelty detection: tiles that differ in texture and colours from all training tiles."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,36 +19,46 @@ from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source
 from segment.data.tiles import fill_up
 
-_LEVELS = 4  # of the image pyramid that textures are described at
+_LEVELS = 4  # of the image pyramid on which textures are described
 _EDGES = np.array([-1.2, -0.4, 0.4, 1.2])
-"""Between bins of colours, in standard deviations: of the brightness from its mean, of differences between bands from 0."""
+"""Limits between bins of colours, in standard deviations.
+
+Brightness is measured from its mean, differences between bands from 0.
+"""
 _BINS = len(_EDGES) + 1
 _MOST_CHANNELS = 8
 _FLAT = 0.02  # standard deviations of the brightness by which a neighbour must be higher to count
-_MEASURED = 64  # tiles that the bins are chosen by
+_MEASURED = 64  # tiles by which the bins are chosen
 _AXES = 64
 _NEAREST = 3
 _FALSE_ALARMS = 0.05  # share of the validation tiles beyond the limit
-_SAMPLED = 64  # tiles of a scene
-_WARNED = 0.25  # share of a scene's tiles that is worth a warning
+_SAMPLED = 64  # tiles of a scene, at most
+_WARNED = 0.25  # share of unfamiliar tiles beyond which there is a warning
 
 _NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 _CODES = np.array([bin(c).count("1") if bin(c ^ (c >> 1 | (c & 1) << 7)).count("1") <= 2 else 9 for c in range(256)], np.intp)
-"""Of each local binary pattern the number of higher neighbours where these are next to each other, else 9."""
+"""Number of higher neighbours in each local binary pattern if they are adjacent, else 9."""
 
 
 @dataclass(frozen=True, eq=False)
 class NoveltyDetector:
-    """Tells tiles that are unlike all training tiles, by the distance to the nearest of them.
+    """A detector of tiles that differ from all training tiles.
 
-    A tile is described by histograms of local binary patterns (Ojala, Pietikäinen and Mäenpää 2002, "Multiresolution gray-scale
-    and rotation invariant texture classification with local binary patterns") of its brightness and of differences between
-    bands at four scales, and by a histogram of its colours; all are square roots of shares.
+    It scores a tile by its distance to the nearest training tiles. A tile is described by
+    histograms of local binary patterns (Ojala, Pietikäinen and Mäenpää 2002, "Multiresolution
+    gray-scale and rotation invariant texture classification with local binary patterns") of its
+    brightness and of the differences between bands at four scales, and by a histogram of its
+    colours. The features are the square roots of the shares in the bins.
 
-    edges: (channels, bins - 1) between the bins of brightness and of differences, and flat: (), by how much a neighbour must be
-    higher to count, in units of the pixels. mean, deviation: (features,) of the training tiles. axes: (features, components)
-    their principal components. known: (tiles, components) the training tiles. limit: () the distance that one in twenty
-    validation tiles exceeds.
+    Attributes:
+        edges: Limits between the bins of brightness and of differences, (channels, bins - 1), in
+            the units of the pixels.
+        flat: How much higher a neighbour must be to count, (), in the units of the pixels.
+        mean: Mean of the features of the training tiles, (features,).
+        deviation: Standard deviation of the features of the training tiles, (features,).
+        axes: Principal components of the training tiles, (features, components).
+        known: The training tiles along these components, (tiles, components).
+        limit: Distance that one in twenty validation tiles exceeds, ().
     """
 
     edges: NDArray[np.float32]
@@ -61,9 +71,14 @@ class NoveltyDetector:
 
     @classmethod
     def fit(cls, training: Iterable[NDArray[Any]], validation: Iterable[NDArray[Any]]) -> "NoveltyDetector":
-        """Learns what tiles (rows, columns, bands) of one size look like.
+        """Fits a detector to the training tiles of a model.
 
-        training: in random order, hundreds or more. validation: of other places, which choose the limit.
+        Args:
+            training: Tiles (rows, columns, bands) of one size in random order, hundreds or more.
+            validation: Tiles of the same size from other places, by which the limit is chosen.
+
+        Returns:
+            The detector.
         """
         tiles = iter(training)
         first = list(islice(tiles, _MEASURED))
@@ -83,9 +98,15 @@ class NoveltyDetector:
         return cls(edges, flat, mean, deviation, axes, known, np.float32(limit))
 
     def score(self, tile: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> float:
-        """How unlike the training tiles a tile (rows, columns, bands) is; above 1 it is unfamiliar.
+        """Computes how much a tile differs from the training tiles.
 
-        valid: (rows, columns), False where nodata, which is not looked at; by default all are valid.
+        Args:
+            tile: Pixels (rows, columns, bands).
+            valid: Whether each pixel is valid, (rows, columns); nodata is left out. By default all
+                are valid.
+
+        Returns:
+            The score; above 1 the tile is unfamiliar.
         """
         place = (_describe(tile, self.edges, self.flat, valid) - self.mean) / self.deviation @ self.axes
         squared = np.square(self.known.astype(np.float32) - place).sum(axis=1)
@@ -93,7 +114,14 @@ class NoveltyDetector:
         return float(np.sqrt(nearest).mean() / self.limit)
 
     def save(self, folder: Path) -> None:
-        """Writes the file of a model folder, whole or not at all."""
+        """Writes the detector into a model folder, completely or not at all.
+
+        Args:
+            folder: Model folder.
+
+        Raises:
+            InputError: As in `staged`.
+        """
         with staged(folder / NOVELTY_FILE, overwrite=True) as partial, partial.open("wb") as file:
             np.savez_compressed(file, **vars(self))
 
@@ -113,7 +141,18 @@ class NoveltyDetector:
 
 
 def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
-    """The detector of a model folder, None where it has none. Raises InputError when its file is damaged."""
+    """Reads the detector of a model folder.
+
+    Args:
+        folder: Model folder.
+        info: Description of the model.
+
+    Returns:
+        The detector; None where the folder has none.
+
+    Raises:
+        InputError: If the file of the detector is damaged.
+    """
     file = folder / NOVELTY_FILE
     if not file.is_file():
         return None
@@ -130,10 +169,21 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
 
 
 def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo) -> tuple[int, int]:
-    """How many of a scene's tiles are unfamiliar, and how many were looked at: at most 64, spread evenly over it.
+    """Counts the unfamiliar tiles of a scene.
 
-    source: of the scene, as the network sees it. info: of the model. Tiles of which half or more is nodata, or that cannot be
-    read, are not looked at.
+    At most 64 tiles are scored, spread evenly over the scene. Tiles of which half or more is
+    nodata, or that cannot be read, are not scored.
+
+    Args:
+        detector: Detector of the model.
+        source: The scene as the network sees it.
+        info: Description of the model.
+
+    Returns:
+        The number of unfamiliar tiles, and of scored tiles.
+
+    Raises:
+        InputError: If the scene cannot be opened.
     """
     tile, unfamiliar, seen = info.tile, 0, 0
     with source.open() as raster:
@@ -148,7 +198,15 @@ def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo)
 
 
 def describe_share(unfamiliar: int, seen: int) -> str | None:
-    """A warning for the report, None where there is no need of one. unfamiliar, seen: tiles, see `unfamiliar_share`."""
+    """Formats the warning about unfamiliar tiles for the report.
+
+    Args:
+        unfamiliar: Number of unfamiliar tiles, see `unfamiliar_share`.
+        seen: Number of scored tiles.
+
+    Returns:
+        The warning; None where no more than a quarter of the tiles are unfamiliar.
+    """
     if not seen or unfamiliar <= _WARNED * seen:
         return None
     return (
@@ -158,7 +216,7 @@ def describe_share(unfamiliar: int, seen: int) -> str | None:
 
 
 def _places(height: int, width: int, tile: int) -> list[tuple[int, int]]:
-    """Top and left of tiles that do not overlap, in reading order."""
+    """Returns top and left of tiles that do not overlap, in reading order."""
     rows, columns = max(height // tile, 1), max(width // tile, 1)
     shrink = min((_SAMPLED / (rows * columns)) ** 0.5, 1)
     rows = min(max(int(rows * shrink), 1), _SAMPLED)
@@ -175,7 +233,7 @@ def _channel_count(bands: int) -> int:
 
 
 def _channels(tile: NDArray[Any]) -> NDArray[np.float32]:
-    """Brightness of a tile, and what each of its bands has more than the next one, (rows, columns, channels)."""
+    """Computes brightness, and each band minus the next one, (rows, columns, channels)."""
     pixels = tile.astype(np.float32)
     differences = pixels[..., :-1] - pixels[..., 1:]
     return np.concatenate([pixels.mean(axis=2, keepdims=True), differences[..., : _MOST_CHANNELS - 1]], axis=2)
@@ -184,7 +242,7 @@ def _channels(tile: NDArray[Any]) -> NDArray[np.float32]:
 def _describe(
     tile: NDArray[Any], edges: NDArray[np.float32], flat: np.float32, valid: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:
-    """The features of a tile, (features,); see `NoveltyDetector`."""
+    """Computes the features of a tile, (features,); see `NoveltyDetector`."""
     channels, valid = _channels(tile), np.ones(tile.shape[:2], bool) if valid is None else valid
     histograms = _colours(channels[valid], edges)
     for _ in range(_LEVELS):
@@ -199,7 +257,10 @@ def _describe(
 
 
 def _patterns(channel: NDArray[np.float32], flat: np.float32) -> NDArray[np.uint8]:
-    """The local binary pattern of each pixel but those of the border: one bit for each higher neighbour."""
+    """Computes the local binary pattern of each pixel that is not at the border.
+
+    A pattern has one bit for each higher neighbour.
+    """
     rows, columns = channel.shape
     limit = channel[1:-1, 1:-1] + flat
     code = np.zeros(limit.shape, np.uint8)
@@ -210,7 +271,10 @@ def _patterns(channel: NDArray[np.float32], flat: np.float32) -> NDArray[np.uint
 
 
 def _colours(pixels: NDArray[np.float32], edges: NDArray[np.float32]) -> list[NDArray[np.intp]]:
-    """Histograms of pixels (pixels, channels): of the first three channels together, and of each other one with the first."""
+    """Computes histograms of pixels (pixels, channels).
+
+    One is of the first three channels together, the others are of the first with each further one.
+    """
     bins = [np.digitize(values, limits) for values, limits in zip(pixels.T, edges, strict=True)]
     together = [bins[:3], *([bins[0], other] for other in bins[3:])]
     shapes = [(_BINS,) * len(some) for some in together]
@@ -221,7 +285,7 @@ def _colours(pixels: NDArray[np.float32], edges: NDArray[np.float32]) -> list[ND
 
 
 def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of squares of two by two pixels."""
+    """Computes the means of squares of two by two pixels."""
     rows, columns, channels = (length // 2 if axis < 2 else length for axis, length in enumerate(pixels.shape))
     cut = pixels[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, channels)
     means: NDArray[np.float32] = cut.mean(axis=(1, 3), dtype=np.float32)

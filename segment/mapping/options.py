@@ -37,5 +37,6 @@ class MapOptions:
     gsd: float | None = None
 
     def __post_init__(self) -> None:
+        """Checks the ranges of the options."""
         check_options(self.min_area)
         check_gsd(self.gsd)

@@ -1,7 +1,9 @@
-"""Outlines of the areas of a class raster: traced along pixels, made to share borders vertex by vertex, and smoothed.
+"""Outlines of the areas of a class raster: traced, joined at junctions, and smoothed.
 
-All geometry is in pixels (column, row), of arrays in a frame of nodata. A *corner* is where four pixels meet; a *junction*
-is a corner at which the borders of three or four areas meet. Between junctions, two areas share each border.
+Outlines are traced along pixel edges, made to share borders vertex by vertex, and smoothed.
+Coordinates are (column, row) in pixels of the scene; class values come in arrays with a frame of
+nodata, one pixel wide. A *corner* is where four pixels meet; a *junction* is a corner at which the
+borders of three or four areas meet. Between junctions, each border is shared by two areas.
 """
 
 from array import array
@@ -14,15 +16,21 @@ from numpy.typing import NDArray
 
 from segment.core.raster.classes import IGNORED
 
-_ROWS = 1024  # rows looked at
-_TRACED = 2**20  # vertices held as Python's own numbers
-_SMALL = 9  # square tolerances; what is smaller would lose much of its area when its corners go
+_ROWS = 1024  # rows handled at a time
+_TRACED = 2**20  # vertices held as Python numbers, before they become an array
+_SMALL = 9  # square tolerances; without its corners, a smaller area would lose much of its size
 
 
 @dataclass(frozen=True)
 class Outlines:
-    """Closed rings of areas. points: (n, 2) column and row. rings: where in points each starts, and n.
-    areas: the first ring of each area, its outer one, and their number. values: (areas,) class values."""
+    """Closed rings around areas.
+
+    Attributes:
+        points: Vertices of all rings, column and row, (n, 2).
+        rings: Where each ring starts in `points`, and n, (rings + 1,).
+        areas: First ring of each area, its outer one, and the number of rings, (areas + 1,).
+        values: Class value of each area, (areas,).
+    """
 
     points: NDArray[Any]
     rings: NDArray[np.int64]
@@ -30,9 +38,15 @@ class Outlines:
     values: NDArray[np.uint8]
 
     def __len__(self) -> int:
+        """Returns the number of areas."""
         return len(self.values)
 
     def polygons(self) -> NDArray[np.object_]:
+        """Makes polygons of the areas.
+
+        Returns:
+            Shapely polygons, (areas,).
+        """
         import shapely
 
         if not len(self):
@@ -42,17 +56,28 @@ class Outlines:
         return polygons
 
     def chosen(self, areas: NDArray[np.bool_]) -> "Outlines":
-        """Those of some areas."""
+        """Selects areas.
+
+        Args:
+            areas: Whether each area is kept, (areas,) bool.
+
+        Returns:
+            Outlines of these areas only.
+        """
         counts, sizes = np.diff(self.areas), np.diff(self.rings)
         rings = np.repeat(areas, counts)
         ring_starts, area_starts = (np.append(0, lengths).cumsum() for lengths in (sizes[rings], counts[areas]))
         return Outlines(self.points[np.repeat(rings, sizes)], ring_starts, area_starts, self.values[areas])
 
     def pixels(self) -> NDArray[np.float64]:
-        """Size of each area in pixels."""
+        """Computes the size of each area.
+
+        Returns:
+            Sizes in pixels, (areas,) float64.
+        """
         x, y = self.points.astype(np.float64).T
         doubled = np.append(x[:-1] * y[1:] - x[1:] * y[:-1], 0)
-        doubled[self.rings[1:] - 1] = 0  # from the end of a ring no segment leads on
+        doubled[self.rings[1:] - 1] = 0  # no segment leads from one ring to the next
         enclosed = np.abs(np.add.reduceat(doubled, self.rings[:-1])) / 2
         outer = self.areas[:-1]
         sizes: NDArray[np.float64] = 2 * enclosed[outer] - np.add.reduceat(enclosed, outer)
@@ -60,7 +85,16 @@ class Outlines:
 
 
 def trace(values: NDArray[np.uint8]) -> Outlines:
-    """Outlines of the connected areas, a vertex at each turn."""
+    """Traces the connected areas of a class raster, with a vertex at each turn.
+
+    Pixels that touch only at a corner are not connected.
+
+    Args:
+        values: Class values in a frame of nodata (255), (rows + 2, columns + 2) uint8.
+
+    Returns:
+        Outlines of the areas that are not nodata.
+    """
     from rasterio.features import shapes
     from rasterio.transform import Affine
 
@@ -84,13 +118,16 @@ def trace(values: NDArray[np.uint8]) -> Outlines:
 
 
 def _borders(a: Any, b: Any, c: Any, d: Any) -> NDArray[np.uint8]:
-    """How many borders (0 to 4) meet at corners, from their four pixels: a, b above and c, d below."""
+    """Counts the borders (0 to 4) at corners, from the pixels above (a, b) and below (c, d)."""
     count: NDArray[np.uint8] = (a != b).astype(np.uint8) + (c != d) + (a != c) + (b != d)
     return count
 
 
 def _passed_junctions(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Corners (n, 2), column and row, where three borders meet: two areas turn there, the third passes straight."""
+    """Finds the corners where three borders meet, as column and row, (n, 2).
+
+    Two areas turn there, and the third passes straight.
+    """
     parts = []
     for start in range(0, len(values) - 1, _ROWS):
         rows = values[start : start + _ROWS + 1]
@@ -100,12 +137,22 @@ def _passed_junctions(values: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def insert_junctions(outlines: Outlines, values: NDArray[np.uint8]) -> Outlines:
-    """Gives each outline a vertex at the junctions it passes straight, so that neighbours share borders vertex by vertex."""
+    """Adds a vertex at each junction that an outline passes straight.
+
+    Neighbours then share their borders vertex by vertex.
+
+    Args:
+        outlines: Outlines as traced.
+        values: The class values that were traced.
+
+    Returns:
+        Outlines with these vertices.
+    """
     points, junctions, stride = outlines.points, _passed_junctions(values), sum(values.shape)
     owners, inserted = [], []
     within = np.ones(len(points), bool)
-    within[outlines.rings[1:] - 1] = False  # from the end of a ring no segment leads on
-    for axis in (0, 1):  # segments along rows, then those along columns; a key orders the corners of one line after another
+    within[outlines.rings[1:] - 1] = False  # no segment leads from one ring to the next
+    for axis in (0, 1):  # segments along rows, then along columns; keys order corners line by line
         across, along = points[:, 1 - axis].astype(np.int64), points[:, axis]
         keys = across * stride + along
         nodes = np.sort(junctions[:, 1 - axis] * stride + junctions[:, axis])
@@ -127,7 +174,19 @@ def insert_junctions(outlines: Outlines, values: NDArray[np.uint8]) -> Outlines:
 
 
 def smooth_polygons(outlines: Outlines, values: NDArray[np.uint8], tolerance: float) -> NDArray[np.object_]:
-    """Polygons with smooth borders; small ones are left out of the coverage meanwhile, which pins the borders around them."""
+    """Makes polygons with smooth borders.
+
+    Areas of less than 9 square tolerances keep their pixel edges. They are left out of the coverage
+    while the others are simplified, which pins the borders around them.
+
+    Args:
+        outlines: Outlines with a vertex at each junction.
+        values: The class values that were traced.
+        tolerance: Tolerance in pixels. Corners that cut off less than its square are removed.
+
+    Returns:
+        Shapely polygons, (areas,).
+    """
     import shapely
 
     small = outlines.pixels() < _SMALL * tolerance**2
@@ -141,11 +200,12 @@ def smooth_polygons(outlines: Outlines, values: NDArray[np.uint8], tolerance: fl
 
 
 def _smooth_stairs(outlines: Outlines, values: NDArray[np.uint8], pinned: NDArray[np.int32]) -> Outlines:
-    """Outlines whose steps of one pixel became points in the step's middle, so that a slanted line is straight again.
+    """Replaces each step of one pixel by its middle, so that slanted lines are straight again.
 
-    A step is a segment of length 1 that turns one way at its start and the other way at its end. Only the two areas that
-    share it touch it, unless it ends at a junction, at nodata or at `pinned` corners (n, 2): then it stays. The new borders
-    cannot meet: each keeps within half a pixel of the corners it passed, and no two borders pass the same corner.
+    A step is a segment of length 1 that turns one way at its start and the other way at its end. A
+    step that ends at a junction, at nodata or at one of the `pinned` corners (n, 2) stays; any
+    other is touched only by the two areas that share it. The new borders cannot meet: each keeps
+    within half a pixel of the corners that it passed, and no two borders pass the same corner.
     """
     stride = values.shape[1]
     closing = np.zeros(len(outlines.points), bool)
@@ -164,7 +224,7 @@ def _smooth_stairs(outlines: Outlines, values: NDArray[np.uint8], pinned: NDArra
     jog = (np.abs(step).sum(axis=1) == 1) & free & free[following] & (turn * turn[following] < 0)
     kept = jog | ~jog[previous]
     moved = points + np.where(jog[:, None], step / 2, 0.0)
-    # closed again: the first point kept of each ring comes once more at its end
+    # close the rings again: repeat the first kept point of each at its end
     before_ring = np.concatenate([[0], np.cumsum(kept)])[starts]
     moved = moved[kept]
     rings = before_ring + np.arange(len(before_ring))

@@ -1,4 +1,4 @@
-"""A map to look at: the coloured mask, and the scene with the map laid over it and a legend."""
+"""Pictures of a map: the coloured mask, and the scene overlaid with the map and a legend."""
 
 import threading
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-import cv2  # in no thread: that sets environment variables, which GDAL reads meanwhile in others
+import cv2  # not in a thread: the import sets environment variables, which GDAL reads in others
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,10 +20,10 @@ from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 
 LARGEST = 4096
-"""Longer side of a picture, pixels; larger scenes are reduced to it."""
+"""Longest side of a picture in pixels; larger scenes are reduced to it."""
 _OPACITY = 0.45
 _NODATA_GREY = 235
-_DRAWING = threading.Lock()  # for Matplotlib, which is made for one thread
+_DRAWING = threading.Lock()  # Matplotlib is not safe for several threads
 
 
 def write_pictures(
@@ -35,10 +35,22 @@ def write_pictures(
     overlay: Path,
     shares: Mapping[str, float],
 ) -> None:
-    """Writes the coloured mask (PNG, transparent where nodata) and the overlay (JPEG) of a class raster.
+    """Writes the coloured mask and the overlay of a class raster.
 
-    photograph: of the scene, see `read_photograph`. shares: fraction of the valid pixels of each class, for the legend.
-    Memory does not grow with the scene. Raises InputError when the disk is full.
+    The mask is a PNG, transparent where nodata, the overlay a JPEG with a legend. Memory does not
+    grow with the scene.
+
+    Args:
+        classes: The class raster.
+        scene: The open scene, for its georeference.
+        photograph: Pixels of the scene (height, width, bands), see `read_photograph`.
+        palette: Class table of the raster.
+        mask: PNG to write.
+        overlay: JPEG to write.
+        shares: Fraction of the valid pixels of each class by its name, for the legend.
+
+    Raises:
+        InputError: If a file cannot be written, for example because the disk is full.
     """
     height, width = photograph.shape[:2]
     indices = _read_indices(classes, palette, height, width)
@@ -57,9 +69,17 @@ def write_pictures(
 
 
 def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
-    """The scene (height, width, bands) in its own dtype, its longer side at most LARGEST pixels.
+    """Reads a scene at the size of its pictures.
 
-    damaged: see `Raster.read_reduced`. Raises InputError when it cannot be read to its end.
+    Args:
+        source: The scene.
+        damaged: Whether rows that cannot be decoded are 0, see `Raster.read_reduced`.
+
+    Returns:
+        Pixels (height, width, bands) in the dtype of the scene; the longer side is at most LARGEST.
+
+    Raises:
+        InputError: If the scene cannot be read completely, unless `damaged`.
     """
     with source.open() as scene:
         reduction = max(scene.height, scene.width, LARGEST) / LARGEST
@@ -77,7 +97,17 @@ def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> N
 
 
 def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
-    """The photograph (height, width, 3) tinted with the classes' colours, their boundaries in full colour."""
+    """Tints a picture with the colours of classes, whose boundaries are in full colour.
+
+    Args:
+        photograph: The picture, (height, width, 3) uint8.
+        indices: Class indices, (height, width) uint8; where they are 255, the picture stays as it
+            is.
+        palette: Class table of the indices.
+
+    Returns:
+        The tinted picture, (height, width, 3) uint8.
+    """
     colors = colored(indices, palette)
     mapped = (indices != IGNORED).astype(np.uint8)
     picture = photograph.copy()
@@ -91,13 +121,33 @@ def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette:
 
 
 def colored(indices: NDArray[np.uint8], palette: Palette, channels: int = 3) -> NDArray[np.uint8]:
-    """Class indices (rows, columns) as the classes' colours (rows, columns, channels), RGB or RGBA; what is ignored is 0."""
+    """Converts class indices to the colours of the classes.
+
+    Args:
+        indices: Class indices, (rows, columns) uint8; 255 where ignored.
+        palette: Class table of the indices.
+        channels: 3 for RGB, 4 for RGBA.
+
+    Returns:
+        Colours, (rows, columns, channels) uint8; 0 where ignored.
+    """
     table = np.ascontiguousarray(palette.colors()[:, None, :channels])
     return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
 
 
 def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
-    """A strip (rows, width, 3) with colour, name and share of each class, wrapped into lines; one thread at a time draws."""
+    """Draws a legend with the colour, name and share of each class.
+
+    Entries are wrapped into lines. Only one thread at a time draws.
+
+    Args:
+        palette: Class table.
+        shares: Fraction of the valid pixels of each class by its name; 0 by default.
+        width: Width of the legend in pixels.
+
+    Returns:
+        The legend, (rows, width, 3) uint8.
+    """
     with _DRAWING:
         return _draw_legend(palette, shares, width)
 
@@ -120,7 +170,7 @@ def _draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> N
         places.append((line, left))
         left += span
     height = round((line + 1) * 1.8 * size + 0.8 * size)
-    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)  # cut to whole pixels, whatever the rounding
+    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)  # cut to whole pixels, so that rounding loses none
     for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
         middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
         box = (left / width, (middle - size / 2) / height)

@@ -1,4 +1,4 @@
-"""A map as polygons in a GeoPackage, for GIS programs: the areas of one class, without gaps or overlaps between them."""
+"""Polygons of a map in a GeoPackage: the areas of each class, without gaps or overlaps."""
 
 import math
 from pathlib import Path
@@ -13,30 +13,45 @@ from segment.core.raster.geopackage import write_geopackage
 from segment.core.raster.reader import Raster, open_raster
 from segment.mapping.outlines import insert_junctions, smooth_polygons, trace
 
-_ROWS = 1024  # rows looked at
+_ROWS = 1024  # rows read at a time
 
 
 def write_polygons(
     classes: Path, scene: Raster, palette: Palette, path: Path, layer: str, *, min_area: float = 0.0, simplify: float = 1.0
 ) -> int:
-    """Writes the connected areas of a class raster as polygons, with class, value, color and area_m2, and a style for QGIS.
+    """Writes the connected areas of a class raster as polygons.
 
-    Pixels that touch at a corner only are not connected. Together the polygons are a coverage: neighbours share their
-    border vertex by vertex, and cover what is mapped once, whatever the options.
+    The layer has the fields class, value, color and area_m2, and a style for QGIS. Pixels that
+    touch only at a corner are not connected. Together the polygons are a coverage, whatever the
+    options: neighbours share their border vertex by vertex, and what is mapped is covered once.
 
-    min_area: areas smaller than that many square metres (pixels without a CRS; in the middle of the scene where pixels
-    differ) become part of their largest neighbour, GDAL's sieve; those around which there is only nodata stay.
-    simplify: tolerance in pixels; borders lose the pixels' stairs, then each corner that cuts off less than its square
-    (Visvalingam & Whyatt 1993). Borders with nodata and the scene's edge stay, so the area of all polygons together does,
-    and so do areas below 9 square tolerances. 0 keeps the pixels' edges everywhere.
+    `area_m2` is the area of the polygon as it is written. It is geodesic where the CRS is not true
+    to area (see `Raster.row_pixel_areas`), and missing without a CRS.
 
-    area_m2 is that of the polygon written, geodesic where the CRS is not true to area (see `Raster.row_pixel_areas`),
-    and missing without a CRS.
+    All polygons are in memory at once: about 250 bytes for each vertex along pixel edges, and one
+    byte for each pixel, or three with `min_area`. In maps with many specks, `min_area` saves much
+    of this memory and of the time.
 
-    Returns the number of polygons. All of them are in memory at once, about 250 bytes for each vertex along pixel edges,
-    and a byte for each pixel, with `min_area` three. In maps full of specks, that and the time are what `min_area` saves.
-    Raises InputError when an option is out of range, the raster holds a value that is no class, or a file cannot be read
-    or written to its end.
+    Args:
+        classes: The class raster.
+        scene: The open scene, for its grid.
+        palette: Class table of the raster.
+        path: GeoPackage to write.
+        layer: Name of the layer.
+        min_area: Areas smaller than this become part of their largest neighbour (GDAL's sieve);
+            those with only nodata around them stay. In square metres, or in pixels without a CRS.
+            Where the size of pixels differs, that in the middle of the scene counts.
+        simplify: Tolerance in pixels. Borders lose the stairs of pixels, then each corner that cuts
+            off less than the square of the tolerance (Visvalingam & Whyatt 1993). Borders with
+            nodata and the edge of the scene stay, and so does the total area of all polygons. Areas
+            below 9 square tolerances stay as well. 0 keeps the edges of pixels everywhere.
+
+    Returns:
+        The number of polygons.
+
+    Raises:
+        InputError: If an option is out of range, the raster holds a value that is no class, or a
+            file cannot be read or written completely.
     """
     check_options(min_area, simplify)
     values = _read_framed(classes)
@@ -54,14 +69,25 @@ def write_polygons(
 
 
 def check_options(min_area: float, simplify: float = 1.0) -> None:
-    """Raises InputError when an option of `write_polygons` is out of range."""
+    """Checks the options of `write_polygons`.
+
+    Args:
+        min_area: Smallest area of a polygon.
+        simplify: Tolerance of borders in pixels.
+
+    Raises:
+        InputError: If an option is neither 0 nor a positive number.
+    """
     for name, option in (("min_area", min_area), ("simplify", simplify)):
         if not 0 <= option < math.inf:
             raise InputError(f"{name} is 0 or a positive number. Received {option}. Change it.")
 
 
 def _read_framed(classes: Path) -> NDArray[np.uint8]:
-    """Class values (rows + 2, columns + 2) in a frame of nodata, which corners at the scene's edge need."""
+    """Reads class values in a frame of nodata, (rows + 2, columns + 2).
+
+    Corners at the edge of the scene need the frame.
+    """
     with open_raster(classes) as raster:
         values = np.full((raster.height + 2, raster.width + 2), IGNORED, np.uint8)
         for start in range(0, raster.height, _ROWS):
@@ -71,18 +97,18 @@ def _read_framed(classes: Path) -> NDArray[np.uint8]:
 
 
 def _pixels_of(min_area: float, scene: Raster) -> int:
-    """The smallest number of pixels that is not below `min_area`."""
+    """Returns the smallest number of pixels whose area is not below `min_area`."""
     areas = scene.row_pixel_areas(scene.height // 2, scene.height // 2 + 1)
     pixels = min_area if areas is None else min_area / float(areas[0])
     return min(math.ceil(pixels * (1 - 1e-9)), 2**31 - 1)
 
 
 def _sieve(values: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
-    """Areas of fewer pixels become part of their largest neighbour; nodata neither grows nor shrinks."""
+    """Merges areas of fewer pixels into their largest neighbour; nodata keeps its pixels."""
     from rasterio.features import sieve
 
     valid = values != IGNORED
-    while True:  # what grew together may still be small
+    while True:  # merged areas may still be small
         sieved: NDArray[np.uint8] = sieve(values, pixels, mask=valid, connectivity=4)
         if np.array_equal(sieved, values):
             return sieved
@@ -98,7 +124,7 @@ def _fields(polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Ras
     areas, pixel_areas = shapely.area(polygons), scene.row_pixel_areas(0, scene.height)
     if pixel_areas is None:
         areas[:] = np.nan
-    else:  # pixels change size steadily from row to row: that at the centroid stands for all
+    else:  # pixels change size steadily from row to row: take that at the centroid
         rows = shapely.get_y(shapely.centroid(polygons))
         areas *= np.interp(rows, np.arange(scene.height) + 0.5, pixel_areas)
     return {"class": names[values], "value": values.astype(np.int32), "color": colors[values], "area_m2": areas}

@@ -1,4 +1,8 @@
-"""predict_scene(): a scene read, predicted, merged, scored and written, in memory that its height does not change."""
+"""Prediction of scenes: maps of whole scenes, and of single windows.
+
+A whole scene is read, predicted, merged, scored and written in memory that does not depend on its
+height.
+"""
 
 import time
 from collections import Counter
@@ -52,28 +56,50 @@ def predict_scene(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> SceneMap:
-    """Maps a scene; writes class raster, coloured mask, overlay and report into `output`, all or none.
+    """Maps a scene and writes class raster, coloured mask, overlay and report.
 
-    scene: GeoTIFF, PNG, JPEG or what else GDAL reads, also /vsicurl/... and s3://... model: a model folder, or a loaded model.
-    truth: mask of the scene, in values or colours, for scores in the report; on any grid where both are georeferenced, else of
-    the scene's size.
-    overlap: fraction of the tile edge shared with its neighbour, 0 to below 1. tile: edge in pixels, by default the fastest.
-    batch_size, rows: tiles predicted and scene rows read at a time; the map does not depend on them.
-    augment: averages over the eight flips and quarter turns, at eight times the work.
-    confidence, polygons: writes SCENE_confidence.tif, SCENE.gpkg too. min_area: see `write_polygons`.
-    bands: band numbers from 1 in the model's order, by default all but alpha. nodata: a value that means "no data" in
-    all bands, beside what the file declares. runtime: what computes, where `model` is a folder.
-    resample: None: a scene whose pixels lie outside the range that the model learned from is brought to its nearer end for the
-    network; True: it is brought to the ground sampling distance that the model learned from; False: pixels as they are. The
-    map is on the scene's own grid. gsd: metres per pixel, in place of what the file says; see `choose_scale`.
-    resume: go on with what a call with the same scene, model and settings left unfinished when it was stopped, killed
-    or met an error; the map is the same, byte for byte. What it finished is not mapped again.
+    If one of the files cannot be written, none is. Pixels that are nodata or transparent are 255 in
+    the map and count nowhere. Memory grows with the width of the scene (and with the number of
+    polygons), never with its height.
 
-    Pixels that are nodata or transparent are 255 in the map and count nowhere. Memory grows with the scene's width (and
-    with the number of polygons), never with its height.
+    Args:
+        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
+        model: Model folder, or a loaded model.
+        output: Folder to write to.
+        truth: Reference mask of the scene, in values or colours, for scores in the report. It may
+            be on any grid where both are georeferenced, else it has the size of the scene.
+        overlap: Fraction of the tile edge shared with its neighbour, 0 to below 1.
+        tile: Edge of a tile in pixels, by default the fastest.
+        batch_size: Tiles predicted at a time; the map does not depend on it. By default what suits
+            the model.
+        rows: Rows of the scene read at a time; the map does not depend on them.
+        augment: Averages over the eight flips and quarter turns of each tile, at eight times the
+            work.
+        confidence: Writes SCENE_confidence.tif, too.
+        polygons: Writes SCENE.gpkg, too.
+        min_area: Smallest area of a polygon, see `write_polygons`.
+        bands: Band numbers from 1 in the order of the model, by default all but alpha.
+        nodata: Value that means "no data" in all bands, in addition to what the file declares.
+        resample: None brings a scene whose pixels lie outside the range that the model learned from
+            to its nearer end for the network; True brings it to the ground sampling distance that
+            the model learned from; False leaves pixels as they are. The map is on the scene's own
+            grid.
+        gsd: Metres per pixel, in place of what the file says; see `choose_scale`.
+        runtime: What computes, where `model` is a folder.
+        resume: Whether to continue what a call with the same scene, model and settings left
+            unfinished when it was stopped, was killed or met an error. The map is the same, byte
+            for byte. What such a call finished is not mapped again.
+        overwrite: Whether existing outputs are replaced.
+        progress: Where progress is reported.
 
-    Raises InputError when scene, truth and model do not fit each other, when a file cannot be read or written to its
-    end, and when an output exists already; Interrupted, when Ctrl-C stops it.
+    Returns:
+        Paths of the files and the report, which print as a short table.
+
+    Raises:
+        InputError: If scene, reference and model do not fit together, an option is out of range, a
+            file cannot be read or written completely, or an output exists already.
+        Interrupted: If Ctrl-C stops a run that can be resumed; the message says how many rows are
+            kept.
     """
     if (batch_size is not None and batch_size < 1) or rows < 1:
         raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
@@ -97,7 +123,7 @@ def predict_scene(
     finish_moving(Path(output), names)
     with ExitStack() as stack:
         work = stack.enter_context(open_work(source, info, options, mask))
-        # the network comes last: nobody should wait for it to hear that a file is missing
+        # load the network last, so that a missing file is reported without waiting for it
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
         description = work.describe(network.identity, network.runtime)
         made_of = work.made_of(description)
@@ -178,7 +204,7 @@ def predict_probabilities(
         InputError: As `predict_window`.
     """
     _, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
-    # a copy of each: a strip is valid until the next one only
+    # copy each strip, because it is valid only until the next one
     return np.concatenate([np.where(s.valid[..., None], s.probabilities, np.float32(np.nan)) for s in strips])
 
 
@@ -202,7 +228,10 @@ def _map_region(source: Source, network: Model, region: Region, options: MapOpti
 
 
 def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -> float:
-    """Appends the strips' rows to the journal and counts them; returns the seconds that this took, earlier calls included."""
+    """Appends the rows of strips to the journal, and counts their pixels.
+
+    Returns the seconds that this took, including those of earlier calls.
+    """
     earlier, truth = 0.0, work.truth
     if journal.state is not None:
         earlier = journal.state["seconds"]
@@ -227,14 +256,24 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -
 
 
 def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None) -> None:
-    """Raises InputError for what would stop `predict_scene` at one of several scenes, before any is mapped."""
+    """Checks several scenes before any of them is mapped.
+
+    Args:
+        scenes: The scenes.
+        model: Model folder.
+        output: Folder of the outputs.
+        truth: Reference mask of the only scene, or None.
+
+    Raises:
+        InputError: If something would stop `predict_scene` at one of the scenes.
+    """
     info = load_model_info(model)
     info.require_task("segment")
     if truth is not None and len(scenes) > 1:
         raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
     require_own_names(scenes)
     for source in scenes:
-        if len(scenes) > 1 and not is_utf8(source.path):  # the others are mapped
+        if len(scenes) > 1 and not is_utf8(source.path):  # the other scenes are mapped
             continue
         SceneMap.planned(source, output, True, True).spare([*(scene.path for scene in scenes), truth])
         with source.open(info.bands) as raster:
@@ -243,7 +282,7 @@ def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: 
 
 @contextmanager
 def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
-    """Says, where work is broken off, that the same command goes on with it."""
+    """Adds a note to the error of an interrupted run: the same command continues it."""
     try:
         yield
     except (KeyboardInterrupt, InputError) as error:

@@ -1,4 +1,4 @@
-"""Parts of a mapped scene that the model was trained on."""
+"""Recognition of the parts of a mapped scene that the model was trained on."""
 
 from contextlib import suppress
 
@@ -15,16 +15,29 @@ from segment.tiling import tile_starts
 
 
 def recognise_scene(record: TrainingRecord, scene: Raster, tile: int, truth: Truth, journal: Journal) -> Familiarity:
-    """How many of the pixels of a mapped scene that are scored a model was trained on.
+    """Counts the scored pixels of a mapped scene that a model was trained on.
 
-    By the ground, and by the pixels of tiles that were cut from the scene side by side. tile: their edge, that of the model.
-    journal: holds the finished map. Memory grows with the width of the scene, not with its height.
+    They are recognised by their location on the ground, and by the pixels of tiles that were cut
+    from the scene side by side. Memory grows with the width of the scene, not with its height.
+
+    Args:
+        record: Record of the model's training data.
+        scene: The open scene.
+        tile: Edge of the tiles in pixels, that of the model.
+        truth: The reference; pixels that have a class in it and in the map are scored.
+        journal: Journal that holds the finished map.
+
+    Returns:
+        The counts.
+
+    Raises:
+        InputError: If the reference cannot be decoded.
     """
     familiarity, file, done = Familiarity(None), journal.file(CLASSES), 0
     for top in tile_starts(max(scene.height, tile), tile, tile):
         bottom = min(top + tile, scene.height)
         codes = record.cover(scene, top, 0, bottom - top, scene.width)
-        with suppress(InputError):  # a part of the scene that cannot be read is not mapped, either
+        with suppress(InputError):  # a part that cannot be read is not mapped either
             pixels, _ = scene.read(top, height=bottom - top)
             for left in tile_starts(max(scene.width, tile), tile, tile):
                 window = slice(None), slice(left, left + tile)

@@ -1,4 +1,4 @@
-"""The truth of a scene: a mask of the same ground, read row band by row band in step with the map."""
+"""Reference masks of scenes, read row strip by row strip in step with the map."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,29 +19,52 @@ from segment.data.mask_reading import choose_reading
 
 
 class Truth:
-    """An open mask, decoded to a model's classes, which are matched by name; those that the model does not know are ignored.
+    """An open reference mask, decoded to the classes of a model.
 
-    palette: by which it is decoded, see `open_truth`. names: of the model's classes.
-    undeclared: how many pixels hold each value or colour that no class has. notes: what was assumed of the whole mask, and
-    what is odd about it. undeclared_share: of its labelled pixels, how many no class has.
+    Classes are matched by name. Those that the model does not have are ignored.
+
+    Attributes:
+        palette: Class table by which the mask is decoded.
+        notes: What was assumed of the whole mask, and what is odd about it.
+        undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
+        undeclared: Number of pixels read so far of each value or colour that no class has.
     """
 
     def __init__(
         self, mask: Mask, palette: Palette, names: Sequence[str], notes: Sequence[str] = (), undeclared_share: float = 0.0
     ):
+        """Prepares to decode an open mask.
+
+        Args:
+            mask: The open mask.
+            palette: Class table by which the mask is decoded, see `open_truth`.
+            names: Names of the model's classes.
+            notes: What was assumed of the whole mask, and what is odd about it.
+            undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
+        """
         self._mask, self.palette, self._names = mask, palette, names
         self.notes, self.undeclared_share = list(notes), undeclared_share
         self.undeclared: Counter[str] = Counter()
 
     @property
     def identity(self) -> list[Any]:
-        """What tells it from another truth, or from itself as it was before somebody changed it."""
+        """What distinguishes the reference from another, or from its own state before a change."""
         return [self._mask.identity, repr(self._mask.alignment), [c.model_dump(mode="json") for c in self.palette.table]]
 
     def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
-        """Class indices (rows, width) of some rows, between two columns of them, 255 where ignored.
+        """Reads rows, and adds their pixels without a class to `undeclared`.
 
-        Raises InputError when they cannot be decoded.
+        Args:
+            start: First row.
+            stop: Row after the last.
+            left: First column.
+            right: Column after the last, by default that of the whole mask.
+
+        Returns:
+            Class indices, (rows, columns) uint8; 255 where ignored.
+
+        Raises:
+            InputError: If the rows cannot be decoded.
         """
         width = None if right is None else right - left
         indices, undeclared = self.palette.decode(self._mask.read(start, stop - start, left, width), self._names)
@@ -49,19 +72,40 @@ class Truth:
         return indices
 
     def scored(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Which pixels (rows, width) of some rows hold a class. Counts nothing as undeclared."""
+        """Reads which pixels of some rows have a class, without a change of `undeclared`.
+
+        Args:
+            start: First row.
+            stop: Row after the last.
+
+        Returns:
+            Whether each pixel has a class, (rows, width) bool.
+
+        Raises:
+            InputError: If the rows cannot be decoded.
+        """
         indices, _ = self.palette.decode(self._mask.read(start, stop - start), self._names)
         return np.asarray(indices != IGNORED)
 
 
 @contextmanager
 def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterator[Truth]:
-    """Opens the truth of a scene, which is read once to its end before.
+    """Opens the reference mask of a scene.
 
-    Values and colours are those of `palette`, unless a `classes.yaml` beside the mask gives its own. How they are read is
-    decided by what all of it holds (see `choose_reading`), so that windows and blocks agree.
+    Values and colours are those of `palette`, unless a `classes.yaml` beside the mask gives its
+    own. The mask is read once completely beforehand: all that it holds decides how values and
+    colours are read (see `choose_reading`), so that windows and blocks agree.
 
-    Raises InputError when it does not fit the scene or the classes.
+    Args:
+        source: The mask.
+        scene: The open scene.
+        palette: Class table of the model.
+
+    Yields:
+        The open reference.
+
+    Raises:
+        InputError: If the mask does not fit the scene or the classes.
     """
     with open_mask(source, scene, "scene") as mask:
         file = Path(mask.path).with_name("classes.yaml")
@@ -78,7 +122,7 @@ def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterat
 
 
 def _require_classes(mask: Mask, palette: Palette, census: MaskCensus, names: Sequence[str]) -> None:
-    """Raises InputError when a mask holds none of the classes of a model."""
+    """Raises InputError if a mask holds none of the classes of a model."""
     held, known = census.read_with(palette).held, {name.casefold() for name in names}
     shown = [*((str(c.value), c) for c in palette.classes), *palette.mask_colors().items()]
     if any(held[key] and not c.ignore and c.name.casefold() in known for key, c in shown):

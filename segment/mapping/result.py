@@ -1,4 +1,4 @@
-"""A mapped scene: the files that were written, and what its report says."""
+"""Result of mapping a scene: output files, counts of pixels, and the report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,23 @@ from segment.mapping.scale import Scale
 from segment.scores import Confusion
 
 MAP_ENDINGS = ("_classes.tif", "_mask.png", "_overlay.jpg", "_confidence.tif")
-"""What follows a scene's name in the names of its rasters and pictures."""
+"""What is appended to the name of a scene in the names of its rasters and pictures."""
 
 
 @dataclass(frozen=True, repr=False)
 class SceneMap(SceneOutputs):
-    """Where a mapped scene's files are, and `report`, which `report_file` holds too. Prints as a short table."""
+    """Output files and report of a mapped scene; prints as a short table.
+
+    Attributes:
+        scene: Scene as it was named.
+        report_file: Path of the report (JSON).
+        report: Content of the report.
+        classes: Path of the class raster (GeoTIFF).
+        mask: Path of the coloured mask (PNG).
+        overlay: Path of the overlay (JPEG).
+        confidence: Path of the confidence raster (GeoTIFF), None where it is not asked for.
+        polygons: Path of the polygons (GeoPackage), None where they are not asked for.
+    """
 
     classes: Path
     mask: Path
@@ -31,7 +42,20 @@ class SceneMap(SceneOutputs):
 
     @classmethod
     def planned(cls, scene: Source, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
-        """The files that a scene gives in `folder`, with an empty report."""
+        """Returns the files that a scene will have, with an empty report.
+
+        Args:
+            scene: Scene.
+            folder: Folder of the outputs.
+            confidence: Whether a confidence raster is asked for.
+            polygons: Whether polygons are asked for.
+
+        Returns:
+            The paths; nothing is written.
+
+        Raises:
+            InputError: If the scene has no name.
+        """
         stem = scene.stem
 
         def file(ending: str) -> Path:
@@ -51,11 +75,12 @@ class SceneMap(SceneOutputs):
 
     @property
     def files(self) -> list[Path]:
-        """Those that were asked for, first the class raster."""
+        """Paths of the files that are asked for, the class raster first."""
         every = (self.classes, self.mask, self.overlay, self.report_file, self.confidence, self.polygons)
         return [file for file in every if file is not None]
 
     def __repr__(self) -> str:
+        """Returns a table of the classes with their shares, areas and scores."""
         report = self.report
         title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
@@ -78,13 +103,20 @@ def _figure(score: float | None) -> str:
 
 
 class SceneTally:
-    """Pixels, areas and scores of a map, added up row band by row band.
+    """Pixels, areas and scores of a map, added up row strip by row strip.
 
-    scale: that the model saw the scene at.
-    pixels: (classes,) int64, those that each class takes.
+    Attributes:
+        pixels: Number of pixels of each class, (classes,) int64.
     """
 
     def __init__(self, scene: Raster, info: ModelInfo, scale: Scale):
+        """Starts without pixels.
+
+        Args:
+            scene: The open scene.
+            info: Description of the model.
+            scale: Scale at which the model sees the scene.
+        """
         self._scene, self._info, self._scale = scene, info, scale
         self._names = info.palette.names
         self.pixels = np.zeros(len(self._names), np.int64)
@@ -98,11 +130,19 @@ class SceneTally:
         probabilities: NDArray[np.float32] | None = None,
         truth: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Adds rows from `start` on: class indices (rows, width), 255 where not valid, and (rows, width, classes)."""
+        """Adds rows of the map.
+
+        Args:
+            start: First row.
+            labels: Class indices, (rows, width) uint8; 255 where not valid.
+            probabilities: Class probabilities, (rows, width, classes); None leaves out the scores
+                that need them.
+            truth: Class indices of the reference, (rows, width) uint8; None leaves out all scores.
+        """
         counts = np.stack([np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1)
         self.pixels += counts.sum(axis=0)
         areas = self._scene.row_pixel_areas(start, start + len(labels))
-        if areas is None or self._areas is None:  # a part off the globe
+        if areas is None or self._areas is None:  # no CRS, or a part off the globe
             self._areas = None
         else:
             self._areas += areas @ counts
@@ -111,17 +151,26 @@ class SceneTally:
             self._confusion.add(truth, labels, probabilities)
 
     def merge_scores(self, state: dict[str, Any]) -> None:
-        """Adds what a `Confusion` counted elsewhere."""
+        """Adds scores that were counted elsewhere.
+
+        Args:
+            state: What `Confusion.state` returned.
+        """
         self._confusion = self._confusion or Confusion(self._names)
         self._confusion.merge(state)
 
     def state(self) -> dict[str, Any]:
-        """What was added, as plain numbers that `restore` takes."""
+        """Returns what was added, as plain numbers for `restore`."""
         confusion = None if self._confusion is None else self._confusion.state()
         areas = None if self._areas is None else self._areas.tolist()
         return {"pixels": self.pixels.tolist(), "areas": areas, "confusion": confusion}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Continues from what was added before.
+
+        Args:
+            state: What `state` returned.
+        """
         self.pixels = np.array(state["pixels"], np.int64)
         self._areas = None if state["areas"] is None else np.array(state["areas"])
         if state["confusion"] is not None:
@@ -130,14 +179,21 @@ class SceneTally:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Fraction of the valid pixels that each class takes."""
+        """Fraction of the valid pixels that each class takes, by its name."""
         total = max(int(self.pixels.sum()), 1)
         return {name: int(n) / total for name, n in zip(self._names, self.pixels, strict=True)}
 
     def report(self, seconds: float) -> dict[str, Any]:
-        """All keys of report.json; the scores only if there was truth.
+        """Makes the report of the map.
 
-        area_m2 is None without a CRS. peak_memory_mb: of this process since it started, what it loaded included.
+        `area_m2` is None without a CRS. `peak_memory_mb` is that of this process since it started,
+        including what it loaded.
+
+        Args:
+            seconds: Time that mapping took.
+
+        Returns:
+            Keys of report.json. The scores are among them only if there was a reference.
         """
         scene = self._scene
         report: dict[str, Any] = {

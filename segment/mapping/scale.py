@@ -1,4 +1,7 @@
-"""The pixel size that a network sees a scene at: the scene's own, or one that the model learned from."""
+"""Scale: the pixel size at which a model sees a scene.
+
+It is the scene's own, or one that the model learned from.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ from segment.core.model.folder import ModelInfo
 from segment.core.raster.reader import Raster
 from segment.core.raster.scene_outputs import are_strange
 
-_MOST_REDUCED = 16  # times along each axis: what has to be read at once grows with it
+_MOST_REDUCED = 16  # times along each axis: the pixels to read at once grow with it
 _MOST_ENLARGED = 4  # by default: sixteen times the work
 _MOST_ENLARGED_IF_ASKED = 10
 _LARGEST_PIXEL = 1e6  # metres
@@ -17,8 +20,10 @@ _LARGEST_PIXEL = 1e6  # metres
 class Scale:
     """How a scene is resampled for a network.
 
-    factor: pixels that the network sees in place of one of the scene, along each axis.
-    pixel: metres per pixel of the scene, None where unknown. notes: what there is to report of it.
+    Attributes:
+        factor: Pixels that the network sees in place of one of the scene, along each axis.
+        pixel: Metres per pixel of the scene, None where unknown.
+        notes: What to report of the scale.
     """
 
     factor: float = 1.0
@@ -27,7 +32,14 @@ class Scale:
 
 
 def check_gsd(gsd: float | None) -> None:
-    """Raises InputError for a ground sampling distance that pixels cannot have."""
+    """Checks a ground sampling distance.
+
+    Args:
+        gsd: Metres per pixel; None where none is given.
+
+    Raises:
+        InputError: If it is no number, not above 0, or above 1,000,000.
+    """
     is_number = isinstance(gsd, (int, float)) and not isinstance(gsd, bool)
     if gsd is not None and not (is_number and 0 < gsd <= _LARGEST_PIXEL):
         raise InputError(
@@ -36,24 +48,27 @@ def check_gsd(gsd: float | None) -> None:
 
 
 def choose_scale(raster: Raster, info: ModelInfo, resample: bool | None = None, gsd: float | None = None) -> Scale:
-    """Chooses the pixel size that a model sees a scene at.
+    """Chooses the pixel size at which a model sees a scene.
 
-    However far it is from what the model learned from, the scene is mapped: it is enlarged at most 4 times along each axis
-    (10 times where `resample` is True) and reduced at most 16 times, and what lies beyond is a warning in the notes.
+    A scene is mapped however far its pixel size is from what the model learned from. It is enlarged
+    at most 4 times along each axis (10 times where `resample` is True) and reduced at most 16
+    times; beyond that, a warning is added to the notes.
 
     Args:
         raster: The scene, open on its own grid.
-        info: Of the model.
-        resample: None brings pixels outside the range that the model learned from to its nearer end, and leaves all pixels
-            as they are where the model knows no range; True brings pixels to the ground sampling distance that the model
-            learned from; False leaves them as they are. Sizes within a hundredth of each other are the same.
+        info: Description of the model.
+        resample: None brings pixels outside the range that the model learned from to its nearer
+            end, and leaves all pixels as they are where the model knows no range; True brings
+            pixels to the ground sampling distance that the model learned from; False leaves them as
+            they are. Sizes within a hundredth of each other are the same.
         gsd: Metres per pixel of the scene, in place of what its file says.
 
     Returns:
-        The scale, with notes of what was done, assumed, or is not known.
+        The scale, with notes on what was done, what was assumed, and what is not known.
 
     Raises:
-        InputError: `resample` is True, and the pixel size of the scene or of the model is not known.
+        InputError: If `resample` is True, and the pixel size of the scene or of the model is not
+            known.
     """
     own, learned = raster.ground_sampling_distance, info.ground_sampling_distance
     pixel, notes = gsd or own, _describe_gsd(raster, own, gsd)
@@ -88,7 +103,7 @@ def choose_scale(raster: Raster, info: ModelInfo, resample: bool | None = None, 
 
 
 def _describe_gsd(raster: Raster, own: float | None, gsd: float | None) -> tuple[str, ...]:
-    """What there is to report of a pixel size that was stated."""
+    """Returns what to report of a pixel size that was given."""
     if gsd is None:
         return ()
     if own is None:

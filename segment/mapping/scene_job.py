@@ -1,4 +1,4 @@
-"""What a map is made from, checked before a pixel is computed; and what is made of its finished rows."""
+"""Scene work: inputs checked before anything is computed, and outputs of finished rows."""
 
 import hashlib
 import json
@@ -31,9 +31,17 @@ from segment.mapping.scale import Scale, choose_scale
 
 @dataclass(frozen=True)
 class SceneWork:
-    """A scene that is open and fits a model, how that sees it, and what is asked for.
+    """An open scene that fits a model, how the model sees it, and what is asked for.
 
-    source: as it was named. truth: open, too, or None.
+    Attributes:
+        source: Scene as it was named.
+        raster: The open scene.
+        info: Description of the model.
+        view: How the model sees the scene.
+        truth: The open reference, or None.
+        options: How the scene is mapped.
+        scale: Scale at which the model sees the scene.
+        tally: Counts of the mapped pixels.
     """
 
     source: Source
@@ -46,9 +54,16 @@ class SceneWork:
     tally: SceneTally = field(repr=False)
 
     def describe(self, identity: str, runtime: str) -> str:
-        """All that the rows of the map depend on: work that was left unfinished goes on only where this is the same.
+        """Describes everything that the rows of the map depend on.
 
-        identity, runtime: of the network.
+        Unfinished work is continued only where this is the same.
+
+        Args:
+            identity: Identity of the network, see `Model`.
+            runtime: Runtime of the network, see `Model`.
+
+        Returns:
+            JSON text.
         """
         return json.dumps(
             {
@@ -64,18 +79,44 @@ class SceneWork:
         )
 
     def made_of(self, description: str) -> str:
-        """What the report says the map was made of, by which it is known again."""
+        """Returns the digest by which the report shows what the map was made of.
+
+        Args:
+            description: What `describe` returned.
+
+        Returns:
+            SHA-256 of everything that the outputs depend on, in hexadecimal digits.
+        """
         parts = [description, self.options.polygons and self.options.min_area, self.scale.pixel, self.scale.notes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def planned(self, folder: Path) -> SceneMap:
+        """Returns the files that the scene will have, with an empty report.
+
+        Args:
+            folder: Folder of the outputs.
+
+        Returns:
+            The paths; nothing is written.
+        """
         return SceneMap.planned(self.source, folder, self.options.confidence, self.options.polygons)
 
     def write(self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any) -> SceneMap:
-        """Makes all that is made of finished rows and their tally in `folder`: rasters, pictures, polygons and the report.
+        """Writes all outputs of finished rows: rasters, pictures, polygons and the report.
 
-        seconds: that the rows took. model: the folder of the model, None where it comes from none. details: further keys of
-        the report. Raises InputError when the disk is full.
+        Args:
+            folder: Folder to write to.
+            journal: Journal with all rows of the scene, which are counted in `tally`.
+            seconds: Time that the rows took.
+            model: Model folder, None for a model that was not loaded from one.
+            **details: Further keys of the report. `notes` are appended to those of the report. With
+                `holes`, parts of the scene may be unreadable.
+
+        Returns:
+            Paths of the files and the report.
+
+        Raises:
+            InputError: If a file cannot be written, for example because the disk is full.
         """
         started, files = time.monotonic(), self.planned(folder)
         self._write_maps(files, journal, damaged="holes" in details)
@@ -94,7 +135,10 @@ class SceneWork:
         return replace(files, report=report)
 
     def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
-        """The share of the tiles that are unlike the training tiles, None where that is not known, and a warning of many."""
+        """Returns the share of unfamiliar tiles, and a warning if it is large.
+
+        The share is None where it is not known.
+        """
         detector = None if model is None else load_novelty(model, self.info)
         if detector is None:
             return None, []
@@ -103,7 +147,7 @@ class SceneWork:
         return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
     def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
-        """Keys of the report that say how many of the scored pixels the model was trained on, and a note of it."""
+        """Counts, for the report, the scored pixels that the model was trained on; adds a note."""
         record = None if model is None else load_record(model)
         if record is None:
             if model is not None:
@@ -131,7 +175,20 @@ class SceneWork:
 
 @contextmanager
 def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Source | None = None) -> Iterator[SceneWork]:
-    """Opens a scene and its truth. Raises InputError when scene, truth, model and options do not fit each other."""
+    """Opens a scene and its reference for mapping.
+
+    Args:
+        source: Scene.
+        info: Description of the model.
+        options: How the scene is mapped.
+        truth: Reference mask, or None.
+
+    Yields:
+        The open scene.
+
+    Raises:
+        InputError: If scene, reference, model and options do not fit together.
+    """
     with ExitStack() as stack:
         raster = stack.enter_context(source.open(info.bands))
         source = replace(source, alpha=raster.alpha)
@@ -143,7 +200,20 @@ def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Sourc
 
 
 def output_names(source: Source, folder: Path) -> list[str]:
-    """All that a scene may give, asked for or not: what an earlier call left of it would not belong to the new map."""
+    """Names all files that a scene can have, whether they are asked for or not.
+
+    A file that an earlier call left would not belong to the new map.
+
+    Args:
+        source: Scene.
+        folder: Folder of the outputs.
+
+    Returns:
+        The names, first that of the class raster.
+
+    Raises:
+        InputError: If the scene has no name.
+    """
     every = SceneMap.planned(source, folder, True, True)
     companies = [name for file in (every.classes, every.confidence, every.mask) if file for name in companions(file)]
     return [file.name for file in every.files] + companies
