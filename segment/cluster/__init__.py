@@ -1,0 +1,1 @@
+"""Mapping of scenes on a Dask cluster."""

@@ -1,4 +1,7 @@
-"""A map that is put together from blocks which workers of a cluster computed, the very map that one machine makes."""
+"""Maps assembled from blocks that workers of a cluster computed.
+
+They are the same as the maps that one machine makes.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,12 +27,15 @@ from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 from segment.mapping.scene_job import SceneWork, open_work, output_names
 
-_ROWS = 256  # put together at a time
+_ROWS = 256  # assembled at a time
 
 
 class Mosaic(Undertaking[SceneMap]):
-    """A scene to be mapped by a cluster. Its blocks lie along the rows and columns of tiles, so that as few tiles as possible
-    are computed twice."""
+    """A scene to be mapped by a cluster.
+
+    Its blocks follow the rows and columns of tiles, so that as few tiles as possible are computed
+    twice.
+    """
 
     def __init__(
         self,
@@ -45,10 +51,23 @@ class Mosaic(Undertaking[SceneMap]):
         resume: bool = True,
         overwrite: bool = False,
     ):
-        """Looks at the scene, and leaves it alone until blocks are done.
+        """Plans the blocks of a scene, which is closed again until they are computed.
 
-        identity: of the model and its runtime, see `segment.core.model.runtime.identify`. edge: of a block, pixels.
-        Raises InputError as `segment.predict_scene` does before it computes.
+        Args:
+            source: Scene.
+            reference: The model, as workers find it.
+            identity: Identity and runtime of the model, see `segment.core.model.runtime.identify`.
+            info: Description of the model.
+            output: Folder of the outputs.
+            options: How the scene is mapped.
+            truth: Reference mask, or None.
+            edge: Approximate edge of a block in pixels.
+            resume: Whether to continue from the blocks that an earlier call left, and to keep
+                blocks for a later one.
+            overwrite: Whether existing outputs are replaced.
+
+        Raises:
+            InputError: As in `segment.predict_scene` before it computes.
         """
         self._source, self._info, self._output, self._options, self._truth = source, info, output, options, truth
         self._overwrite, (_, self._runtime), self._model = overwrite, identity, reference.folder
@@ -92,7 +111,7 @@ class Mosaic(Undertaking[SceneMap]):
         return replace(self._planned, report=report)
 
     def _rows(self, work: SceneWork, holes: Sequence[Block]) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:
-        """Rows of each raster, from the top; the scores of the blocks are merged on the way."""
+        """Yields the first row and the rows of each raster, from the top, and merges scores."""
         names, lacking = [CLASSES, *([CONFIDENCE] if self._options.confidence else [])], set(holes)
         for row in range(len(self.blocks.rows) - 1):
             blocks = list(self.blocks.row(row))
@@ -112,7 +131,20 @@ class Mosaic(Undertaking[SceneMap]):
 
 
 def plan_blocks(view: ModelView, height: int, width: int, edge: int) -> Blocks:
-    """Blocks of about `edge` pixels of a scene of height x width, between rows and columns of the tiles that it is seen in."""
+    """Plans the blocks of a scene, which begin and end between rows and columns of tiles.
+
+    Args:
+        view: How the model sees the scene.
+        height: Rows of the scene.
+        width: Columns of the scene.
+        edge: Approximate edge of a block in pixels.
+
+    Returns:
+        The blocks.
+
+    Raises:
+        InputError: If `edge` is not positive.
+    """
     plan = view.plan
     rows = [round((start - plan.top) * height / plan.height) for start in plan.rows]
     columns = [round((start - plan.left) * width / plan.width) for start in plan.columns]

@@ -1,4 +1,4 @@
-"""One block of a map, as a worker of a cluster computes it."""
+"""Job of the workers of a cluster: mapping the blocks of a scene."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,9 +26,14 @@ from segment.scores import Confusion
 class MapJob(BlockJob):
     """What all blocks of a map have in common.
 
-    view: of the scene, by a path that is right on every machine. likeness: of the scene. truth: of the scene, too, or None.
-    truth_palette: by which it is decoded, as was decided by the whole of it.
-    confidence: whether it is kept.
+    Attributes:
+        model: The model, as workers find it.
+        folder: Folder of finished blocks, see `BlockFolder`.
+        view: How the model sees the scene, by a path that is valid on every machine.
+        likeness: What the scene has in common with its copies, see `Raster.likeness`.
+        truth: Reference mask of the scene, by such a path, or None.
+        truth_palette: Class table by which the mask is decoded, as decided from the whole mask.
+        confidence: Whether probabilities are kept, too.
     """
 
     view: ModelView
@@ -43,10 +48,27 @@ class MapJob(BlockJob):
         return replace(self.view.source, factor=1.0)
 
     def check_input(self) -> None:
+        """Checks that the scene on this machine is the one to be mapped.
+
+        Raises:
+            InputError: If the scene cannot be opened, or is another one.
+        """
         self.scene.require_alike(self.likeness)
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any]]:
-        """Rows of each raster by its name, as `rows_to_keep` gives them, and the block's scores where there is a truth."""
+        """Maps a block.
+
+        Args:
+            block: Block to map.
+            model: Network in use.
+
+        Returns:
+            Rows of each raster by its name, see `rows_to_keep`, (height, width) uint8; and, where
+            there is a reference, the scores of the block and its pixels without a class.
+
+        Raises:
+            InputError: If scene or reference cannot be read, or the output of the network is wrong.
+        """
         palette = model.info.palette
         rasters: dict[str, NDArray[np.uint8]] = {}
         confusion, undeclared = Confusion(palette.names), Counter[str]()

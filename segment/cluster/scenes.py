@@ -1,4 +1,4 @@
-"""predict_scenes(): scenes mapped by the workers of a Dask cluster, as one machine would map them."""
+"""Mapping of scenes by the workers of a Dask cluster, with the maps that one machine makes."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -34,18 +34,36 @@ def predict_scenes(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Generator[Done[SceneMap], None, None]:
-    """Maps scenes on a Dask cluster; yields what became of each, as soon as it is known, and not in their order.
+    """Maps scenes on a Dask cluster.
 
-    cluster: the address of Dask's scheduler, or local:N for N worker processes here. scenes, model and output lie where the
-    workers find them under the same names. block: edge of the blocks that a worker does at a time, pixels, by default EDGE;
-    maps do not depend on it. options: how scenes are mapped. The rest as in `segment.predict_scene`, which writes the same
-    maps, byte for byte.
+    The maps are those of `segment.predict_scene`, byte for byte. The blocks of a worker that dies
+    are computed by others. A block that fails three times is reported, and is nodata in the map. A
+    scene that cannot be mapped at all does not stop the others. After a stop or an error, the same
+    call continues from the finished blocks.
 
-    A worker that dies has its blocks done by others. A block that fails three times is told, and is nodata in the map. A scene
-    that cannot be mapped at all does not stop the others.
+    Args:
+        scenes: Scenes. Workers find them, `model` and `output` under the same names.
+        model: Model folder.
+        output: Folder to write to.
+        cluster: Address of Dask's scheduler, or local:N for N worker processes on this machine.
+        block: Edge in pixels of the blocks that a worker computes at a time, by default EDGE. Maps
+            do not depend on it.
+        truth: Reference mask of the only scene, as in `segment.predict_scene`.
+        options: How scenes are mapped.
+        bands: As in `segment.predict_scene`.
+        nodata: As in `segment.predict_scene`.
+        runtime: What computes, the same on all workers.
+        resume: As in `segment.predict_scene`.
+        overwrite: Whether existing outputs are replaced.
+        progress: Where progress is reported.
 
-    Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted,
-    when Ctrl-C stops it. The same call goes on with the blocks that were finished.
+    Yields:
+        The outcome of each scene as soon as it is known, not in the order of `scenes`.
+
+    Raises:
+        InputError: If the cluster, the model or all workers cannot be used, if the connection to
+            the scheduler is lost, or if `truth` is given for several scenes.
+        Interrupted: If Ctrl-C stops it.
     """
     folder, told, options = Path(model), progress or Silent(), options or MapOptions()
     info = load_model_info(folder)
