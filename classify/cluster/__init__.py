@@ -1,0 +1,1 @@
+"""Labelling of scenes on a Dask cluster."""

@@ -1,4 +1,4 @@
-"""The labels of a scene's cells, put together from blocks that workers of a cluster labelled."""
+"""Labels of a scene's cells, assembled from blocks that workers of a cluster labelled."""
 
 import hashlib
 import json
@@ -41,10 +41,21 @@ class CellMosaic(Undertaking[SceneLabels]):
         edge: int,
         overwrite: bool = False,
     ):
-        """Looks at the scene, and leaves it alone until blocks are done.
+        """Plans the blocks of a scene, which is closed again until they are labelled.
 
-        identity: of the model and its runtime, see `segment.core.model.runtime.identify`. edge: of a block, pixels.
-        Raises InputError as `classify.label_scene` does before it computes.
+        Args:
+            source: Scene.
+            reference: The model, as workers find it.
+            identity: Identity and runtime of the model, see `segment.core.model.runtime.identify`.
+            info: Description of the model.
+            output: Folder of the outputs.
+            grid: Edge of a cell in pixels of the scene.
+            augment: Whether to average over the eight flips and quarter turns of each cell.
+            edge: Approximate edge of a block in pixels.
+            overwrite: Whether existing outputs are replaced.
+
+        Raises:
+            InputError: As in `classify.label_scene` before it computes.
         """
         self._source, self._info, self._output, self._grid = source, info, output, grid
         _, self._runtime = identity

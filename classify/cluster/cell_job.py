@@ -1,4 +1,4 @@
-"""One block of a scene's cells, as a worker of a cluster labels it."""
+"""Job of the workers of a cluster: labelling the cells in blocks of a scene."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,20 @@ from segment.core.raster.blocks import Block
 from segment.core.raster.sources import Source
 
 INDICES, PROBABILITIES, GIVEN = "indices", "probabilities", "given"
-"""What the labels of a block's cells are kept as; see `CellLabels`."""
+"""Names of the arrays with the labels of a block's cells; see `CellLabels`."""
 
 
 @dataclass(frozen=True)
 class CellJob(BlockJob):
     """What all blocks of a scene have in common.
 
-    source: by a path that is right on every machine. likeness: of the scene.
+    Attributes:
+        model: The model, as workers find it.
+        folder: Folder of finished blocks, see `BlockFolder`.
+        source: Scene, by a path that is valid on every machine.
+        likeness: What the scene has in common with its copies, see `Raster.likeness`.
+        cells: Cells of the whole scene.
+        augment: Whether to average over the eight flips and quarter turns of each cell.
     """
 
     source: Source
@@ -30,10 +36,27 @@ class CellJob(BlockJob):
     augment: bool
 
     def check_input(self) -> None:
+        """Checks that the scene on this machine is the one to be labelled.
+
+        Raises:
+            InputError: If the scene cannot be opened, or is another one.
+        """
         self.source.require_alike(self.likeness)
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Indices, probabilities and all labels given, in UTF-8, (rows, columns) each, of the block's cells."""
+        """Labels the cells of a block.
+
+        Args:
+            block: Block to label.
+            model: Network in use.
+
+        Returns:
+            Indices, probabilities and all labels given (in UTF-8) of the cells, (rows, columns)
+            each; and an empty dictionary.
+
+        Raises:
+            InputError: If the scene cannot be read, or the network returns NaN.
+        """
         part = self.cells.part(block)
         labels = label_cells(self.source, self.cells, part, model, self.augment)
         arrays: dict[str, NDArray[Any]] = {

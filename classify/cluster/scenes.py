@@ -1,4 +1,4 @@
-"""label_scenes(): scenes labelled cell by cell by the workers of a Dask cluster, as one machine would label them."""
+"""Labelling of scenes by the workers of a Dask cluster, with the labels that one machine gives."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -32,13 +32,33 @@ def label_scenes(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Generator[Done[SceneLabels], None, None]:
-    """Labels scenes cell by cell on a Dask cluster; yields what became of each, as soon as it is known, and not in their order.
+    """Labels scenes cell by cell on a Dask cluster.
 
-    cluster, block, and what becomes of workers that die and of blocks that fail: as in `segment.predict_scenes`; the rest as in
-    `classify.label_scene`, which writes the same rasters, byte for byte. The same call goes on with finished blocks.
+    The rasters are those of `classify.label_scene`, byte for byte. Workers that die and blocks that
+    fail are treated as in `segment.predict_scenes`. After a stop or an error, the same call
+    continues from the finished blocks.
 
-    Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted,
-    when Ctrl-C stops it.
+    Args:
+        scenes: Scenes. Workers find them, `model` and `output` under the same names.
+        model: Model folder.
+        output: Folder to write to.
+        cluster: Address of Dask's scheduler, or local:N for N worker processes on this machine.
+        grid: Edge of a cell in pixels of the scene, as in `classify.label_scene`.
+        block: Edge in pixels of the blocks that a worker labels at a time, by default EDGE.
+        bands: As in `classify.label_scene`.
+        nodata: As in `classify.label_scene`.
+        augment: As in `classify.label_scene`.
+        runtime: What computes, the same on all workers.
+        overwrite: Whether existing outputs are replaced.
+        progress: Where progress is reported.
+
+    Yields:
+        The outcome of each scene as soon as it is known, not in the order of `scenes`.
+
+    Raises:
+        InputError: If the cluster, the model or all workers cannot be used, or if the connection to
+            the scheduler is lost.
+        Interrupted: If Ctrl-C stops it.
     """
     folder, told = Path(model), progress or Silent()
     info = load_model_info(folder)
