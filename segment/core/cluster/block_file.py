@@ -1,4 +1,4 @@
-"""A finished block on disk: a line that says what it holds, then plain arrays; there whole or not at all."""
+"""Files of finished blocks: a header line, then plain arrays; complete or not there."""
 
 import json
 import os
@@ -18,15 +18,34 @@ _MOST_HEADER = 2**24  # bytes
 
 
 def block_path(folder: Path, block: Block) -> Path:
-    """Where a block's file stands; a folder for each row of blocks, for thousands of files in one are slow on shared disks."""
+    """Returns the path of the file of a block.
+
+    There is a folder for each row of blocks, because thousands of files in one folder are slow on
+    shared disks.
+
+    Args:
+        folder: Folder of the blocks of a scene.
+        block: The block.
+
+    Returns:
+        The path.
+    """
     return folder / f"row-{block.row:05d}" / f"{block.column:05d}.block"
 
 
 def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any]) -> None:
-    """Writes arrays by their names, and plain values.
+    """Writes a finished block, completely or not at all.
 
-    Two workers may write the same block at once, when one was given up for dead: each does so under a name of its own.
-    Raises OSError when the disk is full.
+    Two workers may write the same block at once, if one of them was given up for dead. Each writes
+    to a file of its own, which is then renamed.
+
+    Args:
+        path: File of the block, see `block_path`.
+        arrays: Arrays of the block by their names.
+        state: Values that JSON can hold.
+
+    Raises:
+        OSError: If the block cannot be written, for example because the disk is full.
     """
     parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     described = {
@@ -41,7 +60,7 @@ def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[s
             for array in parts.values():
                 file.write(array.data)
             file.flush()
-            os.fsync(file.fileno())  # storage in a network tells only then that it is full
+            os.fsync(file.fileno())  # network storage reports only here that it is full
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
@@ -49,12 +68,22 @@ def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[s
 
 
 class BlockFile:
-    """A block that was finished. state: the values that were written with it.
+    """The file of a finished block.
 
-    Raises InputError when it is not whole.
+    Attributes:
+        path: Path of the file.
+        state: Values that were written with the arrays.
     """
 
     def __init__(self, path: Path):
+        """Reads the header.
+
+        Args:
+            path: File of the block, see `block_path`.
+
+        Raises:
+            InputError: If the file is not complete.
+        """
         self.path = path
         try:
             with open(path, "rb") as file:
@@ -73,13 +102,29 @@ class BlockFile:
             raise self._broken(f"{size} bytes in place of {start}")
 
     def verify(self) -> None:
-        """Reads all of it. Raises InputError when it is not as it was written."""
+        """Reads the whole file, and compares the arrays with their checksums.
+
+        Raises:
+            InputError: If an array differs from what was written, or cannot be read.
+        """
         for name, (_, _, checksum, _) in self._arrays.items():
             if zlib.crc32(self.read(name).data) != checksum:
                 raise self._broken("other bytes than were written")
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """An array, or its rows from `start` to before `stop`. Raises InputError when they cannot be read."""
+        """Reads an array, or some of its rows.
+
+        Args:
+            name: Name of the array.
+            start: First row.
+            stop: Row after the last, by default that of the whole array.
+
+        Returns:
+            The array, or these rows.
+
+        Raises:
+            InputError: If they cannot be read.
+        """
         dtype, shape, _, offset = self._arrays[name]
         rows = (shape[0] if stop is None else stop) - start
         across = int(np.prod(shape[1:]))
@@ -94,7 +139,14 @@ class BlockFile:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a block is there as it was written; what is left of one that is not is taken away."""
+    """Checks whether a block is there as it was written, and removes a damaged file.
+
+    Args:
+        path: File of the block, see `block_path`.
+
+    Returns:
+        Whether the block is there.
+    """
     if not path.exists():
         return False
     try:

@@ -1,4 +1,4 @@
-"""The folder that workers put the finished blocks of a scene into, and that the same command goes on from."""
+"""Folder of the finished blocks of a scene, from which the same command continues."""
 
 import shutil
 import threading
@@ -11,32 +11,48 @@ from pathlib import Path
 from segment.core.lock import alone
 from segment.core.outputs import clear_folder, make_folder, remove_empty, writable
 
-_MAKING = threading.Lock()  # one thread takes away empty folders that another is about to write to
-_ATTEMPTS, _PAUSE = 10, 0.05  # seconds; a worker that is not waited for may be writing its block
+_MAKING = threading.Lock()  # else one thread removes an empty folder that another is about to use
+_ATTEMPTS, _PAUSE = 10, 0.05  # seconds; a worker that is not waited for may be writing a block
 
 
 class BlockFolder:
-    """A folder inside `output`, two hidden levels down, for the blocks of what becomes `name`.
+    """A folder for the blocks of an output, two levels down in a hidden folder beside it.
 
-    belongs: says what the blocks are made of. Those of anything else have another folder: a worker may still be at one for a
-    command that was ended. keep: blocks stay for the next call unless `done` is set before the folder is closed.
-    path: of the folder, right in any process.
+    Blocks that are made of anything else have another folder, because a worker may still be
+    computing one for a command that was ended.
+
+    Attributes:
+        path: Path of the folder, valid in any process.
+        done: Whether the output is finished, so that blocks are removed when the folder is closed.
+            False at first; the owner sets it.
+        keep: Whether blocks are kept for the next call unless `done` is set.
     """
 
     def __init__(self, output: Path, name: str, belongs: str, keep: bool = True):
+        """Names the folder, which `open` makes.
+
+        Args:
+            output: Folder of the output.
+            name: Name of the output that is made of the blocks.
+            belongs: Description of what the blocks are made of.
+            keep: Whether blocks are kept for the next call unless `done` is set.
+        """
         self.path = output.absolute() / f".{name}.blocks.partial" / sha256(belongs.encode()).hexdigest()[:16]
         self.done, self.keep = False, keep
         self._stack = ExitStack()
 
     def open(self) -> None:
-        """Makes it, or takes up what is in it; blocks of the same scene made of anything else are taken away.
+        """Makes the folder, or continues with what is in it.
 
-        Raises InputError when it cannot be written to, or when another process is at the same work.
+        Blocks of the same output that are made of anything else are removed.
+
+        Raises:
+            InputError: If the folder cannot be written to, or another process is at the same work.
         """
         self._stack.enter_context(self._opened())
 
     def close(self) -> None:
-        """Lets go of it, if it is open."""
+        """Releases the folder if it is open, and removes it unless blocks are kept."""
         self._stack.close()
 
     @contextmanager
@@ -45,11 +61,11 @@ class BlockFolder:
         with _MAKING:
             made = make_folder(output)
             with writable(output):
-                every.mkdir(exist_ok=True)  # or another thread would take the empty folder away
+                every.mkdir(exist_ok=True)  # else another thread would remove the empty folder
         try:
             with alone(output / every.name[1 : -len(".partial")], "the blocks of a map are given out by one process."):
                 with writable(output):
-                    every.mkdir(exist_ok=True)  # a process that had it until now may have taken it away
+                    every.mkdir(exist_ok=True)  # a process that held the lock until now may have removed it
                     clear_folder(every, keep=self.path.name if self.keep else None)
                     self.path.mkdir(exist_ok=True)
                 try:

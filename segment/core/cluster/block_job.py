@@ -1,4 +1,4 @@
-"""What all jobs on the blocks of a scene have in common, as workers of a cluster do them."""
+"""Jobs on the blocks of a scene, as the workers of a cluster do them."""
 
 import os
 import uuid
@@ -21,7 +21,13 @@ from segment.core.raster.blocks import Block
 
 @dataclass(frozen=True)
 class BlockJob(ABC):
-    """A job (see `segment.core.cluster.worker.Job`) on blocks. folder: for finished ones, see `BlockFolder`."""
+    """A job on blocks, see `segment.core.cluster.worker.Job`.
+
+    Attributes:
+        model: The model, as workers find it.
+        folder: Folder of finished blocks, see `BlockFolder`.
+        cure: What users should check when workers die of the job.
+    """
 
     model: ModelReference
     folder: Path
@@ -29,13 +35,36 @@ class BlockJob(ABC):
 
     @abstractmethod
     def check_input(self) -> None:
-        """Raises InputError when the scene is not to be had here, or is another."""
+        """Checks that the scene is available on this machine.
+
+        Raises:
+            InputError: If it is not, or is another one.
+        """
 
     @abstractmethod
     def compute(self, block: Block, model: Model) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
-        """Arrays and plain values of a block, see `write_block`. Raises InputError when it cannot be computed."""
+        """Computes a block.
+
+        Args:
+            block: Block to compute.
+            model: Network in use.
+
+        Returns:
+            Arrays of the block by their names, and values that JSON can hold, see `write_block`.
+
+        Raises:
+            InputError: If the block cannot be computed.
+        """
 
     def check(self, cores: int) -> None:
+        """Checks that this process can do the job: scene, folder and model.
+
+        Args:
+            cores: Number of cores that it may compute with.
+
+        Raises:
+            InputError: If the scene or the model is not available, or blocks cannot be written.
+        """
         self.check_input()
         probe = self.folder / f".{uuid.uuid4().hex}"
         try:
@@ -53,7 +82,16 @@ class BlockJob(ABC):
             pass
 
     def do(self, block: Block, cores: int) -> None:
-        """Computes a block and writes it into the folder, unless it is there already."""
+        """Computes a block and writes it into the folder, unless it is there already.
+
+        Args:
+            block: Block to compute.
+            cores: Number of cores to compute with.
+
+        Raises:
+            InputError: If the block cannot be computed.
+            Unfit: If this process cannot write it.
+        """
         path = block_path(self.folder, block)
         if is_finished(path):
             return

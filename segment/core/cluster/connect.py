@@ -1,4 +1,4 @@
-"""Dask clusters: one that runs somewhere, or one of processes on this machine."""
+"""Connections to Dask clusters: running ones, or processes on this machine."""
 
 import logging
 import re
@@ -16,28 +16,36 @@ if TYPE_CHECKING:
 _LOCAL = re.compile(r"local:([1-9]\d*)")
 _ADDRESS = re.compile(r"(?!local:)((tcp|tls)://)?[^/\s]+:\d+")
 _MOST_LOCAL = 256  # processes of one machine
-_PATIENCE = 30  # seconds to reach a scheduler in
-_TALKATIVE = ("distributed", "distributed.client", "distributed.gc")  # loggers that have levels of their own
+_PATIENCE = 30  # seconds to wait for a scheduler
+_TALKATIVE = ("distributed", "distributed.client", "distributed.gc")  # loggers with their own levels
 _SETTINGS = {
-    "distributed.worker.profile.enabled": False,  # nobody looks at it, and it takes time
+    "distributed.worker.profile.enabled": False,  # it takes time, and is not used
     "distributed.admin.low-level-log-length": 100,  # else the last thousand messages, with all blocks in them, stay in memory
 }
 
 
 @contextmanager
 def connect(address: str) -> Iterator["Client"]:
-    """A client of the scheduler at `address`; for local:N, of a new one with N worker processes, up to 256, that share this
-    machine's cores.
+    """Connects to a Dask cluster.
 
-    Raises InputError when there is none, or it does not answer.
+    Args:
+        address: Address of the scheduler; or local:N, for a new one with N worker processes, up to
+            256, that share the cores of this machine.
+
+    Yields:
+        A client of the scheduler.
+
+    Raises:
+        InputError: If Dask is not installed, the address is not valid, or no scheduler answers.
     """
     _check_address(address)
     import dask
-    import distributed  # noqa: F401 - before its configuration and its loggers are changed, which importing it sets
+    import distributed  # noqa: F401 - the import sets configuration and loggers, which are changed below
 
     local = _LOCAL.fullmatch(address)
     with _silence(), dask.config.set(_SETTINGS), _local_cluster(int(local[1])) if local else nullcontext(address) as place:
-        # told outside of `except`, since what an error holds on to, Dask complains of when it goes
+        # Raised outside of `except`: an error would hold on to Dask's objects, and Dask complains
+        # when such objects are deleted.
         client, problem = _open_client(place)
         if client is None:
             raise InputError(
@@ -52,7 +60,7 @@ def connect(address: str) -> Iterator["Client"]:
 
 
 def _check_address(address: str) -> None:
-    """Raises InputError when Dask is not installed, or the address is none."""
+    """Raises InputError if Dask is not installed or the address is not valid."""
     if find_spec("distributed") is None:
         raise InputError(
             "A cluster takes the packages dask and distributed. Received none. "
@@ -69,7 +77,7 @@ def _check_address(address: str) -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keeps from the user what Dask complains of: it reaches them as a sentence, or is mended."""
+    """Silences Dask's loggers: what they report reaches users as a sentence, or is handled."""
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
     levels = [logger.level for logger in loggers]
     try:
@@ -82,10 +90,10 @@ def _silence() -> Iterator[None]:
 
 
 def _open_client(place: Any) -> tuple["Client | None", str]:
-    """A client of the scheduler at an address, or of a local cluster; or none, and why."""
+    """Returns a client of the scheduler at an address or of a local cluster, or None and why."""
     from distributed import Client
 
-    client = Client.__new__(Client)  # by hand, to have it also when it cannot be made
+    client = Client.__new__(Client)  # in two steps, so that it can be closed if __init__ fails
     try:
         if isinstance(place, str):
             _greet(place)
@@ -93,7 +101,7 @@ def _open_client(place: Any) -> tuple["Client | None", str]:
     except BaseException as error:
         with suppress(Exception):
             client.close(timeout=0)
-        client.status = "closed"  # else Python closes it, which takes a minute
+        client.status = "closed"  # else it is closed when it is deleted, which takes a minute
         if isinstance(error, InputError) or not isinstance(error, Exception):
             raise
         return None, _problem(error)
@@ -101,9 +109,9 @@ def _open_client(place: Any) -> tuple["Client | None", str]:
 
 
 def _greet(address: str) -> None:
-    """Raises some error when there is no scheduler: Dask's client would wait for an answer without end.
+    """Raises an error if there is no scheduler, for which Dask's client would wait forever.
 
-    InputError, when the address takes certificates, and Dask knows of none.
+    It is an InputError if the address needs certificates, and Dask has none.
     """
     from distributed import rpc
     from distributed.security import Security
@@ -140,7 +148,7 @@ def _local_cluster(count: int) -> Iterator[Any]:
         processes=True,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
-        memory_limit=0,  # a worker that Dask paused for its memory would never go on: blocks are never spilled
+        memory_limit=0,  # a worker paused for its memory would never go on, as blocks are never spilled
         silence_logs=logging.CRITICAL,
         preload="segment.core.cluster.local_worker",
     )

@@ -1,4 +1,4 @@
-"""Pieces given out to the workers of a cluster, a bounded number at a time, until each is finished or given up."""
+"""Dispatch of tasks to the workers of a cluster, until each is finished or given up."""
 
 import math
 import time
@@ -17,27 +17,35 @@ from segment.core.errors import InputError
 if TYPE_CHECKING:
     from distributed import Future
 
-_LOOK = 2.0  # seconds between looks at who is there
+_LOOK = 2.0  # seconds between checks of the workers
 _LOOK_SOON = 0.25  # the same, while workers are being checked, or none is there
-_PAUSE = 0.01  # seconds between looks for results
-_AHEAD = 1.0  # seconds of work that wait for each worker beside the piece that it does
+_PAUSE = 0.01  # seconds between checks for results
+_AHEAD = 1.0  # seconds of work that wait at each worker besides the task that it does
 _MOST_AHEAD = 32
 _END: Any = object()
 
 
 def dispatch(crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True) -> Generator[Attempt | None, None, None]:
-    """Has each piece done by some worker; yields what became of it, as soon as it is finished or hopeless, and None, often,
-    while none is.
+    """Lets workers do the tasks of jobs, a bounded number at a time.
 
-    Takes from `work` what can be given out only, so that memory does not grow with it. A piece that failed, or whose worker was
-    lost, is given out again before others.
+    From `work` only those tasks are taken that can be given out, so memory does not grow with their
+    number. A task that failed, or whose worker was lost, is given out again before others.
 
-    work: jobs and their pieces; None where there is nothing to give out for the moment.
-    crew: assembled; newcomers are checked with the job of a piece that is not done yet, see `Crew.job`.
-    ahead: whether pieces wait at workers that are busy, and one for workers to come, as suits those that take seconds. Else each
-    is taken when it can be given out, and all belong to the job that the crew was assembled for.
+    Args:
+        crew: Worker pool, assembled. New workers are checked with the job of a task that is not
+            done yet, see `Crew.job`.
+        work: Jobs and their tasks; None where there is nothing to give out for the moment.
+        ahead: Whether tasks wait at busy workers, and one for workers to come, which suits tasks of
+            seconds. Otherwise each task is taken when it can be given out, and all belong to the
+            job for which the pool was assembled.
 
-    Raises SchedulerLost; InputError when no worker is of use any more.
+    Yields:
+        The state of each task as soon as it is finished or given up, and often None while there is
+        none.
+
+    Raises:
+        SchedulerLost: If the scheduler does not answer any more.
+        InputError: If no worker can be used any more.
     """
     office = _Dispatch(crew, iter(work), ahead)
     try:
@@ -52,12 +60,12 @@ class _Dispatch:
 
         self._crew, self._work = crew, work
         self._ahead, self._is_exhausted = ahead, False
-        self._waiting: deque[Attempt] = deque()  # to be given out: those that were tried before, and the next one
+        self._waiting: deque[Attempt] = deque()  # to be given out: tasks that were tried before, and the next one
         self._out: dict[Future[None], Attempt] = {}
-        self._missing: set[Future[None]] = set()  # seen with no worker at the last look
+        self._missing: set[Future[None]] = set()  # at no worker at the last check
         self._completed = as_completed([], loop=crew.client.loop)
-        self._seconds: float | None = None  # that a worker takes for a piece, smoothed
-        self._name, self._number = f"piece-{uuid.uuid4().hex}", 0  # Dask knows a piece by them
+        self._seconds: float | None = None  # of a worker per task, smoothed
+        self._name, self._number = f"piece-{uuid.uuid4().hex}", 0  # make the keys of tasks in Dask
         self._looked = self._searched = self._counted = time.monotonic()
         self._lost_some = False
 
@@ -67,7 +75,7 @@ class _Dispatch:
             for future in batch:
                 if attempt := self._out.pop(future, None):
                     self._note(future, attempt)
-                    future.release()  # else Dask does it again when the worker dies that did it
+                    future.release()  # else Dask does it again when its worker dies
                     if attempt.is_hopeless or not attempt.problem:
                         yield attempt
                     else:
@@ -92,7 +100,7 @@ class _Dispatch:
         self._waiting.appendleft(attempt)
 
     def _take(self) -> bool:
-        """Takes the next piece from the work; False when there is none, or none yet."""
+        """Takes the next task from the work; returns False if there is none, or none yet."""
         work = next(self._work, _END)
         self._is_exhausted = work is _END
         if work is None or work is _END:
@@ -101,15 +109,15 @@ class _Dispatch:
         return True
 
     def _give_out(self) -> bool:
-        """Gives out what there is room for; False when nothing is left."""
+        """Gives out as many tasks as there is room for; returns False if nothing is left."""
         if self._ahead and not self._waiting:
             self._take()
         if not self._out:
-            self._counted = time.monotonic()  # workers had nothing to do
+            self._counted = time.monotonic()  # workers were idle
         if self._is_exhausted and not self._waiting:
             return False
         room = self._crew.size * self._depth() - len(self._out)
-        # one call for many pieces costs little more than for one
+        # one call for many tasks costs little more than for one
         if room < max(len(self._out) // 4 if self._ahead else 0, 1):
             return True
         while len(self._waiting) < room and self._take():
@@ -124,14 +132,17 @@ class _Dispatch:
             [attempt.piece for attempt in batch],
             key=[(self._name, number) for number in range(first, self._number)],
             resources={self._crew.resource: 1},
-            pure=False,  # else Dask takes the time to describe every argument
+            pure=False,  # else Dask takes the time to hash every argument
         )
         self._out.update(zip(futures, batch, strict=True))
         self._completed.update(futures)
         return True
 
     def _depth(self) -> int:
-        """Pieces under way for each worker: one that is done and one that waits, more where they take but an instant."""
+        """Returns the number of tasks per worker: one that runs and one that waits.
+
+        There are more where tasks take only an instant.
+        """
         if not self._ahead or self._has_suspects():
             return 1
         if self._seconds is None:
@@ -139,7 +150,10 @@ class _Dispatch:
         return min(2 + int(_AHEAD / max(self._seconds, 1e-3)), _MOST_AHEAD)
 
     def _has_suspects(self) -> bool:
-        """Whether a piece is under way that a worker was lost at: no other shall wait behind it, and be lost with the next."""
+        """Checks whether a task is under way at which a worker was lost.
+
+        No other task shall wait behind it, and be lost with the next worker.
+        """
         return self._lost_some and any(attempt.losses for attempt in chain(self._waiting, self._out.values()))
 
     def _count(self, done: int) -> None:
@@ -176,13 +190,13 @@ class _Dispatch:
         from dask.utils import key_split
 
         self._looked = time.monotonic()
-        key_split.cache_clear()  # it keeps the keys of a hundred thousand pieces, where the scheduler is in this process
+        key_split.cache_clear()  # it keeps 100,000 keys if the scheduler is in this process
         self._require_scheduler()
-        if self._ahead:  # newcomers are not checked with a job that is finished, whose folder and scene may be gone
+        if self._ahead:  # new workers are not checked with a finished job, whose folder may be gone
             self._crew.job = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
         try:
             self._crew.look_around()
-            if self._looked - self._searched > _LOOK:  # what was given out just now is with no worker either
+            if self._looked - self._searched > _LOOK:  # tasks given out just now are at no worker either
                 self._searched = self._looked
                 self._find_stranded()
         except OSError:
@@ -193,8 +207,11 @@ class _Dispatch:
             raise self._crew.scheduler_lost()
 
     def _find_stranded(self) -> None:
-        """Gives out again what waits in vain: at a worker that was dismissed; or nowhere, for where all with the resource die at
-        once, Dask looks at its waiting tasks when a worker comes, which is given the resource only later.
+        """Gives out again the tasks that wait in vain.
+
+        They wait at a worker that was dismissed, or at none. Where all workers with the resource
+        die at once, Dask considers its waiting tasks when a worker comes, which is given the
+        resource only later.
         """
         client, refused = self._crew.client, self._crew.refused
         held = client.processing() if self._out else {}
@@ -211,13 +228,16 @@ class _Dispatch:
             for future in stranded:
                 attempt = self._out[future]
                 attempt.lose(1, "its workers died")
-                if not attempt.is_hopeless:  # else it is told when Dask has cancelled it
+                if not attempt.is_hopeless:  # else it is yielded when Dask has cancelled it
                     self._try_again(self._out.pop(future))
             client.cancel(list(stranded), force=True)
 
 
 def _has_input(job: Job) -> bool:
-    """Whether what the job is done with is there for this process: else a worker that lacks it is as good as any."""
+    """Checks whether the inputs of a job are available to this process.
+
+    If they are not, a worker that lacks them is as good as any.
+    """
     try:
         job.check_input()
     except InputError:

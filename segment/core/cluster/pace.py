@@ -1,4 +1,4 @@
-"""How fast a cluster does blocks."""
+"""Speed of a cluster, in blocks and megapixels."""
 
 import time
 from collections import deque
@@ -12,14 +12,25 @@ _RECENT = 60.0  # seconds that the rate is taken over
 
 
 class Pace:
-    """Blocks and megapixels per second, over the last minute."""
+    """Progress of blocks, with megapixels per second over the last minute."""
 
     def __init__(self, progress: Progress):
+        """Starts without blocks.
+
+        Args:
+            progress: Where progress is reported.
+        """
         self._progress, self._done, self._pixels, self._shown = progress, 0, 0, 0.0
         self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def add(self, block: Block, total: int, crew: Crew) -> None:
-        """total: blocks of all scenes, as far as it is known."""
+        """Counts a block.
+
+        Args:
+            block: Block that was finished or given up.
+            total: Blocks of all scenes, as far as is known.
+            crew: Worker pool, which is described beside the progress.
+        """
         self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
         if now - self._shown < _SHOWN and self._done < total:
             return
@@ -32,5 +43,5 @@ class Pace:
         self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {crew.describe()}")
 
     def end(self) -> None:
-        """No further block comes, whatever was expected."""
+        """Ends the progress: no further block comes, whatever was expected."""
         self._progress.advance("blocks", self._done, self._done)

@@ -1,4 +1,4 @@
-"""What is to be done of scenes, found out while others are being done."""
+"""Planning of scenes in a thread, while earlier ones are being done."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +10,18 @@ from segment.core.errors import InputError, explain
 
 R = TypeVar("R")
 
-_AHEAD = 1000  # scenes; each takes some ten kilobytes
+_AHEAD = 1000  # scenes planned in advance; each takes some ten kilobytes
 
 
 class Planning(Generic[R]):
     """A thread that plans scenes in their order."""
 
     def __init__(self, plans: Sequence[Callable[[], Undertaking[R]]]):
-        """plans: each looks at a scene; raises InputError when it is of no use."""
+        """Starts to plan.
+
+        Args:
+            plans: Functions that each plan a scene, and raise InputError if it cannot be used.
+        """
         self._blocks = self._planned = self._given_up = 0
         self._settled: deque[Done[R]] = deque()
         self._count, self._plans = len(plans), iter(plans)
@@ -28,21 +32,28 @@ class Planning(Generic[R]):
 
     @property
     def blocks(self) -> int:
-        """Of the scenes that were planned, but for those that were given up since."""
+        """Number of blocks of the scenes planned so far, without those that were given up since."""
         return self._blocks - self._given_up
 
     @property
     def is_over(self) -> bool:
-        """Whether all scenes were planned."""
+        """Whether all scenes are planned."""
         return self._planned == self._count
 
     @property
     def expected_blocks(self) -> int:
-        """Those of all scenes, as far as it is known; the others are taken for like those that were planned."""
+        """Expected number of blocks of all scenes.
+
+        Scenes that are not planned yet are taken to be like the others.
+        """
         return self.blocks if self.is_over else -(-self.blocks * self._count // max(self._planned, 1)) + 1
 
     def take(self) -> Iterator[Undertaking[R] | None]:
-        """What is to be done, scene after scene; None where the next was not planned yet."""
+        """Takes the scenes that are to be done.
+
+        Yields:
+            Scene jobs in their order; None while the next one is not planned yet.
+        """
         while self._ahead:
             if not self._ahead[0].done():
                 yield None
@@ -53,21 +64,33 @@ class Planning(Generic[R]):
                 yield undertaking
 
     def settled(self) -> Iterator[Done[R]]:
-        """Scenes that need not be done, or cannot, as soon as they were planned."""
+        """Takes the scenes that need not be done, or cannot be done.
+
+        Yields:
+            Their outcomes, as soon as they are planned.
+        """
         while self._settled:
             yield self._settled.popleft()
 
     def give_up(self, undertaking: Undertaking[R]) -> None:
-        """Counts the blocks of a scene no more, which could not be begun."""
+        """Removes the blocks of a scene that could not be begun from the count.
+
+        Args:
+            undertaking: Scene job of the scene.
+        """
         self._given_up += len(undertaking.blocks)
 
     def stop(self) -> bool:
-        """Plans no further scene; whether one is being planned."""
+        """Plans no further scene.
+
+        Returns:
+            Whether a scene is still being planned.
+        """
         under_way = [future for future in self._ahead if not future.cancel() and not future.done()]
         return bool(under_way)
 
     def close(self) -> None:
-        """Ends it; waits for the scene that is being planned."""
+        """Ends the thread, and waits for the scene that is being planned."""
         self._pool.shutdown(cancel_futures=True)
 
     def _go_on(self) -> None:

@@ -1,4 +1,4 @@
-"""A scene that a cluster does block by block, whatever is made of it."""
+"""Scene jobs: scenes that a cluster does block by block."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,37 +15,69 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True)
 class Done(Generic[R_co]):
-    """What became of a scene. result: None where there is none. problems: a sentence each, with a result one for each hole."""
+    """Outcome of a scene.
+
+    Attributes:
+        result: The result, None where there is none.
+        problems: One sentence each; where there is a result, one for each missing block.
+    """
 
     result: R_co | None
     problems: list[str]
 
 
 class Undertaking(ABC, Generic[R_co]):
-    """A scene to be done.
+    """A scene job: a scene to be done block by block.
 
-    name: told to users. blocks: of it. found: the result, where an earlier command made it.
+    Attributes:
+        name: Name of the scene in messages.
+        blocks: Blocks of the scene.
+        found: The result, where an earlier command made it; else None.
     """
 
     def __init__(self, source: Source, folder: BlockFolder, blocks: Blocks, job: BlockJob, made_of: str, found: R_co | None):
-        """folder: for finished blocks of `job`. made_of: what the report says that the result was made of."""
+        """Describes the work.
+
+        Args:
+            source: Scene.
+            folder: Folder for the finished blocks of `job`.
+            blocks: Blocks of the scene.
+            job: Job that computes blocks.
+            made_of: Digest of everything that the result depends on, for the report.
+            found: The result, where an earlier command made it; else None.
+        """
         self.name, self.blocks, self.found = str(source.path), blocks, found
         self._folder, self._job, self._made_of = folder, job, made_of
 
     @property
     def keeps(self) -> bool:
-        """Whether finished blocks stay for another command when this one is ended."""
+        """Whether finished blocks are kept for another command if this one is ended."""
         return self._folder.keep
 
     def begin(self) -> BlockJob:
-        """Makes room for finished blocks, and finds those that an earlier command left. Raises InputError when that cannot be."""
+        """Opens the folder of finished blocks, with those that an earlier command left.
+
+        Returns:
+            The job that computes blocks.
+
+        Raises:
+            InputError: If the folder cannot be opened, see `BlockFolder.open`.
+        """
         self._folder.open()
         return self._job
 
     def assemble(self, holes: Sequence[Block], seconds: float) -> R_co:
-        """Makes the result of finished blocks; those in `holes` are lacking, and told in the report.
+        """Makes the result of finished blocks.
 
-        seconds: that the blocks took. Raises InputError when it cannot be written.
+        Args:
+            holes: Blocks that are missing; the report lists them.
+            seconds: Time that the blocks took.
+
+        Returns:
+            The result.
+
+        Raises:
+            InputError: If the result cannot be written.
         """
         details: dict[str, Any] = {"made_of": self._made_of}
         if holes:
@@ -57,8 +89,8 @@ class Undertaking(ABC, Generic[R_co]):
 
     @abstractmethod
     def _write(self, holes: Sequence[Block], seconds: float, details: dict[str, Any]) -> R_co:
-        """Puts finished blocks together and writes what is made of them; details: keys of the report."""
+        """Assembles finished blocks and writes the outputs; `details` are keys of the report."""
 
     def end(self) -> None:
-        """Lets go of what `begin` took, if anything."""
+        """Closes what `begin` opened, if anything."""
         self._folder.close()

@@ -1,4 +1,7 @@
-"""Scenes done by a cluster: their blocks in one stream, so that no worker waits for a scene to be assembled."""
+"""Scenes done by a cluster, with all blocks in one stream.
+
+No worker waits for a scene to be assembled.
+"""
 
 import time
 from collections import deque
@@ -31,7 +34,7 @@ from segment.core.raster.sources import Source, require_own_names
 
 R = TypeVar("R")
 
-_PAUSE = 0.01  # seconds between looks at whether the first scene is planned
+_PAUSE = 0.01  # seconds between checks for the first planned scene
 
 
 @dataclass
@@ -52,16 +55,29 @@ def do_scenes(
     runtime: Runtime,
     progress: Progress,
 ) -> Generator[Done[R], None, None]:
-    """Does scenes on a Dask cluster, their blocks on the workers and their assembling here; yields what became of each, as soon
-    as it is known.
+    """Does scenes on a Dask cluster.
 
-    plan: makes what is to be done of a scene, the model that does it, and what that says of itself, see
-    `segment.core.model.runtime.identify`; raises InputError when it cannot be. Later scenes are planned while earlier ones are
-    done.
-    folder: of the model, which may be the bundled one of `package`.
+    Workers compute the blocks, and this process assembles them. Later scenes are planned while
+    earlier ones are being done.
 
-    Raises InputError when the cluster, the model or all workers are of no use, and when the scheduler is lost; Interrupted on
-    Ctrl-C. Each says how many blocks are kept.
+    Args:
+        scenes: Scenes.
+        plan: Makes the scene job of a scene from the scene, the model as workers find it, and the
+            identity and runtime of the model (see `segment.core.model.runtime.identify`). It raises
+            InputError if that is not possible.
+        cluster: Address of the scheduler, see `connect`.
+        folder: Model folder, which may be the bundled one of `package`.
+        package: Package whose bundled model it may be.
+        runtime: What computes, the same on all workers.
+        progress: Where progress is reported.
+
+    Yields:
+        The outcome of each scene as soon as it is known.
+
+    Raises:
+        InputError: If the cluster, the model or all workers cannot be used, or if the scheduler is
+            lost. Once blocks are being computed, the message says how many are kept.
+        Interrupted: If Ctrl-C stops it; the message says how many blocks are kept.
     """
     require_own_names(scenes)
     with connect(cluster) as client:
@@ -139,7 +155,10 @@ class _Campaign(Generic[R]):
         return f"{self._finished}{of} blocks are finished: the same command goes on from there."
 
     def _work(self) -> Iterator[tuple[Job, Block] | None]:
-        """Blocks of one scene after the other; None while the next is being planned, or earlier ones wait to be assembled."""
+        """Yields the blocks of one scene after the other.
+
+        None means that the next scene is being planned, or that earlier ones wait to be assembled.
+        """
         for undertaking in self._planning.take():
             while self._assembly.is_full:
                 yield None

@@ -1,4 +1,4 @@
-"""What runs on the workers of a cluster."""
+"""Code that runs on the workers of a cluster."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,31 +9,63 @@ from segment.core.errors import InputError
 
 
 class Job(Protocol):
-    """What workers do, piece by piece. folder: is there for as long as the job is. cure: what to see to when they die of it."""
+    """A job that workers do task by task."""
 
     @property
-    def folder(self) -> Path: ...
+    def folder(self) -> Path:
+        """Folder that is there for as long as the job is."""
+        ...
 
     @property
-    def cure(self) -> str: ...
+    def cure(self) -> str:
+        """What users should check when workers die of the job."""
+        ...
 
     def check(self, cores: int) -> None:
-        """Raises InputError when this process cannot do the job. cores: that it may compute with."""
+        """Checks that this process can do the job.
+
+        Args:
+            cores: Number of cores that it may compute with.
+
+        Raises:
+            InputError: If it cannot.
+        """
 
     def check_input(self) -> None:
-        """Raises InputError when no worker can do the job, for this process does not have what it is done with either."""
+        """Checks that the inputs of the job are available to this process.
+
+        If the process that gives out tasks lacks them as well, no worker can do the job.
+
+        Raises:
+            InputError: If they are not available.
+        """
 
     def do(self, piece: Any, cores: int) -> None:
-        """Raises InputError when the piece cannot be done, Unfit when that is the fault of this process."""
+        """Does a task.
+
+        Args:
+            piece: The task.
+            cores: Number of cores to compute with.
+
+        Raises:
+            InputError: If the task cannot be done.
+            Unfit: If that is the fault of this process.
+        """
 
 
 class Unfit(Exception):
-    """The worker is of no use, in a sentence."""
+    """This worker cannot be used any more; the message is a sentence."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with a piece. problem: in a sentence. is_fault_of_worker: which is of no use any more."""
+    """What went wrong with a task.
+
+    Attributes:
+        worker: Address of the worker.
+        problem: What went wrong, in a sentence.
+        is_fault_of_worker: Whether the worker is at fault and cannot be used any more.
+    """
 
     worker: str
     problem: str
@@ -41,11 +73,22 @@ class Failure:
 
 
 class PieceFailed(Exception):
-    """Carries a Failure to the process that asked: Dask tells errors at once, and would have to be asked for results."""
+    """Brings a `Failure` to the process that gave out the task.
+
+    It is an exception because Dask reports those at once, but would have to be asked for results.
+    """
 
 
 def do_piece(job: Job, piece: Any) -> None:
-    """Does a piece of a job. Raises PieceFailed."""
+    """Does a task of a job on this worker.
+
+    Args:
+        job: The job.
+        piece: The task.
+
+    Raises:
+        PieceFailed: If the task fails.
+    """
     from distributed import get_worker
 
     worker = get_worker()
@@ -55,17 +98,30 @@ def do_piece(job: Job, piece: Any) -> None:
     except Unfit as error:
         failure = Failure(worker.address, str(error), True)
     except Exception as error:
-        fault = _complaint(job.check, worker.state.nthreads)  # it may be the worker's
+        fault = _complaint(job.check, worker.state.nthreads)  # the worker may be at fault
         failure = Failure(worker.address, fault or _in_a_line(error), bool(fault))
-    raise PieceFailed(failure)  # here, to hold on to no other error, which may be one that cannot be sent
+    raise PieceFailed(failure)  # here, without a context: another error may not be serializable
 
 
 class Refusal(Exception):
-    """A worker cannot do a job, in a sentence: an error, since Dask tells of it at once, as of PieceFailed."""
+    """This worker cannot do a job; the message is a sentence.
+
+    It is an exception because Dask reports those at once, see `PieceFailed`.
+    """
 
 
 def enlist(job: Job, resource: str) -> None:
-    """Has this worker take one of a resource of Dask's, if it can do a job: whoever asks need not wait for it. Raises Refusal."""
+    """Gives this worker one of a Dask resource if it can do a job.
+
+    The worker sets its resource itself, so that the process that asks need not wait for it.
+
+    Args:
+        job: The job.
+        resource: Name of the resource.
+
+    Raises:
+        Refusal: If the worker cannot do the job.
+    """
     from distributed import get_worker
     from distributed.utils import sync
 
@@ -76,7 +132,11 @@ def enlist(job: Job, resource: str) -> None:
 
 
 def require_gpu() -> None:
-    """Raises Refusal when Keras sees no GPU here."""
+    """Checks that Keras finds a GPU on this worker.
+
+    Raises:
+        Refusal: If it finds none.
+    """
     from segment.core.model.runtime import has_gpu, may_have_gpu
 
     if not (may_have_gpu() and has_gpu()):
@@ -84,7 +144,12 @@ def require_gpu() -> None:
 
 
 async def grant(dask_worker: Any, **resources: float) -> None:
-    """Gives a worker of Dask resources, or takes them with 0."""
+    """Sets resources of a Dask worker.
+
+    Args:
+        dask_worker: The worker, passed by Dask.
+        **resources: Amount of each resource; 0 takes it back.
+    """
     await dask_worker.set_resources(**resources)
 
 

@@ -1,4 +1,4 @@
-"""The one model that a worker process keeps loaded, and how it knows the model by."""
+"""The model that a worker process keeps loaded, and how it finds the model."""
 
 import hashlib
 import threading
@@ -19,10 +19,14 @@ from segment.core.model.weight_files import checksum
 
 @dataclass(frozen=True)
 class ModelReference:
-    """A model, as it is told to other machines.
+    """Description of a model for other machines.
 
-    folder: where it is found there, too. package: one whose bundled model it is, which each machine has in a place of its own;
-    None for others. runtime: what computes, the same everywhere. fingerprint: of its files and of the runtime's version.
+    Attributes:
+        folder: Model folder, found there under the same name.
+        package: Package whose bundled model it is, which has its own place on each machine; None
+            for other models.
+        runtime: What computes, the same everywhere.
+        fingerprint: Digest of the model's files and of the runtime's version.
     """
 
     folder: Path
@@ -32,12 +36,28 @@ class ModelReference:
 
     @classmethod
     def of(cls, folder: Path, package: str, runtime: Literal["keras", "openvino"]) -> "ModelReference":
-        """package: the one whose bundled model it may be."""
+        """Describes the model of a model folder.
+
+        Args:
+            folder: Model folder.
+            package: Package whose bundled model it may be.
+            runtime: What computes.
+
+        Returns:
+            The description.
+        """
         bundled = folder.resolve() == _bundled(package).resolve()
         return cls(folder.absolute(), package if bundled else None, runtime, _fingerprint(folder, runtime))
 
     def locate(self) -> Path:
-        """Its folder on this machine. Raises InputError when it is not there, or is not the same."""
+        """Finds the model folder on this machine.
+
+        Returns:
+            The model folder.
+
+        Raises:
+            InputError: If it is not there, or model or runtime are not the same.
+        """
         folder = _bundled(self.package) if self.package else self.folder
         try:
             found = _fingerprint(folder, self.runtime)
@@ -51,7 +71,10 @@ class ModelReference:
 
 
 class _Kept:
-    """reference, cores: what `model` was loaded for. lock: for whoever uses it, for two blocks at once take twice the memory."""
+    """The loaded model, and what it was loaded for.
+
+    Whoever uses it holds the lock, because two blocks at once take twice the memory.
+    """
 
     lock = threading.Lock()
     model: Model | None = None
@@ -60,13 +83,21 @@ class _Kept:
 
 @contextmanager
 def kept_model(reference: ModelReference, cores: int) -> Iterator[Model]:
-    """The model, loaded once for each process, for one user at a time. cores: that it may compute with.
+    """Provides the model, which is loaded once per process, to one user at a time.
 
-    Raises InputError when it is not to be had here.
+    Args:
+        reference: The model.
+        cores: Number of cores that it may compute with.
+
+    Yields:
+        The loaded model.
+
+    Raises:
+        InputError: If the model is not available on this machine.
     """
     with _Kept.lock:
         if _Kept.loaded_for != (reference, cores) or _Kept.model is None:
-            _Kept.model = _Kept.loaded_for = None  # room for the next one
+            _Kept.model = _Kept.loaded_for = None  # free memory for the next one
             _Kept.model = _load(reference, cores)
             _Kept.loaded_for = reference, cores
         yield _Kept.model

@@ -1,4 +1,4 @@
-"""The workers of a cluster that were found fit for a job, each of which does one piece at a time."""
+"""Pool of the workers that are fit for a job, each of which does one task at a time."""
 
 import time
 import uuid
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _PACKAGE = "aerial-segment"
-_PATIENCE = 60.0  # seconds after which users are told of a worker that does not answer
-_BRIEFLY = 5.0  # seconds in which workers give back what they have
+_PATIENCE = 60.0  # seconds after which a worker that does not answer is reported
+_BRIEFLY = 5.0  # seconds that workers have to give back the resource
 _AGAIN = 0.2
 
 
@@ -31,37 +31,63 @@ class SchedulerLost(InputError):
 
 
 class Crew:
-    """Workers that were checked, those that come later, too.
+    """A worker pool: workers that were checked, also those that come later.
 
-    To do a piece takes a resource (in Dask's sense) that only workers which passed the check have, one each. So Dask gives no
-    piece to a worker that would fail it, or a second one to one that is busy, and a worker is let go by taking it back.
+    A task takes a resource (in Dask's sense) that only workers which passed the check have, one
+    each. So Dask gives no task to a worker that would fail it, and no second one to a busy worker.
+    A worker is released by taking the resource back.
 
-    size: workers that are at it. cores: that they have together. job: that newcomers are checked with, one that is not finished;
-    None: they wait for one. refused: workers that are of no use, and why. tell: is given a sentence about each of them, and when
-    there are none.
+    Attributes:
+        client: Client of the scheduler.
+        address: Address of the scheduler, for messages.
+        resource: Name of the resource.
+        size: Number of workers in the pool.
+        cores: Number of cores that they have together.
+        job: Job with which new workers are checked, one that is not finished; with None they wait
+            for one.
+        refused: Workers that cannot be used, with the reason for each.
     """
 
     def __init__(self, client: "Client", address: str, tell: Callable[[str], None]):
+        """Starts without workers.
+
+        Args:
+            client: Client of the scheduler.
+            address: Address of the scheduler, for messages.
+            tell: Called with a sentence about each worker that is refused or late, and when there
+                are no workers.
+        """
         self.client, self.address, self._tell = client, address, tell
         self.resource = f"piece-{uuid.uuid4().hex}"
         self.size = self.cores = 0
         self.job: Job | None = None
         self.refused: dict[str, str] = {}
         self._versions, self._checks = Inquiry(client), Inquiry(client)
-        self._ours: set[str] = set()  # have our version
-        self._late: set[str] = set()  # were told to be long about an answer
-        self._homes: dict[str, str] = {}  # folders of their own, which tell processes at one address apart
+        self._ours: set[str] = set()  # with our version of the package
+        self._late: set[str] = set()  # reported because they do not answer
+        self._homes: dict[str, str] = {}  # their own folders, which distinguish processes at one address
         self._is_absence_told = False
 
     def await_workers(self) -> None:
-        """Waits for the first worker."""
+        """Waits for the first worker.
+
+        Raises:
+            SchedulerLost: If the scheduler does not answer any more.
+        """
         while not self._look():
             time.sleep(_AGAIN)
 
     def assemble(self, job: Job) -> None:
-        """Waits for the first worker that is fit for a job; others join when they have passed the check, see `look_around`.
+        """Waits for the first worker that is fit for a job.
 
-        Raises InputError when all are unfit.
+        Others join when they have passed the check, see `look_around`.
+
+        Args:
+            job: The job.
+
+        Raises:
+            InputError: If all workers are unfit.
+            SchedulerLost: If the scheduler does not answer any more.
         """
         self.job = job
         self.look_around()
@@ -71,7 +97,11 @@ class Crew:
             self.look_around()
 
     def look_around(self) -> None:
-        """Begins to check workers that are new, and takes on those that passed; waits for none."""
+        """Begins to check new workers, and adds those that passed; waits for none.
+
+        Raises:
+            SchedulerLost: If the scheduler does not answer any more.
+        """
         present = self._look()
         held = self._count(present)
         for worker in self._of_our_version(present):
@@ -80,7 +110,7 @@ class Crew:
         answers = self._checks.answers()
         for answer in answers:
             if isinstance(answer.error, Refusal):
-                if answer.arguments[0].folder.is_dir():  # else the job, e.g. a scene, was finished meanwhile: it is asked again
+                if answer.arguments[0].folder.is_dir():  # else the job was finished meanwhile: it is asked again
                     self._refuse(answer.worker, str(answer.error))
             elif answer.error is not None:
                 self._refuse(answer.worker, f"workers do what the others do. Received: {answer.error}. Start it anew.")
@@ -90,16 +120,25 @@ class Crew:
 
     @property
     def addresses(self) -> set[str]:
-        """Of all workers that the scheduler knows, paused ones and strangers among them."""
+        """Addresses of all workers that the scheduler knows, also paused and refused ones."""
         return set(self._workers())
 
     @property
     def is_in_need(self) -> bool:
-        """Whether workers are being checked, or none is there."""
+        """Whether workers are being checked, or there are none."""
         return not self.size or bool((self._versions.asked | self._checks.asked) - self._late)
 
     def dismiss(self, worker: str, problem: str) -> None:
-        """Gives a worker no further piece. Raises InputError when it was the last one."""
+        """Gives a worker no further task.
+
+        Args:
+            worker: Address of the worker.
+            problem: Reason, in a sentence.
+
+        Raises:
+            InputError: If it was the last worker.
+            SchedulerLost: If the scheduler does not answer any more.
+        """
         if worker in self.refused:
             return
         self._refuse(worker, problem)
@@ -108,22 +147,36 @@ class Crew:
         self.require_some()
 
     def require_some(self) -> None:
-        """Raises InputError when all workers were refused."""
+        """Checks that not all workers were refused.
+
+        Raises:
+            InputError: If all were.
+            SchedulerLost: If the scheduler does not answer any more.
+        """
         if not self.size and self.refused and not set(self._present()) - set(self.refused):
             first = next(iter(self.refused.values()))
             raise InputError(f"{self.address}: no worker is of use, {len(self.refused)} refused. The first: {first}")
 
     def scheduler_lost(self) -> SchedulerLost:
-        """The error to raise when the scheduler is gone."""
+        """Returns the error to raise when the scheduler is gone."""
         return SchedulerLost(f"{self.address}: the scheduler must go on running. Received no answer. Start it again.")
 
     def describe(self) -> str:
-        """How many they are, in words."""
+        """Returns the number of workers and cores, in words."""
         workers, cores = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((self.size, "worker"), (self.cores, "core")))
         return f"{workers} with {cores}"
 
     def have_gpus(self) -> bool:
-        """Whether Keras sees a GPU on all workers that are there, but for those that do not answer."""
+        """Checks whether Keras finds a GPU on all workers that are there.
+
+        Workers that do not answer are left out.
+
+        Returns:
+            Whether it does.
+
+        Raises:
+            SchedulerLost: If the scheduler does not answer any more.
+        """
         questions, seen = Inquiry(self.client), set[str]()
         while True:
             present = self._look()
@@ -142,7 +195,7 @@ class Crew:
 
     @property
     def introduction(self) -> str:
-        """How many they are, and where they can be looked at, in a line."""
+        """A line with the number of workers and the address of Dask's dashboard."""
         here = self.client.cluster is not None
         has_dashboard = "dashboard" in self._ask_scheduler("identity", n_workers=0)["services"] and (
             not here or find_spec("bokeh")
@@ -153,14 +206,20 @@ class Crew:
         return f"{self.address}: {self.describe()}{more}; dashboard: {dashboard}"
 
     def disband(self) -> None:
-        """Takes the resource back from all, if the scheduler is there to be asked: it would be waited for."""
+        """Takes the resource back from all workers.
+
+        Nothing is done if the scheduler is gone, since its answer would be waited for.
+        """
         if self.client.status == "running":
             self._take_back(list(self._present()))
 
     def _ask_scheduler(self, question: str, **arguments: Any) -> Any:
-        """By hand, since what Dask's client keeps of its answers lacks the workers now and then. Raises SchedulerLost."""
+        """Asks the scheduler itself, as the answers that Dask's client keeps may lack workers.
+
+        Raises SchedulerLost.
+        """
         while self.client.status == "running":
-            with suppress(OSError):  # of a connection that broke: it makes another, if the scheduler is there
+            with suppress(OSError):  # the connection broke; another is made if the scheduler is there
                 return self.client.sync(getattr(self.client.scheduler, question), **arguments)
             time.sleep(_AGAIN)
         raise self.scheduler_lost()
@@ -173,7 +232,7 @@ class Crew:
         return {address: told for address, told in self._workers().items() if told["status"] == "running"}
 
     def _look(self) -> dict[str, Any]:
-        """Those that are there; forgets those that left, and says when none is left to work."""
+        """Returns the running workers; forgets those that left, and reports when none is left."""
         workers = self._workers()
         homes = {address: told["local_directory"] for address, told in workers.items()}
         same = {address for address, home in homes.items() if self._homes.get(address, home) == home}
@@ -196,17 +255,18 @@ class Crew:
         return present
 
     def _count(self, present: dict[str, Any]) -> list[str]:
-        """Those of the workers that hold the resource, who are the crew from now on."""
+        """Returns the workers that hold the resource, which form the pool from now on."""
         held = [worker for worker, told in present.items() if told["resources"].get(self.resource) and worker not in self.refused]
         self.size, self.cores = len(held), sum(present[worker]["nthreads"] for worker in held)
         self._late.difference_update(held)
         return held
 
     def _of_our_version(self, present: dict[str, Any]) -> list[str]:
-        """Those of the workers that are known to have our version of the package; begins to ask others."""
+        """Returns the workers with our version of the package, as far as known; asks others."""
         ours = version(_PACKAGE)
         for worker in present.keys() - self._ours - self.refused.keys() - self._versions.asked:
-            # all of it the standard library's, so that a worker without our package can answer, too: a KeyError if it has another
+            # Only functions of the standard library, so that a worker without our package can
+            # answer, too. A worker with another version raises KeyError.
             found = self.client.submit(version, _PACKAGE, workers=[worker], pure=False)
             self._versions.ask(worker, getitem, {ours: ours}, found)
         for answer in self._versions.answers():
@@ -229,9 +289,13 @@ class Crew:
             self._tell(f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given work when it does.")
 
     def _take_back(self, workers: list[str]) -> None:
-        """First for the scheduler, which then gives them nothing more; those that hang are not waited for."""
+        """Takes the resource back from workers.
+
+        It is taken back at the scheduler first, which then gives them no further task. Workers that
+        hang are not waited for.
+        """
         for worker in workers:
-            with suppress(KeyError):  # it has just gone
+            with suppress(KeyError):  # it has just left
                 self._ask_scheduler("set_resources", worker=worker, resources={self.resource: 0})
         if workers:
             with suppress(TimeoutError):
@@ -239,9 +303,21 @@ class Crew:
 
 
 def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
-    """What computes on all workers, for two runtimes do not answer alike; "auto": Keras where every worker has a GPU for it.
+    """Chooses what computes on all workers, because the outputs of two runtimes differ.
 
-    Waits for a worker. Raises InputError when the model cannot be computed so.
+    It waits for a worker. "auto" chooses Keras where every worker has a GPU for it.
+
+    Args:
+        crew: Worker pool.
+        folder: Model folder.
+        runtime: What the user asks for.
+
+    Returns:
+        "keras" or "openvino".
+
+    Raises:
+        InputError: If the model cannot be computed with this runtime.
+        SchedulerLost: If the scheduler does not answer any more.
     """
     crew.await_workers()
     if runtime == "auto" and load_model_info(folder).openvino is not None:
