@@ -224,7 +224,7 @@ def score(
         )
     chosen = [0.5] * len(names) if thresholds is None else [float(t) for t in thresholds]
     if len(chosen) != len(names):
-        raise InputError(f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them anew.")
+        raise InputError(f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them again.")
     return Scores(true.astype(bool), p.clip(0, 1), list(names), multi_label, chosen)
 
 

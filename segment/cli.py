@@ -345,7 +345,7 @@ def app(
 ) -> None:
     """Opens a web page on this machine that labels images and maps scenes."""
     if find_spec("gradio") is None:
-        raise InputError("The app takes the package gradio. Received none. Install it: pip install 'aerial-segment[app]'.")
+        raise InputError("gradio is not installed. Run: pip install 'aerial-segment[app]'")
     from segment.app.server import Server, end_with_terminal
 
     end_with_terminal()

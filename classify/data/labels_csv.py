@@ -51,14 +51,14 @@ def read_labels(table: Path) -> list[Entry]:
         source = f"{table}, line {line}"
         path = table.parent / file
         if not path.is_file():
-            raise InputError(f"{source}: files are named from the CSV's folder. Received {file!r}, which is none. Mend the path.")
+            raise InputError(f"{source}: files are named from the CSV's folder. Received {file!r}, which is none. Fix the path.")
         if path in entries:
             raise InputError(
                 f"{source}: each file has one row. Received {file!r} again, as in {entries[path].source}. Join them."
             )
         known = part_named(part)
         if part and not known:
-            raise InputError(f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Mend it.")
+            raise InputError(f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Fix it.")
         names = dict.fromkeys(label.strip() for label in labels.split(";") if label.strip())
         entries[path] = Entry(path, tuple(names), known, source)
     if not entries:

@@ -215,7 +215,7 @@ def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
         with np.load(path) as stored:
             arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: must be as training wrote it. Received: {error}. Restore it, or train anew.") from error
+        raise InputError(f"{path}: must be as training wrote it. Received: {error}. Restore it, or train again.") from error
     _require_densities(path, arrays, classes, latent)
     return ClassDensities(**arrays)
 
@@ -232,5 +232,5 @@ def _require_densities(path: Path, arrays: Mapping[str, NDArray[Any]], classes: 
     if not whole or (arrays["variances"] < 0).any() or set(arrays["labels"].tolist()) != set(range(classes)):
         raise InputError(
             f"{path}: means and variances are finite, and each of {classes} classes has an image. Received others. "
-            "Restore it, or train anew."
+            "Restore it, or train again from the start."
         )

@@ -153,7 +153,9 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
         notes.append("No cell has a label: the map is empty.")
     notes += raster.notes
     if raster.has_only_control_points:
-        notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and label that.")
+        notes.append(
+            "The scene is georeferenced by control points only, so the labels have no georeference. Run gdalwarp SCENE OUT and label that."
+        )
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
     if pixel and learned:
         seen, grid = pixel * cells.edge / info.tile, max(round(learned / pixel * info.tile), SMALLEST)

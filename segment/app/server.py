@@ -122,7 +122,7 @@ class Server:
             if isinstance(error, InputError) or not isinstance(error, (OSError, ValueError)):
                 raise
             problem = str(error).split(". ")[0]
-            raise InputError(f"The app must be able to start. Received: {problem}. Choose another --port, or mend it.") from error
+            raise InputError(f"The app must be able to start. Received: {problem}. Choose another --port, or fix it.") from error
         if self.shared:
             hosts.allow(self.shared)
         self._page = page

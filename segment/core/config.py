@@ -201,7 +201,7 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
             content = read_yaml(path)
         except (OSError, yaml.YAMLError) as error:
             problem = " ".join(str(error).split())
-            raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Mend it.") from error
+            raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Fix it.") from error
         if content is None:
             content = {}
         if not isinstance(content, dict):
@@ -289,7 +289,7 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
         known = _known_keys(kind, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         cure = f"Did you mean {near[0]!r}?" if near else f"Known there: {', '.join(known)}."
-        return f"{prefix}Settings know their keys. Received unknown key {place!r}. {cure}"
+        return f"{prefix}Unknown setting {place!r}. {cure}"
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{prefix}{place + ': ' if place else ''}{rule}"

@@ -54,7 +54,7 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
             raise InputError(f"Outputs go into folders. Received {above}, which is a file. Choose another place.")
         return
     if not overwrite:
-        raise InputError(f"Outputs do not replace what exists. Received {path}. Choose another place or add --overwrite.")
+        raise InputError(f"{path} exists. Add --overwrite to replace it, or choose another place.")
     if path.is_symlink():
         raise InputError(f"{path}: outputs do not replace links. Received one. Give the place it leads to.")
     if ours and not path.is_dir():
@@ -62,8 +62,7 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
     if path.is_dir():
         if Path.cwd().is_relative_to(path.resolve()):
             raise InputError(
-                f"{path}: outputs do not replace the folder that the command runs in. Received it. "
-                "Run the command elsewhere, or choose another place."
+                f"{path}: is the folder that the command runs in. Run the command elsewhere, or choose another place."
             )
         for entry in sorted(path.iterdir()):
             if entry.name not in ours and not is_unfinished(entry.name):

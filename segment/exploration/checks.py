@@ -45,7 +45,7 @@ def _problems(view: TileView) -> list[Finding]:
     if not view.problems:
         return []
     more = f" So it is with {len(view.problems) - 1} more, listed below." if len(view.problems) > 1 else ""
-    return [Finding(f"Files that do not fit: {view.problems[0]}{more}", "Training refuses the folder.", "Mend or move them.")]
+    return [Finding(f"Files that do not fit: {view.problems[0]}{more}", "Training refuses the folder.", "Fix or move them.")]
 
 
 def _masks(view: TileView) -> list[Finding]:

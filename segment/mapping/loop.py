@@ -256,7 +256,7 @@ def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str =
         answer = model.predict(pixels)
         expected = (*pixels.shape[:3], model.info.class_count)
         if answer.shape != expected:
-            raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Mend its model.yaml.")
+            raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Fix its model.yaml.")
         require_finite_answers(answer, model.info, name)
         return answer
     total = np.zeros((*pixels.shape[:3], model.info.class_count), np.float32)

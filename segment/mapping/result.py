@@ -226,5 +226,7 @@ class SceneTally:
                 notes.append(f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata.")
         notes += self._scene.notes
         if self._scene.has_only_control_points:
-            notes.append("The scene's place is told by control points only, the map has none: gdalwarp SCENE OUT, and map that.")
+            notes.append(
+                "The scene is georeferenced by control points only, so the map has no georeference. Run gdalwarp SCENE OUT and map that."
+            )
         return [*notes, *self._scale.notes]

@@ -264,7 +264,11 @@ class Plan:
         return bool(self.to_bank(points).min() > BANK)
 
     def roof(self) -> Color:
-        """Draws the colour of a roof of a house, RGB 0 to 255."""
+        """Draws the colour of a roof of a house, RGB 0 to 255.
+
+        Returns:
+            The colour.
+        """
         return self.pick(self.season.roofs)
 
     def pick(self, colours: Sequence[Color]) -> Color:

@@ -44,7 +44,7 @@ def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys,
 
     assert "no/such/folder" in complaint("no/such/folder", "--output", tmp_path / "out")
     space.write_text("model.dropouts: {low: 0, high: 1}")
-    assert "unknown key 'model.dropouts'" in complaint(data, "--output", tmp_path / "out", "--space", space)
+    assert "Unknown setting 'model.dropouts'" in complaint(data, "--output", tmp_path / "out", "--space", space)
     assert "nowhere.yaml" in complaint(data, "--output", tmp_path / "out", "--space", Path("nowhere.yaml"))
     assert "'psychic'" in complaint(data, "--output", tmp_path / "out", "--sampler", "psychic")
     pytest.importorskip("distributed")

@@ -158,7 +158,7 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, ow
     with connect(own_cluster.address) as client:
         crew = Crew(client, own_cluster.address, told.append)
         crew.await_workers()
-        with pytest.raises(InputError, match=r"no worker is of use, 1 refused.*workers have aerial-segment .*Received 9\.9"):
+        with pytest.raises(InputError, match=r"no worker can be used, 1 refused.*workers have aerial-segment .*Received 9\.9"):
             crew.assemble(job)
         assert len(refusals(told)) == 1
         own_cluster.start_worker(NO_SCENE="1")

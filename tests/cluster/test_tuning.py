@@ -187,7 +187,7 @@ def test_workers_of_no_use_are_told_and_without_others_nothing_is_tuned(
     tmp_path: Path, data: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refusal(output: str, **changes: object) -> str:
-        with pytest.raises(InputError, match="no worker is of use, 2 refused") as error:
+        with pytest.raises(InputError, match="no worker can be used, 2 refused") as error:
             tune(replace(task_of(data), **changes), tmp_path / output, SPACE, Search(trials=1), cluster=cluster.address)
         assert states(tmp_path / output) in ([], ["WAITING"])
         return str(error.value)
@@ -220,7 +220,7 @@ def test_a_worker_that_loses_the_data_fails_no_trial(tmp_path: Path, data: Path,
             told.append(line)
 
     task = replace(task_of(data), find_files=changing)
-    with pytest.raises(InputError, match="no worker is of use, 2 refused.*must see the same data"):
+    with pytest.raises(InputError, match="no worker can be used, 2 refused.*must see the same data"):
         tune(task, tmp_path / "out", space, Search(trials=3), Lines(), cluster=cluster.address)
     assert not any("problem" in trial.user_attrs for trial in trials(tmp_path / "out"))
     assert sum("A worker is left out" in line for line in told) == 2
@@ -228,6 +228,6 @@ def test_a_worker_that_loses_the_data_fails_no_trial(tmp_path: Path, data: Path,
 
 def test_nothing_but_failures_ends_with_their_reason(tmp_path: Path, data: Path, cluster: Cluster) -> None:
     space = {"training.learning_rate": Parameter(low=0.2, high=0.3)}
-    with pytest.raises(InputError, match=r"Trials must train. Received \d that failed, .*must stay finite"):
+    with pytest.raises(InputError, match=r"All \d trials failed. Last error: .*must stay finite"):
         tune(task_of(data), tmp_path / "out", space, Search(trials=9), cluster=cluster.address)
     wait_for(lambda: not trainings(data), "end of a training that the other worker was at")

@@ -83,6 +83,9 @@ class Shelf:
 
         Raises:
             InputError: If there is no model of that name, or it cannot be read.
+
+        Returns:
+            The model, ready to use.
         """
         folder = self.folder(task, name)
         with self._lock:
@@ -100,6 +103,9 @@ class Shelf:
 
         Raises:
             InputError: If there is no model of that name, or it has no convolution.
+
+        Returns:
+            What computes the heat maps of an image.
         """
         folder = self.folder("classify", name)
         with self._lock:

@@ -24,6 +24,9 @@ def make_upload(label: str, file_count: Literal["single", "multiple"]) -> gradio
     Args:
         label: Label of the component.
         file_count: Whether one file or several may be dropped.
+
+    Returns:
+        The Gradio component.
     """
     return gradio.File(label=label, file_count=file_count, type="filepath", height=_DROP_HEIGHT)
 
@@ -54,6 +57,9 @@ def make_status() -> gradio.HTML:
     """Makes the component that shows progress and problems; its value is a `Status`.
 
     Gradio replaces only what differs, so screen readers do not announce again what stays.
+
+    Returns:
+        The Gradio component.
     """
     template = '<div class="shown">${value.shown}</div><p role="status">${value.said}</p>'
     return gradio.HTML(html_template=template, value=tell(), elem_classes="status")
@@ -64,6 +70,9 @@ def make_bands(otherwise: str) -> gradio.Textbox:
 
     Args:
         otherwise: Describes the bands that are read when the field is empty.
+
+    Returns:
+        The Gradio component.
     """
     return gradio.Textbox("", label="Bands to read, in the model's order, such as 4,3,2", placeholder=otherwise, max_lines=1)
 

@@ -49,6 +49,9 @@ def show_problem(problem: str) -> str:
 
     Args:
         problem: Message, as plain text.
+
+    Returns:
+        HTML of the part.
     """
     return f'<p class="problem" role="alert">{escape(problem)}</p>'
 
@@ -58,6 +61,9 @@ def show_note(note: str) -> str:
 
     Args:
         note: Remark, as plain text.
+
+    Returns:
+        HTML of the part.
     """
     return f'<p class="note">{escape(note)}</p>'
 
@@ -74,6 +80,9 @@ def show_progress(job: Job, doing: str, unit: str) -> Status:
         job: Job to show.
         doing: What it does, such as "Mapping".
         unit: What its steps are, such as "tiles".
+
+    Returns:
+        HTML of the part.
     """
     if job.stopped:
         return CANCELLED
@@ -94,6 +103,9 @@ def show_legend(palette: Palette) -> str:
 
     Args:
         palette: Class table.
+
+    Returns:
+        HTML of the part.
     """
     entries = (f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in palette.classes)
     return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
@@ -110,6 +122,9 @@ def show_bars(shares: Iterable[tuple[str, float]], colors: Mapping[str, str] | N
         shares: Names and shares, 0 to 1.
         colors: Colours by name as "#RRGGBB", if names have any.
         marked: Names to show in bold.
+
+    Returns:
+        HTML of the part.
     """
     rows = []
     for name, share in shares:
@@ -127,6 +142,9 @@ def show_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]
         caption: Caption, as plain text.
         header: Headings of the columns, as HTML.
         rows: Cells of the rows, as HTML; the first of each row is its heading.
+
+    Returns:
+        HTML of the part.
     """
     head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
     body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows)
@@ -141,6 +159,9 @@ def show_downloads(files: Mapping[str, Path]) -> str:
 
     Args:
         files: Files by their descriptions.
+
+    Returns:
+        HTML of the part.
     """
     links = (
         f'<li><a href="{escape(address(file))}" download="{escape(file.name)}">{escape(what)}</a> '
@@ -160,6 +181,9 @@ def show_labels(found: Labelled) -> str:
 
     Args:
         found: Images that were labelled.
+
+    Returns:
+        HTML of the part.
     """
     if len(found.predictions) > 1:
         return _show_listing(found)
@@ -219,6 +243,9 @@ def show_areas(mapped: Mapped) -> str:
 
     Args:
         mapped: Scene that was mapped.
+
+    Returns:
+        HTML of the part.
     """
     report, palette = mapped.files.report, mapped.model.info.palette
     total = max(sum(report["pixels_by_class"].values()), 1)
@@ -256,6 +283,9 @@ def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str
         column: Column of the pixel.
         probabilities: Probabilities 0 to 1 by class name, the likeliest first. None where there is
             no data.
+
+    Returns:
+        HTML of the part.
     """
     place = f"row {row}, column {column}"
     if probabilities is None:

@@ -51,7 +51,11 @@ _REVEAL, _OPACITY = 60, 70
 
 
 def make_viewer() -> gradio.HTML:
-    """Makes the component, which `show_viewer` fills."""
+    """Makes the component, which `show_viewer` fills.
+
+    Returns:
+        The Gradio component.
+    """
     return gradio.HTML(js_on_load=_SCRIPT, elem_id="viewer", visible=False)
 
 

@@ -62,7 +62,7 @@ def _require_none(problems: Sequence[str], count: int) -> None:
     if problems and count == 1:
         raise InputError(problems[0])
     if problems:
-        raise InputError(f"all {count} inputs must be of use. Received {len(problems)} that were not. See the lines above.")
+        raise InputError(f"{len(problems)} of {count} inputs failed, see above.")
 
 
 def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress: Progress) -> None:
@@ -92,6 +92,5 @@ def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress
     _require_none(problems, count)
     if holes:
         raise Incomplete(
-            f"all blocks must be of use. Received {len(holes)} that were not, see above, and are nodata. "
-            "Mend them: the same command does those alone."
+            f"{len(holes)} blocks failed, see above, and are nodata. Fix the cause: the same command does those blocks alone."
         )

@@ -70,7 +70,7 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
 
     Returns:
         The exit status: 0 done, 1 a bug of this project, 2 an error in the input (a stop by Ctrl-C
-        and a full disk included), 3 done, but with holes.
+        and a full disk included), 3 done, but with holes. An `Interrupted` is reported so, too.
     """
     for stream in (sys.stdout, sys.stderr):  # file names with characters that the terminal lacks
         if isinstance(stream, io.TextIOWrapper):

@@ -93,7 +93,7 @@ def run_tuning(
     from segment.core.config import load_settings
 
     if find_spec("optuna") is None:
-        raise InputError("Tuning takes the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
+        raise InputError("optuna is not installed. Run: pip install 'aerial-segment[tune]'")
     from segment.core.tuning.search import Search
     from segment.core.tuning.search_space import load_space
 

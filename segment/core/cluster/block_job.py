@@ -104,4 +104,4 @@ class BlockJob(ABC):
 
     def _unwritable(self, error: OSError) -> str:
         problem = error.strerror or str(error) or os.strerror(error.errno or 0)
-        return f"{self.folder}: workers must write their blocks to their end. Received: {problem}. Free space there, or mend it."
+        return f"{self.folder}: workers must write their blocks to their end. Received: {problem}. Free space there, or fix it."

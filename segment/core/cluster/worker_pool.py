@@ -113,7 +113,7 @@ class Crew:
                 if answer.arguments[0].folder.is_dir():  # else the job was finished meanwhile: it is asked again
                     self._refuse(answer.worker, str(answer.error))
             elif answer.error is not None:
-                self._refuse(answer.worker, f"workers do what the others do. Received: {answer.error}. Start it anew.")
+                self._refuse(answer.worker, f"workers do what the others do. Received: {answer.error}. Start it again.")
         if answers:
             self._count(self._present())
         self._tell_late(self._versions, self._checks)
@@ -155,7 +155,7 @@ class Crew:
         """
         if not self.size and self.refused and not set(self._present()) - set(self.refused):
             first = next(iter(self.refused.values()))
-            raise InputError(f"{self.address}: no worker is of use, {len(self.refused)} refused. The first: {first}")
+            raise InputError(f"{self.address}: no worker can be used, {len(self.refused)} refused. The first: {first}")
 
     def scheduler_lost(self) -> SchedulerLost:
         """Returns the error to raise when the scheduler is gone."""

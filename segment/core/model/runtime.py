@@ -97,11 +97,25 @@ class KerasModel:
         self.folder = file.parent
 
     def predict(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Computes a batch, see `Model.predict`."""
+        """Computes a batch, see `Model.predict`.
+
+        Args:
+            pixels: Shape (batch, rows, columns, bands), in the model's dtype.
+
+        Returns:
+            Probabilities, float32; see `Model.predict`.
+        """
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
 
     def pace(self, tile: int) -> tuple[int, int]:
-        """Recommends batches of as many pixels as 8 tiles of 256 x 256, from one thread."""
+        """Recommends batches of as many pixels as 8 tiles of 256 x 256, from one thread.
+
+        Args:
+            tile: Edge of the tiles, pixels.
+
+        Returns:
+            How many tiles to give at a time, and from how many threads.
+        """
         return max(8 * 256**2 // tile**2, 1), 1
 
     def __repr__(self) -> str:
@@ -191,7 +205,14 @@ class OpenVinoModel:
         return answers
 
     def pace(self, tile: int) -> tuple[int, int]:
-        """Recommends single tiles, from as many threads as there are streams."""
+        """Recommends single tiles, from as many threads as there are streams.
+
+        Args:
+            tile: Edge of the tiles, pixels.
+
+        Returns:
+            How many tiles to give at a time, and from how many threads.
+        """
         return 1, self._streams
 
     def _slots(self, rows: int, columns: int, count: int) -> list["_Slot"]:

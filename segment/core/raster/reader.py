@@ -150,7 +150,7 @@ class Raster(PixelGrid):
                 "Convert them: gdal_translate -ot Float32 IN OUT"
             )
         if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
-            raise InputError(f"{path}: pixels have a size. Received the transform {dataset.transform.to_gdal()}. Mend it.")
+            raise InputError(f"{path}: degenerate geotransform {dataset.transform.to_gdal()}. Fix it with gdal_edit.py.")
         stored = stored or dataset
         self.declared_orientation = _declared_orientation(stored, path)
         is_placed = not stored.transform.is_identity or bool(stored.gcps[0])

@@ -82,7 +82,7 @@ class SceneOutputs(ABC):
         given = [file for file in inputs if isinstance(file, Path) and file.exists()]
         for file in self.files:
             if file.exists() and any(file.samefile(other) for other in given):
-                raise InputError(f"{file}: outputs do not replace their input. Received it as both. Choose another place.")
+                raise InputError(f"{file}: is the input and would be replaced by an output. Choose another place.")
 
     def closing_lines(self, first: Path) -> list[str]:
         """Formats what is printed after the table of classes.

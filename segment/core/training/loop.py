@@ -410,7 +410,9 @@ def load_history(path: Path, data: str) -> list[Row]:
         history: list[Row] = json.loads(str(arrays["history"]))
         known = str(arrays["data"])
     if known != data:
-        raise InputError(f"{path}: --resume needs the run's own data and split. Received others. Restore them, or train anew.")
+        raise InputError(
+            f"{path}: --resume needs the run's own data and split. Received others. Restore them, or train again from the start."
+        )
     return history
 
 
@@ -441,7 +443,7 @@ def _whole(path: Path) -> Iterator[Any]:
             yield arrays
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         problem = str(error) or type(error).__name__
-        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train anew with --overwrite.") from error
+        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train again with --overwrite.") from error
 
 
 def _state(trainer: keras.Model) -> list[Any]:

@@ -154,7 +154,7 @@ class TuningJob:
         if found != self.files:
             raise InputError(
                 f"{self.task.data[0]}: workers must see the same data. Received {found} files, not {self.files}. "
-                "Share the folder with them, or copy it anew."
+                "Share the folder with them, or copy it again."
             )
 
     def _blame_place(self, train: Callable[..., R], cores: int) -> Callable[..., R]:

@@ -84,7 +84,7 @@ def load_space(path: Path) -> dict[str, Parameter]:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
-        raise InputError(f"{path}: a search space is a readable YAML file. Received: {problem}. Mend it.") from error
+        raise InputError(f"{path}: a search space is a readable YAML file. Received: {problem}. Fix it.") from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: a search space names settings. Received {type(content).__name__}. Write e.g. {_EXAMPLE}")
     space = {}
@@ -133,7 +133,7 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
         if key in _REPEATED:
-            raise InputError(f"{key} is no setting to tune: scores of other seeds tell of luck. Received it. Leave it out.")
+            raise InputError(f"{key} is no setting to tune: scores of other seeds differ by chance. Leave it out.")
         for value in parameter.examples:
             _check_value(key, value, space, defaults)
         if parameter.choices is not None:

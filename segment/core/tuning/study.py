@@ -271,7 +271,7 @@ def require_hope(study: "Study") -> None:
     ended = ended_trials(study)
     if len(ended) >= _HOPELESS and all(PROBLEM in other.user_attrs for other in ended):
         problem = ended[-1].user_attrs[PROBLEM]
-        raise InputError(f"Trials must train. Received {len(ended)} that failed, the last one so: {problem}")
+        raise InputError(f"All {len(ended)} trials failed. Last error: {problem}")
 
 
 def ended_trials(study: "Study") -> list["FrozenTrial"]:

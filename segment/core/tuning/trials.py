@@ -125,7 +125,7 @@ def check_memory_limit(memory_mb: float | None) -> None:
         InputError: If the system does not show the memory of other processes.
     """
     if memory_mb is not None and not Path("/proc/self/status").exists():
-        raise InputError("--memory: needs a system that tells how much processes hold (Linux). Received another. Leave it out.")
+        raise InputError("--memory: only Linux reports how much memory processes use. Leave it out.")
 
 
 def run_trial(

@@ -105,7 +105,7 @@ def test_a_missing_a_broken_and_a_foreign_file_are_told(tmp_path):
         ({"means": np.full((2, 4), np.nan, np.float32)}, "are finite"),
         ({"means": np.full((2, 4), "a")}, "are finite"),
         ({"means": np.array([{}] * 2)}, "Received: .*allow_pickle"),
-        ({"variances": np.full((2, 4), -1, np.float32)}, "Restore it, or train anew"),
+        ({"variances": np.full((2, 4), -1, np.float32)}, "Restore it, or train again"),
     ],
 )
 def test_a_changed_file_is_told_in_one_line(tmp_path, change, words):

@@ -425,7 +425,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
         for other in others:
             other.unlink()
         model = FakeLabeller()
-        with pytest.raises(InputError, match="do not replace what exists"):
+        with pytest.raises(InputError, match="exists. Add --overwrite"):
             label_scene(scene, model, out, grid=32)
         assert model.tiles == 0
         assert list(out.iterdir()) == [path]
@@ -437,7 +437,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == OUTPUTS
     again.labels.unlink()
     again.labels.hardlink_to(scene)
-    with pytest.raises(InputError, match="do not replace their input"):
+    with pytest.raises(InputError, match="would be replaced by an output"):
         label_scene(scene, FakeLabeller(), out, grid=32, overwrite=True)
 
 

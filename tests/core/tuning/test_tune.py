@@ -355,7 +355,7 @@ def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_st
 
 
 def test_nothing_but_failures_ends_with_their_reason(tmp_path):
-    with pytest.raises(InputError, match=r"Trials must train. Received 3 that failed, .*must stay finite"):
+    with pytest.raises(InputError, match=r"All 3 trials failed. Last error: .*must stay finite"):
         tune(TASK, tmp_path / "t", {"training.learning_rate": Parameter(low=0.2, high=0.3)}, Search(trials=9))
 
 

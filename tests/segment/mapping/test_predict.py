@@ -249,7 +249,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif")
     first = predict_scene(scene, ConstantModel(), tmp_path)
     before = sorted(p.name for p in tmp_path.iterdir())
-    with pytest.raises(InputError, match="do not replace what exists"):
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
         predict_scene(scene, FakeModel(), tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
     assert set(np.unique(read(first.classes))) == {20}
@@ -258,7 +258,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(again.classes), indices * 10)
     truth, _ = write_scene(tmp_path / "truth_mask.png")
     truth.rename(tmp_path / "scene_mask.png")
-    with pytest.raises(InputError, match="do not replace their input"):
+    with pytest.raises(InputError, match="would be replaced by an output"):
         predict_scene(scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True)
 
 
@@ -402,7 +402,7 @@ def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
     assert "It was there already" in repr(again)
     first.polygons.unlink()  # type: ignore[union-attr]
     for change in ({"polygons": True}, {"min_area": 2.0, "polygons": True}, {"resume": False}):
-        with pytest.raises(InputError, match="do not replace what exists"):
+        with pytest.raises(InputError, match="exists. Add --overwrite"):
             predict_scene(scene, FakeModel(), tmp_path / "out", **change)  # type: ignore[arg-type]
 
 
@@ -435,7 +435,7 @@ def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
 def test_scenes_do_not_become_outputs(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "a.tif")
     other, _ = write_scene(tmp_path / "a_classes.tif")
-    with pytest.raises(InputError, match="do not replace their input"):
+    with pytest.raises(InputError, match="would be replaced by an output"):
         SceneMap.planned(Source(scene), tmp_path, False, False).spare([scene, other, None])
 
 

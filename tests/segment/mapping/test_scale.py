@@ -290,7 +290,7 @@ def test_a_map_of_another_scale_is_another_map(tmp_path: Path) -> None:
     predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32)
     assert "there already" in predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32).report["notes"][-1]
     for change in ({"resample": False}, {"resample": True}, {"gsd": 0.02}, {"gsd": 0.3}):
-        with pytest.raises(InputError, match="do not replace what exists"):
+        with pytest.raises(InputError, match="exists. Add --overwrite"):
             predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32, **change)
 
 

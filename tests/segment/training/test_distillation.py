@@ -128,5 +128,5 @@ def test_teachers_have_learned_something(history, images, teacher, folder, tmp_p
     other = ImitationConfig(teacher="resnet34", teacher_weights=str(teacher), size=64)
     with pytest.raises(InputError, match="all layers up to its last stage. Received none for stage1_unit3"):
         imitate(images, tmp_path / "out", other)
-    with pytest.raises(InputError, match="do not replace what exists"):
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
         learn(images, teacher, folder / "whole")
