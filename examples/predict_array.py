@@ -28,7 +28,7 @@ def main(picture: Path, folder: Path) -> np.ndarray:
     pixels = segment.preprocess(pixels, model.info.preprocess)
     probabilities = model.predict(pixels[None])[0]
     labels = probabilities.argmax(axis=-1)
-    for index, name in enumerate(model.info.palette.names):
+    for index, name in enumerate(model.info.class_table.names):
         print(f"{name:12} {np.mean(labels == index):6.1%}")
     return labels
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segment.core.choices import SampleStyle
 from segment.core.errors import InputError
 from segment.core.outputs import staged, writable
-from segment.core.raster.classes import IGNORED, Class, Palette, save_palette
+from segment.core.raster.classes import IGNORED, Class, ClassTable, save_class_table
 
 if TYPE_CHECKING:
     from segment.town.plan import Plan
@@ -212,7 +212,7 @@ def write_sample(
         raise InputError(f"Towns are drawn at 0.3 m per pixel or a multiple, to 3 m. Received {gsd}. Choose e.g. 0.6.")
     with staged(Path(folder), overwrite, _FILES) as partial, writable(Path(folder), space=5 * height * width):
         partial.mkdir()
-        save_palette(Palette(SAMPLE_CLASSES), partial / "classes.yaml")
+        save_class_table(ClassTable(SAMPLE_CLASSES), partial / "classes.yaml")
         _write_rasters(partial, Town(height, width, seed, style, reduction), progress)
     return Path(folder)
 

@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from segment.core.model.folder import load_model_info
-from segment.core.raster.classes import Class, Palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, save_class_table
 
 # background processes ignore Ctrl-C, and so would their children
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -24,9 +24,9 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 
 @pytest.fixture
-def palette() -> Palette:
+def class_table() -> ClassTable:
     """Class table of land and water."""
-    return Palette([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
+    return ClassTable([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def two_class_scene(height: int, width: int, seed: int = 0) -> tuple[np.ndarray,
 
 
 @pytest.fixture
-def tile_folder(tmp_path: Path, palette: Palette) -> Callable[..., Path]:
+def tile_folder(tmp_path: Path, class_table: ClassTable) -> Callable[..., Path]:
     """Function that makes a tile folder of some groups with `count` tiles of `size` pixels each."""
 
     def make(groups: int = 3, count: int = 2, size: int = 64) -> Path:
@@ -75,7 +75,7 @@ def tile_folder(tmp_path: Path, palette: Palette) -> Callable[..., Path]:
                 image, mask = two_class_scene(size, size, seed=group * 100 + tile)
                 write_raster(root / f"scene{group}" / "images" / f"t{tile}.png", image)
                 write_raster(root / f"scene{group}" / "masks" / f"t{tile}.png", mask)
-        save_palette(palette, root / "classes.yaml")
+        save_class_table(class_table, root / "classes.yaml")
         return root
 
     return make

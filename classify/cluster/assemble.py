@@ -16,7 +16,7 @@ from classify.labelling.grid import open_grid
 from classify.labelling.result import CellLabels, SceneLabels
 from segment.core.cluster.block_file import BlockFile, block_path
 from segment.core.cluster.block_folder import BlockFolder
-from segment.core.cluster.scene_job import Undertaking
+from segment.core.cluster.scene_job import SceneJob
 from segment.core.cluster.worker_model import ModelReference
 from segment.core.model.folder import ModelInfo
 from segment.core.outputs import finish_moving, refuse_existing, staged_files
@@ -25,7 +25,7 @@ from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 
 
-class CellMosaic(Undertaking[SceneLabels]):
+class CellAssembly(SceneJob[SceneLabels]):
     """A scene to be labelled by a cluster."""
 
     def __init__(

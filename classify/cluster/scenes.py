@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from classify.bundled import BUNDLED
-from classify.cluster.assemble import CellMosaic
+from classify.cluster.assemble import CellAssembly
 from classify.labelling.inference import label_info
 from classify.labelling.result import SceneLabels
 from segment.core.choices import Runtime
@@ -65,8 +65,8 @@ def label_scenes(
     label_info(info)
     sources = [as_source(scene, bands, nodata) for scene in scenes]
 
-    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> CellMosaic:
-        return CellMosaic(
+    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> CellAssembly:
+        return CellAssembly(
             source, reference, identity, info, Path(output),
             grid=grid, augment=augment, edge=block or EDGE, overwrite=overwrite,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from classify.config import ImageSettings
 from classify.data.labels_csv import Entry
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, Palette, load_palette
+from segment.core.raster.classes import Class, ClassTable, load_class_table
 
 # The twenty colours of Tableau, saturated ones first
 _COLORS = (
@@ -19,7 +19,7 @@ _COLORS = (
 )  # fmt: skip
 
 
-def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Palette | None, str]:
+def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[ClassTable | None, str]:
     """Finds the class table for the data.
 
     It is taken from the settings, else from `classes.yaml` in the first data folder that has one.
@@ -36,10 +36,10 @@ def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Pal
         InputError: If the class table is not valid.
     """
     if settings.classes is not None:
-        return Palette(settings.classes), "data.classes"
+        return ClassTable(settings.classes), "data.classes"
     files = [(root if root.is_dir() else root.parent) / "classes.yaml" for root in data]
     file = next((f for f in files if f.is_file()), None)
-    return (None, "") if file is None else (load_palette(file), str(file))
+    return (None, "") if file is None else (load_class_table(file), str(file))
 
 
 def resolve_labels(spellings: dict[str, str], label_map: dict[str, str | None], ignored: Sequence[str]) -> dict[str, str | None]:
@@ -108,7 +108,7 @@ def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputEr
     )
 
 
-def color_classes(names: set[str], data: Sequence[Path]) -> Palette:
+def color_classes(names: set[str], data: Sequence[Path]) -> ClassTable:
     """Makes a class table of names in alphabetical order, each with its own colour.
 
     Args:
@@ -132,7 +132,7 @@ def color_classes(names: set[str], data: Sequence[Path]) -> Palette:
         except ValidationError as error:
             received = repr(unique[key])
             raise InputError(f"Names of classes are not blank, in one line, in UTF-8. Received {received}. Rename it.") from error
-    return Palette(table)
+    return ClassTable(table)
 
 
 def _colors(number: int) -> list[str]:

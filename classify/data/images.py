@@ -10,7 +10,7 @@ from classify.data.class_folders import LAYOUT, read_class_folders
 from classify.data.class_table import color_classes, find_class_table, resolve_labels, unknown_label, unlearned_label
 from classify.data.labels_csv import Entry, read_labels
 from segment.core.errors import InputError
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.splits import Part
 
 Data = Sequence[Path | str] | Path | str
@@ -42,12 +42,12 @@ class Collection:
     """All images of a run and their classes.
 
     Attributes:
-        palette: Class table.
+        class_table: Class table.
         images: The images.
         multi_label: Whether an image can have any number of labels.
     """
 
-    palette: Palette
+    class_table: ClassTable
     images: list[LabelledImage]
     multi_label: bool
 

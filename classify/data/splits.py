@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from classify.data.images import LabelledImage
 from segment.core.errors import InputError
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.splits import PARTS, Part
 
 
@@ -144,12 +144,12 @@ def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence
             seen.update(candidates[0].labels)
 
 
-def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, multi_label: bool) -> None:
+def check_parts(parts: dict[Part, list[LabelledImage]], class_table: ClassTable, multi_label: bool) -> None:
     """Checks that every class has images in training and in validation.
 
     Args:
         parts: Images of each part.
-        palette: Class table.
+        class_table: Class table.
         multi_label: Whether images can have several labels, for the message.
 
     Raises:
@@ -159,7 +159,7 @@ def check_parts(parts: dict[Part, list[LabelledImage]], palette: Palette, multi_
     cures: dict[Part, str] = {"train": "lower data.val_fraction and data.test_fraction", "val": "raise data.val_fraction"}
     for part, cure in cures.items():
         present = {label for image in parts[part] for label in image.labels}
-        missing = [name for index, name in enumerate(palette.names) if index not in present]
+        missing = [name for index, name in enumerate(class_table.names) if index not in present]
         if missing:
             raise InputError(
                 f"Each {kind} needs images in train and val. Received none of {', '.join(missing)} "

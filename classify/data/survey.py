@@ -18,7 +18,7 @@ from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
-from segment.core.prefetch import compute_ahead, each
+from segment.core.prefetch import each, prefetch
 from segment.core.raster.reader import open_raster
 from segment.core.raster.sources import decide_alpha
 from segment.core.splits import PARTS, Part
@@ -149,7 +149,7 @@ def survey(
             return error if str(path) in str(error) else InputError(f"{path}: {error}")
         return pixels, valid, print_
 
-    with closing(compute_ahead(each(placed), read, _WORKERS)) as found:
+    with closing(prefetch(each(placed), read, _WORKERS)) as found:
         for done, ((part, image), result) in enumerate(found, 1):
             if isinstance(result, InputError):
                 unreadable[image.path] = str(result)

@@ -21,7 +21,7 @@ from segment.core.config import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.model.folder import LabelInfo
 from segment.core.model.record import Remembered, TrainingRecord, read_grid
 from segment.core.progress import Progress
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.raster.sources import Source, alpha_note
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import ClassWeights, resolve_class_weights
@@ -34,7 +34,7 @@ class TrainingData:
     """Data folders that have been read once.
 
     Attributes:
-        palette: Class table.
+        class_table: Class table.
         multi_label: Whether images can have several labels.
         parts: Images of each part that are trained on and scored.
         split_digest: Digest of the split of all images found, see `digest_split`.
@@ -42,7 +42,7 @@ class TrainingData:
         preprocessing: Preprocessing of all pixels, also of those behind the statistics in `survey`.
     """
 
-    palette: Palette
+    class_table: ClassTable
     multi_label: bool
     parts: dict[Part, list[LabelledImage]]
     split_digest: str
@@ -78,7 +78,7 @@ class TrainingData:
             progress.say(f"note: {note}")
         seed = split_seed(settings.split_seed, training)
         split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed)
-        check_parts(split, found.palette, found.multi_label)
+        check_parts(split, found.class_table, found.multi_label)
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
         for turned in orientation_notes([image.path for images in seen.parts.values() for image in images]):
             progress.say(turned)
@@ -99,10 +99,10 @@ class TrainingData:
                 progress.say(f"warning: {count}: left out of the earlier part")
             else:
                 progress.say(f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the earlier part)")
-        check_parts(parts, found.palette, found.multi_label)
-        prepared = cls(found.palette, found.multi_label, parts, digest_split(split), seen, preprocessing)
+        check_parts(parts, found.class_table, found.multi_label)
+        prepared = cls(found.class_table, found.multi_label, parts, digest_split(split), seen, preprocessing)
         for part in PARTS:
-            shares = _shares(prepared.counts, found.palette) if part == "train" else ""
+            shares = _shares(prepared.counts, found.class_table) if part == "train" else ""
             progress.say(f"{part:5} {len(parts[part]):6} images{shares}")
         return prepared
 
@@ -110,7 +110,7 @@ class TrainingData:
     def counts(self) -> list[int]:
         """Number of training images of each class."""
         counts = Counter(label for image in self.parts["train"] for label in image.labels)
-        return [counts[index] for index in range(len(self.palette))]
+        return [counts[index] for index in range(len(self.class_table))]
 
     def class_weights(self, wanted: ClassWeights) -> list[float]:
         """Computes the weight of each class in the loss.
@@ -124,7 +124,7 @@ class TrainingData:
         Raises:
             InputError: If `wanted` names a class that does not exist.
         """
-        return resolve_class_weights(wanted, self.palette.names, self.counts)
+        return resolve_class_weights(wanted, self.class_table.names, self.counts)
 
     def pixels(self, settings: ImageSettings) -> ImagePixels:
         """Makes the reader of the images, with the bands found by the survey.
@@ -155,7 +155,7 @@ class TrainingData:
         return LabelInfo(
             resize=settings.resize,
             multi_label=self.multi_label,
-            thresholds=[0.5] * len(self.palette) if self.multi_label else [],
+            thresholds=[0.5] * len(self.class_table) if self.multi_label else [],
             read_bands=None if bands.numbers is None else list(bands.numbers),
             file_bands=bands.file_bands,
             rgb=bands.rgb,
@@ -185,10 +185,10 @@ class TrainingData:
             for image in self.parts[part]
         ]
         statistics = self.survey.statistics
-        return sha256(repr((places, self.palette.table, statistics.count, statistics.mean.tolist())).encode()).hexdigest()
+        return sha256(repr((places, self.class_table.table, statistics.count, statistics.mean.tolist())).encode()).hexdigest()
 
 
-def _shares(counts: Sequence[int], palette: Palette) -> str:
+def _shares(counts: Sequence[int], class_table: ClassTable) -> str:
     order = sorted(range(len(counts)), key=lambda index: -counts[index])
-    shown = [f"{palette.names[index]} {counts[index]}" for index in order[:8]]
+    shown = [f"{class_table.names[index]} {counts[index]}" for index in order[:8]]
     return f": {', '.join(shown)}" + (f" and {len(order) - 8} more classes" if len(order) > 8 else "")

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from classify.exploration.summary import View, disagree
+from classify.exploration.summary import ImageSummary, disagree
 from segment.core.exploration.checks import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.reports.page import Finding
 
 _FEW, _UNEVEN, _SMALL = 20, 3.0, 64
 
 
-def find_all(view: View) -> list[Finding]:
+def find_all(view: ImageSummary) -> list[Finding]:
     """Runs all checks.
 
     Args:
@@ -24,7 +24,7 @@ def find_all(view: View) -> list[Finding]:
     return [finding for step in steps for finding in step(view)]
 
 
-def _unusable(view: View) -> list[Finding]:
+def _unusable(view: ImageSummary) -> list[Finding]:
     problems, images = view.looks.problems, view.collection.images
     if not problems:
         return []
@@ -39,8 +39,8 @@ def _unusable(view: View) -> list[Finding]:
     ]
 
 
-def _few(view: View) -> list[Finding]:
-    few = [f"{name} ({n})" for name, n in zip(view.collection.palette.names, view.counts, strict=True) if n < _FEW]
+def _few(view: ImageSummary) -> list[Finding]:
+    few = [f"{name} ({n})" for name, n in zip(view.collection.class_table.names, view.counts, strict=True) if n < _FEW]
     if not few:
         return []
     return [
@@ -52,8 +52,8 @@ def _few(view: View) -> list[Finding]:
     ]
 
 
-def _uneven(view: View) -> list[Finding]:
-    counts, names = view.counts, view.collection.palette.names
+def _uneven(view: ImageSummary) -> list[Finding]:
+    counts, names = view.counts, view.collection.class_table.names
     held = np.flatnonzero(counts)
     if not len(held):
         return []
@@ -70,7 +70,7 @@ def _uneven(view: View) -> list[Finding]:
     ]
 
 
-def _twins(view: View) -> list[Finding]:
+def _twins(view: ImageSummary) -> list[Finding]:
     disagreeing = [t for t in view.twins if disagree(t)]
     divided = [t for t in view.twins if t.divided and not disagree(t)]
     others = [t for t in view.twins if not t.divided and not disagree(t)]
@@ -101,7 +101,7 @@ def _twins(view: View) -> list[Finding]:
     return found
 
 
-def _small(view: View) -> list[Finding]:
+def _small(view: ImageSummary) -> list[Finding]:
     shorter = np.array([min(view.headers[i].width, view.headers[i].height) for i in view.looks.usable])
     if shorter.min() >= _SMALL:
         return []
@@ -125,12 +125,12 @@ def _small(view: View) -> list[Finding]:
     ]
 
 
-def _distances(view: View) -> list[Finding]:
+def _distances(view: ImageSummary) -> list[Finding]:
     distances = [gsd for i in view.looks.usable if (gsd := view.headers[i].gsd)]
     return uneven_pixel_sizes(distances, 2.0, "augment.resized_crop=0.3")
 
 
-def _kind(view: View) -> list[Finding]:
+def _kind(view: ImageSummary) -> list[Finding]:
     bands, dtype = view.looks.kind
     if (bands, dtype) == (3, "uint8"):
         return []
@@ -143,13 +143,13 @@ def _kind(view: View) -> list[Finding]:
     ]
 
 
-def _nodata(view: View) -> list[Finding]:
+def _nodata(view: ImageSummary) -> list[Finding]:
     if view.looks.kind[1] == "uint8":
         return []
     return like_nodata(view.looks.values, band_names(*view.looks.kind))
 
 
-def _outliers(view: View) -> list[Finding]:
+def _outliers(view: ImageSummary) -> list[Finding]:
     return unlike_all_others([_name(image.path) for image in view.outliers])
 
 

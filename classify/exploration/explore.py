@@ -13,7 +13,7 @@ from classify.data.survey import Bands, find_bands
 from classify.exploration.checks import find_all
 from classify.exploration.image_statistics import common_kind, look_at, read_headers
 from classify.exploration.page import exploration_page
-from classify.exploration.summary import View
+from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
 from segment.core.exploration.features import feature_components
 from segment.core.exploration.image_statistics import EDGE, leading_components
@@ -81,7 +81,7 @@ def explore(
     features = None
     if network is not None:
         features = feature_components(network, sources, partial(read_input, info=network.info), progress)
-    view = View(collection, headers, looks, components, features, odd)
+    view = ImageSummary(collection, headers, looks, components, features, odd)
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
     write_report_folder(output, figures, exploration_page(view, findings), overwrite)

@@ -16,7 +16,7 @@ from segment.core.errors import InputError
 from segment.core.exploration.image_statistics import EDGE, settled, shrunk, some_values
 from segment.core.pixels.components import Vectors
 from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
-from segment.core.prefetch import compute_ahead, each
+from segment.core.prefetch import each, prefetch
 from segment.core.progress import Progress
 from segment.core.raster.reader import Raster, open_raster
 from segment.core.reports.figures import displayable
@@ -53,7 +53,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Looks:
+class ImageStatistics:
     """Image statistics of a collection. Positions are those of its images.
 
     Attributes:
@@ -126,7 +126,7 @@ def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
 
 def look_at(
     collection: Collection, headers: Mapping[int, Header], bands: Bands, vectors: Vectors, progress: Progress, seed: int = 0
-) -> Looks:
+) -> ImageStatistics:
     """Reads every image of the common kind once and collects statistics.
 
     Args:
@@ -147,9 +147,9 @@ def look_at(
     images, random = collection.images, np.random.default_rng(seed)
     problems = {i: _odd(h.kind, kind) for i, h in headers.items() if h.kind != kind}
     expected = [i for i in headers if i not in problems]
-    shown = _choose(images, expected, len(collection.palette), random)
-    means = [_Mean() for _ in collection.palette.names]
-    pictures: list[dict[int, NDArray[np.uint8]]] = [{} for _ in collection.palette.names]
+    shown = _choose(images, expected, len(collection.class_table), random)
+    means = [_Mean() for _ in collection.class_table.names]
+    pictures: list[dict[int, NDArray[np.uint8]]] = [{} for _ in collection.class_table.names]
     usable, prints, values = [], [], []
 
     def read(position: int) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
@@ -160,7 +160,7 @@ def look_at(
             return error
         return pixels, valid, fingerprint(settled(pixels))
 
-    with closing(compute_ahead(each(expected), read, _WORKERS)) as found:
+    with closing(prefetch(each(expected), read, _WORKERS)) as found:
         for done, (position, result) in enumerate(found, 1):
             progress.advance("looking", done, len(expected))
             if isinstance(result, InputError):
@@ -184,7 +184,7 @@ def look_at(
             f"Exploring takes images that can be read. Received none. See the first: {next(iter(problems.values()))}"
         )
     found_means = [mean.value((EDGE, EDGE, kind[0])) for mean in means]
-    return Looks(kind, problems, usable, prints, bands, found_means, pictures, np.concatenate(values))
+    return ImageStatistics(kind, problems, usable, prints, bands, found_means, pictures, np.concatenate(values))
 
 
 def _odd(kind: tuple[int, str], expected: tuple[int, str]) -> str:

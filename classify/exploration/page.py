@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from classify.data.images import LabelledImage
 from classify.data.pixels import read_image
-from classify.exploration.summary import View, disagree
+from classify.exploration.summary import ImageSummary, disagree
 from segment.core.exploration.checks import band_names, listed_sizes
 from segment.core.exploration.figures import plot_amounts, plot_eigen_images, plot_histograms, plot_scatter, plot_variance
 from segment.core.exploration.image_statistics import EDGE, settled
@@ -24,7 +24,7 @@ _PAIRS, _OUTLIERS, _LISTED, _NAMED = 10, 15, 100, 5
 _OF_FEATURES = "Principal components of a classifier's features"
 
 
-def exploration_page(view: View, findings: Sequence[Finding]) -> Report:
+def exploration_page(view: ImageSummary, findings: Sequence[Finding]) -> Report:
     """Makes the report page.
 
     Args:
@@ -53,7 +53,7 @@ def exploration_page(view: View, findings: Sequence[Finding]) -> Report:
     return page
 
 
-def _facts(page: Report, view: View) -> None:
+def _facts(page: Report, view: ImageSummary) -> None:
     figures = view.figures
     distances = figures["ground_sampling_distance"]
     page.heading("Images")
@@ -73,29 +73,29 @@ def _facts(page: Report, view: View) -> None:
     )
 
 
-def _classes(page: Report, view: View) -> None:
-    palette, counts = view.collection.palette, view.counts
-    colors = [c.map_color for c in palette.classes]
+def _classes(page: Report, view: ImageSummary) -> None:
+    class_table, counts = view.collection.class_table, view.counts
+    colors = [c.map_color for c in class_table.classes]
     parts = [part for part in PARTS if any(image.part == part for image in view.usable)]
     rows = []
-    for label, name in enumerate(palette.names):
+    for label, name in enumerate(class_table.names):
         within = [sum(image.part == part and label in image.labels for image in view.usable) for part in parts]
         rows.append((name, int(counts[label]), f"{counts[label] / max(counts.sum(), 1):.1%}", *within))
     page.heading("Classes")
     page.table(("Class", "Images", "Share", *parts), rows, colors)
-    page.figure(plot_amounts(counts.tolist(), palette.names, colors, "images"), "Images of each class.")
-    for name, pictures in zip(palette.names, view.looks.pictures, strict=True):
+    page.figure(plot_amounts(counts.tolist(), class_table.names, colors, "images"), "Images of each class.")
+    for name, pictures in zip(class_table.names, view.looks.pictures, strict=True):
         if pictures:
             titles = [view.collection.images[position].path.name for position in pictures]
             page.figure(plot_gallery(list(pictures.values()), titles, columns=6), f"{name}: some images, by chance.", True)
 
 
-def _pixels(page: Report, view: View) -> None:
+def _pixels(page: Report, view: ImageSummary) -> None:
     page.heading("Pixels")
     page.figure(plot_histograms(view.looks.values, _band_names(view)), "Values of each band, over random pixels of all images.")
     held = [
         (name, mean)
-        for name, mean in zip(view.collection.palette.names, view.looks.means, strict=True)
+        for name, mean in zip(view.collection.class_table.names, view.looks.means, strict=True)
         if np.isfinite(mean).all()
     ]
     means = [_shown(mean, view) for _, mean in held]
@@ -104,7 +104,7 @@ def _pixels(page: Report, view: View) -> None:
     )
 
 
-def _pixel_components(page: Report, view: View, components: Components) -> None:
+def _pixel_components(page: Report, view: ImageSummary, components: Components) -> None:
     page.heading("Principal components of the pixels")
     page.text(
         f"Of the images at {EDGE} x {EDGE} pixels. Few components that explain much say that images differ in light and colour "
@@ -116,7 +116,7 @@ def _pixel_components(page: Report, view: View, components: Components) -> None:
     page.figure(_scatter(view, components), "Images along the first two components.")
 
 
-def _feature_components(page: Report, view: View, components: Components) -> None:
+def _feature_components(page: Report, view: ImageSummary, components: Components) -> None:
     page.heading(_OF_FEATURES)
     page.text(
         "Of what the head of the classifier of --model sees of each image. Classes that stand apart here can be "
@@ -126,15 +126,15 @@ def _feature_components(page: Report, view: View, components: Components) -> Non
     page.figure(_scatter(view, components), "Images along the first two components.")
 
 
-def _scatter(view: View, components: Components) -> "Figure":
-    palette, usable = view.collection.palette, view.usable
+def _scatter(view: ImageSummary, components: Components) -> "Figure":
+    class_table, usable = view.collection.class_table, view.usable
     outliers = view.outliers[:_NAMED]
     named = {row: image.path.name for row, image in enumerate(usable) if any(image is other for other in outliers)}
     labels = [image.labels[0] if image.labels else -1 for image in usable]
-    return plot_scatter(components.positions, labels, palette.names, [c.map_color for c in palette.classes], named)
+    return plot_scatter(components.positions, labels, class_table.names, [c.map_color for c in class_table.classes], named)
 
 
-def _outliers(page: Report, view: View) -> None:
+def _outliers(page: Report, view: ImageSummary) -> None:
     shown = view.outliers[:_OUTLIERS]
     if shown:
         page.heading("Images unlike all others")
@@ -143,7 +143,7 @@ def _outliers(page: Report, view: View) -> None:
         page.figure(plot_gallery(pictures, titles), f"The farthest {len(shown)} of {len(view.outliers):,}.", True)
 
 
-def _twins(page: Report, view: View) -> None:
+def _twins(page: Report, view: ImageSummary) -> None:
     if not view.twins:
         return
     page.heading("Images that come twice")
@@ -159,29 +159,29 @@ def _twins(page: Report, view: View) -> None:
     page.table(("Image", "its like", "how", "same labels"), rows)
 
 
-def _picture(image: LabelledImage, view: View) -> NDArray[np.uint8]:
+def _picture(image: LabelledImage, view: ImageSummary) -> NDArray[np.uint8]:
     bands = view.looks.bands
     return displayable(settled(read_image(image.path, bands.of(image.path)))[..., list(bands.rgb)])
 
 
-def _unusable(page: Report, view: View) -> None:
+def _unusable(page: Report, view: ImageSummary) -> None:
     if view.looks.problems:
         page.heading("Images that cannot be used")
         problems = list(view.looks.problems.items())[:_LISTED]
         page.table(("Image", "Why"), [(str(view.collection.images[position].path), problem) for position, problem in problems])
 
 
-def _labels(view: View, labels: Sequence[int]) -> str:
-    return ", ".join(view.collection.palette.names[label] for label in labels) or "no label"
+def _labels(view: ImageSummary, labels: Sequence[int]) -> str:
+    return ", ".join(view.collection.class_table.names[label] for label in labels) or "no label"
 
 
-def _band_names(view: View) -> list[str]:
+def _band_names(view: ImageSummary) -> list[str]:
     header = view.headers[view.looks.usable[0]]
     if all(header.names) and len(header.names) == view.looks.kind[0]:
         return [str(name) for name in header.names]
     return band_names(*view.looks.kind)
 
 
-def _shown(pixels: NDArray[np.float64], view: View) -> NDArray[np.uint8]:
+def _shown(pixels: NDArray[np.float64], view: ImageSummary) -> NDArray[np.uint8]:
     """A mean image as RGB, stretched over its own range."""
     return displayable(pixels.astype(np.float32)[..., list(view.looks.bands.rgb)])

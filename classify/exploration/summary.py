@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.images import Collection, LabelledImage
-from classify.exploration.image_statistics import Header, Looks
+from classify.exploration.image_statistics import Header, ImageStatistics
 from segment.core.pixels.components import Components, find_outliers
 from segment.core.pixels.near_duplicates import Twins, find_twins
 from segment.core.splits import PARTS
@@ -29,7 +29,7 @@ def disagree(twins: Twins[LabelledImage]) -> bool:
 
 
 @dataclass(frozen=True)
-class View:
+class ImageSummary:
     """A collection with everything that was found out about it.
 
     Components are those of the usable images, in their order.
@@ -46,7 +46,7 @@ class View:
 
     collection: Collection
     headers: Mapping[int, Header]
-    looks: Looks
+    looks: ImageStatistics
     components: Components | None
     features: Components | None
     without_features: str | None = None
@@ -60,7 +60,7 @@ class View:
     def counts(self) -> NDArray[np.int64]:
         """Number of usable images of each class, (classes,) int64."""
         labels = [label for image in self.usable for label in image.labels]
-        return np.bincount(np.array(labels, np.int64), minlength=len(self.collection.palette))
+        return np.bincount(np.array(labels, np.int64), minlength=len(self.collection.class_table))
 
     @cached_property
     def twins(self) -> list[Twins[LabelledImage]]:
@@ -78,7 +78,7 @@ class View:
         """Content of report.json, except for the checks."""
         headers = [self.headers[position] for position in self.looks.usable]
         distances = [header.gsd for header in headers if header.gsd is not None]
-        values, names = self.looks.values, self.collection.palette.names
+        values, names = self.looks.values, self.collection.class_table.names
         return {
             "images": len(self.collection.images),
             "usable": len(headers),

@@ -66,7 +66,7 @@ def build_datasets(data: TrainingData, config: GeneratorConfig) -> tuple[Reconst
     Returns:
         Augmented training pictures; and each part that has images, unchanged and in order.
     """
-    settings, pixels, classes = config.training, data.pixels(config.data), len(data.palette)
+    settings, pixels, classes = config.training, data.pixels(config.data), len(data.class_table)
     training = ReconstructionDataset(
         data.parts["train"],
         pixels,
@@ -155,7 +155,7 @@ def choose_real(data: TrainingData, count: int | None) -> tuple[list[LabelledIma
         InputError: If there are not as many images.
     """
     held, learned = (
-        _sort_by_class(images, len(data.palette)) for images in (data.parts["val"] + data.parts["test"], data.parts["train"])
+        _sort_by_class(images, len(data.class_table)) for images in (data.parts["val"] + data.parts["test"], data.parts["train"])
     )
     pairs = [min(len(these), len(those)) for these, those in zip(held, learned, strict=True)]
     most = min(sum(pairs), _MOST)

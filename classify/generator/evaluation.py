@@ -151,8 +151,8 @@ def judge(
     labels, pixels = np.array([image.labels[0] for image in held]), found.pixels(config.data)
     drawn, real = partial(_draw, generator, labels, seed, bandwidth), partial(_load, held, pixels, config.data.size)
     tell = partial(_ask, info=namer.info, count=len(labels), progress=progress)
-    truth = np.eye(len(namer.info.palette), dtype=np.float32)[np.array(known)[labels]]
-    named = [score(truth, tell(partial(answer, namer), show=show), namer.info.palette.names) for show in (drawn, real)]
+    truth = np.eye(len(namer.info.class_table), dtype=np.float32)[np.array(known)[labels]]
+    named = [score(truth, tell(partial(answer, namer), show=show), namer.info.class_table.names) for show in (drawn, real)]
     distances = {}
     if len(labels) >= FEWEST:
         features = load_model(classifier, runtime, features=True)
@@ -183,19 +183,19 @@ def _require_judge(judge: ModelInfo, generator: ModelInfo, folder: Path) -> list
             f"{folder}: the judge takes what is drawn, {generator.bands} bands of {generator.dtype} with red, green and blue at "
             f"{drawn.rgb}. Received a model of {judge.bands} of {judge.dtype} with these at {read.rgb}. Give another classifier."
         )
-    names = [name.casefold() for name in judge.palette.names]
-    missing = [name for name in generator.palette.names if name.casefold() not in names]
+    names = [name.casefold() for name in judge.class_table.names]
+    missing = [name for name in generator.class_table.names if name.casefold() not in names]
     if missing:
         raise InputError(
-            f"{folder}: the judge must know the generator's classes. Received one of {', '.join(judge.palette.names)}, "
+            f"{folder}: the judge must know the generator's classes. Received one of {', '.join(judge.class_table.names)}, "
             f"without {', '.join(missing)}. Give a classifier of the generator's classes."
         )
-    return [names.index(name.casefold()) for name in generator.palette.names]
+    return [names.index(name.casefold()) for name in generator.class_table.names]
 
 
 def _untrained(generator: Generator, config: GeneratorConfig, data: TrainingData, seed: int) -> Generator:
     random.seed(seed)  # Keras draws initial weights from it
-    standard = ClassDensities.standard(len(generator.info.palette), generator.latent)
+    standard = ClassDensities.standard(len(generator.info.class_table), generator.latent)
     return Generator(generator.info, build_network(config, data), standard)
 
 

@@ -88,7 +88,7 @@ def fill_classes(
     images = [image for part in found.parts.values() for image in part]
     find_lacking_validation([*images, LabelledImage(output, (0,), _PART, str(output))])  # refuses data with train alone
     check_generator(run, generator, found, config.data, progress)
-    names, bands = found.palette.names, found.survey.bands.names
+    names, bands = found.class_table.names, found.survey.bands.names
     drawn = np.array([generator.label(names[label]) for label in missing])
     ending, write = (".tif", partial(_write_raster, bands)) if bands else (".png", write_picture)
     with staged(output, overwrite, (_PART,)) as place:
@@ -148,7 +148,7 @@ def _folder_labels(data: TrainingData, folders: Sequence[Path]) -> dict[int, str
     entries = [entry for folder in folders for entry in read_class_folders(folder)[0] if entry.path in classes]
     found: dict[int, str] = {}
     for label, index in sorted({(entry.labels[0], classes[entry.path]) for entry in entries}):
-        if index not in found or label.casefold() == data.palette.names[index].casefold():
+        if index not in found or label.casefold() == data.class_table.names[index].casefold():
             found[index] = label
     return found
 
@@ -172,7 +172,7 @@ def check_generator(run: Path, generator: Generator, data: TrainingData, setting
             pictures have other bands, another range of values or another scale than the images.
     """
     missing = _missing(data)
-    labels = _known_labels(run, generator, [data.palette.names[label] for label in missing])
+    labels = _known_labels(run, generator, [data.class_table.names[label] for label in missing])
     _require_bands(run, generator, data)
     if not labels:
         return
@@ -198,7 +198,7 @@ def check_generator(run: Path, generator: Generator, data: TrainingData, setting
 
 def _known_labels(run: Path, generator: Generator, names: Sequence[str]) -> list[int]:
     """The generator's indices of classes. Refuses one that it does not know."""
-    known = generator.info.palette.names
+    known = generator.info.class_table.names
     unknown = [name for name in dict.fromkeys(names) if name.casefold() not in {other.casefold() for other in known}]
     if unknown:
         raise InputError(

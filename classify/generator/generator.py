@@ -92,7 +92,7 @@ class Generator:
                 f"latents: this generator's have the shape (count, {self.latent}) and are finite. "
                 f"Received {latents.shape} of {latents.dtype}{' that are not' if whole else ''}. Take such as `encode` gives."
             )
-        expected = (len(latents), len(self.info.palette))
+        expected = (len(latents), len(self.info.class_table))
         if classes.shape != expected or not (classes >= 0).all() or not (classes <= 1).all():
             raise InputError(
                 f"classes: shares of 0 to 1 of the shape {expected}. Received {classes.shape}"
@@ -150,7 +150,7 @@ class Generator:
         Raises:
             InputError: If no class has this name.
         """
-        names = self.info.palette.names
+        names = self.info.class_table.names
         known = [other.casefold() for other in names]
         if name.casefold() not in known:
             raise InputError(f"The generator knows the classes {', '.join(names)}. Received {name!r}. Name one of these.")
@@ -168,7 +168,7 @@ class Generator:
         Raises:
             InputError: If labels are not class indices, at least one.
         """
-        given, classes = np.asarray(labels), len(self.info.palette)
+        given, classes = np.asarray(labels), len(self.info.class_table)
         indices = given.ndim == 1 and given.size and given.dtype.kind in "iu"
         if not indices or not 0 <= given.min() <= given.max() < classes:
             raise InputError(
@@ -195,12 +195,12 @@ def load_generator(folder: Path | str) -> Generator:
     info.require_task("generate")
     network = load_keras_model(Path(folder))
     latent = _find_latent(Path(folder) / MODEL_FILE, network, info)
-    return Generator(info, network, load_densities(Path(folder), len(info.palette), latent))
+    return Generator(info, network, load_densities(Path(folder), len(info.class_table), latent))
 
 
 def _find_latent(file: Path, network: keras.Model, info: ModelInfo) -> int:
     """Size of the latent; raises InputError if the network does not match `model.yaml`."""
-    size, classes = info.tile, len(info.palette)
+    size, classes = info.tile, len(info.class_table)
     parts = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
     seen, drawn = ([tuple(tensor.shape[1:]) for tensor in parts[name].inputs] if name in parts else [] for name in _PARTS)
     if seen != [(size, size, 3), (classes,)] or drawn[1:] != [(classes,)]:

@@ -69,7 +69,7 @@ def draw_classes(generator: Generator, seed: int = 0, bandwidth: float = BANDWID
     Returns:
         RGB picture (rows, columns, 3), and its caption.
     """
-    names = generator.info.palette.names
+    names = generator.info.class_table.names
     shown = names[:_CLASSES]
     drawn = generator.draw(np.repeat(np.arange(len(shown)), _COLUMNS), seed, bandwidth=bandwidth)
     left_out = "" if shown == names else f" ({len(shown)} of {len(names)} classes)"

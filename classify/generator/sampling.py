@@ -93,7 +93,7 @@ def write_samples(
     check_draw(seed, bandwidth)
     output, progress = Path(output), progress or Silent()
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
-    names = generator.info.palette.names
+    names = generator.info.class_table.names
     labels = spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
     with staged(output, overwrite, (*map(_folder_name, names), GRID_FILE)) as partial:
         write_pictures(generator, labels, picture_files(partial, names, labels), seed, progress, bandwidth)
@@ -199,6 +199,6 @@ def interpolate(
 
 def _best_label(generator: Generator, image: NDArray[np.uint8]) -> int:
     """The class with which an image (size, size, 3) has the least squared reconstruction error."""
-    labels = np.arange(len(generator.info.palette))
+    labels = np.arange(len(generator.info.class_table))
     found = generator.reconstruct(np.repeat(image[None], len(labels), axis=0), labels)
     return int(np.square(found.astype(np.float64) - image).mean(axis=(1, 2, 3)).argmin())

@@ -133,7 +133,7 @@ def build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
     model, steps = config.model, -(-len(data.parts["train"]) // config.training.batch_size)
     return build_autoencoder(
         size=config.data.size,
-        classes=len(data.palette),
+        classes=len(data.class_table),
         filters=model.filters,
         latent=model.latent,
         conditional=model.conditional,
@@ -160,7 +160,7 @@ def _train(
     resume: bool,
     progress: Progress,
 ) -> Run[Reconstruction]:
-    settings, info, names = config.training, _describe(network, data, config, folders), data.palette.names
+    settings, info, names = config.training, _describe(network, data, config, folders), data.class_table.names
     training, plain = build_datasets(data, config)
     score = partial(score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress)
     album = Album(output / GRIDS, plain["val"], len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0)
@@ -225,7 +225,7 @@ def _describe(network: keras.Model, data: TrainingData, config: GeneratorConfig,
     return ModelInfo(
         task="generate",
         name=network.name,
-        classes=list(data.palette.table),
+        classes=list(data.class_table.table),
         bands=3,
         dtype="uint8",
         range=(0.0, 255.0),

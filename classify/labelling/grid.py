@@ -22,7 +22,7 @@ from segment.core.errors import InputError
 from segment.core.model.folder import ModelInfo, load_model_info
 from segment.core.model.runtime import Model, load_model
 from segment.core.outputs import Stage, finish_moving, staged_files, writable
-from segment.core.prefetch import compute_ahead
+from segment.core.prefetch import prefetch
 from segment.core.raster.class_raster import write_class_raster
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.geopackage import write_geopackage
@@ -190,14 +190,14 @@ def label_cells(
         InputError: If the scene cannot be read, or the network returns NaN.
     """
     info, count = network.info, part.count
-    names, multi_label = info.palette.names, label_info(info).multi_label
+    names, multi_label = info.class_table.names, label_info(info).multi_label
     found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
     size, workers = network.pace(info.tile)
 
     def compute(batch: Batch) -> NDArray[np.float32]:
         return answer(network, batch.pixels, augment)[: len(batch.cells)]
 
-    with closing(compute_ahead(read_batches(source, cells, part, info, size), compute, workers)) as answers:
+    with closing(prefetch(read_batches(source, cells, part, info, size), compute, workers)) as answers:
         for batch, probabilities in answers:
             given = given_labels(probabilities, info)
             for cell, row, labels in zip(batch.cells, probabilities, given, strict=True):
@@ -215,13 +215,15 @@ def label_cells(
 
 def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
     """Writes the class raster; `rows` is a working file with the values it is made from."""
-    transform, content = raster.transform, info.palette.values()[labels.indices].tobytes()
+    transform, content = raster.transform, info.class_table.values()[labels.indices].tobytes()
     if raster.crs is not None or not transform.is_identity:
         transform = transform @ type(transform).scale(cells.edge)
     coarse = PixelGrid(cells.rows, cells.columns, raster.crs, transform)
     with writable(rows):
         rows.write_bytes(content)
-    write_class_raster(rows, zlib.crc32(content), path, coarse, info.palette, labels.count(len(info.palette)), "scene label")
+    write_class_raster(
+        rows, zlib.crc32(content), path, coarse, info.class_table, labels.count(len(info.class_table)), "scene label"
+    )
 
 
 def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
@@ -230,13 +232,13 @@ def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster
     (numbers,) = np.nonzero(labels.labelled)
     (row, column), (rows, columns) = np.divmod(numbers, cells.columns), cells.borders()
     squares = shapely.box(columns[column], rows[row], columns[column + 1], rows[row + 1])
-    indices, classes = labels.indices[numbers], info.palette.classes
+    indices, classes = labels.indices[numbers], info.class_table.classes
     fields: dict[str, NDArray[Any]] = {
         "class": np.array([c.name for c in classes], object)[indices],
-        "value": info.palette.values()[indices].astype(np.int32),
+        "value": info.class_table.values()[indices].astype(np.int32),
         "color": np.array([c.map_color for c in classes], object)[indices],
         "probability": labels.probabilities[numbers],
     }
     if label_info(info).multi_label:
         fields["labels"] = labels.given[numbers]
-    write_geopackage(squares, fields, raster, info.palette, path, _LAYER)
+    write_geopackage(squares, fields, raster, info.class_table, path, _LAYER)

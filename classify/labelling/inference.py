@@ -15,7 +15,7 @@ from segment.core.model.calibration import apply_temperature
 from segment.core.model.folder import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, require_finite_answers
 from segment.core.pixels.symmetries import eight_views
-from segment.core.prefetch import compute_ahead
+from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source
 
@@ -43,7 +43,7 @@ def predict_dataset(predict: Predict, dataset: "ImageDataset", progress: Progres
             yield dataset[index][0]
 
     answers: list[NDArray[np.float32]] = []
-    with closing(compute_ahead(batches(), predict, workers)) as found:
+    with closing(prefetch(batches(), predict, workers)) as found:
         for _, answer in found:
             answers.append(np.asarray(answer, np.float32))
             progress.advance("scoring", len(answers), len(dataset))
@@ -116,7 +116,7 @@ def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[li
         Names of the labels of each image: the most probable one or, with several labels, all that
         reach their thresholds, the most probable first.
     """
-    labels, names = label_info(info), info.palette.names
+    labels, names = label_info(info), info.class_table.names
     if not labels.multi_label:
         return [[names[index]] for index in probabilities.argmax(axis=1)]
     reached = probabilities >= np.array(labels.thresholds, np.float64)

@@ -16,7 +16,7 @@ from classify.labelling.inference import answer, given_labels, label_info, read_
 from segment.core.choices import Runtime
 from segment.core.errors import InputError, printable
 from segment.core.model.runtime import Model, load_model
-from segment.core.prefetch import compute_ahead
+from segment.core.prefetch import prefetch
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source, as_source
 
@@ -112,13 +112,13 @@ def _predict(
     info = network.info
     for note in orientation_notes([source.path for source in sources]):
         progress.say(note)
-    names, (size, workers), done = info.palette.names, network.pace(info.tile), 0
+    names, (size, workers), done = info.class_table.names, network.pace(info.tile), 0
 
     def compute(batch: _Batch) -> NDArray[np.float32]:
         empty = np.empty((0, len(names)), np.float32)
         return empty if batch.pixels is None else answer(network, batch.pixels, augment)
 
-    with closing(compute_ahead(_batches(sources, network, size), compute, workers)) as answers:
+    with closing(prefetch(_batches(sources, network, size), compute, workers)) as answers:
         for batch, probabilities in answers:
             rows = iter(zip(probabilities, given_labels(probabilities, info), strict=True))
             for name, problem in zip(batch.names, batch.problems, strict=True):

@@ -120,7 +120,7 @@ def describe(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, 
     Returns:
         Keys and values of the report.
     """
-    names, labelled = info.palette.names, labels.labelled
+    names, labelled = info.class_table.names, labels.labelled
     report: dict[str, Any] = {
         "model": info.name,
         "grid": cells.edge,
@@ -154,7 +154,8 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
     notes += raster.notes
     if raster.has_only_control_points:
         notes.append(
-            "The scene is georeferenced by control points only, so the labels have no georeference. Run gdalwarp SCENE OUT and label that."
+            "The scene is georeferenced by control points only, so the labels have no georeference. "
+            "Run gdalwarp SCENE OUT and label that."
         )
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
     if pixel and learned:

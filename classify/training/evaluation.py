@@ -95,7 +95,7 @@ def evaluate(
         progress.say(f"warning: {known}")
     if output is not None:
         names = ", ".join(folder.name for folder in folders)
-        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.palette, known)
+        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.class_table, known)
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
@@ -177,7 +177,7 @@ def scored_dataset(
     """
     chosen = None if bands is None else tuple(bands)
     pixels = ImagePixels(lambda path: read_resized(Source(path, chosen), info), megabytes=0)
-    dataset = ImageDataset(images, pixels, len(info.palette), info.tile, batch_size, rgb=label_info(info).rgb)
+    dataset = ImageDataset(images, pixels, len(info.class_table), info.tile, batch_size, rgb=label_info(info).rgb)
     dataset.image_at(0)
     return dataset
 

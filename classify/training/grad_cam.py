@@ -63,7 +63,7 @@ class GradCam:
         Raises:
             InputError: If the model does not have the label.
         """
-        names = self.info.palette.names
+        names = self.info.class_table.names
         if label not in names:
             raise InputError(f"Labels of the model are {', '.join(names)}. Received {label!r}. Choose one of them.")
         maps = keras.ops.convert_to_numpy(self._convolution(pixels[None], training=False))[0].astype(np.float32)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from classify.training.figures import plot_per_class, plot_precision_recall, plot_roc
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.reports.figures import displayable, plot_confusion, plot_gallery, plot_reliability
 from segment.core.reports.page import Report
 
@@ -29,14 +29,16 @@ def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
 
 
-def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette, known: str = "") -> Report:
+def scores_page(
+    title: str, evaluation: "Evaluation", dataset: "ImageDataset", class_table: ClassTable, known: str = ""
+) -> Report:
     """Makes the report page of an evaluation.
 
     Args:
         title: Title of the page.
         evaluation: Scores and images.
         dataset: The images as the model sees them.
-        palette: Class table.
+        class_table: Class table.
         known: Sentence on how many of the scored pixels the model was trained on; empty for none.
 
     Returns:
@@ -45,11 +47,11 @@ def scores_page(title: str, evaluation: "Evaluation", dataset: "ImageDataset", p
     report = Report(title)
     if known:
         report.text(f"Warning: {known}.")
-    add_scores(report, "Scores", evaluation, dataset, palette)
+    add_scores(report, "Scores", evaluation, dataset, class_table)
     return report
 
 
-def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: "ImageDataset", palette: Palette) -> None:
+def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: "ImageDataset", class_table: ClassTable) -> None:
     """Adds the scores of a part of the data to a report.
 
     They are overall scores, scores per class, figures, and the images with the most confident
@@ -60,16 +62,16 @@ def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: 
         heading: Heading of the section.
         evaluation: Scores and images.
         dataset: The images as the model sees them.
-        palette: Class table.
+        class_table: Class table.
     """
     scores, figures = evaluation.scores, evaluation.report
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
     rows = [(name, row["f1"], row["precision"], row["recall"], row["images"]) for name, row in figures["per_class"].items()]
-    report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.map_color for c in palette.classes])
+    report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.map_color for c in class_table.classes])
     report.figure(plot_per_class(scores), "F1 of each class.")
     if not scores.multi_label:
-        report.figure(plot_confusion(scores.confusion, palette.names), "Confusion matrix: share of each true class.")
+        report.figure(plot_confusion(scores.confusion, class_table.names), "Confusion matrix: share of each true class.")
     report.figure(plot_reliability(scores.reliability), "Reliability: how often answers of each probability are right.")
     report.figure(plot_roc(scores.truth, scores.probabilities, scores.names), "Receiver operating characteristic of each class.")
     report.figure(plot_precision_recall(scores.truth, scores.probabilities, scores.names), "Precision and recall of each class.")

@@ -56,7 +56,7 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
     Raises:
         InputError: As in `classify.scores.score`.
     """
-    labels, names = label_info(info), info.palette.names
+    labels, names = label_info(info), info.class_table.names
     thresholds = labels.thresholds if labels.multi_label else None
     truth = one_hot(images, len(names))
     return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))

@@ -113,7 +113,7 @@ def _fit_baseline(dataset: ImageDataset, data: TrainingData, config: Config, pro
         dataset,
         config.data.size,
         data.survey.statistics,
-        len(data.palette),
+        len(data.class_table),
         multi_label=data.multi_label,
         seed=config.training.seed,
         progress=progress,
@@ -123,7 +123,7 @@ def _fit_baseline(dataset: ImageDataset, data: TrainingData, config: Config, pro
 def _build(config: Config, data: TrainingData) -> Built:
     return build_model(
         config.model,
-        len(data.palette),
+        len(data.class_table),
         data.survey.statistics,
         config.data.normalise,
         multi_label=data.multi_label,
@@ -168,11 +168,11 @@ def _train(
 
 def _score_epoch(network: keras.Model, dataset: ImageDataset, loss: Loss, data: TrainingData, progress: Progress) -> Row:
     """Returns the loss and the scores of a network on validation."""
-    key, truth = _monitored(data), one_hot(dataset.images, len(data.palette))
+    key, truth = _monitored(data), one_hot(dataset.images, len(data.class_table))
     answers = predict_dataset(network.predict_on_batch, dataset, progress)
     if not np.isfinite(answers).all():  # reported with its fix when the epoch ends
         return {"val_loss": float("nan"), f"val_{key}": float("nan"), "val_f1": float("nan")}
-    figures = score(truth, answers, data.palette.names, multi_label=data.multi_label).report
+    figures = score(truth, answers, data.class_table.names, multi_label=data.multi_label).report
     lost = float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(answers)))
     return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
 
@@ -200,7 +200,7 @@ def _training_dataset(pixels: ImagePixels, data: TrainingData, config: Config) -
     return ImageDataset(
         data.parts["train"],
         pixels,
-        len(data.palette),
+        len(data.class_table),
         wanted.size,
         config.training.batch_size,
         augment=partial(augmentation, augment, wanted.size, data.survey.statistics),
@@ -213,7 +213,7 @@ def _training_dataset(pixels: ImagePixels, data: TrainingData, config: Config) -
 
 def _plain_datasets(pixels: ImagePixels, data: TrainingData, config: Config) -> dict[Part, ImageDataset]:
     """Returns all parts that have images, not augmented and in order."""
-    common, rgb = (pixels, len(data.palette), config.data.size, config.training.batch_size), data.survey.bands.rgb
+    common, rgb = (pixels, len(data.class_table), config.data.size, config.training.batch_size), data.survey.bands.rgb
     return {part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]}
 
 
@@ -227,7 +227,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
     return ModelInfo(
         task="classify",
         name=_name(config.model),
-        classes=list(data.palette.table),
+        classes=list(data.class_table.table),
         bands=statistics.bands,
         dtype=statistics.dtype,
         range=(float(low.min()), float(high.max())),
@@ -261,7 +261,7 @@ def _finish(
     """
     best, scored = load_keras_model(output), {part: plain[part] for part in PARTS[1:] if part in plain}
     answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
-    calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.palette)), info)
+    calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.class_table)), info)
     results = {part: score_images(scored[part].images, tempered(p, calibrated), calibrated) for part, p in answers.items()}
     record = load_record(output) or TrainingRecord.of([])
     for part, result in results.items():
@@ -273,7 +273,7 @@ def _finish(
     compared = {} if baseline is None else {part: _compare(baseline, dataset, data, progress) for part, dataset in scored.items()}
 
     def add(page: Report, heading: str, part: Part) -> None:
-        add_scores(page, heading, results[part], scored[part], data.palette)
+        add_scores(page, heading, results[part], scored[part], data.class_table)
 
     found = data.survey
     return finish_run(
@@ -306,8 +306,8 @@ def _finish(
 def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress) -> float | None:
     """Returns the monitored score of the baseline; None if no image has a label."""
     answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
-    truth = one_hot(dataset.images, len(data.palette))
-    found: float | None = score(truth, answers, data.palette.names, multi_label=data.multi_label).report[_monitored(data)]
+    truth = one_hot(dataset.images, len(data.class_table))
+    found: float | None = score(truth, answers, data.class_table.names, multi_label=data.multi_label).report[_monitored(data)]
     return found
 
 
@@ -318,7 +318,7 @@ def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: M
     """
     labels = info.labels
     assert labels is not None
-    before = score(truth, answers, info.palette.names, multi_label=labels.multi_label)
+    before = score(truth, answers, info.class_table.names, multi_label=labels.multi_label)
     temperature = fit_temperature(truth, answers, labels.multi_label)
     thresholds = (
         choose_thresholds(truth, apply_temperature(answers, temperature, labels.multi_label)) if labels.multi_label else []

@@ -9,7 +9,7 @@ from gradio.events import api
 
 from segment.app.jobs.labelling import label_uploads
 from segment.app.jobs.mapping import Settings, map_upload
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import AT_ONCE, Job, Jobs, Kind
 from segment.app.uploads.messages import refuse
 from segment.app.uploads.visitors import identify_visitor
@@ -18,7 +18,7 @@ from segment.core.choices import OVERLAP
 T = TypeVar("T")
 
 
-def make_api(shelf: Shelf, jobs: Jobs) -> None:
+def make_api(shelf: OfferedModels, jobs: Jobs) -> None:
     """Adds the endpoints /classify and /map to the page that is being built.
 
     Args:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from segment.app.api import make_api
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.pages.classify_tab import make_classify_tab
 from segment.app.pages.components import refuse_addresses
@@ -90,7 +90,7 @@ class Server:
             InputError: If the port is taken, there are no models in `models`, `max_upload` is not a
                 size, or a host is not a name.
         """
-        shelf, largest, hosts = Shelf(models), parse_size(max_upload), Hosts(host, allowed_hosts)
+        shelf, largest, hosts = OfferedModels(models), parse_size(max_upload), Hosts(host, allowed_hosts)
         self.jobs = Jobs(UPLOADS_KEPT * largest)
         os.environ["GRADIO_TEMP_DIR"] = str(self.jobs.uploads)
         gradio.set_static_paths([self.jobs.results, self.jobs.samples])
@@ -174,7 +174,7 @@ def tell_place(host: str) -> Place:
     return "machine" if own else "server"
 
 
-def make_page(shelf: Shelf, jobs: Jobs, samples: dict[str, Path], place: Place = "machine") -> gradio.Blocks:
+def make_page(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path], place: Place = "machine") -> gradio.Blocks:
     """Builds the page, with its two tabs and its API.
 
     Args:

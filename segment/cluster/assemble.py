@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segment.cluster.map_job import MapJob
 from segment.core.cluster.block_file import BlockFile, block_path
 from segment.core.cluster.block_folder import BlockFolder
-from segment.core.cluster.scene_job import Undertaking
+from segment.core.cluster.scene_job import SceneJob
 from segment.core.cluster.worker_model import ModelReference
 from segment.core.model.folder import ModelInfo
 from segment.core.outputs import finish_moving, refuse_existing, staged_files, writable
@@ -30,7 +30,7 @@ from segment.mapping.scene_job import SceneWork, open_work, output_names
 _ROWS = 256  # assembled at a time
 
 
-class Mosaic(Undertaking[SceneMap]):
+class MapAssembly(SceneJob[SceneMap]):
     """A scene to be mapped by a cluster.
 
     Its blocks follow the rows and columns of tiles, so that as few tiles as possible are computed
@@ -86,7 +86,7 @@ class Mosaic(Undertaking[SceneMap]):
                 replace(work.view, source=work.view.source.absolute),
                 work.raster.likeness,
                 None if truth is None else truth.absolute,
-                None if work.truth is None else work.truth.palette,
+                None if work.truth is None else work.truth.class_table,
                 options.confidence,
             )
         found = planned.found(made_of) if resume and not overwrite else None
@@ -104,7 +104,7 @@ class Mosaic(Undertaking[SceneMap]):
         ):
             journal = Journal(stage.work, work.raster.width)
             for start, rows in self._rows(work, holes):
-                work.tally.add(start, self._info.palette.indices(rows[CLASSES]))
+                work.tally.add(start, self._info.class_table.indices(rows[CLASSES]))
                 with writable(journal.file(CLASSES)):
                     journal.append(rows, {})
             report = work.write(stage.new, journal, seconds, self._model, runtime=self._runtime, **details).report

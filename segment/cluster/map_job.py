@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from segment.core.cluster.block_job import BlockJob
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.raster.masks import open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.journal import rows_to_keep
 from segment.mapping.model_view import ModelView
-from segment.mapping.reference import Truth
+from segment.mapping.reference import Reference
 from segment.scores import Confusion
 
 
@@ -32,14 +32,14 @@ class MapJob(BlockJob):
         view: How the model sees the scene, by a path that is valid on every machine.
         likeness: What the scene has in common with its copies, see `Raster.likeness`.
         truth: Reference mask of the scene, by such a path, or None.
-        truth_palette: Class table by which the mask is decoded, as decided from the whole mask.
+        reference_table: Class table by which the mask is decoded, as decided from the whole mask.
         confidence: Whether probabilities are kept, too.
     """
 
     view: ModelView
     likeness: list[Any]
     truth: Source | None
-    truth_palette: Palette | None
+    reference_table: ClassTable | None
     confidence: bool
 
     @property
@@ -69,17 +69,17 @@ class MapJob(BlockJob):
         Raises:
             InputError: If scene or reference cannot be read, or the output of the network is wrong.
         """
-        palette = model.info.palette
+        class_table = model.info.class_table
         rasters: dict[str, NDArray[np.uint8]] = {}
-        confusion, undeclared = Confusion(palette.names), Counter[str]()
+        confusion, undeclared = Confusion(class_table.names), Counter[str]()
         with ExitStack() as stack:
             raster = stack.enter_context(self.scene.open())
-            truth = self._open_truth(stack, raster, palette.names)
+            truth = self._open_truth(stack, raster, class_table.names)
             region = (block.top, block.bottom, block.left, block.right)
             for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
                 labels = strip.labels()
                 stop = strip.start + len(labels)
-                for name, rows in rows_to_keep(strip, labels, palette.values(), self.confidence).items():
+                for name, rows in rows_to_keep(strip, labels, class_table.values(), self.confidence).items():
                     whole = rasters.setdefault(name, np.empty((block.height, block.width), np.uint8))
                     whole[strip.start - block.top : stop - block.top] = rows
                 if truth:
@@ -88,7 +88,7 @@ class MapJob(BlockJob):
                 undeclared = truth.undeclared
         return rasters, {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
 
-    def _open_truth(self, stack: ExitStack, raster: Raster, names: Sequence[str]) -> Truth | None:
-        if self.truth is None or self.truth_palette is None:
+    def _open_truth(self, stack: ExitStack, raster: Raster, names: Sequence[str]) -> Reference | None:
+        if self.truth is None or self.reference_table is None:
             return None
-        return Truth(stack.enter_context(open_mask(self.truth, raster, "scene")), self.truth_palette, names)
+        return Reference(stack.enter_context(open_mask(self.truth, raster, "scene")), self.reference_table, names)

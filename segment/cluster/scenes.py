@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from segment.bundled import BUNDLED
-from segment.cluster.assemble import Mosaic
+from segment.cluster.assemble import MapAssembly
 from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import Done
 from segment.core.cluster.scenes import do_scenes
@@ -73,8 +73,8 @@ def predict_scenes(
     if truth is not None and len(sources) > 1:
         raise InputError(f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one.")
 
-    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> Mosaic:
-        return Mosaic(
+    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> MapAssembly:
+        return MapAssembly(
             source, reference, identity, info, Path(output), options,
             truth=mask, edge=block or EDGE, resume=resume, overwrite=overwrite,
         )  # fmt: skip

@@ -13,7 +13,7 @@ _AHEAD = 3  # items read, and items computed, per computing thread: enough work 
 
 
 def each(items: Iterable[T]) -> Generator[T, None, None]:
-    """Turns items into a generator, as `compute_ahead` takes them.
+    """Turns items into a generator, as `prefetch` takes them.
 
     Args:
         items: Any items.
@@ -24,7 +24,7 @@ def each(items: Iterable[T]) -> Generator[T, None, None]:
     yield from items
 
 
-def compute_ahead(items: Generator[T, None, None], compute: Callable[[T], R], workers: int) -> Generator[tuple[T, R], None, None]:
+def prefetch(items: Generator[T, None, None], compute: Callable[[T], R], workers: int) -> Generator[tuple[T, R], None, None]:
     """Computes results of items ahead of their use, in several threads.
 
     One further thread reads the items.

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from segment.config import Collection, DataSettings, PixelSizes, Split
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.reader import open_raster
 from segment.core.splits import PARTS, Part
 from segment.data.splits import split_patches
-from segment.data.tiles import Pair, Patch, find_pairs, find_palette, grid_patches, part_folders
+from segment.data.tiles import Pair, Patch, find_class_table, find_pairs, grid_patches, part_folders
 from segment.label_sets import LabelSets
 
 
@@ -26,7 +26,7 @@ class Labelled:
     Attributes:
         name: Name of the collection; empty where there is only one tile folder.
         folder: The tile folder.
-        palette: Its own class table, by which masks are decoded.
+        class_table: Its own class table, by which masks are decoded.
         codes: (256,) uint8, from an index of that table to a code of `labels`; 255 is ignored.
         labels: The codes of all collections, with those that this one can hold.
         parts: Its patches for training, validation and test.
@@ -40,7 +40,7 @@ class Labelled:
 
     name: str
     folder: Path
-    palette: Palette
+    class_table: ClassTable
     codes: NDArray[np.uint8]
     labels: LabelSets
     parts: dict[Part, list[Patch]]
@@ -87,7 +87,7 @@ def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
         InputError: If its files do not fit together, or it has no class table.
     """
     pairs = find_pairs(tiles)
-    table = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
+    table = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
     if table is None:
         raise InputError(f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes.")
     parts, codes = split_patches(pairs, settings, seed), np.arange(256, dtype=np.uint8)
@@ -120,7 +120,7 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
             raise InputError(f"data.collections: {name!r} is a path, not a name. Set `name` to one without slashes.")
     found = [_find(one, name, settings.root) for one, name in zip(settings.collections, names, strict=True)]
     _require_apart([pairs for pairs, _ in found])
-    target = Palette(settings.classes)
+    target = ClassTable(settings.classes)
     sets = [_sets_of(one, name, own, target) for one, name, (_, own) in zip(settings.collections, names, found, strict=True)]
     unions = dict.fromkeys(frozenset(admitted) for some in sets for admitted in some if len(admitted) > 1)
     labels = LabelSets(target.names, tuple(unions))
@@ -172,18 +172,18 @@ def _require_apart(collections: Sequence[list[Pair]]) -> None:
             )
 
 
-def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], Palette]:
+def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], ClassTable]:
     """Returns the pairs, with the collection's name in their groups, and its own class table."""
     folder = Path(root, one.path)
     pairs = find_pairs(folder)
-    own = Palette(one.table) if one.table else find_palette(folder, pairs)
+    own = ClassTable(one.table) if one.table else find_class_table(folder, pairs)
     if own is None:
         raise InputError(f"{folder}: a collection needs its class table. There is none. Add classes.yaml, or set its `table`.")
     whole = folder.resolve().name
     return [replace(pair, collection=name, group=name if pair.group == whole else f"{name}/{pair.group}") for pair in pairs], own
 
 
-def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[set[int]]:
+def _sets_of(one: Collection, name: str, own: ClassTable, target: ClassTable) -> list[set[int]]:
     """Returns the model classes that each class of a collection may be; an empty set for none."""
     index = {found.casefold(): number for number, found in enumerate(target.names)}
     given = {key.casefold(): value for key, value in one.classes.items()}
@@ -219,7 +219,7 @@ def _sets_of(one: Collection, name: str, own: Palette, target: Palette) -> list[
     return sets
 
 
-def _wide(one: Collection, target: Palette) -> list[str]:
+def _wide(one: Collection, target: ClassTable) -> list[str]:
     """Returns a note where classes of a collection may be any class of the model."""
     every = {found.casefold() for found in target.names} if len(target) > 1 else set()
     wide = [key for key, listed in one.classes.items() if isinstance(listed, list) and {c.casefold() for c in listed} == every]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.outputs import staged, writable
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import IGNORED, load_palette, save_palette
+from segment.core.raster.classes import IGNORED, load_class_table, save_class_table
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import Raster, open_raster
 from segment.data.mask_census import census_of_rows
@@ -80,7 +80,7 @@ def cut_scene(
     """
     scene, mask, output = Path(scene), Path(mask), Path(output)
     table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
-    palette = load_palette(table) if classes is not None or table.is_file() else None
+    class_table = load_class_table(table) if classes is not None or table.is_file() else None
     with open_raster(scene) as raster, open_mask(mask, raster, "scene") as truth:
         step = TilePlan(raster.height, raster.width, size, overlap).step
         if min(raster.width, raster.height) < size:
@@ -91,16 +91,16 @@ def cut_scene(
         with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
             for name in ("images", "masks"):
                 (folder / name).mkdir(parents=True)
-            reading = choose_reading(palette, census_of_rows(truth)) if palette else None
+            reading = choose_reading(class_table, census_of_rows(truth)) if class_table else None
             if reading:
-                palette = reading.palette
-                save_palette(palette, folder / "classes.yaml")
+                class_table = reading.class_table
+                save_class_table(class_table, folder / "classes.yaml")
             said = [f"note: {scene}: {note}" for note in raster.notes]
             written = empty = 0
             for row, column, pixels, valid, labels, declared in _tiles(raster, truth, size, step, progress):
                 known = valid & declared
-                if palette:
-                    known &= palette.decode(labels)[0] != IGNORED
+                if class_table:
+                    known &= class_table.decode(labels)[0] != IGNORED
                 if not known.any():
                     empty += 1
                     continue

@@ -21,14 +21,14 @@ from segment.core.model.record import Remembered, TrainingRecord
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.pixels.resize import resize
-from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.reader import open_raster
 from segment.core.splits import Part
 from segment.data.augment import Change
 from segment.data.recognition import remember
 from segment.data.tiles import Pair, Patch, decode_mask, fill_up, pad_tile
 
-Tables = Mapping[str, tuple[Palette, NDArray[np.uint8]]]
+Tables = Mapping[str, tuple[ClassTable, NDArray[np.uint8]]]
 """Class table of each collection, and (256,) codes of what its classes admit, see `LabelSets`."""
 
 
@@ -90,26 +90,26 @@ class TilePixels:
     It can be used from several threads.
 
     Args:
-        palette: Class table by which masks are decoded.
+        class_table: Class table by which masks are decoded.
         undeclared: Whether to ignore mask colours that no class has, or to refuse them.
         megabytes: Most memory for the images that are kept; one image is kept in any case.
-        names: Classes to count the indices by, if not those of `palette`.
-        tables: Class tables and codes of collections, used in place of `palette`.
+        names: Classes to count the indices by, if not those of `class_table`.
+        tables: Class tables and codes of collections, used in place of `class_table`.
 
     Attributes:
         unknown: By path of the image, what each mask read so far holds that no class has, see
-            `Palette.decode`.
+            `ClassTable.decode`.
     """
 
     def __init__(
         self,
-        palette: Palette,
+        class_table: ClassTable,
         undeclared: Undeclared,
         megabytes: int,
         names: Sequence[str] | None = None,
         tables: Tables = MappingProxyType({}),
     ):
-        self._palette, self._undeclared, self._names, self._tables = palette, undeclared, names, tables
+        self._palette, self._undeclared, self._names, self._tables = class_table, undeclared, names, tables
         self._cache = Cache[Decoded](megabytes, lambda found: sum(array.nbytes for array in found))
         self.unknown: dict[Path, Counter[str]] = {}
 
@@ -135,16 +135,16 @@ class TilePixels:
 
 def _read(
     pair: Pair,
-    palette: Palette,
+    class_table: ClassTable,
     undeclared: Undeclared,
     names: Sequence[str] | None = None,
     tables: Tables = MappingProxyType({}),
 ) -> tuple[Decoded, Counter[str]]:
     """Returns a pair, with its mask ignored where the image is nodata, and undeclared values."""
-    palette, codes = tables.get(pair.collection, (palette, None))
+    class_table, codes = tables.get(pair.collection, (class_table, None))
     with open_raster(pair.image, alpha=pair.info.alpha) as raster:
         image, valid = raster.read()
-        mask, unknown = decode_mask(pair.mask, palette, undeclared, names, raster)
+        mask, unknown = decode_mask(pair.mask, class_table, undeclared, names, raster)
     mask = mask if codes is None else codes[mask]
     mask[~valid] = IGNORED
     return Decoded(image, valid, mask), unknown
@@ -334,7 +334,7 @@ class Survey:
 
 def survey(
     parts: Mapping[Part, Sequence[Patch]],
-    palette: Palette,
+    class_table: ClassTable,
     undeclared: Undeclared,
     tile: int,
     preprocessing: PreprocessSettings,
@@ -346,12 +346,12 @@ def survey(
 
     Args:
         parts: Patches of each part.
-        palette: Class table by which masks are decoded.
+        class_table: Class table by which masks are decoded.
         undeclared: Whether to ignore mask colours that no class has, or to refuse them.
         tile: Edge of a tile, pixels.
         preprocessing: What is done to tiles before they are measured.
         progress: Called with the number of patches done and of all.
-        tables: Class tables and codes of collections, used in place of `palette`.
+        tables: Class tables and codes of collections, used in place of `class_table`.
         codes: Number of codes of their labels; 0: the number of classes.
 
     Returns:
@@ -365,7 +365,7 @@ def survey(
     patches.sort(key=lambda item: item[1].pair.image)
     first = patches[0][1].pair.info
     meter = BandStatisticsMeter(first.bands, first.dtype)
-    codes = codes or len(palette)
+    codes = codes or len(class_table)
     class_pixels = {part: np.zeros(codes, np.int64) for part, some in parts.items() if some}
     unknown: Counter[str] = Counter()
     pair = None
@@ -376,7 +376,7 @@ def survey(
     for done, (part, patch) in enumerate(patches, 1):
         if patch.pair.image != pair:
             pair = patch.pair.image
-            whole, found = _read(patch.pair, palette, undeclared, tables=tables)
+            whole, found = _read(patch.pair, class_table, undeclared, tables=tables)
             unknown += found
             remembered += remember(whole.image, of_image[pair], tile)
         image, valid, mask = whole.cut(patch.row, patch.column, tile)
@@ -390,7 +390,7 @@ def survey(
     for part, counts in class_pixels.items():
         if not counts.any():
             raise InputError(
-                f"Each part needs pixels of the classes {', '.join(palette.names)}. Received none in the masks of {part}. "
+                f"Each part needs pixels of the classes {', '.join(class_table.names)}. Received none in the masks of {part}. "
                 "Check the class table's colours or values against the masks, or change the split."
             )
     return Survey(meter.statistics(), class_pixels, unknown, TrainingRecord.of(remembered))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED, Palette, count_values
+from segment.core.raster.classes import IGNORED, ClassTable, count_values
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import open_raster
 from segment.data.tiles import Pair, grid_notes
@@ -29,7 +29,7 @@ class MaskCensus:
     Attributes:
         held: Pixels by value or colour, without declared nodata and without 255 in one band.
         of_mask: Shares of the 40 most frequent values of each mask that can be read.
-        with_palette: Pairs whose masks are PNG pictures with a palette.
+        with_palette: Pairs whose masks are PNG pictures with a class_table.
         at_255: Pixels of one-band masks with the value 255.
         nodata: Pixels that files declare as nodata, by value or colour.
         rest: Pixels of values beyond the 65,536 that are distinguished.
@@ -95,47 +95,47 @@ class MaskCensus:
         """What one-band masks hold, 255 included."""
         return {value for value in self.held if not value.startswith("#")} | ({str(IGNORED)} if self.at_255 else set())
 
-    def read_with(self, palette: Palette) -> "MaskCensus":
+    def read_with(self, class_table: ClassTable) -> "MaskCensus":
         """Returns the census for a class table in which 255 may be a class.
 
         Args:
-            palette: Class table. If 255 is one of its classes, `held` counts it like other values.
+            class_table: Class table. If 255 is one of its classes, `held` counts it like other values.
 
         Returns:
             A new census, or this one where nothing changes.
         """
-        if not (palette.claims_255 and self.at_255):
+        if not (class_table.claims_255 and self.at_255):
             return self
         return replace(self, held=self.held + Counter({str(IGNORED): self.at_255}), at_255=0)
 
-    def undeclared(self, palette: Palette) -> Counter[str]:
+    def undeclared(self, class_table: ClassTable) -> Counter[str]:
         """Returns the pixels of what a class table does not name.
 
         Nodata does not count, nor does 255 that no class claims.
 
         Args:
-            palette: Class table.
+            class_table: Class table.
 
         Returns:
             Pixels by value or colour.
         """
-        known = palette.mask_colors().keys() | {str(c.value) for c in palette.table}
+        known = class_table.mask_colors().keys() | {str(c.value) for c in class_table.table}
         return Counter({value: count for value, count in self.held.items() if value not in known})
 
-    def undeclared_share(self, palette: Palette) -> float:
+    def undeclared_share(self, class_table: ClassTable) -> float:
         """Returns the share of the labelled pixels that a class table does not name.
 
         Labelled pixels are those of classes to be learned and those that the table does not name.
 
         Args:
-            palette: Class table.
+            class_table: Class table.
 
         Returns:
             The share, 0 to 1; 0 if no pixel is labelled.
         """
-        undeclared = self.undeclared(palette).total() + self.rest
-        ignored = {c.color for c in palette.ignored} | {str(c.value) for c in palette.ignored}
-        total = sum(count for value, count in self.read_with(palette).held.items() if value not in ignored) + self.rest
+        undeclared = self.undeclared(class_table).total() + self.rest
+        ignored = {c.color for c in class_table.ignored} | {str(c.value) for c in class_table.ignored}
+        total = sum(count for value, count in self.read_with(class_table).held.items() if value not in ignored) + self.rest
         return undeclared / total if total else 0.0
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from segment.core.raster.classes import IGNORED, Palette, rgb_of
+from segment.core.raster.classes import IGNORED, ClassTable, rgb_of
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
 
@@ -16,24 +16,24 @@ _SMEARED = 8  # undeclared values; drawing errors leave fewer
 _WHITE = str(IGNORED)
 
 
-def find_refusals(palette: Palette, census: MaskCensus) -> list[Finding]:
+def find_refusals(class_table: ClassTable, census: MaskCensus) -> list[Finding]:
     """Checks for faults with which nothing can be learned or scored correctly.
 
     Args:
-        palette: Class table by which masks are decoded.
+        class_table: Class table by which masks are decoded.
         census: Census of all masks, after `MaskCensus.read_with` of that table.
 
     Returns:
         A finding for each fault.
     """
-    return [*_counted_from_one(palette, census), *_lossy_values(palette, census)]
+    return [*_counted_from_one(class_table, census), *_lossy_values(class_table, census)]
 
 
-def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) -> list[Finding]:
+def find_faults(class_table: ClassTable, census: MaskCensus, of_model: bool = False) -> list[Finding]:
     """Checks for all other faults.
 
     Args:
-        palette: Class table by which masks are decoded.
+        class_table: Class table by which masks are decoded.
         census: Census of all masks, after `MaskCensus.read_with` of that table.
         of_model: Whether the classes are those of a model, of which a scene may well show only
             some.
@@ -41,26 +41,26 @@ def find_faults(palette: Palette, census: MaskCensus, of_model: bool = False) ->
     Returns:
         A finding for each fault.
     """
-    if of_model and len(_absent(palette, census)) < len(palette) - 1:
-        return [finding for step in _OF_MODELS for finding in step(palette, census)]
-    return [finding for step in (*_OF_MODELS, _unclaimed_255, _mixed, _other_values) for finding in step(palette, census)]
+    if of_model and len(_absent(class_table, census)) < len(class_table) - 1:
+        return [finding for step in _OF_MODELS for finding in step(class_table, census)]
+    return [finding for step in (*_OF_MODELS, _unclaimed_255, _mixed, _other_values) for finding in step(class_table, census)]
 
 
-def too_much_undeclared(palette: Palette, census: MaskCensus, most: float) -> list[Finding]:
+def too_much_undeclared(class_table: ClassTable, census: MaskCensus, most: float) -> list[Finding]:
     """Checks whether too many labelled mask pixels have no entry in the class table.
 
     Args:
-        palette: Class table by which masks are decoded.
+        class_table: Class table by which masks are decoded.
         census: Census of all masks.
         most: Largest share of the labelled pixels that is allowed, 0 to 1.
 
     Returns:
         One finding, or none.
     """
-    share = census.undeclared_share(palette)
+    share = census.undeclared_share(class_table)
     if share <= most:
         return []
-    held = _listed(census.undeclared(palette), max(census.held.total() + census.rest, 1))
+    held = _listed(census.undeclared(class_table), max(census.held.total() + census.rest, 1))
     return [
         Finding(
             f"{share:.1%} of the labelled mask pixels hold what the class table does not name, more than {most:.0%}.",
@@ -85,52 +85,52 @@ def _numbers(census: MaskCensus) -> list[float]:
     return sorted(float(value) for value in census.values)
 
 
-def _absent(palette: Palette, census: MaskCensus) -> list[str]:
-    shown = palette.mask_colors()
+def _absent(class_table: ClassTable, census: MaskCensus) -> list[str]:
+    shown = class_table.mask_colors()
     present = {c.name for key, c in shown.items() if key in census.held}
-    return [c.name for c in palette.classes if str(c.value) not in census.held and c.name not in present]
+    return [c.name for c in class_table.classes if str(c.value) not in census.held and c.name not in present]
 
 
-def _entries(palette: Palette, numbers: list[int]) -> str:
-    ordered = sorted(palette.table, key=lambda c: c.value or 0)
+def _entries(class_table: ClassTable, numbers: list[int]) -> str:
+    ordered = sorted(class_table.table, key=lambda c: c.value or 0)
     entries = ", ".join(f"{c.name} value: {number}" for c, number in zip(ordered, numbers, strict=False))
     return f"write the values into the class table ({entries})"
 
 
-def _counted_from_one(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    size = len(palette.table)
+def _counted_from_one(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
+    size = len(class_table.table)
     numbers = [number for number in _numbers(census) if number != IGNORED]
-    if palette.positional and size > 1 and numbers and set(numbers) <= set(range(1, size + 1)) and numbers[-1] == size:
+    if class_table.positional and size > 1 and numbers and set(numbers) <= set(range(1, size + 1)) and numbers[-1] == size:
         yield Finding(
             f"Masks count classes from 1: they hold {_held(census)}.",
             f"The class table gives no values, and positions in it count from 0, so {size} would be of no class.",
-            f"If they are its classes in order, {_entries(palette, list(range(1, size + 1)))}.",
+            f"If they are its classes in order, {_entries(class_table, list(range(1, size + 1)))}.",
         )
 
 
-def _from_zero_to_n(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    size = len(palette.table)
+def _from_zero_to_n(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
+    size = len(class_table.table)
     numbers = [number for number in _numbers(census) if number != IGNORED]
-    if palette.positional and numbers and set(numbers) <= set(range(size + 1)) and {0, size} <= set(numbers):
+    if class_table.positional and numbers and set(numbers) <= set(range(size + 1)) and {0, size} <= set(numbers):
         yield Finding(
             f"Masks hold 0 to {size}, one value more than the class table has entries: {_held(census)}.",
             f"The table gives no values, so 0 is its first entry, and {size} is of no class.",
-            f"If masks count classes from 1, {_entries(palette, list(range(1, size + 1)))}, and for 0 an entry of its own, "
+            f"If masks count classes from 1, {_entries(class_table, list(range(1, size + 1)))}, and for 0 an entry of its own, "
             "with ignore: true if it is unlabelled.",
         )
 
 
-def _is_smeared(palette: Palette, census: MaskCensus) -> bool:
+def _is_smeared(class_table: ClassTable, census: MaskCensus) -> bool:
     """Returns whether values of one band are mixed: few values have most pixels, many the rest."""
-    others = [value for value in census.undeclared(palette) if value in census.values]
+    others = [value for value in census.undeclared(class_table) if value in census.values]
     counts = [census.held[value] for value in census.values] + [census.at_255]
-    most = sum(sorted(counts)[-len(palette.table) - 1 :])
-    return len(others) > max(_SMEARED, 2 * len(palette.table)) and most >= 0.8 * sum(counts)
+    most = sum(sorted(counts)[-len(class_table.table) - 1 :])
+    return len(others) > max(_SMEARED, 2 * len(class_table.table)) and most >= 0.8 * sum(counts)
 
 
-def _lossy_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+def _lossy_values(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
     """Checks for lossy files with class values so close that one can become another."""
-    values = sorted(c.value or 0 for c in palette.table)
+    values = sorted(c.value or 0 for c in class_table.table)
     if census.lossy and census.values and any(later - earlier < _NEAR for earlier, later in pairwise(values)):
         yield Finding(
             f"{census.lossy:,} of {census.masks:,} masks are JPEG files, whose compression changes values: they hold "
@@ -141,13 +141,13 @@ def _lossy_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         )
 
 
-def _lossy(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    undeclared = census.undeclared(palette)
-    if not undeclared or any(_lossy_values(palette, census)):
+def _lossy(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
+    undeclared = census.undeclared(class_table)
+    if not undeclared or any(_lossy_values(class_table, census)):
         return
-    total, between = undeclared.total(), _between(palette, undeclared)
+    total, between = undeclared.total(), _between(class_table, undeclared)
     mixed = len(between) > _SMEARED and between.total() > 0.5 * total
-    if census.lossy or mixed or _is_smeared(palette, census):
+    if census.lossy or mixed or _is_smeared(class_table, census):
         cause = f"{census.lossy:,} of {census.masks:,} are JPEG files" if census.lossy else "as resizing and JPEG leave them"
         yield Finding(
             f"Masks hold {len(undeclared):,} values besides those of the classes ({cause}): {_held(census)}.",
@@ -156,11 +156,11 @@ def _lossy(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         )
 
 
-def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
+def _between(class_table: ClassTable, undeclared: Counter[str]) -> Counter[str]:
     """Counts colours that are close to a class, or to the line between two classes."""
     found = [value for value in undeclared if value.startswith("#")]
     colors = np.array([rgb_of(value) for value in found], float).reshape(-1, 3)
-    classes = np.array([rgb_of(c.color) for c in palette.table], float)
+    classes = np.array([rgb_of(c.color) for c in class_table.table], float)
     near = np.zeros(len(found), bool)
     for number, start in enumerate(classes):
         for end in classes[number:]:
@@ -170,9 +170,9 @@ def _between(palette: Palette, undeclared: Counter[str]) -> Counter[str]:
     return Counter({value: undeclared[value] for value, is_near in zip(found, near, strict=True) if is_near})
 
 
-def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+def _declared_nodata(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
     total = census.held.total() + census.at_255 + census.rest + census.nodata.total()
-    for c in palette.classes:
+    for c in class_table.classes:
         for shown in (str(c.value), c.color):
             if count := census.nodata[shown]:
                 yield Finding(
@@ -180,9 +180,9 @@ def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
                     "What a file declares as nodata is neither learned nor scored.",
                     f"If they are {c.name}, take the declaration out: gdal_edit.py -unsetnodata MASK",
                 )
-    declared = {key for c in palette.classes for key in (str(c.value), c.color)} & census.nodata.keys()
-    absent = _absent(palette, census)
-    if census.nodata and len(absent) >= max(len(palette) - 1, 1) and not declared:
+    declared = {key for c in class_table.classes for key in (str(c.value), c.color)} & census.nodata.keys()
+    absent = _absent(class_table, census)
+    if census.nodata and len(absent) >= max(len(class_table) - 1, 1) and not declared:
         yield Finding(
             f"Mask files declare {_listed(census.nodata, total)} as nodata, and no pixel is {', '.join(absent[:_NAMED])}.",
             "What a file declares as nodata is neither learned nor scored.",
@@ -190,12 +190,12 @@ def _declared_nodata(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         )
 
 
-def _unclaimed_255(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    absent = _absent(palette, census)
-    if any(c.value == IGNORED for c in palette.ignored):  # the table says what 255 is
+def _unclaimed_255(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
+    absent = _absent(class_table, census)
+    if any(c.value == IGNORED for c in class_table.ignored):  # the table says what 255 is
         return
-    says_values = not palette.positional and len(absent) < len(palette) - 1  # and masks hold several of them
-    if census.at_255 and absent and not says_values and not any(_counted_from_one(palette, census)):
+    says_values = not class_table.positional and len(absent) < len(class_table) - 1  # and masks hold several of them
+    if census.at_255 and absent and not says_values and not any(_counted_from_one(class_table, census)):
         yield Finding(
             f"Masks hold {_held(census)}; no pixel is {', '.join(absent[:_NAMED])}, and no class has the value {IGNORED}.",
             f"The {census.at_255:,} pixels of {IGNORED} are taken for unlabelled, and neither learned nor scored.",
@@ -203,10 +203,10 @@ def _unclaimed_255(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         )
 
 
-def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
-    if palette.claims_255:
+def _mixed(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
+    if class_table.claims_255:
         white, numbered = [], [g for g, held in census.groups.items() if held and _WHITE not in held and held > {"0"}]
-        mapped = {str(m.value) for c, m in zip(palette.classes, palette.mapped, strict=True) if c.value == IGNORED}
+        mapped = {str(m.value) for c, m in zip(class_table.classes, class_table.mapped, strict=True) if c.value == IGNORED}
         numbered = [g for g in numbered if census.groups[g] & mapped]
         white = [g for g, held in census.groups.items() if _WHITE in held]
     else:
@@ -219,7 +219,7 @@ def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
             "All are read alike, so in some of them a class is ignored.",
             "Write the masks of all groups with the same values.",
         )
-    elif not palette.claims_255 and not any({"1", _WHITE} <= held for held in census.shown):
+    elif not class_table.claims_255 and not any({"1", _WHITE} <= held for held in census.shown):
         examples = [census.shown.get(frozenset({"0", value})) for value in (_WHITE, "1")]
         if all(examples):
             yield Finding(
@@ -230,13 +230,13 @@ def _mixed(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
             )
 
 
-def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+def _palette_numbers(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
     """Checks for palette pictures whose numbers are in the class table, but not their colours."""
-    undeclared, absent = census.undeclared(palette), _absent(palette, census)
+    undeclared, absent = census.undeclared(class_table), _absent(class_table, census)
     for colors in census.color_tables.values():
-        shown = {c.value or 0: f"#{colors[c.value or 0].tobytes().hex().upper()}" for c in palette.table}
-        if any(undeclared[shown[c.value or 0]] for c in palette.classes if c.name in absent):
-            entries = ", ".join(f'{c.name} color: "{shown[c.value or 0]}"' for c in palette.table)
+        shown = {c.value or 0: f"#{colors[c.value or 0].tobytes().hex().upper()}" for c in class_table.table}
+        if any(undeclared[shown[c.value or 0]] for c in class_table.classes if c.name in absent):
+            entries = ", ".join(f'{c.name} color: "{shown[c.value or 0]}"' for c in class_table.table)
             yield Finding(
                 f"Masks are pictures with a palette, read by its colours, which the class table does not name: {_held(census)}.",
                 "The numbers behind the colours are values of the table.",
@@ -245,14 +245,14 @@ def _palette_numbers(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
             return
 
 
-def _grey_bands(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+def _grey_bands(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
     """Checks for class values in three equal bands."""
-    undeclared = Counter({v: n for v, n in census.undeclared(palette).items() if v.startswith("#")})
-    absent = _absent(palette, census)
-    values = {str(c.value) for c in palette.table if c.ignore or c.name in absent}  # others have their own colour
+    undeclared = Counter({v: n for v, n in census.undeclared(class_table).items() if v.startswith("#")})
+    absent = _absent(class_table, census)
+    values = {str(c.value) for c in class_table.table if c.ignore or c.name in absent}  # others have their own colour
     grey = all(len(set(rgb_of(v))) == 1 and str(rgb_of(v)[0]) in values for v in undeclared)
     if undeclared and grey and not census.color_tables:
-        colors = ", ".join(f'{c.name} color: "#{3 * f"{c.value:02X}"}"' for c in palette.table)
+        colors = ", ".join(f'{c.name} color: "#{3 * f"{c.value:02X}"}"' for c in class_table.table)
         yield Finding(
             f"Masks hold class values in three equal bands: {_held(census)}.",
             "Three bands are read as colours, and these are not the table's.",
@@ -260,10 +260,10 @@ def _grey_bands(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         )
 
 
-def _swapped(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+def _swapped(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
     """Checks for exchanged red and blue, as OpenCV writes an RGB array."""
-    undeclared = census.undeclared(palette)
-    colors = {c.color for c in palette.table}
+    undeclared = census.undeclared(class_table)
+    colors = {c.color for c in class_table.table}
     swapped = Counter({v: n for v, n in undeclared.items() if v.startswith("#") and f"#{v[5:7]}{v[3:5]}{v[1:3]}" in colors})
     if swapped and swapped.total() > 0.5 * undeclared.total():
         yield Finding(
@@ -273,19 +273,19 @@ def _swapped(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
         )
 
 
-def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
+def _other_values(class_table: ClassTable, census: MaskCensus) -> Iterator[Finding]:
     """Checks for values of one band that the table lacks, where classes have no pixel."""
-    numbers, declared = _numbers(census), [c.value or 0 for c in palette.table]
-    if not set(numbers) - {*declared, IGNORED} or not _absent(palette, census) or _is_smeared(palette, census):
+    numbers, declared = _numbers(census), [c.value or 0 for c in class_table.table]
+    if not set(numbers) - {*declared, IGNORED} or not _absent(class_table, census) or _is_smeared(class_table, census):
         return
-    if any(_counted_from_one(palette, census)) or any(_from_zero_to_n(palette, census)):
+    if any(_counted_from_one(class_table, census)) or any(_from_zero_to_n(class_table, census)):
         return
     cure = "Write the classes' values into the table, or export masks with those that it has"
     if len(numbers) == len(declared):
         ordered = ", ".join(f"{number:g}" for number in numbers)
         whole = all(number in range(IGNORED + 1) for number in numbers)
         cure = (
-            f"If these are its classes in order, {_entries(palette, list(map(int, numbers)))}"
+            f"If these are its classes in order, {_entries(class_table, list(map(int, numbers)))}"
             if whole
             else (
                 f"If {ordered} are its classes in order, export masks of 8 bits that hold {', '.join(map(str, sorted(declared)))}"
@@ -294,7 +294,7 @@ def _other_values(palette: Palette, census: MaskCensus) -> Iterator[Finding]:
     values = ", ".join(map(str, sorted(declared)[:_NAMED]))
     yield Finding(
         f"Masks hold {_held(census)}, and the class table has the values {values}: no pixel is "
-        f"{', '.join(_absent(palette, census)[:_NAMED])}.",
+        f"{', '.join(_absent(class_table, census)[:_NAMED])}.",
         "What no class has is neither learned nor scored.",
         f"{cure}.",
     )

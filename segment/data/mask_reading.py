@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from segment.core.raster.classes import IGNORED, Palette, rgb_of
+from segment.core.raster.classes import IGNORED, ClassTable, rgb_of
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_checks import find_faults, find_refusals
@@ -15,14 +15,14 @@ class MaskReading:
     """How masks are read.
 
     Attributes:
-        palette: Class table by which masks are decoded. Where the given one has no values, this one
+        class_table: Class table by which masks are decoded. Where the given one has no values, this one
             has the values that masks hold.
         notes: What was assumed.
         findings: What is odd about the masks.
         refusals: Faults with which nothing can be learned or scored correctly.
     """
 
-    palette: Palette
+    class_table: ClassTable
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     refusals: list[Finding] = field(default_factory=list)
@@ -33,7 +33,7 @@ class MaskReading:
         return [*(f"note: {note}" for note in self.notes), *(f"warning: {finding}" for finding in self.findings)]
 
 
-def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -> MaskReading:
+def choose_reading(table: ClassTable, census: MaskCensus, of_model: bool = False) -> MaskReading:
     """Decides how all masks of a census are read.
 
     There is one decision for all of them, so that no tile, window or block is read differently from
@@ -50,18 +50,18 @@ def choose_reading(table: Palette, census: MaskCensus, of_model: bool = False) -
     Returns:
         The class table with the values that masks hold, and the results of the checks.
     """
-    palette, notes = _by_values(table, census, of_model)
-    held = census.read_with(palette)
-    return MaskReading(palette, notes, find_faults(palette, held, of_model), find_refusals(palette, held))
+    class_table, notes = _by_values(table, census, of_model)
+    held = census.read_with(class_table)
+    return MaskReading(class_table, notes, find_faults(class_table, held, of_model), find_refusals(class_table, held))
 
 
-def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Palette, list[str]]:
+def _by_values(table: ClassTable, census: MaskCensus, of_model: bool) -> tuple[ClassTable, list[str]]:
     """Returns the table with the values that masks hold, and what was assumed."""
     values = census.values
     if of_model and table.claims_255 and _WHITE not in values:
         mapped = next(m for c, m in zip(table.classes, table.mapped, strict=True) if c.value == IGNORED)
         if str(mapped.value) in values:
-            return Palette([*table.mapped, *table.ignored]), [f"masks hold {mapped.value} for {mapped.name}, as maps do"]
+            return ClassTable([*table.mapped, *table.ignored]), [f"masks hold {mapped.value} for {mapped.name}, as maps do"]
     positions = {str(position) for position in range(len(table.table))}
     if not (table.positional or (of_model and {str(c.value) for c in table.table} == positions)):
         return table, []
@@ -84,8 +84,8 @@ def _by_values(table: Palette, census: MaskCensus, of_model: bool) -> tuple[Pale
     return table, []
 
 
-def _with_values(table: Palette, values: dict[str, int]) -> Palette:
+def _with_values(table: ClassTable, values: dict[str, int]) -> ClassTable:
     """Returns the same classes with other values; classes not in `values` get free ones."""
     free = iter(value for value in range(IGNORED) if value not in values.values())
     ordered = sorted(table.table, key=lambda c: c.value or 0)
-    return Palette([c.model_copy(update={"value": values[c.name] if c.name in values else next(free)}) for c in ordered])
+    return ClassTable([c.model_copy(update={"value": values[c.name] if c.name in values else next(free)}) for c in ordered])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segment.config import Undeclared
 from segment.core.errors import InputError
 from segment.core.raster.alignment import ALIGNED, Alignment, align, summarise
-from segment.core.raster.classes import IGNORED, Palette, load_palette
+from segment.core.raster.classes import IGNORED, ClassTable, load_class_table
 from segment.core.raster.masks import open_mask
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.reader import Raster, RasterInfo, open_raster
@@ -276,7 +276,7 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
+def find_class_table(root: Path, pairs: Sequence[Pair]) -> ClassTable | None:
     """Finds the class table beside the data.
 
     It is `classes.yaml` in the root, or the same table in the groups. A table without values agrees
@@ -294,18 +294,20 @@ def find_palette(root: Path, pairs: Sequence[Pair]) -> Palette | None:
     """
     folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
     files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
-    palettes = [load_palette(f) for f in files]
+    palettes = [load_class_table(f) for f in files]
     # a table that gives the values of masks has priority over tables without values
-    first = next((i for i, palette in enumerate(palettes) if not palette.positional), 0)
-    for file, palette in zip(files, palettes, strict=True):
-        agrees = palette.decodes_as(palettes[first]) or (palette.positional and _names(palette) == _names(palettes[first]))
+    first = next((i for i, class_table in enumerate(palettes) if not class_table.positional), 0)
+    for file, class_table in zip(files, palettes, strict=True):
+        agrees = class_table.decodes_as(palettes[first]) or (
+            class_table.positional and _names(class_table) == _names(palettes[first])
+        )
         if not agrees:
             raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[first]}. Change one.")
     return palettes[first] if palettes else None
 
 
-def _names(palette: Palette) -> list[tuple[str, str, bool]]:
-    return [(c.name, c.color, c.ignore) for c in palette.table]
+def _names(class_table: ClassTable) -> list[tuple[str, str, bool]]:
+    return [(c.name, c.color, c.ignore) for c in class_table.table]
 
 
 def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
@@ -364,7 +366,7 @@ def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
 
 def decode_mask(
     path: Path,
-    palette: Palette,
+    class_table: ClassTable,
     undeclared: Undeclared = "ignore",
     names: Sequence[str] | None = None,
     image: Raster | None = None,
@@ -373,9 +375,9 @@ def decode_mask(
 
     Args:
         path: The mask.
-        palette: Class table by which it is decoded.
+        class_table: Class table by which it is decoded.
         undeclared: Whether to ignore values that the class table does not name, or to refuse them.
-        names: Classes to count the indices by, if not those of `palette` (see `Palette.decode`).
+        names: Classes to count the indices by, if not those of `class_table` (see `ClassTable.decode`).
         image: Raster on whose grid the mask is read, see `Mask`; by default the mask's own grid.
 
     Returns:
@@ -386,7 +388,7 @@ def decode_mask(
             `undeclared` is "refuse".
     """
     with open_mask(path, image) as mask:
-        indices, unknown = palette.decode(mask.read(), names)
+        indices, unknown = class_table.decode(mask.read(), names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")

@@ -13,7 +13,7 @@ from segment.config import AugmentSettings, Config, PixelSizes
 from segment.core.config import split_seed
 from segment.core.errors import InputError
 from segment.core.progress import Progress
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
@@ -33,7 +33,7 @@ class TrainingData:
     """A tile folder, or several collections, that have been read once.
 
     Attributes:
-        palette: The classes of the model.
+        class_table: The classes of the model.
         labels: What the codes of masks admit.
         collections: The collections, with the class tables by which their masks are decoded, see
             `choose_reading`.
@@ -44,7 +44,7 @@ class TrainingData:
             `undeclared_share` of a collection, `notes` and `findings`.
     """
 
-    palette: Palette
+    class_table: ClassTable
     labels: LabelSets
     collections: Sequence[Labelled]
     survey: Survey
@@ -73,8 +73,10 @@ class TrainingData:
         collections = open_collections(settings, seed) if tiles is None else [open_tiles(tiles, settings, seed)]
         require_alike([pair for one in collections for pair in one.pairs])
         readings = [_read_masks(one, config, progress) for one in collections]
-        collections = [replace(one, palette=reading.palette) for one, (reading, _) in zip(collections, readings, strict=True)]
-        table = Palette(settings.classes) if settings.collections and settings.classes else collections[0].palette
+        collections = [
+            replace(one, class_table=reading.class_table) for one, (reading, _) in zip(collections, readings, strict=True)
+        ]
+        table = ClassTable(settings.classes) if settings.collections and settings.classes else collections[0].class_table
         labels = replace(collections[0].labels, used=None)
         for one in collections:
             if note := one.pairs[0].info.alpha_note:
@@ -141,7 +143,7 @@ class TrainingData:
             for patch in self.parts[part]
         ]
         statistics = self.survey.statistics
-        found: tuple[object, ...] = (places, self.palette.table, statistics.count, statistics.mean.tolist())
+        found: tuple[object, ...] = (places, self.class_table.table, statistics.count, statistics.mean.tolist())
         if self.labels.unions:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
         return sha256(repr(found).encode()).hexdigest()
@@ -227,7 +229,7 @@ def _together(collections: Sequence[Labelled]) -> dict[Part, list[Patch]]:
 
 
 def _tables(collections: Sequence[Labelled]) -> Tables:
-    return {one.name: (one.palette, one.codes) for one in collections if one.name}
+    return {one.name: (one.class_table, one.codes) for one in collections if one.name}
 
 
 def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:
@@ -245,11 +247,11 @@ def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[Mask
     census, problems = take_census(one.pairs, progress)
     if problems:
         raise InputError(problems[0])
-    reading = choose_reading(one.palette, census)
-    share = census.undeclared_share(reading.palette)
+    reading = choose_reading(one.class_table, census)
+    share = census.undeclared_share(reading.class_table)
     most = 1.0 if config.data.undeclared == "refuse" else config.data.max_undeclared
-    too_much = too_much_undeclared(reading.palette, census, most)
-    for c, mapped in zip(reading.palette.classes, reading.palette.mapped, strict=True):
+    too_much = too_much_undeclared(reading.class_table, census, most)
+    for c, mapped in zip(reading.class_table.classes, reading.class_table.mapped, strict=True):
         if c.value != mapped.value:
             reading.notes.append(f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is nodata")
     for line in reading.lines:

@@ -8,14 +8,14 @@ import yaml
 from segment.core.exploration.checks import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
 from segment.core.reports.page import Finding
 from segment.data.mask_checks import too_much_undeclared
-from segment.exploration.summary import TileView
+from segment.exploration.summary import TileSummary
 
 _UNEVEN, _RARE, _SELDOM = 5.0, 0.01, 0.2
 _NAMED = 5
 _SURE = 3  # borders; one or two may match by chance
 
 
-def find_all(view: TileView) -> list[Finding]:
+def find_all(view: TileSummary) -> list[Finding]:
     """Runs all checks of a tile folder.
 
     Args:
@@ -41,22 +41,22 @@ def find_all(view: TileView) -> list[Finding]:
     return [finding for step in (*steps, _distances, _nodata, _outliers) for finding in step(view)]
 
 
-def _problems(view: TileView) -> list[Finding]:
+def _problems(view: TileSummary) -> list[Finding]:
     if not view.problems:
         return []
     more = f" So it is with {len(view.problems) - 1} more, listed below." if len(view.problems) > 1 else ""
     return [Finding(f"Files that do not fit: {view.problems[0]}{more}", "Training refuses the folder.", "Fix or move them.")]
 
 
-def _masks(view: TileView) -> list[Finding]:
+def _masks(view: TileSummary) -> list[Finding]:
     """Checks masks and the class table as a training does."""
     if view.reading is None:
         return []
-    too_much = too_much_undeclared(view.reading.palette, view.masks, view.max_undeclared)
+    too_much = too_much_undeclared(view.reading.class_table, view.masks, view.max_undeclared)
     return [*view.reading.refusals, *too_much, *view.reading.findings]
 
 
-def _tables(view: TileView) -> list[Finding]:
+def _tables(view: TileSummary) -> list[Finding]:
     found = []
     for table in view.tables:
         absent, unknown = table.absent(view.masks.held), table.unknown(view.masks.held)
@@ -64,7 +64,7 @@ def _tables(view: TileView) -> list[Finding]:
         if not absent or not unknown or sum(unknown.values()) < _RARE * total:
             continue
         ignored = sum(unknown.values()) / total
-        if ignored <= 0.5 and view.declared and table.colors.keys() == {c.color for c in view.palette.table}:
+        if ignored <= 0.5 and view.declared and table.colors.keys() == {c.color for c in view.class_table.table}:
             continue  # this table is in use: other checks report undeclared values and missing classes
         held = ", ".join(f"{value} ({count / total:.1%})" for value, count in list(unknown.items())[:_NAMED])
         found.append(
@@ -78,14 +78,14 @@ def _tables(view: TileView) -> list[Finding]:
     return found
 
 
-def _as_table(view: TileView) -> str:
+def _as_table(view: TileSummary) -> str:
     held = view.masks.held
-    values = [name for name in view.palette.names if held[name] >= 0.001 * held.total()]
+    values = [name for name in view.class_table.names if held[name] >= 0.001 * held.total()]
     entries = [{"name": "?", "color": v} if v.startswith("#") else {"name": "?", "value": int(v)} for v in values]
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()
 
 
-def _undeclared(view: TileView) -> list[Finding]:
+def _undeclared(view: TileSummary) -> list[Finding]:
     """Checks for values that the class table does not name.
 
     Without a class table, these are values that few masks hold: they are most probably blanks.
@@ -106,7 +106,7 @@ def _undeclared(view: TileView) -> list[Finding]:
     return found
 
 
-def _seldom(view: TileView) -> Counter[str]:
+def _seldom(view: TileSummary) -> Counter[str]:
     masks = view.masks.of_mask.values()
     return Counter(
         {
@@ -117,10 +117,10 @@ def _seldom(view: TileView) -> Counter[str]:
     )
 
 
-def _no_table(view: TileView) -> list[Finding]:
+def _no_table(view: TileSummary) -> list[Finding]:
     if view.declared:
         return []
-    count, taken = len(view.masks.held), len(view.palette.table)
+    count, taken = len(view.masks.held), len(view.class_table.table)
     which = "their own values" if count == taken else f"of the {count:,} values or colours that they hold, the {taken} commonest"
     why = "" if count == taken else " So many are not drawn: JPEG and smoothed edges mix colours, and instances are no classes."
     return [
@@ -132,7 +132,7 @@ def _no_table(view: TileView) -> list[Finding]:
     ]
 
 
-def _divided(view: TileView) -> list[Finding]:
+def _divided(view: TileSummary) -> list[Finding]:
     if not view.divided:
         return []
     return [
@@ -144,7 +144,7 @@ def _divided(view: TileView) -> list[Finding]:
     ]
 
 
-def _across(view: TileView) -> list[Finding]:
+def _across(view: TileSummary) -> list[Finding]:
     """Checks for neighbouring images in different groups, which a split by group would divide."""
     between = Counter(
         tuple(sorted((view.pairs[n.first].group, view.pairs[n.second].group)))
@@ -169,7 +169,7 @@ def _are(borders: int) -> str:
     return "are" if borders >= _SURE else "may be"
 
 
-def _neighbours(view: TileView) -> list[Finding]:
+def _neighbours(view: TileSummary) -> list[Finding]:
     within = Counter(
         view.pairs[n.first].group for n in view.neighbours if view.pairs[n.first].group == view.pairs[n.second].group
     )
@@ -187,7 +187,7 @@ def _neighbours(view: TileView) -> list[Finding]:
     ]
 
 
-def _twins(view: TileView) -> list[Finding]:
+def _twins(view: TileSummary) -> list[Finding]:
     if not view.twins:
         return []
     divided = [t for t in view.twins if t.divided]
@@ -204,8 +204,8 @@ def _twins(view: TileView) -> list[Finding]:
     ]
 
 
-def _balance(view: TileView) -> list[Finding]:
-    pixels, names = view.class_pixels, view.palette.names
+def _balance(view: TileSummary) -> list[Finding]:
+    pixels, names = view.class_pixels, view.class_table.names
     shares = pixels / max(pixels.sum(), 1)
     missing = [name for name, count in zip(names, pixels, strict=True) if not count]
     found = []
@@ -243,16 +243,16 @@ def _balance(view: TileView) -> list[Finding]:
     return found
 
 
-def _of_groups(view: TileView) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+def _of_groups(view: TileSummary) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
     """Returns the pixels of each group and class, (groups, classes)."""
     groups = list(view.groups)
-    found = np.zeros((len(groups), len(view.palette)), np.int64)
+    found = np.zeros((len(groups), len(view.class_table)), np.int64)
     for pair, pixels in zip(view.pairs, view.looks.class_pixels, strict=True):
         found[groups.index(pair.group)] += pixels
     return found
 
 
-def _palettes(view: TileView) -> list[Finding]:
+def _palettes(view: TileSummary) -> list[Finding]:
     some = view.masks.with_palette
     if not some:
         return []
@@ -266,7 +266,7 @@ def _palettes(view: TileView) -> list[Finding]:
     ]
 
 
-def _small(view: TileView) -> list[Finding]:
+def _small(view: TileSummary) -> list[Finding]:
     small = [pair for pair in view.pairs if min(pair.info.width, pair.info.height) < view.tile]
     if not small:
         return []
@@ -281,14 +281,14 @@ def _small(view: TileView) -> list[Finding]:
     ]
 
 
-def _distances(view: TileView) -> list[Finding]:
+def _distances(view: TileSummary) -> list[Finding]:
     return uneven_pixel_sizes(view.distances, 1.5, "augment.scale=0.4")
 
 
-def _nodata(view: TileView) -> list[Finding]:
+def _nodata(view: TileSummary) -> list[Finding]:
     info = view.pairs[0].info
     return [] if info.dtype == "uint8" else like_nodata(view.looks.values, band_names(info.bands, info.dtype))
 
 
-def _outliers(view: TileView) -> list[Finding]:
+def _outliers(view: TileSummary) -> list[Finding]:
     return unlike_all_others([view.path(pair.image) for pair in view.outliers])

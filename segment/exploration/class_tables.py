@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import Palette, load_palette
+from segment.core.raster.classes import ClassTable, load_class_table
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
-class ClassTable:
+class DeclaredTable:
     """Names of classes by how masks show them.
 
     Attributes:
@@ -55,7 +55,7 @@ class ClassTable:
         return {value for value, other in self.values.items() if other == name}
 
 
-def find_class_tables(root: Path) -> list[ClassTable]:
+def find_class_tables(root: Path) -> list[DeclaredTable]:
     """Finds all class tables in a tile folder.
 
     These are `classes.yaml`, and any JSON in which things have a name and a colour, as labelling
@@ -72,28 +72,28 @@ def find_class_tables(root: Path) -> list[ClassTable]:
         if file.suffix == ".json":
             colors = _json_colors(file)
             if colors:
-                found.append(ClassTable(file, colors, {}))
+                found.append(DeclaredTable(file, colors, {}))
         elif file.stem == "classes":
             try:
-                palette = load_palette(file)
+                class_table = load_class_table(file)
             except InputError:
                 continue
-            found.append(as_class_table(palette, file))
+            found.append(as_class_table(class_table, file))
     return found
 
 
-def as_class_table(palette: Palette, file: Path) -> ClassTable:
-    """Returns a class table that is already loaded in the form of `ClassTable`.
+def as_class_table(class_table: ClassTable, file: Path) -> DeclaredTable:
+    """Returns a class table that is already loaded in the form of `DeclaredTable`.
 
     Args:
-        palette: The class table.
+        class_table: The class table.
         file: Its file.
 
     Returns:
         Names by colour and value.
     """
-    values = {str(c.value): c.name for c in palette.table} | {k: c.name for k, c in palette.mask_colors().items()}
-    return ClassTable(file, {c.color: c.name for c in palette.table}, values)
+    values = {str(c.value): c.name for c in class_table.table} | {k: c.name for k, c in class_table.mask_colors().items()}
+    return DeclaredTable(file, {c.color: c.name for c in class_table.table}, values)
 
 
 def _json_colors(file: Path) -> dict[str, str]:

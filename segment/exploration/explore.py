@@ -18,19 +18,19 @@ from segment.core.outputs import refuse_existing
 from segment.core.pixels.components import Vectors
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Progress, Silent
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.raster.reader import RasterInfo, open_raster
 from segment.core.raster.sources import Source
 from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
 from segment.data.collections import open_collections
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.mask_reading import MaskReading, choose_reading
-from segment.data.tiles import Pair, fill_up, find_palette, part_folders, scan_pairs
+from segment.data.tiles import Pair, fill_up, find_class_table, part_folders, scan_pairs
 from segment.exploration.checks import find_all
 from segment.exploration.class_tables import as_class_table, find_class_tables
-from segment.exploration.image_statistics import look_at_pairs, palette_of
+from segment.exploration.image_statistics import class_table_of, gather_statistics
 from segment.exploration.page import exploration_page
-from segment.exploration.summary import TileView
+from segment.exploration.summary import TileSummary
 from segment.mapping.model_view import choose_tile
 
 
@@ -81,13 +81,13 @@ def explore(
     masks, unreadable = take_census(pairs, progress, shares=True)
     if not masks.of_mask:
         raise InputError(unreadable[0])
-    palette, reading, table_problems = _choose_palette(tiles, pairs, masks, settings)
-    masks = masks.read_with(palette)
+    class_table, reading, table_problems = _choose_palette(tiles, pairs, masks, settings)
+    masks = masks.read_with(class_table)
     for note in [*part_folders(tiles, pairs), *(reading.notes if reading else [])]:
         progress.say(f"note: {note}")
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
     with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:
-        looks = look_at_pairs(usable, palette, settings.tile, vectors, progress, seed)
+        looks = gather_statistics(usable, class_table, settings.tile, vectors, progress, seed)
         components = leading_components(vectors)
     features = None
     if network is not None:
@@ -95,13 +95,13 @@ def explore(
         tile = choose_tile(network.info, longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs))
         read = partial(_read_middle, info=network.info, tile=tile)
         features = feature_components(network, sources, read, progress)
-    colors = {c.color for c in palette.table}
-    view = TileView(
+    colors = {c.color for c in class_table.table}
+    view = TileSummary(
         tiles,
         settings.tile,
-        palette,
-        reading is not None and reading.palette is palette,
-        [as_class_table(palette, t.file) if t.values and t.colors.keys() == colors else t for t in find_class_tables(tiles)],
+        class_table,
+        reading is not None and reading.class_table is class_table,
+        [as_class_table(class_table, t.file) if t.values and t.colors.keys() == colors else t for t in find_class_tables(tiles)],
         masks,
         looks,
         [*table_problems, *problems, *unreadable, *looks.unreadable],
@@ -150,7 +150,7 @@ def explore_collections(
     for one in collections:
         refuse_existing(Path(output, one.name), overwrite, REPORT_FILES)
     for one in collections:
-        own = settings.model_copy(update={"collections": None, "classes": list(one.palette.table)})
+        own = settings.model_copy(update={"collections": None, "classes": list(one.class_table.table)})
         progress.say(f"{one.name}: {one.folder}")
         found[one.name] = explore(one.folder, Path(output, one.name), own, model=model, overwrite=overwrite, progress=progress)
     return found
@@ -158,23 +158,27 @@ def explore_collections(
 
 def _choose_palette(
     tiles: Path, pairs: list[Pair], masks: MaskCensus, settings: DataSettings
-) -> tuple[Palette, MaskReading | None, list[str]]:
+) -> tuple[ClassTable, MaskReading | None, list[str]]:
     """Returns the class table, how a declared one is read, and why some cannot be used.
 
     The declared table is used if it names anything that the masks hold.
     """
     try:
-        declared = Palette(settings.classes) if settings.classes else find_palette(tiles, pairs)
+        declared = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
     except InputError as error:
         if settings.classes:
             raise
-        return palette_of(masks), None, [str(error)]
+        return class_table_of(masks), None, [str(error)]
     if declared is None:
-        return palette_of(masks), None, []
+        return class_table_of(masks), None, []
     reading = choose_reading(declared, masks)
-    known = {k for k, c in reading.palette.mask_colors().items() if not c.ignore}
-    known |= {str(c.value) for c in reading.palette.classes}
-    return (reading.palette if known & masks.read_with(reading.palette).held.keys() else palette_of(masks)), reading, []
+    known = {k for k, c in reading.class_table.mask_colors().items() if not c.ignore}
+    known |= {str(c.value) for c in reading.class_table.classes}
+    return (
+        (reading.class_table if known & masks.read_with(reading.class_table).held.keys() else class_table_of(masks)),
+        reading,
+        [],
+    )
 
 
 def _unlike_the_model(images: RasterInfo, info: ModelInfo) -> str | None:

@@ -13,9 +13,9 @@ from segment.core.errors import InputError
 from segment.core.exploration.image_statistics import settled, shrunk, some_values
 from segment.core.pixels.components import Vectors
 from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
-from segment.core.prefetch import compute_ahead, each
+from segment.core.prefetch import each, prefetch
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED, Class, Palette
+from segment.core.raster.classes import IGNORED, Class, ClassTable
 from segment.core.raster.reader import open_raster
 from segment.data.mask_census import MaskCensus
 from segment.data.tiles import Pair, decode_mask, pad_tile
@@ -46,7 +46,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class TileLooks:
+class TileStatistics:
     """Statistics of the images and masks of a tile folder.
 
     Attributes:
@@ -70,7 +70,7 @@ class TileLooks:
     unreadable: Sequence[str]
 
 
-def palette_of(masks: MaskCensus) -> Palette:
+def class_table_of(masks: MaskCensus) -> ClassTable:
     """Makes a class table of the 40 values or colours that masks hold most of.
 
     Each class is named by how masks show it. Colours get values that no mask holds, as long as
@@ -98,7 +98,7 @@ def palette_of(masks: MaskCensus) -> Palette:
     unused = (shade for shade in shades if shade not in held)
     others = [value for value in range(IGNORED) if str(value) not in held]
     free = iter(sorted(others, key=lambda value: str(value) in masks.held))
-    return Palette(
+    return ClassTable(
         [
             Class(name=name, color=name, value=next(free))
             if name.startswith("#")
@@ -108,14 +108,14 @@ def palette_of(masks: MaskCensus) -> Palette:
     )
 
 
-def look_at_pairs(
-    pairs: Sequence[Pair], palette: Palette, tile: int, vectors: Vectors, progress: Progress, seed: int = 0
-) -> TileLooks:
+def gather_statistics(
+    pairs: Sequence[Pair], class_table: ClassTable, tile: int, vectors: Vectors, progress: Progress, seed: int = 0
+) -> TileStatistics:
     """Reads every image and mask once.
 
     Args:
         pairs: Images and masks.
-        palette: Class table by which masks are decoded.
+        class_table: Class table by which masks are decoded.
         tile: Edge of the windows, pixels.
         vectors: Receives each image, reduced by `shrunk`.
         progress: Receives the number of images read.
@@ -131,19 +131,19 @@ def look_at_pairs(
     seen: list[Pair] = []
     prints, edges, values, unreadable = [], [], [], []
     class_pixels, ignored = [], 0
-    windows: list[list[Window]] = [[] for _ in palette.names]
+    windows: list[list[Window]] = [[] for _ in class_table.names]
 
     def read(pair: Pair) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.uint8]] | InputError:
         try:
             with open_raster(pair.image, alpha=pair.info.alpha) as raster:
                 image, valid = raster.read()
-                indices = decode_mask(pair.mask, palette, image=raster)[0]
+                indices = decode_mask(pair.mask, class_table, image=raster)[0]
         except InputError as error:
             return error
         indices[~valid] = IGNORED
         return image, valid, indices
 
-    with closing(compute_ahead(each(pairs), read, _WORKERS)) as found:
+    with closing(prefetch(each(pairs), read, _WORKERS)) as found:
         for done, (pair, result) in enumerate(found, 1):
             progress.advance("reading images", done, len(pairs))
             if isinstance(result, InputError):
@@ -157,14 +157,14 @@ def look_at_pairs(
             edges.append(borders(image))
             vectors.add(shrunk(image))
             counts = np.bincount(indices.ravel(), minlength=256)
-            class_pixels.append(counts[: len(palette)])
+            class_pixels.append(counts[: len(class_table)])
             ignored += int(counts[IGNORED])
             _keep_richest(windows, pair, image, indices, tile)
     if not seen:
         raise InputError(
             f"Exploring takes images that can be read. Received none. See the first: {next(iter(unreadable), 'none')}"
         )
-    return TileLooks(seen, prints, edges, np.stack(class_pixels), ignored, windows, np.concatenate(values), unreadable)
+    return TileStatistics(seen, prints, edges, np.stack(class_pixels), ignored, windows, np.concatenate(values), unreadable)
 
 
 def _keep_richest(windows: list[list[Window]], pair: Pair, image: NDArray[Any], indices: NDArray[np.uint8], tile: int) -> None:

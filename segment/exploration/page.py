@@ -15,7 +15,7 @@ from segment.core.reports.figures import displayable, plot_gallery
 from segment.core.reports.page import Finding, Report
 from segment.data.tiles import Pair
 from segment.exploration.image_statistics import Window
-from segment.exploration.summary import TileView
+from segment.exploration.summary import TileSummary
 from segment.mapping.pictures import colored
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _OF_FEATURES = "Principal components of a model's features"
 _LISTED, _NAMED, _OUTLIERS, _PAIRS = 100, 5, 10, 10
 
 
-def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
+def exploration_page(view: TileSummary, findings: Sequence[Finding]) -> Report:
     """Returns the report of an exploration, all sections on one page.
 
     Args:
@@ -58,7 +58,7 @@ def exploration_page(view: TileView, findings: Sequence[Finding]) -> Report:
     return page
 
 
-def _facts(page: Report, view: TileView) -> None:
+def _facts(page: Report, view: TileSummary) -> None:
     figures = view.figures
     tables = ", ".join(table.file.name for table in view.tables)
     told = f"{min(view.distances):.3g} to {max(view.distances):.3g}" if view.distances else "not told"
@@ -77,38 +77,38 @@ def _facts(page: Report, view: TileView) -> None:
     )
 
 
-def _classes(page: Report, view: TileView) -> None:
-    palette, pixels = view.palette, view.class_pixels
-    colors = [c.map_color for c in palette.classes]
+def _classes(page: Report, view: TileSummary) -> None:
+    class_table, pixels = view.class_table, view.class_pixels
+    colors = [c.map_color for c in class_table.classes]
     total = pixels.sum() + view.looks.ignored
     images = np.count_nonzero(view.looks.class_pixels, axis=0)
     rows: list[tuple[object, ...]] = [
         (name, int(count), f"{count / max(total, 1):.2%}", int(shown))
-        for name, count, shown in zip(palette.names, pixels, images, strict=True)
+        for name, count, shown in zip(class_table.names, pixels, images, strict=True)
     ]
     rows.append(("ignored", view.looks.ignored, f"{view.looks.ignored / max(total, 1):.2%}", ""))
     page.heading("Classes")
     page.table(("Class", "Pixels", "Share", "Images"), rows, [*colors, "#FFFFFF"])
-    page.figure(plot_amounts(pixels.tolist(), palette.names, colors, "pixels"), "Pixels of each class.")
-    for name, windows in zip(palette.names, view.looks.windows, strict=True):
+    page.figure(plot_amounts(pixels.tolist(), class_table.names, colors, "pixels"), "Pixels of each class.")
+    for name, windows in zip(class_table.names, view.looks.windows, strict=True):
         if windows:
             caption = f"{name}: windows that hold most of it, image above mask. Black: ignored."
             page.figure(_plot_windows(windows, view), caption, True)
 
 
-def _plot_windows(windows: Sequence[Window], view: TileView) -> "Figure":
-    pictures = [displayable(window.image) for window in windows] + [colored(w.indices, view.palette, 3) for w in windows]
+def _plot_windows(windows: Sequence[Window], view: TileSummary) -> "Figure":
+    pictures = [displayable(window.image) for window in windows] + [colored(w.indices, view.class_table, 3) for w in windows]
     titles = [f"{window.pair.group}\n{window.pair.image.name}" for window in windows]
     return plot_gallery(pictures, titles + [f"{window.share:.0%}" for window in windows], columns=len(windows))
 
 
-def _groups(page: Report, view: TileView) -> None:
+def _groups(page: Report, view: TileSummary) -> None:
     borders = [(view.pairs[n.first].group, view.pairs[n.second].group) for n in view.neighbours]
     rows = []
     for group, count in list(view.groups.items())[:_LISTED]:
         pixels = sum(
             (p for pair, p in zip(view.pairs, view.looks.class_pixels, strict=True) if pair.group == group),
-            np.zeros(len(view.palette), np.int64),
+            np.zeros(len(view.class_table), np.int64),
         )
         parts = {pair.part or "not fixed" for pair in view.pairs if pair.group == group}
         shares = [f"{share:.1%}" for share in pixels / max(pixels.sum(), 1)]
@@ -117,10 +117,10 @@ def _groups(page: Report, view: TileView) -> None:
     page.text(
         "A group is a scene and never divided between training and validation. Borders: at which its images continue each other."
     )
-    page.table(("Group", "Part", "Images", "Borders", *view.palette.names), rows)
+    page.table(("Group", "Part", "Images", "Borders", *view.class_table.names), rows)
 
 
-def _pixels(page: Report, view: TileView) -> None:
+def _pixels(page: Report, view: TileSummary) -> None:
     page.heading("Pixels")
     names = band_names(view.pairs[0].info.bands, view.pairs[0].info.dtype)
     page.figure(plot_histograms(view.looks.values, names), "Values of each band, over random pixels of all images.")
@@ -129,7 +129,7 @@ def _pixels(page: Report, view: TileView) -> None:
     page.table(("Band", "Mean", "Standard deviation"), rows)
 
 
-def _pixel_components(page: Report, view: TileView, components: Components) -> None:
+def _pixel_components(page: Report, view: TileSummary, components: Components) -> None:
     page.heading("Principal components of the pixels")
     page.text(
         f"Of the images at {EDGE} x {EDGE} pixels. Groups that lie apart differ in light, season or ground: what is learned on "
@@ -140,7 +140,7 @@ def _pixel_components(page: Report, view: TileView, components: Components) -> N
     page.figure(_scatter(view, components), "Images along the first two components, by group.")
 
 
-def _feature_components(page: Report, view: TileView, components: Components) -> None:
+def _feature_components(page: Report, view: TileSummary, components: Components) -> None:
     page.heading(_OF_FEATURES)
     page.text(
         "Of what the decoder of the model of --model begins with, in the middle of each image. Groups that lie apart here show "
@@ -150,7 +150,7 @@ def _feature_components(page: Report, view: TileView, components: Components) ->
     page.figure(_scatter(view, components), "Images along the first two components, by group.")
 
 
-def _scatter(view: TileView, components: Components) -> "Figure":
+def _scatter(view: TileSummary, components: Components) -> "Figure":
     groups = list(view.groups)
     labels = [groups.index(pair.group) for pair in view.pairs]
     outliers = view.outliers[:_NAMED]
@@ -159,7 +159,7 @@ def _scatter(view: TileView, components: Components) -> "Figure":
     return plot_scatter(components.positions, labels, groups, colors, named)
 
 
-def _outliers(page: Report, view: TileView) -> None:
+def _outliers(page: Report, view: TileSummary) -> None:
     shown = view.outliers[:_OUTLIERS]
     if not shown:
         return
@@ -171,7 +171,7 @@ def _outliers(page: Report, view: TileView) -> None:
     )
 
 
-def _twins(page: Report, view: TileView) -> None:
+def _twins(page: Report, view: TileSummary) -> None:
     if not view.twins:
         return
     page.heading("Images that come twice")

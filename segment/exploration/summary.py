@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 
 from segment.core.pixels.components import Components, find_outliers
 from segment.core.pixels.near_duplicates import Twins, find_twins
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.splits import part_named
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading
 from segment.data.tiles import Pair
-from segment.exploration.class_tables import ClassTable
-from segment.exploration.image_statistics import TileLooks
+from segment.exploration.class_tables import DeclaredTable
+from segment.exploration.image_statistics import TileStatistics
 from segment.exploration.neighbours import Neighbours, find_neighbours
 
 _LISTED = 100  # values of masks in report.json; masks in JPEG have thousands
 
 
 @dataclass(frozen=True)
-class TileView:
+class TileSummary:
     """A tile folder and all that an exploration found in it.
 
     Attributes:
         root: The tile folder.
         tile: Edge of a training tile, pixels.
-        palette: Class table by which masks were read.
+        class_table: Class table by which masks were read.
         declared: Whether this is a declared class table, or was taken from the masks.
         tables: Class tables in the folder.
         masks: Census of the masks.
@@ -48,11 +48,11 @@ class TileView:
 
     root: Path
     tile: int
-    palette: Palette
+    class_table: ClassTable
     declared: bool
-    tables: Sequence[ClassTable]
+    tables: Sequence[DeclaredTable]
     masks: MaskCensus
-    looks: TileLooks
+    looks: TileStatistics
     problems: Sequence[str]
     distances: Sequence[float]
     components: Components | None
@@ -80,7 +80,7 @@ class TileView:
     @property
     def undeclared(self) -> Counter[str]:
         """Pixels by what masks hold and the class table does not name."""
-        return self.masks.undeclared(self.palette)
+        return self.masks.undeclared(self.class_table)
 
     @cached_property
     def neighbours(self) -> list[Neighbours]:
@@ -135,10 +135,10 @@ class TileView:
             "dtype": pairs[0].info.dtype,
             "sizes": {f"{w}x{h}": n for (w, h), n in Counter((p.info.width, p.info.height) for p in pairs).most_common()},
             "ground_sampling_distance": sorted({round(distance, 4) for distance in self.distances}) or None,
-            "class_pixels": dict(zip(self.palette.names, self.class_pixels.tolist(), strict=True)),
+            "class_pixels": dict(zip(self.class_table.names, self.class_pixels.tolist(), strict=True)),
             "ignored_pixels": self.looks.ignored,
             "undeclared": dict(self.undeclared.most_common(_LISTED)),
-            "undeclared_share": self.masks.undeclared_share(self.palette),
+            "undeclared_share": self.masks.undeclared_share(self.class_table),
             "nodata_of_masks": dict(self.masks.nodata.most_common(_LISTED)),
             "unlabelled_255": self.masks.at_255,
             "mask_notes": self.reading.notes if self.reading else [],

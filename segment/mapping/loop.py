@@ -17,7 +17,7 @@ from segment.core.model.folder import ModelInfo
 from segment.core.model.runtime import Model, require_finite_answers
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.pixels.symmetries import eight_views
-from segment.core.prefetch import compute_ahead
+from segment.core.prefetch import prefetch
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 from segment.tiling import RowMerger, Tile, Window, cut_strip
@@ -107,7 +107,7 @@ def map_window(
     batches = cut_batches(strips, batch_size or suited, model.info)
     predict = partial(_predict, model=model, augment=augment, name=str(source.path))
     merger = RowMerger(window, model.info.class_count)
-    with closing(compute_ahead(batches, predict, workers)) as predicted:
+    with closing(prefetch(batches, predict, workers)) as predicted:
         by_row = groupby(_place(predicted, strips.tile_count, advance), key=itemgetter(0))
         for (start, stop), (_, tiles) in zip(window.finished, by_row, strict=True):
             for row, column, probabilities in tiles:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segment.core.outputs import writable
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.class_raster import write_sidecar
-from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.picture import write_picture
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
@@ -30,7 +30,7 @@ def write_pictures(
     classes: Path,
     scene: Raster,
     photograph: NDArray[Any],
-    palette: Palette,
+    class_table: ClassTable,
     mask: Path,
     overlay: Path,
     shares: Mapping[str, float],
@@ -44,7 +44,7 @@ def write_pictures(
         classes: The class raster.
         scene: The open scene, for its georeference.
         photograph: Pixels of the scene (height, width, bands), see `read_photograph`.
-        palette: Class table of the raster.
+        class_table: Class table of the raster.
         mask: PNG to write.
         overlay: JPEG to write.
         shares: Fraction of the valid pixels of each class by its name, for the legend.
@@ -53,15 +53,15 @@ def write_pictures(
         InputError: If a file cannot be written, for example because the disk is full.
     """
     height, width = photograph.shape[:2]
-    indices = _read_indices(classes, palette, height, width)
-    write_picture(mask, colored(indices, palette, 4))
+    indices = _read_indices(classes, class_table, height, width)
+    write_picture(mask, colored(indices, class_table, 4))
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
     valid = indices != IGNORED
     shown = displayable(photograph, valid)
     shown[~valid] = _NODATA_GREY
-    picture = lay_over(shown, indices, palette)
-    legend = draw_legend(palette, shares, max(width, 480))
+    picture = lay_over(shown, indices, class_table)
+    legend = draw_legend(class_table, shares, max(width, 480))
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
@@ -87,28 +87,28 @@ def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
         return scene.read_reduced(height, width, damaged)
 
 
-def _read_indices(classes: Path, palette: Palette, height: int, width: int) -> NDArray[np.uint8]:
+def _read_indices(classes: Path, class_table: ClassTable, height: int, width: int) -> NDArray[np.uint8]:
     import rasterio
     from rasterio.enums import Resampling
 
     with writable(classes), without_warnings(), rasterio.open(classes) as raster:
         values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
-    return palette.indices(values)
+    return class_table.indices(values)
 
 
-def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
+def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], class_table: ClassTable) -> NDArray[np.uint8]:
     """Tints a picture with the colours of classes, whose boundaries are in full colour.
 
     Args:
         photograph: The picture, (height, width, 3) uint8.
         indices: Class indices, (height, width) uint8; where they are 255, the picture stays as it
             is.
-        palette: Class table of the indices.
+        class_table: Class table of the indices.
 
     Returns:
         The tinted picture, (height, width, 3) uint8.
     """
-    colors = colored(indices, palette)
+    colors = colored(indices, class_table)
     mapped = (indices != IGNORED).astype(np.uint8)
     picture = photograph.copy()
     cv2.copyTo(cv2.addWeighted(colors, _OPACITY, photograph, 1 - _OPACITY, 0), mapped, picture)
@@ -120,28 +120,28 @@ def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], palette:
     return picture
 
 
-def colored(indices: NDArray[np.uint8], palette: Palette, channels: int = 3) -> NDArray[np.uint8]:
+def colored(indices: NDArray[np.uint8], class_table: ClassTable, channels: int = 3) -> NDArray[np.uint8]:
     """Converts class indices to the colours of the classes.
 
     Args:
         indices: Class indices, (rows, columns) uint8; 255 where ignored.
-        palette: Class table of the indices.
+        class_table: Class table of the indices.
         channels: 3 for RGB, 4 for RGBA.
 
     Returns:
         Colours, (rows, columns, channels) uint8; 0 where ignored.
     """
-    table = np.ascontiguousarray(palette.colors()[:, None, :channels])
+    table = np.ascontiguousarray(class_table.colors()[:, None, :channels])
     return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
 
 
-def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+def draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
     """Draws a legend with the colour, name and share of each class.
 
     Entries are wrapped into lines. Only one thread at a time draws.
 
     Args:
-        palette: Class table.
+        class_table: Class table.
         shares: Fraction of the valid pixels of each class by its name; 0 by default.
         width: Width of the legend in pixels.
 
@@ -149,10 +149,10 @@ def draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> ND
         The legend, (rows, width, 3) uint8.
     """
     with _DRAWING:
-        return _draw_legend(palette, shares, width)
+        return _draw_legend(class_table, shares, width)
 
 
-def _draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+def _draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -160,7 +160,7 @@ def _draw_legend(palette: Palette, shares: Mapping[str, float], width: int) -> N
     size = max(width / 64, 12.0)
     figure = Figure(dpi=100, facecolor="white")
     canvas: Any = FigureCanvasAgg(figure)
-    entries = [(c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in palette.classes]
+    entries = [(c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in class_table.classes]
     labels = [figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False) for _, name in entries]
     spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
     line, left, places = 0, size, []

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Palette
+from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.geopackage import write_geopackage
 from segment.core.raster.reader import Raster, open_raster
 from segment.mapping.outlines import insert_junctions, smooth_polygons, trace
@@ -17,7 +17,7 @@ _ROWS = 1024  # rows read at a time
 
 
 def write_polygons(
-    classes: Path, scene: Raster, palette: Palette, path: Path, layer: str, *, min_area: float = 0.0, simplify: float = 1.0
+    classes: Path, scene: Raster, class_table: ClassTable, path: Path, layer: str, *, min_area: float = 0.0, simplify: float = 1.0
 ) -> int:
     """Writes the connected areas of a class raster as polygons.
 
@@ -35,7 +35,7 @@ def write_polygons(
     Args:
         classes: The class raster.
         scene: The open scene, for its grid.
-        palette: Class table of the raster.
+        class_table: Class table of the raster.
         path: GeoPackage to write.
         layer: Name of the layer.
         min_area: Areas smaller than this become part of their largest neighbour (GDAL's sieve);
@@ -58,13 +58,13 @@ def write_polygons(
     if min_area:
         values = _sieve(values, _pixels_of(min_area, scene))
     outlines = trace(values)
-    unknown = set(np.unique(outlines.values).tolist()) - {c.value for c in palette.mapped}
+    unknown = set(np.unique(outlines.values).tolist()) - {c.value for c in class_table.mapped}
     if unknown:
         raise InputError(f"{classes}: must hold values of its classes. Received {min(unknown)}. Name it in the class table.")
     outlines = insert_junctions(outlines, values)
     polygons = smooth_polygons(outlines, values, simplify) if simplify and len(outlines) else outlines.polygons()
-    fields = _fields(polygons, outlines.values, scene, palette)
-    write_geopackage(polygons, fields, scene, palette, path, layer)
+    fields = _fields(polygons, outlines.values, scene, class_table)
+    write_geopackage(polygons, fields, scene, class_table, path, layer)
     return len(polygons)
 
 
@@ -115,11 +115,13 @@ def _sieve(values: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
         values = sieved
 
 
-def _fields(polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Raster, palette: Palette) -> dict[str, NDArray[Any]]:
+def _fields(
+    polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Raster, class_table: ClassTable
+) -> dict[str, NDArray[Any]]:
     import shapely
 
     names, colors = np.empty((2, 256), object)
-    for c in palette.mapped:
+    for c in class_table.mapped:
         names[c.value], colors[c.value] = c.name, c.map_color
     areas, pixel_areas = shapely.area(polygons), scene.row_pixel_areas(0, scene.height)
     if pixel_areas is None:

@@ -173,7 +173,7 @@ def predict_window(
     """
     network, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
     labels = np.concatenate([strip.labels() for strip in strips])
-    values: NDArray[np.uint8] = network.info.palette.values()[labels]
+    values: NDArray[np.uint8] = network.info.class_table.values()[labels]
     return values
 
 
@@ -239,7 +239,7 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -
         if truth:
             truth.undeclared = Counter(journal.state["undeclared"])
     started = time.monotonic()
-    values = work.info.palette.values()
+    values = work.info.class_table.values()
     for strip in strips:
         labels = strip.labels()
         rows = rows_to_keep(strip, labels, values, work.options.confidence)

@@ -10,11 +10,11 @@ from segment.core.pixels.digest import digest_pixels
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster
 from segment.mapping.journal import CLASSES, Journal
-from segment.mapping.reference import Truth
+from segment.mapping.reference import Reference
 from segment.tiling import tile_starts
 
 
-def recognise_scene(record: TrainingRecord, scene: Raster, tile: int, truth: Truth, journal: Journal) -> Familiarity:
+def recognise_scene(record: TrainingRecord, scene: Raster, tile: int, truth: Reference, journal: Journal) -> Familiarity:
     """Counts the scored pixels of a mapped scene that a model was trained on.
 
     They are recognised by their location on the ground, and by the pixels of tiles that were cut

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Palette, load_palette
+from segment.core.raster.classes import IGNORED, ClassTable, load_class_table
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
@@ -18,38 +18,38 @@ from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
 
 
-class Truth:
+class Reference:
     """An open reference mask, decoded to the classes of a model.
 
     Classes are matched by name. Those that the model does not have are ignored.
 
     Attributes:
-        palette: Class table by which the mask is decoded.
+        class_table: Class table by which the mask is decoded.
         notes: What was assumed of the whole mask, and what is odd about it.
         undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
         undeclared: Number of pixels read so far of each value or colour that no class has.
     """
 
     def __init__(
-        self, mask: Mask, palette: Palette, names: Sequence[str], notes: Sequence[str] = (), undeclared_share: float = 0.0
+        self, mask: Mask, class_table: ClassTable, names: Sequence[str], notes: Sequence[str] = (), undeclared_share: float = 0.0
     ):
         """Prepares to decode an open mask.
 
         Args:
             mask: The open mask.
-            palette: Class table by which the mask is decoded, see `open_truth`.
+            class_table: Class table by which the mask is decoded, see `open_reference`.
             names: Names of the model's classes.
             notes: What was assumed of the whole mask, and what is odd about it.
             undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
         """
-        self._mask, self.palette, self._names = mask, palette, names
+        self._mask, self.class_table, self._names = mask, class_table, names
         self.notes, self.undeclared_share = list(notes), undeclared_share
         self.undeclared: Counter[str] = Counter()
 
     @property
     def identity(self) -> list[Any]:
         """What distinguishes the reference from another, or from its own state before a change."""
-        return [self._mask.identity, repr(self._mask.alignment), [c.model_dump(mode="json") for c in self.palette.table]]
+        return [self._mask.identity, repr(self._mask.alignment), [c.model_dump(mode="json") for c in self.class_table.table]]
 
     def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
         """Reads rows, and adds their pixels without a class to `undeclared`.
@@ -67,7 +67,7 @@ class Truth:
             InputError: If the rows cannot be decoded.
         """
         width = None if right is None else right - left
-        indices, undeclared = self.palette.decode(self._mask.read(start, stop - start, left, width), self._names)
+        indices, undeclared = self.class_table.decode(self._mask.read(start, stop - start, left, width), self._names)
         self.undeclared += undeclared
         return indices
 
@@ -84,22 +84,22 @@ class Truth:
         Raises:
             InputError: If the rows cannot be decoded.
         """
-        indices, _ = self.palette.decode(self._mask.read(start, stop - start), self._names)
+        indices, _ = self.class_table.decode(self._mask.read(start, stop - start), self._names)
         return np.asarray(indices != IGNORED)
 
 
 @contextmanager
-def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterator[Truth]:
+def open_reference(source: Path | Source, scene: Raster, class_table: ClassTable) -> Iterator[Reference]:
     """Opens the reference mask of a scene.
 
-    Values and colours are those of `palette`, unless a `classes.yaml` beside the mask gives its
+    Values and colours are those of `class_table`, unless a `classes.yaml` beside the mask gives its
     own. The mask is read once completely beforehand: all that it holds decides how values and
     colours are read (see `choose_reading`), so that windows and blocks agree.
 
     Args:
         source: The mask.
         scene: The open scene.
-        palette: Class table of the model.
+        class_table: Class table of the model.
 
     Yields:
         The open reference.
@@ -109,28 +109,28 @@ def open_truth(source: Path | Source, scene: Raster, palette: Palette) -> Iterat
     """
     with open_mask(source, scene, "scene") as mask:
         file = Path(mask.path).with_name("classes.yaml")
-        table, census = load_palette(file) if file.is_file() else palette, census_of_rows(mask)
+        table, census = load_class_table(file) if file.is_file() else class_table, census_of_rows(mask)
         reading = choose_reading(table, census, of_model=not file.is_file())
         for refusal in reading.refusals:
             raise InputError(f"{mask.path}: {refusal}")
-        _require_classes(mask, reading.palette, census, palette.names)
-        share = census.undeclared_share(reading.palette)
+        _require_classes(mask, reading.class_table, census, class_table.names)
+        share = census.undeclared_share(reading.class_table)
         shares = [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."] if share else []
         notes = mask.alignment.notes(Path(mask.path).name, "scene")
         notes += [*(f"Truth: {note}." for note in reading.notes), *(f"Truth: {f}" for f in reading.findings), *shares]
-        yield Truth(mask, reading.palette, palette.names, notes, share)
+        yield Reference(mask, reading.class_table, class_table.names, notes, share)
 
 
-def _require_classes(mask: Mask, palette: Palette, census: MaskCensus, names: Sequence[str]) -> None:
+def _require_classes(mask: Mask, class_table: ClassTable, census: MaskCensus, names: Sequence[str]) -> None:
     """Raises InputError if a mask holds none of the classes of a model."""
-    held, known = census.read_with(palette).held, {name.casefold() for name in names}
-    shown = [*((str(c.value), c) for c in palette.classes), *palette.mask_colors().items()]
+    held, known = census.read_with(class_table).held, {name.casefold() for name in names}
+    shown = [*((str(c.value), c) for c in class_table.classes), *class_table.mask_colors().items()]
     if any(held[key] and not c.ignore and c.name.casefold() in known for key, c in shown):
         return
-    undeclared = [value for value, _ in census.undeclared(palette).most_common(3)]
+    undeclared = [value for value, _ in census.undeclared(class_table).most_common(3)]
     unlabelled = [f"{IGNORED} (unlabelled)"] if census.at_255 else []
     listed = ", ".join([*undeclared, *unlabelled]) or "ignored values only"
-    declared = ", ".join(f"{c.name} {c.color} or {c.value}" for c in palette.classes)
+    declared = ", ".join(f"{c.name} {c.color} or {c.value}" for c in class_table.classes)
     raise InputError(
         f"{mask.path}: a truth holds classes of the model ({declared}). Received {listed}. "
         "Lay its own classes.yaml beside it, or give another mask."

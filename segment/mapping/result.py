@@ -118,7 +118,7 @@ class SceneTally:
             scale: Scale at which the model sees the scene.
         """
         self._scene, self._info, self._scale = scene, info, scale
-        self._names = info.palette.names
+        self._names = info.class_table.names
         self.pixels = np.zeros(len(self._names), np.int64)
         self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
         self._confusion: Confusion | None = None
@@ -221,12 +221,13 @@ class SceneTally:
         notes = []
         if not self.pixels.any():
             notes.append("No pixel of the scene is valid: the map is empty.")
-        for c, mapped in zip(self._info.palette.classes, self._info.palette.mapped, strict=True):
+        for c, mapped in zip(self._info.class_table.classes, self._info.class_table.mapped, strict=True):
             if c.value != mapped.value:
                 notes.append(f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata.")
         notes += self._scene.notes
         if self._scene.has_only_control_points:
             notes.append(
-                "The scene is georeferenced by control points only, so the map has no georeference. Run gdalwarp SCENE OUT and map that."
+                "The scene is georeferenced by control points only, so the map has no georeference. "
+                "Run gdalwarp SCENE OUT and map that."
             )
         return [*notes, *self._scale.notes]

@@ -24,7 +24,7 @@ from segment.mapping.options import MapOptions
 from segment.mapping.pictures import read_photograph, write_pictures
 from segment.mapping.polygons import write_polygons
 from segment.mapping.recognition import recognise_scene
-from segment.mapping.reference import Truth, open_truth
+from segment.mapping.reference import Reference, open_reference
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale
 
@@ -48,7 +48,7 @@ class SceneWork:
     raster: Raster
     info: ModelInfo
     view: ModelView
-    truth: Truth | None
+    truth: Reference | None
     options: MapOptions
     scale: Scale
     tally: SceneTally = field(repr=False)
@@ -160,17 +160,17 @@ class SceneWork:
         return familiarity.report
 
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
-        raster, palette, tally = self.raster, self.info.palette, self.tally
+        raster, class_table, tally = self.raster, self.info.class_table, self.tally
         with ThreadPoolExecutor(1) as pool:
             photograph = pool.submit(read_photograph, self.source, damaged)  # while the rasters are compressed
             rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
-            write_class_raster(rows, checksum, files.classes, raster, palette, tally.pixels, "land cover")
+            write_class_raster(rows, checksum, files.classes, raster, class_table, tally.pixels, "land cover")
             if files.confidence:
                 write_confidence_raster(journal, files.confidence, raster)
-            write_pictures(files.classes, raster, photograph.result(), palette, files.mask, files.overlay, tally.shares)
+            write_pictures(files.classes, raster, photograph.result(), class_table, files.mask, files.overlay, tally.shares)
         if files.polygons:
             min_area = self.options.min_area
-            write_polygons(files.classes, raster, palette, files.polygons, "land_cover", min_area=min_area)
+            write_polygons(files.classes, raster, class_table, files.polygons, "land_cover", min_area=min_area)
 
 
 @contextmanager
@@ -195,7 +195,7 @@ def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Sourc
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
         view = ModelView.of(source, raster, info, options, scale.factor)
-        reference = stack.enter_context(open_truth(truth, raster, info.palette)) if truth else None
+        reference = stack.enter_context(open_reference(truth, raster, info.class_table)) if truth else None
         yield SceneWork(source, raster, info, view, reference, options, scale, SceneTally(raster, info, scale))
 
 

@@ -21,7 +21,7 @@ from segment.data.dataset import TileDataset, TilePixels
 from segment.data.mask_census import take_census
 from segment.data.mask_reading import MaskReading, choose_reading
 from segment.data.recognition import Recognizer, choose_part
-from segment.data.tiles import Pair, find_pairs, find_palette, grid_patches
+from segment.data.tiles import Pair, find_class_table, find_pairs, grid_patches
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
 from segment.training.report import scores_page
@@ -79,7 +79,7 @@ def evaluate(
     if note := pairs[0].info.alpha_note:
         progress.say(f"note: {tiles}: {note}")
     reading, share = read_masks_of(tiles, pairs, info, progress)
-    pixels = TilePixels(reading.palette, "ignore", megabytes=_CACHE_MB, names=info.palette.names)
+    pixels = TilePixels(reading.class_table, "ignore", megabytes=_CACHE_MB, names=info.class_table.names)
     record = known_record(folder_of(model), progress)
     recognizer = None if record is None else Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
     patches = grid_patches(pairs, info.tile)
@@ -92,11 +92,11 @@ def evaluate(
     predict = partial(predict_batch, model, augment=augment)
     known = ""
     if recognizer is None:
-        evaluation = score_patches(predict, dataset, info.palette.names, progress)
+        evaluation = score_patches(predict, dataset, info.class_table.names, progress)
         if folder_of(model) is not None:
             evaluation = replace(evaluation, familiar=UNKNOWN)
     else:
-        evaluation, known = score_known(predict, dataset, info.palette.names, progress, recognizer)
+        evaluation, known = score_known(predict, dataset, info.class_table.names, progress, recognizer)
     if known:
         progress.say(f"warning: {known}")
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
@@ -105,7 +105,9 @@ def evaluate(
         progress.say(f"warning: {share:.1%} of the labelled mask pixels are of no class: not scored")
     require_scores(evaluation.confusion, tiles)
     if output is not None:
-        page = scores_page(f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.palette, known)
+        page = scores_page(
+            f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.class_table, known
+        )
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
@@ -129,16 +131,16 @@ def read_masks_of(tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress:
         InputError: If a mask cannot be read, or if masks cannot be read correctly because of what
             they hold.
     """
-    own = find_palette(tiles, pairs)
+    own = find_class_table(tiles, pairs)
     census, problems = take_census(pairs, progress)
     if problems:
         raise InputError(problems[0])
-    reading = choose_reading(own or info.palette, census, of_model=own is None)
+    reading = choose_reading(own or info.class_table, census, of_model=own is None)
     for line in reading.lines:
         progress.say(line)
     for refusal in reading.refusals:
         raise InputError(f"{tiles}: {refusal}")
-    return reading, census.undeclared_share(reading.palette)
+    return reading, census.undeclared_share(reading.class_table)
 
 
 def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:

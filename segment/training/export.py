@@ -101,7 +101,7 @@ def _tiles(tiles: Path, info: ModelInfo, seed: int, progress: Progress) -> "_Til
     groups = info.training.get("groups", {})
     learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
     calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
-    pixels = TilePixels(reading.palette, "ignore", megabytes=0, names=info.palette.names)
+    pixels = TilePixels(reading.class_table, "ignore", megabytes=0, names=info.class_table.names)
     return _Tiles(
         tiles, [patches[i] for i in calibrating], [patches[i] for i in scored], pixels, info=info, labels={}, progress=progress
     )
@@ -113,10 +113,10 @@ def _collections(settings: Path, info: ModelInfo, seed: int, progress: Progress)
         raise InputError(f"{settings}: --int8 takes a tile folder, or settings with data.collections. Received none. Name some.")
     data = TrainingData.prepare(None, config, progress)
     require_fit(data.pairs, info)
-    if data.palette.names != info.palette.names:
+    if data.class_table.names != info.class_table.names:
         raise InputError(
-            f"{settings}: classes must be those of the model, {', '.join(info.palette.names)}. "
-            f"Received {', '.join(data.palette.names)}. Give the settings that it was trained with."
+            f"{settings}: classes must be those of the model, {', '.join(info.class_table.names)}. "
+            f"Received {', '.join(data.class_table.names)}. Give the settings that it was trained with."
         )
     weights = {one.name: one.weight for one in data.collections}
     counts = Counter(patch.pair.collection for patch in data.parts["train"])
@@ -124,7 +124,7 @@ def _collections(settings: Path, info: ModelInfo, seed: int, progress: Progress)
     drawn = min(MOST_CALIBRATED, int(np.count_nonzero(shares)))
     chosen = np.random.default_rng(seed).choice(len(shares), drawn, replace=False, p=shares / shares.sum())
     calibrating, held_out = [data.parts["train"][i] for i in sorted(chosen)], [*data.parts["val"], *data.parts["test"]]
-    pixels = TilePixels(data.palette, "ignore", megabytes=0, tables=data.tables)
+    pixels = TilePixels(data.class_table, "ignore", megabytes=0, tables=data.tables)
     return _Tiles(settings, calibrating, held_out, pixels, info=info, labels=data.labels_of_collections, progress=progress)
 
 
@@ -152,7 +152,7 @@ class _Tiles:
             return TileDataset(patches, pixels, info.tile, batch_size, preprocessing=info.preprocess)
 
         self._calibration, self._scored = dataset(calibrating, 1), dataset(scored, 8)
-        self._source, self._names, self._labels, self._progress = source, info.palette.names, labels, progress
+        self._source, self._names, self._labels, self._progress = source, info.class_table.names, labels, progress
         self.data, self.calibrated, self.scored = source.resolve().name, len(calibrating), len(scored)
 
     def pixels(self, index: int) -> NDArray[Any]:
@@ -213,7 +213,7 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
     Returns:
         JSON text by key.
     """
-    names = [*info.palette.names, "nothing"] if len(info.palette) == 1 else info.palette.names
+    names = [*info.class_table.names, "nothing"] if len(info.class_table) == 1 else info.class_table.names
     values = {
         "model_type": "Segmentor",
         "class_names": {str(index): name for index, name in enumerate(names)},

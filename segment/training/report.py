@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.reports.figures import displayable, plot_confusion, plot_reliability
 from segment.core.reports.page import Report
 
@@ -26,7 +26,7 @@ PANELS: dict[str, Sequence[str]] = {
 
 
 def scores_page(
-    title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette, known: str = ""
+    title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, class_table: ClassTable, known: str = ""
 ) -> Report:
     """Returns the report of an evaluation.
 
@@ -35,7 +35,7 @@ def scores_page(
         evaluation: The scores.
         dataset: The tiles that were scored.
         predict: Returns class probabilities of a batch of images.
-        palette: Class table of the model.
+        class_table: Class table of the model.
         known: How much of what is scored the model was trained on; empty if nothing.
 
     Returns:
@@ -44,12 +44,12 @@ def scores_page(
     report = Report(title)
     if known:
         report.text(f"Warning: {known}.")
-    add_scores(report, "Scores", evaluation, dataset, predict, palette)
+    add_scores(report, "Scores", evaluation, dataset, predict, class_table)
     return report
 
 
 def add_scores(
-    report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+    report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, class_table: ClassTable
 ) -> None:
     """Adds the scores of one part of the data to a report.
 
@@ -61,7 +61,7 @@ def add_scores(
         evaluation: The scores.
         dataset: The tiles that were scored.
         predict: Returns class probabilities of a batch of images.
-        palette: Class table of the model.
+        class_table: Class table of the model.
     """
     scores, confusion = evaluation.report, evaluation.confusion
     report.heading(heading)
@@ -73,18 +73,18 @@ def add_scores(
         f"calibration error {confusion.reliability.error:.3f} "
         f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )
-    shares = confusion.matrix.sum(axis=1)[: len(palette)] / max(confusion.matrix.sum(), 1)
+    shares = confusion.matrix.sum(axis=1)[: len(class_table)] / max(confusion.matrix.sum(), 1)
     rows = [
         (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
-        for c, share in zip(palette.classes, shares, strict=True)
+        for c, share in zip(class_table.classes, shares, strict=True)
     ]
-    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.map_color for c in palette.classes])
-    matrix = plot_confusion(confusion.matrix, palette.names, confusion.labels.labels)
+    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.map_color for c in class_table.classes])
+    matrix = plot_confusion(confusion.matrix, class_table.names, confusion.labels.labels)
     report.figure(matrix, "Confusion matrix: share of each true class.")
     report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
     chosen = choose_tiles(evaluation, dataset.tile)
     if chosen:
-        figure = _plot_examples(chosen, evaluation, dataset, predict, palette)
+        figure = _plot_examples(chosen, evaluation, dataset, predict, class_table)
         are_whole = all(evaluation.patches[index].is_whole(dataset.tile) for _, index in chosen)
         which = f"Best, median and worst tiles by mean Jaccard{', of those scored whole' if are_whole else ''}"
         report.figure(figure, f"{which}: image, truth, prediction. Black: ignored.")
@@ -151,11 +151,11 @@ def choose_examples(scores: Sequence[float], each: int = 2) -> list[tuple[str, i
 
 
 def _plot_examples(
-    chosen: Sequence[tuple[str, int]], evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, palette: Palette
+    chosen: Sequence[tuple[str, int]], evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, class_table: ClassTable
 ) -> "Figure":
     from matplotlib.figure import Figure
 
-    colors = palette.colors()[..., :3]
+    colors = class_table.colors()[..., :3]
     figure = Figure(figsize=(9, 3.1 * len(chosen)), layout="constrained")
     grid = figure.subplots(len(chosen), 3, squeeze=False)
     for axes, (name, index) in zip(grid, chosen, strict=True):

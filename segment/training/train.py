@@ -87,7 +87,7 @@ def train(
 
 
 def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
-    statistics, classes = data.survey.statistics, len(data.palette)
+    statistics, classes = data.survey.statistics, len(data.class_table)
     return build_model(config.model, classes, statistics, config.data.normalise, config.data.tile, pretrained=pretrained)
 
 
@@ -100,7 +100,7 @@ def _train(
     resume: bool,
     progress: Progress,
 ) -> Run[Evaluation]:
-    pixels = TilePixels(data.palette, config.data.undeclared, config.data.cache_mb, tables=data.tables)
+    pixels = TilePixels(data.class_table, config.data.undeclared, config.data.cache_mb, tables=data.tables)
     size, batch, preprocessing = config.data.tile, config.training.batch_size, config.data.preprocess
     random_crops = config.data.crops == "random"
     zoom = config.augment.scale if random_crops else 0.0  # crops drawn at their scale need no reflected borders
@@ -136,7 +136,7 @@ def _train(
             losses.append(float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(probabilities))))
 
         found = score_patches(
-            network.predict_on_batch, scored["val"], data.palette.names, progress, add_loss, data.labels_of_collections
+            network.predict_on_batch, scored["val"], data.class_table.names, progress, add_loss, data.labels_of_collections
         )
         return {"val_loss": float(np.mean(losses)), MONITOR: found.mean_jaccard, "val_accuracy": found.accuracy}
 
@@ -177,7 +177,7 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
     return ModelInfo(
         task="segment",
         name=f"{config.model.architecture}/{config.model.backbone}",
-        classes=list(data.palette.table),
+        classes=list(data.class_table.table),
         bands=first.bands,
         dtype=first.dtype,
         range=(float(low.min()), float(high.max())),
@@ -211,7 +211,7 @@ def _finish(
     The temperature becomes part of the weights, so that maps from every form of the model, and
     models trained on from it, have it.
     """
-    best, palette, admitted = load_keras_model(output), data.palette, data.labels.admitted()
+    best, class_table, admitted = load_keras_model(output), data.class_table, data.labels.admitted()
     divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))  # undoes that of a finished run
     truth, answers = sample_answers(best.predict_on_batch, scored["val"], progress)
     temperature = fit_temperature(admitted[truth], answers, multi_label=False)
@@ -224,13 +224,13 @@ def _finish(
     for part, dataset in scored.items():
         recognizer = Recognizer(record, lambda pair: pixels.load(pair).image, dataset.tile)
         results[part], known = score_known(
-            best.predict_on_batch, dataset, palette.names, progress, recognizer, data.labels_of_collections
+            best.predict_on_batch, dataset, class_table.names, progress, recognizer, data.labels_of_collections
         )
         if results[part].familiar["trained_on"]["pixels"]:
             progress.say(f"warning: {part}: {known}")
 
     def add(page: Report, heading: str, part: Part) -> None:
-        add_scores(page, heading, results[part], scored[part], best.predict_on_batch, palette)
+        add_scores(page, heading, results[part], scored[part], best.predict_on_batch, class_table)
 
     return finish_run(
         output,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segment.app.jobs.mapping import Settings, find_probabilities, map_upload
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.core.errors import InputError
 from segment.core.raster.scene_outputs import format_area
@@ -16,7 +16,7 @@ from tests.fakes import NAMES, FakeModel
 @pytest.fixture
 def map_it(monkeypatch):
     """Maps a file with a model whose class is the value of the first band."""
-    jobs, shelf = Jobs(), Shelf()
+    jobs, shelf = Jobs(), OfferedModels()
     monkeypatch.setattr(shelf, "load", lambda task, name: FakeModel(bands=3))
 
     def run(pixels, truth=None, settings=None, **profile):

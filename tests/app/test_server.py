@@ -19,7 +19,7 @@ import pytest
 import rasterio
 
 import segment
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.server import Server, make_page, tell_place
 from segment.app.uploads.arrivals import Limits
@@ -113,7 +113,7 @@ def test_the_disk_is_not_filled_by_uploads(server, monkeypatch):
 )
 def test_the_page_tells_where_uploads_stay(host, place):
     jobs = Jobs()
-    page = make_page(Shelf(), jobs, {}, tell_place(host))
+    page = make_page(OfferedModels(), jobs, {}, tell_place(host))
     assert any(
         f"on this {place}; what you upload" in str(block.value) for block in page.blocks.values() if hasattr(block, "value")
     )
@@ -123,7 +123,9 @@ def test_the_page_tells_where_uploads_stay(host, place):
 def test_only_two_pixels_are_looked_up_at_a_time():
     """Each may have to decode a whole JPEG."""
     jobs = Jobs()
-    looks = [function for function in make_page(Shelf(), jobs, {}).fns.values() if function.api_name in ("look", "look_there")]
+    looks = [
+        function for function in make_page(OfferedModels(), jobs, {}).fns.values() if function.api_name in ("look", "look_there")
+    ]
     assert [(function.concurrency_limit, function.concurrency_id) for function in looks] == [(2, "look")] * 2
     jobs.close()
 

@@ -17,12 +17,12 @@ from statistics import median
 import psutil
 
 from segment.bundled import BUNDLED
-from segment.cluster.assemble import Mosaic
+from segment.cluster.assemble import MapAssembly
 from segment.core.cluster.block_job import BlockJob
 from segment.core.cluster.connect import connect
 from segment.core.cluster.dispatch import dispatch
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.machine import available_cores
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, identify
@@ -63,7 +63,7 @@ def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
     path, reference = scene(size, size, 1), ModelReference.of(model, "segment", "openvino")
     options, info = MapOptions(), load_model_info(model)
     identity = identify(model, "openvino")
-    mosaic = Mosaic(Source(path), reference, identity, info, FOLDER / "out", options, edge=4096, overwrite=True)
+    mosaic = MapAssembly(Source(path), reference, identity, info, FOLDER / "out", options, edge=4096, overwrite=True)
     job = mosaic.begin()
     for block in mosaic.blocks:
         job.do(block, available_cores())
@@ -120,12 +120,12 @@ def give_out(count: int) -> dict[str, float]:
     process, done, most = psutil.Process(), 0, 0
     with tempfile.TemporaryDirectory() as folder, connect("local:2") as client:
         job = Nothing(ModelReference.of(BUNDLED, "segment", "openvino"), Path(folder))
-        crew = Crew(client, "local:2", print)
-        crew.await_workers()
-        crew.assemble(job)
+        pool = WorkerPool(client, "local:2", print)
+        pool.await_workers()
+        pool.assemble(job)
         blocks = Blocks(tuple(range(count // 100 + 1)), tuple(range(101)))
         started, busy = time.perf_counter(), time.process_time()
-        for attempt in filter(None, dispatch(crew, ((job, block) for block in blocks))):
+        for attempt in filter(None, dispatch(pool, ((job, block) for block in blocks))):
             assert not attempt.problem, attempt.problem
             done += 1
             if done % 1000 == 0:

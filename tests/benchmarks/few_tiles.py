@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.config import Config
 from segment.core.config import load_settings
-from segment.core.raster.classes import Palette, save_palette
+from segment.core.raster.classes import ClassTable, save_class_table
 from segment.core.raster.reader import open_raster
 from segment.data.tiles import decode_mask, find_pairs
 from segment.sample import SAMPLE_CLASSES
@@ -24,7 +24,7 @@ RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
 TOWNS = {"learned": range(2001, 2015), "scored": range(2015, 2017)}
 """Seeds of sample towns that the bundled model was not trained on."""
 
-PALETTE = Palette(SAMPLE_CLASSES)
+PALETTE = ClassTable(SAMPLE_CLASSES)
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -104,5 +104,5 @@ def _lay_out(parts: dict[str, list[Labelled]]) -> Path:
             for number in range(often * len(tiles)):
                 picture = tiles[number % len(tiles)][pixels]
                 cv2.imwrite(str(folder / part / name / f"{number}.png"), picture[..., ::-1] if name == "images" else picture)
-    save_palette(PALETTE, folder / "classes.yaml")
+    save_class_table(PALETTE, folder / "classes.yaml")
     return folder

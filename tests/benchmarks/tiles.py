@@ -13,7 +13,7 @@ from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
 from segment.mapping.loop import map_window
 from segment.mapping.model_view import plan_tiles
-from segment.mapping.reference import open_truth
+from segment.mapping.reference import open_reference
 from segment.scores import Confusion
 from segment.tiling import TilePlan, Window
 from tests.benchmarks.material import scene
@@ -29,13 +29,13 @@ def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
     source = Source(path)
     with source.open() as raster:
         plans = {(t, s, m): plan_tiles(raster, loaded.info, t, s / t) for t, s in CHOICES for m in ("blend", "crop")}
-        with open_truth(path.with_name("truth.tif"), raster, loaded.info.palette) as opened:
+        with open_reference(path.with_name("truth.tif"), raster, loaded.info.class_table) as opened:
             truth = opened.read(0, raster.height)
     whole = {choice: labels(source, plan, loaded, choice[2]) for choice, plan in plans.items()}
     blends = {choice: plan for choice, plan in plans.items() if choice[2] == "blend"}
     seconds = take_turns({str(c): lambda p=p: timed(lambda: labels(source, p, loaded)) for c, p in blends.items()}, rounds)
     for (tile, shared, merge), found in whole.items():
-        plan, confusion = plans[tile, shared, merge], Confusion(loaded.info.palette.names)
+        plan, confusion = plans[tile, shared, merge], Confusion(loaded.info.class_table.names)
         confusion.add(truth, found)
         line = {"tile": tile, "shared": shared, "merge": merge, "mean_jaccard": round(confusion.mean_jaccard, 4)}
         line["seams"] = round(seam_ratio(found, plan), 3)

@@ -21,7 +21,7 @@ RSSCN7 = SHARED / "data" / "rsscn7"
 
 def test_it_is_small_and_says_what_it_is():
     info = load_model_info(BUNDLED)
-    assert info.palette.names == ["field", "forest", "grass", "industry", "parking", "residential", "river_lake"]
+    assert info.class_table.names == ["field", "forest", "grass", "industry", "parking", "residential", "river_lake"]
     assert (info.task, info.bands, info.dtype) == ("classify", 3, "uint8")
     assert_fit_to_bundle(BUNDLED)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from segment.core.cluster.block_job import BlockJob
 from segment.core.cluster.dispatch import dispatch
-from segment.core.cluster.task_state import Attempt
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.task_state import TaskState
+from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.errors import InputError
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
@@ -44,9 +44,9 @@ class Zeros(BlockJob):
         return {"zeros": np.zeros((block.height, block.width), np.uint8)}, {}
 
 
-def attempts(crew: Crew, job: Zeros, blocks: Iterable[Block]) -> Iterator[Attempt]:
+def attempts(pool: WorkerPool, job: Zeros, blocks: Iterable[Block]) -> Iterator[TaskState]:
     """What becomes of each block."""
-    return filter(None, dispatch(crew, ((job, block) for block in blocks)))
+    return filter(None, dispatch(pool, ((job, block) for block in blocks)))
 
 
 def gpu_at_the_second_look(looks: Path) -> None:

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from segment.cluster.assemble import Mosaic
+from segment.cluster.assemble import MapAssembly
 from segment.cluster.scenes import predict_scenes
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.cluster.scene_job import Done
@@ -26,12 +26,12 @@ def before_planning(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[
     """Has something done before the scene of that name is planned."""
 
     def set_up(name: str, call: Callable[[], object]) -> None:
-        def plan(source: Source, *arguments: object, **options: object) -> Mosaic:
+        def plan(source: Source, *arguments: object, **options: object) -> MapAssembly:
             if source.stem == name:
                 call()
-            return Mosaic(source, *arguments, **options)
+            return MapAssembly(source, *arguments, **options)
 
-        monkeypatch.setattr("segment.cluster.scenes.Mosaic", plan)
+        monkeypatch.setattr("segment.cluster.scenes.MapAssembly", plan)
 
     return set_up
 
@@ -93,13 +93,13 @@ def test_what_the_system_refuses_for_one_scene_does_not_stop_the_others(
     def fail() -> None:
         raise OSError(116, "Stale file handle", "b.tif")
 
-    def write(self: Mosaic, *arguments: object) -> SceneMap:
+    def write(self: MapAssembly, *arguments: object) -> SceneMap:
         if Path(self.name).stem == "c":
             fail()
         return whole(self, *arguments)
 
-    whole = Mosaic._write
-    monkeypatch.setattr(Mosaic, "_write", write)
+    whole = MapAssembly._write
+    monkeypatch.setattr(MapAssembly, "_write", write)
     before_planning("b", fail)
     done = list(predict_scenes(scenes, model, tmp_path / "out", cluster=cluster.address))
     line = "b.tif: Stale file handle. Check the path and its permissions."

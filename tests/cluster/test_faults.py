@@ -15,7 +15,7 @@ from segment.core.cluster.block_file import block_path, is_finished
 from segment.core.cluster.connect import connect
 from segment.core.cluster.dispatch import dispatch
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.errors import InputError
 from segment.core.raster.blocks import Blocks, divide
 from segment.mapping.predict import predict_scene
@@ -112,10 +112,10 @@ def test_a_worker_that_loses_the_scene_is_left_out(tmp_path: Path, own_cluster: 
     told: list[str] = []
     with connect(own_cluster.address) as client:
         wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "two workers")
-        crew = Crew(client, own_cluster.address, told.append)
-        crew.assemble(job)
-        wait_for(lambda: crew.look_around() or crew.size == 2, "two workers that passed")
-        done = list(attempts(crew, job, BLOCKS))
+        pool = WorkerPool(client, own_cluster.address, told.append)
+        pool.assemble(job)
+        wait_for(lambda: pool.look_around() or pool.size == 2, "two workers that passed")
+        done = list(attempts(pool, job, BLOCKS))
     assert not any(attempt.problem for attempt in done)
     assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
     (line,) = told
@@ -156,79 +156,79 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, ow
     own_cluster.start_worker(PYTHONPATH=str(other.parent))
     told: list[str] = []
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, told.append)
-        crew.await_workers()
+        pool = WorkerPool(client, own_cluster.address, told.append)
+        pool.await_workers()
         with pytest.raises(InputError, match=r"no worker can be used, 1 refused.*workers have aerial-segment .*Received 9\.9"):
-            crew.assemble(job)
+            pool.assemble(job)
         assert len(refusals(told)) == 1
         own_cluster.start_worker(NO_SCENE="1")
         wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "second worker")
         with pytest.raises(InputError, match="2 refused"):
-            crew.assemble(job)
+            pool.assemble(job)
         assert "no such file" in refusals(told)[1]
         own_cluster.start_worker()
         wait_for(lambda: len(client.scheduler_info()["workers"]) == 3, "third worker")
-        crew.assemble(job)
-        assert crew.describe() == "1 worker with 1 core"
-        assert all(not attempt.problem for attempt in attempts(crew, job, BLOCKS))
+        pool.assemble(job)
+        assert pool.describe() == "1 worker with 1 core"
+        assert all(not attempt.problem for attempt in attempts(pool, job, BLOCKS))
         assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
 
 
-def wait_for_size(crew: Crew, size: int) -> None:
+def wait_for_size(pool: WorkerPool, size: int) -> None:
     def has_it() -> bool:
-        crew.look_around()
-        return crew.size == size
+        pool.look_around()
+        return pool.size == size
 
     wait_for(has_it, f"{size} workers that are fit")
 
 
 @pytest.fixture
-def crew(cluster: Cluster, job: Zeros) -> Iterator[Crew]:
+def pool(cluster: Cluster, job: Zeros) -> Iterator[WorkerPool]:
     with connect(cluster.address) as client:
-        crew = Crew(client, cluster.address, print)
-        crew.await_workers()
-        crew.assemble(job)
-        wait_for_size(crew, 2)
-        yield crew
+        pool = WorkerPool(client, cluster.address, print)
+        pool.await_workers()
+        pool.assemble(job)
+        wait_for_size(pool, 2)
+        yield pool
 
 
 def tries(job: Zeros, row: int, column: int) -> int:
     return len((job.folder / f"tries-{row}-{column}").read_text())
 
 
-def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_alone(crew: Crew, job: Zeros) -> None:
+def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_alone(pool: WorkerPool, job: Zeros) -> None:
     (job.folder / "fail-2-3").touch()
-    found = {(a.piece.row, a.piece.column): a.problem for a in attempts(crew, job, BLOCKS)}
+    found = {(a.piece.row, a.piece.column): a.problem for a in attempts(pool, job, BLOCKS)}
     assert len(found) == len(BLOCKS)
     assert {place: problem for place, problem in found.items() if problem} == {(2, 3): "block 2-3 is broken."}
     assert tries(job, 2, 3) == 3
     (job.folder / "fail-2-3").unlink()
-    assert not any(attempt.problem for attempt in attempts(crew, job, BLOCKS))
+    assert not any(attempt.problem for attempt in attempts(pool, job, BLOCKS))
     assert tries(job, 2, 3) == 4
     assert tries(job, 0, 0) == 1
 
 
-def test_a_worker_that_comes_late_is_given_work(cluster: Cluster, crew: Crew, job: Zeros) -> None:
+def test_a_worker_that_comes_late_is_given_work(cluster: Cluster, pool: WorkerPool, job: Zeros) -> None:
     (job.folder / "wait").touch()
     found: list[str] = []
-    thread = Thread(target=lambda: found.extend(a.problem for a in attempts(crew, job, BLOCKS)))
+    thread = Thread(target=lambda: found.extend(a.problem for a in attempts(pool, job, BLOCKS)))
     thread.start()
-    before = crew.size
+    before = pool.size
     late = cluster.start_worker()
     try:
         # each worker begins a block, and none ends one: the late one has begun when there are as many as workers
         wait_for(lambda: len(list(job.folder.glob("tries-*"))) > before, "work for the late worker")
-        wait_for(lambda: crew.size > before, "the late worker to be counted")
+        wait_for(lambda: pool.size > before, "the late worker to be counted")
         (job.folder / "wait").unlink()
         thread.join()
     finally:
         late.terminate()
         late.wait()
     assert found == [""] * len(BLOCKS)
-    assert crew.size == before + 1
+    assert pool.size == before + 1
 
 
-def test_blocks_are_taken_from_their_source_when_there_is_room_only(crew: Crew, job: Zeros) -> None:
+def test_blocks_are_taken_from_their_source_when_there_is_room_only(pool: WorkerPool, job: Zeros) -> None:
     taken = 0
 
     def blocks() -> Iterator[tuple[Zeros, object]]:
@@ -238,11 +238,11 @@ def test_blocks_are_taken_from_their_source_when_there_is_room_only(crew: Crew, 
             yield job, block
 
     (job.folder / "wait").touch()
-    work = dispatch(crew, blocks())
+    work = dispatch(pool, blocks())
     thread = Thread(target=lambda: next(filter(None, work)))
     thread.start()
-    wait_for(lambda: len(list(job.folder.glob("tries-*"))) == crew.size, "blocks under way")
-    assert taken <= 2 * crew.size + 1  # and the one that newcomers would be checked with
+    wait_for(lambda: len(list(job.folder.glob("tries-*"))) == pool.size, "blocks under way")
+    assert taken <= 2 * pool.size + 1  # and the one that newcomers would be checked with
     (job.folder / "wait").unlink()
     thread.join()
     work.close()
@@ -252,24 +252,24 @@ def test_blocks_are_taken_from_their_source_when_there_is_room_only(crew: Crew, 
 def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(own_cluster: Cluster, job: Zeros) -> None:
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
-        crew, taken = Crew(client, own_cluster.address, print), []
-        crew.await_workers()
-        crew.assemble(job)
+        pool, taken = WorkerPool(client, own_cluster.address, print), []
+        pool.await_workers()
+        pool.assemble(job)
 
         def blocks() -> Iterator[tuple[Zeros, object]]:
             for block in BLOCKS:
-                taken.append(crew.size)
+                taken.append(pool.size)
                 yield job, block
 
-        crew.size = 0  # all have left
-        work = dispatch(crew, blocks(), ahead=False)
+        pool.size = 0  # all have left
+        work = dispatch(pool, blocks(), ahead=False)
         assert next(work) is None
         assert taken == []
-        assert crew.job is job
-        crew.look_around()
+        assert pool.job is job
+        pool.look_around()
         assert all(not attempt.problem for attempt in filter(None, work))
     assert taken == [1] * len(BLOCKS)
-    assert crew.job is job  # for whoever gives out more
+    assert pool.job is job  # for whoever gives out more
 
 
 def test_a_block_that_kills_its_workers_is_given_up(tmp_path: Path, own_cluster: Cluster, job: Zeros, monkeypatch) -> None:
@@ -278,9 +278,9 @@ def test_a_block_that_kills_its_workers_is_given_up(tmp_path: Path, own_cluster:
     (job.folder / "kill-0-1").touch()
     few = Blocks(divide(20, 10), divide(20, 10))
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, print)
-        crew.await_workers()
-        crew.assemble(job)
-        found = {(a.piece.row, a.piece.column): a.problem for a in attempts(crew, job, few)}
+        pool = WorkerPool(client, own_cluster.address, print)
+        pool.await_workers()
+        pool.assemble(job)
+        found = {(a.piece.row, a.piece.column): a.problem for a in attempts(pool, job, few)}
     assert "died" in found.pop((0, 1))
     assert not any(found.values())

@@ -14,7 +14,7 @@ import pytest
 
 from segment.core.cli.command import INPUT_FAULT
 from segment.core.cluster.connect import connect
-from segment.core.cluster.worker_pool import Crew, SchedulerLost
+from segment.core.cluster.worker_pool import SchedulerLost, WorkerPool
 from segment.core.errors import InputError
 from tests.cluster.jobs import Zeros, attempts, broken_gpu, gpu_at_the_second_look, sees_a_gpu
 from tests.cluster.processes import ROOT, Cluster, wait_for
@@ -26,9 +26,9 @@ pytest.importorskip("distributed")
 __all__ = ["job"]
 
 
-def problems(crew: Crew, job: Zeros) -> set[str]:
-    """Of all blocks, given out to a crew."""
-    return {attempt.problem for attempt in attempts(crew, job, BLOCKS)}
+def problems(pool: WorkerPool, job: Zeros) -> set[str]:
+    """Of all blocks, given out to a pool."""
+    return {attempt.problem for attempt in attempts(pool, job, BLOCKS)}
 
 
 def test_a_worker_that_hangs_is_told_once_and_joins_when_it_answers(
@@ -43,24 +43,24 @@ def test_a_worker_that_hangs_is_told_once_and_joins_when_it_answers(
         client.wait_for_workers(2)
         hanging = own_cluster.computing(0)
         hanging.suspend()
-        crew = Crew(client, own_cluster.address, told.append)
-        crew.await_workers()
-        crew.assemble(job)
-        assert crew.size == 1
-        assert "1 worker with 1 core, 1 more being checked" in crew.introduction
-        assert problems(crew, job) == {""}
+        pool = WorkerPool(client, own_cluster.address, told.append)
+        pool.await_workers()
+        pool.assemble(job)
+        assert pool.size == 1
+        assert "1 worker with 1 core, 1 more being checked" in pool.introduction
+        assert problems(pool, job) == {""}
 
         def late() -> list[str]:
-            crew.look_around()
+            pool.look_around()
             return [line for line in told if "has not answered for 1 seconds" in line]
 
         wait_for(late, "sentence about the worker that hangs")
-        assert not crew.is_in_need
+        assert not pool.is_in_need
         hanging.resume()
-        wait_for_size(crew, 2)
+        wait_for_size(pool, 2)
         assert len(late()) == len(told) == 1
         hanging.suspend()
-        crew.disband()
+        pool.disband()
         hanging.resume()
 
 
@@ -68,16 +68,16 @@ def test_a_worker_that_hangs_is_dismissed_at_once(own_cluster: Cluster, job: Zer
     monkeypatch.setattr("segment.core.cluster.worker_pool._BRIEFLY", 1)
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, print)
-        crew.await_workers()
-        crew.assemble(job)
-        (hanging,) = crew.addresses
+        pool = WorkerPool(client, own_cluster.address, print)
+        pool.await_workers()
+        pool.assemble(job)
+        (hanging,) = pool.addresses
         own_cluster.start_worker()
-        wait_for_size(crew, 2)
+        wait_for_size(pool, 2)
         own_cluster.computing(0).suspend()
-        crew.dismiss(hanging, "it is of no use.")
-        assert crew.size == 1
-        assert problems(crew, job) == {""}
+        pool.dismiss(hanging, "it is of no use.")
+        assert pool.size == 1
+        assert problems(pool, job) == {""}
 
 
 @pytest.mark.slow
@@ -88,13 +88,13 @@ def test_blocks_of_a_worker_that_hangs_are_done_elsewhere(tmp_path: Path, job: Z
         for _ in range(2):
             cluster.start_worker()
         with connect(cluster.address) as client:
-            crew = Crew(client, cluster.address, print)
-            crew.await_workers()
-            crew.assemble(job)
-            wait_for_size(crew, 2)
+            pool = WorkerPool(client, cluster.address, print)
+            pool.await_workers()
+            pool.assemble(job)
+            wait_for_size(pool, 2)
             (job.folder / "wait").touch()
             found: list[set[str]] = []
-            thread = Thread(target=lambda: found.append(problems(crew, job)))
+            thread = Thread(target=lambda: found.append(problems(pool, job)))
             thread.start()
             wait_for(lambda: len(list(job.folder.glob("tries-*"))) >= 2, "a block at each worker")
             cluster.computing(0).suspend()
@@ -108,13 +108,13 @@ def test_blocks_of_a_worker_that_hangs_are_done_elsewhere(tmp_path: Path, job: Z
 def test_gpus_are_asked_for_again_where_a_worker_died(tmp_path: Path, own_cluster: Cluster, monkeypatch) -> None:
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, print)
-        crew.await_workers()
+        pool = WorkerPool(client, own_cluster.address, print)
+        pool.await_workers()
         monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", partial(gpu_at_the_second_look, tmp_path / "looks"))
-        assert crew.have_gpus()
+        assert pool.have_gpus()
         assert (tmp_path / "looks").read_text() == "xx"
         monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", broken_gpu)
-        assert not crew.have_gpus()
+        assert not pool.have_gpus()
 
 
 def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,22 +125,22 @@ def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(own_cluster: Clu
     with connect(own_cluster.address) as client:
         client.wait_for_workers(2)
         own_cluster.computing(0).suspend()
-        assert Crew(client, own_cluster.address, print).have_gpus()
+        assert WorkerPool(client, own_cluster.address, print).have_gpus()
 
 
 def test_a_scheduler_that_is_lost_before_blocks_are_given_out_is_told(own_cluster: Cluster, job: Zeros) -> None:
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, print)
+        pool = WorkerPool(client, own_cluster.address, print)
         own_cluster.scheduler.kill()
         with pytest.raises(SchedulerLost, match="the scheduler must go on running"):
-            crew.await_workers()
+            pool.await_workers()
         with pytest.raises(SchedulerLost):
-            crew.assemble(job)
+            pool.assemble(job)
         with pytest.raises(SchedulerLost):
-            crew.have_gpus()
+            pool.have_gpus()
         with pytest.raises(SchedulerLost):
-            assert crew.addresses
-        crew.disband()
+            assert pool.addresses
+        pool.disband()
 
 
 def test_a_worker_that_was_mended_is_taken_at_its_old_address(own_cluster: Cluster, job: Zeros) -> None:
@@ -149,33 +149,33 @@ def test_a_worker_that_was_mended_is_taken_at_its_old_address(own_cluster: Clust
     own_address = ("bash", "-c", f'exec "$@" --no-nanny --worker-port {port}', "worker")
     told: list[str] = []
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, told.append)
+        pool = WorkerPool(client, own_cluster.address, told.append)
         unfit = own_cluster.start_worker(*own_address, NO_SCENE="1")
-        crew.await_workers()
+        pool.await_workers()
         with pytest.raises(InputError, match="1 refused"):
-            crew.assemble(job)
+            pool.assemble(job)
         unfit.kill()
         unfit.wait()
         own_cluster.start_worker(*own_address)
-        wait_for_size(crew, 1)
+        wait_for_size(pool, 1)
         assert f"{port}: " in refusals(told)[0] and len(refusals(told)) == 1
-        assert crew.addresses == {f"tcp://127.0.0.1:{port}"}
+        assert pool.addresses == {f"tcp://127.0.0.1:{port}"}
 
 
 def test_workers_are_waited_for_with_a_sentence(own_cluster: Cluster, job: Zeros) -> None:
     told: list[str] = []
     with connect(own_cluster.address) as client:
-        crew = Crew(client, own_cluster.address, told.append)
-        waiting = Thread(target=crew.await_workers)
+        pool = WorkerPool(client, own_cluster.address, told.append)
+        waiting = Thread(target=pool.await_workers)
         waiting.start()
         time.sleep(1)
         own_cluster.start_worker()
         waiting.join()
         assert told == [f"{own_cluster.address}: no worker yet, waiting. Start some: dask worker {own_cluster.address}"]
-        crew.assemble(job)
+        pool.assemble(job)
         (job.folder / "wait").touch()
         found: list[set[str]] = []
-        thread = Thread(target=lambda: found.append(problems(crew, job)))
+        thread = Thread(target=lambda: found.append(problems(pool, job)))
         thread.start()
         wait_for(lambda: list(job.folder.glob("tries-*")), "a block that is begun")
         own_cluster.workers[0].terminate()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segment.core.cache import Cache
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 from segment.data.dataset import TilePixels
 from segment.data.tiles import find_pairs
 
@@ -82,8 +82,8 @@ def test_many_threads_keep_to_the_limit():
 
 
 def test_tiles_and_their_masks_count_together(tile_folder):
-    palette = Palette([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
-    pixels = TilePixels(palette, "ignore", megabytes=1)
+    class_table = ClassTable([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
+    pixels = TilePixels(class_table, "ignore", megabytes=1)
     for pair in find_pairs(tile_folder(groups=3, count=4, size=256)) * 2:
         pixels.load(pair)
         kept = pixels._cache._kept.values()

@@ -11,7 +11,7 @@ from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError, one_line, quoted
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
-from segment.core.raster.classes import load_palette
+from segment.core.raster.classes import load_class_table
 from segment.core.tuning.search_space import load_space
 from segment.core.yaml_text import parse_yaml, read_yaml
 
@@ -68,7 +68,7 @@ def test_yaml_that_is_none_is_refused_wherever_it_is_read(tmp_path, capsys, text
     file = tmp_path / "file.yaml"
     for prefix, read in (
         ("training:\n  epochs: ", lambda: load_settings(Config, file)),
-        ("- name: ", lambda: load_palette(file)),
+        ("- name: ", lambda: load_class_table(file)),
         ("training.epochs: ", lambda: load_space(file)),
     ):
         file.write_text(prefix + text.replace("\n", "\n    "), encoding="utf-8")

@@ -15,7 +15,7 @@ from sklearn.metrics import jaccard_score
 from segment.cli import sample
 from segment.core.cli.command import run
 from segment.core.errors import InputError
-from segment.core.raster.classes import Palette, load_palette
+from segment.core.raster.classes import ClassTable, load_class_table
 from segment.sample import BLOCK, GROUND_SAMPLING_DISTANCE, SAMPLE_CLASSES, Town, write_sample
 from segment.town.climates import varied_season
 from segment.town.district import SETTLEMENTS
@@ -113,7 +113,7 @@ def test_written_rasters(tmp_path: Path, whole):
     told: list[tuple[int, int]] = []
     folder = write_sample(tmp_path / "town", HEIGHT, WIDTH, seed=1, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (HEIGHT * WIDTH, HEIGHT * WIDTH)
-    assert load_palette(folder / "classes.yaml") == Palette(SAMPLE_CLASSES)
+    assert load_class_table(folder / "classes.yaml") == ClassTable(SAMPLE_CLASSES)
     with rasterio.open(folder / "scene.tif") as scene, rasterio.open(folder / "truth.tif") as truth:
         np.testing.assert_array_equal(np.moveaxis(scene.read(), 0, -1), whole[0])
         np.testing.assert_array_equal(truth.read(1), whole[1])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
 from classify.labelling.predict import Prediction, predict_images
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Job, JobProgress
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
@@ -56,7 +56,7 @@ class Labelled:
 
 def label_uploads(
     job: Job,
-    shelf: Shelf,
+    shelf: OfferedModels,
     received: Sequence[Path],
     images: Sequence[Path],
     model: str,
@@ -131,7 +131,7 @@ def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[st
     return [line.removeprefix("note: ") for line in summarise_turned(found)]
 
 
-def _look(job: Job, shelf: Shelf, model: str, labelled: Labelled, pixels: NDArray[Any], info: ModelInfo) -> Labelled:
+def _look(job: Job, shelf: OfferedModels, model: str, labelled: Labelled, pixels: NDArray[Any], info: ModelInfo) -> Labelled:
     """Adds the image as the network saw it and, if it has a convolution, the Grad-CAM heat map."""
     seen, heat = job.folder / "seen.jpg", job.folder / "heat.jpg"
     shown = _to_look_at(pixels, info)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Job, JobProgress
 from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands
 from segment.app.uploads.messages import rephrase
@@ -109,7 +109,9 @@ class Mapped:
         }
 
 
-def map_upload(job: Job, shelf: Shelf, received: Sequence[Path], scene: Path, truth: Path | None, settings: Settings) -> Mapped:
+def map_upload(
+    job: Job, shelf: OfferedModels, received: Sequence[Path], scene: Path, truth: Path | None, settings: Settings
+) -> Mapped:
     """Maps an uploaded scene, and writes the results into the folder of a job.
 
     Args:
@@ -187,7 +189,7 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
     )[0, 0]
     if np.isnan(found).any():
         return None
-    names = mapped.model.info.palette.names
+    names = mapped.model.info.class_table.names
     return {names[i]: float(found[i]) for i in np.argsort(-found, kind="stable")}
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Task = Literal["segment", "classify"]
 
 
-class Shelf:
+class OfferedModels:
     """Model folders by task and by the name that they are offered under, loaded at first use."""
 
     def __init__(self, folder: Path | None = None):

@@ -6,7 +6,7 @@ from typing import Any
 import gradio
 
 from segment.app.jobs.labelling import Labelled, label_uploads
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs, Kind
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
 from segment.app.pages.html import show_labels, show_note, show_problem, show_progress, tell
@@ -15,7 +15,7 @@ from segment.app.uploads.visitors import identify_visitor
 KIND: Kind = "classify"
 
 
-def make_classify_tab(shelf: Shelf, jobs: Jobs) -> None:
+def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
     """Fills the tab that is being built.
 
     Args:

@@ -11,7 +11,7 @@ from classify.labelling.predict import Prediction
 from segment.app.jobs.labelling import Labelled
 from segment.app.jobs.mapping import Mapped
 from segment.app.jobs.queue import Job
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.raster.scene_outputs import format_area
 
 SCORES = "Scores against the truth"
@@ -98,16 +98,16 @@ def show_progress(job: Job, doing: str, unit: str) -> Status:
     return tell(show_note(text) + bar, said)
 
 
-def show_legend(palette: Palette) -> str:
+def show_legend(class_table: ClassTable) -> str:
     """Shows the classes in a line, with their colours.
 
     Args:
-        palette: Class table.
+        class_table: Class table.
 
     Returns:
         HTML of the part.
     """
-    entries = (f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in palette.classes)
+    entries = (f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in class_table.classes)
     return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
 
 
@@ -247,11 +247,11 @@ def show_areas(mapped: Mapped) -> str:
     Returns:
         HTML of the part.
     """
-    report, palette = mapped.files.report, mapped.model.info.palette
+    report, class_table = mapped.files.report, mapped.model.info.class_table
     total = max(sum(report["pixels_by_class"].values()), 1)
     areas = report["area_m2"]
     rows = []
-    for entry in palette.classes:
+    for entry in class_table.classes:
         share = report["pixels_by_class"][entry.name] / total
         row = [_swatch(entry.map_color) + escape(entry.name), f"{100 * share:.1f} %"]
         rows.append([*row, format_area(areas[entry.name])] if areas else row)
@@ -290,7 +290,7 @@ def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str
     place = f"row {row}, column {column}"
     if probabilities is None:
         return tell(show_note(f"No data at {place}."), f"No data at {place}.")
-    colors = {entry.name: entry.map_color for entry in mapped.model.info.palette.classes}
+    colors = {entry.name: entry.map_color for entry in mapped.model.info.class_table.classes}
     likeliest = next(iter(probabilities))
     title = f'<p class="pixel"><strong>{escape(likeliest)}</strong> at {place}</p>'
     said = f"{likeliest} at {place}: {100 * probabilities[likeliest]:.0f} %"

@@ -7,7 +7,7 @@ from typing import Any
 import gradio
 
 from segment.app.jobs.mapping import Mapped, Settings, find_probabilities, map_upload
-from segment.app.jobs.models import Shelf
+from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs, Kind
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
 from segment.app.pages.html import Status, show_areas, show_note, show_pixel, show_problem, show_progress, tell
@@ -22,7 +22,7 @@ _RESAMPLE = {"resampled if the model does not know such pixels": None, "as they 
 _LOOKS_AT_ONCE = 2  # each may have to decode a whole JPEG
 
 
-def make_map_tab(shelf: Shelf, jobs: Jobs, samples: dict[str, Path]) -> None:
+def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> None:
     """Fills the tab that is being built.
 
     Args:

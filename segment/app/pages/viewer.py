@@ -73,7 +73,7 @@ def show_viewer(mapped: Mapped) -> Any:
         f'<img class="map" src="{address(mapped.picture)}" alt="Its map, in the colours of the legend" '
         f'style="clip-path:inset(0 {100 - _REVEAL}% 0 0);opacity:{_OPACITY / 100}">'
         f'<span class="divider" style="left:{_REVEAL}%"></span><span class="mark" hidden></span></div></div>'
-        f"{show_legend(mapped.model.info.palette)}"
+        f"{show_legend(mapped.model.info.class_table)}"
         f'<label>Map up to <input class="reveal" type="range" min="0" max="100" value="{_REVEAL}"></label>'
         f'<label>Opacity <input class="opacity" type="range" min="0" max="100" value="{_OPACITY}"></label>'
         '<p class="note">Click the picture for the class of a pixel and its probabilities.</p></div>'

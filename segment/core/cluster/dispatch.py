@@ -9,9 +9,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from segment.core.cluster.task_state import Attempt
+from segment.core.cluster.task_state import TaskState
 from segment.core.cluster.worker import Job, PieceFailed, do_piece
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,15 +25,17 @@ _MOST_AHEAD = 32
 _END: Any = object()
 
 
-def dispatch(crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True) -> Generator[Attempt | None, None, None]:
+def dispatch(
+    pool: WorkerPool, work: Iterable[tuple[Job, Any] | None], *, ahead: bool = True
+) -> Generator[TaskState | None, None, None]:
     """Lets workers do the tasks of jobs, a bounded number at a time.
 
     From `work` only those tasks are taken that can be given out, so memory does not grow with their
     number. A task that failed, or whose worker was lost, is given out again before others.
 
     Args:
-        crew: Worker pool, assembled. New workers are checked with the job of a task that is not
-            done yet, see `Crew.job`.
+        pool: Worker pool, assembled. New workers are checked with the job of a task that is not
+            done yet, see `WorkerPool.job`.
         work: Jobs and their tasks; None where there is nothing to give out for the moment.
         ahead: Whether tasks wait at busy workers, and one for workers to come, which suits tasks of
             seconds. Otherwise each task is taken when it can be given out, and all belong to the
@@ -47,7 +49,7 @@ def dispatch(crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool 
         SchedulerLost: If the scheduler does not answer any more.
         InputError: If no worker can be used any more.
     """
-    office = _Dispatch(crew, iter(work), ahead)
+    office = _Dispatch(pool, iter(work), ahead)
     try:
         yield from office.run()
     finally:
@@ -55,21 +57,21 @@ def dispatch(crew: Crew, work: Iterable[tuple[Job, Any] | None], *, ahead: bool 
 
 
 class _Dispatch:
-    def __init__(self, crew: Crew, work: Iterator[tuple[Job, Any] | None], ahead: bool):
+    def __init__(self, pool: WorkerPool, work: Iterator[tuple[Job, Any] | None], ahead: bool):
         from distributed import as_completed
 
-        self._crew, self._work = crew, work
+        self._crew, self._work = pool, work
         self._ahead, self._is_exhausted = ahead, False
-        self._waiting: deque[Attempt] = deque()  # to be given out: tasks that were tried before, and the next one
-        self._out: dict[Future[None], Attempt] = {}
+        self._waiting: deque[TaskState] = deque()  # to be given out: tasks that were tried before, and the next one
+        self._out: dict[Future[None], TaskState] = {}
         self._missing: set[Future[None]] = set()  # at no worker at the last check
-        self._completed = as_completed([], loop=crew.client.loop)
+        self._completed = as_completed([], loop=pool.client.loop)
         self._seconds: float | None = None  # of a worker per task, smoothed
         self._name, self._number = f"piece-{uuid.uuid4().hex}", 0  # make the keys of tasks in Dask
         self._looked = self._searched = self._counted = time.monotonic()
         self._lost_some = False
 
-    def run(self) -> Iterator[Attempt | None]:
+    def run(self) -> Iterator[TaskState | None]:
         while self._give_out() or self._out:
             batch = self._completed.next_batch(block=False)
             for future in batch:
@@ -94,7 +96,7 @@ class _Dispatch:
                 self._crew.client.cancel(list(self._out), force=True)
         self._out.clear()
 
-    def _try_again(self, attempt: Attempt) -> None:
+    def _try_again(self, attempt: TaskState) -> None:
         attempt.problem = ""
         self._lost_some |= attempt.losses > 0
         self._waiting.appendleft(attempt)
@@ -105,7 +107,7 @@ class _Dispatch:
         self._is_exhausted = work is _END
         if work is None or work is _END:
             return False
-        self._waiting.append(Attempt(*work))
+        self._waiting.append(TaskState(*work))
         return True
 
     def _give_out(self) -> bool:
@@ -161,7 +163,7 @@ class _Dispatch:
         seconds, self._counted = (now - self._counted) * self._crew.size / done, now
         self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
 
-    def _note(self, future: "Future[None]", attempt: Attempt) -> None:
+    def _note(self, future: "Future[None]", attempt: TaskState) -> None:
         from distributed import KilledWorker
 
         if future.status == "finished":

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.progress import Progress
 from segment.core.raster.blocks import Block
 
@@ -23,13 +23,13 @@ class Pace:
         self._progress, self._done, self._pixels, self._shown = progress, 0, 0, 0.0
         self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
-    def add(self, block: Block, total: int, crew: Crew) -> None:
+    def add(self, block: Block, total: int, pool: WorkerPool) -> None:
         """Counts a block.
 
         Args:
             block: Block that was finished or given up.
             total: Blocks of all scenes, as far as is known.
-            crew: Worker pool, which is described beside the progress.
+            pool: Worker pool, which is described beside the progress.
         """
         self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
         if now - self._shown < _SHOWN and self._done < total:
@@ -40,7 +40,7 @@ class Pace:
             self._marks.popleft()
         begun, before = self._marks[0]
         rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
-        self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {crew.describe()}")
+        self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {pool.describe()}")
 
     def end(self) -> None:
         """Ends the progress: no further block comes, whatever was expected."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from segment.core.cluster.scene_job import Done, Undertaking
+from segment.core.cluster.scene_job import Done, SceneJob
 from segment.core.errors import InputError, explain
 
 R = TypeVar("R")
@@ -16,7 +16,7 @@ _AHEAD = 1000  # scenes planned in advance; each takes some ten kilobytes
 class Planning(Generic[R]):
     """A thread that plans scenes in their order."""
 
-    def __init__(self, plans: Sequence[Callable[[], Undertaking[R]]]):
+    def __init__(self, plans: Sequence[Callable[[], SceneJob[R]]]):
         """Starts to plan.
 
         Args:
@@ -26,7 +26,7 @@ class Planning(Generic[R]):
         self._settled: deque[Done[R]] = deque()
         self._count, self._plans = len(plans), iter(plans)
         self._pool = ThreadPoolExecutor(1)
-        self._ahead: deque[Future[Undertaking[R] | None]] = deque()
+        self._ahead: deque[Future[SceneJob[R] | None]] = deque()
         for _ in range(_AHEAD):
             self._go_on()
 
@@ -48,7 +48,7 @@ class Planning(Generic[R]):
         """
         return self.blocks if self.is_over else -(-self.blocks * self._count // max(self._planned, 1)) + 1
 
-    def take(self) -> Iterator[Undertaking[R] | None]:
+    def take(self) -> Iterator[SceneJob[R] | None]:
         """Takes the scenes that are to be done.
 
         Yields:
@@ -72,7 +72,7 @@ class Planning(Generic[R]):
         while self._settled:
             yield self._settled.popleft()
 
-    def give_up(self, undertaking: Undertaking[R]) -> None:
+    def give_up(self, undertaking: SceneJob[R]) -> None:
         """Removes the blocks of a scene that could not be begun from the count.
 
         Args:
@@ -97,7 +97,7 @@ class Planning(Generic[R]):
         if plan := next(self._plans, None):
             self._ahead.append(self._pool.submit(self._plan, plan))
 
-    def _plan(self, plan: Callable[[], Undertaking[R]]) -> Undertaking[R] | None:
+    def _plan(self, plan: Callable[[], SceneJob[R]]) -> SceneJob[R] | None:
         try:
             undertaking = plan()
             if undertaking.found is None:

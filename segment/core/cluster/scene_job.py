@@ -26,7 +26,7 @@ class Done(Generic[R_co]):
     problems: list[str]
 
 
-class Undertaking(ABC, Generic[R_co]):
+class SceneJob(ABC, Generic[R_co]):
     """A scene job: a scene to be done block by block.
 
     Attributes:

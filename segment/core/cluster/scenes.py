@@ -19,11 +19,11 @@ from segment.core.cluster.connect import connect
 from segment.core.cluster.dispatch import dispatch
 from segment.core.cluster.pace import Pace
 from segment.core.cluster.planning import Planning
-from segment.core.cluster.scene_job import Done, Undertaking
-from segment.core.cluster.task_state import Attempt
+from segment.core.cluster.scene_job import Done, SceneJob
+from segment.core.cluster.task_state import TaskState
 from segment.core.cluster.worker import Job
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import Crew, choose_common_runtime
+from segment.core.cluster.worker_pool import WorkerPool, choose_common_runtime
 from segment.core.errors import InputError, Interrupted, explain
 from segment.core.model.backend import load_keras
 from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
@@ -39,15 +39,15 @@ _PAUSE = 0.01  # seconds between checks for the first planned scene
 
 @dataclass
 class _Scene(Generic[R]):
-    undertaking: Undertaking[R]
+    undertaking: SceneJob[R]
     left: int
     started: float = field(default_factory=time.monotonic)
-    lost: list[Attempt] = field(default_factory=list)
+    lost: list[TaskState] = field(default_factory=list)
 
 
 def do_scenes(
     scenes: Sequence[Source],
-    plan: Callable[[Source, ModelReference, tuple[str, str]], Undertaking[R]],
+    plan: Callable[[Source, ModelReference, tuple[str, str]], SceneJob[R]],
     *,
     cluster: str,
     folder: Path,
@@ -81,24 +81,24 @@ def do_scenes(
     """
     require_own_names(scenes)
     with connect(cluster) as client:
-        crew = Crew(client, cluster, progress.say)
-        chosen = choose_common_runtime(crew, folder, runtime)
+        pool = WorkerPool(client, cluster, progress.say)
+        chosen = choose_common_runtime(pool, folder, runtime)
         if chosen == "keras":
             load_keras()
         check_files(folder, load_model_info(folder), OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress)
         reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
-        campaign = _Campaign(crew, Planning([partial(plan, scene, reference, identity) for scene in scenes]), progress)
+        campaign = _Campaign(pool, Planning([partial(plan, scene, reference, identity) for scene in scenes]), progress)
         try:
             yield from campaign.run()
         finally:
             with suppress(Exception):  # the scheduler may be gone
-                crew.disband()
+                pool.disband()
             campaign.end()
 
 
 class _Campaign(Generic[R]):
-    def __init__(self, crew: Crew, planning: Planning[R], progress: Progress):
-        self._crew, self._planning, self._progress, self._pace = crew, planning, progress, Pace(progress)
+    def __init__(self, pool: WorkerPool, planning: Planning[R], progress: Progress):
+        self._crew, self._planning, self._progress, self._pace = pool, planning, progress, Pace(progress)
         self._finished, self._keeps, self._is_begun = 0, True, False
         self._under_way: dict[Path, _Scene[R]] = {}
         self._refused: deque[Done[R]] = deque()
@@ -176,7 +176,7 @@ class _Campaign(Generic[R]):
             for block in undertaking.blocks:
                 yield job, block
 
-    def _count(self, attempt: Attempt) -> None:
+    def _count(self, attempt: TaskState) -> None:
         scene = self._under_way[attempt.job.folder]
         scene.left -= 1
         if attempt.problem:

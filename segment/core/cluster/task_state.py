@@ -14,7 +14,7 @@ has would otherwise end them all.
 
 
 @dataclass
-class Attempt:
+class TaskState:
     """A task of a job, such as a block of a map, and its state.
 
     Attributes:

@@ -31,7 +31,7 @@ class _Question:
     since: float
 
 
-class Inquiry:
+class WorkerChecks:
     """Questions to workers, one at a time to each.
 
     A worker may hang, be busy with other work, or leave; nothing waits for it. A question is a

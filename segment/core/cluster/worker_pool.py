@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from segment.core.choices import Runtime
 from segment.core.cluster.worker import Job, Refusal, enlist, grant, require_gpu
-from segment.core.cluster.worker_checks import Inquiry
+from segment.core.cluster.worker_checks import WorkerChecks
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import choose_runtime
@@ -30,7 +30,7 @@ class SchedulerLost(InputError):
     """The scheduler does not answer any more."""
 
 
-class Crew:
+class WorkerPool:
     """A worker pool: workers that were checked, also those that come later.
 
     A task takes a resource (in Dask's sense) that only workers which passed the check have, one
@@ -62,7 +62,7 @@ class Crew:
         self.size = self.cores = 0
         self.job: Job | None = None
         self.refused: dict[str, str] = {}
-        self._versions, self._checks = Inquiry(client), Inquiry(client)
+        self._versions, self._checks = WorkerChecks(client), WorkerChecks(client)
         self._ours: set[str] = set()  # with our version of the package
         self._late: set[str] = set()  # reported because they do not answer
         self._homes: dict[str, str] = {}  # their own folders, which distinguish processes at one address
@@ -177,7 +177,7 @@ class Crew:
         Raises:
             SchedulerLost: If the scheduler does not answer any more.
         """
-        questions, seen = Inquiry(self.client), set[str]()
+        questions, seen = WorkerChecks(self.client), set[str]()
         while True:
             present = self._look()
             questions.keep(present)
@@ -283,7 +283,7 @@ class Crew:
         self.refused[worker] = f"{worker}: {problem}"
         self._tell(f"A worker is left out. {self.refused[worker]}")
 
-    def _tell_late(self, *inquiries: Inquiry) -> None:
+    def _tell_late(self, *inquiries: WorkerChecks) -> None:
         for worker in set[str]().union(*(inquiry.overdue(_PATIENCE) for inquiry in inquiries)) - self._late:
             self._late.add(worker)
             self._tell(f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given work when it does.")
@@ -302,13 +302,13 @@ class Crew:
                 self.client.run(grant, workers=workers, on_error="ignore", callback_timeout=_BRIEFLY, **{self.resource: 0})
 
 
-def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
+def choose_common_runtime(pool: WorkerPool, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
     """Chooses what computes on all workers, because the outputs of two runtimes differ.
 
     It waits for a worker. "auto" chooses Keras where every worker has a GPU for it.
 
     Args:
-        crew: Worker pool.
+        pool: Worker pool.
         folder: Model folder.
         runtime: What the user asks for.
 
@@ -319,7 +319,7 @@ def choose_common_runtime(crew: Crew, folder: Path, runtime: Runtime) -> Literal
         InputError: If the model cannot be computed with this runtime.
         SchedulerLost: If the scheduler does not answer any more.
     """
-    crew.await_workers()
+    pool.await_workers()
     if runtime == "auto" and load_model_info(folder).openvino is not None:
-        return "keras" if crew.have_gpus() else "openvino"
+        return "keras" if pool.have_gpus() else "openvino"
     return choose_runtime(folder, runtime)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segment.core.exploration.image_statistics import leading_components
 from segment.core.model.runtime import Model
 from segment.core.pixels.components import Components, Vectors
-from segment.core.prefetch import compute_ahead
+from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source
 
@@ -42,7 +42,7 @@ def feature_components(
         return np.stack([read(source) for source in some])
 
     done, vectors = 0, None
-    with closing(compute_ahead(batches(), read_batch, _WORKERS)) as found:
+    with closing(prefetch(batches(), read_batch, _WORKERS)) as found:
         for _, pixels in found:
             answers = network.predict(pixels)
             answers = answers.reshape(len(answers), -1, answers.shape[-1]).mean(axis=1)

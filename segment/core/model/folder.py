@@ -16,7 +16,7 @@ from segment.core.errors import InputError, quoted
 from segment.core.model.weight_files import checksum, require_finite, require_small_zip
 from segment.core.outputs import staged
 from segment.core.progress import Progress
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 from segment.core.yaml_text import read_yaml
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class ModelInfo(Settings):
 
     @model_validator(mode="after")
     def _labels_fit(self) -> "ModelInfo":
-        wanted = len(self.palette) if self.labels and self.labels.multi_label else 0
+        wanted = len(self.class_table) if self.labels and self.labels.multi_label else 0
         if self.labels and len(self.labels.thresholds) != wanted:
             raise ValueError(
                 f"labels.thresholds: {wanted} thresholds, one per class of several labels, not {len(self.labels.thresholds)}"
@@ -167,14 +167,14 @@ class ModelInfo(Settings):
             raise InputError(f"{self.name}: needed is a model of task {task}. Received one of task {self.task}. Give another.")
 
     @cached_property
-    def palette(self) -> Palette:
+    def class_table(self) -> ClassTable:
         """Class table of the model."""
-        return Palette(self.classes)
+        return ClassTable(self.classes)
 
     @cached_property
     def class_count(self) -> int:
         """Number of classes that the model tells apart."""
-        return len(self.palette)
+        return len(self.class_table)
 
 
 def openvino_file(folder: Path) -> Path:

@@ -398,7 +398,7 @@ def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino
 
 
 def _require_agreement(file: Path, info: ModelInfo, received: tuple[Any, Any]) -> None:
-    expected = (info.bands, len(info.palette))
+    expected = (info.bands, len(info.class_table))
     if received != expected:
         raise InputError(
             f"{file}: a network must have the bands and classes of its model.yaml, {expected}. Received {received}. "
@@ -439,7 +439,7 @@ def _identify(file: Path, version: str) -> str:
 
 def _describe(model: Model) -> str:
     i = model.info
-    return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.palette.names)}; tile {i.tile}; {model.runtime})"
+    return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.class_table.names)}; tile {i.tile}; {model.runtime})"
 
 
 def describe_use(model: Model, augment: bool) -> str:

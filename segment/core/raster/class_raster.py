@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.outputs import writable
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.raster.cog import write_cog
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.qgis import style_name, write_qml
@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def write_class_raster(
-    rows: Path, checksum: int, path: Path, grid: PixelGrid, palette: Palette, counts: NDArray[np.int64], description: str
+    rows: Path, checksum: int, path: Path, grid: PixelGrid, class_table: ClassTable, counts: NDArray[np.int64], description: str
 ) -> None:
     """Writes a class raster and its `companions` beside it.
 
@@ -39,19 +39,19 @@ def write_class_raster(
         checksum: CRC-32 of `rows`.
         path: Raster to write.
         grid: Grid of the raster.
-        palette: Class table of the raster.
+        class_table: Class table of the raster.
         counts: Number of pixels of each class, (classes,) int64.
         description: Description of the raster band.
 
     Raises:
         InputError: If a file cannot be written.
     """
-    tags = {f"class_{c.value}": c.name for c in palette.mapped}
-    colors = {c.value or 0: (*c.rgb, 255) for c in palette.mapped}
+    tags = {f"class_{c.value}": c.name for c in class_table.mapped}
+    colors = {c.value or 0: (*c.rgb, 255) for c in class_table.mapped}
     write_cog(rows, checksum, path, grid, description, tags, "MODE", colors=colors)
-    content = _category_names(palette) + _attribute_table(palette, counts)
+    content = _category_names(class_table) + _attribute_table(class_table, counts)
     write_sidecar(path, f'  <PAMRasterBand band="1">\n{content}  </PAMRasterBand>\n')
-    write_qml(path.with_name(style_name(path.name)), palette)
+    write_qml(path.with_name(style_name(path.name)), class_table)
 
 
 def companions(path: Path | str) -> list[str]:
@@ -67,13 +67,13 @@ def companions(path: Path | str) -> list[str]:
     return [sidecar_name(name), style_name(name)]
 
 
-def _category_names(palette: Palette) -> str:
-    names = {c.value or 0: c.name for c in palette.mapped}
+def _category_names(class_table: ClassTable) -> str:
+    names = {c.value or 0: c.name for c in class_table.mapped}
     entries = "".join(f"      <Category>{escape(names.get(value, ''))}</Category>\n" for value in range(max(names) + 1))
     return f"    <CategoryNames>\n{entries}    </CategoryNames>\n"
 
 
-def _attribute_table(palette: Palette, counts: NDArray[np.int64]) -> str:
+def _attribute_table(class_table: ClassTable, counts: NDArray[np.int64]) -> str:
     """GDAL's raster attribute table (XML), with one row for each class, ordered by value."""
     columns = "".join(
         f'      <FieldDefn index="{i}">\n        <Name>{name}</Name>\n        <Type>{kind}</Type>\n'
@@ -81,7 +81,7 @@ def _attribute_table(palette: Palette, counts: NDArray[np.int64]) -> str:
         for i, (name, kind, usage) in enumerate(_COLUMNS)
     )
     rows = []
-    counted = sorted(zip(palette.mapped, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0)
+    counted = sorted(zip(class_table.mapped, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0)
     for i, (c, count) in enumerate(counted):
         fields = (c.value, count, escape(c.name), *c.rgb, 255)
         rows.append(f'      <Row index="{i}">{"".join(f"<F>{field}</F>" for field in fields)}</Row>\n')

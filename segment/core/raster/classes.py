@@ -51,7 +51,7 @@ class Class(Settings):
             default.
         value: Value of the class in single-band masks, 0 to 255; its position in the table by
             default. Maps hold the same value, except for 255, which is nodata there (see
-            `Palette.mapped`).
+            `ClassTable.mapped`).
         ignore: Whether the class is known, but neither learned nor scored (the "unlabeled" of many
             data sets).
     """
@@ -84,7 +84,7 @@ class Class(Settings):
         return rgb_of(self.map_color)
 
 
-class Palette:
+class ClassTable:
     """A class table: the classes of a task, in the order of a model's outputs.
 
     Attributes:
@@ -145,9 +145,9 @@ class Palette:
 
     def __eq__(self, other: object) -> bool:
         """Whether both tables have equal entries in the same order."""
-        return isinstance(other, Palette) and self.table == other.table
+        return isinstance(other, ClassTable) and self.table == other.table
 
-    def decodes_as(self, other: "Palette") -> bool:
+    def decodes_as(self, other: "ClassTable") -> bool:
         """Compares two tables by how masks are decoded with them.
 
         Args:
@@ -254,7 +254,7 @@ def count_values(mask: NDArray[np.generic]) -> tuple[Counter[str], Counter[str]]
     """Counts the pixels of a mask by value or colour.
 
     Args:
-        mask: Pixels of a mask, see `Palette.decode`.
+        mask: Pixels of a mask, see `ClassTable.decode`.
 
     Returns:
         The number of pixels of each value or "#RRGGBB", first of those that are not declared
@@ -296,7 +296,7 @@ def _key_name(key: float, mask: NDArray[np.generic]) -> str:
     return f"{key:g}" if mask.shape[2] == 1 else f"#{key:06X}"
 
 
-def load_palette(path: Path) -> Palette:
+def load_class_table(path: Path) -> ClassTable:
     """Reads a class table (`classes.yaml`).
 
     Args:
@@ -314,7 +314,7 @@ def load_palette(path: Path) -> Palette:
         if not isinstance(entries, list):
             received = type(entries).__name__
             raise InputError(f"A class table is a list of name and color. Received {received}. Write e.g. {_EXAMPLE}.")
-        return Palette([Class.model_validate(e) for e in entries])
+        return ClassTable([Class.model_validate(e) for e in entries])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
@@ -325,12 +325,12 @@ def load_palette(path: Path) -> Palette:
         raise InputError(f"{path}: {where}: {first['msg']}. Received {quoted(first['input'])}. Write e.g. {_EXAMPLE}.") from error
 
 
-def save_palette(palette: Palette, path: Path) -> None:
-    """Writes a class table that `load_palette` reads.
+def save_class_table(class_table: ClassTable, path: Path) -> None:
+    """Writes a class table that `load_class_table` reads.
 
     Args:
-        palette: Class table to write.
+        class_table: Class table to write.
         path: YAML file to write.
     """
-    entries = [c.model_dump(exclude_defaults=True) for c in palette.table]
+    entries = [c.model_dump(exclude_defaults=True) for c in class_table.table]
     path.write_text(yaml.safe_dump(entries, sort_keys=False, default_flow_style=None))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segment.core.outputs import broken_write, writable
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import Palette
+from segment.core.raster.classes import ClassTable
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.qgis import store_polygon_style
 
@@ -21,7 +21,12 @@ _AT_A_TIME = 20_000  # polygons written at a time
 
 
 def write_geopackage(
-    polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, palette: Palette, path: Path, layer: str
+    polygons: NDArray[np.object_],
+    fields: Mapping[str, NDArray[Any]],
+    grid: PixelGrid,
+    class_table: ClassTable,
+    path: Path,
+    layer: str,
 ) -> None:
     """Writes polygons as one layer, styled by their field "class".
 
@@ -29,7 +34,7 @@ def write_geopackage(
         polygons: Shapely polygons in columns and rows of `grid`, (polygons,) object.
         fields: Values of each field by its name, one for each polygon.
         grid: Grid whose transform and CRS place the polygons.
-        palette: Class table with the colours of the classes.
+        class_table: Class table with the colours of the classes.
         path: GeoPackage to write.
         layer: Name of the layer.
 
@@ -43,7 +48,7 @@ def write_geopackage(
             _write(polygons, fields, grid, Path(folder) / "map.gpkg", layer)
             with writable(path):
                 shutil.copyfile(Path(folder) / "map.gpkg", path)
-    store_polygon_style(path, layer, palette)
+    store_polygon_style(path, layer, class_table)
 
 
 def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, path: Path, layer: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from segment.core.outputs import broken_write, writable
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
@@ -43,27 +43,27 @@ def style_name(name: str) -> str:
     return PurePath(name).with_suffix(".qml").name
 
 
-def write_qml(path: Path, palette: Palette) -> None:
+def write_qml(path: Path, class_table: ClassTable) -> None:
     """Writes the style of a class raster.
 
     Each value of band 1 has the colour and the name of its class; other values are transparent.
 
     Args:
         path: File to write.
-        palette: Class table of the raster.
+        class_table: Class table of the raster.
 
     Raises:
         InputError: If the file cannot be written.
     """
     with writable(path):
-        path.write_text(raster_style(palette), encoding="utf-8")
+        path.write_text(raster_style(class_table), encoding="utf-8")
 
 
-def raster_style(palette: Palette) -> str:
+def raster_style(class_table: ClassTable) -> str:
     """Makes the QGIS layer style of a class raster.
 
     Args:
-        palette: Class table of the raster.
+        class_table: Class table of the raster.
 
     Returns:
         The style as XML.
@@ -72,17 +72,17 @@ def raster_style(palette: Palette) -> str:
     pipe = SubElement(root, "pipe")
     renderer = SubElement(pipe, "rasterrenderer", type="paletted", band="1", alphaBand="-1", opacity="1", nodataColor="")
     entries = SubElement(renderer, "colorPalette")
-    for c in palette.mapped:
+    for c in class_table.mapped:
         SubElement(entries, "paletteEntry", value=str(c.value), label=c.name, color=c.map_color.lower(), alpha="255")
     SubElement(pipe, "rasterresampler", maxOversampling="2")
     return _text(root)
 
 
-def polygon_style(palette: Palette) -> str:
+def polygon_style(class_table: ClassTable) -> str:
     """Makes the QGIS layer style of polygons, filled with the colour of their field "class".
 
     Args:
-        palette: Class table of the polygons.
+        class_table: Class table of the polygons.
 
     Returns:
         The style as XML.
@@ -92,13 +92,13 @@ def polygon_style(palette: Palette) -> str:
         root, "renderer-v2", type="categorizedSymbol", attr="class", symbollevels="0", forceraster="0", enableorderby="0"
     )
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
-    for number, c in enumerate(palette.classes):
+    for number, c in enumerate(class_table.classes):
         SubElement(categories, "category", value=c.name, label=c.name, symbol=str(number), render="true")
         _add_fill(symbols, str(number), c)
     return _text(root)
 
 
-def store_polygon_style(path: Path, layer: str, palette: Palette) -> None:
+def store_polygon_style(path: Path, layer: str, class_table: ClassTable) -> None:
     """Makes `polygon_style` the default style of a layer of a GeoPackage.
 
     It is stored in the table in which QGIS keeps styles.
@@ -106,7 +106,7 @@ def store_polygon_style(path: Path, layer: str, palette: Palette) -> None:
     Args:
         path: GeoPackage to change.
         layer: Name of the layer.
-        palette: Class table of the polygons.
+        class_table: Class table of the polygons.
 
     Raises:
         InputError: If the file cannot be written.
@@ -115,7 +115,7 @@ def store_polygon_style(path: Path, layer: str, palette: Palette) -> None:
         with writable(path), closing(sqlite3.connect(path)) as database, database:
             database.execute(_STYLES_TABLE)
             database.execute(_REGISTER_TABLE)
-            database.execute(_INSERT_STYLE, (polygon_style(palette), layer))
+            database.execute(_INSERT_STYLE, (polygon_style(class_table), layer))
     except sqlite3.Error as error:
         raise broken_write(path, str(error)) from error
 

@@ -238,7 +238,7 @@ def finish_run(
     facts = [
         ("Data", named),
         *facts,
-        ("Classes", ", ".join(info.palette.names)),
+        ("Classes", ", ".join(info.class_table.names)),
         ("Epochs", len(history)),
         ("Best epoch", int(best["epoch"])),
         ("Backend", info.training["backend"]),

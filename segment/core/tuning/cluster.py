@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segment.core.cluster.dispatch import dispatch
-from segment.core.cluster.worker_pool import Crew
+from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.errors import InputError, Interrupted
 from segment.core.machine import this_machine
 from segment.core.progress import Progress
 from segment.core.tuning.cluster_job import ReceivedProgress, TuningJob, fail_running, trials_of, worker_of
-from segment.core.tuning.reruns import POLL, Confirmation, Pair, Pairs
+from segment.core.tuning.reruns import POLL, Pair, Pairs, Reruns
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space
 from segment.core.tuning.storage import absolute, is_file
@@ -55,16 +55,16 @@ def begin_campaign(
     Yields:
         The object that runs the trainings of the study.
     """
-    crew = Crew(client, address, progress.say)
+    pool = WorkerPool(client, address, progress.say)
     sent = replace(task, data=[place.absolute() for place in task.data], files=())
     files = replace(sent, files=task.find_files(sent.data)).describe_files()
     machine = this_machine() if is_file(storage) else None
-    job = TuningJob(folder, sent, files, space, search, absolute(storage), machine, crew.resource, Path.cwd())
+    job = TuningJob(folder, sent, files, space, search, absolute(storage), machine, pool.resource, Path.cwd())
     try:
-        yield TuningCampaign(crew, job, study, progress)
+        yield TuningCampaign(pool, job, study, progress)
     finally:
         with suppress(Exception):  # the scheduler may be gone
-            crew.disband()
+            pool.disband()
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,20 @@ class _Tally:
 
 
 class TuningCampaign:
-    """Runs the trainings of a study on a cluster, see `segment.core.tuning.trainer.Workplace`.
+    """Runs the trainings of a study on a cluster, see `segment.core.tuning.trainer.TrialExecutor`.
 
     Each worker of the pool runs one training at a time and writes the result to the study.
 
     Args:
-        crew: Worker pool.
+        pool: Worker pool.
         job: Job of the workers.
         study: Study of the trials.
         progress: Where progress is reported.
     """
 
-    def __init__(self, crew: Crew, job: TuningJob, study: "Study", progress: Progress):
-        self._crew, self._job, self._study, self._progress = crew, job, study, progress
-        self._received = ReceivedProgress(crew.client, job.crew, progress)
+    def __init__(self, pool: WorkerPool, job: TuningJob, study: "Study", progress: Progress):
+        self._crew, self._job, self._study, self._progress = pool, job, study, progress
+        self._received = ReceivedProgress(pool.client, job.pool, progress)
         self._under_way = 0
         self._looked = -math.inf
 
@@ -119,7 +119,7 @@ class TuningCampaign:
 
         def lacking() -> int:
             """Counts trials still to begin: neither ended, nor running elsewhere, nor given out."""
-            running, ours = fail_dead_trials(self._study), {t.number for t in trials_of(self._study, self._job.crew)}
+            running, ours = fail_dead_trials(self._study), {t.number for t in trials_of(self._study, self._job.pool)}
             return trials - tally.done() - self._under_way - sum(trial.number not in ours for trial in running)
 
         def begin() -> Iterator[None]:
@@ -137,7 +137,7 @@ class TuningCampaign:
                 else:
                     time.sleep(POLL)
 
-    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Reruns | None:
         """Trains the defaults and the settings of trial `best` with each seed.
 
         Args:
@@ -177,12 +177,12 @@ class TuningCampaign:
         finally:
             self._progress.advance(tally.what, tally.total, tally.total)
             with suppress(Exception):  # the database may be gone
-                fail_running(tally.study, trials_of(tally.study, self._job.crew))
+                fail_running(tally.study, trials_of(tally.study, self._job.pool))
 
     def _carry_out(self, pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None], tally: _Tally) -> None:
         """Runs trainings on the workers, and calls `note` with each trial that ended in any way."""
         study = tally.study
-        told = {trial.number for trial in trials_of(study, self._job.crew)}
+        told = {trial.number for trial in trials_of(study, self._job.pool)}
 
         def work() -> Iterator[tuple[TuningJob, Pair | None]]:
             for piece in pieces:
@@ -224,7 +224,7 @@ class TuningCampaign:
 
     def _find_ended(self, study: "Study") -> list["FrozenTrial"]:
         """Fails the trials of lost workers and returns the trials of the pool that have ended."""
-        trials = trials_of(study, self._job.crew)
+        trials = trials_of(study, self._job.pool)
         with suppress(OSError):  # the scheduler is gone, which is reported elsewhere
             alive = self._crew.addresses  # read after the trials: a worker may have joined and begun one meanwhile
             fail_running(study, [trial for trial in trials if worker_of(trial) not in alive])

@@ -49,7 +49,7 @@ class TuningJob:
         storage: URL of the study's database.
         machine: The only machine from which the database can be reached, see `this_machine`; None
             if any machine can reach it.
-        crew: Name of the worker pool, which its trials are marked with.
+        pool: Name of the worker pool, which its trials are marked with.
         start: Working directory of the command, used by the workers that have it.
         cure: Advice for the case that workers die while they train.
     """
@@ -61,7 +61,7 @@ class TuningJob:
     search: Search = field(repr=False)  # a URL may contain a password, and Dask logs the arguments of tasks
     storage: str = field(repr=False)
     machine: str | None
-    crew: str
+    pool: str
     start: Path
     cure: ClassVar[str] = "See that a training fits into their memory: --memory"
 
@@ -128,15 +128,15 @@ class TuningJob:
                 tempfile.TemporaryDirectory(dir=worker.local_directory, prefix="training-", ignore_cleanup_errors=True)
             )
             conditions = Conditions(cores, start, watch, is_apart=True)
-            trainer = Trainer(study, self.task, Path(folder), self.search, SentProgress(worker, self.crew), conditions)
+            trainer = Trainer(study, self.task, Path(folder), self.search, SentProgress(worker, self.pool), conditions)
             if piece is None:
                 score = objective(study, self._distributions, self._blame_place(trainer.attempt, cores), watch)
             else:
                 study = stack.enter_context(joined(self.storage, confirmation_of(self.search.name)))
                 score = partial(train_pair, study, piece, self._blame_place(trainer.repeat, cores))
             # trials of a dead process that had the same address
-            fail_running(study, [trial for trial in trials_of(study, self.crew) if worker_of(trial) == here])
-            run_one(study, marked(score, self.crew, here))
+            fail_running(study, [trial for trial in trials_of(study, self.pool) if worker_of(trial) == here])
+            run_one(study, marked(score, self.pool, here))
 
     @property
     def _distributions(self) -> Mapping[str, "BaseDistribution"]:
@@ -253,12 +253,12 @@ class ReceivedProgress:
 _MARK = "worker"  # user attribute: name of the worker pool and address of the worker
 
 
-def marked(objective: Callable[["Trial"], float], crew: str, worker: str) -> Callable[["Trial"], float]:
+def marked(objective: Callable[["Trial"], float], pool: str, worker: str) -> Callable[["Trial"], float]:
     """Wraps an objective so that each trial is marked with its worker before anything else.
 
     Args:
         objective: Returns the score of a trial.
-        crew: Name of the worker pool.
+        pool: Name of the worker pool.
         worker: Address of the worker.
 
     Returns:
@@ -266,23 +266,23 @@ def marked(objective: Callable[["Trial"], float], crew: str, worker: str) -> Cal
     """
 
     def score(trial: "Trial") -> float:
-        trial.set_user_attr(_MARK, [crew, worker])
+        trial.set_user_attr(_MARK, [pool, worker])
         return objective(trial)
 
     return score
 
 
-def trials_of(study: "Study", crew: str) -> list["FrozenTrial"]:
+def trials_of(study: "Study", pool: str) -> list["FrozenTrial"]:
     """Returns the trials that workers of a pool have begun.
 
     Args:
         study: Study of the trials.
-        crew: Name of the worker pool.
+        pool: Name of the worker pool.
 
     Returns:
         The trials, whether they have ended or not.
     """
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_MARK, [None])[0] == crew]
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_MARK, [None])[0] == pool]
 
 
 def worker_of(trial: "FrozenTrial") -> str:

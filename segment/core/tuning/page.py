@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from segment.core.config import Settings, flatten
 from segment.core.reports.page import Report
-from segment.core.tuning.reruns import Confirmation
+from segment.core.tuning.reruns import Reruns
 from segment.core.tuning.storage import quiet_optuna
 from segment.core.tuning.study import outcome_of, score_of
 from segment.core.tuning.trials import PROBLEM
@@ -23,7 +23,7 @@ _COMPARABLE = 4  # complete trials that plots and importances need to be meaning
 _SCORE, _ROW = "validation score", 3
 
 
-def describe_study(study: "Study", best: "FrozenTrial", confirmed: Confirmation | None) -> dict[str, Any]:
+def describe_study(study: "Study", best: "FrozenTrial", confirmed: Reruns | None) -> dict[str, Any]:
     """Describes a study as plain values for report.json.
 
     Args:
@@ -65,7 +65,7 @@ def importance(study: "Study") -> dict[str, float]:
     return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
 
 
-def tuning_page(study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Confirmation | None) -> Report:
+def tuning_page(study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Reruns | None) -> Report:
     """Builds the report page of a study.
 
     Args:
@@ -86,7 +86,7 @@ def tuning_page(study: "Study", best: "FrozenTrial", defaults: Settings, confirm
     return page
 
 
-def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Confirmation | None) -> None:
+def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Reruns | None) -> None:
     before = flatten(defaults.model_dump(mode="json"))
     page.heading("Best settings")
     page.text(

@@ -1,4 +1,4 @@
-"""Confirmation of a tuning: its best settings and the defaults, trained with other seeds.
+"""Reruns of a tuning: its best settings and the defaults, trained with other seeds.
 
 The best of many trials owes some of its score to chance. These trainings were not chosen by their
 score.
@@ -34,7 +34,7 @@ _PAIR, _PART = "pair", "part"  # user attributes
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class Reruns:
     """Scores of the defaults and of the best settings, a pair for each seed.
 
     Attributes:
@@ -133,7 +133,7 @@ class Pairs:
         elif _PART in trial.user_attrs:
             self._tell(f"{what}: {trial.user_attrs[_PART]} {trial.value:.3f}")
 
-    def conclude(self) -> Confirmation | None:
+    def conclude(self) -> Reruns | None:
         """Collects the scores of all seeds.
 
         Returns:
@@ -143,7 +143,7 @@ class Pairs:
         both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
         if not both:
             return None
-        return Confirmation(
+        return Reruns(
             part=str(both[0][1].user_attrs[_PART]),
             seeds=[seed for seed, _, _ in both],
             defaults=[float(default.value or 0) for _, default, _ in both],
@@ -152,7 +152,7 @@ class Pairs:
         )
 
 
-def confirm(study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]) -> Confirmation | None:
+def confirm(study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]) -> Reruns | None:
     """Trains the defaults and the settings of trial `best` with each seed.
 
     Trainings that have a score already are not repeated. Several processes can share the work.

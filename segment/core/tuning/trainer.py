@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from segment.core.config import change_settings
 from segment.core.progress import Progress
-from segment.core.tuning.reruns import DEFAULTS, Confirmation, confirm, final_score
+from segment.core.tuning.reruns import DEFAULTS, Reruns, confirm, final_score
 from segment.core.tuning.search import Search
 from segment.core.tuning.study import run_study
 from segment.core.tuning.trials import Conditions, Task, best_score, run_trial, training_of
@@ -126,7 +126,7 @@ def _look_on(epoch: int, score: float) -> None:
     """Does nothing."""
 
 
-class Workplace(Protocol):
+class TrialExecutor(Protocol):
     """Interface for running the trainings of a study, on one machine or several."""
 
     def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
@@ -141,7 +141,7 @@ class Workplace(Protocol):
             InputError: If the first trials all fail, see `run_study`.
         """
 
-    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Reruns | None:
         """Trains the defaults and the settings of trial `best` with each seed.
 
         Args:
@@ -157,7 +157,7 @@ class Workplace(Protocol):
 
 
 @dataclass(frozen=True)
-class OneMachine:
+class LocalExecutor:
     """Runs trainings one after the other, each in a child process of this one.
 
     Attributes:
@@ -183,7 +183,7 @@ class OneMachine:
         """
         run_study(self.study, self.distributions, self.trainer.attempt, trials=trials, hours=hours, tell=tell)
 
-    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Confirmation | None:
+    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Reruns | None:
         """Trains the defaults and the settings of trial `best` with each seed.
 
         Args:

@@ -28,12 +28,12 @@ from segment.core.tuning.folder import (
     write_text,
 )
 from segment.core.tuning.page import describe_study, tuning_page
-from segment.core.tuning.reruns import POLL, Confirmation, confirmation_of
+from segment.core.tuning.reruns import POLL, Reruns, confirmation_of
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space, distributions, dump_space
 from segment.core.tuning.storage import reachable
 from segment.core.tuning.study import ended_trials, fail_dead_trials, open_study, outcome_of, score_of
-from segment.core.tuning.trainer import OneMachine, Trainer, Workplace
+from segment.core.tuning.trainer import LocalExecutor, Trainer, TrialExecutor
 from segment.core.tuning.trials import Task, check_memory_limit, training_of
 from segment.core.tuning.unit_cube import as_point
 
@@ -61,7 +61,7 @@ class Tuning:
     trial: int
     score: float
     values: dict[str, Any]
-    confirmation: Confirmation | None
+    confirmation: Reruns | None
 
     def __str__(self) -> str:
         """Returns the best trial, its values, their confirmation, and the settings file."""
@@ -105,10 +105,10 @@ def tune(
             storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
             with reachable(storage):
                 study = _open(task, output, space, wanted, search, storage)
-                workplace: AbstractContextManager[Workplace]
+                workplace: AbstractContextManager[TrialExecutor]
                 if client is None:
                     trainer = Trainer(study, task, output / TRIALS_FOLDER, search, progress)
-                    workplace = nullcontext(OneMachine(study, wanted, trainer))
+                    workplace = nullcontext(LocalExecutor(study, wanted, trainer))
                 else:
                     workplace = begin_campaign(client, str(cluster), study, task, space, search, storage, output, progress)
                 with workplace as place:
@@ -129,7 +129,9 @@ def _open(
     return study
 
 
-def _tune(study: "Study", place: Workplace, task: Task, output: Path, search: Search, storage: str, progress: Progress) -> Tuning:
+def _tune(
+    study: "Study", place: TrialExecutor, task: Task, output: Path, search: Search, storage: str, progress: Progress
+) -> Tuning:
     book = _Book(study, task, output, progress)
     place.run_trials(search.trials, search.hours, book.tell)
     if fail_dead_trials(study):

@@ -13,7 +13,7 @@ from classify.data.class_table import color_classes
 from classify.data.images import find_images
 from classify.data.pixels import centre_crop, prepare, read_image
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, Palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.reader import open_raster
 from tests.conftest import write_raster
 
@@ -36,7 +36,7 @@ def found(root: Path, **settings: object) -> list[tuple[str, list[str], str | No
     """Relative path, names of classes and part of each image."""
     collection = find_images([root], DataSettings.model_validate(settings))
     folder = root if root.is_dir() else root.parent
-    names = collection.palette.names
+    names = collection.class_table.names
     return [(i.path.relative_to(folder).as_posix(), [names[k] for k in i.labels], i.part) for i in collection.images]
 
 
@@ -53,7 +53,7 @@ def test_class_folders_with_all_that_lies_below(tmp_path):
 
 def test_collection_of_class_folders_has_one_label_an_image_and_its_folders_name(tmp_path):
     collection = find_images([touch(tmp_path / "uc", "b/1.png", "a/2.png")], DataSettings())
-    assert collection.palette.names == ["a", "b"] and not collection.multi_label
+    assert collection.class_table.names == ["a", "b"] and not collection.multi_label
     assert [(i.labels, i.collection) for i in collection.images] == [((0,), "uc"), ((1,), "uc")]
 
 
@@ -119,7 +119,7 @@ def test_csv_gives_any_number_of_labels_and_parts(tmp_path):
 def test_csv_with_one_label_each_still_means_several(tmp_path):
     write_csv(tmp_path, "file,labels\na.png,water\nc.tif,water\n")
     collection = find_images([tmp_path], DataSettings())
-    assert collection.multi_label and collection.palette.names == ["water"]
+    assert collection.multi_label and collection.class_table.names == ["water"]
 
 
 def test_folders_are_joined_by_names_without_case_after_the_map(tmp_path):
@@ -127,7 +127,7 @@ def test_folders_are_joined_by_names_without_case_after_the_map(tmp_path):
     second = touch(tmp_path / "two" / "data", "water/4.png", "FOREST/5.png")
     settings = DataSettings(label_map={"WOODS": "forest", "cloud": None})
     collection = find_images([second, first], settings)
-    assert collection.palette.names == ["FOREST", "water"]  # as found first
+    assert collection.class_table.names == ["FOREST", "water"]  # as found first
     assert [(i.path.name, i.labels) for i in collection.images] == [
         ("5.png", (0,)),
         ("4.png", (1,)),
@@ -157,29 +157,29 @@ TABLE = [
 def test_class_table_gives_order_and_colours_and_leaves_ignored_classes_out(tmp_path):
     touch(tmp_path, "crop/1.png", "water/2.png", "cloud/3.png")
     collection = find_images([tmp_path], DataSettings(classes=TABLE))
-    assert [(c.name, c.color) for c in collection.palette.classes] == [("Water", "#0000FF"), ("crop", "#00FF00")]
+    assert [(c.name, c.color) for c in collection.class_table.classes] == [("Water", "#0000FF"), ("crop", "#00FF00")]
     assert [(i.path.name, i.labels) for i in collection.images] == [("1.png", (1,)), ("2.png", (0,))]
 
 
 def test_class_table_beside_the_data_is_the_first_folders_unless_settings_have_one(tmp_path):
     first, second = touch(tmp_path / "one", "crop/1.png"), touch(tmp_path / "two", "water/2.png")
-    save_palette(Palette(TABLE), second / "classes.yaml")
-    assert find_images([first, second], DataSettings()).palette == Palette(TABLE)
+    save_class_table(ClassTable(TABLE), second / "classes.yaml")
+    assert find_images([first, second], DataSettings()).class_table == ClassTable(TABLE)
     mine = [Class(name="crop", color="#010101"), Class(name="water", color="#020202")]
-    assert find_images([first, second], DataSettings(classes=mine)).palette == Palette(mine)
+    assert find_images([first, second], DataSettings(classes=mine)).class_table == ClassTable(mine)
 
 
 def test_class_table_beside_a_csv(tmp_path):
     table = write_csv(tmp_path, "file,labels\na.png,water\nc.tif,crop\n", "mine.CSV")
-    save_palette(Palette(TABLE), tmp_path / "classes.yaml")
-    assert find_images([table], DataSettings()).palette.names == ["Water", "crop"]
+    save_class_table(ClassTable(TABLE), tmp_path / "classes.yaml")
+    assert find_images([table], DataSettings()).class_table.names == ["Water", "crop"]
 
 
 def test_many_classes_have_a_colour_each(tmp_path):
     touch(tmp_path, *(f"c{k:03}/1.png" for k in range(250)))
-    classes = find_images([tmp_path], DataSettings()).palette.classes
+    classes = find_images([tmp_path], DataSettings()).class_table.classes
     assert len({c.color for c in classes}) == 250
-    few = find_images([touch(tmp_path / "few", "a/1.png", "b/2.png")], DataSettings()).palette.classes
+    few = find_images([touch(tmp_path / "few", "a/1.png", "b/2.png")], DataSettings()).class_table.classes
     assert few[0].color == classes[0].color
 
 
@@ -339,7 +339,7 @@ def test_read_image_gives_palette_pictures_as_their_colours(tmp_path, suffix):
         file.write_colormap(1, {0: (10, 20, 30), 1: (200, 100, 50), 2: (9, 9, 9)})
         file.write(indices[..., 0], 1)
     with rasterio.open(path) as file:
-        assert file.colorinterp == (ColorInterp.palette,)
+        assert file.colorinterp == (ColorInterp.class_table,)
     assert read_image(path).tolist() == [[[10, 20, 30], [200, 100, 50]], [[0, 0, 0], [200, 100, 50]]]
     assert read_image(path, [1]).shape == (2, 2, 1)
 
@@ -410,7 +410,7 @@ def test_links_that_lead_up_are_no_images_of_a_class(tmp_path, target):
         write_raster(tmp_path / "data" / name / "deep" / f"{name}.png", noise(8, 8, 3))
         (tmp_path / "data" / name / "deep" / "loop").symlink_to(target)
     found = find_images([tmp_path / "data"], DataSettings())
-    assert [(image.path.stem, found.palette.names[image.labels[0]]) for image in found.images] == [
+    assert [(image.path.stem, found.class_table.names[image.labels[0]]) for image in found.images] == [
         ("forest", "forest"),
         ("water", "water"),
     ]

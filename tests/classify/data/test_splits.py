@@ -7,7 +7,7 @@ import pytest
 from classify.data.images import LabelledImage
 from classify.data.splits import check_parts, split_images
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 from segment.core.splits import PARTS
 
 
@@ -158,7 +158,7 @@ def test_a_label_that_is_never_the_rarest_still_has_validation():
     assert sizes(parts, 0) == [4, 1, 0]
 
 
-PALETTE = Palette([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
+PALETTE = ClassTable([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
 
 
 def test_parts_with_all_classes_pass_and_the_test_may_lack_some():

@@ -21,7 +21,7 @@ def counts(data: TrainingData) -> dict[str, int]:
 def test_the_split_is_told_with_what_each_class_has(class_folders):
     lines = Lines()
     data = prepare(class_folders(20, river=40), settings=["data.val_fraction=0.2", "data.test_fraction=0.1"], progress=lines)
-    assert data.palette.names == ["field", "river"] and not data.multi_label
+    assert data.class_table.names == ["field", "river"] and not data.multi_label
     assert counts(data) == {"train": 42, "val": 12, "test": 6}
     assert lines.lines == ["train     42 images: river 28, field 14", "val       12 images", "test       6 images"]
 
@@ -105,7 +105,7 @@ def test_collections_are_joined_by_a_label_map(tmp_path, class_folders):
     first, second = class_folders(name="first"), class_folders(name="second", classes=("plots", "streams", "clouds"))
     settings = ["data.label_map={plots: field, streams: river, clouds: null}", "data.test_fraction=0"]
     data = prepare(first, second, settings=settings)
-    assert data.palette.names == ["field", "river"]
+    assert data.class_table.names == ["field", "river"]
     assert counts(data) == {"train": 28, "val": 4, "test": 0}
     folders = {(image.collection, image.path.parent.name, image.labels) for image in data.parts["train"]}
     assert folders == {("first", "field", (0,)), ("first", "river", (1,)), ("second", "plots", (0,)), ("second", "streams", (1,))}
@@ -113,7 +113,7 @@ def test_collections_are_joined_by_a_label_map(tmp_path, class_folders):
 
 def test_several_labels_from_a_csv(labels_csv):
     data = prepare(labels_csv())
-    assert data.multi_label and data.palette.names == ["blue", "red"] and data.class_weights("balanced") == [1, 1]
+    assert data.multi_label and data.class_table.names == ["blue", "red"] and data.class_weights("balanced") == [1, 1]
     assert {image.labels for image in data.parts["val"]} == {(), (0,), (1,), (0, 1)}
 
 

@@ -11,7 +11,7 @@ from classify.generator.config import GeneratorConfig
 from classify.generator.data import choose_real, find_again
 from segment.core.errors import InputError
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 
 
 def data(train: list[int], val: list[int], test: list[int]) -> TrainingData:
@@ -25,7 +25,7 @@ def data(train: list[int], val: list[int], test: list[int]) -> TrainingData:
         for part, counts in {"train": train, "val": val, "test": test}.items()
     }
     table = [Class(name=name, color=f"#00000{number}") for number, name in enumerate("abc")]
-    return TrainingData(Palette(table), False, parts, "", None, None)
+    return TrainingData(ClassTable(table), False, parts, "", None, None)
 
 
 def classes(images: list[LabelledImage]) -> Counter:

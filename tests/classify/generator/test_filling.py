@@ -218,7 +218,7 @@ def test_validation_and_test_are_the_same_images_with_the_pictures(run, tmp_path
             assert kept == [image.path for image in before.parts[part]], part
             assert len(after.parts[part]) == len(kept) + (drawn if part == "train" else 0), part
         assert len(set(after.counts)) == 1
-        assert [c.name for c in after.palette.table] == [c.name for c in before.palette.table]
+        assert [c.name for c in after.class_table.table] == [c.name for c in before.class_table.table]
 
 
 def test_the_split_is_the_same_whatever_its_seeds(tmp_path):
@@ -255,11 +255,11 @@ def test_pictures_are_read_as_the_class_that_they_were_drawn_for(tmp_path, count
         write_class(tmp_path / "data" / name, label, count, size=64)
     wanted = settings(f"data.label_map={label_map}")
     before = prepare(tmp_path / "data", wanted=wanted)
-    run = write_generator(tmp_path / "run", classes=list(before.palette.table))
+    run = write_generator(tmp_path / "run", classes=list(before.class_table.table))
     fill_classes(run, tmp_path / "data", tmp_path / "filled", wanted)
     assert [path.name for path in (tmp_path / "filled" / "train").iterdir()] == [expected]
     after = prepare(tmp_path / "data", tmp_path / "filled", wanted=wanted)
-    assert after.palette.table == before.palette.table and after.counts == [max(before.counts)] * 2
+    assert after.class_table.table == before.class_table.table and after.counts == [max(before.counts)] * 2
 
 
 def test_bands_that_the_images_name_are_named_in_the_pictures(tmp_path):

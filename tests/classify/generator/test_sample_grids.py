@@ -13,7 +13,7 @@ class Drawer:
 
     def __init__(self, classes: int):
         names = [f"c{number}" for number in range(classes)]
-        self.info = SimpleNamespace(palette=SimpleNamespace(names=names))
+        self.info = SimpleNamespace(class_table=SimpleNamespace(names=names))
 
     def draw(self, labels, seed=0, first=0, bandwidth=0.5):
         self.asked = seed, bandwidth

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segment.core.cluster.block_file import BlockFile, block_path, is_finished, write_block
 from segment.core.cluster.block_folder import BlockFolder
-from segment.core.cluster.task_state import MOST_FAILURES, MOST_LOSSES, Attempt
+from segment.core.cluster.task_state import MOST_FAILURES, MOST_LOSSES, TaskState
 from segment.core.errors import InputError
 from segment.core.raster.blocks import Block, Blocks, divide
 
@@ -36,12 +36,12 @@ def test_blocks_are_even_and_keep_to_the_places_that_are_given():
 
 
 def test_a_block_is_given_up_after_three_failures_or_too_many_lost_workers():
-    attempt = Attempt(None, Block(0, 0, 0, 1, 0, 1))
+    attempt = TaskState(None, Block(0, 0, 0, 1, 0, 1))
     for _ in range(MOST_FAILURES):
         assert not attempt.is_hopeless
         attempt.fail("broken")
     assert attempt.is_hopeless
-    attempt = Attempt(None, Block(0, 0, 0, 1, 0, 1))
+    attempt = TaskState(None, Block(0, 0, 0, 1, 0, 1))
     attempt.lose(4, "four died")
     assert not attempt.is_hopeless
     attempt.lose(MOST_LOSSES - 4, "more died")

@@ -12,7 +12,7 @@ from rasterio.warp import transform as to_crs
 
 from segment.core.errors import InputError
 from segment.core.raster.alignment import Alignment, align
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 from segment.core.raster.masks import open_mask
 from segment.core.raster.reader import open_raster
 from segment.data.tiles import decode_mask
@@ -146,7 +146,7 @@ def test_any_window_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_colours_and_palettes_outside_are_no_class_even_where_black_is_one(tmp_path: Path, image: Path) -> None:
-    black = Palette([Class(name="land", color="#000000"), Class(name="water", color="#0000FF")])
+    black = ClassTable([Class(name="land", color="#000000"), Class(name="water", color="#0000FF")])
     colours = np.zeros((64, 96, 3), np.uint8)
     colours[..., 2] = np.where(VALUES[..., 0] > 2, 255, 0)
     shifted = HERE @ Affine.translation(48, 0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Class, Palette, load_palette, save_palette
+from segment.core.raster.classes import IGNORED, Class, ClassTable, load_class_table, save_class_table
 
 CLASSES = [
     Class(name="land", color="#804000"),
@@ -12,43 +12,43 @@ CLASSES = [
 
 
 def test_values_decode_to_positions():
-    indices, undeclared = Palette(CLASSES).decode(np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None])
+    indices, undeclared = ClassTable(CLASSES).decode(np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None])
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED, IGNORED]]
     assert undeclared == {"3": 2}
 
 
 def test_colors_decode_to_positions():
     colors = np.array([[[128, 64, 0], [0, 0, 255], [155, 155, 155], [1, 2, 3]]], np.uint8)
-    indices, undeclared = Palette(CLASSES).decode(colors)
+    indices, undeclared = ClassTable(CLASSES).decode(colors)
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED]]
     assert undeclared == {"#010203": 1}
 
 
 def test_a_fourth_band_is_transparency_and_not_looked_at():
     colors = np.array([[[0, 0, 255, 10]]], np.uint8)
-    assert Palette(CLASSES).decode(colors)[0].tolist() == [[1]]
+    assert ClassTable(CLASSES).decode(colors)[0].tolist() == [[1]]
 
 
 def test_lookup_tables_go_back_to_values_and_colors():
-    palette = Palette(CLASSES)
-    assert palette.values()[[0, 1, IGNORED]].tolist() == [0, 7, 255]
-    assert palette.colors()[[1, IGNORED]].tolist() == [[0, 0, 255, 255], [0, 0, 0, 0]]
+    class_table = ClassTable(CLASSES)
+    assert class_table.values()[[0, 1, IGNORED]].tolist() == [0, 7, 255]
+    assert class_table.colors()[[1, IGNORED]].tolist() == [[0, 0, 255, 255], [0, 0, 0, 0]]
 
 
 def test_table_survives_its_file(tmp_path):
-    save_palette(Palette(CLASSES), tmp_path / "classes.yaml")
-    assert load_palette(tmp_path / "classes.yaml") == Palette(CLASSES)
+    save_class_table(ClassTable(CLASSES), tmp_path / "classes.yaml")
+    assert load_class_table(tmp_path / "classes.yaml") == ClassTable(CLASSES)
 
 
 def test_indices_can_count_by_another_tables_classes():
-    indices, undeclared = Palette(CLASSES).decode(np.array([[0, 7, 9]], np.uint8)[..., None], ["road", "Water"])
+    indices, undeclared = ClassTable(CLASSES).decode(np.array([[0, 7, 9]], np.uint8)[..., None], ["road", "Water"])
     assert indices.tolist() == [[IGNORED, 1, IGNORED]]
     assert not undeclared
 
 
 def test_floats_that_are_no_values_are_undeclared_or_nodata():
     mask = np.array([[0.0, 7.0, 0.7, np.nan, np.inf]])[..., None]
-    indices, undeclared = Palette(CLASSES).decode(mask)
+    indices, undeclared = ClassTable(CLASSES).decode(mask)
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED]]
     assert undeclared == {"0.7": 1}
 
@@ -66,7 +66,7 @@ def test_floats_that_are_no_values_are_undeclared_or_nodata():
 )
 def test_unclear_tables_are_refused(table, word):
     with pytest.raises(InputError, match=word):
-        Palette(table)
+        ClassTable(table)
 
 
 @pytest.mark.parametrize(
@@ -75,30 +75,30 @@ def test_unclear_tables_are_refused(table, word):
 def test_broken_files_are_named(tmp_path, text):
     (tmp_path / "classes.yaml").write_text(text)
     with pytest.raises(InputError, match="classes.yaml"):
-        load_palette(tmp_path / "classes.yaml")
+        load_class_table(tmp_path / "classes.yaml")
 
 
 def test_maps_are_drawn_in_a_colour_of_their_own():
-    palette = Palette([Class(name="land", color="#804000", map_color="#f4e0b4"), Class(name="water", color="#0000FF")])
-    assert palette.colors()[[0, 1]].tolist() == [[0xF4, 0xE0, 0xB4, 255], [0, 0, 255, 255]]
-    assert [c.map_color for c in palette.classes] == ["#F4E0B4", "#0000FF"]
-    assert palette.classes[1] == Class(name="water", color="#0000FF", value=1, map_color="#0000ff")
+    class_table = ClassTable([Class(name="land", color="#804000", map_color="#f4e0b4"), Class(name="water", color="#0000FF")])
+    assert class_table.colors()[[0, 1]].tolist() == [[0xF4, 0xE0, 0xB4, 255], [0, 0, 255, 255]]
+    assert [c.map_color for c in class_table.classes] == ["#F4E0B4", "#0000FF"]
+    assert class_table.classes[1] == Class(name="water", color="#0000FF", value=1, map_color="#0000ff")
 
 
 def test_a_map_colour_survives_the_file_and_is_left_out_where_it_is_the_default(tmp_path):
-    palette = Palette([Class(name="land", color="#804000", map_color="#F4E0B4"), Class(name="water", color="#0000FF")])
-    save_palette(palette, tmp_path / "classes.yaml")
-    assert load_palette(tmp_path / "classes.yaml") == palette
+    class_table = ClassTable([Class(name="land", color="#804000", map_color="#F4E0B4"), Class(name="water", color="#0000FF")])
+    save_class_table(class_table, tmp_path / "classes.yaml")
+    assert load_class_table(tmp_path / "classes.yaml") == class_table
     assert (tmp_path / "classes.yaml").read_text().count("map_color") == 1
 
 
 A, B, C = [[16, 0, 0]], [[32, 0, 0]], [[48, 0, 0]]
 
 
-def pairs(first: str, second: str, **ignored: str) -> Palette:
+def pairs(first: str, second: str, **ignored: str) -> ClassTable:
     """Two learned classes in colours A and B that are drawn in `first` and `second`, and an ignored one."""
     table = [Class(name="a", color="#100000", map_color=first), Class(name="b", color="#200000", map_color=second)]
-    return Palette([*table, Class(name="none", ignore=True, **({"color": "#9B9B9B"} | ignored))])
+    return ClassTable([*table, Class(name="none", ignore=True, **({"color": "#9B9B9B"} | ignored))])
 
 
 def test_a_drawn_map_decodes_as_a_mask():
@@ -106,8 +106,8 @@ def test_a_drawn_map_decodes_as_a_mask():
 
 
 @pytest.mark.parametrize("palette", [pairs("#200000", "#300000"), pairs("#300000", "#400000", color="#300000")])
-def test_a_drawn_map_that_could_be_misread_is_undeclared(palette):
-    indices, undeclared = palette.decode(np.array([A, B, [[64, 0, 0]], C], np.uint8))
+def test_a_drawn_map_that_could_be_misread_is_undeclared(class_table):
+    indices, undeclared = class_table.decode(np.array([A, B, [[64, 0, 0]], C], np.uint8))
     assert indices[:3].tolist() == [[0], [1], [IGNORED]]
     assert indices[3] == IGNORED
     assert "#400000" in undeclared
@@ -126,11 +126,11 @@ def test_maps_of_classes_in_one_colour_are_refused(first, second):
 
 def test_tables_that_differ_in_map_colours_decode_alike():
     assert pairs("#300000", "#400000").decodes_as(pairs("#100000", "#200000"))
-    assert not pairs("#300000", "#400000").decodes_as(Palette(CLASSES))
+    assert not pairs("#300000", "#400000").decodes_as(ClassTable(CLASSES))
 
 
 @pytest.mark.parametrize("value", ["yes", "on", "true", "[false]"])
 def test_a_truth_value_is_no_mask_value(tmp_path, value):
     (tmp_path / "classes.yaml").write_text(f'- {{name: land, color: "#8429F6", value: {value}}}\n')
     with pytest.raises(InputError):
-        load_palette(tmp_path / "classes.yaml")
+        load_class_table(tmp_path / "classes.yaml")

@@ -3,26 +3,26 @@ from xml.etree import ElementTree
 
 import pytest
 
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 from segment.core.raster.qgis import polygon_style, raster_style, style_name, write_qml
 
 ODD = 'roads & <"paved"> squares, Straße'
 
 
 @pytest.fixture
-def palette() -> Palette:
+def class_table() -> ClassTable:
     ignored = Class(name="unlabeled", color="#9B9B9B", value=255, ignore=True)
-    return Palette([Class(name="water", color="#0000FF", value=7), Class(name=ODD, color="#804000", value=3), ignored])
+    return ClassTable([Class(name="water", color="#0000FF", value=7), Class(name=ODD, color="#804000", value=3), ignored])
 
 
 def test_style_has_the_name_that_qgis_looks_for() -> None:
     assert style_name("town.north_classes.tif") == "town.north_classes.qml"
 
 
-def test_raster_style_shows_names_and_colours(tmp_path: Path, palette: Palette) -> None:
-    write_qml(tmp_path / "town.qml", palette)
+def test_raster_style_shows_names_and_colours(tmp_path: Path, class_table: ClassTable) -> None:
+    write_qml(tmp_path / "town.qml", class_table)
     content = (tmp_path / "town.qml").read_text(encoding="utf-8")
-    assert content == raster_style(palette)
+    assert content == raster_style(class_table)
     assert content.startswith("<!DOCTYPE qgis ")
     root = ElementTree.fromstring(content)
     assert root.tag == "qgis"
@@ -35,8 +35,8 @@ def test_raster_style_shows_names_and_colours(tmp_path: Path, palette: Palette) 
     ]
 
 
-def test_polygon_style_fills_each_class_in_its_colour(palette: Palette) -> None:
-    renderer = ElementTree.fromstring(polygon_style(palette)).find("renderer-v2")
+def test_polygon_style_fills_each_class_in_its_colour(class_table: ClassTable) -> None:
+    renderer = ElementTree.fromstring(polygon_style(class_table)).find("renderer-v2")
     assert (renderer.get("type"), renderer.get("attr")) == ("categorizedSymbol", "class")
     colors = {symbol.get("name"): symbol.find("layer/prop[@k='color']").get("v") for symbol in renderer.iter("symbol")}
     categories = renderer.findall("categories/category")

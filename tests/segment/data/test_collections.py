@@ -85,7 +85,7 @@ def test_masks_hold_what_their_collection_says(two):
     data = TrainingData.prepare(None, config, Silent())
     both, ponds = data.collections
     assert data.labels.unions == (frozenset({0, 2}),)
-    pixels = TilePixels(data.palette, "ignore", 1, tables=data.tables)
+    pixels = TilePixels(data.class_table, "ignore", 1, tables=data.tables)
     held = [set(np.unique(pixels.load(one.pairs[0]).mask)) for one in (both, ponds)]
     assert held == [{0, 1}, {3, 1}]  # 3: land or road
     assert data.survey.class_pixels["train"][2] == 0 and data.survey.class_pixels["train"][3] > 0
@@ -123,7 +123,7 @@ def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
     data = TrainingData.prepare(None, config, Silent())
     dataset = TileDataset(
         data.parts["train"],
-        TilePixels(data.palette, "ignore", 1, tables=data.tables),
+        TilePixels(data.class_table, "ignore", 1, tables=data.tables),
         32,
         4,
         preprocessing=config.data.preprocess,
@@ -329,7 +329,7 @@ def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
     data = TrainingData.prepare(None, settings(two, f"data.collections={listed}"), Silent())
     dataset = TileDataset(
         data.parts["test"],
-        TilePixels(data.palette, "ignore", 1, tables=data.tables),
+        TilePixels(data.class_table, "ignore", 1, tables=data.tables),
         32,
         4,
         preprocessing=settings(two).data.preprocess,
@@ -338,8 +338,8 @@ def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
     def predict(images):
         return np.full((*images.shape[:3], 3), 1 / 3, np.float32)
 
-    found = score_patches(predict, dataset, data.palette.names, Silent(), labels=data.labels_of_collections)
-    scores_page("ponds", found, dataset, predict, data.palette).write(two / "page.html")
+    found = score_patches(predict, dataset, data.class_table.names, Silent(), labels=data.labels_of_collections)
+    scores_page("ponds", found, dataset, predict, data.class_table).write(two / "page.html")
     page = (two / "page.html").read_text()
     assert "Mean Jaccard -," in page and ">nan<" not in page and "nan" not in str(found)
 

@@ -7,7 +7,7 @@ from rasterio import Affine
 
 from segment.core.errors import InputError
 from segment.core.raster.alignment import ALIGNED
-from segment.core.raster.classes import Class, Palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.masks import open_mask
 from segment.core.raster.reader import open_raster
 from segment.data.cutting import cut_scene
@@ -41,14 +41,14 @@ def test_tiles_put_back_make_the_scene(tmp_path, height, width, overlap):
     np.testing.assert_array_equal(back, whole)
 
 
-def test_tiles_without_anything_to_learn_are_left_out_and_counted(tmp_path, palette):
+def test_tiles_without_anything_to_learn_are_left_out_and_counted(tmp_path, class_table):
     image, mask = two_class_scene(64, 128)
     image[:, :32] = 0  # nodata
     mask[:, 32:64] = 255  # ignored
     mask[0, 40] = 0  # but for one pixel
     mask[:, 96:] = 77  # a value that no class has
     scene, truth = write_raster(tmp_path / "scene.tif", image, nodata=0), write_raster(tmp_path / "truth.tif", mask)
-    save_palette(palette, tmp_path / "classes.yaml")
+    save_class_table(class_table, tmp_path / "classes.yaml")
     result = cut_scene(scene, truth, tmp_path / "tiles", 32)
     assert (result.tiles, result.empty) == (3, 5)
     assert "3 tiles written, 5 left out" in str(result)
@@ -109,9 +109,9 @@ def test_what_does_not_fit_leaves_nothing_behind(tmp_path, spoil, words):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_mask_on_another_grid_is_cut_from_the_scenes(tmp_path, palette):
+def test_a_mask_on_another_grid_is_cut_from_the_scenes(tmp_path, class_table):
     scene, mask = put_scene(tmp_path, 64, 96)
-    save_palette(palette, tmp_path / "classes.yaml")
+    save_class_table(class_table, tmp_path / "classes.yaml")
     with rasterio.open(mask) as file:
         labels, place = file.read().transpose(1, 2, 0), file.transform
     east = write_raster(tmp_path / "east.tif", labels[::-1, 40:], transform=place @ Affine(1, 0, 40, 0, -1, 64))
@@ -129,11 +129,11 @@ def test_a_mask_on_another_grid_is_cut_from_the_scenes(tmp_path, palette):
         outside = column + np.arange(32) < 40
         assert (labelled == ~outside).all()
         np.testing.assert_array_equal(found[:, ~outside], labels[row : row + 32, column : column + 32][:, ~outside])
-        assert (decode_mask(pair.mask, palette)[0][:, outside] == 255).all()
+        assert (decode_mask(pair.mask, class_table)[0][:, outside] == 255).all()
 
 
 def test_colours_that_are_cut_stay_unlabelled_where_the_mask_does_not_reach(tmp_path):
-    black = Palette([Class(name="land", color="#000000"), Class(name="water", color="#0000FF")])
+    black = ClassTable([Class(name="land", color="#000000"), Class(name="water", color="#0000FF")])
     scene, mask = put_scene(tmp_path, 64, 64)
     with rasterio.open(mask) as file:
         place = file.transform

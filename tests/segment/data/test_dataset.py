@@ -19,26 +19,26 @@ def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandS
     return BandStatistics(dtype, 1, zeros, zeros + high, zeros + high / 2, zeros + high / 4)
 
 
-def dataset(root, palette, **options) -> TileDataset:
+def dataset(root, class_table, **options) -> TileDataset:
     patches = grid_patches(find_pairs(root), 32)
-    return TileDataset(patches, TilePixels(palette, "ignore", megabytes=1), 32, 4, **({"preprocessing": OFF} | options))
+    return TileDataset(patches, TilePixels(class_table, "ignore", megabytes=1), 32, 4, **({"preprocessing": OFF} | options))
 
 
 def everything(data: TileDataset) -> list[np.ndarray]:
     return [array for i in range(len(data)) for array in data[i]]
 
 
-def test_batches_have_the_files_dtype_and_every_tile_comes_once(tile_folder, palette):
-    data = dataset(tile_folder(groups=2, count=2, size=64), palette)
+def test_batches_have_the_files_dtype_and_every_tile_comes_once(tile_folder, class_table):
+    data = dataset(tile_folder(groups=2, count=2, size=64), class_table)
     images, masks = data[0]
     assert (images.shape, images.dtype, masks.shape, masks.dtype) == ((4, 32, 32, 3), np.uint8, (4, 32, 32), np.uint8)
     assert sum(len(data[i][0]) for i in range(len(data))) == len(data.patches) == 16
 
 
-def test_epochs_differ_and_repeat(tile_folder, palette):
+def test_epochs_differ_and_repeat(tile_folder, class_table):
     root = tile_folder()
     change = lambda seed: augmentation(AugmentSettings(noise=0.1), statistics(), seed)  # noqa: E731
-    first, second = (dataset(root, palette, augment=change, random_crops=True, seed=3) for _ in range(2))
+    first, second = (dataset(root, class_table, augment=change, random_crops=True, seed=3) for _ in range(2))
     start = everything(first)
     assert all(np.array_equal(a, b) for a, b in zip(start, everything(second), strict=True))
     first.on_epoch_end()
@@ -47,14 +47,14 @@ def test_epochs_differ_and_repeat(tile_folder, palette):
     assert all(np.array_equal(a, b) for a, b in zip(everything(first), everything(second), strict=True))
 
 
-def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path, palette):
+def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path, class_table):
     rows, columns = np.indices((50, 70), np.uint8)
     write_raster(tmp_path / "images" / "a.png", np.stack([rows, columns, rows], axis=-1))
     write_raster(tmp_path / "masks" / "a.png", np.zeros((50, 70, 1), np.uint8))
     counts = np.zeros((50, 70), int)
     for patch in grid_patches(find_pairs(tmp_path), 32):
         for augment in (None, lambda seed: lambda image, mask: (image, mask)):
-            pixels = TilePixels(palette, "ignore", megabytes=1)
+            pixels = TilePixels(class_table, "ignore", megabytes=1)
             images, masks = TileDataset([patch], pixels, 32, 1, preprocessing=OFF, augment=augment)[0]
             where = images[masks != IGNORED]
             np.add.at(counts, (where[:, 0], where[:, 1]), 1)
@@ -62,12 +62,12 @@ def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path,
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_random_crops_come_larger_and_smaller(dtype, tmp_path, palette):
+def test_random_crops_come_larger_and_smaller(dtype, tmp_path, class_table):
     ramp = np.linspace(0, 200, 200).astype(dtype)
     mask = np.repeat(np.arange(2, dtype=np.uint8), 100)
     write_raster(tmp_path / "images" / "a.tif", np.tile(ramp[:, None], (200, 1, 5)))
     write_raster(tmp_path / "masks" / "a.tif", np.tile(mask[:, None], (200, 1, 1)))
-    data = dataset(tmp_path, palette, random_crops=True, zoom=0.5, augment=lambda seed: lambda image, mask: (image, mask))
+    data = dataset(tmp_path, class_table, random_crops=True, zoom=0.5, augment=lambda seed: lambda image, mask: (image, mask))
     slopes = []
     for epoch in range(6):
         data.epoch = epoch
@@ -79,41 +79,41 @@ def test_random_crops_come_larger_and_smaller(dtype, tmp_path, palette):
     assert 0.6 < min(slopes) < 0.8 and 1.6 < max(slopes) < 2.1, "from half to one and a half times the size"
 
 
-def test_images_smaller_than_a_tile_are_filled_up_and_ignored_there(tmp_path, palette):
+def test_images_smaller_than_a_tile_are_filled_up_and_ignored_there(tmp_path, class_table):
     write_raster(tmp_path / "images" / "a.png", np.full((20, 9, 3), 7, np.uint8))
     write_raster(tmp_path / "masks" / "a.png", np.zeros((20, 9, 1), np.uint8))
-    images, masks = dataset(tmp_path, palette)[0]
+    images, masks = dataset(tmp_path, class_table)[0]
     assert (images == 7).all()
     assert (masks[0, :20, :9] == 0).all() and (masks[0] == IGNORED).sum() == 32 * 32 - 20 * 9
 
 
-def test_nodata_is_ignored_and_not_measured(tmp_path, palette):
+def test_nodata_is_ignored_and_not_measured(tmp_path, class_table):
     image = np.full((32, 32, 3), 100, np.uint16)
     image[:, :16] = 9999
     write_raster(tmp_path / "images" / "a.tif", image, nodata=9999)
     write_raster(tmp_path / "masks" / "a.tif", np.ones((32, 32, 1), np.uint8))
     patches = grid_patches(find_pairs(tmp_path), 32)
-    found = survey({"train": patches}, palette, "ignore", 32, OFF)
+    found = survey({"train": patches}, class_table, "ignore", 32, OFF)
     assert found.class_pixels["train"].tolist() == [0, 512]
     assert found.statistics.maximum.tolist() == [100] * 3
-    images, masks = dataset(tmp_path, palette)[0]
+    images, masks = dataset(tmp_path, class_table)[0]
     assert (masks[0, :, :16] == IGNORED).all() and (images[0, :, :16] == 0).all()
 
 
-def test_survey_measures_training_only_and_reads_all(tmp_path, palette):
+def test_survey_measures_training_only_and_reads_all(tmp_path, class_table):
     for name, value in (("a", 10), ("b", 20), ("c", 200)):
         write_raster(tmp_path / "images" / f"{name}.png", np.full((32, 32, 3), value, np.uint8))
         write_raster(tmp_path / "masks" / f"{name}.png", np.full((32, 32, 1), 0 if name == "a" else 5, np.uint8))
     a, b, c = grid_patches(find_pairs(tmp_path), 32)
     write_raster(tmp_path / "masks" / "c.png", np.eye(32, dtype=np.uint8)[..., None] * 5)
-    found = survey({"train": [a, b], "val": [c]}, palette, "ignore", 32, OFF)
+    found = survey({"train": [a, b], "val": [c]}, class_table, "ignore", 32, OFF)
     np.testing.assert_allclose(found.statistics.mean, 15)
     np.testing.assert_allclose(found.statistics.deviation, 5)
     assert found.undeclared == {"5": 32 * 32 + 32}
     with pytest.raises(InputError, match="land, water.*train"):
-        survey({"train": [b], "val": [c]}, palette, "ignore", 32, OFF)
+        survey({"train": [b], "val": [c]}, class_table, "ignore", 32, OFF)
     with pytest.raises(InputError, match="land, water.*val"):
-        survey({"train": [a], "val": [b]}, palette, "ignore", 32, OFF)
+        survey({"train": [a], "val": [b]}, class_table, "ignore", 32, OFF)
 
 
 def salted(root, dtype="uint8"):
@@ -126,14 +126,14 @@ def salted(root, dtype="uint8"):
     return grid_patches(find_pairs(root), 32)
 
 
-def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, palette):
+def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, class_table):
     patches, denoise = salted(tmp_path), PreprocessSettings(denoise=3)
-    plain, found = (survey({"train": patches}, palette, "ignore", 32, settings) for settings in (OFF, denoise))
+    plain, found = (survey({"train": patches}, class_table, "ignore", 32, settings) for settings in (OFF, denoise))
     assert plain.statistics.maximum.tolist() == [200] * 3 and plain.statistics.count == 50 * 70 - 100
     assert found.statistics.maximum.tolist() == found.statistics.minimum.tolist() == [100] * 3
     assert found.statistics.count == plain.statistics.count
     for options in ({}, {"random_crops": True}, {"random_crops": True, "zoom": 0.5}):
-        data = dataset(tmp_path, palette, preprocessing=denoise, **options)
+        data = dataset(tmp_path, class_table, preprocessing=denoise, **options)
         images = np.concatenate([data[i][0] for i in range(len(data))])
         assert (set(np.unique(images)) == {0, 100}) or options.get("zoom")
         assert (images[..., 0] == 100).mean() > 0.9
@@ -142,18 +142,18 @@ def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, palette):
 @pytest.mark.parametrize(
     "settings, dtype, words", [({"clahe": 3}, "float32", "8 or 16 bits"), ({"clahe": 3}, "uint16", "Raise it to 64")]
 )
-def test_what_cannot_be_preprocessed_is_told_before_training(settings, dtype, words, tmp_path, palette):
+def test_what_cannot_be_preprocessed_is_told_before_training(settings, dtype, words, tmp_path, class_table):
     with pytest.raises(InputError, match=f"data.preprocess.clahe: .*{words}"):
-        survey({"train": salted(tmp_path, dtype)}, palette, "ignore", 32, PreprocessSettings(**settings))
+        survey({"train": salted(tmp_path, dtype)}, class_table, "ignore", 32, PreprocessSettings(**settings))
 
 
-def test_a_truncated_jpeg_is_named(tmp_path, palette):
+def test_a_truncated_jpeg_is_named(tmp_path, class_table):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     path = write_raster(tmp_path / "images" / "a.jpg", noise)
     write_raster(tmp_path / "masks" / "a.png", np.zeros((64, 64, 1), np.uint8))
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match="a.jpg"):
-        survey({"train": grid_patches(find_pairs(tmp_path), 32)}, palette, "ignore", 32, OFF)
+        survey({"train": grid_patches(find_pairs(tmp_path), 32)}, class_table, "ignore", 32, OFF)
 
 
 @pytest.mark.parametrize(

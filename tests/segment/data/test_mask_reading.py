@@ -12,9 +12,9 @@ from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, Palette, load_palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.data.cutting import cut_scene
-from segment.data.tiles import decode_mask, find_pairs, find_palette
+from segment.data.tiles import decode_mask, find_class_table, find_pairs
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore
 from segment.mapping.predict import predict_scene, predict_window
@@ -99,16 +99,16 @@ WATER = float(np.mean(indices_of()))
 def test_255_is_a_class_where_one_claims_it(folder, table, mask):
     data, said = prepare(folder(table, mask, "png" if mask.__code__.co_argcount == 2 else "tif"))
     assert water_share(data) == WATER
-    assert data.palette.names == ["land", "water"] and "warning" not in said
-    shown = {str(c.value) for c in data.palette.classes}
+    assert data.class_table.names == ["land", "water"] and "warning" not in said
+    shown = {str(c.value) for c in data.class_table.classes}
     assert ("255" in shown) == ("255 is nodata" in said)
-    assert 255 not in data.palette.values()[:2] and len(set(data.palette.values()[:2].tolist())) == 2
+    assert 255 not in data.class_table.values()[:2] and len(set(data.class_table.values()[:2].tolist())) == 2
 
 
 def test_white_before_black_is_read_by_colour(folder):
     table = '- {name: water, color: "#FFFFFF"}\n- {name: land, color: "#000000"}\n'
     data, said = prepare(folder(table, lambda i: i * 255))
-    assert data.palette.names == ["water", "land"] and water_share(data) == pytest.approx(1 - WATER)
+    assert data.class_table.names == ["water", "land"] and water_share(data) == pytest.approx(1 - WATER)
     assert "read 0 as land, 255 as water" in said
 
 
@@ -301,7 +301,7 @@ def test_map_colours_change_nothing_about_how_masks_are_read(folder):
     )
     root = folder(drawn, lambda i: i * 255)
     data = TrainingData.prepare(root, load_settings(Config, None, ["data.tile=64"]), Silent())
-    assert data.palette.claims_255 and data.survey.class_pixels["train"].all()
+    assert data.class_table.claims_255 and data.survey.class_pixels["train"].all()
 
 
 @pytest.mark.parametrize("mask", [lambda i: i + 1, noisy])
@@ -344,20 +344,20 @@ def test_tiles_cut_from_a_mask_mean_the_same_later(tmp_path):
     (tmp_path / "classes.yaml").write_text(TABLE)
     cut = cut_scene(scene, truth, tmp_path / "tiles" / "a", 64)
     assert (cut.tiles, cut.empty) == (4, 0) and "read as 0 land, 1 water" in str(cut)
-    assert [c.value for c in load_palette(tmp_path / "tiles" / "a" / "classes.yaml").classes] == [0, 255]
+    assert [c.value for c in load_class_table(tmp_path / "tiles" / "a" / "classes.yaml").classes] == [0, 255]
     (tmp_path / "tiles" / "classes.yaml").write_text(TABLE)  # the same classes, without values
     pairs = find_pairs(tmp_path / "tiles")
-    assert decode_mask(pairs[0].mask, find_palette(tmp_path / "tiles", pairs))[0].tolist() == [[1] * 64] * 64
+    assert decode_mask(pairs[0].mask, find_class_table(tmp_path / "tiles", pairs))[0].tolist() == [[1] * 64] * 64
 
 
-def test_nodata_of_a_mask_stays_nodata_in_its_tiles(tmp_path, palette):
+def test_nodata_of_a_mask_stays_nodata_in_its_tiles(tmp_path, class_table):
     image, mask = two_class_scene(64, 128)
     mask[:, :70] = 9
     scene, truth = write_raster(tmp_path / "scene.tif", image), write_raster(tmp_path / "truth.tif", mask, nodata=9)
-    save_palette(palette, tmp_path / "classes.yaml")
+    save_class_table(class_table, tmp_path / "classes.yaml")
     assert cut_scene(scene, truth, tmp_path / "tiles", 64).empty == 1
     (pair,) = find_pairs(tmp_path / "tiles")
-    indices, unknown = decode_mask(pair.mask, palette)
+    indices, unknown = decode_mask(pair.mask, class_table)
     assert (indices[:, :6] == 255).all() and (indices[:, 6:] != 255).all() and not unknown
 
 
@@ -393,15 +393,15 @@ def test_a_truth_that_lacks_a_class_is_nothing_odd(tmp_path):
     truth = np.where(indices == 3, 255, indices * 10).astype(np.uint8)
     scene, mask = write_raster(tmp_path / "scene.tif", indices), write_raster(tmp_path / "truth.tif", truth)
     result = predict_scene(scene, FakeModel(), tmp_path / "out", truth=mask)
-    assert not [note for note in result.report["notes"] if "Truth" in note] and result.report["accuracy"] == 1
+    assert not [note for note in result.report["notes"] if "Reference" in note] and result.report["accuracy"] == 1
 
 
 def test_a_map_value_is_the_smallest_that_is_free():
     table = [Class(name=n, color=f"#{i:06X}", value=v) for i, (n, v) in enumerate([("a", 0), ("b", 255), ("c", 1), ("d", 3)])]
     ignored = Class(name="e", color="#FFFFFF", value=2, ignore=True)
-    palette = Palette([*table, ignored])
-    assert palette.values()[:4].tolist() == [0, 4, 1, 3]
-    assert palette.indices(np.array([0, 4, 1, 3, 2, 255], np.uint8)).tolist() == [0, 1, 2, 3, 255, 255]
+    class_table = ClassTable([*table, ignored])
+    assert class_table.values()[:4].tolist() == [0, 4, 1, 3]
+    assert class_table.indices(np.array([0, 4, 1, 3, 2, 255], np.uint8)).tolist() == [0, 1, 2, 3, 255, 255]
 
 
 def test_the_share_of_a_truth_that_no_class_has_is_reported(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from segment.config import Config, DataSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError
-from segment.core.raster.classes import save_palette
+from segment.core.raster.classes import save_class_table
 from segment.core.splits import part_named, part_notes
 from segment.data.splits import split_patches
 from segment.data.tiles import find_pairs, part_folders
@@ -56,14 +56,14 @@ def test_folders_fix_the_split_whatever_their_names(tmp_path, names, layout, see
         assert name in file.split("/") and part == part_named(name)
 
 
-def test_other_names_and_two_of_one_part_are_said(tmp_path, palette):
+def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
     root = put(tmp_path, "train/a", "Train/b", "valid/c", "test/d")
     assert len(split(root)["train"]) == 2
     assert part_folders(root, find_pairs(root)) == [
         "folders Train, train are all taken for train",
         "folder valid is taken for val",
     ]
-    save_palette(palette, root / "classes.yaml")
+    save_class_table(class_table, root / "classes.yaml")
     lines = Lines()
     TrainingData.prepare(root, load_settings(Config, None, ["data.tile=32"]), lines)
     assert "note: folder valid is taken for val" in lines.text

@@ -10,11 +10,11 @@ from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.data.dataset import TilePixels
 from segment.data.splits import leaks, split_patches
-from segment.data.tiles import decode_mask, find_pairs, find_palette, grid_notes, grid_patches, scan_pairs
+from segment.data.tiles import decode_mask, find_class_table, find_pairs, grid_notes, grid_patches, scan_pairs
 from tests.conftest import two_class_scene, write_raster
 
 
-def test_pairs_know_their_group(tile_folder, palette):
+def test_pairs_know_their_group(tile_folder, class_table):
     root = tile_folder(groups=2, count=3)
     pairs = find_pairs(root)
     assert [(p.group, p.image.stem, p.mask.stem) for p in pairs][:4] == [
@@ -23,7 +23,7 @@ def test_pairs_know_their_group(tile_folder, palette):
         ("scene0", "t2", "t2"),
         ("scene1", "t0", "t0"),
     ]
-    assert find_palette(root, pairs) == palette
+    assert find_class_table(root, pairs) == class_table
 
 
 def test_links_are_followed_and_hidden_folders_are_not(tile_folder, tmp_path):
@@ -86,13 +86,13 @@ def test_patches_cover_every_pixel_and_count_it_once(tmp_path, height, width):
     assert (new == 1).all()
 
 
-def test_palette_pictures_and_class_rasters(tmp_path, palette):
+def test_palette_pictures_and_class_rasters(tmp_path, class_table):
     picture = Image.fromarray(np.array([[5, 9]], np.uint8), "P")
     picture.putpalette([0, 0, 255] * 9 + [128, 64, 0] * 247)
     picture.save(tmp_path / "palette.png")
-    assert decode_mask(tmp_path / "palette.png", palette)[0].tolist() == [[1, 0]]
+    assert decode_mask(tmp_path / "palette.png", class_table)[0].tolist() == [[1, 0]]
     write_raster(tmp_path / "classes.tif", np.array([[[1], [0]]], np.uint8), photometric="palette")
-    assert decode_mask(tmp_path / "classes.tif", palette)[0].tolist() == [[1, 0]]
+    assert decode_mask(tmp_path / "classes.tif", class_table)[0].tolist() == [[1, 0]]
 
 
 def put_pair(folder, name, mask, transform, **profile):
@@ -100,7 +100,7 @@ def put_pair(folder, name, mask, transform, **profile):
     write_raster(folder / "masks" / f"{name}.tif", mask, transform=transform, **profile)
 
 
-def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path, palette):
+def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path, class_table):
     here = Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000)
     mask = two_class_scene(64, 64)[1]
     put_pair(tmp_path, "a", mask, here)
@@ -113,7 +113,7 @@ def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path,
     grids, parts = grid_notes(pairs)
     assert "3 of 5 masks are on another grid" in grids and "b.tif (stored south-up)" in grids
     assert "1 of 5 masks do not cover" in parts and "50.0 % of these images on average" in parts and "c.tif" in parts
-    pixels = TilePixels(palette, "refuse", 10)
+    pixels = TilePixels(class_table, "refuse", 10)
     for pair in pairs:
         expected = mask[..., 0].copy()
         expected[32 if pair.image.stem == "c" else 64 :] = 255
@@ -131,11 +131,11 @@ def test_a_mask_of_other_ground_is_named(tmp_path):
         find_pairs(tmp_path)
 
 
-def test_undeclared_colors_are_counted_or_refused(tmp_path, palette):
+def test_undeclared_colors_are_counted_or_refused(tmp_path, class_table):
     mask = write_raster(tmp_path / "m.png", np.full((2, 2, 3), 77, np.uint8))
-    assert decode_mask(mask, palette)[1] == {"#4D4D4D": 4}
+    assert decode_mask(mask, class_table)[1] == {"#4D4D4D": 4}
     with pytest.raises(InputError, match="#4D4D4D"):
-        decode_mask(mask, palette, "refuse")
+        decode_mask(mask, class_table, "refuse")
 
 
 def no_masks_folder(root):

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from segment.core.raster.classes import Class, Palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.exploration.class_tables import find_class_tables
 
 
@@ -21,9 +21,9 @@ def test_tables_of_labelling_tools_are_read_and_held_against_the_masks(dubai_tab
     assert table.absent(held) == {"#50E3C2": "Water"} and table.unknown(held) == {"#E2A929": 90}
 
 
-def test_own_tables_hold_for_values_as_for_colours(tmp_path, palette):
+def test_own_tables_hold_for_values_as_for_colours(tmp_path, class_table):
     (tmp_path / "deep").mkdir()
-    save_palette(palette, tmp_path / "deep" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "deep" / "classes.yaml")
     (table,) = find_class_tables(tmp_path)
     assert not table.absent(Counter({"0": 5, "1": 5})) and not table.unknown(Counter({"0": 5, "1": 5}))
     assert table.absent(Counter({"0": 5})) == {"#0000FF": "water"} and table.unknown(Counter({"7": 1})) == {"7": 1}
@@ -37,8 +37,8 @@ def test_other_files_are_no_tables(tmp_path, content):
 
 
 def test_masks_drawn_in_map_colours_fit_their_table(tmp_path):
-    palette = Palette([Class(name="a", color="#100000", map_color="#300000"), Class(name="b", color="#200000")])
-    save_palette(palette, tmp_path / "classes.yaml")
+    class_table = ClassTable([Class(name="a", color="#100000", map_color="#300000"), Class(name="b", color="#200000")])
+    save_class_table(class_table, tmp_path / "classes.yaml")
     (table,) = find_class_tables(tmp_path)
     drawn = Counter({"#300000": 5, "#200000": 5})
     assert not table.absent(drawn) and not table.unknown(drawn)

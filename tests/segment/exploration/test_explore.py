@@ -15,11 +15,11 @@ from segment.core.cli.command import run
 from segment.core.errors import InputError
 from segment.core.model.runtime import load_model
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, Palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
 from segment.exploration.explore import explore
-from segment.exploration.image_statistics import palette_of
+from segment.exploration.image_statistics import class_table_of
 from tests.conftest import write_raster
 from tests.segment.exploration.test_neighbours import ground
 
@@ -65,8 +65,8 @@ def write_palette(path, indices):
         file.write_colormap(1, {0: (*LAND, 255), 1: (*WATER, 255)})
 
 
-def test_what_spoils_a_training_is_told(scenes, palette, tmp_path):
-    save_palette(palette, scenes / "classes.yaml")
+def test_what_spoils_a_training_is_told(scenes, class_table, tmp_path):
+    save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path)
     assert "17 borders" not in str(exploration)
     told(
@@ -97,8 +97,8 @@ def test_tables_that_contradict_the_masks_are_told(scenes, tmp_path):
     told(exploration, "#000000", "few masks hold it")
 
 
-def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, palette, tmp_path):
-    save_palette(palette, scenes / "classes.yaml")
+def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_table, tmp_path):
+    save_class_table(class_table, scenes / "classes.yaml")
     (scenes / "scene 0" / "masks" / "p0.png").unlink()
     write_raster(scenes / "scene 0" / "masks" / "p1.png", np.zeros((10, 10, 3), np.uint8))
     broken = scenes / "scene 1" / "images" / "p0.png"
@@ -115,7 +115,7 @@ def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
         for seed in seeds:
             write_raster(root / part / "town" / "images" / f"{seed}.tif", ground(seed, 96, 96))
             write_raster(root / part / "town" / "masks" / f"{seed}.tif", np.eye(96, dtype=np.uint8)[..., None])
-    save_palette(Palette(table), root / "classes.yaml")
+    save_class_table(ClassTable(table), root / "classes.yaml")
     exploration = found(root, tmp_path)
     told(exploration, "divided between parts: town")
     told(exploration, "1 images come twice: val/town/images/3.tif and train/town/images/3.tif", "1 of them in different parts")
@@ -125,19 +125,19 @@ def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
     assert exploration.figures["ground_sampling_distance"] == [0.3]
 
 
-def test_groups_that_continue_each_other_are_told(tmp_path, palette):
+def test_groups_that_continue_each_other_are_told(tmp_path, class_table):
     scene = ground(5, 96, 288)
     for number in range(3):
         write_raster(tmp_path / "t" / f"g{number}" / "images" / "a.png", scene[:, 96 * number : 96 * (number + 1)])
         write_raster(tmp_path / "t" / f"g{number}" / "masks" / "a.png", np.eye(96, dtype=np.uint8)[..., None])
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     told(
         found(tmp_path / "t", tmp_path), "Groups continue each other", "share 1 borders", "1 other pairs", "They may be parts of"
     )
 
 
-def test_features_of_the_bundled_model_place_the_images(scenes, palette, tmp_path):
-    save_palette(palette, scenes / "classes.yaml")
+def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp_path):
+    save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path, model=BUNDLED)
     shares = exploration.figures["explained_variance_of_features"]
     assert len(shares) == 12 and sum(shares) == pytest.approx(1, abs=1e-3)
@@ -145,11 +145,11 @@ def test_features_of_the_bundled_model_place_the_images(scenes, palette, tmp_pat
     assert "Principal components of a model&#x27;s features" in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, palette):
+def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, class_table):
     for number in range(3):
         write_raster(tmp_path / "t" / "images" / f"{number}.tif", np.full((64, 64, 4), number, np.uint16))
         write_raster(tmp_path / "t" / "masks" / f"{number}.tif", np.eye(64, dtype=np.uint8)[..., None])
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path, model=BUNDLED)
     assert "the images have 4 of uint16" in exploration.figures["without_features"]
     assert "Left out: the model reads 3 bands of uint8" in (tmp_path / "report" / "report.html").read_text()
@@ -181,22 +181,22 @@ def untold(exploration, *words):
     assert not [f for f in map(str, exploration.findings) if all(word in f for word in words)], words
 
 
-def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, palette):
+def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, class_table):
     root = tmp_path / "flat"
     for part, seeds in (("train", (1, 2, 3)), ("val", (4, 3))):
         for seed in seeds:
             write_pair(root / part, str(seed), ground(seed, 96, 96))
-    save_palette(palette, root / "classes.yaml")
+    save_class_table(class_table, root / "classes.yaml")
     exploration = found(root, tmp_path)
     untold(exploration, "divided between parts")
     told(exploration, "1 images come twice: val/images/3.tif and train/images/3.tif", "1 of them in different parts")
 
 
 @pytest.mark.parametrize("folders, divided", [(("train", ""), False), (("val", "test"), False), (("", "val"), True)])
-def test_scenes_are_divided_where_they_are_learned_and_scored(tmp_path, palette, folders, divided):
+def test_scenes_are_divided_where_they_are_learned_and_scored(tmp_path, class_table, folders, divided):
     for seed, part in enumerate(folders):
         write_pair(tmp_path / "t" / part / "town", str(seed), ground(seed, 64, 64))
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     (told if divided else untold)(found(tmp_path / "t", tmp_path), "divided between parts")
 
 
@@ -240,8 +240,8 @@ def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
 
 
 def test_colours_that_are_held_stand_for_no_value():
-    palette = palette_of(MaskCensus(Counter({"0": 9, "#550040": 5}), {}, []))
-    assert palette.names == ["0", "#550040"] and len({c.color for c in palette.classes}) == 2
+    class_table = class_table_of(MaskCensus(Counter({"0": 9, "#550040": 5}), {}, []))
+    assert class_table.names == ["0", "#550040"] and len({c.color for c in class_table.classes}) == 2
 
 
 def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
@@ -250,7 +250,7 @@ def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     mask[20:] = WATER
     mask[:2] = BLANK
     write_pair(tmp_path / "t" / "town", "a", ground(1, 64, 64), mask)
-    save_palette(Palette(table), tmp_path / "t" / "classes.yaml")
+    save_class_table(ClassTable(table), tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path)
     untold(exploration, "contradicts")
     told(exploration, "#000000", "3.1% of all", "town/masks/a.tif")
@@ -260,28 +260,28 @@ def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     told(explore(tmp_path / "t", tmp_path / "again", model=None), "other.json contradicts", "3.1% of the pixels would be ignored")
 
 
-def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, palette):
+def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, class_table):
     for number in range(2):
         write_pair(tmp_path / "t" / f"g{number}", "a", ground(number, 64, 64))
-        save_palette(Palette([*palette.classes][: number + 1]), tmp_path / "t" / f"g{number}" / "classes.yaml")
+        save_class_table(ClassTable([*class_table.classes][: number + 1]), tmp_path / "t" / f"g{number}" / "classes.yaml")
     told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class tables must agree")
     (tmp_path / "t" / "classes.yaml").write_text("land: [")
     told(explore(tmp_path / "t", tmp_path / "again", model=None), "Files that do not fit", "classes.yaml")
 
 
 @pytest.mark.parametrize("edge, cure", [(100, "data.tile=96,"), (40, "data.tile=32,"), (20, "Cut larger images")])
-def test_the_advised_tile_fits_the_smallest_image(tmp_path, palette, edge, cure):
+def test_the_advised_tile_fits_the_smallest_image(tmp_path, class_table, edge, cure):
     write_pair(tmp_path / "t" / "town", "a", ground(1, 200, 200))
     write_pair(tmp_path / "t" / "town", "b", ground(2, edge, edge + 7))
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     told(found(tmp_path / "t", tmp_path, settings=DataSettings(tile=128)), "1 images are smaller than a tile of 128 px", cure)
 
 
-def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, palette):
+def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, class_table):
     mask = np.full((64, 64, 3), WATER, np.uint8)
     mask[:30] = np.random.default_rng(0).integers(0, 256, (30, 64, 3))
     write_pair(tmp_path / "t" / "town", "a", ground(1, 64, 64), mask)
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     masks, _ = take_census(find_pairs(tmp_path / "t"), Silent(), shares=True)
     (held,) = masks.of_mask.values()
     assert len(held) == 40 and held["#0000FF"] == pytest.approx(34 / 64) and masks.held.total() == 64 * 64
@@ -289,20 +289,20 @@ def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, palette):
     assert len(exploration.figures["undeclared"]) == 100
 
 
-def test_groups_of_any_name_are_explored(tmp_path, palette):
+def test_groups_of_any_name_are_explored(tmp_path, class_table):
     for number in range(3):
         write_pair(tmp_path / "t" / f"g$x_${number}", "p$_$", ground(number, 64, 64))
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     assert found(tmp_path / "t", tmp_path).figures["images"] == 3
 
 
 @pytest.mark.parametrize("value", [-np.finfo(np.float32).max, -9999.0, np.inf])
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_values_that_look_like_nodata_are_told(tmp_path, palette, value):
+def test_values_that_look_like_nodata_are_told(tmp_path, class_table, value):
     for number in range(4):
         image = ground(number, 64, 64, "float32")
         image[:5] = value
         write_pair(tmp_path / "t" / "town", str(number), image)
-    save_palette(palette, tmp_path / "t" / "classes.yaml")
+    save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path)
     (told if np.isfinite(value) else untold)(exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3")

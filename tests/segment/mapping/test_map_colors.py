@@ -81,5 +81,5 @@ def test_configs_draw_the_five_classes_alike(name: str):
 
 
 def test_the_bundled_model_draws_them_so():
-    drawn = load_model_info(BUNDLED).palette
+    drawn = load_model_info(BUNDLED).class_table
     assert [(c.name, c.color, c.map_color) for c in drawn.classes] == [(c.name, c.color, c.map_color) for c in LEARNED]

@@ -124,7 +124,7 @@ def test_pictures_show_the_classes(tmp_path: Path, indices: np.ndarray) -> None:
     mapped = indices != 99
     np.testing.assert_array_equal(rgba[..., 3], np.where(mapped, 255, 0))
     np.testing.assert_array_equal(rgba[mapped][:, :3], colors[indices[mapped]])
-    decoded, _ = FakeModel().info.palette.decode(read_mask(result.mask))
+    decoded, _ = FakeModel().info.class_table.decode(read_mask(result.mask))
     np.testing.assert_array_equal(decoded, np.where(mapped, indices, 255))
     with rasterio.open(result.overlay) as file:
         assert file.width >= 480
@@ -179,21 +179,21 @@ def test_all_files_of_a_map_are_drawn_in_map_colours(tmp_path: Path, indices: np
     assert set(fields[0]) == drawn
     colors = read_mask(result.mask)[indices != 99][:, :3]
     np.testing.assert_array_equal(colors, np.stack([indices, 0 * indices, 255 + 0 * indices], -1)[indices != 99])
-    np.testing.assert_array_equal(model.info.palette.decode(read_mask(result.mask))[0], np.where(indices == 99, 255, indices))
+    np.testing.assert_array_equal(model.info.class_table.decode(read_mask(result.mask))[0], np.where(indices == 99, 255, indices))
     for file in (tmp_path / "out").iterdir():
         content = file.read_bytes().decode("latin-1").upper()
         assert not [c for c in COLORS if c in content], file
     style = result.classes.with_suffix(".qml").read_text()
     assert all(color.lower() in style for color in drawn)
-    legend = draw_legend(model.info.palette, dict.fromkeys(NAMES, 0.2), 768)
+    legend = draw_legend(model.info.class_table, dict.fromkeys(NAMES, 0.2), 768)
     assert all((legend == (i, 0, 255)).all(axis=2).any() for i in range(5))
 
 
 def test_legend_has_every_colour_and_the_width_asked_for() -> None:
-    palette, shares = FakeModel().info.palette, dict.fromkeys(NAMES, 0.2)
-    wide, narrow = draw_legend(palette, shares, 768), draw_legend(palette, shares, 300)
+    class_table, shares = FakeModel().info.class_table, dict.fromkeys(NAMES, 0.2)
+    wide, narrow = draw_legend(class_table, shares, 768), draw_legend(class_table, shares, 300)
     assert narrow.shape[0] > wide.shape[0]
-    assert [draw_legend(palette, shares, width).shape[1] for width in range(1000, 1020)] == list(range(1000, 1020))
+    assert [draw_legend(class_table, shares, width).shape[1] for width in range(1000, 1020)] == list(range(1000, 1020))
     for color in COLORS:
         rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
         assert (wide == rgb).all(axis=2).any()

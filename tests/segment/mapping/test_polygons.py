@@ -19,13 +19,13 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine, from_origin
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, Palette
+from segment.core.raster.classes import Class, ClassTable
 from segment.core.raster.reader import open_raster
 from segment.mapping.polygons import write_polygons
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES
 
-PALETTE = Palette([Class(name=n, color=c, value=10 * i) for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))])
+PALETTE = ClassTable([Class(name=n, color=c, value=10 * i) for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))])
 GRIDS = {
     "utm": {},
     "geographic": {"crs": CRS.from_epsg(4326), "transform": from_origin(55, 25, 1e-5, 1e-5)},

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, Palette, save_palette
+from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
 from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
@@ -155,7 +155,7 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
         Class(name=name.upper(), color=color, value=4 - i) for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))
     ]
     truth = write_raster(tmp_path / "own" / "truth.tif", 4 - indices[..., None])
-    save_palette(Palette(table[1:]), truth.with_name("classes.yaml"))
+    save_class_table(ClassTable(table[1:]), truth.with_name("classes.yaml"))
     report = predict_scene(scene, FakeModel(), tmp_path / "b", truth=truth).report
     assert report["accuracy"] == 1
     assert report["pixels"] == (indices > 0).sum()
