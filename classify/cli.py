@@ -1,7 +1,6 @@
 """The classify-* commands: parse options, call one library function, print the result."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -250,7 +249,7 @@ def predict(
                 grid=grid,
                 augment=augment,
                 overwrite=overwrite,
-                progress=partial(progress.advance, f"labelling {source.name}"),
+                progress=progress,
             )
             progress.say(str(result))
 

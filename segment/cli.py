@@ -1,7 +1,6 @@
 """The segment-* commands: each parses its options, calls one library function and prints."""
 
 from contextlib import ExitStack
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,8 +58,7 @@ def sample(
     from segment.sample import write_sample
 
     with progress_bar(quiet) as progress:
-        shown = partial(progress.advance, "drawing")
-        folder = write_sample(output, size, size, seed, style=style, gsd=gsd, overwrite=overwrite, progress=shown)
+        folder = write_sample(output, size, size, seed, style=style, gsd=gsd, overwrite=overwrite, progress=progress)
         progress.say(f"{folder}: scene.tif, truth.tif and classes.yaml of {size} x {size} px")
 
 
@@ -80,8 +78,7 @@ def tile(
     from segment.data.cutting import cut_scene
 
     with progress_bar(quiet) as progress:
-        shown = partial(progress.advance, "cutting")
-        progress.say(str(cut_scene(scene, mask, output, size, overlap, classes=classes, overwrite=overwrite, progress=shown)))
+        progress.say(str(cut_scene(scene, mask, output, size, overlap, classes=classes, overwrite=overwrite, progress=progress)))
 
 
 @entry_point
@@ -351,7 +348,6 @@ def app(
     end_with_terminal()
     with ExitStack() as stack:
         with progress_bar(quiet) as progress:
-            drawing = partial(progress.advance, "drawing the sample scenes")
             server = Server(
                 host,
                 port,
@@ -359,7 +355,7 @@ def app(
                 models=models,
                 share=share,
                 allowed_hosts=allowed_host or (),
-                progress=drawing,
+                progress=progress,
             )
             stack.enter_context(server)
             progress.say(f"{server.shared or server.url}  (Ctrl-C ends it)")

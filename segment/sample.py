@@ -4,7 +4,6 @@ The town is an endless plane: a seed shows the same ground at every size of the 
 rectangle of it can be rendered alone.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from segment.core.choices import SampleStyle
 from segment.core.errors import InputError
 from segment.core.outputs import staged, writable
+from segment.core.progress import Progress
 from segment.core.raster.classes import IGNORED, Class, ClassTable, save_class_table
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def write_sample(
     style: SampleStyle = "dry",
     gsd: float = GROUND_SAMPLING_DISTANCE,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Writes a scene, its reference and their class table into a new folder.
 
@@ -194,7 +194,7 @@ def write_sample(
             "varied": anywhere on Earth.
         gsd: Ground sampling distance, metres per pixel: 0.3 or a multiple of it, up to 3.
         overwrite: Whether an earlier output may be replaced.
-        progress: Called with the number of pixels done and of all pixels.
+        progress: Where progress is reported.
 
     Returns:
         The folder.
@@ -217,7 +217,7 @@ def write_sample(
     return Path(folder)
 
 
-def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None] | None) -> None:
+def _write_rasters(folder: Path, town: Town, progress: Progress | None) -> None:
     import rasterio
     from rasterio.transform import from_origin
     from rasterio.windows import Window
@@ -256,4 +256,4 @@ def _write_rasters(folder: Path, town: Town, progress: Callable[[int, int], None
                 truth.write(classes, 1, window=window)
                 done += window.height * window.width
                 if progress is not None:
-                    progress(done, total)
+                    progress.advance("drawing", done, total)

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from segment.core.model.folder import ModelInfo, load_model_info
 from segment.core.model.runtime import Model, load_model
 from segment.core.outputs import Stage, finish_moving, staged_files, writable
 from segment.core.prefetch import prefetch
+from segment.core.progress import Progress
 from segment.core.raster.class_raster import write_class_raster
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.geopackage import write_geopackage
@@ -46,7 +48,7 @@ def label_scene(
     augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SceneLabels:
     """Labels a scene cell by cell and writes a raster, polygons and a report.
 
@@ -73,7 +75,7 @@ def label_scene(
             times as long.
         runtime: What computes, if `model` is a folder.
         overwrite: Whether existing outputs are replaced.
-        progress: Called with the number of cells that are done and of all cells.
+        progress: Where progress is reported.
 
     Returns:
         Paths of the files and the report, which print as a short table.
@@ -93,7 +95,8 @@ def label_scene(
         # load the network last, so that a missing file is reported without waiting for it
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
         started = time.monotonic()
-        labels = label_cells(work.source, work.cells, work.cells.whole, network, augment, progress)
+        advance = partial(progress.advance, f"labelling {source.name}") if progress else None
+        labels = label_cells(work.source, work.cells, work.cells.whole, network, augment, advance)
         report = work.write(stage, labels, started, runtime=network.runtime).report
     return replace(planned, report=report)
 
@@ -171,7 +174,7 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
 
 
 def label_cells(
-    source: Source, cells: Cells, part: Part, network: Model, augment: bool, progress: Callable[[int, int], None] | None = None
+    source: Source, cells: Cells, part: Part, network: Model, augment: bool, advance: Callable[[int, int], None] | None = None
 ) -> CellLabels:
     """Labels a part of the cells of a scene.
 
@@ -181,7 +184,7 @@ def label_cells(
         part: Cells to label.
         network: Loaded model.
         augment: Whether to average over the eight flips and quarter turns of each cell.
-        progress: Called with the number of cells that are done and of all cells.
+        advance: Called with the number of cells that are done and of all cells.
 
     Returns:
         Labels of the cells, in the order of the part.
@@ -206,10 +209,10 @@ def label_cells(
                     found.indices[cell], found.probabilities[cell] = index, row[index]
                     if multi_label:
                         found.given[cell] = ";".join(labels)
-            if progress:
-                progress(batch.cells[-1] + 1, count)
-    if progress:
-        progress(count, count)
+            if advance:
+                advance(batch.cells[-1] + 1, count)
+    if advance:
+        advance(count, count)
     return found
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from segment.app.uploads.middleware import Guard, Page
 from segment.app.uploads.quota import UPLOADS_KEPT, parse_size
 from segment.app.uploads.visitors import identify_visitor
 from segment.core.errors import InputError
+from segment.core.progress import Progress
 
 _QUEUE = 100  # calls that may wait
 _STYLE = Path(__file__).with_name("style.css")
@@ -71,7 +72,7 @@ class Server:
         models: Path | None = None,
         share: bool = False,
         allowed_hosts: Sequence[str] = (),
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ):
         """Starts the server.
 

@@ -1,6 +1,6 @@
 """Cutting of a scene and its mask into a tile folder, by row strips."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.outputs import staged, writable
+from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.classes import IGNORED, load_class_table, save_class_table
 from segment.core.raster.masks import Mask, open_mask
@@ -49,7 +50,7 @@ def cut_scene(
     *,
     classes: Path | str | None = None,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CutScene:
     """Cuts a scene and its mask into a tile folder.
 
@@ -69,7 +70,7 @@ def cut_scene(
         classes: Class table (YAML) by which pixels are ignored, written beside the tiles; by
             default classes.yaml beside the mask.
         overwrite: Whether an earlier output may be replaced.
-        progress: Called with the number of rows of tiles done and of all.
+        progress: Where progress is reported.
 
     Returns:
         The numbers of tiles written and left out, and notes on the mask.
@@ -118,7 +119,7 @@ def cut_scene(
 
 
 def _tiles(
-    scene: Raster, mask: Mask, size: int, step: int, progress: Callable[[int, int], None] | None
+    scene: Raster, mask: Mask, size: int, step: int, progress: Progress | None
 ) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]]:
     """Yields row, column, pixels, valid, mask and declared of each tile.
 
@@ -139,7 +140,7 @@ def _tiles(
             tile = slice(None), slice(column, column + size)
             yield row, column, image, valid[tile], labels, declared[tile]
         if progress:
-            progress(done, len(rows))
+            progress.advance("cutting", done, len(rows))
 
 
 def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int) -> None:

@@ -107,7 +107,7 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
         The pairs in the order of `find_pairs`, and a line for each thing that cannot be used.
 
     Raises:
-        InputError: If there is no such folder, or no images with masks beside them.
+        InputError: If there is no such folder, or it holds no folder `images`.
     """
     if not root.is_dir():
         raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
@@ -294,16 +294,14 @@ def find_class_table(root: Path, pairs: Sequence[Pair]) -> ClassTable | None:
     """
     folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
     files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
-    palettes = [load_class_table(f) for f in files]
+    tables = [load_class_table(f) for f in files]
     # a table that gives the values of masks has priority over tables without values
-    first = next((i for i, class_table in enumerate(palettes) if not class_table.positional), 0)
-    for file, class_table in zip(files, palettes, strict=True):
-        agrees = class_table.decodes_as(palettes[first]) or (
-            class_table.positional and _names(class_table) == _names(palettes[first])
-        )
+    first = next((i for i, table in enumerate(tables) if not table.positional), 0)
+    for file, table in zip(files, tables, strict=True):
+        agrees = table.decodes_as(tables[first]) or (table.positional and _names(table) == _names(tables[first]))
         if not agrees:
             raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[first]}. Change one.")
-    return palettes[first] if palettes else None
+    return tables[first] if tables else None
 
 
 def _names(class_table: ClassTable) -> list[tuple[str, str, bool]]:
@@ -391,5 +389,5 @@ def decode_mask(
         indices, unknown = class_table.decode(mask.read(), names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
-        raise InputError(f"{path}: masks hold declared colours only. Received {listed}. Declare them, or ignore them.")
+        raise InputError(f"{path}: masks hold declared values or colours only. Received {listed}. Declare them, or ignore them.")
     return indices, unknown

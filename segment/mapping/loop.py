@@ -188,8 +188,8 @@ class StripReader:
                 read = [(pixels[wanted.min() - first :], valid[wanted.min() - first :])]
                 first = int(wanted.min())
                 while last <= wanted.max():
-                    rows, mask = raster.read(last, left, min(self._rows, plan.height - last), right - left)
-                    read.append((rows.take(columns - left, axis=1), mask))
+                    rows, is_valid = raster.read(last, left, min(self._rows, plan.height - last), right - left)
+                    read.append((rows.take(columns - left, axis=1), is_valid))
                     last += len(rows)
                 pixels, valid = (np.concatenate(parts) for parts in zip(*read, strict=True))
                 self.valid.append(valid[begin - first : end - first, inside].copy())

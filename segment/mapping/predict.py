@@ -32,6 +32,9 @@ from segment.mapping.result import SceneMap
 from segment.mapping.scale import choose_scale
 from segment.mapping.scene_job import SceneWork, open_work, output_names
 
+_WINDOW_OPTIONS = ("bands", "nodata", "runtime", "overlap", "tile", "augment", "resample", "gsd")
+"""Keywords of `predict_scene` that functions for windows take, too."""
+
 
 def predict_scene(
     scene: Path | str | Source,
@@ -60,7 +63,7 @@ def predict_scene(
 
     If one of the files cannot be written, none is. Pixels that are nodata or transparent are 255 in
     the map and count nowhere. Memory grows with the width of the scene (and with the number of
-    polygons), never with its height.
+    polygons), never with its height; polygons take the whole class raster besides, a byte a pixel.
 
     Args:
         scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
@@ -211,6 +214,8 @@ def predict_probabilities(
 def _window_strips(
     scene: Path | str | Source, model: Path | str | Model, region: Region, options: dict[str, Any]
 ) -> tuple[Model, Generator[RowStrip, None, None]]:
+    if unknown := options.keys() - _WINDOW_OPTIONS:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}, known are {', '.join(_WINDOW_OPTIONS)}")
     source = as_source(scene, options.pop("bands", None), options.pop("nodata", None))
     runtime: Runtime = options.pop("runtime", "auto")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model

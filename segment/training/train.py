@@ -155,11 +155,11 @@ def _train(
         devices=devices,
         resume=resume,
     )
-    _learn_looks(training, scored["val"], progress).save(output)
+    _fit_novelty_detector(training, scored["val"], progress).save(output)
     return _finish(output, history, scored, pixels, info, data, progress)
 
 
-def _learn_looks(training: TileDataset, validation: TileDataset, progress: Progress) -> NoveltyDetector:
+def _fit_novelty_detector(training: TileDataset, validation: TileDataset, progress: Progress) -> NoveltyDetector:
     drawn = min(training.epoch_tiles, _COMPARED)
     spread = np.unique(np.linspace(0, len(validation.patches) - 1, _COMPARED).round().astype(int)).tolist()
 

@@ -15,6 +15,7 @@ from sklearn.metrics import jaccard_score
 from segment.cli import sample
 from segment.core.cli.command import run
 from segment.core.errors import InputError
+from segment.core.progress import Silent
 from segment.core.raster.classes import ClassTable, load_class_table
 from segment.sample import BLOCK, GROUND_SAMPLING_DISTANCE, SAMPLE_CLASSES, Town, write_sample
 from segment.town.climates import varied_season
@@ -111,7 +112,12 @@ def test_colour_alone_does_not_solve_it(whole):
 
 def test_written_rasters(tmp_path: Path, whole):
     told: list[tuple[int, int]] = []
-    folder = write_sample(tmp_path / "town", HEIGHT, WIDTH, seed=1, progress=lambda done, total: told.append((done, total)))
+
+    class Recorded(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            told.append((done, total))
+
+    folder = write_sample(tmp_path / "town", HEIGHT, WIDTH, seed=1, progress=Recorded())
     assert told[-1] == (HEIGHT * WIDTH, HEIGHT * WIDTH)
     assert load_class_table(folder / "classes.yaml") == ClassTable(SAMPLE_CLASSES)
     with rasterio.open(folder / "scene.tif") as scene, rasterio.open(folder / "truth.tif") as truth:

@@ -3,12 +3,12 @@
 They are drawn when the app starts.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from segment.core.pixels.resize import resize
+from segment.core.progress import Progress
 from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
 from segment.sample import write_sample
@@ -16,13 +16,15 @@ from segment.sample import write_sample
 _TOWNS = {"Town A": 1001, "Town B": 1004, "Town C": 1007}
 _SIZE, _ICON = 768, 96
 
+_TASK = "drawing the sample scenes"
 
-def write_samples(folder: Path, progress: Callable[[int, int], None] | None = None) -> dict[str, Path]:
+
+def write_samples(folder: Path, progress: Progress | None = None) -> dict[str, Path]:
     """Draws the sample scenes.
 
     Args:
         folder: Folder to write to.
-        progress: Called with the number of finished and of all scenes.
+        progress: Where progress is reported.
 
     Returns:
         Folders with `scene.tif`, `truth.tif` and `icon.jpg`, by the name of the scene.
@@ -30,11 +32,11 @@ def write_samples(folder: Path, progress: Callable[[int, int], None] | None = No
     folders = {}
     for done, (name, seed) in enumerate(_TOWNS.items()):
         if progress:
-            progress(done, len(_TOWNS))
+            progress.advance(_TASK, done, len(_TOWNS))
         place = write_sample(folder / f"town{seed}", _SIZE, _SIZE, seed)
         with Source(place / "scene.tif").open() as raster:
             write_picture(place / "icon.jpg", np.asarray(resize(raster.read()[0], _ICON, _ICON), np.uint8))
         folders[name] = place
     if progress:
-        progress(len(_TOWNS), len(_TOWNS))
+        progress.advance(_TASK, len(_TOWNS), len(_TOWNS))
     return folders

@@ -294,7 +294,7 @@ class Raster(PixelGrid):
             The colour of each value, (256, 3) uint8, black where there is none.
 
         Raises:
-            InputError: If the raster has no class_table.
+            InputError: If the raster has no colour table.
         """
         colors = np.zeros((256, 3), np.uint8)
         with readable(self.path):

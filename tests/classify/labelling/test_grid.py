@@ -24,6 +24,7 @@ from classify.labelling.inference import read_input
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, LabelInfo
+from segment.core.progress import Silent
 from segment.core.raster.classes import Class
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
@@ -202,7 +203,12 @@ def test_nodata_and_alpha_cells_have_no_label(tmp_path: Path) -> None:
 def test_a_scene_without_data_gives_an_empty_map(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", np.zeros((40, 40, 1), np.uint8), nodata=0)
     model, seen = FakeLabeller(), []
-    result = label_scene(scene, model, tmp_path, grid=EDGE, progress=lambda done, total: seen.append((done, total)))
+
+    class Recorded(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            seen.append((done, total))
+
+    result = label_scene(scene, model, tmp_path, grid=EDGE, progress=Recorded())
     assert model.tiles == 0
     assert seen == [(9, 9)]
     assert set(np.unique(read(result))) == {255}
@@ -370,7 +376,12 @@ def test_progress_ends_with_all_cells(tmp_path: Path) -> None:
     pixels[32:] = 255
     scene = write_raster(tmp_path / "town.tif", pixels, nodata=255)
     seen: list[tuple[int, int]] = []
-    label_scene(scene, FakeLabeller((1, 1)), tmp_path, grid=EDGE, progress=lambda done, total: seen.append((done, total)))
+
+    class Recorded(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            seen.append((done, total))
+
+    label_scene(scene, FakeLabeller((1, 1)), tmp_path, grid=EDGE, progress=Recorded())
     assert seen[-1] == (12, 12)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
