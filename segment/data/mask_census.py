@@ -29,7 +29,7 @@ class MaskCensus:
     Attributes:
         held: Pixels by value or colour, without declared nodata and without 255 in one band.
         of_mask: Shares of the 40 most frequent values of each mask that can be read.
-        with_palette: Pairs whose masks are PNG pictures with a class_table.
+        with_palette: Pairs whose masks are PNG pictures with a palette.
         at_255: Pixels of one-band masks with the value 255.
         nodata: Pixels that files declare as nodata, by value or colour.
         rest: Pixels of values beyond the 65,536 that are distinguished.

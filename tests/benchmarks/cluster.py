@@ -28,7 +28,7 @@ from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, identify
 from segment.core.raster.blocks import Block, Blocks
 from segment.core.raster.sources import Source
-from segment.mapping.scene_job import MapOptions
+from segment.mapping.options import MapOptions
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import segment_predict, take_turns, tell
 

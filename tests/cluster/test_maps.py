@@ -188,7 +188,7 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     told = capsys.readouterr()
     hole, summary = told.err.splitlines()
     assert "scene.tif, rows 0 to 1" in hole and "Get a whole copy" in hole
-    assert "Received 1 that were not" in summary
+    assert "1 blocks failed, see above" in summary
     assert "1 of 4 blocks could not be computed" in told.out
     holed, whole = (read(tmp_path / folder / "scene_classes.tif") for folder in ("out", "alone"))
     missing = holed != whole
@@ -206,13 +206,13 @@ def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_open
     scene = write_scene(tmp_path / "scene.tif", 64, 64)
     code = (
         "import sys\n"
-        "from segment.core import crew\n"
+        "from segment.core.cluster import worker_pool\n"
         "from segment.cluster.scenes import predict_scenes\n"
         "assert not {'dask', 'distributed'} & set(sys.modules), 'loaded before a cluster is asked for'\n"
         "asked = []\n"
         "def loaded(): return sorted({'tensorflow', 'keras'} & set(sys.modules))\n"
         "def disband(self): asked.append(self.client.run(loaded))\n"
-        "crew.Crew.disband = disband\n"
+        "worker_pool.WorkerPool.disband = disband\n"
         "if __name__ == '__main__':\n"
         f"    scene, model, output = {str(scene)!r}, {str(model)!r}, {str(tmp_path / 'out')!r}\n"
         "    (done,) = predict_scenes([scene], model, output, cluster='local:2', block=32)\n"

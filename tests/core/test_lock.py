@@ -57,7 +57,7 @@ def test_what_another_process_is_writing_stays_its_own(tmp_path, kind, ending):
     target = tmp_path / "out" / "a.txt"
     place = f"pathlib.Path({str(target)!r})"
     work = f"m.staged_files({place}.parent, ['a.txt'])" if kind == "files" else f"m.staged({place})"
-    other = Other("output", f"{work} as s, open((s.new if hasattr(s, 'new') else s.parent) / '.mine.partial', 'w')")
+    other = Other("outputs", f"{work} as s, open((s.new if hasattr(s, 'new') else s.parent) / '.mine.partial', 'w')")
     before = names(target.parent)
     with pytest.raises(InputError, match=f"one process.*{other.process.pid}"):
         if kind == "files":
@@ -124,7 +124,7 @@ def test_a_run_that_ended_while_another_read_its_data_is_not_replaced(tmp_path):
 def test_a_killed_training_stands_in_no_ones_way(tmp_path):
     output = tmp_path / "runs" / "first"
     settings = "__import__('segment.config', fromlist=['Config']).Config()"
-    other = Other("run_folder", f"m.run_folder(pathlib.Path({str(output)!r}), {settings}, False)")
+    other = Other("training.run_folder", f"m.run_folder(pathlib.Path({str(output)!r}), {settings}, False)")
     with pytest.raises(InputError, match=str(other.process.pid)):
         check_run(output, Config(), resume=False, overwrite=True)
     other.end(signal.SIGKILL)

@@ -71,7 +71,7 @@ def label_uploads(
         shelf: Models to choose from.
         received: Folders that uploads may be in, see `admit`.
         images: Uploaded files, 1 to MOST_IMAGES.
-        model: Name of the model on the shelf.
+        model: Name that the model is offered under.
         bands: Bands to read, see `choose_bands`.
         augment: Whether to average over flips and quarter turns.
         pictures: Whether to write pictures: thumbnails and, of a single image, `seen` and `heat`.

@@ -36,7 +36,7 @@ class Settings:
     """How a scene is mapped; see `segment.predict_scene`.
 
     Attributes:
-        model: Name of the model on the shelf.
+        model: Name that the model is offered under.
         overlap: Fraction of a tile's edge that it shares with its neighbour, 0 to 0.5.
         augment: Whether to average over flips and quarter turns.
         resample: Whether the scene is brought to the pixel size that the model learned from. None:

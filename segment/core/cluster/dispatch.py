@@ -60,7 +60,7 @@ class _Dispatch:
     def __init__(self, pool: WorkerPool, work: Iterator[tuple[Job, Any] | None], ahead: bool):
         from distributed import as_completed
 
-        self._crew, self._work = pool, work
+        self._pool, self._work = pool, work
         self._ahead, self._is_exhausted = ahead, False
         self._waiting: deque[TaskState] = deque()  # to be given out: tasks that were tried before, and the next one
         self._out: dict[Future[None], TaskState] = {}
@@ -84,16 +84,16 @@ class _Dispatch:
                         self._try_again(attempt)
             if batch:
                 self._count(len(batch))
-            if time.monotonic() - self._looked > (_LOOK_SOON if self._crew.is_in_need else _LOOK):
+            if time.monotonic() - self._looked > (_LOOK_SOON if self._pool.is_in_need else _LOOK):
                 self._look_around()
             if not batch:
                 yield None
                 time.sleep(_PAUSE)
 
     def recall(self) -> None:
-        if self._crew.client.status == "running":
+        if self._pool.client.status == "running":
             with suppress(Exception):  # the scheduler may go now
-                self._crew.client.cancel(list(self._out), force=True)
+                self._pool.client.cancel(list(self._out), force=True)
         self._out.clear()
 
     def _try_again(self, attempt: TaskState) -> None:
@@ -118,7 +118,7 @@ class _Dispatch:
             self._counted = time.monotonic()  # workers were idle
         if self._is_exhausted and not self._waiting:
             return False
-        room = self._crew.size * self._depth() - len(self._out)
+        room = self._pool.size * self._depth() - len(self._out)
         # one call for many tasks costs little more than for one
         if room < max(len(self._out) // 4 if self._ahead else 0, 1):
             return True
@@ -128,12 +128,12 @@ class _Dispatch:
         if not batch:
             return not self._is_exhausted
         first, self._number = self._number, self._number + len(batch)
-        futures = self._crew.client.map(
+        futures = self._pool.client.map(
             do_piece,
             [attempt.job for attempt in batch],
             [attempt.piece for attempt in batch],
             key=[(self._name, number) for number in range(first, self._number)],
-            resources={self._crew.resource: 1},
+            resources={self._pool.resource: 1},
             pure=False,  # else Dask takes the time to hash every argument
         )
         self._out.update(zip(futures, batch, strict=True))
@@ -160,7 +160,7 @@ class _Dispatch:
 
     def _count(self, done: int) -> None:
         now = time.monotonic()
-        seconds, self._counted = (now - self._counted) * self._crew.size / done, now
+        seconds, self._counted = (now - self._counted) * self._pool.size / done, now
         self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
 
     def _note(self, future: "Future[None]", attempt: TaskState) -> None:
@@ -178,7 +178,7 @@ class _Dispatch:
             (failure,) = error.args
             if failure.is_fault_of_worker and _has_input(attempt.job):
                 attempt.lose(1, failure.problem)
-                self._crew.dismiss(failure.worker, failure.problem)
+                self._pool.dismiss(failure.worker, failure.problem)
                 self._looked = self._searched = -math.inf
             else:
                 attempt.fail(failure.problem)
@@ -195,9 +195,9 @@ class _Dispatch:
         key_split.cache_clear()  # it keeps 100,000 keys if the scheduler is in this process
         self._require_scheduler()
         if self._ahead:  # new workers are not checked with a finished job, whose folder may be gone
-            self._crew.job = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
+            self._pool.job = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
         try:
-            self._crew.look_around()
+            self._pool.look_around()
             if self._looked - self._searched > _LOOK:  # tasks given out just now are at no worker either
                 self._searched = self._looked
                 self._find_stranded()
@@ -205,8 +205,8 @@ class _Dispatch:
             self._require_scheduler()
 
     def _require_scheduler(self) -> None:
-        if self._crew.client.status != "running":
-            raise self._crew.scheduler_lost()
+        if self._pool.client.status != "running":
+            raise self._pool.scheduler_lost()
 
     def _find_stranded(self) -> None:
         """Gives out again the tasks that wait in vain.
@@ -215,7 +215,7 @@ class _Dispatch:
         die at once, Dask considers its waiting tasks when a worker comes, which is given the
         resource only later.
         """
-        client, refused = self._crew.client, self._crew.refused
+        client, refused = self._pool.client, self._pool.refused
         held = client.processing() if self._out else {}
         kept_back = {key for worker, keys in held.items() if worker in refused for key in keys}
         well_kept = {key for worker, keys in held.items() if worker not in refused for key in keys}

@@ -59,9 +59,9 @@ class Planning(Generic[R]):
                 yield None
                 continue
             self._go_on()
-            undertaking = self._ahead.popleft().result()
-            if undertaking:
-                yield undertaking
+            scene_job = self._ahead.popleft().result()
+            if scene_job:
+                yield scene_job
 
     def settled(self) -> Iterator[Done[R]]:
         """Takes the scenes that need not be done, or cannot be done.
@@ -72,13 +72,13 @@ class Planning(Generic[R]):
         while self._settled:
             yield self._settled.popleft()
 
-    def give_up(self, undertaking: SceneJob[R]) -> None:
+    def give_up(self, scene_job: SceneJob[R]) -> None:
         """Removes the blocks of a scene that could not be begun from the count.
 
         Args:
-            undertaking: Scene job of the scene.
+            scene_job: Scene job of the scene.
         """
-        self._given_up += len(undertaking.blocks)
+        self._given_up += len(scene_job.blocks)
 
     def stop(self) -> bool:
         """Plans no further scene.
@@ -99,11 +99,11 @@ class Planning(Generic[R]):
 
     def _plan(self, plan: Callable[[], SceneJob[R]]) -> SceneJob[R] | None:
         try:
-            undertaking = plan()
-            if undertaking.found is None:
-                self._blocks += len(undertaking.blocks)
-                return undertaking
-            self._settled.append(Done(undertaking.found, []))
+            scene_job = plan()
+            if scene_job.found is None:
+                self._blocks += len(scene_job.blocks)
+                return scene_job
+            self._settled.append(Done(scene_job.found, []))
         except (InputError, OSError) as error:
             self._settled.append(Done(None, [explain(error)]))
         finally:

@@ -39,7 +39,7 @@ _PAUSE = 0.01  # seconds between checks for the first planned scene
 
 @dataclass
 class _Scene(Generic[R]):
-    undertaking: SceneJob[R]
+    scene_job: SceneJob[R]
     left: int
     started: float = field(default_factory=time.monotonic)
     lost: list[TaskState] = field(default_factory=list)
@@ -98,7 +98,7 @@ def do_scenes(
 
 class _Campaign(Generic[R]):
     def __init__(self, pool: WorkerPool, planning: Planning[R], progress: Progress):
-        self._crew, self._planning, self._progress, self._pace = pool, planning, progress, Pace(progress)
+        self._pool, self._planning, self._progress, self._pace = pool, planning, progress, Pace(progress)
         self._finished, self._keeps, self._is_begun = 0, True, False
         self._under_way: dict[Path, _Scene[R]] = {}
         self._refused: deque[Done[R]] = deque()
@@ -124,7 +124,7 @@ class _Campaign(Generic[R]):
             self._assembly.close()
         finally:
             for scene in list(self._under_way.values()):
-                scene.undertaking.end()
+                scene.scene_job.end()
 
     def _do(self) -> Iterator[Done[R]]:
         work, first = self._work(), None
@@ -137,10 +137,10 @@ class _Campaign(Generic[R]):
             yield from self._results()
             return
         job, _ = first
-        self._crew.assemble(job)
-        self._progress.say(self._crew.introduction)
+        self._pool.assemble(job)
+        self._progress.say(self._pool.introduction)
         self._is_begun = True
-        with closing(dispatch(self._crew, chain([first], work))) as attempts:
+        with closing(dispatch(self._pool, chain([first], work))) as attempts:
             for attempt in attempts:
                 if attempt:
                     self._count(attempt)
@@ -159,21 +159,21 @@ class _Campaign(Generic[R]):
 
         None means that the next scene is being planned, or that earlier ones wait to be assembled.
         """
-        for undertaking in self._planning.take():
+        for scene_job in self._planning.take():
             while self._assembly.is_full:
                 yield None
-            if undertaking is None:
+            if scene_job is None:
                 yield None
                 continue
             try:
-                job = undertaking.begin()
+                job = scene_job.begin()
             except (InputError, OSError) as error:
-                self._planning.give_up(undertaking)
+                self._planning.give_up(scene_job)
                 self._refused.append(Done(None, [explain(error)]))
                 continue
-            self._keeps &= undertaking.keeps
-            self._under_way[job.folder] = _Scene(undertaking, len(undertaking.blocks))
-            for block in undertaking.blocks:
+            self._keeps &= scene_job.keeps
+            self._under_way[job.folder] = _Scene(scene_job, len(scene_job.blocks))
+            for block in scene_job.blocks:
                 yield job, block
 
     def _count(self, attempt: TaskState) -> None:
@@ -183,22 +183,22 @@ class _Campaign(Generic[R]):
             scene.lost.append(attempt)
         else:
             self._finished += 1
-        self._pace.add(attempt.piece, self._planning.expected_blocks, self._crew)
+        self._pace.add(attempt.piece, self._planning.expected_blocks, self._pool)
         if not scene.left:
             self._assembly.add(partial(self._assemble, attempt.job.folder, time.monotonic() - scene.started))
 
     def _assemble(self, folder: Path, seconds: float) -> Done[R]:
         scene = self._under_way[folder]
-        undertaking, holes = scene.undertaking, [attempt.piece for attempt in scene.lost]
-        problems = [f"{undertaking.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
+        scene_job, holes = scene.scene_job, [attempt.piece for attempt in scene.lost]
+        problems = [f"{scene_job.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
         try:
-            if len(holes) == len(undertaking.blocks):
-                return Done(None, [f"{undertaking.name}: {scene.lost[0].problem}"])
-            return Done(undertaking.assemble(holes, seconds), problems)
+            if len(holes) == len(scene_job.blocks):
+                return Done(None, [f"{scene_job.name}: {scene.lost[0].problem}"])
+            return Done(scene_job.assemble(holes, seconds), problems)
         except (InputError, OSError) as error:
             return Done(None, [explain(error)])
         finally:
-            undertaking.end()
+            scene_job.end()
             del self._under_way[folder]
 
     def _results(self, everything: bool = False) -> Iterator[Done[R]]:

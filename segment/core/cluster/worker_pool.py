@@ -241,8 +241,8 @@ class WorkerPool:
         self._late &= same
         self.refused = {address: problem for address, problem in self.refused.items() if address in same}
         present = {address: told for address, told in workers.items() if told["status"] == "running"}
-        for inquiry in (self._versions, self._checks):
-            inquiry.keep(present.keys() & same)
+        for checks in (self._versions, self._checks):
+            checks.keep(present.keys() & same)
         if present.keys() - self.refused.keys():
             self._is_absence_told = False
         elif not self._is_absence_told and (not present or self.size):
@@ -283,8 +283,8 @@ class WorkerPool:
         self.refused[worker] = f"{worker}: {problem}"
         self._tell(f"A worker is left out. {self.refused[worker]}")
 
-    def _tell_late(self, *inquiries: WorkerChecks) -> None:
-        for worker in set[str]().union(*(inquiry.overdue(_PATIENCE) for inquiry in inquiries)) - self._late:
+    def _tell_late(self, *checks: WorkerChecks) -> None:
+        for worker in set[str]().union(*(each.overdue(_PATIENCE) for each in checks)) - self._late:
             self._late.add(worker)
             self._tell(f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given work when it does.")
 

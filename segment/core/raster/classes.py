@@ -162,7 +162,7 @@ class ClassTable:
 
     def __repr__(self) -> str:
         """Names and mask colours of the learned classes."""
-        return f"Palette({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
+        return f"ClassTable({', '.join(f'{c.name} {c.color}' for c in self.classes)})"
 
     def mask_colors(self) -> dict[str, Class]:
         """Lists the colours that masks may show classes in.

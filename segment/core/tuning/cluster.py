@@ -93,7 +93,7 @@ class TuningCampaign:
     """
 
     def __init__(self, pool: WorkerPool, job: TuningJob, study: "Study", progress: Progress):
-        self._crew, self._job, self._study, self._progress = pool, job, study, progress
+        self._pool, self._job, self._study, self._progress = pool, job, study, progress
         self._received = ReceivedProgress(pool.client, job.pool, progress)
         self._under_way = 0
         self._looked = -math.inf
@@ -197,12 +197,12 @@ class TuningCampaign:
                 if trial.number not in told:
                     told.add(trial.number)
                     note(trial)
-            self._progress.advance(tally.what, tally.done(), tally.total, self._crew.describe())
+            self._progress.advance(tally.what, tally.done(), tally.total, self._pool.describe())
             self._looked = time.monotonic()
 
         self._assemble()
         self._under_way = 0
-        with closing(dispatch(self._crew, work(), ahead=False)) as attempts:
+        with closing(dispatch(self._pool, work(), ahead=False)) as attempts:
             for attempt in attempts:
                 if attempt is None:
                     look()
@@ -210,23 +210,23 @@ class TuningCampaign:
                 self._under_way -= 1
                 look(patience=0)
                 if attempt.problem:
-                    raise InputError(f"{self._crew.address}: a training ends on some worker. Received: {attempt.problem}")
+                    raise InputError(f"{self._pool.address}: a training ends on some worker. Received: {attempt.problem}")
 
     def _assemble(self) -> None:
-        is_first = self._crew.job is None
+        is_first = self._pool.job is None
         try:
-            self._crew.await_workers()
-            self._crew.assemble(self._job)
+            self._pool.await_workers()
+            self._pool.assemble(self._job)
             if is_first:
-                self._progress.say(self._crew.introduction)
+                self._progress.say(self._pool.introduction)
         except OSError as error:
-            raise self._crew.scheduler_lost() from error
+            raise self._pool.scheduler_lost() from error
 
     def _find_ended(self, study: "Study") -> list["FrozenTrial"]:
         """Fails the trials of lost workers and returns the trials of the pool that have ended."""
         trials = trials_of(study, self._job.pool)
         with suppress(OSError):  # the scheduler is gone, which is reported elsewhere
-            alive = self._crew.addresses  # read after the trials: a worker may have joined and begun one meanwhile
+            alive = self._pool.addresses  # read after the trials: a worker may have joined and begun one meanwhile
             fail_running(study, [trial for trial in trials if worker_of(trial) not in alive])
             self._received.forget(alive)
         return [trial for trial in trials if trial.state.is_finished()]

@@ -105,13 +105,13 @@ def tune(
             storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
             with reachable(storage):
                 study = _open(task, output, space, wanted, search, storage)
-                workplace: AbstractContextManager[TrialExecutor]
+                executor: AbstractContextManager[TrialExecutor]
                 if client is None:
                     trainer = Trainer(study, task, output / TRIALS_FOLDER, search, progress)
-                    workplace = nullcontext(LocalExecutor(study, wanted, trainer))
+                    executor = nullcontext(LocalExecutor(study, wanted, trainer))
                 else:
-                    workplace = begin_campaign(client, str(cluster), study, task, space, search, storage, output, progress)
-                with workplace as place:
+                    executor = begin_campaign(client, str(cluster), study, task, space, search, storage, output, progress)
+                with executor as place:
                     return _tune(study, place, task, output, search, storage, progress)
 
 

@@ -339,7 +339,7 @@ def test_read_image_gives_palette_pictures_as_their_colours(tmp_path, suffix):
         file.write_colormap(1, {0: (10, 20, 30), 1: (200, 100, 50), 2: (9, 9, 9)})
         file.write(indices[..., 0], 1)
     with rasterio.open(path) as file:
-        assert file.colorinterp == (ColorInterp.class_table,)
+        assert file.colorinterp == (ColorInterp.palette,)
     assert read_image(path).tolist() == [[[10, 20, 30], [200, 100, 50]], [[0, 0, 0], [200, 100, 50]]]
     assert read_image(path, [1]).shape == (2, 2, 1)
 

@@ -390,7 +390,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", scene_of_cells(37, 53)[0])
     rgbn = write_raster(tmp_path / "rgbn.tif", np.zeros((40, 40, 4), np.uint8), photometric="MINISBLACK", alpha="no")
     grey16 = write_raster(tmp_path / "grey16.tif", np.zeros((40, 40, 1), np.uint16))
-    class_table = write_raster(tmp_path / "palette.tif", np.zeros((40, 40, 1), np.uint8), photometric="PALETTE")
+    palette = write_raster(tmp_path / "palette.tif", np.zeros((40, 40, 1), np.uint8), photometric="PALETTE")
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
     cut = write_raster(tmp_path / "cut.jpg", noise)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
@@ -409,7 +409,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         ("--bands 1,2,3", rgbn, rgb, {}),
         ("--bands 1,2,3", rgbn, folder, {}),
         ("Convert it to uint8", grey16, one, {}),
-        ("-expand rgb", class_table, rgb, {}),
+        ("-expand rgb", palette, rgb, {}),
         ("bands run from 1", scene, one, {"bands": [2]}),
         ("no such file", tmp_path / "none.tif", one, {}),
         ("read to its end", cut, rgb, {}),

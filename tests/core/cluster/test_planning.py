@@ -23,7 +23,7 @@ def fail(error: Exception) -> Callable[[], None]:
 
 
 def taken(planning: Planning) -> int:
-    return sum(undertaking is not None for undertaking in planning.take())
+    return sum(scene_job is not None for scene_job in planning.take())
 
 
 def test_all_are_planned_however_many() -> None:
@@ -51,13 +51,13 @@ def test_the_next_is_not_waited_for_and_others_are_expected_to_be_like_it() -> N
     first, second = plans(2)
     planning = Planning([first, lambda: goal.wait(60) and second(), *plans(2)])
     found = planning.take()
-    while (undertaking := next(found)) is None:
+    while (scene_job := next(found)) is None:
         pass
-    assert len(undertaking.blocks) == 2
+    assert len(scene_job.blocks) == 2
     assert next(found) is None
     assert (planning.blocks, planning.expected_blocks, planning.is_over) == (2, 9, False)
     goal.set()
-    assert sum(undertaking is not None for undertaking in found) == 3
+    assert sum(scene_job is not None for scene_job in found) == 3
     planning.close()
 
 

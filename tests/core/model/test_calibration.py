@@ -51,7 +51,7 @@ def test_nothing_answered_has_no_error():
 
 
 def drawn(multi_label, factor, images=6000):
-    """Reference drawn from logits, and the probabilities of these logits times the factor."""
+    """Truth drawn from logits, and the probabilities of these logits times the factor."""
     random = np.random.default_rng(3)
     logits = random.normal(0, 1.5, (images, 4))
     if multi_label:

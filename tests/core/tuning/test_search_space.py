@@ -89,7 +89,7 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
 @pytest.mark.parametrize(
     "key, parameter, problem",
     [
-        ("training.rate", Parameter(low=1, high=2), "unknown key 'training.rate'"),
+        ("training.rate", Parameter(low=1, high=2), "Unknown setting 'training.rate'"),
         ("model.dropout", Parameter(low=0, high=1.5), "model.dropout"),
         ("training.batch_size", Parameter(low=0.5, high=9), "training.batch_size"),
         ("model.head", Parameter(choices=["linear", "round"]), "round"),

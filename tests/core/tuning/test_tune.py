@@ -222,7 +222,7 @@ def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeyp
 
 def test_trainings_without_a_score_are_failed_trials(tmp_path):
     unknown = Task(TASK.module, TASK.data, DEFAULTS, {"val_beauty": "beauty"})
-    with pytest.raises(InputError, match="Received 3 that failed, the last one so: scored nan as val_beauty"):
+    with pytest.raises(InputError, match="All 3 trials failed. Last error: scored nan as val_beauty"):
         tune(unknown, tmp_path / "t", SPACE, Search(trials=9))
 
 

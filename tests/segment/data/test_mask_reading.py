@@ -393,7 +393,7 @@ def test_a_truth_that_lacks_a_class_is_nothing_odd(tmp_path):
     truth = np.where(indices == 3, 255, indices * 10).astype(np.uint8)
     scene, mask = write_raster(tmp_path / "scene.tif", indices), write_raster(tmp_path / "truth.tif", truth)
     result = predict_scene(scene, FakeModel(), tmp_path / "out", truth=mask)
-    assert not [note for note in result.report["notes"] if "Reference" in note] and result.report["accuracy"] == 1
+    assert not [note for note in result.report["notes"] if "Truth" in note] and result.report["accuracy"] == 1
 
 
 def test_a_map_value_is_the_smallest_that_is_free():

@@ -66,7 +66,8 @@ def test_names_of_outputs_are_safe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [({"dtype": "complex64"}, "real numbers"), ({"transform": Affine(0, 0, 1, 0, 0, 1)}, "a size")]
+    ("change", "words"),
+    [({"dtype": "complex64"}, "real numbers"), ({"transform": Affine(0, 0, 1, 0, 0, 1)}, "degenerate geotransform")],
 )
 def test_rasters_that_are_no_scene_are_told_in_one_line(tmp_path: Path, change: dict[str, object], words: str) -> None:
     scene = write_raster(tmp_path / "odd.tif", NOISE.astype(change.get("dtype", np.uint8)), **change)

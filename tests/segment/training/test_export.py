@@ -412,7 +412,7 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
     assert PreprocessSettings.model_validate_json(metadata["preprocess"]) == settings
     export_model(small, progress=told)
     assert told.lines == [line, line] and load_model_info(small).preprocess == settings
-    sample = exporting._Tiles(tile_folder(groups=2, count=2), info, 0, Silent())
+    sample = exporting._tiles(tile_folder(groups=2, count=2), info, 0, Silent())
     with open_raster(sample._calibration.patches[0].pair.image) as raster:
         np.testing.assert_array_equal(sample.pixels(0)[0], preprocess(raster.read()[0], settings))
 
