@@ -12,6 +12,7 @@ ROOMS = (
     "segment.core.pixels",
     "segment.core.raster",
     "segment.core.model",
+    "segment.core.networks",
     "segment.core.reports",
     "segment.core.training",
     "segment.core.cluster",

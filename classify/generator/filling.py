@@ -23,7 +23,7 @@ from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
 from segment.core.outputs import refuse_existing, staged, writable
 from segment.core.progress import Progress, Silent
-from segment.core.raster.picture import write_picture
+from segment.core.reports.picture import write_picture
 from segment.core.splits import Part
 
 _PART: Part = "train"

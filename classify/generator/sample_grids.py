@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from classify.data.dataset import ImageDataset
 from classify.generator.generator import Generator, Pictures
 from segment.core.choices import BANDWIDTH
-from segment.core.raster.picture import write_picture
+from segment.core.reports.picture import write_picture
 
 GRIDS = "grids"
 """Folder of the grids in a run folder."""

@@ -16,8 +16,8 @@ from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
 from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress, Silent
-from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
+from segment.core.reports.picture import write_picture
 
 GRID_FILE = "grid.png"
 _COLUMNS, _SHOWN = 10, 100  # columns of the grid, and most pictures in it

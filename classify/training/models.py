@@ -17,7 +17,8 @@ from classify.config import Backbone, DataSettings, ModelSettings, PhaseSettings
 from classify.training.wide_resnet import wide_resnet50_2, wide_resnet50_2_weights
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model.backbones import (
+from segment.core.model.folder import bundled_weights, load_keras_model, load_model_info, see_inside
+from segment.core.networks.backbones import (
     Loaded,
     Weights,
     build_backbone,
@@ -29,8 +30,7 @@ from segment.core.model.backbones import (
     load_weights,
     weights_of,
 )
-from segment.core.model.efficientnet_lite import efficientnet_lite, stage_prefixes
-from segment.core.model.folder import bundled_weights, load_keras_model, load_model_info, see_inside
+from segment.core.networks.efficientnet_lite import efficientnet_lite, stage_prefixes
 from segment.core.pixels.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
 
 _WEIGHTS = "model.weights"

@@ -14,10 +14,10 @@ from segment.core.outputs import writable
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.class_raster import write_sidecar
 from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.picture import write_picture
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
+from segment.core.reports.picture import write_picture
 
 LARGEST = 4096
 """Longest side of a picture in pixels; larger scenes are reduced to it."""

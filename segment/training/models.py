@@ -9,7 +9,8 @@ from segment.bundled import BUNDLED
 from segment.config import ModelSettings
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model.backbones import (
+from segment.core.model.folder import bundled_weights
+from segment.core.networks.backbones import (
     Loaded,
     backbone_names,
     build_backbone,
@@ -22,7 +23,6 @@ from segment.core.model.backbones import (
     segmentation_models,
     weighted_layers,
 )
-from segment.core.model.folder import bundled_weights
 from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
 
 if TYPE_CHECKING:

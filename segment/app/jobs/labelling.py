@@ -20,9 +20,9 @@ from segment.core.errors import InputError
 from segment.core.model.folder import ModelInfo
 from segment.core.pixels.resize import resize
 from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
+from segment.core.reports.picture import write_picture
 
 TOP, MOST_IMAGES = 5, 500
 _THUMBNAIL = 128

@@ -17,9 +17,9 @@ from segment.app.uploads.messages import rephrase
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
 from segment.core.model.runtime import Model
-from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
+from segment.core.reports.picture import write_picture
 from segment.mapping.predict import predict_probabilities, predict_scene
 from segment.mapping.result import SceneMap
 from segment.mapping.scale import check_gsd

@@ -9,8 +9,8 @@ import numpy as np
 
 from segment.core.pixels.resize import resize
 from segment.core.progress import Progress
-from segment.core.raster.picture import write_picture
 from segment.core.raster.sources import Source
+from segment.core.reports.picture import write_picture
 from segment.sample import write_sample
 
 _TOWNS = {"Town A": 1001, "Town B": 1004, "Town C": 1007}

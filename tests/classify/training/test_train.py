@@ -20,9 +20,9 @@ from classify.training.models import build_model
 from classify.training.train import train
 from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
-from segment.core.model.backbones import layers_by_name, weights_of
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import load_model
+from segment.core.networks.backbones import layers_by_name, weights_of
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.training.loop import CHECKPOINT
 from segment.core.tuning.reruns import final_score

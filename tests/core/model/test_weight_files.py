@@ -12,7 +12,6 @@ import yaml
 
 from segment.core.errors import InputError
 from segment.core.model import weight_files
-from segment.core.model.backbones import read_weights
 from segment.core.model.export import export_openvino
 from segment.core.model.folder import (
     INFO_FILE,
@@ -25,6 +24,7 @@ from segment.core.model.folder import (
 )
 from segment.core.model.runtime import load_model
 from segment.core.model.weight_files import checksum, require_small_zip
+from segment.core.networks.backbones import read_weights
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
 from segment.core.training.loop import load_history

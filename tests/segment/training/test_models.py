@@ -5,8 +5,9 @@ import pytest
 
 from segment.config import ModelSettings
 from segment.core.errors import InputError
-from segment.core.model import backbones
-from segment.core.model.backbones import (
+from segment.core.model.calibration import apply_temperature
+from segment.core.networks import backbones
+from segment.core.networks.backbones import (
     backbone_names,
     build_backbone,
     carry_over,
@@ -15,7 +16,6 @@ from segment.core.model.backbones import (
     weighted_layers,
     weights_of,
 )
-from segment.core.model.calibration import apply_temperature
 from segment.core.pixels.normalise import BandStatistics
 from segment.training.models import build_model, check_model, divide_logits
 from tests.conftest import SHARED

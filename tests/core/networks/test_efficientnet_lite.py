@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.model.backbones import (
+from segment.core.networks.backbones import (
     build_backbone,
     check_imagenet,
     imagenet_affine,
@@ -16,10 +16,10 @@ from segment.core.model.backbones import (
     load_weights,
     weights_of,
 )
-from segment.core.model.efficientnet_lite import SCALES, efficientnet_lite, feature_layers, stage_prefixes
+from segment.core.networks.efficientnet_lite import SCALES, efficientnet_lite, feature_layers, stage_prefixes
 from segment.core.pixels.normalise import imagenet_statistics
 from tests.conftest import SHARED
-from tests.core.model.torch_files import write_archive, write_pickles
+from tests.core.networks.torch_files import write_archive, write_pickles
 
 NAME, SETTING = "efficientnet_lite0", "model.encoder_weights"
 LETTERS = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}

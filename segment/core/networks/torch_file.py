@@ -12,7 +12,7 @@ from zipfile import ZIP_STORED, ZipFile, is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.model.tensor_pickle import DTYPES, Storage, Tensor, load_pickle
+from segment.core.networks.tensor_pickle import DTYPES, Storage, Tensor, load_pickle
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 

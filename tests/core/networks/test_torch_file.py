@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from segment.core.model.torch_file import read_torch
-from tests.core.model import torch_files as files
+from segment.core.networks.torch_file import read_torch
+from tests.core.networks import torch_files as files
 
 WRITERS = [files.write_pickles, files.write_archive]
 ARRAYS = {

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model import efficientnet_lite
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_keras_model, read_keras_model
-from segment.core.model.torch_file import read_torch
 from segment.core.model.weight_files import MOST_BYTES, require_finite, require_small_h5, require_small_zip
+from segment.core.networks import efficientnet_lite
+from segment.core.networks.torch_file import read_torch
 
 if TYPE_CHECKING:
     import keras
