@@ -11,7 +11,7 @@ import numpy as np
 
 from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.masks import read_mask
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.mapping.pictures import draw_legend
 from segment.sample import SAMPLE_CLASSES
 

@@ -13,7 +13,7 @@ import numpy as np
 import rasterio
 
 from segment.core.raster.masks import read_mask
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 
 
 def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
 

@@ -19,7 +19,7 @@ from segment.core.errors import InputError
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.prefetch import each, prefetch
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import decide_alpha
 from segment.core.splits import PARTS, Part
 

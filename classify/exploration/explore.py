@@ -17,7 +17,8 @@ from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
 from segment.core.exploration.features import feature_components
 from segment.core.exploration.image_statistics import EDGE, leading_components
-from segment.core.model.folder import ModelInfo, load_model_info
+from segment.core.model.folder import load_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
 from segment.core.pixels.components import Vectors

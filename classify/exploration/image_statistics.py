@@ -18,7 +18,8 @@ from segment.core.pixels.components import Vectors
 from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
 from segment.core.prefetch import each, prefetch
 from segment.core.progress import Progress
-from segment.core.raster.reader import Raster, open_raster
+from segment.core.raster.opening import open_raster
+from segment.core.raster.reader import Raster
 from segment.core.reports.figures import displayable
 
 _PICTURE = 112  # edge in pixels of images that are shown

@@ -16,7 +16,7 @@ from classify.data.training_data import TrainingData
 from classify.generator.config import GeneratorConfig
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.progress import Progress
 from segment.core.reports.page import REPORT_FILE
 from segment.core.splits import PARTS, Part

@@ -28,7 +28,7 @@ from classify.scores import Scores, score
 from segment.core.choices import BANDWIDTH, Runtime
 from segment.core.config import CONFIG_FILE, load_settings
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent

@@ -14,7 +14,8 @@ from classify.generator.autoencoder import Latent as Latent
 from classify.generator.latents import ClassDensities, load_densities
 from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
-from segment.core.model.folder import MODEL_FILE, ModelInfo, load_keras_model, load_model_info
+from segment.core.model.folder import MODEL_FILE, load_keras_model, load_model_info
+from segment.core.model.info import ModelInfo
 
 _BATCH = 64
 _PARTS = "encoder", "decoder"

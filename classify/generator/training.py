@@ -23,21 +23,16 @@ from classify.generator.reconstruction import Loss, Reconstruction, reconstructi
 from classify.generator.sample_grids import GRIDS, Album, draw_classes
 from classify.training.models import load_stage_maps
 from segment.core.config import PreprocessSettings, describe_settings
-from segment.core.model.folder import ModelInfo, load_keras_model
+from segment.core.model.folder import load_keras_model
+from segment.core.model.info import ModelInfo
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
+from segment.core.training.checkpoints import CHECKPOINT, load_history
 from segment.core.training.devices import OneDevice
 from segment.core.training.history import Row
-from segment.core.training.loop import (
-    CHECKPOINT,
-    describe_network,
-    dtype_policy,
-    fit,
-    keep_float32,
-    load_history,
-    wanted_precision,
-)
+from segment.core.training.loop import describe_network, fit
+from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
 from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
 

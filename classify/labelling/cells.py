@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classify.data.pixels import centre_crop, prepare_seen
 from classify.labelling.inference import label_info
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.raster.blocks import Block
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source

@@ -12,7 +12,7 @@ from classify.data.bands import bands_by_name
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
 from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
-from segment.core.model.folder import LabelInfo, ModelInfo
+from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, require_finite_answers
 from segment.core.pixels.symmetries import eight_views
 from segment.core.prefetch import prefetch

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classify.labelling.cells import SMALLEST, Cells
 from segment.core.machine import peak_memory_mb
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.raster.class_raster import companions
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster

@@ -19,8 +19,9 @@ from classify.training.report import scores_page
 from classify.training.scoring import Evaluation, recognise, score_images
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
-from segment.core.model.record import UNKNOWN, known_record
+from segment.core.model.info import ModelInfo
+from segment.core.model.recognised import UNKNOWN
+from segment.core.model.record import known_record
 from segment.core.model.runtime import Model, describe_use, folder_of, load_model
 from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent

@@ -13,7 +13,8 @@ from classify.training.evaluation import find_scored, learned_images, readable_i
 from classify.training.scoring import score_images
 from segment.core.errors import InputError
 from segment.core.model.export import Export, Predict, divide, export_openvino
-from segment.core.model.folder import ModelInfo, load_model_info
+from segment.core.model.folder import load_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.progress import Progress, Silent
 
 

@@ -18,19 +18,9 @@ from classify.training.wide_resnet import wide_resnet50_2, wide_resnet50_2_weigh
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import bundled_weights, load_keras_model, load_model_info, see_inside
-from segment.core.networks.backbones import (
-    Loaded,
-    Weights,
-    build_backbone,
-    check_imagenet,
-    check_source,
-    imagenet_affine,
-    imagenet_weights,
-    layers_by_name,
-    load_weights,
-    weights_of,
-)
+from segment.core.networks.backbones import build_backbone, check_imagenet, imagenet_affine, imagenet_weights
 from segment.core.networks.efficientnet_lite import efficientnet_lite, stage_prefixes
+from segment.core.networks.pretrained import Loaded, Weights, check_source, layers_by_name, load_weights, weights_of
 from segment.core.pixels.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
 
 _WEIGHTS = "model.weights"

@@ -12,8 +12,9 @@ from classify.data.dataset import one_hot
 from classify.data.images import LabelledImage
 from classify.labelling.inference import label_info
 from classify.scores import Scores, score
-from segment.core.model.folder import ModelInfo
-from segment.core.model.record import Familiarity, TrainingRecord, read_grid
+from segment.core.model.info import ModelInfo
+from segment.core.model.recognised import Familiarity
+from segment.core.model.record import TrainingRecord, read_grid
 from segment.core.pixels.digest import digest_pixels
 from segment.core.progress import Progress
 

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import gradio
 from gradio.events import api
 
+from segment.app.jobs.job import Job, Kind
 from segment.app.jobs.labelling import label_uploads
 from segment.app.jobs.mapping import Settings, map_upload
 from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import AT_ONCE, Job, Jobs, Kind
+from segment.app.jobs.queue import AT_ONCE, Jobs
 from segment.app.uploads.messages import refuse
 from segment.app.uploads.visitors import identify_visitor
 from segment.core.choices import OVERLAP

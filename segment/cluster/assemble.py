@@ -16,7 +16,7 @@ from segment.core.cluster.block_file import BlockFile, block_path
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.cluster.scene_job import SceneJob
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.outputs import finish_moving, refuse_existing, staged_files, writable
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.classes import IGNORED

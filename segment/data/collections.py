@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from segment.config import Collection, DataSettings, PixelSizes, Split
 from segment.core.errors import InputError
 from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
+from segment.data.patches import Patch, grid_patches
 from segment.data.splits import split_patches
-from segment.data.tiles import Pair, Patch, find_class_table, find_pairs, grid_patches, part_folders
+from segment.data.tiles import Pair, find_class_table, find_pairs, part_folders
 from segment.label_sets import LabelSets
 
 

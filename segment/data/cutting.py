@@ -14,7 +14,8 @@ from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.classes import IGNORED, load_class_table, save_class_table
 from segment.core.raster.masks import Mask, open_mask
-from segment.core.raster.reader import Raster, open_raster
+from segment.core.raster.opening import open_raster
+from segment.core.raster.reader import Raster
 from segment.data.mask_census import census_of_rows
 from segment.data.mask_reading import choose_reading
 from segment.tiling import TilePlan, cut_strip, tile_starts

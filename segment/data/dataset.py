@@ -22,11 +22,12 @@ from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.pixels.resize import resize
 from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.splits import Part
 from segment.data.augment import Change
+from segment.data.patches import Patch, fill_up, pad_tile
 from segment.data.recognition import remember
-from segment.data.tiles import Pair, Patch, decode_mask, fill_up, pad_tile
+from segment.data.tiles import Pair, decode_mask
 
 Tables = Mapping[str, tuple[ClassTable, NDArray[np.uint8]]]
 """Class table of each collection, and (256,) codes of what its classes admit, see `LabelSets`."""

@@ -13,7 +13,7 @@ from segment.core.errors import InputError
 from segment.core.progress import Progress
 from segment.core.raster.classes import IGNORED, ClassTable, count_values
 from segment.core.raster.masks import Mask, open_mask
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.data.tiles import Pair, grid_notes
 
 _SHARES = 40  # kept for each mask, of its most frequent values

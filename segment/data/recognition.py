@@ -12,7 +12,8 @@ from segment.core.model.record import NEW, Remembered, TrainingRecord, read_grid
 from segment.core.pixels.digest import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from segment.core.splits import PARTS, Part
-from segment.data.tiles import Pair, Patch
+from segment.data.patches import Patch
+from segment.data.tiles import Pair
 
 
 def remember(image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int) -> list[Remembered]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
-from segment.data.tiles import Pair, Patch, grid_patches
+from segment.data.patches import Patch, grid_patches
+from segment.data.tiles import Pair
 
 
 def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:

@@ -21,8 +21,9 @@ from segment.data.dataset import Survey, Tables, survey
 from segment.data.mask_census import take_census
 from segment.data.mask_checks import too_much_undeclared
 from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.patches import Patch
 from segment.data.splits import leaks
-from segment.data.tiles import Pair, Patch
+from segment.data.tiles import Pair
 from segment.label_sets import LabelSets
 
 _LISTED = 100

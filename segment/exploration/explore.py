@@ -12,20 +12,23 @@ from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.exploration.features import feature_components
 from segment.core.exploration.image_statistics import EDGE, leading_components, settled
-from segment.core.model.folder import ModelInfo, load_model_info
+from segment.core.model.folder import load_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
 from segment.core.pixels.components import Vectors
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Progress, Silent
 from segment.core.raster.classes import ClassTable
-from segment.core.raster.reader import RasterInfo, open_raster
+from segment.core.raster.opening import open_raster
+from segment.core.raster.reader import RasterInfo
 from segment.core.raster.sources import Source
 from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
 from segment.data.collections import open_collections
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.mask_reading import MaskReading, choose_reading
-from segment.data.tiles import Pair, fill_up, find_class_table, part_folders, scan_pairs
+from segment.data.patches import fill_up
+from segment.data.tiles import Pair, find_class_table, part_folders, scan_pairs
 from segment.exploration.checks import find_all
 from segment.exploration.class_tables import as_class_table, find_class_tables
 from segment.exploration.image_statistics import class_table_of, gather_statistics

@@ -16,9 +16,10 @@ from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
 from segment.core.prefetch import each, prefetch
 from segment.core.progress import Progress
 from segment.core.raster.classes import IGNORED, Class, ClassTable
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.data.mask_census import MaskCensus
-from segment.data.tiles import Pair, decode_mask, pad_tile
+from segment.data.patches import pad_tile
+from segment.data.tiles import Pair, decode_mask
 from segment.exploration.neighbours import Borders, borders
 from segment.tiling import tile_starts
 

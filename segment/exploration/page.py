@@ -10,7 +10,7 @@ from segment.core.exploration.checks import band_names, listed_sizes
 from segment.core.exploration.figures import plot_amounts, plot_eigen_images, plot_histograms, plot_scatter, plot_variance
 from segment.core.exploration.image_statistics import EDGE, settled
 from segment.core.pixels.components import Components
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.reports.figures import displayable, plot_gallery
 from segment.core.reports.page import Finding, Report
 from segment.data.tiles import Pair

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, require_finite_answers
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.pixels.symmetries import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
-from segment.tiling import RowMerger, Tile, Window, cut_strip
+from segment.merging import RowMerger
+from segment.tiling import Tile, Window, cut_strip
 
 Advance = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""

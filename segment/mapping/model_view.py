@@ -4,9 +4,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
-from segment.core.raster.reader import Raster, resampled_size
+from segment.core.raster.opening import resampled_size
+from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.loop import Advance, RowStrip, map_window
 from segment.mapping.options import MapOptions

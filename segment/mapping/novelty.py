@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.folder import NOVELTY_FILE, ModelInfo
+from segment.core.model.folder import NOVELTY_FILE
+from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import require_small_zip
 from segment.core.outputs import staged
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source
-from segment.data.tiles import fill_up
+from segment.data.patches import fill_up
 
 _LEVELS = 4  # of the image pyramid on which textures are described
 _EDGES = np.array([-1.2, -0.4, 0.4, 1.2])

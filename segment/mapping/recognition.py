@@ -5,7 +5,8 @@ from contextlib import suppress
 import numpy as np
 
 from segment.core.errors import InputError
-from segment.core.model.record import Familiarity, TrainingRecord
+from segment.core.model.recognised import Familiarity
+from segment.core.model.record import TrainingRecord
 from segment.core.pixels.digest import digest_pixels
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster

@@ -6,7 +6,7 @@ It is the scene's own, or one that the model learned from.
 from dataclasses import dataclass
 
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
 from segment.core.raster.scene_outputs import are_strange
 

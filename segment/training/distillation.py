@@ -23,22 +23,16 @@ from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import MODEL_FILE, save_keras_model
-from segment.core.networks.backbones import (
-    build_backbone,
-    check_imagenet,
-    check_source,
-    imagenet_affine,
-    imagenet_weights,
-    layers_by_name,
-    load_weights,
-)
+from segment.core.networks.backbones import build_backbone, check_imagenet, imagenet_affine, imagenet_weights
 from segment.core.networks.efficientnet_lite import SCALES, feature_layers
+from segment.core.networks.pretrained import check_source, layers_by_name, load_weights
 from segment.core.pixels.normalise import BandStatistics, imagenet_statistics, normalisation
 from segment.core.pixels.resize import resize
 from segment.core.progress import Progress, Silent
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.training.history import Row
-from segment.core.training.loop import dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training.loop import fit
+from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
 from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import check_run, run_folder
 from segment.data.augment import augmentation

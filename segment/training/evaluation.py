@@ -10,8 +10,9 @@ from typing import get_args
 from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
-from segment.core.model.record import UNKNOWN, known_record
+from segment.core.model.info import ModelInfo
+from segment.core.model.recognised import UNKNOWN
+from segment.core.model.record import known_record
 from segment.core.model.runtime import Model, describe_use, folder_of, load_model
 from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent
@@ -20,8 +21,9 @@ from segment.core.splits import PartChoice
 from segment.data.dataset import TileDataset, TilePixels
 from segment.data.mask_census import take_census
 from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.patches import grid_patches
 from segment.data.recognition import Recognizer, choose_part
-from segment.data.tiles import Pair, find_class_table, find_pairs, grid_patches
+from segment.data.tiles import Pair, find_class_table, find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
 from segment.training.report import scores_page

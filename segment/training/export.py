@@ -19,13 +19,15 @@ from segment.core.errors import InputError
 from segment.core.lock import alone
 from segment.core.model.conversion import require_converter, save_onnx
 from segment.core.model.export import MOST_CALIBRATED, Export, Predict, divide, export_openvino, tell_preprocessing
-from segment.core.model.folder import ONNX_FILE, RULE, ModelInfo, load_keras_model, load_model_info, save_model_info
+from segment.core.model.folder import ONNX_FILE, RULE, load_keras_model, load_model_info, save_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum
 from segment.core.outputs import refuse_existing, staged, writable
 from segment.core.progress import Progress, Silent
 from segment.core.splits import PARTS
 from segment.data.dataset import TileDataset, TilePixels
-from segment.data.tiles import Patch, find_pairs, grid_patches
+from segment.data.patches import Patch, grid_patches
+from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData
 from segment.label_sets import LabelSets
 from segment.mapping.model_view import choose_tile

@@ -11,18 +11,14 @@ from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import bundled_weights
 from segment.core.networks.backbones import (
-    Loaded,
     backbone_names,
     build_backbone,
     check_imagenet,
-    check_source,
     imagenet_affine,
     imagenet_weights,
-    layers_by_name,
-    load_weights,
     segmentation_models,
-    weighted_layers,
 )
+from segment.core.networks.pretrained import Loaded, check_source, layers_by_name, load_weights, weighted_layers
 from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.model.record import Familiarity
+from segment.core.model.recognised import Familiarity
 from segment.core.progress import Progress
 from segment.core.raster.classes import IGNORED
 from segment.data.dataset import TileDataset
+from segment.data.patches import Patch
 from segment.data.recognition import Recognizer
-from segment.data.tiles import Patch
 from segment.label_sets import LabelSets
 from segment.scores import Confusion
 

@@ -13,7 +13,8 @@ from segment.bundled import BUNDLED
 from segment.config import Config
 from segment.core.config import describe_settings
 from segment.core.model.calibration import Reliability, fit_temperature
-from segment.core.model.folder import ModelInfo, load_keras_model, load_model_info
+from segment.core.model.folder import load_keras_model, load_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.model.record import TrainingRecord, inherit, keep_record, load_record
 from segment.core.pixels.augment import value_range
 from segment.core.progress import Progress, Silent
@@ -21,7 +22,8 @@ from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
 from segment.core.training.devices import OneDevice
 from segment.core.training.history import Row
-from segment.core.training.loop import describe_network, dtype_policy, fit, keep_float32, wanted_precision
+from segment.core.training.loop import describe_network, fit
+from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
 from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.data.augment import augmentation

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from segment.core.model.backend import load_keras
-from segment.core.model.folder import LabelInfo, ModelInfo, save_model_folder
+from segment.core.model.folder import save_model_folder
+from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.raster.classes import Class
 from tests.conftest import write_raster
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.raster.classes import ClassTable, save_class_table
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.data.tiles import decode_mask, find_pairs
 from segment.sample import SAMPLE_CLASSES
 from segment.tiling import tile_starts

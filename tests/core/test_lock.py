@@ -11,7 +11,7 @@ from segment.core import lock
 from segment.core.errors import InputError
 from segment.core.lock import alone, refuse_busy
 from segment.core.outputs import finish_moving, refuse_existing, staged, staged_files
-from segment.core.training.loop import CHECKPOINT
+from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.run_folder import check_run, run_folder
 
 HOLDS = "import sys, time, pathlib, segment.core.{module} as m\nwith {work}:\n    print(flush=True)\n    time.sleep(60)"

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segment.core.errors import InputError
-from segment.tiling import RowMerger, TilePlan, Window, blend_weights, cut_strip, reflect, tile_starts
+from segment.merging import RowMerger, blend_weights
+from segment.tiling import TilePlan, Window, cut_strip, reflect, tile_starts
 
 sizes = st.integers(1, 70)
 plans = st.builds(

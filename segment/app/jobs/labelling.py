@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
 from classify.labelling.predict import Prediction, predict_images
+from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import Job, JobProgress
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
-from segment.core.model.folder import ModelInfo
+from segment.core.model.info import ModelInfo
 from segment.core.pixels.resize import resize
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.sources import Source

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import Job, JobProgress
 from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands
 from segment.app.uploads.messages import rephrase
 from segment.core.choices import OVERLAP

@@ -5,9 +5,10 @@ from typing import Any
 
 import gradio
 
+from segment.app.jobs.job import Kind
 from segment.app.jobs.labelling import Labelled, label_uploads
 from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import Jobs, Kind
+from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
 from segment.app.pages.html import show_labels, show_note, show_problem, show_progress, tell
 from segment.app.uploads.visitors import identify_visitor

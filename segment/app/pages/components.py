@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import gradio
 
-from segment.app.jobs.queue import AT_ONCE, Jobs, Kind
+from segment.app.jobs.job import Kind
+from segment.app.jobs.queue import AT_ONCE, Jobs
 from segment.app.pages.html import CANCELLED, TOO_LATE, WAITING, show_problem, tell
 from segment.app.uploads.messages import refuse
 from segment.app.uploads.visitors import identify_visitor

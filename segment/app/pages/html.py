@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from classify.labelling.predict import Prediction
+from segment.app.jobs.job import Job
 from segment.app.jobs.labelling import Labelled
 from segment.app.jobs.mapping import Mapped
-from segment.app.jobs.queue import Job
 from segment.core.raster.classes import ClassTable
 from segment.core.raster.scene_outputs import format_area
 

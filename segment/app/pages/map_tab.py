@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio
 
+from segment.app.jobs.job import Kind
 from segment.app.jobs.mapping import Mapped, Settings, find_probabilities, map_upload
 from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import Jobs, Kind
+from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
 from segment.app.pages.html import Status, show_areas, show_note, show_pixel, show_problem, show_progress, tell
 from segment.app.pages.viewer import MARK, make_viewer, show_viewer

@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from segment.core.lock import alone
 from segment.core.model.conversion import convert_to_openvino, quantise, require_converter, require_same_answers, save_openvino
-from segment.core.model.folder import (
-    MODEL_FILE,
-    OPENVINO_FILES,
-    RULE,
-    ModelInfo,
-    OpenVinoInfo,
-    load_keras_model,
-    openvino_file,
-    save_model_info,
-)
+from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, RULE, load_keras_model, openvino_file, save_model_info
+from segment.core.model.info import ModelInfo, OpenVinoInfo
 from segment.core.model.runtime import OpenVinoModel
 from segment.core.model.weight_files import checksum
 from segment.core.outputs import refuse_existing, staged, writable

@@ -16,13 +16,13 @@ from segment.core.model.conversion import import_openvino
 from segment.core.model.folder import (
     MODEL_FILE,
     OPENVINO_FILES,
-    ModelInfo,
     check_files,
     load_keras_model,
     load_model_info,
     openvino_file,
     see_inside,
 )
+from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import require_finite
 from segment.core.progress import Progress
 

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
 from segment.core.raster.alpha import AlphaUse, decide_together, known_verdict
-from segment.core.raster.reader import Raster, open_raster, read_info
+from segment.core.raster.opening import open_raster, read_info
+from segment.core.raster.reader import Raster
 from segment.core.raster.subdatasets import subdataset_name
 
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")

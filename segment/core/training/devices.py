@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from segment.core.networks.backbones import weighted_layers
+from segment.core.networks.pretrained import weighted_layers
 
 Loss = Callable[[Any, Any], Any]
 Optimizer = Callable[..., keras.Optimizer]

@@ -1,86 +1,24 @@
 """Training loop of both packages: optimiser, epochs, the best model, checkpoints to resume from."""
 
-import json
 import math
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
-import numpy as np
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.runtime import has_gpu
-from segment.core.model.weight_files import require_small_zip
-from segment.core.outputs import staged
 from segment.core.progress import Progress
+from segment.core.training.checkpoints import CHECKPOINT, load_checkpoint, load_history, save_checkpoint
 from segment.core.training.devices import OneDevice
 from segment.core.training.history import HISTORY, Row, best_row, write_history
-
-CHECKPOINT = Path("checkpoints") / "last.npz"
-
-
-def wanted_precision(settings: TrainingSettings) -> str:
-    """Chooses the precision of the computation.
-
-    Args:
-        settings: Settings of the training.
-
-    Returns:
-        Name of a Keras dtype policy: "mixed_bfloat16" where the settings ask for it, or leave the
-        choice open and there is a GPU, which profits from it; otherwise "float32".
-    """
-    mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
-    return "mixed_bfloat16" if mixed else "float32"
-
-
-@contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    """Sets the dtype policy of the layers that are made inside the context.
-
-    Args:
-        name: Name of a Keras dtype policy.
-    """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
-    """Prepares a float32 copy of a network that is trained in another precision.
-
-    The saved network is then computed in float32 wherever it is used, whatever the precision of
-    the training.
-
-    Args:
-        network: Network that is trained.
-        settings: Settings of the training.
-        build: Makes another network of the same structure.
-
-    Returns:
-        A function that returns the network to save, with its current weights.
-    """
-    if wanted_precision(settings) == "float32":
-        return lambda: network
-    with dtype_policy("float32"):
-        other = build()
-
-    def kept() -> keras.Model:
-        other.set_weights(network.get_weights())
-        return other
-
-    return kept
+from segment.core.training.optimizers import Phase, build_optimizer
 
 
 def describe_network(network: keras.Model) -> str:
@@ -93,75 +31,6 @@ def describe_network(network: keras.Model) -> str:
         Its name, its number of weights and the Keras backend.
     """
     return f"model {network.name}, {network.count_params():,} weights, on {keras.backend.backend()}"
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A phase of a training with its own learning rate.
-
-    Attributes:
-        epochs: Number of epochs.
-        learning_rate: Highest learning rate of the phase.
-        freeze: Called before the phase to choose the layers that are trained.
-    """
-
-    epochs: int
-    learning_rate: float
-    freeze: Callable[[], None] = lambda: None
-
-
-class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate by step: a linear rise, then constant, or a half cosine down to 0.
-
-    With the one-cycle schedule, the rise takes three tenths of the steps, unless a warm-up is set
-    (Smith and Topin, 2019).
-    """
-
-    def __init__(self, settings: TrainingSettings, steps_per_epoch: int):
-        """Computes the schedule of a training or of a phase of it.
-
-        Args:
-            settings: Learning rate, schedule, epochs and warm-up.
-            steps_per_epoch: Number of batches in an epoch.
-        """
-        self._peak, self._falls = settings.learning_rate, settings.schedule != "constant"
-        self._steps = settings.epochs * steps_per_epoch
-        self._rise = settings.warmup_epochs * steps_per_epoch
-        if settings.schedule == "one_cycle" and not self._rise:
-            self._rise = 0.3 * self._steps
-
-    def __call__(self, step: Any) -> Any:
-        """Returns the learning rate of a step, counted from 0."""
-        step = keras.ops.cast(step, "float32")
-        rising = (step + 1) / max(self._rise, 1)
-        passed = keras.ops.clip((step - self._rise) / max(self._steps - self._rise, 1), 0, 1)
-        falling = 0.5 * (1 + keras.ops.cos(math.pi * passed)) if self._falls else keras.ops.ones_like(passed)
-        return self._peak * keras.ops.where(step < self._rise, rising, falling)
-
-
-def build_optimizer(
-    settings: TrainingSettings,
-    steps_per_epoch: int,
-    devices: OneDevice = OneDevice(),  # noqa: B008 - it cannot change
-) -> keras.Optimizer:
-    """Builds Adam or AdamW with the schedule, clipping and weight averaging of the settings.
-
-    Args:
-        settings: Settings of the training.
-        steps_per_epoch: Number of batches in an epoch.
-        devices: Devices that compute the gradients.
-
-    Returns:
-        The optimiser.
-    """
-    common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
-    if settings.average:
-        common |= {"use_ema": True, "ema_momentum": settings.average}
-    if settings.clip_norm:
-        common["global_clipnorm"] = settings.clip_norm
-    if settings.optimizer == "adamw":
-        return devices.optimizer(keras.optimizers.AdamW)(weight_decay=settings.weight_decay, **common)
-    return devices.optimizer(keras.optimizers.Adam)(**common)
 
 
 def fit(
@@ -374,77 +243,3 @@ def averaged_weights(trainer: keras.Model) -> Iterator[None]:
     finally:
         for variable, value in zip(trainer.trainable_variables, kept, strict=True):
             variable.assign(value)
-
-
-def save_checkpoint(path: Path, trainer: keras.Model, history: list[Row], data: str) -> None:
-    """Writes all that training needs to resume: weights, random states, optimiser, history.
-
-    Args:
-        path: File to write, in a folder that is made if it does not exist.
-        trainer: Compiled model.
-        history: Rows of the epochs so far.
-        data: Fingerprint of the training data.
-    """
-    path.parent.mkdir(exist_ok=True)
-    arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(trainer))}
-    with staged(path, overwrite=True) as partial, partial.open("wb") as file:
-        np.savez(file, history=np.array(json.dumps(history)), data=np.array(data), **arrays)
-
-
-def load_history(path: Path, data: str) -> list[Row]:
-    """Reads the history in a checkpoint.
-
-    Args:
-        path: Checkpoint.
-        data: Fingerprint of the training data.
-
-    Returns:
-        Rows of the epochs.
-
-    Raises:
-        InputError: If there is no checkpoint, it is broken, or it belongs to other data.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume.")
-    with _whole(path) as arrays:
-        history: list[Row] = json.loads(str(arrays["history"]))
-        known = str(arrays["data"])
-    if known != data:
-        raise InputError(
-            f"{path}: --resume needs the run's own data and split. Received others. Restore them, or train again from the start."
-        )
-    return history
-
-
-def load_checkpoint(path: Path, trainer: keras.Model) -> None:
-    """Loads the state in a checkpoint into a compiled model.
-
-    Args:
-        path: Checkpoint.
-        trainer: Compiled model with a built optimiser.
-
-    Raises:
-        InputError: If the checkpoint is broken, or belongs to another model or optimiser.
-    """
-    state = _state(trainer)
-    with _whole(path) as arrays:
-        stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
-    if [s.shape for s in stored] != [tuple(v.shape) for v in state]:
-        raise InputError(f"{path}: --resume needs the same model and optimiser. Received another's. Leave them unchanged.")
-    for variable, value in zip(state, stored, strict=True):
-        variable.assign(value)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Any]:
-    try:
-        require_small_zip(path)
-        with np.load(path) as arrays:
-            yield arrays
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        problem = str(error) or type(error).__name__
-        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train again with --overwrite.") from error
-
-
-def _state(trainer: keras.Model) -> list[Any]:
-    return [*trainer.variables, *trainer.optimizer.variables]

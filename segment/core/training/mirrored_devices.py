@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow
 
-from segment.core.networks.backbones import weighted_layers
+from segment.core.networks.pretrained import weighted_layers
 from segment.core.training.devices import Loss, Optimizer, SeveralDevices
 
 

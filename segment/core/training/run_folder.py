@@ -20,15 +20,15 @@ from segment.core.model.folder import (
     OPENVINO_FOLDER,
     RECORD_FILE,
     RULE,
-    ModelInfo,
     save_model_folder,
 )
+from segment.core.model.info import ModelInfo
 from segment.core.outputs import is_unfinished, make_folder, refuse_existing, remove_empty, staged
 from segment.core.reports.figures import plot_history
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE, Report, training_report
 from segment.core.splits import Part
+from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.history import HISTORY, Row, best_row
-from segment.core.training.loop import CHECKPOINT
 
 if TYPE_CHECKING:
     import keras

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from classify.generator.autoencoder import Latent, build_autoencoder, kullback_leibler
-from segment.core.training.loop import dtype_policy
+from segment.core.training.optimizers import dtype_policy
 
 
 def build(**options):

@@ -24,7 +24,8 @@ from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import ClassDensities, save_densities
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.model.folder import LabelInfo, ModelInfo, save_model_folder
+from segment.core.model.folder import save_model_folder
+from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.outputs import is_unfinished
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class

@@ -23,7 +23,8 @@ from classify.labelling.grid import SceneLabels, label_scene
 from classify.labelling.inference import read_input
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.model.folder import INFO_FILE, MODEL_FILE, LabelInfo
+from segment.core.model.folder import INFO_FILE, MODEL_FILE
+from segment.core.model.info import LabelInfo
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
 from segment.core.raster.reader import Raster

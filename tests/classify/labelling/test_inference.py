@@ -10,7 +10,7 @@ from classify.data.pixels import prepare, prepare_seen
 from classify.labelling.inference import answer, given_labels, label_info, predict_dataset, read_input, require_input, tempered
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.model.folder import LabelInfo, ModelInfo
+from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class

@@ -6,7 +6,8 @@ import pytest
 
 from classify.training.grad_cam import GradCam
 from segment.core.errors import InputError
-from segment.core.model.folder import LabelInfo, ModelInfo, save_model_folder
+from segment.core.model.folder import save_model_folder
+from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.raster.classes import Class
 
 

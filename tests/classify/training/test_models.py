@@ -12,7 +12,7 @@ from classify.config import Backbone, DataSettings, Head, ModelSettings, PhaseSe
 from classify.training.models import Built, build_model, check_model, set_trainable
 from classify.training.wide_resnet import wide_resnet50_2
 from segment.core.errors import InputError
-from segment.core.networks.backbones import Loaded, layers_by_name, weights_of
+from segment.core.networks.pretrained import Loaded, layers_by_name, weights_of
 from segment.core.pixels.normalise import BandStatistics
 from tests.classify.conftest import save_weights
 from tests.conftest import SHARED

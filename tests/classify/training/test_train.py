@@ -22,9 +22,9 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import load_model
-from segment.core.networks.backbones import layers_by_name, weights_of
+from segment.core.networks.pretrained import layers_by_name, weights_of
 from segment.core.pixels.normalise import BandStatistics
-from segment.core.training.loop import CHECKPOINT
+from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.tuning.reruns import final_score
 from segment.core.tuning.trials import Task, TrialFailed
 from tests.classify.conftest import QUICK, Lines, config, picture, save_weights, write_parts

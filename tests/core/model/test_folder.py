@@ -2,7 +2,8 @@ import pytest
 import yaml
 
 from segment.core.errors import InputError
-from segment.core.model.folder import INFO_FILE, MODEL_FILE, LabelInfo, ModelInfo, load_model_info
+from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
+from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.raster.classes import Class
 
 TABLE = [Class(name=name, color=color) for name, color in (("field", "#00FF00"), ("river", "#0000FF"))]

@@ -16,18 +16,18 @@ from segment.core.model.export import export_openvino
 from segment.core.model.folder import (
     INFO_FILE,
     MODEL_FILE,
-    ModelInfo,
     load_keras_model,
     load_model_info,
     save_keras_model,
     save_model_folder,
 )
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.model.weight_files import checksum, require_small_zip
-from segment.core.networks.backbones import read_weights
+from segment.core.networks.pretrained import read_weights
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
-from segment.core.training.loop import load_history
+from segment.core.training.checkpoints import load_history
 
 TABLE = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF")]
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)

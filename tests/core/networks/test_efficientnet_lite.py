@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.networks.backbones import (
-    build_backbone,
-    check_imagenet,
-    imagenet_affine,
-    imagenet_weights,
-    layers_by_name,
-    load_weights,
-    weights_of,
-)
+from segment.core.networks.backbones import build_backbone, check_imagenet, imagenet_affine, imagenet_weights
 from segment.core.networks.efficientnet_lite import SCALES, efficientnet_lite, feature_layers, stage_prefixes
+from segment.core.networks.pretrained import layers_by_name, load_weights, weights_of
 from segment.core.pixels.normalise import imagenet_statistics
 from tests.conftest import SHARED
 from tests.core.networks.torch_files import write_archive, write_pickles

@@ -14,7 +14,7 @@ from segment.core.errors import InputError
 from segment.core.raster.alignment import Alignment, align
 from segment.core.raster.classes import Class, ClassTable
 from segment.core.raster.masks import open_mask
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.data.tiles import decode_mask
 from tests.conftest import write_raster
 

@@ -9,7 +9,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from segment.core.raster.alpha import looks_like
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source, decide_alpha
 from tests.conftest import SHARED, write_raster
 

@@ -12,8 +12,8 @@ from classify.data.pixels import orientation_notes, read_image
 from segment.core.errors import InputError
 from segment.core.raster.alignment import ALIGNED, align
 from segment.core.raster.masks import open_mask
+from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
-from segment.core.raster.reader import open_raster
 from segment.data.cutting import cut_scene
 from segment.data.tiles import find_pairs, grid_notes
 from segment.mapping.predict import predict_scene

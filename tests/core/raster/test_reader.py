@@ -3,7 +3,8 @@ import pytest
 import rasterio
 
 from segment.core.errors import InputError
-from segment.core.raster.reader import MOST_BANDS, open_raster
+from segment.core.raster.opening import open_raster
+from segment.core.raster.reader import MOST_BANDS
 from tests.conftest import write_raster
 from tests.tiffs import BANDS, PLANAR, write_tiff
 

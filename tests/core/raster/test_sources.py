@@ -9,7 +9,7 @@ import rasterio
 from affine import Affine
 
 from segment.core.errors import InputError
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source, find_sources, folders_below, require_own_names
 from segment.core.raster.subdatasets import subdataset_name
 from tests.conftest import write_raster

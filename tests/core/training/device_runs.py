@@ -16,7 +16,8 @@ from segment.core.errors import InputError
 from segment.core.model.machines import MACHINES, machine_number
 from segment.core.progress import Silent
 from segment.core.training.history import Row
-from segment.core.training.loop import Phase, fit
+from segment.core.training.loop import fit
+from segment.core.training.optimizers import Phase
 from segment.core.training.placement import take_devices
 from tests.core.training import virtual_devices  # noqa: F401 - starts Keras
 

@@ -11,7 +11,8 @@ import pytest
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.training.history import HISTORY, Row
-from segment.core.training.loop import Phase, fit
+from segment.core.training.loop import fit
+from segment.core.training.optimizers import Phase
 from tests.fakes import StopAfter
 
 

@@ -5,7 +5,7 @@ import pytest
 from segment.config import Config
 from segment.core.errors import InputError, Interrupted
 from segment.core.outputs import refuse_existing
-from segment.core.training.loop import CHECKPOINT
+from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.run_folder import check_run, run_folder
 
 

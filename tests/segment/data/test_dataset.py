@@ -8,7 +8,8 @@ from segment.core.pixels.normalise import BandStatistics
 from segment.core.raster.classes import IGNORED
 from segment.data.augment import augmentation
 from segment.data.dataset import TileDataset, TilePixels, survey
-from segment.data.tiles import find_pairs, grid_patches
+from segment.data.patches import grid_patches
+from segment.data.tiles import find_pairs
 from tests.conftest import write_raster
 
 OFF = PreprocessSettings()

@@ -9,8 +9,9 @@ from rasterio.crs import CRS
 from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.data.dataset import TilePixels
+from segment.data.patches import grid_patches
 from segment.data.splits import leaks, split_patches
-from segment.data.tiles import decode_mask, find_class_table, find_pairs, grid_notes, grid_patches, scan_pairs
+from segment.data.tiles import decode_mask, find_class_table, find_pairs, grid_notes, scan_pairs
 from tests.conftest import two_class_scene, write_raster
 
 

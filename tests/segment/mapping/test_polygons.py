@@ -20,7 +20,7 @@ from rasterio.transform import Affine, from_origin
 
 from segment.core.errors import InputError
 from segment.core.raster.classes import Class, ClassTable
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.mapping.polygons import write_polygons
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES

@@ -319,7 +319,7 @@ def test_the_command_takes_three_ways_and_a_pixel_size(tmp_path: Path, monkeypat
 
 
 def test_the_choice_is_plain_arithmetic(tmp_path: Path) -> None:
-    from segment.core.raster.reader import open_raster
+    from segment.core.raster.opening import open_raster
 
     with open_raster(write_raster(tmp_path / "scene.tif", NOISE[:8, :8], transform=place(0.05))) as raster:
         for model, resample, gsd, factor in (

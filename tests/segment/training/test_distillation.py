@@ -5,7 +5,8 @@ import pytest
 from segment.config import ModelSettings
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.networks.backbones import build_backbone, layers_by_name, weighted_layers
+from segment.core.networks.backbones import build_backbone
+from segment.core.networks.pretrained import layers_by_name, weighted_layers
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.progress import Silent
 from segment.training.distillation import Crops, ImitationConfig, compare, imitate

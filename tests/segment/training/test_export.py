@@ -19,20 +19,14 @@ from segment.core.errors import InputError
 from segment.core.model import conversion as core_export
 from segment.core.model import export as core_exporting
 from segment.core.model.conversion import convert_to_openvino, import_openvino, require_same_answers, save_openvino
-from segment.core.model.folder import (
-    ModelInfo,
-    load_keras_model,
-    load_model_info,
-    openvino_file,
-    save_model_folder,
-    save_model_info,
-)
+from segment.core.model.folder import load_keras_model, load_model_info, openvino_file, save_model_folder, save_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.training import export as exporting
 from segment.training.export import export_model, onnx_metadata, pixel_scale
 from segment.training.models import build_model

@@ -7,15 +7,8 @@ from segment.config import ModelSettings
 from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.networks import backbones
-from segment.core.networks.backbones import (
-    backbone_names,
-    build_backbone,
-    carry_over,
-    imagenet_affine,
-    layers_by_name,
-    weighted_layers,
-    weights_of,
-)
+from segment.core.networks.backbones import backbone_names, build_backbone, imagenet_affine
+from segment.core.networks.pretrained import carry_over, layers_by_name, weighted_layers, weights_of
 from segment.core.pixels.normalise import BandStatistics
 from segment.training.models import build_model, check_model, divide_logits
 from tests.conftest import SHARED

@@ -21,8 +21,10 @@ from segment.core.config import PreprocessSettings, TrainingSettings, load_setti
 from segment.core.errors import InputError, Interrupted
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.training.loop import CHECKPOINT, build_optimizer, wanted_precision
-from segment.data.tiles import Patch, find_pairs
+from segment.core.training.checkpoints import CHECKPOINT
+from segment.core.training.optimizers import build_optimizer, wanted_precision
+from segment.data.patches import Patch
+from segment.data.tiles import find_pairs
 from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation

@@ -1,0 +1,138 @@
+"""Opening of rasters, resampled if asked for."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from segment.core.errors import InputError, is_utf8, printable
+from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, without_alpha_tags
+from segment.core.raster.reader import MOST_BANDS, Raster, RasterInfo, readable
+
+
+@contextmanager
+def open_raster(
+    path: Path | str,
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
+    factor: float = 1.0,
+    driver: str | None = None,
+    alpha: AlphaUse | None = None,
+    expected: int | None = None,
+) -> Iterator[Raster]:
+    """Opens a raster for reading.
+
+    Args:
+        path: File, or what GDAL resolves by itself (a string).
+        bands: Numbers, from 1, of the bands to read, in the order wanted; by default all but alpha.
+        nodata: Value that means "no data" in all bands, in addition to what the file declares.
+        factor: Number of pixels to read in place of one along each axis. Below 1, pixels are means;
+            above 1, they are interpolated. The raster then has `resampled_size`.
+        driver: GDAL's name of the one format that the file may have, by default any. A file from an
+            untrusted source may otherwise have a format that leads to other files, or to the
+            network.
+        alpha: Use of the alpha band, if there is one; by default it is decided from an overview,
+            see `segment.core.raster.alpha`.
+        expected: Number of bands that a model reads. An alpha band that is no mask is left out
+            where it would be one too many.
+
+    Yields:
+        The open raster.
+
+    Raises:
+        InputError: If it cannot be opened, lacks a band, or has bands or a transform that cannot be
+            used.
+    """
+    import rasterio
+
+    if not is_utf8(path):
+        raise InputError(f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the file or folder.")
+    with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
+        # Path.is_file raises for some names
+        if isinstance(path, Path) and not os.path.isfile(path):
+            raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
+        with readable(path), without_warnings():
+            dataset = stored = stack.enter_context(rasterio.open(path, driver=driver))
+            if dataset.count > MOST_BANDS:
+                raise InputError(
+                    f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are read. "
+                    "Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
+                )
+            tagged = alpha_bands(dataset)
+            use = (alpha or choose_use(dataset, str(path), tagged, bands, expected)) if tagged else None
+            if factor != 1:
+                if use in ("band", "none"):  # warping would use it as a mask
+                    dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
+                dataset = stack.enter_context(_resample(dataset, factor, nodata))
+        yield Raster(dataset, str(path), bands, nodata, tagged, use, stored)
+
+
+def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
+    from affine import Affine
+    from rasterio.crs import CRS
+    from rasterio.enums import ColorInterp, MaskFlags, Resampling
+    from rasterio.vrt import WarpedVRT
+
+    height, width = resampled_size(dataset.height, dataset.width, factor)
+    # GDAL warps only georeferenced rasters; from a CRS to itself, any CRS gives the same pixels
+    crs = dataset.crs or CRS.from_wkt('LOCAL_CS["pixels",UNIT["metre",1]]')
+    place = Affine.scale(1, -1) if dataset.transform.is_identity else dataset.transform
+    transform = place @ Affine.scale(dataset.width / width, dataset.height / height)
+    resampling = Resampling.average if factor < 1 else Resampling.bilinear
+    if nodata is None and dataset.nodata is None and dataset.dtypes[0].startswith("float"):
+        nodata = math.nan  # else NaN would spread to pixels interpolated or averaged with it
+    missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
+        missing["add_alpha"] = True  # warping does not keep a mask band
+    return WarpedVRT(
+        dataset,
+        src_crs=crs,
+        src_transform=place,
+        crs=crs,
+        transform=transform,
+        width=width,
+        height=height,
+        resampling=resampling,
+        **missing,
+    )
+
+
+def resampled_size(height: int, width: int, factor: float) -> tuple[int, int]:
+    """Computes the size of a raster that is opened with a factor.
+
+    Args:
+        height: Rows of the file.
+        width: Columns of the file.
+        factor: Factor of `open_raster`.
+
+    Returns:
+        Height and width, at least one pixel each.
+    """
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+def read_info(path: Path) -> RasterInfo:
+    """Reads the header of a raster.
+
+    Args:
+        path: File of the raster.
+
+    Returns:
+        The header.
+
+    Raises:
+        InputError: If the raster cannot be opened.
+    """
+    with open_raster(path) as raster:
+        return raster.info
+
+
+_GDAL_OPTIONS = {
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey rows
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # a truncated PNG is an error, not random memory
+    # megabytes, a row of blocks of a wide scene; GDAL's default grows with the machine's memory
+    "GDAL_CACHEMAX": 64,
+}

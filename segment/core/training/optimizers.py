@@ -1,0 +1,137 @@
+"""Precision, phases, learning rates and optimizers of a training."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from segment.core.config import TrainingSettings
+from segment.core.model.runtime import has_gpu
+from segment.core.training.devices import OneDevice
+
+
+def wanted_precision(settings: TrainingSettings) -> str:
+    """Chooses the precision of the computation.
+
+    Args:
+        settings: Settings of the training.
+
+    Returns:
+        Name of a Keras dtype policy: "mixed_bfloat16" where the settings ask for it, or leave the
+        choice open and there is a GPU, which profits from it; otherwise "float32".
+    """
+    mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
+    return "mixed_bfloat16" if mixed else "float32"
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Sets the dtype policy of the layers that are made inside the context.
+
+    Args:
+        name: Name of a Keras dtype policy.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+    """Prepares a float32 copy of a network that is trained in another precision.
+
+    The saved network is then computed in float32 wherever it is used, whatever the precision of
+    the training.
+
+    Args:
+        network: Network that is trained.
+        settings: Settings of the training.
+        build: Makes another network of the same structure.
+
+    Returns:
+        A function that returns the network to save, with its current weights.
+    """
+    if wanted_precision(settings) == "float32":
+        return lambda: network
+    with dtype_policy("float32"):
+        other = build()
+
+    def kept() -> keras.Model:
+        other.set_weights(network.get_weights())
+        return other
+
+    return kept
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase of a training with its own learning rate.
+
+    Attributes:
+        epochs: Number of epochs.
+        learning_rate: Highest learning rate of the phase.
+        freeze: Called before the phase to choose the layers that are trained.
+    """
+
+    epochs: int
+    learning_rate: float
+    freeze: Callable[[], None] = lambda: None
+
+
+class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Learning rate by step: a linear rise, then constant, or a half cosine down to 0.
+
+    With the one-cycle schedule, the rise takes three tenths of the steps, unless a warm-up is set
+    (Smith and Topin, 2019).
+    """
+
+    def __init__(self, settings: TrainingSettings, steps_per_epoch: int):
+        """Computes the schedule of a training or of a phase of it.
+
+        Args:
+            settings: Learning rate, schedule, epochs and warm-up.
+            steps_per_epoch: Number of batches in an epoch.
+        """
+        self._peak, self._falls = settings.learning_rate, settings.schedule != "constant"
+        self._steps = settings.epochs * steps_per_epoch
+        self._rise = settings.warmup_epochs * steps_per_epoch
+        if settings.schedule == "one_cycle" and not self._rise:
+            self._rise = 0.3 * self._steps
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the learning rate of a step, counted from 0."""
+        step = keras.ops.cast(step, "float32")
+        rising = (step + 1) / max(self._rise, 1)
+        passed = keras.ops.clip((step - self._rise) / max(self._steps - self._rise, 1), 0, 1)
+        falling = 0.5 * (1 + keras.ops.cos(math.pi * passed)) if self._falls else keras.ops.ones_like(passed)
+        return self._peak * keras.ops.where(step < self._rise, rising, falling)
+
+
+def build_optimizer(
+    settings: TrainingSettings,
+    steps_per_epoch: int,
+    devices: OneDevice = OneDevice(),  # noqa: B008 - it cannot change
+) -> keras.Optimizer:
+    """Builds Adam or AdamW with the schedule, clipping and weight averaging of the settings.
+
+    Args:
+        settings: Settings of the training.
+        steps_per_epoch: Number of batches in an epoch.
+        devices: Devices that compute the gradients.
+
+    Returns:
+        The optimiser.
+    """
+    common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
+    if settings.average:
+        common |= {"use_ema": True, "ema_momentum": settings.average}
+    if settings.clip_norm:
+        common["global_clipnorm"] = settings.clip_norm
+    if settings.optimizer == "adamw":
+        return devices.optimizer(keras.optimizers.AdamW)(weight_decay=settings.weight_decay, **common)
+    return devices.optimizer(keras.optimizers.Adam)(**common)

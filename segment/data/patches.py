@@ -1,0 +1,97 @@
+"""Patches: tiles of a fixed size within the images of pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.raster.classes import IGNORED
+from segment.data.tiles import Pair
+from segment.tiling import tile_starts
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of a pair, whose image may be smaller than the tile.
+
+    Attributes:
+        pair: Image and mask.
+        row: First row in the image.
+        column: First column in the image.
+        seen_rows: How many of its first rows earlier patches cover already.
+        seen_columns: How many of its first columns earlier patches cover already.
+    """
+
+    pair: Pair
+    row: int
+    column: int
+    seen_rows: int = 0
+    seen_columns: int = 0
+
+    def is_whole(self, tile: int) -> bool:
+        """Returns whether a tile here lies within the image and overlaps no earlier patch.
+
+        Args:
+            tile: Edge of the tile, pixels.
+
+        Returns:
+            True if the whole tile is scored.
+        """
+        within = self.row + tile <= self.pair.info.height and self.column + tile <= self.pair.info.width
+        return within and not (self.seen_rows or self.seen_columns)
+
+
+def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
+    """Returns the patches that cover each image side by side.
+
+    The last row and column shift inward.
+
+    Args:
+        pairs: Images and masks.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        The patches, in reading order within each image.
+    """
+    patches = []
+    for pair in pairs:
+        rows = tile_starts(max(pair.info.height, tile), tile, tile)
+        columns = tile_starts(max(pair.info.width, tile), tile, tile)
+        # the last tile shifts inward: only this one does not start at a multiple of the tile
+        patches += [Patch(pair, row, column, -row % tile, -column % tile) for row in rows for column in columns]
+    return patches
+
+
+def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Pads an image and mask that are smaller than a tile.
+
+    The image is padded by reflection, the mask with 255 (ignored).
+
+    Args:
+        image: (rows, columns, bands), at most a tile.
+        mask: (rows, columns) uint8.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        Image (tile, tile, bands) and mask (tile, tile).
+    """
+    missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
+    if missing == ((0, 0), (0, 0)):
+        return image, mask
+    return fill_up(image, tile), np.pad(mask, missing, constant_values=IGNORED)
+
+
+def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
+    """Pads pixels that are fewer than a tile by reflection.
+
+    Args:
+        pixels: (rows, columns, ...), at most a tile.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        (tile, tile, ...) of the same dtype.
+    """
+    missing = [(0, tile - length) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
+    return np.pad(pixels, missing, "reflect") if any(behind for _, behind in missing) else pixels

@@ -1,0 +1,96 @@
+"""Merging of the probabilities of overlapping tiles."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.tiling import Window
+
+
+def blend_weights(tile: int) -> NDArray[np.float32]:
+    """Returns the weights of a tile's pixels along one axis.
+
+    They are highest in the middle and never zero: sin^2 at the centres of the pixels, which adds up
+    to one at half overlap. The lower limit prevents a division by almost zero where a pixel is
+    covered by one tile alone.
+
+    Args:
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        (tile,) float32, 0.001 to 1.
+    """
+    centres = (np.arange(tile) + 0.5) / tile
+    weights: NDArray[np.float32] = np.maximum(np.sin(np.pi * centres) ** 2, 1e-3).astype(np.float32)
+    return weights
+
+
+class RowMerger:
+    """Weighted mean of the probabilities of overlapping tiles, one row of tiles at a time.
+
+    It holds only the rows of a window that are not finished. Tiles come in reading order, so the
+    sum of each pixel has a fixed order: it depends neither on the batches of tiles nor on the
+    window. Memory is 4 bytes x tile x window width x classes.
+
+    Args:
+        window: Rectangle to compute, and its tiles.
+        classes: Number of classes.
+    """
+
+    def __init__(self, window: Window, classes: int):
+        plan = window.plan
+        self._window, self._classes, self._index = window, classes, 0
+        # the classes of a pixel are adjacent, and so are their weights: numpy is fast on long rows
+        self._weights = np.outer(blend_weights(plan.tile), blend_weights(plan.tile)).repeat(classes, axis=1)
+        self._row_sums = _coverage(plan.rows, plan.tile, plan.padded_height)
+        column_sums = _coverage(plan.columns, plan.tile, plan.padded_width)
+        self._column_sums = column_sums[plan.left + window.left : plan.left + window.right].repeat(classes)
+        self._sums = np.zeros((plan.tile, window.width * classes), np.float32)
+        self._weighted = np.empty((plan.tile, plan.tile * classes), np.float32)
+
+    def add(self, row: int, column: int, probabilities: NDArray[np.float32]) -> None:
+        """Adds a tile of the current row of tiles.
+
+        Args:
+            row: First padded row of the tile.
+            column: First padded column of the tile.
+            probabilities: (tile, tile, classes).
+        """
+        window, tile = self._window, self._window.plan.tile
+        assert row == window.rows[self._index], (row, self._index)
+        first = column - window.plan.left - window.left
+        begin, end = (edge * self._classes for edge in (max(first, 0), min(first + tile, window.width)))
+        # in two steps: a fused operation would round by the position of a pixel in the row
+        np.multiply(probabilities.reshape(tile, -1), self._weights, out=self._weighted)
+        first *= self._classes
+        self._sums[:, begin:end] += self._weighted[:, begin - first : end - first]
+
+    def finished(self) -> NDArray[np.float32]:
+        """Returns the probabilities of the rows that are finished after the current row of tiles.
+
+        Returns:
+            (rows, window width, classes) float32 for the rows that `Window.finished` names. They
+            are zero where no tile was added, and valid until `advance`.
+        """
+        window, start = self._window, self._window.rows[self._index]
+        begin, end = (edge + window.plan.top for edge in window.finished[self._index])
+        probabilities = self._sums[begin - start : end - start]
+        for row, row_sum in zip(probabilities, self._row_sums[begin:end], strict=True):
+            row /= row_sum * self._column_sums
+        return probabilities.reshape(len(probabilities), window.width, self._classes)
+
+    def advance(self) -> None:
+        """Moves on to the next row of tiles."""
+        rows = self._window.rows
+        if self._index + 1 < len(rows):
+            kept = self._window.plan.tile - (rows[self._index + 1] - rows[self._index])
+            self._sums[:kept] = self._sums[self._window.plan.tile - kept :]
+            self._sums[kept:] = 0
+        self._index += 1
+
+
+def _coverage(starts: list[int], tile: int, size: int) -> NDArray[np.float32]:
+    """Returns the sum of all tiles' weights at each of the `size` padded pixels of an axis."""
+    sums = np.zeros(size)
+    for start in starts:
+        sums[start : start + tile] += blend_weights(tile)
+    return sums.astype(np.float32)
