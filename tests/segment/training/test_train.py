@@ -204,9 +204,9 @@ def test_warm_up_rises_linearly():
 
 
 def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
-    monkeypatch.setattr("segment.core.training.loop.has_gpu", lambda: True)
+    monkeypatch.setattr("segment.core.training.optimizers.has_gpu", lambda: True)
     assert wanted_precision(TrainingSettings()) == "mixed_bfloat16"
-    monkeypatch.setattr("segment.core.training.loop.has_gpu", lambda: False)
+    monkeypatch.setattr("segment.core.training.optimizers.has_gpu", lambda: False)
     assert wanted_precision(TrainingSettings()) == "float32"
     assert wanted_precision(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
 
