@@ -1,9 +1,6 @@
-"""Joins the nine parts of a Dubai tile into one scene.
+"""Puts the nine parts of a Dubai tile back together: python examples/join_parts.py "dubai/Tile 8" OUTPUT
 
-Usage: python examples/join_parts.py "dubai/Tile 8" OUTPUT
-
-Writes scene.tif and truth.tif. The tile was cut into 3 x 3 parts, which are numbered in reading
-order. Some are one pixel larger than the others; this pixel is cut off.
+Writes scene.tif and truth.tif. The parts are a 3 x 3 cut in reading order; some are a pixel larger and lose it.
 """
 
 import sys
@@ -17,15 +14,6 @@ from segment.core.raster.opening import open_raster
 
 
 def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:
-    """Joins parts into one picture.
-
-    Args:
-        parts: Pictures (rows, columns, bands) in reading order.
-        columns: Number of parts side by side.
-
-    Returns:
-        Picture (rows, columns, bands). Parts are cropped to the smallest of their row and column.
-    """
     rows = [parts[i : i + columns] for i in range(0, len(parts), columns)]
     widths = [min(part.shape[1] for part in column) for column in zip(*rows, strict=True)]
     heights = [min(part.shape[0] for part in row) for row in rows]
@@ -34,25 +22,11 @@ def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Reads an image.
-
-    Args:
-        path: Image file.
-
-    Returns:
-        Pixels (rows, columns, bands).
-    """
     with open_raster(path) as raster:
         return raster.read()[0]
 
 
 def main(tile: Path, output: Path) -> None:
-    """Joins the images and the masks of a tile.
-
-    Args:
-        tile: Folder of the tile, with the folders images and masks.
-        output: Folder to write. It must not exist.
-    """
     output.mkdir(parents=True)
     for name, folder, read in (("scene", "images", read_image), ("truth", "masks", read_mask)):
         picture = join([read(path) for path in sorted((tile / folder).iterdir())])

@@ -1,7 +1,4 @@
-"""Sorts pictures into folders by what they show.
-
-Usage: python examples/sort_images.py PICTURES MODEL_FOLDER OUTPUT
-"""
+"""Sorts pictures into folders by what they show: python examples/sort_images.py PICTURES MODEL_FOLDER OUTPUT"""
 
 import shutil
 import sys
@@ -12,17 +9,7 @@ import classify
 
 
 def main(pictures: Path, model: Path, output: Path, sure: float = 0.8) -> Counter[str]:
-    """Copies pictures into a folder for each label.
-
-    Args:
-        pictures: Folder of pictures.
-        model: Model folder.
-        output: Folder for the folders of labels.
-        sure: Least probability, 0 to 1. Pictures below it go to the folder "unsure".
-
-    Returns:
-        Number of pictures in each folder.
-    """
+    """How many went into each folder; those with a probability below `sure` go to "unsure"."""
     counts: Counter[str] = Counter()
     files = sorted(file for file in pictures.rglob("*") if file.is_file())
     for file, prediction in zip(files, classify.predict_images(files, model, top=1), strict=True):

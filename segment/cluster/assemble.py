@@ -17,7 +17,7 @@ from segment.core.cluster.block_folder import BlockFolder
 from segment.core.cluster.scene_job import SceneJob
 from segment.core.cluster.worker_model import ModelReference
 from segment.core.model.info import ModelInfo
-from segment.core.outputs import finish_moving, refuse_existing, staged_files, writable
+from segment.core.outputs import finish_moving, refuse_existing, staged_files
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
@@ -105,8 +105,7 @@ class MapAssembly(SceneJob[SceneMap]):
             journal = Journal(stage.work, work.raster.width)
             for start, rows in self._rows(work, holes):
                 work.tally.add(start, self._info.class_table.indices(rows[CLASSES]))
-                with writable(journal.file(CLASSES)):
-                    journal.append(rows, {})
+                journal.append(rows, {})
             report = work.write(stage.new, journal, seconds, self._model, runtime=self._runtime, **details).report
         return replace(self._planned, report=report)
 

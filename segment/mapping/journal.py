@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.outputs import broken_write
 from segment.core.raster.cog import write_cog
 from segment.core.raster.reader import Raster
 from segment.mapping.loop import RowStrip
@@ -91,9 +92,15 @@ class Journal:
             state: Values that JSON can hold.
 
         Raises:
-            OSError: If a file cannot be written, for example because the disk is full. The rows are
-                then not part of the journal.
+            InputError: If a file cannot be written, for example because the disk is full. The rows
+                are then not part of the journal.
         """
+        try:
+            self._append(band, state)
+        except OSError as error:
+            raise broken_write(self.file(next(iter(band))), error.strerror or str(error)) from error
+
+    def _append(self, band: Mapping[str, NDArray[np.uint8]], state: dict[str, Any]) -> None:
         try:
             for name, rows in band.items():
                 content = rows.tobytes()

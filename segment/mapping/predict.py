@@ -21,10 +21,10 @@ from segment.core.choices import OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
-from segment.core.outputs import finish_moving, staged_files, writable
+from segment.core.outputs import finish_moving, staged_files
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source, as_source, require_own_names
-from segment.mapping.journal import CLASSES, Journal, rows_to_keep
+from segment.mapping.journal import Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import ModelView, Region, check_scene, check_window
 from segment.mapping.options import MapOptions
@@ -255,8 +255,7 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -
             "tally": work.tally.state(),
             "undeclared": dict(truth.undeclared) if truth else {},
         }
-        with writable(journal.file(CLASSES)):
-            journal.append(rows, state)
+        journal.append(rows, state)
     return earlier + time.monotonic() - started
 
 

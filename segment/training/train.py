@@ -38,6 +38,7 @@ from segment.training.report import PANELS, add_scores
 from segment.training.scoring import Evaluation, sample_answers, score_known, score_patches
 
 MONITOR = "val_jaccard"
+_FEWEST_TRAINING, _FEWEST_VALIDATION = 50, 20  # tiles from which unfamiliar scenes are recognised
 _COMPARED = 2048  # training tiles, and validation tiles, by which unfamiliar scenes are recognised
 
 
@@ -157,13 +158,26 @@ def _train(
         devices=devices,
         resume=resume,
     )
-    _fit_novelty_detector(training, scored["val"], progress).save(output)
+    if detector := fit_novelty_detector(training, scored["val"], progress):
+        detector.save(output)
     return _finish(output, history, scored, pixels, info, data, progress)
 
 
-def _fit_novelty_detector(training: TileDataset, validation: TileDataset, progress: Progress) -> NoveltyDetector:
+def fit_novelty_detector(training: TileDataset, validation: TileDataset, progress: Progress) -> NoveltyDetector | None:
+    """Fits what recognises scenes that are unlike the training data.
+
+    Args:
+        training: Training tiles, which are drawn as for training but not augmented.
+        validation: Validation tiles, which choose the limit.
+        progress: Where progress is reported.
+
+    Returns:
+        The detector; None if there are too few tiles to tell.
+    """
     drawn = min(training.epoch_tiles, _COMPARED)
     spread = np.unique(np.linspace(0, len(validation.patches) - 1, _COMPARED).round().astype(int)).tolist()
+    if drawn < _FEWEST_TRAINING or len(spread) < _FEWEST_VALIDATION:
+        return None
 
     def counted(tiles: Iterable[NDArray[Any]], before: int) -> Iterator[NDArray[Any]]:
         for done, tile in enumerate(tiles, before + 1):

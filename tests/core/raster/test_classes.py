@@ -105,7 +105,7 @@ def test_a_drawn_map_decodes_as_a_mask():
     assert pairs("#300000", "#200000").decode(np.array([A, B, C], np.uint8))[0].tolist() == [[0], [1], [0]]
 
 
-@pytest.mark.parametrize("palette", [pairs("#200000", "#300000"), pairs("#300000", "#400000", color="#300000")])
+@pytest.mark.parametrize("class_table", [pairs("#200000", "#300000"), pairs("#300000", "#400000", color="#300000")])
 def test_a_drawn_map_that_could_be_misread_is_undeclared(class_table):
     indices, undeclared = class_table.decode(np.array([A, B, [[64, 0, 0]], C], np.uint8))
     assert indices[:3].tolist() == [[0], [1], [IGNORED]]

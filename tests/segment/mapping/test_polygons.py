@@ -235,7 +235,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from segment.core.errors import InputError
-from segment.core.raster.reader import open_raster
+from segment.core.raster.opening import open_raster
 from segment.mapping.polygons import write_polygons
 from tests.segment.mapping.test_polygons import PALETTE
 classes, path = Path(sys.argv[1]), Path(sys.argv[2])

@@ -262,7 +262,7 @@ def test_int8_takes_the_collections_of_a_settings_file(small, tile_folder, tmp_p
     found = load_model_info(small).openvino
     assert (found.precision, found.data, found.calibrated) == ("int8", "config.yaml", len(sample._calibration.patches))
     assert found.scores["keras"]["mean_jaccard"] > 0.95
-    settings.write_text(yaml.safe_dump({"data": content | {"classes": [table[0] | {"name": "soil"}, table[1]]}}))
+    settings.write_text(yaml.safe_dump({"data": content | {"classes": table[::-1]}}))
     with pytest.raises(InputError, match="classes must be those of the model"):
         export_model(small, int8=settings, overwrite=True)
     settings.write_text("{}")

@@ -274,3 +274,19 @@ def test_a_folder_without_class_table_is_refused(tile_folder, tmp_path):
 def test_resume_needs_a_run(tile_folder, tmp_path):
     with pytest.raises(InputError, match="checkpoint"):
         segment.train(tile_folder(), tmp_path / "run", config(), resume=True)
+
+
+def test_unfamiliar_scenes_are_recognised_from_enough_tiles(tile_folder, class_table):
+    pairs = find_pairs(tile_folder(groups=3, count=8))
+    pixels, patches = TilePixels(class_table, "ignore", 1), grid_patches(pairs, 32)
+
+    def dataset(count: int, **options: Any) -> TileDataset:
+        return TileDataset(patches[-count:] if options else patches[:count], pixels, 32, 4, preprocessing=OFF, **options)
+
+    augment = {"augment": lambda seed: lambda image, mask: (image, mask), "random_crops": True}
+    detector = fit_novelty_detector(dataset(60, **augment), dataset(24), Silent())
+    assert detector is not None
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    assert detector.score(noise) > 1 > np.median([detector.score(pixels.load(pair).image[:32, :32]) for pair in pairs[-5:]])
+    assert fit_novelty_detector(dataset(60, **augment), dataset(19), Silent()) is None
+    assert fit_novelty_detector(dataset(49, **augment), dataset(24), Silent()) is None
