@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,13 +22,16 @@ from segment.core.config import PreprocessSettings, TrainingSettings, load_setti
 from segment.core.errors import InputError, Interrupted
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
+from segment.core.progress import Silent
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.optimizers import build_optimizer, wanted_precision
-from segment.data.patches import Patch
+from segment.data.dataset import TileDataset, TilePixels
+from segment.data.patches import Patch, grid_patches
 from segment.data.tiles import find_pairs
 from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation
+from segment.training.train import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 
@@ -281,7 +285,9 @@ def test_unfamiliar_scenes_are_recognised_from_enough_tiles(tile_folder, class_t
     pixels, patches = TilePixels(class_table, "ignore", 1), grid_patches(pairs, 32)
 
     def dataset(count: int, **options: Any) -> TileDataset:
-        return TileDataset(patches[-count:] if options else patches[:count], pixels, 32, 4, preprocessing=OFF, **options)
+        return TileDataset(
+            patches[-count:] if options else patches[:count], pixels, 32, 4, preprocessing=PreprocessSettings(), **options
+        )
 
     augment = {"augment": lambda seed: lambda image, mask: (image, mask), "random_crops": True}
     detector = fit_novelty_detector(dataset(60, **augment), dataset(24), Silent())
