@@ -39,7 +39,10 @@ from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
 DataFolders = Annotated[
-    list[Path], Argument(metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined.")
+    list[Path],
+    Argument(
+        metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
+    ),
 ]
 
 
@@ -58,7 +61,15 @@ def train(
     from classify.config import Config
 
     run_training(
-        "classify.training.train", Config, data, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet
+        "classify.training.train",
+        Config,
+        data,
+        output,
+        config,
+        settings,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
     )
 
 
@@ -80,7 +91,13 @@ def explore(
 
     wanted = load_settings(Config, config, settings).data
     with progress_bar(quiet) as progress:
-        progress.say(str(explore_images(data, output, wanted, model=model, overwrite=overwrite, progress=progress)))
+        progress.say(
+            str(
+                explore_images(
+                    data, output, wanted, model=model, overwrite=overwrite, progress=progress
+                )
+            )
+        )
 
 
 @entry_point
@@ -133,8 +150,12 @@ def evaluate(
     data: DataFolders,
     model: ModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
-    part: Annotated[PartChoice, Option(help="Part of the data to score; test: what training never saw.")] = "all",
-    bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
+    part: Annotated[
+        PartChoice, Option(help="Part of the data to score; test: what training never saw.")
+    ] = "all",
+    bands: Annotated[
+        str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
+    ] = None,
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -153,14 +174,26 @@ def evaluate(
     from classify.training.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
-        found = score(data, network, output, part=part, bands=numbers, augment=augment, overwrite=overwrite, progress=progress)
+        found = score(
+            data,
+            network,
+            output,
+            part=part,
+            bands=numbers,
+            augment=augment,
+            overwrite=overwrite,
+            progress=progress,
+        )
         progress.say(str(found))
 
 
 @entry_point
 def export(
     model: Annotated[Path, Argument(help="Model folder that classify-train wrote.")],
-    int8: Annotated[list[Path], Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable.")] = [],  # noqa: B006 - typer reads it, nothing writes to it
+    int8: Annotated[
+        list[Path],
+        Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable."),
+    ] = [],  # noqa: B006 - typer reads it, nothing writes to it
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -173,22 +206,35 @@ def export(
     from classify.training.export import export_model
 
     with progress_bar(quiet) as progress:
-        progress.say(str(export_model(model, int8=int8 or None, overwrite=overwrite, progress=progress)))
+        progress.say(
+            str(export_model(model, int8=int8 or None, overwrite=overwrite, progress=progress))
+        )
 
 
 @entry_point
 def predict(
-    images: Annotated[list[str], Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")],
+    images: Annotated[
+        list[str],
+        Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://)."),
+    ],
     model: ModelFolder = BUNDLED,
     top: Annotated[int, Option(min=1, max=10_000, help="Labels of each image.")] = 3,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,
     grid: Annotated[
-        int | None, Option(min=8, max=2**16, metavar="N", help="Label scenes in cells of N x N pixels, as maps.")
+        int | None,
+        Option(
+            min=8, max=2**16, metavar="N", help="Label scenes in cells of N x N pixels, as maps."
+        ),
     ] = None,
     output: Annotated[Path, Option(help="Folder for the maps of --grid.")] = Path(),
-    bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")] = None,
-    nodata: Annotated[float | None, Option(help="With --grid: a value that means no data, besides what the file says.")] = None,
+    bands: Annotated[
+        str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
+    ] = None,
+    nodata: Annotated[
+        float | None,
+        Option(help="With --grid: a value that means no data, besides what the file says."),
+    ] = None,
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
     cluster: ClusterAddress = None,
@@ -204,16 +250,32 @@ def predict(
     from classify.labelling.predict import predict_images
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
-    from segment.core.raster.sources import Source, alpha_note, find_sources, parse_bands, require_own_names
+    from segment.core.raster.sources import (
+        Source,
+        alpha_note,
+        find_sources,
+        parse_bands,
+        require_own_names,
+    )
 
     if json and csv:
-        raise InputError("--json and --csv exclude each other. Received both. Leave one of them out.")
+        raise InputError(
+            "--json and --csv exclude each other. Received both. Leave one of them out."
+        )
     if grid is None and (nodata is not None or output != Path()):
-        raise InputError("--output and --nodata belong to --grid. Received no --grid. Leave them out, or add --grid.")
+        raise InputError(
+            "--output and --nodata belong to --grid. Received no --grid. Leave them out, or add"
+            " --grid."
+        )
     if grid is not None and (json or csv):
-        raise InputError("--json and --csv are for images. Received --grid, whose report is a file. Leave one of them out.")
+        raise InputError(
+            "--json and --csv are for images. Received --grid, whose report is a file. Leave one of"
+            " them out."
+        )
     if grid is None and cluster is not None:
-        raise InputError("--cluster labels scenes. Received no --grid. Add --grid, or leave --cluster out.")
+        raise InputError(
+            "--cluster labels scenes. Received no --grid. Add --grid, or leave --cluster out."
+        )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), nodata)
     load_model_info(model).require_task("classify")
     if grid is not None:
@@ -259,7 +321,9 @@ def predict(
         if (json or csv) and not quiet:  # stdout is for the program that reads it
             for turned in orientation_notes([source.path for source in sources]):
                 print(turned, file=sys.stderr)
-        predictions = list(predict_images(sources, network, top=top, augment=augment, progress=progress))
+        predictions = list(
+            predict_images(sources, network, top=top, augment=augment, progress=progress)
+        )
     if (note := alpha_note(sources)) and not quiet:
         print(f"note: {note}", file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]

@@ -43,35 +43,73 @@ class ImageSettings(Settings):
     """Which images are used, and how they are read."""
 
     classes: list[Class] | None = Field(
-        default=None, min_length=1, description="class table, for order and colours; else the names found, in alphabetical order"
+        default=None,
+        min_length=1,
+        description=(
+            "class table, for order and colours; else the names found, in alphabetical order"
+        ),
     )
     label_map: dict[str, str | None] = Field(
-        default={}, description="class that a folder's or CSV's label stands for; null leaves its images out"
+        default={},
+        description="class that a folder's or CSV's label stands for; null leaves its images out",
     )
-    resize: int = Field(default=256, ge=0, le=8192, description="shorter side that images are brought to, pixels; 0: not resized")
-    size: int = Field(default=224, ge=32, le=8192, description="edge of the crop that the network sees, pixels")
+    resize: int = Field(
+        default=256,
+        ge=0,
+        le=8192,
+        description="shorter side that images are brought to, pixels; 0: not resized",
+    )
+    size: int = Field(
+        default=224, ge=32, le=8192, description="edge of the crop that the network sees, pixels"
+    )
     bands: list[_Band | str] | None = Field(
-        default=None, min_length=1, description="bands to read, by number from 1 or by name (B04); all but alpha by default"
+        default=None,
+        min_length=1,
+        description="bands to read, by number from 1 or by name (B04); all but alpha by default",
     )
-    leave_out: list[_Band | str] = Field(default=[], description="bands not to read, by number or name, e.g. [B10]")
-    val_fraction: float = Field(default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split")
-    test_fraction: float = Field(default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split")
-    split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of that split; training.seed by default")
-    val_seed: int | None = Field(default=None, ge=0, lt=2**32, description="draws validation anew, and leaves the test")
-    unreadable: Unreadable = Field(default="refuse", description="images that cannot be read: an error, or named and left out")
+    leave_out: list[_Band | str] = Field(
+        default=[], description="bands not to read, by number or name, e.g. [B10]"
+    )
+    val_fraction: float = Field(
+        default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split"
+    )
+    test_fraction: float = Field(
+        default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split"
+    )
+    split_seed: int | None = Field(
+        default=None, ge=0, lt=2**32, description="of that split; training.seed by default"
+    )
+    val_seed: int | None = Field(
+        default=None, ge=0, lt=2**32, description="draws validation anew, and leaves the test"
+    )
+    unreadable: Unreadable = Field(
+        default="refuse", description="images that cannot be read: an error, or named and left out"
+    )
     duplicates: Duplicates = Field(
-        default="warn", description="training images that validation or test hold too: named, or named and not trained on"
+        default="warn",
+        description=(
+            "training images that validation or test hold too: named, or named and not trained on"
+        ),
     )
-    sampling: Sampling = Field(default="uniform", description="each image once an epoch, or each class equally often")
-    cache_mb: int = Field(default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes")
+    sampling: Sampling = Field(
+        default="uniform", description="each image once an epoch, or each class equally often"
+    )
+    cache_mb: int = Field(
+        default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes"
+    )
 
     @model_validator(mode="after")
     def _parts_and_crops_fit(self) -> "ImageSettings":
         if self.resize and self.size > self.resize:
-            raise ValueError(f"size must fit into resize. Received size {self.size}, resize {self.resize}. Raise resize.")
+            raise ValueError(
+                f"size must fit into resize. Received size {self.size}, resize {self.resize}. Raise"
+                " resize."
+            )
         if self.val_fraction + self.test_fraction >= 1:
             received = f"val_fraction {self.val_fraction}, test_fraction {self.test_fraction}"
-            raise ValueError(f"fractions must leave something to train on. Received {received}. Lower them.")
+            raise ValueError(
+                f"fractions must leave something to train on. Received {received}. Lower them."
+            )
         return self
 
 
@@ -80,35 +118,67 @@ class DataSettings(ImageSettings):
 
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
-        default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
+        default="auto",
+        description="auto: as downloaded or bundled weights expect, else standardise",
     )
 
 
 class ChangeSettings(Settings):
     """Random changes of training images; 0 switches a change off unless its description differs."""
 
-    random_crop: bool = Field(default=True, description="crops of data.size at random places, else from the middle")
-    resized_crop: float = Field(
-        default=1.0, gt=0, le=1, description="crops take this share of the image's area or more and are resized; 1: not resized"
+    random_crop: bool = Field(
+        default=True, description="crops of data.size at random places, else from the middle"
     )
-    rotation: float = Field(default=0.0, ge=0, le=180, description="turns by up to this many degrees either way")
+    resized_crop: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description=(
+            "crops take this share of the image's area or more and are resized; 1: not resized"
+        ),
+    )
+    rotation: float = Field(
+        default=0.0, ge=0, le=180, description="turns by up to this many degrees either way"
+    )
     quarter_turns: bool = Field(default=False, description="turns by 0, 90, 180 or 270 degrees")
     horizontal_flip: float = Field(default=0.5, ge=0, le=1, description="probability")
     vertical_flip: float = Field(default=0.5, ge=0, le=1, description="probability")
-    brightness: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction of the full range")
+    brightness: float = Field(
+        default=0.1, ge=0, lt=1, description="up to this fraction of the full range"
+    )
     contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
-    saturation: float = Field(default=0.0, ge=0, lt=1, description="up to this fraction either way (RGB, 8 bits)")
-    hue: int = Field(default=0, ge=0, le=180, description="turn of the hue by up to this many degrees (RGB, 8 bits)")
-    elastic: float = Field(default=0.0, ge=0, le=1, description="probability of an elastic deformation")
-    blur: float = Field(default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels")
-    cutout: float = Field(default=0.0, ge=0, le=1, description="probability of a hole of a tenth to a third of the edge")
+    saturation: float = Field(
+        default=0.0, ge=0, lt=1, description="up to this fraction either way (RGB, 8 bits)"
+    )
+    hue: int = Field(
+        default=0,
+        ge=0,
+        le=180,
+        description="turn of the hue by up to this many degrees (RGB, 8 bits)",
+    )
+    elastic: float = Field(
+        default=0.0, ge=0, le=1, description="probability of an elastic deformation"
+    )
+    blur: float = Field(
+        default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels"
+    )
+    cutout: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="probability of a hole of a tenth to a third of the edge",
+    )
 
 
 class AugmentSettings(ChangeSettings):
     """Random changes of training images, and mixing of two images."""
 
-    mixup: float = Field(default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution")
-    cutmix: float = Field(default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution")
+    mixup: float = Field(
+        default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution"
+    )
+    cutmix: float = Field(
+        default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution"
+    )
 
 
 class ModelSettings(Settings):
@@ -118,18 +188,28 @@ class ModelSettings(Settings):
     classifier.
     """
 
-    kind: Kind = Field(default="network", description="network; pca: principal components, then a classifier of scikit-learn")
+    kind: Kind = Field(
+        default="network",
+        description="network; pca: principal components, then a classifier of scikit-learn",
+    )
     components: int = Field(
-        default=64, ge=1, le=65_536, description="principal components (kind: pca, and the baseline of reports)"
+        default=64,
+        ge=1,
+        le=65_536,
+        description="principal components (kind: pca, and the baseline of reports)",
     )
     classifier: Classifier = Field(
-        default="logistic", description="logistic regression or a linear support vector machine (likewise)"
+        default="logistic",
+        description="logistic regression or a linear support vector machine (likewise)",
     )
     backbone: Backbone = "resnet50"
     weights: str = Field(
-        default="imagenet", description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors, .pth)"
+        default="imagenet",
+        description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors, .pth)",
     )
-    head: Head = Field(default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes")
+    head: Head = Field(
+        default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes"
+    )
     dense_units: int = Field(default=256, ge=1, le=65_536, description="of the mlp head")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
     batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1, description="of the running means")
@@ -140,7 +220,8 @@ class LossSettings(Settings):
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: ClassWeights = Field(
-        default="none", description="balanced: inverse share of images; or a weight per class name, 1 if not named"
+        default="none",
+        description="balanced: inverse share of images; or a weight per class name, 1 if not named",
     )
 
 
@@ -157,14 +238,24 @@ class PhaseSettings(TrainingSettings):
         default=5,
         ge=0,
         le=MOST_EPOCHS,
-        description="epochs of the first phase, in which layers with pretrained weights stay as they are",
+        description=(
+            "epochs of the first phase, in which layers with pretrained weights stay as they are"
+        ),
     )
     unfreeze: Literal["all"] | Annotated[int, Field(ge=0, le=1000)] = Field(
-        default="all", description="what is tuned in the second phase: the whole backbone, or so many of its last stages"
+        default="all",
+        description=(
+            "what is tuned in the second phase: the whole backbone, or so many of its last stages"
+        ),
     )
-    fine_tuning_rate: float = Field(default=1e-4, gt=0, le=10, description="learning rate of the second phase")
+    fine_tuning_rate: float = Field(
+        default=1e-4, gt=0, le=10, description="learning rate of the second phase"
+    )
     batch_norm: BatchNorm = Field(
-        default="training", description="pretrained batch normalisation of the tuned part: statistics of the batch, or frozen"
+        default="training",
+        description=(
+            "pretrained batch normalisation of the tuned part: statistics of the batch, or frozen"
+        ),
     )
 
 

@@ -9,14 +9,31 @@ from typer import Argument, Option
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
 from segment.core.cli.command import entry_group, progress_bar
-from segment.core.cli.options import ConfigFile, Debug, Overrides, Overwrite, Quiet, Resume, RuntimeOption
+from segment.core.cli.options import (
+    ConfigFile,
+    Debug,
+    Overrides,
+    Overwrite,
+    Quiet,
+    Resume,
+    RuntimeOption,
+)
 from segment.core.cli.run import run_training
 from segment.core.model.backend import load_keras
 
-Images = Annotated[list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")]
-Generator = Annotated[Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")]
-Bandwidth = Annotated[float, Option(min=0, max=1, help="0 repeats training images; 1 draws from a Gaussian per class.")]
-Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Of the draws: the same seed, the same pictures.")]
+Images = Annotated[
+    list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")
+]
+Generator = Annotated[
+    Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")
+]
+Bandwidth = Annotated[
+    float,
+    Option(min=0, max=1, help="0 repeats training images; 1 draws from a Gaussian per class."),
+]
+Seed = Annotated[
+    int, Option(min=0, max=2**32 - 1, help="Of the draws: the same seed, the same pictures.")
+]
 
 
 def train(
@@ -49,8 +66,12 @@ def train(
 def sample(
     run: Generator,
     count: Annotated[int, Option(min=1, max=10**7, help="Pictures to draw.")],
-    name: Annotated[str | None, Option("--class", help="Of this class; each in turn by default.")] = None,
-    output: Annotated[Path, Option(help="Folder for class folders of pictures, and grid.png.")] = Path("samples"),
+    name: Annotated[
+        str | None, Option("--class", help="Of this class; each in turn by default.")
+    ] = None,
+    output: Annotated[
+        Path, Option(help="Folder for class folders of pictures, and grid.png.")
+    ] = Path("samples"),
     bandwidth: Bandwidth = BANDWIDTH,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -63,7 +84,14 @@ def sample(
 
     with progress_bar(quiet) as progress:
         found = write_samples(
-            run, output, count, name=name, bandwidth=bandwidth, seed=seed, overwrite=overwrite, progress=progress
+            run,
+            output,
+            count,
+            name=name,
+            bandwidth=bandwidth,
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
         )
         progress.say(str(found))
 
@@ -71,7 +99,9 @@ def sample(
 def fill(
     run: Generator,
     data: Images,
-    output: Annotated[Path, Option(help="Folder of pictures to write, for classify-train to join with DATA.")],
+    output: Annotated[
+        Path, Option(help="Folder of pictures to write, for classify-train to join with DATA.")
+    ],
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     seed: Seed = 0,
@@ -79,7 +109,10 @@ def fill(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draws pictures for classes with fewer training images than the largest; settings as for classify-train."""
+    """Draws pictures for classes with fewer training images than the largest.
+
+    Settings are those of classify-train.
+    """
     from classify.config import Config
     from segment.core.config import load_settings
 
@@ -88,9 +121,14 @@ def fill(
     from classify.generator.filling import fill_classes
 
     with progress_bar(quiet) as progress:
-        found = fill_classes(run, data, output, wanted, seed=seed, overwrite=overwrite, progress=progress)
+        found = fill_classes(
+            run, data, output, wanted, seed=seed, overwrite=overwrite, progress=progress
+        )
         progress.say(str(found))
-        progress.say(f"train on them, with the same settings: classify-train {shlex.join(map(str, [*data, output]))}")
+        progress.say(
+            "train on them, with the same settings: classify-train"
+            f" {shlex.join(map(str, [*data, output]))}"
+        )
 
 
 def interpolate(
@@ -99,7 +137,10 @@ def interpolate(
     second: Annotated[Path, Argument(help="An image to arrive at.")],
     output: Annotated[Path, Option(help="Picture to write.")] = Path("interpolation.png"),
     steps: Annotated[int, Option(min=1, help="From one image to the other, at most 250.")] = 8,
-    bands: Annotated[str | None, Option(metavar="R,G,B", help="Bands to read of images that have others, e.g. 4,3,2.")] = None,
+    bands: Annotated[
+        str | None,
+        Option(metavar="R,G,B", help="Bands to read of images that have others, e.g. 4,3,2."),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -116,14 +157,23 @@ def interpolate(
 
 def judge(
     run: Generator,
-    model: Annotated[Path, Option(help="A classifier of the same classes, a model folder.")] = BUNDLED,
+    model: Annotated[
+        Path, Option(help="A classifier of the same classes, a model folder.")
+    ] = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     data: Annotated[
-        list[Path] | None, Option(metavar="DATA", help="Images of the training, if not where they were; repeatable.")
+        list[Path] | None,
+        Option(metavar="DATA", help="Images of the training, if not where they were; repeatable."),
     ] = None,
     count: Annotated[
         int | None,
-        Option(min=1, max=10**7, help="Pictures of a set, from 50 on with a distance; all that validation and test hold."),
+        Option(
+            min=1,
+            max=10**7,
+            help=(
+                "Pictures of a set, from 50 on with a distance; all that validation and test hold."
+            ),
+        ),
     ] = None,
     bandwidth: Bandwidth = BANDWIDTH,
     seed: Seed = 0,

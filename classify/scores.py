@@ -81,7 +81,9 @@ class Scores:
         from sklearn.metrics import confusion_matrix
 
         classes = range(len(self.names))
-        counts: NDArray[np.int64] = confusion_matrix(self.truth.argmax(axis=1), self.answers.argmax(axis=1), labels=classes)
+        counts: NDArray[np.int64] = confusion_matrix(
+            self.truth.argmax(axis=1), self.answers.argmax(axis=1), labels=classes
+        )
         return counts
 
     @property
@@ -114,9 +116,16 @@ class Scores:
 
         # scikit-learn takes a single column for binary labels
         labels = range(len(self.names)) if len(self.names) > 1 else [1]
-        columns = precision_recall_fscore_support(self.truth, self.answers, labels=labels, average=None, zero_division=np.nan)
+        columns = precision_recall_fscore_support(
+            self.truth, self.answers, labels=labels, average=None, zero_division=np.nan
+        )
         per_class: dict[str, dict[str, float | int | None]] = {
-            name: {"precision": _number(precision), "recall": _number(recall), "f1": _number(f1), "images": int(images)}
+            name: {
+                "precision": _number(precision),
+                "recall": _number(recall),
+                "f1": _number(f1),
+                "images": int(images),
+            }
             for name, precision, recall, f1, images in zip(self.names, *columns, strict=True)
         }
         present = columns[2][~np.isnan(columns[2])]
@@ -153,9 +162,13 @@ class Scores:
         known = [p for p in precisions if p is not None]
         return {
             "mean_average_precision": _number(sum(known) / len(known)) if known else None,
-            "average_precision": {name: _number(p) for name, p in zip(self.names, precisions, strict=True)},
+            "average_precision": {
+                name: _number(p) for name, p in zip(self.names, precisions, strict=True)
+            },
             "f1_macro": f1_macro,
-            "f1_micro": _number(f1_score(self.truth.ravel(), self.answers.ravel(), zero_division=np.nan)),
+            "f1_micro": _number(
+                f1_score(self.truth.ravel(), self.answers.ravel(), zero_division=np.nan)
+            ),
             "exact_match": _number(self.right.all(axis=1).mean()),
             "thresholds": [_number(t) for t in self.thresholds],
         }
@@ -163,7 +176,11 @@ class Scores:
     def __str__(self) -> str:
         r = self.report
         if self.multi_label:
-            words = {"mean average precision": "mean_average_precision", "macro F1": "f1_macro", "micro F1": "f1_micro"}
+            words = {
+                "mean average precision": "mean_average_precision",
+                "macro F1": "f1_macro",
+                "micro F1": "f1_micro",
+            }
             words |= {"exact match": "exact_match"}
         else:
             words = {"accuracy": "accuracy", "top-3": "top3_accuracy", "macro F1": "f1_macro"}
@@ -172,10 +189,18 @@ class Scores:
         if not self.multi_label:
             low, high = r["accuracy_interval"]
             parts[0] += f" ({low:.3f} to {high:.3f})"
-        f1 = {name: figures["f1"] for name, figures in r["per_class"].items() if figures["f1"] is not None}
+        f1 = {
+            name: figures["f1"]
+            for name, figures in r["per_class"].items()
+            if figures["f1"] is not None
+        }
         shown = list(f1) if len(f1) <= _PRINTED else sorted(f1, key=f1.__getitem__)[:_PRINTED]
         title = "F1" if len(shown) == len(f1) else f"lowest F1 of {len(f1)} classes"
-        return "  ".join(parts) + f"\n{title}: " + "  ".join(f"{name} {f1[name]:.3f}" for name in shown)
+        return (
+            "  ".join(parts)
+            + f"\n{title}: "
+            + "  ".join(f"{name} {f1[name]:.3f}" for name in shown)
+        )
 
 
 def score(
@@ -207,24 +232,36 @@ def score(
     true, p = np.asarray(truth), np.asarray(probabilities, np.float32)
     if true.shape != p.shape or true.ndim != 2 or true.shape[1] != len(names):
         received = f"truth {true.shape}, probabilities {p.shape}, {len(names)} names"
-        raise InputError(f"Truth and probabilities are images x classes. Received {received}. Give them in the same order.")
+        raise InputError(
+            f"Truth and probabilities are images x classes. Received {received}. Give them in the"
+            " same order."
+        )
     if not len(true):
         raise InputError("Scores need an image. Received none. Give labelled images.")
     if not np.isin(true, (0, 1)).all():
-        raise InputError(f"Truth is 0 or 1 per class. Received {true.min()} to {true.max()}. Give each label a column.")
+        raise InputError(
+            f"Truth is 0 or 1 per class. Received {true.min()} to {true.max()}. Give each label a"
+            " column."
+        )
     if not multi_label and (true.sum(axis=1) != 1).any():
         first = int((true.sum(axis=1) != 1).argmax())
         received = f"{int(true[first].sum())} (image {first})"
-        raise InputError(f"Images carry one label each. Received {received}. Score them as several labels.")
+        raise InputError(
+            f"Images carry one label each. Received {received}. Score them as several labels."
+        )
     outside = ~((p >= -1e-4) & (p <= 1 + 1e-4))  # also true for NaN
     if outside.any():
         raise InputError(
-            f"Probabilities lie between 0 and 1. Received {p[outside][0]} (image {int(outside.any(axis=1).argmax())}). "
-            "Check the network: one whose training diverged answers so."
+            f"Probabilities lie between 0 and 1. Received {p[outside][0]} (image"
+            f" {int(outside.any(axis=1).argmax())}). Check the network: one whose training diverged"
+            " answers so."
         )
     chosen = [0.5] * len(names) if thresholds is None else [float(t) for t in thresholds]
     if len(chosen) != len(names):
-        raise InputError(f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them again.")
+        raise InputError(
+            f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them"
+            " again."
+        )
     return Scores(true.astype(bool), p.clip(0, 1), list(names), multi_label, chosen)
 
 

@@ -24,13 +24,17 @@ def choose_thresholds(truth: NDArray[Any], probabilities: NDArray[Any]) -> list[
     from sklearn.metrics import precision_recall_curve
 
     thresholds = []
-    for true, probability in zip(np.asarray(truth, bool).T, np.asarray(probabilities, np.float64).T, strict=True):
+    for true, probability in zip(
+        np.asarray(truth, bool).T, np.asarray(probabilities, np.float64).T, strict=True
+    ):
         if true.all() or not true.any():
             thresholds.append(0.5)
             continue
         precision, recall, scores = precision_recall_curve(true, probability)
         both = precision[:-1] + recall[:-1]
-        f1 = np.divide(2 * precision[:-1] * recall[:-1], both, out=np.zeros_like(both), where=both > 0)
+        f1 = np.divide(
+            2 * precision[:-1] * recall[:-1], both, out=np.zeros_like(both), where=both > 0
+        )
         between = (scores + np.concatenate([[0.0], scores[:-1]])) / 2
         best = between[np.isclose(f1, f1.max(), rtol=0, atol=1e-12)]
         thresholds.append(float(best[np.abs(best - 0.5).argmin()]))

@@ -19,15 +19,22 @@ PANEL, GAP = 640, 12
 
 class_table = ClassTable(SAMPLE_CLASSES)
 colors = class_table.colors()[:, :3]
-colors[IGNORED] = class_table.ignored[0].rgb  # cars and sports courts, which the reference leaves out
+# cars and sports courts, which the reference leaves out
+colors[IGNORED] = class_table.ignored[0].rgb
 with open_raster(Path("demo/new-town/scene.tif")) as scene:
     photograph = scene.read()[0]
-maps = [colors[class_table.decode(read_mask(Path("demo", mask)))[0]] for mask in ("new-town/truth.tif", "map/scene_classes.tif")]
+maps = [
+    colors[class_table.decode(read_mask(Path("demo", mask)))[0]]
+    for mask in ("new-town/truth.tif", "map/scene_classes.tif")
+]
 shrunk = [cv2.resize(photograph, (PANEL, PANEL), interpolation=cv2.INTER_AREA)]
 shrunk += [cv2.resize(picture, (PANEL, PANEL), interpolation=cv2.INTER_NEAREST) for picture in maps]
 gap = np.full((PANEL, GAP, 3), 255, np.uint8)
 row = np.hstack([shrunk[0], gap, shrunk[1], gap, shrunk[2]])
 report = json.loads(Path("demo/map/scene_report.json").read_text())
-shares = {name: n / sum(report["pixels_by_class"].values()) for name, n in report["pixels_by_class"].items()}
+shares = {
+    name: n / sum(report["pixels_by_class"].values())
+    for name, n in report["pixels_by_class"].items()
+}
 picture = np.vstack([row, draw_legend(class_table, shares, row.shape[1])])
 cv2.imwrite("docs/sample-map.jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])

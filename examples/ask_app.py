@@ -11,7 +11,9 @@ from typing import Any
 from gradio_client import Client, handle_file
 
 
-def main(address: str, scene: Path, output: Path, images: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def main(
+    address: str, scene: Path, output: Path, images: list[Path]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Maps a scene and labels images.
 
     Args:
@@ -29,12 +31,18 @@ def main(address: str, scene: Path, output: Path, images: list[Path]) -> tuple[d
     output.mkdir(parents=True, exist_ok=True)
     for file in (classes, polygons):
         shutil.copy(file, output)
-    labels = app.predict([handle_file(image) for image in images], api_name="/classify") if images else []
+    labels = (
+        app.predict([handle_file(image) for image in images], api_name="/classify")
+        if images
+        else []
+    )
     return report, labels
 
 
 if __name__ == "__main__":
-    found, said = main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), [Path(image) for image in sys.argv[4:]])
+    found, said = main(
+        sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), [Path(image) for image in sys.argv[4:]]
+    )
     print(found["pixels_by_class"])
     for answer in said:
         print(answer["image"], answer["problem"] or answer["labels"])

@@ -24,7 +24,9 @@ def main(picture: Path, folder: Path) -> np.ndarray:
     """
     model = segment.load_model(folder)
     print(model)
-    pixels = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)[: model.info.tile, : model.info.tile]
+    pixels = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)[
+        : model.info.tile, : model.info.tile
+    ]
     pixels = segment.preprocess(pixels, model.info.preprocess)
     probabilities = model.predict(pixels[None])[0]
     labels = probabilities.argmax(axis=-1)

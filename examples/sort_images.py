@@ -1,4 +1,6 @@
-"""Sorts pictures into folders by what they show: python examples/sort_images.py PICTURES MODEL_FOLDER OUTPUT"""
+"""Sorts pictures into folders by what they show: python examples/sort_images.py PICTURES
+MODEL_FOLDER OUTPUT
+"""
 
 import shutil
 import sys

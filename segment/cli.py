@@ -43,13 +43,22 @@ from segment.core.splits import PartChoice
 
 @entry_point
 def sample(
-    output: Annotated[Path, Argument(help="Folder to write scene.tif, truth.tif and classes.yaml to.")],
+    output: Annotated[
+        Path, Argument(help="Folder to write scene.tif, truth.tif and classes.yaml to.")
+    ],
     size: Annotated[int, Option(min=1, max=65_536, help="Edge of the scene, pixels.")] = 2048,
-    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Which town; the same seed makes the same scene.")] = 0,
+    seed: Annotated[
+        int, Option(min=0, max=2**32 - 1, help="Which town; the same seed makes the same scene.")
+    ] = 0,
     style: Annotated[
-        SampleStyle, Option(help="dry: the country of all figures; varied: other ground, roofs and light by seed.")
+        SampleStyle,
+        Option(
+            help="dry: the country of all figures; varied: other ground, roofs and light by seed."
+        ),
     ] = "dry",
-    gsd: Annotated[float, Option(min=0.3, max=3, help="Metres per pixel: 0.3 or a multiple, to 3.")] = 0.3,
+    gsd: Annotated[
+        float, Option(min=0.3, max=3, help="Metres per pixel: 0.3 or a multiple, to 3.")
+    ] = 0.3,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -58,7 +67,9 @@ def sample(
     from segment.sample import write_sample
 
     with progress_bar(quiet) as progress:
-        folder = write_sample(output, size, size, seed, style=style, gsd=gsd, overwrite=overwrite, progress=progress)
+        folder = write_sample(
+            output, size, size, seed, style=style, gsd=gsd, overwrite=overwrite, progress=progress
+        )
         progress.say(f"{folder}: scene.tif, truth.tif and classes.yaml of {size} x {size} px")
 
 
@@ -68,8 +79,12 @@ def tile(
     mask: Annotated[Path, Option(help="Its mask, of the same ground: class values or colours.")],
     output: Annotated[Path, Option(help="Folder for images/ and masks/; its name is the group's.")],
     size: Annotated[int, Option(min=32, max=8192, help="Edge of a tile, pixels.")] = 256,
-    overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of the edge shared with the neighbour.")] = 0.0,
-    classes: Annotated[Path | None, Option(help="Class table; else classes.yaml beside the mask.")] = None,
+    overlap: Annotated[
+        float, Option(min=0, max=0.95, help="Fraction of the edge shared with the neighbour.")
+    ] = 0.0,
+    classes: Annotated[
+        Path | None, Option(help="Class table; else classes.yaml beside the mask.")
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -78,7 +93,20 @@ def tile(
     from segment.data.cutting import cut_scene
 
     with progress_bar(quiet) as progress:
-        progress.say(str(cut_scene(scene, mask, output, size, overlap, classes=classes, overwrite=overwrite, progress=progress)))
+        progress.say(
+            str(
+                cut_scene(
+                    scene,
+                    mask,
+                    output,
+                    size,
+                    overlap,
+                    classes=classes,
+                    overwrite=overwrite,
+                    progress=progress,
+                )
+            )
+        )
 
 
 @entry_point
@@ -87,7 +115,10 @@ def train(
     tiles: Annotated[
         Path | None,
         Argument(
-            help="Tile folder: images/ and masks/ side by side, anywhere below. None where the config has data.collections."
+            help=(
+                "Tile folder: images/ and masks/ side by side, anywhere below. None where the"
+                " config has data.collections."
+            )
         ),
     ] = None,
     config: ConfigFile = None,
@@ -101,14 +132,30 @@ def train(
     from segment.config import Config
 
     run_training(
-        "segment.training.train", Config, tiles, output, config, settings, resume=resume, overwrite=overwrite, quiet=quiet
+        "segment.training.train",
+        Config,
+        tiles,
+        output,
+        config,
+        settings,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
     )
 
 
 @entry_point
 def explore(
-    output: Annotated[Path, Option(help="Folder for report.html and report.json; of several collections a folder each.")],
-    tiles: Annotated[Path | None, Argument(help="Tile folder to look at. None where the config has data.collections.")] = None,
+    output: Annotated[
+        Path,
+        Option(
+            help="Folder for report.html and report.json; of several collections a folder each."
+        ),
+    ],
+    tiles: Annotated[
+        Path | None,
+        Argument(help="Tile folder to look at. None where the config has data.collections."),
+    ] = None,
     model: ModelFolder = BUNDLED,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
@@ -127,10 +174,18 @@ def explore(
     check_data(tiles, wanted)
     with progress_bar(quiet) as progress:
         if tiles is None:
-            found = explore_collections(output, wanted, model=model, overwrite=overwrite, progress=progress)
+            found = explore_collections(
+                output, wanted, model=model, overwrite=overwrite, progress=progress
+            )
             progress.say("\n".join(f"{name}:\n{one}" for name, one in found.items()))
             return
-        progress.say(str(explore_tiles(tiles, output, wanted, model=model, overwrite=overwrite, progress=progress)))
+        progress.say(
+            str(
+                explore_tiles(
+                    tiles, output, wanted, model=model, overwrite=overwrite, progress=progress
+                )
+            )
+        )
 
 
 @entry_point
@@ -183,7 +238,9 @@ def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
     model: ModelFolder = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
-    part: Annotated[PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")] = "all",
+    part: Annotated[
+        PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")
+    ] = "all",
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -199,7 +256,15 @@ def evaluate(
     from segment.training.evaluation import evaluate as score
 
     with progress_bar(quiet) as progress:
-        found = score(tiles, network, output, part=part, augment=augment, overwrite=overwrite, progress=progress)
+        found = score(
+            tiles,
+            network,
+            output,
+            part=part,
+            augment=augment,
+            overwrite=overwrite,
+            progress=progress,
+        )
         progress.say(str(found))
 
 
@@ -207,15 +272,22 @@ def evaluate(
 def export(
     model: Annotated[Path, Argument(help="Model folder that segment-train wrote.")],
     format: Annotated[
-        ExportFormat, Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others.")
+        ExportFormat,
+        Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others."),
     ] = "openvino",
     int8: Annotated[
         Path | None,
         Option(
-            metavar="TILES", help="Quantise OpenVINO's weights on this tile folder, or on the collections of a settings file."
+            metavar="TILES",
+            help=(
+                "Quantise OpenVINO's weights on this tile folder, or on the collections of a"
+                " settings file."
+            ),
         ),
     ] = None,
-    output: Annotated[Path | None, Option(help="File for ONNX; model.onnx in the model folder by default.")] = None,
+    output: Annotated[
+        Path | None, Option(help="File for ONNX; model.onnx in the model folder by default.")
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -228,40 +300,74 @@ def export(
     from segment.training.export import export_model
 
     with progress_bar(quiet) as progress:
-        progress.say(str(export_model(model, format, int8=int8, output=output, overwrite=overwrite, progress=progress)))
+        progress.say(
+            str(
+                export_model(
+                    model, format, int8=int8, output=output, overwrite=overwrite, progress=progress
+                )
+            )
+        )
 
 
 @entry_point
 def predict(
     scenes: Annotated[
-        list[str], Argument(help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://).")
+        list[str],
+        Argument(
+            help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://)."
+        ),
     ],
     model: ModelFolder = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
-    overlap: Annotated[float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")] = OVERLAP,
-    tile: Annotated[int | None, Option(min=1, max=65_536, help="Edge of a tile, pixels; chosen for speed by default.")] = None,
-    bands: Annotated[str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")] = None,
-    nodata: Annotated[float | None, Option(help="A value that means no data, besides what the file says.")] = None,
+    overlap: Annotated[
+        float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")
+    ] = OVERLAP,
+    tile: Annotated[
+        int | None,
+        Option(min=1, max=65_536, help="Edge of a tile, pixels; chosen for speed by default."),
+    ] = None,
+    bands: Annotated[
+        str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")
+    ] = None,
+    nodata: Annotated[
+        float | None, Option(help="A value that means no data, besides what the file says.")
+    ] = None,
     resample: Annotated[
         bool | None,
         Option(
             "--resample/--no-resample",
-            help="See the scene at the pixel size the model learned from; or as it is. Default: at the nearer end of the model's "
-            "range if its pixels lie outside.",
+            help=(
+                "See the scene at the pixel size the model learned from; or as it is. Default: at"
+                " the nearer end of the model's "
+                "range if its pixels lie outside."
+            ),
         ),
     ] = None,
     gsd: Annotated[
-        float | None, Option(metavar="METRES", min=0, max=1e6, help="Metres per pixel, whatever the file says.")
+        float | None,
+        Option(metavar="METRES", min=0, max=1e6, help="Metres per pixel, whatever the file says."),
     ] = None,
     augment: Augment = False,
-    confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = False,
+    confidence: Annotated[
+        bool, Option("--confidence", help="Also write SCENE_confidence.tif.")
+    ] = False,
     polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False,
-    min_area: Annotated[float, Option(min=0, max=1e15, help="Smaller polygons join a neighbour; m² (pixels without a CRS).")] = 0,
+    min_area: Annotated[
+        float,
+        Option(
+            min=0, max=1e15, help="Smaller polygons join a neighbour; m² (pixels without a CRS)."
+        ),
+    ] = 0,
     runtime: RuntimeOption = "auto",
     cluster: ClusterAddress = None,
     block: BlockEdge = None,
-    resume: Annotated[bool, Option(help="Go on with a map that was stopped, if scene, model and settings are the same.")] = True,
+    resume: Annotated[
+        bool,
+        Option(
+            help="Go on with a map that was stopped, if scene, model and settings are the same."
+        ),
+    ] = True,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -329,13 +435,27 @@ def predict(
 
 @entry_point
 def app(
-    host: Annotated[str, Option(help="Address to listen at; 0.0.0.0 for others in the network, too.")] = "127.0.0.1",
-    port: Annotated[int, Option(min=0, max=65535, help="Port to listen at; 0: the first free one.")] = 7860,
-    max_upload: Annotated[str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")] = "2GB",
-    models: Annotated[Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")] = None,
-    share: Annotated[bool, Option("--share", help="Also under a public address, through Gradio's servers.")] = False,
+    host: Annotated[
+        str, Option(help="Address to listen at; 0.0.0.0 for others in the network, too.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, Option(min=0, max=65535, help="Port to listen at; 0: the first free one.")
+    ] = 7860,
+    max_upload: Annotated[
+        str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")
+    ] = "2GB",
+    models: Annotated[
+        Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")
+    ] = None,
+    share: Annotated[
+        bool, Option("--share", help="Also under a public address, through Gradio's servers.")
+    ] = False,
     allowed_host: Annotated[
-        list[str] | None, Option(metavar="NAME", help="Name that the server goes by, e.g. behind a proxy. May be repeated.")
+        list[str] | None,
+        Option(
+            metavar="NAME",
+            help="Name that the server goes by, e.g. behind a proxy. May be repeated.",
+        ),
     ] = None,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -30,26 +30,48 @@ class Collection(Settings):
     """One of several tile folders that a model learns from together, with classes of its own."""
 
     path: str = Field(min_length=1, description="its tile folder, from data.root on")
-    name: str | None = Field(default=None, min_length=1, description="for reports and groups; else the folder's")
+    name: str | None = Field(
+        default=None, min_length=1, description="for reports and groups; else the folder's"
+    )
     table: list[Class] | None = Field(
-        default=None, min_length=1, description="its own class table; else classes.yaml beside its data"
+        default=None,
+        min_length=1,
+        description="its own class table; else classes.yaml beside its data",
     )
     classes: dict[str, str | list[str] | None] = Field(
         default={},
-        description="for each class of its own: the class that it is, a list of those that it may be, or null for none; "
-        "a class that is not listed is the one of its name",
+        description=(
+            "for each class of its own: the class that it is, a list of those that it may be, or"
+            " null for none; a class that is not listed is the one of its name"
+        ),
     )
     gsd: float | None = Field(
-        default=None, ge=0.001, le=1e6, description="ground sampling distance where files have none, metres"
+        default=None,
+        ge=0.001,
+        le=1e6,
+        description="ground sampling distance where files have none, metres",
     )
     weight: float = Field(
-        default=1.0, ge=0, le=1000, description="share of the tiles drawn, relative to the others; 0: a test alone"
+        default=1.0,
+        ge=0,
+        le=1000,
+        description="share of the tiles drawn, relative to the others; 0: a test alone",
     )
-    pixel_size: PixelSizes | None = Field(default=None, description="as augment.pixel_size, for this collection alone")
-    split: Split | None = Field(default=None, description="as data.split, for this collection alone")
-    val_fraction: float | None = Field(default=None, ge=0, lt=1, description="as data.val_fraction; 0: it only trains")
-    val_groups: list[str] = Field(default=[], description="its groups for validation, by their names within it")
-    test_groups: list[str] = Field(default=[], description="its groups neither trained nor validated on")
+    pixel_size: PixelSizes | None = Field(
+        default=None, description="as augment.pixel_size, for this collection alone"
+    )
+    split: Split | None = Field(
+        default=None, description="as data.split, for this collection alone"
+    )
+    val_fraction: float | None = Field(
+        default=None, ge=0, lt=1, description="as data.val_fraction; 0: it only trains"
+    )
+    val_groups: list[str] = Field(
+        default=[], description="its groups for validation, by their names within it"
+    )
+    test_groups: list[str] = Field(
+        default=[], description="its groups neither trained nor validated on"
+    )
 
     _range = field_validator("pixel_size")(_are_sizes)
 
@@ -57,38 +79,70 @@ class Collection(Settings):
 class DataSettings(Settings):
     """Which pixels a model learns from, and how they reach the network."""
 
-    classes: list[Class] | None = Field(default=None, min_length=1, description="class table; else classes.yaml beside the data")
-    collections: list[Collection] | None = Field(
-        default=None, min_length=1, description="tile folders to learn from together, in place of one on the command line"
+    classes: list[Class] | None = Field(
+        default=None, min_length=1, description="class table; else classes.yaml beside the data"
     )
-    root: str = Field(default="", description="folder that the paths of collections start from; else the current one")
+    collections: list[Collection] | None = Field(
+        default=None,
+        min_length=1,
+        description="tile folders to learn from together, in place of one on the command line",
+    )
+    root: str = Field(
+        default="",
+        description="folder that the paths of collections start from; else the current one",
+    )
     epoch_tiles: int = Field(
-        default=0, ge=0, le=10_000_000, description="tiles an epoch, drawn by the collections' weights; 0: as many as there are"
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="tiles an epoch, drawn by the collections' weights; 0: as many as there are",
     )
     tile: int = Field(default=256, ge=32, le=8192, description="edge of a training tile, pixels")
-    crops: Crops = Field(default="fixed", description="tiles on a fixed grid, or drawn at random places")
-    split: Split = Field(default="group", description="what is never divided between training and validation")
-    val_fraction: float = Field(default=0.2, gt=0, lt=1, description="share of groups, patches or images for validation")
+    crops: Crops = Field(
+        default="fixed", description="tiles on a fixed grid, or drawn at random places"
+    )
+    split: Split = Field(
+        default="group", description="what is never divided between training and validation"
+    )
+    val_fraction: float = Field(
+        default=0.2, gt=0, lt=1, description="share of groups, patches or images for validation"
+    )
     val_groups: list[str] = Field(default=[], description="groups for validation, by name")
-    test_groups: list[str] = Field(default=[], description="groups neither trained nor validated on, scored at the end")
-    split_seed: int | None = Field(default=None, ge=0, lt=2**32, description="of what is drawn; training.seed by default")
-    undeclared: Undeclared = Field(default="ignore", description="mask colours that no class has: ignore, or refuse")
+    test_groups: list[str] = Field(
+        default=[], description="groups neither trained nor validated on, scored at the end"
+    )
+    split_seed: int | None = Field(
+        default=None, ge=0, lt=2**32, description="of what is drawn; training.seed by default"
+    )
+    undeclared: Undeclared = Field(
+        default="ignore", description="mask colours that no class has: ignore, or refuse"
+    )
     max_undeclared: float = Field(
-        default=0.5, ge=0, le=1, description="share of the labelled mask pixels that may be of no class; 1 allows all"
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the labelled mask pixels that may be of no class; 1 allows all",
     )
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
-        default="auto", description="auto: as downloaded or bundled weights expect, else standardise"
+        default="auto",
+        description="auto: as downloaded or bundled weights expect, else standardise",
     )
-    cache_mb: int = Field(default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes")
+    cache_mb: int = Field(
+        default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes"
+    )
 
     @model_validator(mode="after")
     def _collections_have_targets(self) -> "DataSettings":
         if self.collections and not self.classes:
-            raise ValueError("collections need data.classes, the classes that the model is to tell apart")
+            raise ValueError(
+                "collections need data.classes, the classes that the model is to tell apart"
+            )
         for key in ("val_groups", "test_groups"):
             if self.collections and getattr(self, key):
-                raise ValueError(f"data.{key} is of a single tile folder. Set {key} of each collection")
+                raise ValueError(
+                    f"data.{key} is of a single tile folder. Set {key} of each collection"
+                )
         return self
 
     @model_validator(mode="after")
@@ -96,11 +150,14 @@ class DataSettings(Settings):
         splits = {self.split, *(one.split for one in self.collections or [])}
         if "patch" in splits and self.crops == "random":
             raise ValueError(
-                "random crops would reach into the patches kept for validation. Received split: patch with crops: random. "
-                "Set data.crops=fixed, or split by group."
+                "random crops would reach into the patches kept for validation. Received split:"
+                " patch with crops: random. Set data.crops=fixed, or split by group."
             )
         if self.crops == "fixed" and any(one.pixel_size for one in self.collections or []):
-            raise ValueError("pixel_size of a collection needs random crops. Set data.crops=random, or leave it out")
+            raise ValueError(
+                "pixel_size of a collection needs random crops. Set data.crops=random, or leave"
+                " it out"
+            )
         return self
 
 
@@ -113,26 +170,76 @@ class AugmentSettings(Settings):
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of a flip, each axis")
     quarter_turns: bool = Field(default=True, description="turns by 0, 90, 180 or 270 degrees")
     scale: float = Field(
-        default=0.0, ge=0, lt=1, description="zoom by up to this fraction either way; random crops not beyond their image"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="zoom by up to this fraction either way; random crops not beyond their image",
     )
-    shift: float = Field(default=0.0, ge=0, lt=1, description="shift by up to this fraction of the tile")
-    brightness: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction of the full range")
+    shift: float = Field(
+        default=0.0, ge=0, lt=1, description="shift by up to this fraction of the tile"
+    )
+    brightness: float = Field(
+        default=0.1, ge=0, lt=1, description="up to this fraction of the full range"
+    )
     contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
-    hue: int = Field(default=0, ge=0, le=180, description="turn of the hue by up to this many steps of 180 (RGB, 8 bits)")
-    blur: float = Field(default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels")
-    noise: float = Field(default=0.0, ge=0, lt=1, description="standard deviation up to this fraction of the full range")
+    hue: int = Field(
+        default=0,
+        ge=0,
+        le=180,
+        description="turn of the hue by up to this many steps of 180 (RGB, 8 bits)",
+    )
+    blur: float = Field(
+        default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels"
+    )
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="standard deviation up to this fraction of the full range",
+    )
     pixel_size: PixelSizes | None = Field(
         default=None,
-        description="random crops are seen at pixels so many times as large as their own, e.g. [0.7, 2.2]; in place of scale",
+        description=(
+            "random crops are seen at pixels so many times as large as their own, e.g. [0.7, 2.2];"
+            " in place of scale"
+        ),
     )
-    gamma: float = Field(default=0.0, ge=0, lt=1, description="pixels of 0..1 to the power of up to 1 plus or minus this")
-    saturation: int = Field(default=0, ge=0, le=255, description="change of the saturation by up to this (RGB, 8 bits)")
-    tint: float = Field(default=0.0, ge=0, lt=1, description="each band times up to 1 plus or minus this")
-    grey: float = Field(default=0.0, ge=0, le=1, description="probability that colour is lost (RGB, 8 bits)")
-    haze: float = Field(default=0.0, ge=0, lt=1, description="share of white mist over the tile, up to this fraction")
-    shadow: float = Field(default=0.0, ge=0, le=1, description="probability of a soft shadow over a part of the tile")
-    jpeg: float = Field(default=0.0, ge=0, le=1, description="probability of losses as in a JPEG of quality 30 to 90 (8 bits)")
-    soften: float = Field(default=0.0, ge=0, le=1, description="probability of pixels 1.5 to 3 times as large, enlarged again")
+    gamma: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="pixels of 0..1 to the power of up to 1 plus or minus this",
+    )
+    saturation: int = Field(
+        default=0, ge=0, le=255, description="change of the saturation by up to this (RGB, 8 bits)"
+    )
+    tint: float = Field(
+        default=0.0, ge=0, lt=1, description="each band times up to 1 plus or minus this"
+    )
+    grey: float = Field(
+        default=0.0, ge=0, le=1, description="probability that colour is lost (RGB, 8 bits)"
+    )
+    haze: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of white mist over the tile, up to this fraction",
+    )
+    shadow: float = Field(
+        default=0.0, ge=0, le=1, description="probability of a soft shadow over a part of the tile"
+    )
+    jpeg: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="probability of losses as in a JPEG of quality 30 to 90 (8 bits)",
+    )
+    soften: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="probability of pixels 1.5 to 3 times as large, enlarged again",
+    )
 
     _range = field_validator("pixel_size")(_are_sizes)
 
@@ -141,19 +248,36 @@ class ModelSettings(Settings):
     """The network: its architecture, its encoder and the weights that it starts from."""
 
     architecture: Architecture = "unet"
-    backbone: str = Field(default="resnet34", description="an encoder of segmentation-models, or efficientnet_lite0 to 2")
-    encoder_weights: str = Field(default="none", description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors, .pth)")
+    backbone: str = Field(
+        default="resnet34",
+        description="an encoder of segmentation-models, or efficientnet_lite0 to 2",
+    )
+    encoder_weights: str = Field(
+        default="none",
+        description="imagenet, none, or a file (.npz, .h5, .keras, .safetensors, .pth)",
+    )
     weights: str = Field(
-        default="none", description="what the whole network starts from: bundled (with its backbone), none, or a model's .keras"
+        default="none",
+        description=(
+            "what the whole network starts from: bundled (with its backbone), none, or a model's"
+            " .keras"
+        ),
     )
     batch_norm_momentum: float = Field(
-        default=0.9, ge=0, lt=1, description="of the running means; the library's 0.99 lags hundreds of steps behind"
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="of the running means; the library's 0.99 lags hundreds of steps behind",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _takes_the_backbone_of_the_bundled_model(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("weights") == "bundled" and "backbone" not in given:
+        if (
+            isinstance(given, dict)
+            and given.get("weights") == "bundled"
+            and "backbone" not in given
+        ):
             return given | {"backbone": load_model_info(BUNDLED).name.split("/")[1]}
         return given
 
@@ -161,7 +285,9 @@ class ModelSettings(Settings):
     def _one_start(self) -> "ModelSettings":
         if self.weights != "none" and self.encoder_weights != "none":
             received = f"weights {self.weights}, encoder_weights {self.encoder_weights}"
-            raise ValueError(f"a network starts from one thing. Received {received}. Set one of them to none.")
+            raise ValueError(
+                f"a network starts from one thing. Received {received}. Set one of them to none."
+            )
         return self
 
 
@@ -171,9 +297,12 @@ class LossSettings(Settings):
     name: LossName = "focal+dice"
     focal_weight: float = Field(default=1.0, gt=0, le=1000)
     dice_weight: float = Field(default=1.0, gt=0, le=1000)
-    gamma: float = Field(default=2.0, ge=0, le=10_000, description="focusing exponent; 0 is cross-entropy")
+    gamma: float = Field(
+        default=2.0, ge=0, le=10_000, description="focusing exponent; 0 is cross-entropy"
+    )
     class_weights: ClassWeights = Field(
-        default="none", description="balanced: inverse share of pixels; or a weight per class name, 1 if not named"
+        default="none",
+        description="balanced: inverse share of pixels; or a weight per class name, 1 if not named",
     )
 
 
@@ -197,5 +326,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _pixel_size_is_of_crops(self) -> "Config":
         if self.augment.pixel_size and self.data.crops == "fixed":
-            raise ValueError("augment.pixel_size needs random crops. Set data.crops=random, or use augment.scale")
+            raise ValueError(
+                "augment.pixel_size needs random crops. Set data.crops=random, or use augment.scale"
+            )
         return self

@@ -97,7 +97,9 @@ class LabelSets:
             only that class, or only others.
         """
         admitted = self.admitted()
-        return np.maximum(self.positive(), np.where(admitted.any(1, keepdims=True), 1 - admitted, 0))
+        return np.maximum(
+            self.positive(), np.where(admitted.any(1, keepdims=True), 1 - admitted, 0)
+        )
 
     @property
     def named(self) -> NDArray[np.bool_]:

@@ -40,10 +40,14 @@ class RowMerger:
         plan = window.plan
         self._window, self._classes, self._index = window, classes, 0
         # the classes of a pixel are adjacent, and so are their weights: numpy is fast on long rows
-        self._weights = np.outer(blend_weights(plan.tile), blend_weights(plan.tile)).repeat(classes, axis=1)
+        self._weights = np.outer(blend_weights(plan.tile), blend_weights(plan.tile)).repeat(
+            classes, axis=1
+        )
         self._row_sums = _coverage(plan.rows, plan.tile, plan.padded_height)
         column_sums = _coverage(plan.columns, plan.tile, plan.padded_width)
-        self._column_sums = column_sums[plan.left + window.left : plan.left + window.right].repeat(classes)
+        self._column_sums = column_sums[plan.left + window.left : plan.left + window.right].repeat(
+            classes
+        )
         self._sums = np.zeros((plan.tile, window.width * classes), np.float32)
         self._weighted = np.empty((plan.tile, plan.tile * classes), np.float32)
 
@@ -58,7 +62,9 @@ class RowMerger:
         window, tile = self._window, self._window.plan.tile
         assert row == window.rows[self._index], (row, self._index)
         first = column - window.plan.left - window.left
-        begin, end = (edge * self._classes for edge in (max(first, 0), min(first + tile, window.width)))
+        begin, end = (
+            edge * self._classes for edge in (max(first, 0), min(first + tile, window.width))
+        )
         # in two steps: a fused operation would round by the position of a pixel in the row
         np.multiply(probabilities.reshape(tile, -1), self._weights, out=self._weighted)
         first *= self._classes

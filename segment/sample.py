@@ -80,7 +80,9 @@ class Town:
         reduction: How many drawn pixels a pixel covers along each axis.
     """
 
-    def __init__(self, height: int, width: int, seed: int = 0, style: SampleStyle = "dry", reduction: int = 1):
+    def __init__(
+        self, height: int, width: int, seed: int = 0, style: SampleStyle = "dry", reduction: int = 1
+    ):
         from segment.town.climates import varied_season
         from segment.town.materials import season
         from segment.town.streets import Patch, River
@@ -92,7 +94,9 @@ class Town:
         self._district = lru_cache(maxsize=160)(self._plan_district)
         self._square = lru_cache(maxsize=6)(self._paint_square)
 
-    def render(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def render(
+        self, row: int, col: int, height: int, width: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Renders a rectangle of the scene.
 
         The result is bit for bit the same as that window of the whole scene. The cost is that of
@@ -120,7 +124,9 @@ class Town:
         image, truth = self._drawn(*(self.reduction * v for v in (row, col, height, width)))
         return _reduced(image, truth, height, width)
 
-    def _drawn(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _drawn(
+        self, row: int, col: int, height: int, width: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image = np.empty((height, width, 3), np.uint8)
         truth = np.empty((height, width), np.uint8)
         for i in range(row // BLOCK, -(-(row + height) // BLOCK)):
@@ -128,7 +134,10 @@ class Town:
                 top, bottom = max(row, i * BLOCK), min(row + height, (i + 1) * BLOCK)
                 left, right = max(col, j * BLOCK), min(col + width, (j + 1) * BLOCK)
                 there = slice(top - row, bottom - row), slice(left - col, right - col)
-                here = slice(top - i * BLOCK, bottom - i * BLOCK), slice(left - j * BLOCK, right - j * BLOCK)
+                here = (
+                    slice(top - i * BLOCK, bottom - i * BLOCK),
+                    slice(left - j * BLOCK, right - j * BLOCK),
+                )
                 square = self._square(i, j)
                 image[there], truth[there] = square[0][here], square[1][here]
         return image, truth
@@ -148,7 +157,9 @@ class Town:
         left, top, extent = (GROUND_SAMPLING_DISTANCE * v for v in (col, row, size))
         near = []
         for r in range(int(top // DISTRICT_SIZE) - 1, int((top + extent) // DISTRICT_SIZE) + 2):
-            for c in range(int(left // DISTRICT_SIZE) - 1, int((left + extent) // DISTRICT_SIZE) + 2):
+            for c in range(
+                int(left // DISTRICT_SIZE) - 1, int((left + extent) // DISTRICT_SIZE) + 2
+            ):
                 x0, y0, x1, y1 = self._patch(r, c).bounds
                 if x0 < left + extent and x1 > left and y0 < top + extent and y1 > top:
                     near.append(self._district(r, c))
@@ -161,7 +172,9 @@ def _reduced(
     import cv2
 
     def mean(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        return np.asarray(
+            cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
 
     values = np.array([c.value for c in SAMPLE_CLASSES], np.uint8)
     shares = [mean((truth == value).astype(np.uint8) * np.uint8(255)) for value in values]
@@ -204,13 +217,27 @@ def write_sample(
             folder exists and `overwrite` is not set, or if it cannot be written completely.
     """
     if style not in get_args(SampleStyle):
-        raise InputError(f"The style of a town is dry or varied. Received {style!r}. Choose one of them.")
+        raise InputError(
+            f"The style of a town is dry or varied. Received {style!r}. Choose one of them."
+        )
     if min(height, width) < 1 or seed < 0:
-        raise InputError(f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed {seed}. Change them.")
+        raise InputError(
+            f"A scene has a pixel at least, and a seed from 0. Received {height}x{width}, seed"
+            f" {seed}. Change them."
+        )
     reduction = round(gsd / GROUND_SAMPLING_DISTANCE) if np.isfinite(gsd) else 0
-    if not 1 <= reduction <= _LARGEST_REDUCTION or abs(reduction * GROUND_SAMPLING_DISTANCE - gsd) > 1e-6:
-        raise InputError(f"Towns are drawn at 0.3 m per pixel or a multiple, to 3 m. Received {gsd}. Choose e.g. 0.6.")
-    with staged(Path(folder), overwrite, _FILES) as partial, writable(Path(folder), space=5 * height * width):
+    if (
+        not 1 <= reduction <= _LARGEST_REDUCTION
+        or abs(reduction * GROUND_SAMPLING_DISTANCE - gsd) > 1e-6
+    ):
+        raise InputError(
+            f"Towns are drawn at 0.3 m per pixel or a multiple, to 3 m. Received {gsd}. Choose e.g."
+            " 0.6."
+        )
+    with (
+        staged(Path(folder), overwrite, _FILES) as partial,
+        writable(Path(folder), space=5 * height * width),
+    ):
         partial.mkdir()
         save_class_table(ClassTable(SAMPLE_CLASSES), partial / "classes.yaml")
         _write_rasters(partial, Town(height, width, seed, style, reduction), progress)
@@ -224,7 +251,8 @@ def _write_rasters(folder: Path, town: Town, progress: Progress | None) -> None:
 
     # 0.3 times 3 is not quite 0.9 in binary
     pixel = round(GROUND_SAMPLING_DISTANCE * town.reduction, 6)
-    step = max(BLOCK // town.reduction // _TILE, 1) * _TILE  # so coarse pixels need no more memory at a time
+    # so coarse pixels need no more memory at a time
+    step = max(BLOCK // town.reduction // _TILE, 1) * _TILE
     profile = {
         "driver": "GTiff",
         "height": town.height,
@@ -241,7 +269,9 @@ def _write_rasters(folder: Path, town: Town, progress: Progress | None) -> None:
     }
     done, total = 0, town.height * town.width
     with (
-        rasterio.open(folder / "scene.tif", "w", count=3, photometric="RGB", predictor=2, **profile) as scene,
+        rasterio.open(
+            folder / "scene.tif", "w", count=3, photometric="RGB", predictor=2, **profile
+        ) as scene,
         rasterio.open(folder / "truth.tif", "w", count=1, nodata=IGNORED, **profile) as truth,
     ):
         scene.descriptions = ("red", "green", "blue")

@@ -41,7 +41,10 @@ class Confusion:
         self._truth_probability = 0.0
 
     def add(
-        self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.float32] | None = None
+        self,
+        truth: NDArray[np.uint8],
+        predicted: NDArray[np.uint8],
+        probabilities: NDArray[np.float32] | None = None,
     ) -> None:
         """Adds pixels; those where the reference or the prediction is 255 are not counted.
 
@@ -55,14 +58,22 @@ class Confusion:
         scored = (truth != IGNORED) & (predicted != IGNORED)
         true, given = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
         n = len(self.names)
-        self.matrix += np.bincount(true * n + given, minlength=self.matrix.size).reshape(self.matrix.shape)
+        self.matrix += np.bincount(true * n + given, minlength=self.matrix.size).reshape(
+            self.matrix.shape
+        )
         if probabilities is not None:
             found = probabilities[scored]
             if not self.labels.unions:
-                self._truth_probability += float(np.take_along_axis(found, true[:, None], axis=1).sum(dtype=np.float64))
-                self.reliability.add(np.take_along_axis(found, given[:, None], axis=1), true == given)
+                self._truth_probability += float(
+                    np.take_along_axis(found, true[:, None], axis=1).sum(dtype=np.float64)
+                )
+                self.reliability.add(
+                    np.take_along_axis(found, given[:, None], axis=1), true == given
+                )
             else:
-                self._truth_probability += float((found * self.labels.admitted()[true]).sum(dtype=np.float64))
+                self._truth_probability += float(
+                    (found * self.labels.admitted()[true]).sum(dtype=np.float64)
+                )
                 self._add_groups(true, found)
 
     def _add_groups(self, true: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
@@ -71,7 +82,9 @@ class Confusion:
         summed = probabilities @ np.eye(groups.max() + 1, dtype=np.float32)[groups]
         group_of_code = np.array([groups[min(one)] for one in self.labels.sets])
         answer = summed.argmax(axis=1)
-        self.reliability.add(np.take_along_axis(summed, answer[:, None], axis=1), group_of_code[true] == answer)
+        self.reliability.add(
+            np.take_along_axis(summed, answer[:, None], axis=1), group_of_code[true] == answer
+        )
 
     def state(self) -> dict[str, Any]:
         """Returns what was added, as plain numbers for `restore` and `merge`."""
@@ -108,7 +121,11 @@ class Confusion:
         """
         squared = self.matrix[: len(self.names)]
         certain = self.labels.certain()[: self.labels.count]
-        return np.diag(squared).astype(float), squared.sum(1).astype(float), (self.matrix * certain).sum(0)
+        return (
+            np.diag(squared).astype(float),
+            squared.sum(1).astype(float),
+            (self.matrix * certain).sum(0),
+        )
 
     @property
     def jaccard(self) -> NDArray[np.float64]:
@@ -136,7 +153,9 @@ class Confusion:
     def accuracy(self) -> float:
         """Share of scored pixels with an admissible class, 0 to 1; NaN if nothing was scored."""
         admitted = self.labels.admitted()[: self.labels.count]
-        return float(_ratio(np.array((self.matrix * admitted).sum(), float), np.array(self.matrix.sum())))
+        return float(
+            _ratio(np.array((self.matrix * admitted).sum(), float), np.array(self.matrix.sum()))
+        )
 
     @property
     def soft_jaccard(self) -> float | None:

@@ -89,15 +89,24 @@ class TilePlan:
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1:
-            raise InputError(f"Tiles overlap by a fraction from 0 to below 1. Received overlap={self.overlap}. Choose e.g. 0.5.")
+            raise InputError(
+                f"Tiles overlap by a fraction from 0 to below 1. Received overlap={self.overlap}."
+                " Choose e.g. 0.5."
+            )
         if self.tile < 1:
-            raise InputError(f"Tiles have an edge of at least one pixel. Received tile={self.tile}. Choose e.g. 256.")
+            raise InputError(
+                f"Tiles have an edge of at least one pixel. Received tile={self.tile}. Choose e.g."
+                " 256."
+            )
         assert self.tile % self.multiple == 0
 
     @property
     def shared(self) -> int:
         """Pixels that a tile shares with its neighbour."""
-        return min(round(self.tile * self.overlap / self.multiple) * self.multiple, self.tile - self.multiple)
+        return min(
+            round(self.tile * self.overlap / self.multiple) * self.multiple,
+            self.tile - self.multiple,
+        )
 
     @property
     def step(self) -> int:
@@ -201,7 +210,11 @@ class Window:
     @cached_property
     def _indices(self) -> list[int]:
         plan = self.plan
-        return [i for i, row in enumerate(plan.rows) if self._touches(row - plan.top, self.top, self.bottom)]
+        return [
+            i
+            for i, row in enumerate(plan.rows)
+            if self._touches(row - plan.top, self.top, self.bottom)
+        ]
 
     @cached_property
     def rows(self) -> list[int]:
@@ -212,7 +225,11 @@ class Window:
     def columns(self) -> list[int]:
         """First padded column of each column of tiles."""
         plan = self.plan
-        return [column for column in plan.columns if self._touches(column - plan.left, self.left, self.right)]
+        return [
+            column
+            for column in plan.columns
+            if self._touches(column - plan.left, self.left, self.right)
+        ]
 
     def _touches(self, start: int, first: int, last: int) -> bool:
         return start < last and start + self.plan.tile > first
@@ -221,7 +238,10 @@ class Window:
     def finished(self) -> list[tuple[int, int]]:
         """What `TilePlan.finished` gives for each row of tiles, limited to the window."""
         inside = [self.plan.finished[i] for i in self._indices]
-        return [(min(max(a, self.top), self.bottom), min(max(b, self.top), self.bottom)) for a, b in inside]
+        return [
+            (min(max(a, self.top), self.bottom), min(max(b, self.top), self.bottom))
+            for a, b in inside
+        ]
 
     @cached_property
     def scene_columns(self) -> NDArray[np.intp]:

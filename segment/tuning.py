@@ -61,13 +61,24 @@ def tune(
         Interrupted: If Ctrl-C stops the work of a cluster.
     """
     if config is not None and config.data.collections:
-        raise InputError("data.collections: tuning learns from one tile folder, TILES. Leave data.collections out.")
+        raise InputError(
+            "data.collections: tuning learns from one tile folder, TILES. Leave data.collections"
+            " out."
+        )
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
     files = find_files(data)  # reports faults before the first trial
     if progress is not None:  # trials print no messages of their own
         for note in grid_notes(find_pairs(Path(tiles))):
             progress.say(note)
-    task = Task("segment.cli", data, config or Config(), scores, files, val_seed="data.split_seed", find_files=find_files)
+    task = Task(
+        "segment.cli",
+        data,
+        config or Config(),
+        scores,
+        files,
+        val_seed="data.split_seed",
+        find_files=find_files,
+    )
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
 
 
@@ -83,4 +94,6 @@ def find_files(data: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: As `find_pairs` does.
     """
-    return [file for folder in data for pair in find_pairs(folder) for file in (pair.image, pair.mask)]
+    return [
+        file for folder in data for pair in find_pairs(folder) for file in (pair.image, pair.mask)
+    ]

@@ -44,7 +44,10 @@ def write_raster(path: Path, pixels: np.ndarray, **profile: object) -> Path:
     height, width, count = pixels.shape
     options = {"height": height, "width": width, "count": count, "dtype": pixels.dtype}
     if path.suffix == ".tif":
-        options |= {"crs": CRS.from_epsg(32640), "transform": from_origin(500_000, 2_700_000, 0.3, 0.3)}
+        options |= {
+            "crs": CRS.from_epsg(32640),
+            "transform": from_origin(500_000, 2_700_000, 0.3, 0.3),
+        }
     drivers = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG"}
     with rasterio.open(path, "w", driver=drivers[path.suffix], **(options | profile)) as file:
         file.write(pixels.transpose(2, 0, 1))
@@ -61,7 +64,9 @@ def two_class_scene(height: int, width: int, seed: int = 0) -> tuple[np.ndarray,
     angle, offset = random.uniform(0, 2 * np.pi), random.uniform(-0.2, 0.2)
     water = np.cos(angle) * (rows / height - 0.5) + np.sin(angle) * (columns / width - 0.5) > offset
     colors = np.where(water[..., None], (30, 60, 160), (150, 120, 80))
-    return np.clip(colors + random.normal(0, 10, (height, width, 3)), 0, 255).astype(np.uint8), water[..., None].astype(np.uint8)
+    return np.clip(colors + random.normal(0, 10, (height, width, 3)), 0, 255).astype(
+        np.uint8
+    ), water[..., None].astype(np.uint8)
 
 
 @pytest.fixture

@@ -48,7 +48,14 @@ def train() -> None:
         time.sleep(float(os.environ.get(SECONDS, 0)) + (2 if held else 0))
         while WAIT in os.environ and Path(os.environ[WAIT]).exists():
             time.sleep(0.05)
-        history.append({"epoch": float(epoch), "loss": 1.0, "val_loss": 1.0, "val_accuracy": best * epoch / settings.epochs})
+        history.append(
+            {
+                "epoch": float(epoch),
+                "loss": 1.0,
+                "val_loss": 1.0,
+                "val_accuracy": best * epoch / settings.epochs,
+            }
+        )
         write_history(output / HISTORY, history)
     split = config.data.split_seed or 0
     report = {"accuracy": best, "test": {"accuracy": best - 0.05 - 0.5 * split}}

@@ -18,12 +18,23 @@ NAMES = ["building", "land", "road", "vegetation", "water"]
 class FakeModel:
     """Model for which value k of a pixel's first band is class k. It counts its tiles."""
 
-    def __init__(self, bands: int = 1, dtype: str = "uint8", tile: int = 32, classes: int = 5, **info: Any):
-        table = [Class(name=n, color=c, value=10 * i) for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))]
+    def __init__(
+        self, bands: int = 1, dtype: str = "uint8", tile: int = 32, classes: int = 5, **info: Any
+    ):
+        table = [
+            Class(name=n, color=c, value=10 * i)
+            for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))
+        ]
         self.info = ModelInfo(
-            task="segment", name="fake", classes=table[:classes], bands=bands, dtype=dtype, range=(0, 255), tile=tile,
+            task="segment",
+            name="fake",
+            classes=table[:classes],
+            bands=bands,
+            dtype=dtype,
+            range=(0, 255),
+            tile=tile,
             **({"multiple": 8} | info),
-        )  # fmt: skip
+        )
         self.runtime, self.identity = "fake", type(self).__name__
         self.shapes: set[tuple[int, ...]] = set()
         self.tiles = 0
@@ -43,7 +54,9 @@ class FakeModel:
     def answer(self, pixels: np.ndarray) -> np.ndarray:
         """Returns the probabilities of tiles; subclasses override it."""
         classes = len(self.info.classes)
-        return np.eye(classes, dtype=np.float32)[np.minimum(pixels[..., 0], classes - 1).astype(int)]
+        return np.eye(classes, dtype=np.float32)[
+            np.minimum(pixels[..., 0], classes - 1).astype(int)
+        ]
 
 
 class ConstantModel(FakeModel):
@@ -51,7 +64,9 @@ class ConstantModel(FakeModel):
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
         """Returns the probabilities of tiles."""
-        return np.full((*pixels.shape[:3], 5), np.array([0.1, 0.2, 0.4, 0.2, 0.1], np.float32), np.float32)
+        return np.full(
+            (*pixels.shape[:3], 5), np.array([0.1, 0.2, 0.4, 0.2, 0.1], np.float32), np.float32
+        )
 
 
 class PlaceModel(FakeModel):

@@ -13,20 +13,23 @@ SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scrip
 
 COMMANDS = [
     *(name for name in SCRIPTS if name != "classify-generate"),
-    *(f"classify-generate {command}" for command in ("train", "sample", "fill", "interpolate", "judge")),
+    *(
+        f"classify-generate {command}"
+        for command in ("train", "sample", "fill", "interpolate", "judge")
+    ),
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_quick_because_nothing_heavy_is_loaded(command):
     module, function = SCRIPTS[command.split()[0]].split(":")
-    own = {"pydantic"} if " " not in command else set()  # typer takes it for groups of commands itself
+    # typer takes it for groups of commands itself
+    own = {"pydantic"} if " " not in command else set()
     code = (
-        f"import sys, {module}\n"
-        f"try: sys.argv = [*'{command}'.split(), '--help']; {module}.{function}()\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        f"heavy = {{'keras', 'tensorflow', 'cv2', 'rasterio', 'matplotlib', 'albumentations', 'numpy', 'gradio', *{own}}}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+        f"import sys, {module}\ntry: sys.argv = [*'{command}'.split(), '--help'];"
+        f" {module}.{function}()\nexcept SystemExit as end: assert not end.code, end.code\nheavy ="
+        " {'keras', 'tensorflow', 'cv2', 'rasterio', 'matplotlib', 'albumentations', 'numpy',"
+        f" 'gradio', *{own}}}\nassert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
@@ -35,7 +38,10 @@ def test_help_is_quick_because_nothing_heavy_is_loaded(command):
 
 @pytest.mark.parametrize("package", ["segment", "classify"])
 def test_importing_a_package_loads_nothing_heavy(package):
-    code = f"import {package}, sys; assert not {{'keras', 'tensorflow', 'numpy', 'rasterio'}} & set(sys.modules)"
+    code = (
+        f"import {package}, sys; assert not {{'keras', 'tensorflow', 'numpy', 'rasterio'}} &"
+        " set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -50,7 +56,9 @@ def test_importing_a_package_loads_nothing_heavy(package):
     ],
 )
 def test_opencv_is_there_before_threads_are(module):
-    """Importing it sets environment variables, at which a thread in which GDAL reads them may crash."""
+    """Importing it sets environment variables, at which a thread in which GDAL reads them may
+    crash.
+    """
     code = f"import {module}, sys; assert 'cv2' in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

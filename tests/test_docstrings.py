@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("segment/cli.py", "classify/cli.py", "classify/generator_cli.py")  # docstrings are their --help
+# docstrings are their --help
+COMMANDS = ("segment/cli.py", "classify/cli.py", "classify/generator_cli.py")
 FILES = sorted(
-    file.relative_to(ROOT).as_posix() for package in ("segment", "classify") for file in (ROOT / package).rglob("*.py")
+    file.relative_to(ROOT).as_posix()
+    for package in ("segment", "classify")
+    for file in (ROOT / package).rglob("*.py")
 )
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _public(body: list[ast.stmt], prefix: str = "", inherits: bool = False) -> list[tuple[str, Function, bool]]:
+def _public(
+    body: list[ast.stmt], prefix: str = "", inherits: bool = False
+) -> list[tuple[str, Function, bool]]:
     """Public functions and methods by their names, and whether they may override others."""
     found = []
     for node in body:
@@ -27,11 +32,15 @@ def _public(body: list[ast.stmt], prefix: str = "", inherits: bool = False) -> l
 
 
 def _decorators(function: Function) -> set[str]:
-    return {ast.unparse(decorator).split("(")[0].split(".")[-1] for decorator in function.decorator_list}
+    return {
+        ast.unparse(decorator).split("(")[0].split(".")[-1] for decorator in function.decorator_list
+    }
 
 
 def _raised(body: list[ast.stmt], caught: frozenset[str] = frozenset()) -> set[str]:
-    """Names of the exceptions that statements raise and do not catch; those that a call makes are not known."""
+    """Names of the exceptions that statements raise and do not catch; those that a call makes are
+    not known.
+    """
     found: set[str] = set()
     for node in body:
         if isinstance(node, ast.Raise) and node.exc is not None:
@@ -39,7 +48,13 @@ def _raised(body: list[ast.stmt], caught: frozenset[str] = frozenset()) -> set[s
             if isinstance(kind, ast.Name) and kind.id[0].isupper() and kind.id not in caught:
                 found.add(kind.id)
         elif isinstance(node, ast.Try):
-            names = {name.id for h in node.handlers if h.type for name in ast.walk(h.type) if isinstance(name, ast.Name)}
+            names = {
+                name.id
+                for h in node.handlers
+                if h.type
+                for name in ast.walk(h.type)
+                if isinstance(name, ast.Name)
+            }
             found |= _raised(node.body, caught | names)
             for part in (node.orelse, node.finalbody, *(handler.body for handler in node.handlers)):
                 found |= _raised(part, caught)
@@ -52,7 +67,9 @@ def _raised(body: list[ast.stmt], caught: frozenset[str] = frozenset()) -> set[s
 
 
 def lacks(name: str, function: Function, inherits: bool = False) -> list[str]:
-    """What the docstring of a function lacks. inherits: it may override a method whose docstring says the rest."""
+    """What the docstring of a function lacks. inherits: it may override a method whose docstring
+    says the rest.
+    """
     text, decorators = ast.get_docstring(function) or "", _decorators(function)
     if inherits or text.startswith(("See `", "As `")):
         return []
@@ -61,9 +78,15 @@ def lacks(name: str, function: Function, inherits: bool = False) -> list[str]:
         return [] if is_method else [f"{name}: docstring"]
     arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     arguments += [argument for argument in (function.args.vararg, function.args.kwarg) if argument]
-    names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls") and argument.arg[0] != "_"]
+    names = [
+        argument.arg
+        for argument in arguments
+        if argument.arg not in ("self", "cls") and argument.arg[0] != "_"
+    ]
     section = text.split("Args:", 1)[1] if "Args:" in text else ""
-    described = [argument for argument in names if re.search(rf"^ +\**{argument}\b.*:", section, re.M)]
+    described = [
+        argument for argument in names if re.search(rf"^ +\**{argument}\b.*:", section, re.M)
+    ]
     missing = [f"{name}: argument {argument}" for argument in names if argument not in described]
     returns = "None" if function.returns is None else ast.unparse(function.returns)
     is_value = (
@@ -72,7 +95,11 @@ def lacks(name: str, function: Function, inherits: bool = False) -> list[str]:
     )
     if is_value and not re.search(r"^ *(Returns|Yields)\b", text, re.M):
         missing.append(f"{name}: return value")
-    missing += [f"{name}: {error}" for error in sorted(_raised(function.body)) if not re.search(rf"\b{error}\b", text)]
+    missing += [
+        f"{name}: {error}"
+        for error in sorted(_raised(function.body))
+        if not re.search(rf"\b{error}\b", text)
+    ]
     return missing
 
 
@@ -97,4 +124,8 @@ def draw(count: int, seed: int) -> int:
 '''
     (function,) = ast.parse(source).body
     assert isinstance(function, ast.FunctionDef)
-    assert lacks("draw", function) == ["draw: argument seed", "draw: return value", "draw: ValueError"]
+    assert lacks("draw", function) == [
+        "draw: argument seed",
+        "draw: return value",
+        "draw: ValueError",
+    ]

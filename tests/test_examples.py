@@ -44,19 +44,36 @@ def test_parts_are_put_back_in_reading_order(tmp_path):
     for name, factor in (("scene", 1), ("truth", 10)):
         with rasterio.open(tmp_path / "joined" / f"{name}.tif") as file:
             assert file.shape == (60, 90)
-            assert file.read(1)[10::20, 15::30].tolist() == [[factor * (3 * r + c) for c in range(3)] for r in range(3)]
+            assert file.read(1)[10::20, 15::30].tolist() == [
+                [factor * (3 * r + c) for c in range(3)] for r in range(3)
+            ]
 
 
 def test_pictures_are_sorted_into_folders(tmp_path):
     for kind, level in (("dark", 40), ("bright", 210)):
         for number in range(12):
             noise = np.random.default_rng(number).normal(level, 10, (32, 32, 3))
-            write_raster(tmp_path / "data" / kind / f"{kind}{number}.png", noise.clip(0, 255).astype(np.uint8))
-    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=6"]
-    classify.train(tmp_path / "data", tmp_path / "run", classify.load_settings(classify.Config, overrides=quick))
-    (tmp_path / "data" / "notes.txt").write_text("no picture")
-    counts = load("sort_images").main(tmp_path / "data", tmp_path / "run", tmp_path / "sorted", sure=0.5)
-    assert counts == {"dark": 12, "bright": 12}
-    assert sorted(file.name for file in (tmp_path / "sorted" / "dark" / "dark").iterdir()) == sorted(
-        f"dark{n}.png" for n in range(12)
+            write_raster(
+                tmp_path / "data" / kind / f"{kind}{number}.png",
+                noise.clip(0, 255).astype(np.uint8),
+            )
+    quick = [
+        "model.backbone=baseline",
+        "model.weights=none",
+        "data.size=32",
+        "data.resize=32",
+        "training.epochs=6",
+    ]
+    classify.train(
+        tmp_path / "data",
+        tmp_path / "run",
+        classify.load_settings(classify.Config, overrides=quick),
     )
+    (tmp_path / "data" / "notes.txt").write_text("no picture")
+    counts = load("sort_images").main(
+        tmp_path / "data", tmp_path / "run", tmp_path / "sorted", sure=0.5
+    )
+    assert counts == {"dark": 12, "bright": 12}
+    assert sorted(
+        file.name for file in (tmp_path / "sorted" / "dark" / "dark").iterdir()
+    ) == sorted(f"dark{n}.png" for n in range(12))

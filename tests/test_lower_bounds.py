@@ -1,4 +1,6 @@
-"""The oldest versions that pyproject.toml allows have what is called, and the exact ones of constraints.txt are among them."""
+"""The oldest versions that pyproject.toml allows have what is called, and the exact ones of
+constraints.txt are among them.
+"""
 
 import re
 import tomllib
@@ -12,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIREMENTS = {
     need.name.lower(): need
-    for text in [*PROJECT["dependencies"], *(t for extra in PROJECT["optional-dependencies"].values() for t in extra)]
+    for text in [
+        *PROJECT["dependencies"],
+        *(t for extra in PROJECT["optional-dependencies"].values() for t in extra),
+    ]
     if (need := Requirement(text)).name != PROJECT["name"]
 }
 
@@ -33,12 +38,16 @@ REQUIREMENTS = {
     ],
 )
 def test_lower_bounds_reach_what_is_called(name, first, called):
-    lowest = [Version(one.version) for one in REQUIREMENTS[name].specifier if one.operator in (">=", "==")]
+    lowest = [
+        Version(one.version) for one in REQUIREMENTS[name].specifier if one.operator in (">=", "==")
+    ]
     assert lowest and max(lowest) >= Version(first), called
 
 
 def test_the_exact_versions_are_allowed():
-    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = dict(
+        re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    )
     found = {re.sub("[_.]", "-", name).lower(): version for name, version in pinned.items()}
     checked = [name for name, need in REQUIREMENTS.items() if name in found]
     assert len(checked) > 25

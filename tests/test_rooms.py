@@ -1,4 +1,6 @@
-"""Folders of the packages are rooms: each imports only from those before it, and none but the command line from an extra."""
+"""Folders of the packages are rooms: each imports only from those before it, and none but the
+command line from an extra.
+"""
 
 import ast
 from collections import Counter
@@ -50,7 +52,10 @@ MOST_MODULES = 16
 
 def _modules() -> dict[str, Path]:
     files = [file for package in ("segment", "classify") for file in (ROOT / package).rglob("*.py")]
-    names = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+    names = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in files
+    }
     return {name: file for name, file in names.items() if name not in ("segment", "classify")}
 
 
@@ -76,14 +81,23 @@ def _imports(module: str) -> set[str]:
             assert not node.level, f"{module}: imports are absolute"
             inner = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
             found |= inner or {node.module}
-    return {name for name in found if name.split(".")[0] in ("segment", "classify")} - {module, "segment", "classify"}
+    return {name for name in found if name.split(".")[0] in ("segment", "classify")} - {
+        module,
+        "segment",
+        "classify",
+    }
 
 
 IMPORTS = {module: _imports(module) for module in MODULES}
 
 
 def test_every_import_of_ours_is_a_module() -> None:
-    missing = {f"{module}: {name}" for module, names in IMPORTS.items() for name in names if name not in MODULES}
+    missing = {
+        f"{module}: {name}"
+        for module, names in IMPORTS.items()
+        for name in names
+        if name not in MODULES
+    }
     assert not missing
 
 
@@ -101,7 +115,11 @@ def test_rooms_import_from_earlier_rooms_alone() -> None:
                 back.append(arrow)
             if _is_extra(there) and not _is_extra(here) and here != "segment.core.cli":
                 extras.append(arrow)
-            if module.startswith("classify") and name.startswith("segment") and not name.startswith("segment.core"):
+            if (
+                module.startswith("classify")
+                and name.startswith("segment")
+                and not name.startswith("segment.core")
+            ):
                 packages.append(arrow)
     assert not back, back
     assert not commands, "commands only parse and print: nothing imports them"
@@ -127,13 +145,21 @@ def test_rooms_reach_for_no_private_names_of_others() -> None:
     found = []
     for module, file in MODULES.items():
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("segment", "classify")):
-                found += [f"{module}: {node.module}.{alias.name}" for alias in node.names if alias.name.startswith("_")]
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                ("segment", "classify")
+            ):
+                found += [
+                    f"{module}: {node.module}.{alias.name}"
+                    for alias in node.names
+                    if alias.name.startswith("_")
+                ]
     assert not found
 
 
 @pytest.mark.parametrize("package", ["segment", "classify"])
 def test_a_folder_holds_a_handful_of_modules(package: str) -> None:
     files = (ROOT / package).rglob("*.py")
-    counts = Counter(file.parent.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py")
+    counts = Counter(
+        file.parent.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py"
+    )
     assert not {folder: count for folder, count in counts.items() if count > MOST_MODULES}

@@ -73,7 +73,14 @@ class CellAssembly(SceneJob[SceneLabels]):
                 "augment": augment,
             }
             folder = BlockFolder(output, self._planned.labels.name, json.dumps([ingredients, edge]))
-            job = CellJob(reference, folder.path, work.source.absolute, work.raster.likeness, work.cells, augment)
+            job = CellJob(
+                reference,
+                folder.path,
+                work.source.absolute,
+                work.raster.likeness,
+                work.cells,
+                augment,
+            )
             self._cells = work.cells
         made_of = hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
         found = None if overwrite else self._planned.found(made_of)
@@ -83,7 +90,9 @@ class CellAssembly(SceneJob[SceneLabels]):
                 refuse_existing(output / name, self._overwrite)
         super().__init__(source, folder, blocks, job, made_of, found)
 
-    def _write(self, holes: Sequence[Block], seconds: float, details: dict[str, Any]) -> SceneLabels:
+    def _write(
+        self, holes: Sequence[Block], seconds: float, details: dict[str, Any]
+    ) -> SceneLabels:
         begun = time.monotonic() - seconds
         labels = self._labels(holes)
         with (
@@ -102,7 +111,10 @@ class CellAssembly(SceneJob[SceneLabels]):
             if block in lacking:
                 continue
             file, part = BlockFile(block_path(self._folder.path, block)), cells.part(block)
-            place = slice(part.rows.start, part.rows.stop), slice(part.columns.start, part.columns.stop)
+            place = (
+                slice(part.rows.start, part.rows.stop),
+                slice(part.columns.start, part.columns.stop),
+            )
             indices[place], probabilities[place] = file.read(INDICES), file.read(PROBABILITIES)
             given[place] = np.char.decode(file.read(GIVEN), "utf-8")
         return CellLabels(indices.ravel(), probabilities.ravel(), given.ravel())

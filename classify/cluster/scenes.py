@@ -71,4 +71,12 @@ def label_scenes(
             grid=grid, augment=augment, edge=block or EDGE, overwrite=overwrite,
         )  # fmt: skip
 
-    yield from do_scenes(sources, plan, cluster=cluster, folder=folder, package="classify", runtime=runtime, progress=told)
+    yield from do_scenes(
+        sources,
+        plan,
+        cluster=cluster,
+        folder=folder,
+        package="classify",
+        runtime=runtime,
+        progress=told,
+    )

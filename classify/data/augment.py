@@ -10,14 +10,24 @@ from numpy.typing import NDArray
 
 from classify.config import ChangeSettings
 from classify.data.pixels import fill_up
-from segment.core.pixels.augment import as_dtype, blur, light, pipeline, require_rgb, symmetries, value_range
+from segment.core.pixels.augment import (
+    as_dtype,
+    blur,
+    light,
+    pipeline,
+    require_rgb,
+    symmetries,
+    value_range,
+)
 from segment.core.pixels.normalise import BandStatistics
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 WARPED_BY_OPENCV = ("uint8", "uint16", "int16", "float32")
 
 
-def augmentation(settings: ChangeSettings, size: int, statistics: BandStatistics, seed: int) -> Change:
+def augmentation(
+    settings: ChangeSettings, size: int, statistics: BandStatistics, seed: int
+) -> Change:
     """Builds a function that changes an image at random and crops it.
 
     Images smaller than the crop are padded by reflection on all sides, and so is the area that
@@ -56,7 +66,11 @@ def augmentation(settings: ChangeSettings, size: int, statistics: BandStatistics
         pixels = move(image=fill_up(pixels, size))["image"]
         if steps:
             pixels = paint(image=pixels)["image"]
-        return as_dtype(pixels, image.dtype) if pixels.dtype != image.dtype else np.ascontiguousarray(pixels)
+        return (
+            as_dtype(pixels, image.dtype)
+            if pixels.dtype != image.dtype
+            else np.ascontiguousarray(pixels)
+        )
 
     return change
 
@@ -73,7 +87,11 @@ def _geometry(settings: ChangeSettings, size: int) -> list[Any]:
         steps.append(A.Rotate(settings.rotation, border_mode=cv2.BORDER_REFLECT_101, p=1.0))
     if settings.resized_crop < 1:
         scale = (settings.resized_crop, 1.0)
-        steps.append(A.RandomResizedCrop((size, size), scale, ratio=(3 / 4, 4 / 3), area_for_downscale="image"))
+        steps.append(
+            A.RandomResizedCrop(
+                (size, size), scale, ratio=(3 / 4, 4 / 3), area_for_downscale="image"
+            )
+        )
     else:
         steps.append(A.RandomCrop(size, size) if settings.random_crop else A.CenterCrop(size, size))
     steps += symmetries(settings.horizontal_flip, settings.vertical_flip, settings.quarter_turns)
@@ -97,7 +115,9 @@ def _elastic(size: int, probability: float) -> Any:
     wide = size + 2 * math.ceil(2 * sigma)
     steps = [
         A.PadIfNeeded(wide, wide, border_mode=cv2.BORDER_REFLECT_101),
-        A.ElasticTransform(alpha, sigma, noise_distribution="uniform", border_mode=cv2.BORDER_REFLECT_101, p=1.0),
+        A.ElasticTransform(
+            alpha, sigma, noise_distribution="uniform", border_mode=cv2.BORDER_REFLECT_101, p=1.0
+        ),
         A.CenterCrop(size, size),
     ]
     return A.Sequential(steps, p=probability)
@@ -114,10 +134,20 @@ def _appearance(settings: ChangeSettings, statistics: BandStatistics) -> list[An
     steps = light(settings.brightness, settings.contrast)
     if settings.saturation or settings.hue:
         saturation, hue = settings.saturation, settings.hue / 360
-        steps.append(A.ColorJitter((1, 1), (1, 1), (1 - saturation, 1 + saturation), (-hue, hue), p=1.0))
+        steps.append(
+            A.ColorJitter((1, 1), (1, 1), (1 - saturation, 1 + saturation), (-hue, hue), p=1.0)
+        )
     steps += blur(settings.blur)
     if settings.cutout:
         low, high = value_range(statistics)
-        fill = statistics.mean if statistics.dtype == "uint8" else (statistics.mean - low) / (high - low)
-        steps.append(A.CoarseDropout((1, 1), (0.1, 1 / 3), (0.1, 1 / 3), tuple(fill.tolist()), p=settings.cutout))
+        fill = (
+            statistics.mean
+            if statistics.dtype == "uint8"
+            else (statistics.mean - low) / (high - low)
+        )
+        steps.append(
+            A.CoarseDropout(
+                (1, 1), (0.1, 1 / 3), (0.1, 1 / 3), tuple(fill.tolist()), p=settings.cutout
+            )
+        )
     return steps

@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from classify.config import ImageSettings
 from segment.core.errors import InputError
 
-EUROSAT_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A")
+EUROSAT_BANDS = (
+    "B01",
+    "B02",
+    "B03",
+    "B04",
+    "B05",
+    "B06",
+    "B07",
+    "B08",
+    "B09",
+    "B10",
+    "B11",
+    "B12",
+    "B8A",
+)
 """Sentinel-2 bands in the order of EuroSAT's GeoTIFFs, which do not name them.
 
 Source: Helber et al. (2019).
@@ -15,7 +29,9 @@ Source: Helber et al. (2019).
 _COLORS = (("B04", "red"), ("B03", "green"), ("B02", "blue"))
 
 
-def choose_bands(settings: ImageSettings, count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
+def choose_bands(
+    settings: ImageSettings, count: int, descriptions: Sequence[str | None]
+) -> tuple[int, ...] | None:
     """Chooses the bands to read from a file.
 
     Names are looked up among the band names of the file. If the file names no Sentinel-2 band and
@@ -38,18 +54,30 @@ def choose_bands(settings: ImageSettings, count: int, descriptions: Sequence[str
     if settings.bands is None and not settings.leave_out:
         return None
     numbers, most = _numbers(count, descriptions), max(count, len(descriptions))
-    wanted = range(1, count + 1) if settings.bands is None else [_find(b, "bands", most, numbers) for b in settings.bands]
+    wanted = (
+        range(1, count + 1)
+        if settings.bands is None
+        else [_find(b, "bands", most, numbers) for b in settings.bands]
+    )
     left_out = {_find(band, "leave_out", most, numbers) for band in settings.leave_out}
     for band in wanted:
         if list(wanted).count(band) > 1:
-            raise InputError(f"data.bands names each band once. Received {settings.bands}, with band {band} twice. Remove one.")
+            raise InputError(
+                f"data.bands names each band once. Received {settings.bands}, with band {band}"
+                " twice. Remove one."
+            )
     chosen = tuple(band for band in wanted if band not in left_out)
     if not chosen:
-        raise InputError(f"data.leave_out must leave bands to read. Received {settings.leave_out}. Take some out of it.")
+        raise InputError(
+            f"data.leave_out must leave bands to read. Received {settings.leave_out}. Take some out"
+            " of it."
+        )
     return chosen
 
 
-def band_names(chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]) -> list[str]:
+def band_names(
+    chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]
+) -> list[str]:
     """Finds the names of the chosen bands.
 
     Args:
@@ -65,7 +93,9 @@ def band_names(chosen: Sequence[int] | None, count: int, descriptions: Sequence[
     return [name for name in found if name is not None] if None not in found else []
 
 
-def bands_by_name(names: Sequence[str], count: int, descriptions: Sequence[str | None]) -> tuple[int, ...] | None:
+def bands_by_name(
+    names: Sequence[str], count: int, descriptions: Sequence[str | None]
+) -> tuple[int, ...] | None:
     """Finds bands of a file by name.
 
     Args:
@@ -83,11 +113,16 @@ def bands_by_name(names: Sequence[str], count: int, descriptions: Sequence[str |
     found = [_number(name, numbers) for name in names]
     if names and None in found and any(found):
         missing = names[found.index(None)]
-        raise InputError(f"bands are {', '.join(names)}. Received a file without {missing}. Name others, or leave it out.")
+        raise InputError(
+            f"bands are {', '.join(names)}. Received a file without {missing}. Name others, or"
+            " leave it out."
+        )
     return tuple(number for number in found if number is not None) or None
 
 
-def rgb_positions(chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]) -> tuple[int, int, int]:
+def rgb_positions(
+    chosen: Sequence[int] | None, count: int, descriptions: Sequence[str | None]
+) -> tuple[int, int, int]:
     """Finds red, green and blue among the chosen bands, for weights that were learned on RGB.
 
     Names (B04, B03, B02 or red, green, blue) are looked up as in `choose_bands`. A colour that is
@@ -105,10 +140,14 @@ def rgb_positions(chosen: Sequence[int] | None, count: int, descriptions: Sequen
     """
     numbers = _numbers(count, descriptions)
     bands = list(range(1, count + 1) if chosen is None else chosen)
-    named = [next(filter(None, (_number(name, numbers) for name in names)), None) for names in _COLORS]
+    named = [
+        next(filter(None, (_number(name, numbers) for name in names)), None) for names in _COLORS
+    ]
     known = [bands.index(number) if number in bands else None for number in named]
     free = [position for position in range(len(bands)) if position not in known]
-    red, green, blue = (p if p is not None else free.pop(0) if free else len(bands) - 1 for p in known)
+    red, green, blue = (
+        p if p is not None else free.pop(0) if free else len(bands) - 1 for p in known
+    )
     return red, green, blue
 
 
@@ -130,12 +169,17 @@ def _plain(name: str) -> str:
 
 
 def _number(name: str, numbers: dict[str, int]) -> int | None:
-    return next((number for known, number in numbers.items() if _plain(known) == _plain(name)), None)
+    return next(
+        (number for known, number in numbers.items() if _plain(known) == _plain(name)), None
+    )
 
 
 def _find(band: int | str, key: str, count: int, numbers: dict[str, int]) -> int:
     number = band if isinstance(band, int) else _number(band, numbers)
     if number is None or not 1 <= number <= count:
         names = f", and the names {', '.join(numbers)}" if numbers else ", without names"
-        raise InputError(f"data.{key} holds bands of the images. Received {band!r}. There are: 1 to {count}{names}.")
+        raise InputError(
+            f"data.{key} holds bands of the images. Received {band!r}. There are: 1 to"
+            f" {count}{names}."
+        )
     return number

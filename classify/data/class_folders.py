@@ -32,11 +32,17 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
     empty: list[Path] = []
     for part, folder in _class_folders(root):
         images = sorted(_images(folder))
-        entries += [Entry(path, (unicodedata.normalize("NFC", folder.name),), part, str(folder)) for path in images]
+        entries += [
+            Entry(path, (unicodedata.normalize("NFC", folder.name),), part, str(folder))
+            for path in images
+        ]
         if not images:
             empty.append(folder)
     if not entries:
-        raise InputError(f"{root}: must hold {LAYOUT}. Received folders without images ({', '.join(SUFFIXES)}). Check the path.")
+        raise InputError(
+            f"{root}: must hold {LAYOUT}. Received folders without images ({', '.join(SUFFIXES)})."
+            " Check the path."
+        )
     return sorted(entries, key=lambda entry: entry.path), empty
 
 
@@ -54,10 +60,22 @@ def folder_notes(root: Path) -> list[str]:
     folders = _folders(root)
     parts = _part_of(folders)
     notes = part_notes(folder.name for folder in folders if not parts or folder in parts)
-    classes = folders if not parts else [found for part in parts for found in part.iterdir() if found.is_dir()]
-    within = sorted(path for found in classes for path in found.iterdir() if path.is_dir() and part_named(path.name))
+    classes = (
+        folders
+        if not parts
+        else [found for part in parts for found in part.iterdir() if found.is_dir()]
+    )
+    within = sorted(
+        path
+        for found in classes
+        for path in found.iterdir()
+        if path.is_dir() and part_named(path.name)
+    )
     if within:
-        notes.append(f"{within[0].relative_to(root)}: a folder within a class fixes no part, {within[0].name} lies above classes")
+        notes.append(
+            f"{within[0].relative_to(root)}: a folder within a class fixes no part,"
+            f" {within[0].name} lies above classes"
+        )
     return notes
 
 
@@ -67,7 +85,11 @@ def _part_of(folders: list[Path]) -> dict[Path, Part]:
     Folders are parts if one is called train, val or test, or if all have other names of parts.
     """
     parts = {folder: part for folder in folders if (part := part_named(folder.name))}
-    return parts if len(parts) == len(folders) or any(f.name.casefold() in PARTS for f in parts) else {}
+    return (
+        parts
+        if len(parts) == len(folders) or any(f.name.casefold() in PARTS for f in parts)
+        else {}
+    )
 
 
 def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
@@ -75,10 +97,12 @@ def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
     parts = _part_of(folders)
     if not parts:
         for folder in folders:
-            if part_named(folder.name) and any(any(_images(path)) for path in folder.iterdir() if path.is_dir()):
+            if part_named(folder.name) and any(
+                any(_images(path)) for path in folder.iterdir() if path.is_dir()
+            ):
                 raise InputError(
-                    f"{folder}: beside a part there are no class folders. Received {folder.name!r} with folders within. "
-                    "Move the class folders beside it into a folder train."
+                    f"{folder}: beside a part there are no class folders. Received {folder.name!r}"
+                    " with folders within. Move the class folders beside it into a folder train."
                 )
             yield None, folder
         return
@@ -87,13 +111,15 @@ def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
             yield from ((parts[folder], found) for found in _folders(folder))
         elif any(_images(folder)):
             raise InputError(
-                f"{folder}: beside train, val and test there are no other folders with images. Received {folder.name!r}. "
-                "Move it into one of them, or out of the data folder."
+                f"{folder}: beside train, val and test there are no other folders with images."
+                f" Received {folder.name!r}. Move it into one of them, or out of the data folder."
             )
 
 
 def _folders(root: Path) -> list[Path]:
-    found = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
     if not found:
         images = sum(_is_image(path.name) for path in root.iterdir())
         received = f"{images} images and no folder" if images else "no folder"

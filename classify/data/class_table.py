@@ -14,12 +14,16 @@ from segment.core.raster.classes import Class, ClassTable, load_class_table
 
 # The twenty colours of Tableau, saturated ones first
 _COLORS = (
-    "#1F77B4", "#FF7F0E", "#2CA02C", "#D62728", "#9467BD", "#8C564B", "#E377C2", "#7F7F7F", "#BCBD22", "#17BECF",
-    "#AEC7E8", "#FFBB78", "#98DF8A", "#FF9896", "#C5B0D5", "#C49C94", "#F7B6D2", "#C7C7C7", "#DBDB8D", "#9EDAE5",
+    "#1F77B4", "#FF7F0E", "#2CA02C", "#D62728", "#9467BD",
+    "#8C564B", "#E377C2", "#7F7F7F", "#BCBD22", "#17BECF",
+    "#AEC7E8", "#FFBB78", "#98DF8A", "#FF9896", "#C5B0D5",
+    "#C49C94", "#F7B6D2", "#C7C7C7", "#DBDB8D", "#9EDAE5",
 )  # fmt: skip
 
 
-def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[ClassTable | None, str]:
+def find_class_table(
+    data: Sequence[Path], settings: ImageSettings
+) -> tuple[ClassTable | None, str]:
     """Finds the class table for the data.
 
     It is taken from the settings, else from `classes.yaml` in the first data folder that has one.
@@ -42,7 +46,9 @@ def find_class_table(data: Sequence[Path], settings: ImageSettings) -> tuple[Cla
     return (None, "") if file is None else (load_class_table(file), str(file))
 
 
-def resolve_labels(spellings: dict[str, str], label_map: dict[str, str | None], ignored: Sequence[str]) -> dict[str, str | None]:
+def resolve_labels(
+    spellings: dict[str, str], label_map: dict[str, str | None], ignored: Sequence[str]
+) -> dict[str, str | None]:
     """Maps each label of the data to its class.
 
     Args:
@@ -63,16 +69,27 @@ def resolve_labels(spellings: dict[str, str], label_map: dict[str, str | None], 
             near = difflib.get_close_matches(key.casefold(), spellings, n=1)
             hint = f" Did you mean {spellings[near[0]]!r}?" if near else ""
             there = ", ".join(sorted(spellings.values()))
-            raise InputError(f"data.label_map: keys are labels of the data. Received {key!r}.{hint} There are: {there}.")
+            raise InputError(
+                f"data.label_map: keys are labels of the data. Received {key!r}.{hint} There are:"
+                f" {there}."
+            )
         if key.casefold() in mapped:
-            raise InputError(f"data.label_map: keys differ by more than case. Received {key!r} again. Remove one.")
+            raise InputError(
+                f"data.label_map: keys differ by more than case. Received {key!r} again. Remove"
+                " one."
+            )
         mapped[key.casefold()] = target
     leaves_out = {name.casefold() for name in ignored}
     targets = spellings | mapped
-    return {key: None if name is None or name.casefold() in leaves_out else name for key, name in targets.items()}
+    return {
+        key: None if name is None or name.casefold() in leaves_out else name
+        for key, name in targets.items()
+    }
 
 
-def unknown_label(entry: Entry, label: str, name: str, classes: Sequence[str], source: str) -> InputError:
+def unknown_label(
+    entry: Entry, label: str, name: str, classes: Sequence[str], source: str
+) -> InputError:
     """Makes the error for a label that is not in the class table.
 
     Args:
@@ -87,8 +104,13 @@ def unknown_label(entry: Entry, label: str, name: str, classes: Sequence[str], s
     """
     near = (difflib.get_close_matches(name, classes, n=1) or classes)[0]
     received = repr(label) if name == label else f"{label!r}, mapped to {name!r}"
-    cure = f"Set data.label_map: {{{label}: null}} to leave its images out, or {{{label}: {near}}} to count them to a class"
-    return InputError(f"{entry.source}: labels stand in the class table ({source}). Received {received}. {cure}.")
+    cure = (
+        f"Set data.label_map: {{{label}: null}} to leave its images out, or {{{label}: {near}}} to"
+        " count them to a class"
+    )
+    return InputError(
+        f"{entry.source}: labels stand in the class table ({source}). Received {received}. {cure}."
+    )
 
 
 def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputError:
@@ -103,8 +125,8 @@ def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputEr
         The error to raise.
     """
     return InputError(
-        f"{entry.source}: labels are those that the model learned ({', '.join(classes)}). Received {label!r}. "
-        "Move its images elsewhere, or name it like the class that they show."
+        f"{entry.source}: labels are those that the model learned ({', '.join(classes)}). Received"
+        f" {label!r}. Move its images elsewhere, or name it like the class that they show."
     )
 
 
@@ -124,14 +146,20 @@ def color_classes(names: set[str], data: Sequence[Path]) -> ClassTable:
     unique = {name.casefold(): name for name in sorted(names, reverse=True)}
     if not unique:
         received = f"none in {', '.join(map(str, data))}"
-        raise InputError(f"There are classes to learn. Received {received}. Label images, or map fewer labels to null.")
+        raise InputError(
+            f"There are classes to learn. Received {received}. Label images, or map fewer labels to"
+            " null."
+        )
     table = []
     for key, color in zip(sorted(unique), _colors(len(unique)), strict=True):
         try:
             table.append(Class(name=unique[key], color=color))
         except ValidationError as error:
             received = repr(unique[key])
-            raise InputError(f"Names of classes are not blank, in one line, in UTF-8. Received {received}. Rename it.") from error
+            raise InputError(
+                f"Names of classes are not blank, in one line, in UTF-8. Received {received}."
+                " Rename it."
+            ) from error
     return ClassTable(table)
 
 
@@ -140,7 +168,9 @@ def _colors(number: int) -> list[str]:
     step = 0
     while len(colors) < number:
         # steps of the golden ratio spread hues evenly, however many classes there are
-        rgb = colorsys.hsv_to_rgb(step * 0.618034 % 1, (0.9, 0.55, 0.75)[step % 3], (0.6, 0.95)[step % 2])
+        rgb = colorsys.hsv_to_rgb(
+            step * 0.618034 % 1, (0.9, 0.55, 0.75)[step % 3], (0.6, 0.95)[step % 2]
+        )
         colors.setdefault("#" + "".join(f"{round(255 * value):02X}" for value in rgb))
         step += 1
     return list(colors)[:number]

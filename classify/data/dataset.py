@@ -15,7 +15,10 @@ from classify.data.images import LabelledImage
 from classify.data.pixels import centre_crop
 from segment.core.cache import Cache
 
-Mix = Callable[[NDArray[Any], NDArray[np.float32], np.random.Generator], tuple[NDArray[Any], NDArray[np.float32]]]
+Mix = Callable[
+    [NDArray[Any], NDArray[np.float32], np.random.Generator],
+    tuple[NDArray[Any], NDArray[np.float32]],
+]
 """Function that mixes the images and labels of a batch, see `mix`."""
 
 
@@ -92,7 +95,13 @@ class ImageDataset(keras.utils.PyDataset):
     ):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self.images, self.batch_size, self.epoch = list(images), batch_size, epoch
-        self._pixels, self._size, self._augment, self._mix, self._seed = pixels, size, augment, mix, seed
+        self._pixels, self._size, self._augment, self._mix, self._seed = (
+            pixels,
+            size,
+            augment,
+            mix,
+            seed,
+        )
         self.rgb = rgb
         self._labels = one_hot(images, classes)
         self._chances = draw_chances(images) if weighted else None
@@ -107,7 +116,11 @@ class ImageDataset(keras.utils.PyDataset):
             return np.stack([self.image_at(i) for i in chosen]), self._labels[chosen]
         change = self._augment(int(random.integers(2**31)))
         images = np.stack([change(self._pixels.load(self.images[i])) for i in chosen])
-        return self._mix(images, self._labels[chosen], random) if self._mix else (images, self._labels[chosen])
+        return (
+            self._mix(images, self._labels[chosen], random)
+            if self._mix
+            else (images, self._labels[chosen])
+        )
 
     def image_at(self, index: int) -> NDArray[Any]:
         """Returns an image as it is scored: cropped to its centre, not augmented.
@@ -129,7 +142,11 @@ class ImageDataset(keras.utils.PyDataset):
         if self._augment is None:
             return np.arange(count)
         random = np.random.default_rng([self._seed, self.epoch])
-        return random.permutation(count) if self._chances is None else random.choice(count, count, p=self._chances)
+        return (
+            random.permutation(count)
+            if self._chances is None
+            else random.choice(count, count, p=self._chances)
+        )
 
 
 def one_hot(images: Sequence[LabelledImage], classes: int) -> NDArray[np.float32]:
@@ -160,7 +177,10 @@ def draw_chances(images: Sequence[LabelledImage]) -> NDArray[np.float64]:
         Chances (images,) float64, which sum to 1.
     """
     frequency = Counter(label for image in images for label in image.labels)
-    rarest = [min(image.labels, key=lambda label: (frequency[label], label), default=-1) for image in images]
+    rarest = [
+        min(image.labels, key=lambda label: (frequency[label], label), default=-1)
+        for image in images
+    ]
     counts = Counter(rarest)
     chances = np.array([1 / counts[label] for label in rarest])
     shares: NDArray[np.float64] = chances / chances.sum()

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from classify.config import ImageSettings
 from classify.data.class_folders import LAYOUT, read_class_folders
-from classify.data.class_table import color_classes, find_class_table, resolve_labels, unknown_label, unlearned_label
+from classify.data.class_table import (
+    color_classes,
+    find_class_table,
+    resolve_labels,
+    unknown_label,
+    unlearned_label,
+)
 from classify.data.labels_csv import Entry, read_labels
 from segment.core.errors import InputError
 from segment.core.raster.classes import ClassTable
@@ -103,20 +109,37 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
     """
     found, empty, multi_label = _gather(data)
     spellings: dict[str, str] = {}
-    for label in [*(label for _, entry in found for label in entry.labels), *(folder.name for folder in empty)]:
+    for label in [
+        *(label for _, entry in found for label in entry.labels),
+        *(folder.name for folder in empty),
+    ]:
         spellings.setdefault(label.casefold(), label)
     table, source = find_class_table(data, settings)
     label_map = settings.label_map
     if not complete:
-        label_map = {label: name for label, name in label_map.items() if label.casefold() in spellings}
-    targets = resolve_labels(spellings, label_map, [] if table is None else [c.name for c in table.ignored])
+        label_map = {
+            label: name for label, name in label_map.items() if label.casefold() in spellings
+        }
+    targets = resolve_labels(
+        spellings, label_map, [] if table is None else [c.name for c in table.ignored]
+    )
     for folder in empty:
         if targets[folder.name.casefold()] is not None:
-            cure = "Remove it" + (f", or map it to null: data.label_map: {{{folder.name}: null}}." if complete else ".")
+            cure = "Remove it" + (
+                f", or map it to null: data.label_map: {{{folder.name}: null}}."
+                if complete
+                else "."
+            )
             raise InputError(f"{folder}: class folders hold images. Received an empty one. {cure}")
-    kept = [(name, e) for name, e in found if all(targets[label.casefold()] is not None for label in e.labels)]
+    kept = [
+        (name, e)
+        for name, e in found
+        if all(targets[label.casefold()] is not None for label in e.labels)
+    ]
     if table is None:
-        table = color_classes({targets[label.casefold()] or "" for _, entry in kept for label in entry.labels}, data)
+        table = color_classes(
+            {targets[label.casefold()] or "" for _, entry in kept for label in entry.labels}, data
+        )
     indices = {name.casefold(): index for index, name in enumerate(table.names)}
     images = []
     for collection, entry in kept:
@@ -131,26 +154,42 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
     missing = sorted(set(indices.values()) - {label for image in images for label in image.labels})
     if missing and complete:
         listed = ", ".join(table.names[index] for index in missing)
-        raise InputError(f"{source}: each class needs images. Received none of {listed}. Add some, or remove it from the table.")
+        raise InputError(
+            f"{source}: each class needs images. Received none of {listed}. Add some, or remove it"
+            " from the table."
+        )
     if len(table) > _MOST:
-        raise InputError(f"There are at most {_MOST} classes. Received {len(table)}. Join some by data.label_map.")
+        raise InputError(
+            f"There are at most {_MOST} classes. Received {len(table)}. Join some by"
+            " data.label_map."
+        )
     if len(table) < 2 and not multi_label:
         received = f"only {table.names[0]!r} in {', '.join(map(str, data))}"
-        raise InputError(f"There are two classes or more to tell apart. Received {received}. Name a folder with {LAYOUT}.")
+        raise InputError(
+            f"There are two classes or more to tell apart. Received {received}. Name a folder with"
+            f" {LAYOUT}."
+        )
     return Collection(table, images, multi_label)
 
 
 def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
     """Entries with their collections, empty class folders, and whether the data are CSVs."""
     if not data:
-        raise InputError(f"There are images to learn from. Received no data folder. Name one with {LAYOUT}.")
+        raise InputError(
+            f"There are images to learn from. Received no data folder. Name one with {LAYOUT}."
+        )
     tables = [_table(root) for root in data]
     kinds = ["class folders" if table is None else "a CSV" for table in tables]
     for root, kind in zip(data, kinds, strict=True):
         if kind != kinds[0]:
             cure = "List the images of all in CSVs, or sort all into class folders."
-            raise InputError(f"{root}: data are all of one kind. Received {kind}, but {kinds[0]} in {data[0]}. {cure}")
-    folders = [root if table is None else table.parent for root, table in zip(data, tables, strict=True)]
+            raise InputError(
+                f"{root}: data are all of one kind. Received {kind}, but {kinds[0]} in {data[0]}."
+                f" {cure}"
+            )
+    folders = [
+        root if table is None else table.parent for root, table in zip(data, tables, strict=True)
+    ]
     names = [folder.resolve().name for folder in folders]
     found: dict[str, tuple[str, Entry]] = {}
     empty: list[Path] = []
@@ -161,7 +200,10 @@ def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], 
             key = os.path.abspath(entry.path)
             if key in found:
                 other = found[key][1].source
-                raise InputError(f"{entry.source}: an image comes once. Received {entry.path} again, as in {other}. Remove one.")
+                raise InputError(
+                    f"{entry.source}: an image comes once. Received {entry.path} again, as in"
+                    f" {other}. Remove one."
+                )
             found[key] = (name if names.count(name) == 1 else f"{name} ({number})", entry)
     return list(found.values()), empty, tables[0] is not None
 
@@ -171,7 +213,12 @@ def _table(root: Path) -> Path | None:
     if root.is_dir():
         return root / "labels.csv" if (root / "labels.csv").is_file() else None
     if not root.exists():
-        raise InputError(f"{root}: must be a folder with {LAYOUT}, or a CSV. Received: no such path. Check it.")
+        raise InputError(
+            f"{root}: must be a folder with {LAYOUT}, or a CSV. Received: no such path. Check it."
+        )
     if root.suffix.lower() != ".csv":
-        raise InputError(f"{root}: must be a folder with {LAYOUT}, or a CSV. Received another file. Name its folder.")
+        raise InputError(
+            f"{root}: must be a folder with {LAYOUT}, or a CSV. Received another file. Name its"
+            " folder."
+        )
     return root

@@ -51,38 +51,53 @@ def read_labels(table: Path) -> list[Entry]:
         source = f"{table}, line {line}"
         path = table.parent / file
         if not path.is_file():
-            raise InputError(f"{source}: files are named from the CSV's folder. Received {file!r}, which is none. Fix the path.")
+            raise InputError(
+                f"{source}: files are named from the CSV's folder. Received {file!r}, which is"
+                " none. Fix the path."
+            )
         if path in entries:
             raise InputError(
-                f"{source}: each file has one row. Received {file!r} again, as in {entries[path].source}. Join them."
+                f"{source}: each file has one row. Received {file!r} again, as in"
+                f" {entries[path].source}. Join them."
             )
         known = part_named(part)
         if part and not known:
-            raise InputError(f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Fix it.")
+            raise InputError(
+                f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Fix it."
+            )
         names = dict.fromkeys(label.strip() for label in labels.split(";") if label.strip())
         entries[path] = Entry(path, tuple(names), known, source)
     if not entries:
-        raise InputError(f"{table}: must list images. Received a header and no rows. Add rows, e.g. {_EXAMPLE}.")
+        raise InputError(
+            f"{table}: must list images. Received a header and no rows. Add rows, e.g. {_EXAMPLE}."
+        )
     return [entries[path] for path in sorted(entries)]
 
 
 def _rows(table: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Line numbers and cells; a missing part is an empty cell."""
     try:
-        reader = csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        reader = csv.reader(
+            io.StringIO(table.read_text(encoding="utf-8-sig"), newline=""), strict=True
+        )
         header = [cell.strip().casefold() for cell in next(reader, [])]
         if header not in _COLUMNS:
             received = ",".join(header) or "none"
-            raise InputError(f"{table}: the header is `file,labels` or `file,labels,part`. Received: {received!r}. Write it so.")
+            raise InputError(
+                f"{table}: the header is `file,labels` or `file,labels,part`. Received:"
+                f" {received!r}. Write it so."
+            )
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
                 raise InputError(
-                    f"{table}, line {reader.line_num}: rows have the columns {','.join(header)}. Received {len(row)} cells. "
-                    f"Separate labels by `;`, e.g. {_EXAMPLE}."
+                    f"{table}, line {reader.line_num}: rows have the columns {','.join(header)}."
+                    f" Received {len(row)} cells. Separate labels by `;`, e.g. {_EXAMPLE}."
                 )
             file, labels, part = (cell.strip() for cell in [*row, ""][:3])
             yield reader.line_num, (file, labels, part)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{table}: labels are listed in a CSV in UTF-8. Received: {error}. Save it so.") from error
+        raise InputError(
+            f"{table}: labels are listed in a CSV in UTF-8. Received: {error}. Save it so."
+        ) from error

@@ -10,7 +10,12 @@ from segment.core.pixels.augment import as_dtype
 
 
 def mix(
-    images: NDArray[Any], labels: NDArray[np.float32], random: np.random.Generator, *, mixup: float, cutmix: float
+    images: NDArray[Any],
+    labels: NDArray[np.float32],
+    random: np.random.Generator,
+    *,
+    mixup: float,
+    cutmix: float,
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Mixes the images of a batch, and their labels in the same shares.
 
@@ -46,11 +51,15 @@ def mix(
         share = 1 - mixed[0, rows, columns, 0].size / mixed[0, ..., 0].size
     else:
         pixels = images.astype(np.float32)
-        mixed = as_dtype(pixels * np.float32(share) + pixels[partners] * np.float32(1 - share), images.dtype)
+        mixed = as_dtype(
+            pixels * np.float32(share) + pixels[partners] * np.float32(1 - share), images.dtype
+        )
     return mixed, labels * np.float32(share) + labels[partners] * np.float32(1 - share)
 
 
-def _rectangle(height: int, width: int, share: float, random: np.random.Generator) -> tuple[slice, slice]:
+def _rectangle(
+    height: int, width: int, share: float, random: np.random.Generator
+) -> tuple[slice, slice]:
     """A rectangle with 1 - share of the area, in the proportions of the image.
 
     It is centred on any pixel and cut off at the border of the image.

@@ -53,7 +53,11 @@ def read_pixels(
     Raises:
         InputError: If the file cannot be read completely or lacks a band.
     """
-    source = image if isinstance(image, Source) else Source(image, None if bands is None else tuple(bands))
+    source = (
+        image
+        if isinstance(image, Source)
+        else Source(image, None if bands is None else tuple(bands))
+    )
     with source.open(expected) as raster:
         pixels, valid = raster.read()
         if source.bands is None and is_picture_with_palette(raster):
@@ -108,7 +112,9 @@ def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:
     shorter = min(height, width)
     if target in (0, shorter):
         return pixels
-    return resize(pixels, max(1, round(height * target / shorter)), max(1, round(width * target / shorter)))
+    return resize(
+        pixels, max(1, round(height * target / shorter)), max(1, round(width * target / shorter))
+    )
 
 
 def prepare_seen(
@@ -166,4 +172,6 @@ def fill_up(pixels: NDArray[Any], size: int) -> NDArray[Any]:
     missing = [max(0, size - edge) for edge in pixels.shape[:2]]
     if not any(missing):
         return pixels
-    return np.pad(pixels, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], mode="symmetric")
+    return np.pad(
+        pixels, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], mode="symmetric"
+    )

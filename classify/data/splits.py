@@ -12,7 +12,11 @@ from segment.core.splits import PARTS, Part
 
 
 def split_images(
-    images: Sequence[LabelledImage], val_fraction: float, test_fraction: float, seed: int, val_seed: int | None = None
+    images: Sequence[LabelledImage],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    val_seed: int | None = None,
 ) -> dict[Part, list[LabelledImage]]:
     """Splits images into training, validation and test.
 
@@ -51,7 +55,9 @@ def split_images(
             parts[image.part].append(image)
     for (collection, label), stratum in sorted(strata.items()):
         _shuffle(stratum, seed, label)
-        val, test = _shares(len(stratum), val_fraction, 0 if collection in lacks_validation else test_fraction)
+        val, test = _shares(
+            len(stratum), val_fraction, 0 if collection in lacks_validation else test_fraction
+        )
         parts["test"] += stratum[val : val + test]
         others = stratum[:val] + stratum[val + test :]
         if val_seed is not None:
@@ -62,8 +68,13 @@ def split_images(
     _complete_validation(parts, drawn, seed if val_seed is None else val_seed)
     if not parts["train"]:
         found_in = ", ".join(part for part in PARTS if parts[part]) or "no part"
-        raise InputError(f"There are images to train on. Received images in {found_in} only. Add a folder train.")
-    return {part: sorted(found, key=lambda image: image.path.as_posix()) for part, found in parts.items()}
+        raise InputError(
+            f"There are images to train on. Received images in {found_in} only. Add a folder train."
+        )
+    return {
+        part: sorted(found, key=lambda image: image.path.as_posix())
+        for part, found in parts.items()
+    }
 
 
 def find_lacking_validation(images: Sequence[LabelledImage]) -> set[str]:
@@ -86,14 +97,17 @@ def find_lacking_validation(images: Sequence[LabelledImage]) -> set[str]:
     fixed: dict[str, set[Part | None]] = {}
     for image in images:
         fixed.setdefault(image.collection, set()).add(image.part)
-    lacking = {name for name, found in fixed.items() if "train" in found and not found & {"val", None}}
+    lacking = {
+        name for name, found in fixed.items() if "train" in found and not found & {"val", None}
+    }
     alone = {name for name in lacking if fixed[name] == {"train"}}
     if lacking - alone or any(found & {"val", None} for found in fixed.values()):
         return lacking - alone
     if len(alone) > 1:
         raise InputError(
-            f"Validation takes a data folder that holds more than train. Received train alone in {', '.join(sorted(alone))}. "
-            "Add val to one of them, or give its class folders as data, DATA/train, which are then split."
+            "Validation takes a data folder that holds more than train. Received train alone in"
+            f" {', '.join(sorted(alone))}. Add val to one of them, or give its class folders as"
+            " data, DATA/train, which are then split."
         )
     return lacking
 
@@ -109,7 +123,11 @@ def digest_split(parts: Mapping[Part, Sequence[LabelledImage]]) -> str:
     Returns:
         SHA-256 as hexadecimal digits.
     """
-    places = sorted((part, image.path.parent.name, image.path.name, image.labels) for part in parts for image in parts[part])
+    places = sorted(
+        (part, image.path.parent.name, image.path.name, image.labels)
+        for part in parts
+        for image in parts[part]
+    )
     return sha256(repr(places).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -126,7 +144,9 @@ def _shares(count: int, val_fraction: float, test_fraction: float) -> tuple[int,
     return val, min(round(count * test_fraction), count - 1 - val)
 
 
-def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence[LabelledImage], seed: int) -> None:
+def _complete_validation(
+    parts: dict[Part, list[LabelledImage]], drawn: Sequence[LabelledImage], seed: int
+) -> None:
     """Moves one training image to validation for each label that small strata left without one."""
     in_train = Counter(label for image in parts["train"] for label in image.labels)
     seen = {label for image in parts["val"] for label in image.labels}
@@ -135,7 +155,11 @@ def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence
     for label in sorted(of_label):
         if label in seen or of_label[label] < 3:
             continue
-        candidates = [i for i in parts["train"] if label in i.labels and i in movable and all(in_train[k] > 1 for k in i.labels)]
+        candidates = [
+            i
+            for i in parts["train"]
+            if label in i.labels and i in movable and all(in_train[k] > 1 for k in i.labels)
+        ]
         if candidates:
             _shuffle(candidates, seed, label)
             parts["train"].remove(candidates[0])
@@ -144,7 +168,9 @@ def _complete_validation(parts: dict[Part, list[LabelledImage]], drawn: Sequence
             seen.update(candidates[0].labels)
 
 
-def check_parts(parts: dict[Part, list[LabelledImage]], class_table: ClassTable, multi_label: bool) -> None:
+def check_parts(
+    parts: dict[Part, list[LabelledImage]], class_table: ClassTable, multi_label: bool
+) -> None:
     """Checks that every class has images in training and in validation.
 
     Args:
@@ -156,7 +182,10 @@ def check_parts(parts: dict[Part, list[LabelledImage]], class_table: ClassTable,
         InputError: If a class is missing from training or validation.
     """
     kind = "label" if multi_label else "class"
-    cures: dict[Part, str] = {"train": "lower data.val_fraction and data.test_fraction", "val": "raise data.val_fraction"}
+    cures: dict[Part, str] = {
+        "train": "lower data.val_fraction and data.test_fraction",
+        "val": "raise data.val_fraction",
+    }
     for part, cure in cures.items():
         present = {label for image in parts[part] for label in image.labels}
         missing = [name for index, name in enumerate(class_table.names) if index not in present]

@@ -59,7 +59,10 @@ class Bands:
             return self.numbers
         with open_raster(path) as raster:
             try:
-                return bands_by_name(self.names, raster.info.bands, raster.descriptions) or self.numbers
+                return (
+                    bands_by_name(self.names, raster.info.bands, raster.descriptions)
+                    or self.numbers
+                )
             except InputError as error:
                 raise InputError(f"{path}: {error}") from error
 
@@ -138,7 +141,9 @@ def survey(
     prints: dict[Path, Fingerprint] = {}
     unreadable: dict[Path, str] = {}
 
-    def read(item: tuple[Part, LabelledImage]) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
+    def read(
+        item: tuple[Part, LabelledImage],
+    ) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         part, path = item[0], item[1].path
         try:
             pixels, valid = read_pixels(path, bands.of(path), bands.file_bands)
@@ -169,14 +174,24 @@ def survey(
             if kind != expected:
                 unreadable[path] = _odd(path, kind, typical, expected)
     _judge(unreadable, settings.unreadable)
-    usable = {part: [image for image in images if image.path not in unreadable] for part, images in parts.items()}
+    usable = {
+        part: [image for image in images if image.path not in unreadable]
+        for part, images in parts.items()
+    }
     if not usable["train"]:
-        raise InputError(f"There are images to train on. Received {len(unreadable)} that cannot be used. See the first: "
-                         f"{next(iter(unreadable.values()), 'none')}")  # fmt: skip
+        first = next(iter(unreadable.values()), "none")
+        raise InputError(
+            f"No image can be trained on: {len(unreadable)} cannot be used. The first: {first}"
+        )
     if not meters[expected].count:
-        raise InputError("There are pixels to learn from. Received nodata only, in all training images. Check them.")
+        raise InputError(
+            "There are pixels to learn from. Received nodata only, in all training images. Check"
+            " them."
+        )
     digests = {path: found_print.exact for path, found_print in prints.items()}
-    return Survey(usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints), digests)
+    return Survey(
+        usable, bands, meters[expected].statistics(), unreadable, _leaks(usable, prints), digests
+    )
 
 
 def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Bands:
@@ -210,7 +225,11 @@ def _header(path: Path, settings: ImageSettings) -> tuple[int, tuple[str | None,
     """Number of bands without alpha, and their names; None if the file does not open."""
     try:
         with open_raster(path) as raster:
-            by_colors = settings.bands is None and not settings.leave_out and is_picture_with_palette(raster)
+            by_colors = (
+                settings.bands is None
+                and not settings.leave_out
+                and is_picture_with_palette(raster)
+            )
             return (3 if by_colors else raster.info.bands), raster.descriptions
     except InputError:
         return None
@@ -218,8 +237,9 @@ def _header(path: Path, settings: ImageSettings) -> tuple[int, tuple[str | None,
 
 def _odd(path: Path, kind: tuple[int, str], typical: Path, expected: tuple[int, str]) -> str:
     return (
-        f"{path}: images of one run share bands and type of pixels. Received {kind[0]} of {kind[1]}, but most, such as "
-        f"{typical.name}, have {expected[0]} of {expected[1]}. Convert it, or name bands that all have in data.bands."
+        f"{path}: images of one run share bands and type of pixels. Received {kind[0]} of"
+        f" {kind[1]}, but most, such as {typical.name}, have {expected[0]} of {expected[1]}."
+        " Convert it, or name bands that all have in data.bands."
     )
 
 
@@ -230,13 +250,20 @@ def _judge(unreadable: Mapping[Path, str], wanted: Unreadable) -> None:
         raise InputError(f"{first}{more} Or leave such images out: --set data.unreadable=skip")
 
 
-def _leaks(parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, Fingerprint]) -> list[Leak]:
+def _leaks(
+    parts: Mapping[Part, Sequence[LabelledImage]], prints: Mapping[Path, Fingerprint]
+) -> list[Leak]:
     """Training images that are also in validation or test, then validation images also in test."""
     leaks = []
     for number, part in enumerate(PARTS[:2], 1):
         later = [(other, image) for other in PARTS[number:] for image in parts[other]]
-        found = find_duplicates([prints[i.path] for i in parts[part]], [prints[i.path] for _, i in later])
-        leaks += [Leak(parts[part][d.first], part, later[d.second][1], later[d.second][0], d.exact) for d in found]
+        found = find_duplicates(
+            [prints[i.path] for i in parts[part]], [prints[i.path] for _, i in later]
+        )
+        leaks += [
+            Leak(parts[part][d.first], part, later[d.second][1], later[d.second][0], d.exact)
+            for d in found
+        ]
     return leaks
 
 

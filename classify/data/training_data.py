@@ -77,30 +77,47 @@ class TrainingData:
         for note in [note for folder in data for note in folder_notes(folder)]:
             progress.say(f"note: {note}")
         seed = split_seed(settings.split_seed, training)
-        split = split_images(found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed)
+        split = split_images(
+            found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed
+        )
         check_parts(split, found.class_table, found.multi_label)
         seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
-        for turned in orientation_notes([image.path for images in seen.parts.values() for image in images]):
+        for turned in orientation_notes(
+            [image.path for images in seen.parts.values() for image in images]
+        ):
             progress.say(turned)
         if unmasked := alpha_note([Source(image.path) for image in found.images]):
             progress.say(f"note: {unmasked}")
         for problem in list(seen.unreadable.values())[:_NAMED]:
             progress.say(f"warning: left out: {problem}")
         if len(seen.unreadable) > _NAMED:
-            progress.say(f"warning: left out: {len(seen.unreadable) - _NAMED} more, see report.json")
+            progress.say(
+                f"warning: left out: {len(seen.unreadable) - _NAMED} more, see report.json"
+            )
         parts = dict(seen.parts)
         for leak in seen.leaks[:_NAMED]:
             progress.say(f"warning: {leak}")
         if seen.leaks:
-            count = f"{len(seen.leaks)} image{'s' if len(seen.leaks) > 1 else ''} that a later part holds too"
+            count = (
+                f"{len(seen.leaks)} image{'s' if len(seen.leaks) > 1 else ''} that a later part"
+                " holds too"
+            )
             if settings.duplicates == "drop":
                 leaking = {leak.image.path for leak in seen.leaks}
-                parts = {part: [image for image in images if image.path not in leaking] for part, images in parts.items()}
+                parts = {
+                    part: [image for image in images if image.path not in leaking]
+                    for part, images in parts.items()
+                }
                 progress.say(f"warning: {count}: left out of the earlier part")
             else:
-                progress.say(f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the earlier part)")
+                progress.say(
+                    f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the"
+                    " earlier part)"
+                )
         check_parts(parts, found.class_table, found.multi_label)
-        prepared = cls(found.class_table, found.multi_label, parts, digest_split(split), seen, preprocessing)
+        prepared = cls(
+            found.class_table, found.multi_label, parts, digest_split(split), seen, preprocessing
+        )
         for part in PARTS:
             shares = _shares(prepared.counts, found.class_table) if part == "train" else ""
             progress.say(f"{part:5} {len(parts[part]):6} images{shares}")
@@ -138,7 +155,11 @@ class TrainingData:
         bands = self.survey.bands
 
         def read(path: Path) -> NDArray[Any]:
-            return prepare_seen(*read_pixels(path, bands.of(path), bands.file_bands), settings.resize, self.preprocessing)[0]
+            return prepare_seen(
+                *read_pixels(path, bands.of(path), bands.file_bands),
+                settings.resize,
+                self.preprocessing,
+            )[0]
 
         return ImagePixels(read, settings.cache_mb)
 
@@ -185,10 +206,16 @@ class TrainingData:
             for image in self.parts[part]
         ]
         statistics = self.survey.statistics
-        return sha256(repr((places, self.class_table.table, statistics.count, statistics.mean.tolist())).encode()).hexdigest()
+        return sha256(
+            repr(
+                (places, self.class_table.table, statistics.count, statistics.mean.tolist())
+            ).encode()
+        ).hexdigest()
 
 
 def _shares(counts: Sequence[int], class_table: ClassTable) -> str:
     order = sorted(range(len(counts)), key=lambda index: -counts[index])
     shown = [f"{class_table.names[index]} {counts[index]}" for index in order[:8]]
-    return f": {', '.join(shown)}" + (f" and {len(order) - 8} more classes" if len(order) > 8 else "")
+    return f": {', '.join(shown)}" + (
+        f" and {len(order) - 8} more classes" if len(order) > 8 else ""
+    )

@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from classify.exploration.summary import ImageSummary, disagree
-from segment.core.exploration.checks import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
+from segment.core.exploration.checks import (
+    band_names,
+    like_nodata,
+    listed,
+    uneven_pixel_sizes,
+    unlike_all_others,
+)
 from segment.core.reports.page import Finding
 
 _FEW, _UNEVEN, _SMALL = 20, 3.0, 64
@@ -29,25 +35,36 @@ def _unusable(view: ImageSummary) -> list[Finding]:
     if not problems:
         return []
     position, problem = next(iter(problems.items()))
-    named = problem if str(images[position].path) in problem else f"{_name(images[position].path)} {problem}"
+    named = (
+        problem
+        if str(images[position].path) in problem
+        else f"{_name(images[position].path)} {problem}"
+    )
     return [
         Finding(
             f"{len(problems):,} of {len(images):,} images cannot be used: {named}",
             "Training refuses them.",
-            "Replace or remove them (all are listed below), or leave them out: --set data.unreadable=skip",
+            "Replace or remove them (all are listed below), or leave them out: --set"
+            " data.unreadable=skip",
         )
     ]
 
 
 def _few(view: ImageSummary) -> list[Finding]:
-    few = [f"{name} ({n})" for name, n in zip(view.collection.class_table.names, view.counts, strict=True) if n < _FEW]
+    few = [
+        f"{name} ({n})"
+        for name, n in zip(view.collection.class_table.names, view.counts, strict=True)
+        if n < _FEW
+    ]
     if not few:
         return []
     return [
         Finding(
             f"Fewer than {_FEW} images each of {listed(few)}.",
-            "A class needs images to learn from, and others to score it: of so few a score says little.",
-            "Add images, join classes with data.label_map, and start from pretrained weights (model.weights).",
+            "A class needs images to learn from, and others to score it: of so few a score says"
+            " little.",
+            "Add images, join classes with data.label_map, and start from pretrained weights"
+            " (model.weights).",
         )
     ]
 
@@ -63,9 +80,11 @@ def _uneven(view: ImageSummary) -> list[Finding]:
         return []
     return [
         Finding(
-            f"Classes are uneven: {names[most]} has {ratio:.1f} times the images of {names[least]}.",
+            f"Classes are uneven: {names[most]} has {ratio:.1f} times the images of"
+            f" {names[least]}.",
             "A model learns to prefer the frequent classes, and accuracy hides it.",
-            "Read macro F1; train with --set data.sampling=weighted or --set loss.class_weights=balanced",
+            "Read macro F1; train with --set data.sampling=weighted or --set"
+            " loss.class_weights=balanced",
         )
     ]
 
@@ -91,35 +110,48 @@ def _twins(view: ImageSummary) -> list[Finding]:
         (
             others,
             "come twice",
-            "A random split puts some into training and some into the test, and what comes often weighs more.",
+            (
+                "A random split puts some into training and some into the test, and what comes"
+                " often weighs more."
+            ),
             "Remove one of each pair, or keep copies out of training: --set data.duplicates=drop",
         ),
     ):
         if some:
-            pair = f"{_name(some[0].second.path)} and {_name(some[0].first.path)}{' among them' if len(some) > 1 else ''}"
+            pair = (
+                f"{_name(some[0].second.path)} and"
+                f" {_name(some[0].first.path)}{' among them' if len(some) > 1 else ''}"
+            )
             found.append(Finding(f"{len(some):,} images {what}: {pair}.", meaning, cure))
     return found
 
 
 def _small(view: ImageSummary) -> list[Finding]:
-    shorter = np.array([min(view.headers[i].width, view.headers[i].height) for i in view.looks.usable])
+    shorter = np.array(
+        [min(view.headers[i].width, view.headers[i].height) for i in view.looks.usable]
+    )
     if shorter.min() >= _SMALL:
         return []
-    small = f"{int((shorter < _SMALL).sum()):,} images are smaller than {_SMALL} px, the smallest {shorter.min()} px"
+    small = (
+        f"{int((shorter < _SMALL).sum()):,} images are smaller than {_SMALL} px, the smallest"
+        f" {shorter.min()} px"
+    )
     own = max(32, int(np.median(shorter)))
     if own >= _SMALL:
         names = [_name(view.usable[row].path) for row in np.flatnonzero(shorter < _SMALL)]
         return [
             Finding(
                 f"{small}: {listed(names)}.",
-                f"Most have {own} px or more. Enlarged to their size, these show less, and may be thumbnails or cut-offs.",
+                f"Most have {own} px or more. Enlarged to their size, these show less, and may be"
+                " thumbnails or cut-offs.",
                 "Look at them, and replace or remove what does not belong there.",
             )
         ]
     return [
         Finding(
             f"{small}.",
-            "Enlarged to the 224 px that networks see by default, they take longer and show no more.",
+            "Enlarged to the 224 px that networks see by default, they take longer and show no"
+            " more.",
             f"Train near their own size: --set data.resize={own} --set data.size={own}",
         )
     ]
@@ -137,8 +169,10 @@ def _kind(view: ImageSummary) -> list[Finding]:
     return [
         Finding(
             f"Images have {bands} bands of {dtype}.",
-            "ImageNet weights were made for three bands of 8 bits. Carried over to others they help less.",
-            "Leave data.normalise=standardise, and compare with a training on red, green and blue alone (data.bands).",
+            "ImageNet weights were made for three bands of 8 bits. Carried over to others they help"
+            " less.",
+            "Leave data.normalise=standardise, and compare with a training on red, green and blue"
+            " alone (data.bands).",
         )
     ]
 

@@ -78,10 +78,15 @@ def explore(
         seen = look_at(collection, headers, bands, vectors, progress, seed)
         components = leading_components(vectors)
     looks = replace(seen, problems={**unopened, **seen.problems})
-    sources = [Source(path, bands.of(path)) for path in (collection.images[position].path for position in looks.usable)]
+    sources = [
+        Source(path, bands.of(path))
+        for path in (collection.images[position].path for position in looks.usable)
+    ]
     features = None
     if network is not None:
-        features = feature_components(network, sources, partial(read_input, info=network.info), progress)
+        features = feature_components(
+            network, sources, partial(read_input, info=network.info), progress
+        )
     view = ImageSummary(collection, headers, looks, components, features, odd)
     findings = find_all(view)
     figures = {"findings": [vars(finding) for finding in findings], **view.figures}
@@ -92,7 +97,10 @@ def explore(
 def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> str | None:
     """Why a classifier cannot take the images; None if it can."""
     if kind != (info.bands, info.dtype):
-        return f"the model reads {info.bands} bands of {info.dtype}, and the images have {kind[0]} of {kind[1]}."
+        return (
+            f"the model reads {info.bands} bands of {info.dtype}, and the images have {kind[0]} of"
+            f" {kind[1]}."
+        )
     if bands.rgb != label_info(info).rgb:
         return "the model has red, green and blue at other places among its bands."
     return None

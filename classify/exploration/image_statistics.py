@@ -78,7 +78,9 @@ class ImageStatistics:
     values: NDArray[np.float32]
 
 
-def read_headers(images: Sequence[LabelledImage], bands: Bands, progress: Progress) -> tuple[dict[int, Header], dict[int, str]]:
+def read_headers(
+    images: Sequence[LabelledImage], bands: Bands, progress: Progress
+) -> tuple[dict[int, Header], dict[int, str]]:
     """Reads the properties of images without their pixels.
 
     Args:
@@ -94,10 +96,18 @@ def read_headers(images: Sequence[LabelledImage], bands: Bands, progress: Progre
         try:
             numbers = bands.of(image.path)
             with open_raster(image.path, numbers, expected=bands.file_bands) as raster:
-                count = 3 if numbers is None and is_picture_with_palette(raster) else len(raster.bands)
-                names = raster.descriptions if numbers is None else tuple(_name(raster, number) for number in numbers)
+                count = (
+                    3 if numbers is None and is_picture_with_palette(raster) else len(raster.bands)
+                )
+                names = (
+                    raster.descriptions
+                    if numbers is None
+                    else tuple(_name(raster, number) for number in numbers)
+                )
                 gsd = raster.ground_sampling_distance
-                headers[position] = Header(raster.width, raster.height, count, raster.dtype.name, gsd, names)
+                headers[position] = Header(
+                    raster.width, raster.height, count, raster.dtype.name, gsd, names
+                )
         except InputError as error:
             problems[position] = str(error)
         progress.advance("opening", position + 1, len(images))
@@ -126,7 +136,12 @@ def common_kind(headers: Mapping[int, Header]) -> tuple[int, str]:
 
 
 def look_at(
-    collection: Collection, headers: Mapping[int, Header], bands: Bands, vectors: Vectors, progress: Progress, seed: int = 0
+    collection: Collection,
+    headers: Mapping[int, Header],
+    bands: Bands,
+    vectors: Vectors,
+    progress: Progress,
+    seed: int = 0,
 ) -> ImageStatistics:
     """Reads every image of the common kind once and collects statistics.
 
@@ -182,10 +197,13 @@ def look_at(
                     )
     if not usable:
         raise InputError(
-            f"Exploring takes images that can be read. Received none. See the first: {next(iter(problems.values()))}"
+            "Exploring takes images that can be read. Received none. See the first:"
+            f" {next(iter(problems.values()))}"
         )
     found_means = [mean.value((EDGE, EDGE, kind[0])) for mean in means]
-    return ImageStatistics(kind, problems, usable, prints, bands, found_means, pictures, np.concatenate(values))
+    return ImageStatistics(
+        kind, problems, usable, prints, bands, found_means, pictures, np.concatenate(values)
+    )
 
 
 def _odd(kind: tuple[int, str], expected: tuple[int, str]) -> str:
@@ -193,7 +211,10 @@ def _odd(kind: tuple[int, str], expected: tuple[int, str]) -> str:
 
 
 def _choose(
-    images: Sequence[LabelledImage], positions: Sequence[int], classes: int, random: np.random.Generator
+    images: Sequence[LabelledImage],
+    positions: Sequence[int],
+    classes: int,
+    random: np.random.Generator,
 ) -> list[set[int]]:
     """Positions of some random images of each class."""
     of_class: list[list[int]] = [[] for _ in range(classes)]

@@ -10,7 +10,13 @@ from classify.data.images import LabelledImage
 from classify.data.pixels import read_image
 from classify.exploration.summary import ImageSummary, disagree
 from segment.core.exploration.checks import band_names, listed_sizes
-from segment.core.exploration.figures import plot_amounts, plot_eigen_images, plot_histograms, plot_scatter, plot_variance
+from segment.core.exploration.figures import (
+    plot_amounts,
+    plot_eigen_images,
+    plot_histograms,
+    plot_scatter,
+    plot_variance,
+)
 from segment.core.exploration.image_statistics import EDGE, settled
 from segment.core.pixels.components import Components
 from segment.core.reports.figures import displayable, plot_gallery
@@ -34,7 +40,10 @@ def exploration_page(view: ImageSummary, findings: Sequence[Finding]) -> Report:
     Returns:
         The page with all sections.
     """
-    page = Report(f"{', '.join(dict.fromkeys(image.collection for image in view.collection.images))}: what the images are")
+    page = Report(
+        f"{', '.join(dict.fromkeys(image.collection for image in view.collection.images))}: what"
+        " the images are"
+    )
     page.heading("Findings")
     page.findings(findings)
     _facts(page, view)
@@ -67,7 +76,11 @@ def _facts(page: Report, view: ImageSummary) -> None:
             ("Depth", figures["dtype"]),
             (
                 "Metres per pixel",
-                "not told" if distances is None else " to ".join(f"{d:.3g}" for d in (distances[0], distances[2])),
+                (
+                    "not told"
+                    if distances is None
+                    else " to ".join(f"{d:.3g}" for d in (distances[0], distances[2]))
+                ),
             ),
         ],
     )
@@ -79,20 +92,34 @@ def _classes(page: Report, view: ImageSummary) -> None:
     parts = [part for part in PARTS if any(image.part == part for image in view.usable)]
     rows = []
     for label, name in enumerate(class_table.names):
-        within = [sum(image.part == part and label in image.labels for image in view.usable) for part in parts]
-        rows.append((name, int(counts[label]), f"{counts[label] / max(counts.sum(), 1):.1%}", *within))
+        within = [
+            sum(image.part == part and label in image.labels for image in view.usable)
+            for part in parts
+        ]
+        rows.append(
+            (name, int(counts[label]), f"{counts[label] / max(counts.sum(), 1):.1%}", *within)
+        )
     page.heading("Classes")
     page.table(("Class", "Images", "Share", *parts), rows, colors)
-    page.figure(plot_amounts(counts.tolist(), class_table.names, colors, "images"), "Images of each class.")
+    page.figure(
+        plot_amounts(counts.tolist(), class_table.names, colors, "images"), "Images of each class."
+    )
     for name, pictures in zip(class_table.names, view.looks.pictures, strict=True):
         if pictures:
             titles = [view.collection.images[position].path.name for position in pictures]
-            page.figure(plot_gallery(list(pictures.values()), titles, columns=6), f"{name}: some images, by chance.", True)
+            page.figure(
+                plot_gallery(list(pictures.values()), titles, columns=6),
+                f"{name}: some images, by chance.",
+                True,
+            )
 
 
 def _pixels(page: Report, view: ImageSummary) -> None:
     page.heading("Pixels")
-    page.figure(plot_histograms(view.looks.values, _band_names(view)), "Values of each band, over random pixels of all images.")
+    page.figure(
+        plot_histograms(view.looks.values, _band_names(view)),
+        "Values of each band, over random pixels of all images.",
+    )
     held = [
         (name, mean)
         for name, mean in zip(view.collection.class_table.names, view.looks.means, strict=True)
@@ -100,27 +127,32 @@ def _pixels(page: Report, view: ImageSummary) -> None:
     ]
     means = [_shown(mean, view) for _, mean in held]
     page.figure(
-        plot_gallery(means, [name for name, _ in held], columns=6), f"The mean image of each class, at {EDGE} x {EDGE} pixels."
+        plot_gallery(means, [name for name, _ in held], columns=6),
+        f"The mean image of each class, at {EDGE} x {EDGE} pixels.",
     )
 
 
 def _pixel_components(page: Report, view: ImageSummary, components: Components) -> None:
     page.heading("Principal components of the pixels")
     page.text(
-        f"Of the images at {EDGE} x {EDGE} pixels. Few components that explain much say that images differ in light and colour "
-        "more than in what they show; classes that stand apart here can be told by a simple model."
+        f"Of the images at {EDGE} x {EDGE} pixels. Few components that explain much say that images"
+        " differ in light and colour more than in what they show; classes that stand apart here"
+        " can be told by a simple model."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
     images = plot_eigen_images(components, view.looks.bands.rgb)
-    page.figure(images, "Eigen-images: what the leading components add to the mean, stretched.", True)
+    page.figure(
+        images, "Eigen-images: what the leading components add to the mean, stretched.", True
+    )
     page.figure(_scatter(view, components), "Images along the first two components.")
 
 
 def _feature_components(page: Report, view: ImageSummary, components: Components) -> None:
     page.heading(_OF_FEATURES)
     page.text(
-        "Of what the head of the classifier of --model sees of each image. Classes that stand apart here can be "
-        "learned from few images; classes that overlap need more images, or are labelled unclearly."
+        "Of what the head of the classifier of --model sees of each image. Classes that stand apart"
+        " here can be learned from few images; classes that overlap need more images, or are"
+        " labelled unclearly."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
     page.figure(_scatter(view, components), "Images along the first two components.")
@@ -129,9 +161,19 @@ def _feature_components(page: Report, view: ImageSummary, components: Components
 def _scatter(view: ImageSummary, components: Components) -> "Figure":
     class_table, usable = view.collection.class_table, view.usable
     outliers = view.outliers[:_NAMED]
-    named = {row: image.path.name for row, image in enumerate(usable) if any(image is other for other in outliers)}
+    named = {
+        row: image.path.name
+        for row, image in enumerate(usable)
+        if any(image is other for other in outliers)
+    }
     labels = [image.labels[0] if image.labels else -1 for image in usable]
-    return plot_scatter(components.positions, labels, class_table.names, [c.map_color for c in class_table.classes], named)
+    return plot_scatter(
+        components.positions,
+        labels,
+        class_table.names,
+        [c.map_color for c in class_table.classes],
+        named,
+    )
 
 
 def _outliers(page: Report, view: ImageSummary) -> None:
@@ -140,7 +182,11 @@ def _outliers(page: Report, view: ImageSummary) -> None:
         page.heading("Images unlike all others")
         pictures = [_picture(image, view) for image in shown]
         titles = [f"{_labels(view, image.labels)}\n{image.path.name}" for image in shown]
-        page.figure(plot_gallery(pictures, titles), f"The farthest {len(shown)} of {len(view.outliers):,}.", True)
+        page.figure(
+            plot_gallery(pictures, titles),
+            f"The farthest {len(shown)} of {len(view.outliers):,}.",
+            True,
+        )
 
 
 def _twins(page: Report, view: ImageSummary) -> None:
@@ -151,9 +197,18 @@ def _twins(page: Report, view: ImageSummary) -> None:
     images = [image for twins in shown for image in (twins.first, twins.second)]
     pictures = [_picture(image, view) for image in images]
     titles = [f"{_labels(view, image.labels)}\n{image.path.name}" for image in images]
-    page.figure(plot_gallery(pictures, titles, columns=4), f"Pairs, {len(shown)} of {len(view.twins):,}, side by side.", True)
+    page.figure(
+        plot_gallery(pictures, titles, columns=4),
+        f"Pairs, {len(shown)} of {len(view.twins):,}, side by side.",
+        True,
+    )
     rows = [
-        (str(t.first.path), str(t.second.path), "the same pixels" if t.exact else "nearly", "no" if disagree(t) else "yes")
+        (
+            str(t.first.path),
+            str(t.second.path),
+            "the same pixels" if t.exact else "nearly",
+            "no" if disagree(t) else "yes",
+        )
         for t in view.twins[:_LISTED]
     ]
     page.table(("Image", "its like", "how", "same labels"), rows)
@@ -168,7 +223,13 @@ def _unusable(page: Report, view: ImageSummary) -> None:
     if view.looks.problems:
         page.heading("Images that cannot be used")
         problems = list(view.looks.problems.items())[:_LISTED]
-        page.table(("Image", "Why"), [(str(view.collection.images[position].path), problem) for position, problem in problems])
+        page.table(
+            ("Image", "Why"),
+            [
+                (str(view.collection.images[position].path), problem)
+                for position, problem in problems
+            ],
+        )
 
 
 def _labels(view: ImageSummary, labels: Sequence[int]) -> str:

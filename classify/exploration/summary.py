@@ -82,13 +82,21 @@ class ImageSummary:
         return {
             "images": len(self.collection.images),
             "usable": len(headers),
-            "unusable": {str(self.collection.images[i].path): problem for i, problem in self.looks.problems.items()},
+            "unusable": {
+                str(self.collection.images[i].path): problem
+                for i, problem in self.looks.problems.items()
+            },
             "classes": dict(zip(names, self.counts.tolist(), strict=True)),
             "parts": {part: sum(image.part == part for image in self.usable) for part in PARTS},
             "bands": self.looks.kind[0],
             "dtype": self.looks.kind[1],
-            "sizes": {f"{w}x{h}": n for (w, h), n in Counter((h.width, h.height) for h in headers).most_common()},
-            "ground_sampling_distance": [min(distances), float(np.median(distances)), max(distances)] if distances else None,
+            "sizes": {
+                f"{w}x{h}": n
+                for (w, h), n in Counter((h.width, h.height) for h in headers).most_common()
+            },
+            "ground_sampling_distance": (
+                [min(distances), float(np.median(distances)), max(distances)] if distances else None
+            ),
             "band_mean": values.mean(axis=0, dtype=np.float64).tolist(),
             "band_deviation": values.std(axis=0, dtype=np.float64).tolist(),
             "explained_variance": _ratios(self.components),

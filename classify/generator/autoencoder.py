@@ -47,7 +47,9 @@ class Latent(keras.layers.Layer):
         Args:
             input_shape: Shapes of the inputs. Not used.
         """
-        self._step = self.add_weight((), "zeros", trainable=False, aggregation="only_first_replica", name="step")
+        self._step = self.add_weight(
+            (), "zeros", trainable=False, aggregation="only_first_replica", name="step"
+        )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Returns the latent and, in training, adds the divergence to the loss.
@@ -65,7 +67,9 @@ class Latent(keras.layers.Layer):
         self._step.assign_add(1.0)
         risen = ops.minimum(self._step / max(self.warmup_steps, 1), 1.0)
         self.add_loss(self.kl_weight * risen * ops.mean(kullback_leibler(mean, log_variance)))
-        return mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean), seed=self._random)
+        return mean + ops.exp(0.5 * log_variance) * keras.random.normal(
+            ops.shape(mean), seed=self._random
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration from which Keras restores the layer.
@@ -128,7 +132,10 @@ def build_autoencoder(
     Returns:
         The network.
     """
-    widths = [min(filters * 2**stage, _WIDEST * filters) for stage in range((size // GRID).bit_length() - 1)]
+    widths = [
+        min(filters * 2**stage, _WIDEST * filters)
+        for stage in range((size // GRID).bit_length() - 1)
+    ]
     pixels = keras.Input((size, size, 3), dtype="uint8", name="pixels")
     label = keras.Input((classes,), name="label")
     encoder = _encoder(size, classes, widths, latent, conditional, variational)
@@ -139,7 +146,9 @@ def build_autoencoder(
     return keras.Model({"pixels": pixels, "label": label}, decoder([drawn, label]), name=name)
 
 
-def _encoder(size: int, classes: int, widths: list[int], latent: int, conditional: bool, variational: bool) -> keras.Model:
+def _encoder(
+    size: int, classes: int, widths: list[int], latent: int, conditional: bool, variational: bool
+) -> keras.Model:
     pixels = keras.Input((size, size, 3), dtype="uint8", name="pixels")
     label = keras.Input((classes,), name="label")
     x = keras.layers.Rescaling(1 / 255)(pixels)
@@ -170,7 +179,9 @@ def _decoder(classes: int, widths: list[int], latent: int, conditional: bool) ->
     for width in [*widths[-2::-1], widths[0]]:
         x = keras.layers.UpSampling2D(interpolation="bilinear")(x)
         x = _activated(keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
-    x = keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid", dtype="float32", name="reconstruction")(x)
+    x = keras.layers.Conv2D(
+        3, 3, padding="same", activation="sigmoid", dtype="float32", name="reconstruction"
+    )(x)
     return keras.Model([drawn, label], x, name="decoder")
 
 

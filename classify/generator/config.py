@@ -14,20 +14,37 @@ Kind = Literal["variational", "plain"]
 class PictureSettings(ImageSettings):
     """Which images are learned, and at what size."""
 
-    resize: int = Field(default=64, ge=0, le=8192, description="shorter side that images are brought to, pixels; 0: not resized")
+    resize: int = Field(
+        default=64,
+        ge=0,
+        le=8192,
+        description="shorter side that images are brought to, pixels; 0: not resized",
+    )
     size: Literal[64, 128, 256] = Field(default=64, description="edge of what is generated, pixels")
 
 
 class AutoencoderSettings(Settings):
     """The network: a variational autoencoder, or the plain one as its baseline."""
 
-    kind: Kind = Field(default="variational", description="variational, or plain: no posterior, no Kullback-Leibler term")
-    conditional: bool = Field(default=False, description="whether encoder and decoder are told the class")
+    kind: Kind = Field(
+        default="variational",
+        description="variational, or plain: no posterior, no Kullback-Leibler term",
+    )
+    conditional: bool = Field(
+        default=False, description="whether encoder and decoder are told the class"
+    )
     filters: int = Field(
-        default=32, ge=1, le=1024, description="of the finest stage; coarser ones have up to eight times as many"
+        default=32,
+        ge=1,
+        le=1024,
+        description="of the finest stage; coarser ones have up to eight times as many",
     )
     latent: int = Field(
-        default=512, ge=64, le=65_536, multiple_of=64, description="numbers that tell of a picture, on a grid of 8 x 8"
+        default=512,
+        ge=64,
+        le=65_536,
+        multiple_of=64,
+        description="numbers that tell of a picture, on a grid of 8 x 8",
     )
 
 
@@ -38,21 +55,33 @@ class ReconstructionLossSettings(Settings):
         default=0.003,
         ge=0,
         le=1000,
-        description="of the Kullback-Leibler divergence in nats per value of a pixel, twice the variance granted to such a value "
-        "(kind: variational)",
+        description=(
+            "of the Kullback-Leibler divergence in nats per value of a pixel, twice the variance"
+            " granted to such a value (kind: variational)"
+        ),
     )
-    kl_warmup_epochs: float = Field(default=5.0, ge=0, le=MOST_EPOCHS, description="in which that weight rises from 0 (likewise)")
+    kl_warmup_epochs: float = Field(
+        default=5.0,
+        ge=0,
+        le=MOST_EPOCHS,
+        description="in which that weight rises from 0 (likewise)",
+    )
     perceptual: float = Field(
-        default=0.0, ge=0, le=1000, description="weight of how unlike a classifier finds the reconstruction"
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="weight of how unlike a classifier finds the reconstruction",
     )
-    perceptual_model: Path | None = Field(default=None, description="that classifier, a model folder; the bundled one by default")
+    perceptual_model: Path | None = Field(
+        default=None, description="that classifier, a model folder; the bundled one by default"
+    )
 
     @model_validator(mode="after")
     def _perception_counts(self) -> "ReconstructionLossSettings":
         if self.perceptual_model is not None and not self.perceptual:
             raise ValueError(
-                f"perceptual_model is asked with a weight. Received {self.perceptual_model} with perceptual 0. "
-                "Raise loss.perceptual, or leave the model out."
+                f"perceptual_model is asked with a weight. Received {self.perceptual_model} with"
+                " perceptual 0. Raise loss.perceptual, or leave the model out."
             )
         return self
 

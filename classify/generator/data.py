@@ -48,15 +48,20 @@ def require_pictures(data: TrainingData) -> None:
     """
     statistics = data.survey.statistics
     if data.multi_label:
-        raise InputError("Generators learn one label an image. Received a CSV of several. Sort the images into class folders.")
+        raise InputError(
+            "Generators learn one label an image. Received a CSV of several. Sort the images into"
+            " class folders."
+        )
     if (statistics.bands, statistics.dtype) != (3, "uint8"):
         raise InputError(
-            f"Generators learn RGB of 8 bits. Received {statistics.bands} bands of {statistics.dtype}. "
-            "Choose three in data.bands, or convert the images."
+            f"Generators learn RGB of 8 bits. Received {statistics.bands} bands of"
+            f" {statistics.dtype}. Choose three in data.bands, or convert the images."
         )
 
 
-def build_datasets(data: TrainingData, config: GeneratorConfig) -> tuple[ReconstructionDataset, dict[Part, ImageDataset]]:
+def build_datasets(
+    data: TrainingData, config: GeneratorConfig
+) -> tuple[ReconstructionDataset, dict[Part, ImageDataset]]:
     """Makes the datasets of a training.
 
     Args:
@@ -79,7 +84,9 @@ def build_datasets(data: TrainingData, config: GeneratorConfig) -> tuple[Reconst
         workers=settings.workers,
     )
     common = pixels, classes, config.data.size, settings.batch_size
-    return training, {part: ImageDataset(data.parts[part], *common) for part in PARTS if data.parts[part]}
+    return training, {
+        part: ImageDataset(data.parts[part], *common) for part in PARTS if data.parts[part]
+    }
 
 
 def mean_picture(dataset: ImageDataset) -> NDArray[np.float64]:
@@ -95,7 +102,9 @@ def mean_picture(dataset: ImageDataset) -> NDArray[np.float64]:
     return np.asarray(total / len(dataset.images))
 
 
-def find_again(run: Path, data: Data | None, config: GeneratorConfig, info: ModelInfo, progress: Progress) -> TrainingData:
+def find_again(
+    run: Path, data: Data | None, config: GeneratorConfig, info: ModelInfo, progress: Progress
+) -> TrainingData:
     """Finds the images that a generator was trained on.
 
     Args:
@@ -115,11 +124,18 @@ def find_again(run: Path, data: Data | None, config: GeneratorConfig, info: Mode
     folders = data_folders(_known_folders(run) if data is None else data)
     for folder in folders:
         if not folder.exists():
-            raise InputError(f"{folder}: the images that the generator was trained on must be at hand. Received nothing. "
-                             "Say where they are: --data FOLDER.")  # fmt: skip
-    found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
+            raise InputError(
+                f"{folder}: not found. The images that the generator was trained on are needed."
+                " Give their folder: --data FOLDER."
+            )
+    found = TrainingData.prepare(
+        folders, config.data, PreprocessSettings(), config.training, progress
+    )
     if found.split_digest != info.training.get("split"):
-        raise InputError(f"{folders[0]}: needed are the images that the generator was trained on. Received others. Restore them.")
+        raise InputError(
+            f"{folders[0]}: needed are the images that the generator was trained on. Received"
+            " others. Restore them."
+        )
     return found
 
 
@@ -127,16 +143,24 @@ def _known_folders(run: Path) -> list[str]:
     """Folders of the images when the generator was trained."""
     try:
         folders = json.loads((run / REPORT_FILE).read_text(encoding="utf-8"))["data"]
-        if isinstance(folders, list) and folders and all(isinstance(folder, str) for folder in folders):
+        if (
+            isinstance(folders, list)
+            and folders
+            and all(isinstance(folder, str) for folder in folders)
+        ):
             return folders
         problem = "no list of folders"
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"{type(error).__name__} {error}"
-    raise InputError(f"{run / REPORT_FILE}: says under data where the images of the training were. Received: {problem}. "
-                     "Say where they are: --data FOLDER.")  # fmt: skip
+    raise InputError(
+        f"{run / REPORT_FILE}: does not say under data where the training images were ({problem})."
+        " Give their folder: --data FOLDER."
+    )
 
 
-def choose_real(data: TrainingData, count: int | None) -> tuple[list[LabelledImage], list[LabelledImage]]:
+def choose_real(
+    data: TrainingData, count: int | None
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """Chooses images the generator did not learn from, and as many of each class that it did.
 
     The share of each class is that of the images that were not learned from. Images of a class are
@@ -155,17 +179,25 @@ def choose_real(data: TrainingData, count: int | None) -> tuple[list[LabelledIma
         InputError: If there are not as many images.
     """
     held, learned = (
-        _sort_by_class(images, len(data.class_table)) for images in (data.parts["val"] + data.parts["test"], data.parts["train"])
+        _sort_by_class(images, len(data.class_table))
+        for images in (data.parts["val"] + data.parts["test"], data.parts["train"])
     )
     pairs = [min(len(these), len(those)) for these, those in zip(held, learned, strict=True)]
     most = min(sum(pairs), _MOST)
     wanted = most if count is None else count
     if not 1 <= wanted <= most:
-        raise InputError(f"count: 1 to {most}, as many real images as there are. Received {wanted}. Choose another.")
+        raise InputError(
+            f"count: 1 to {most}, as many real images as there are. Received {wanted}. Choose"
+            " another."
+        )
     labels = _spread(np.repeat(np.arange(len(pairs)), pairs).tolist(), wanted)
 
     def choose(by_class: list[list[LabelledImage]]) -> list[LabelledImage]:
-        return [image for label, images in enumerate(by_class) for image in _spread(images, labels.count(label))]
+        return [
+            image
+            for label, images in enumerate(by_class)
+            for image in _spread(images, labels.count(label))
+        ]
 
     return choose(held), choose(learned)
 

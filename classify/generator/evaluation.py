@@ -72,11 +72,15 @@ class Judgement:
         return {
             **self.drawn.report,
             "real_accuracy": self.real.report["accuracy"],
-            "frechet_distance": {name: round(distance, 3) for name, distance in self.distances.items()} or None,
+            "frechet_distance": (
+                {name: round(distance, 3) for name, distance in self.distances.items()} or None
+            ),
         }
 
     def __str__(self) -> str:
-        others = ", ".join(f"{name} {distance:.4g}" for name, distance in self.distances.items() if name != "drawn")
+        others = ", ".join(
+            f"{name} {distance:.4g}" for name, distance in self.distances.items() if name != "drawn"
+        )
         distance = f"{self.distances['drawn']:.4g} ({others})" if self.distances else _too_few(self)
         return (
             f"drawn pictures  {_first_line(self.drawn)}\nreal images     {_first_line(self.real)}\n"
@@ -145,14 +149,23 @@ def judge(
     config = load_settings(GeneratorConfig, run / CONFIG_FILE)
     taught = config.loss.perceptual_model or BUNDLED
     if config.loss.perceptual > 0 and taught.resolve() == Path(classifier).resolve():
-        progress.say(f"warning: {run} was trained to please {classifier}: the judgement flatters. Ask another classifier")
+        progress.say(
+            f"warning: {run} was trained to please {classifier}: the judgement flatters. Ask"
+            " another classifier"
+        )
     found = find_again(run, data, config, generator.info, progress)
     held, learned = choose_real(found, count)
     labels, pixels = np.array([image.labels[0] for image in held]), found.pixels(config.data)
-    drawn, real = partial(_draw, generator, labels, seed, bandwidth), partial(_load, held, pixels, config.data.size)
+    drawn, real = (
+        partial(_draw, generator, labels, seed, bandwidth),
+        partial(_load, held, pixels, config.data.size),
+    )
     tell = partial(_ask, info=namer.info, count=len(labels), progress=progress)
     truth = np.eye(len(namer.info.class_table), dtype=np.float32)[np.array(known)[labels]]
-    named = [score(truth, tell(partial(answer, namer), show=show), namer.info.class_table.names) for show in (drawn, real)]
+    named = [
+        score(truth, tell(partial(answer, namer), show=show), namer.info.class_table.names)
+        for show in (drawn, real)
+    ]
     distances = {}
     if len(labels) >= FEWEST:
         features = load_model(classifier, runtime, features=True)
@@ -161,13 +174,21 @@ def judge(
             "drawn": drawn,
             "real": partial(_load, learned, pixels, config.data.size),
             "noise": partial(_scatter, config.data.size, seed),
-            "untrained": partial(_draw, _untrained(generator, config, found, seed), labels, seed, 1.0),
+            "untrained": partial(
+                _draw, _untrained(generator, config, found, seed), labels, seed, 1.0
+            ),
         }
-        distances = {key: frechet_distance(tell(features.predict, show=show), expected) for key, show in sets.items()}
+        distances = {
+            key: frechet_distance(tell(features.predict, show=show), expected)
+            for key, show in sets.items()
+        }
     judgement = Judgement(named[0], named[1], distances)
     if output is not None:
         shown = [held[i] for i in np.unique(np.linspace(0, len(held) - 1, _REAL).astype(int))]
-        grid, real_ones = draw_classes(generator, seed, bandwidth), _load(shown, pixels, config.data.size, 0, _REAL)
+        grid, real_ones = (
+            draw_classes(generator, seed, bandwidth),
+            _load(shown, pixels, config.data.size, 0, _REAL),
+        )
         page = _page(judgement, generator.info.name, grid, real_ones)
         write_report_folder(Path(output), judgement.report, page, overwrite)
     return judgement
@@ -176,42 +197,62 @@ def judge(
 def _require_judge(judge: ModelInfo, generator: ModelInfo, folder: Path) -> list[int]:
     """Positions of the generator's classes among those of the classifier."""
     if label_info(judge).multi_label:
-        raise InputError(f"{folder}: the judge gives one label an image. Received a model of several. Give another classifier.")
+        raise InputError(
+            f"{folder}: the judge gives one label an image. Received a model of several. Give"
+            " another classifier."
+        )
     read, drawn = label_info(judge), label_info(generator)
     if (judge.bands, judge.dtype, read.rgb) != (generator.bands, generator.dtype, drawn.rgb):
         raise InputError(
-            f"{folder}: the judge takes what is drawn, {generator.bands} bands of {generator.dtype} with red, green and blue at "
-            f"{drawn.rgb}. Received a model of {judge.bands} of {judge.dtype} with these at {read.rgb}. Give another classifier."
+            f"{folder}: the judge takes what is drawn, {generator.bands} bands of {generator.dtype}"
+            f" with red, green and blue at {drawn.rgb}. Received a model of {judge.bands} of"
+            f" {judge.dtype} with these at {read.rgb}. Give another classifier."
         )
     names = [name.casefold() for name in judge.class_table.names]
     missing = [name for name in generator.class_table.names if name.casefold() not in names]
     if missing:
         raise InputError(
-            f"{folder}: the judge must know the generator's classes. Received one of {', '.join(judge.class_table.names)}, "
-            f"without {', '.join(missing)}. Give a classifier of the generator's classes."
+            f"{folder}: the judge must know the generator's classes. Received one of"
+            f" {', '.join(judge.class_table.names)}, without {', '.join(missing)}. Give a"
+            " classifier of the generator's classes."
         )
     return [names.index(name.casefold()) for name in generator.class_table.names]
 
 
-def _untrained(generator: Generator, config: GeneratorConfig, data: TrainingData, seed: int) -> Generator:
+def _untrained(
+    generator: Generator, config: GeneratorConfig, data: TrainingData, seed: int
+) -> Generator:
     random.seed(seed)  # Keras draws initial weights from it
     standard = ClassDensities.standard(len(generator.info.class_table), generator.latent)
     return Generator(generator.info, build_network(config, data), standard)
 
 
-def _draw(generator: Generator, labels: NDArray[np.intp], seed: int, bandwidth: float, first: int, last: int) -> Pictures:
+def _draw(
+    generator: Generator,
+    labels: NDArray[np.intp],
+    seed: int,
+    bandwidth: float,
+    first: int,
+    last: int,
+) -> Pictures:
     return generator.draw(labels[first:last], seed, first, bandwidth)
 
 
-def _load(images: Sequence[LabelledImage], pixels: ImagePixels, size: int, first: int, last: int) -> Pictures:
+def _load(
+    images: Sequence[LabelledImage], pixels: ImagePixels, size: int, first: int, last: int
+) -> Pictures:
     return np.stack([centre_crop(pixels.load(image), size) for image in images[first:last]])
 
 
 def _scatter(size: int, seed: int, first: int, last: int) -> Pictures:
-    return np.random.default_rng([seed, first]).integers(0, 256, (last - first, size, size, 3), np.uint8)
+    return np.random.default_rng([seed, first]).integers(
+        0, 256, (last - first, size, size, 3), np.uint8
+    )
 
 
-def _ask(predict: Any, info: ModelInfo, show: Show, count: int, progress: Progress) -> NDArray[np.float32]:
+def _ask(
+    predict: Any, info: ModelInfo, show: Show, count: int, progress: Progress
+) -> NDArray[np.float32]:
     """What a classifier predicts for all pictures of a set."""
     answers = []
     for first in range(0, count, _BATCH):
@@ -226,10 +267,14 @@ def _first_line(scores: Scores) -> str:
 
 
 def _too_few(judgement: Judgement) -> str:
-    return f"not told: of {len(judgement.drawn.truth)} pictures it says too little, it takes {FEWEST}"
+    return (
+        f"not told: of {len(judgement.drawn.truth)} pictures it says too little, it takes {FEWEST}"
+    )
 
 
-def _page(judgement: Judgement, name: str, drawn_classes: tuple[NDArray[np.uint8], str], real: Pictures) -> Report:
+def _page(
+    judgement: Judgement, name: str, drawn_classes: tuple[NDArray[np.uint8], str], real: Pictures
+) -> Report:
     """The report page.
 
     `name` is that of the generator, `drawn_classes` comes from `draw_classes`, and `real` are some
@@ -238,12 +283,23 @@ def _page(judgement: Judgement, name: str, drawn_classes: tuple[NDArray[np.uint8
     page = Report(f"What a classifier says of {name}")
     page.heading("Whether pictures show their class")
     drawn, held = _first_line(judgement.drawn), _first_line(judgement.real)
-    page.text(f"Drawn: {drawn}. Real images that the generator did not learn from, at its size: {held}.")
-    page.figure(plot_confusion(judgement.drawn.confusion, judgement.drawn.names), "Drawn pictures: class drawn, class named.")
-    page.figure(plot_confusion(judgement.real.confusion, judgement.real.names), "Real images: class, class named.")
+    page.text(
+        f"Drawn: {drawn}. Real images that the generator did not learn from, at its size: {held}."
+    )
+    page.figure(
+        plot_confusion(judgement.drawn.confusion, judgement.drawn.names),
+        "Drawn pictures: class drawn, class named.",
+    )
+    page.figure(
+        plot_confusion(judgement.real.confusion, judgement.real.names),
+        "Real images: class, class named.",
+    )
     page.heading("How near they come to real ones")
     if judgement.distances:
-        page.text("Frechet distances of the classifier's features from those real images; real against real is the floor.")
+        page.text(
+            "Frechet distances of the classifier's features from those real images; real against"
+            " real is the floor."
+        )
         page.table(("Pictures", "Distance"), list(judgement.distances.items()))
     else:
         page.text(f"Frechet distance {_too_few(judgement)}.")

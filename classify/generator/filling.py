@@ -76,25 +76,34 @@ def fill_classes(
     check_draw(seed, BANDWIDTH)
     _check_output(output, folders, overwrite)
     generator = load_generator(run)
-    found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
+    found = TrainingData.prepare(
+        folders, config.data, config.data.preprocess, config.training, progress
+    )
     _require_pictures(found, config.data, folders)
     missing = _missing(found)
     if not len(missing):
         raise InputError(
-            f"{_listed(folders)}: pictures are drawn of classes with fewer training images than the largest. "
-            f"Received {found.counts[0]} of each class. Train without drawn pictures."
+            f"{_listed(folders)}: pictures are drawn of classes with fewer training images than the"
+            f" largest. Received {found.counts[0]} of each class. Train without drawn pictures."
         )
     labels = _folder_labels(found, folders)
     images = [image for part in found.parts.values() for image in part]
-    find_lacking_validation([*images, LabelledImage(output, (0,), _PART, str(output))])  # refuses data with train alone
+    # refuses data with train alone
+    find_lacking_validation([*images, LabelledImage(output, (0,), _PART, str(output))])
     check_generator(run, generator, found, config.data, progress)
     names, bands = found.class_table.names, found.survey.bands.names
     drawn = np.array([generator.label(names[label]) for label in missing])
     ending, write = (".tif", partial(_write_raster, bands)) if bands else (".png", write_picture)
     with staged(output, overwrite, (_PART,)) as place:
-        files = [place / _PART / labels[label] / f"drawn-{number:06}{ending}" for number, label in enumerate(missing.tolist())]
+        files = [
+            place / _PART / labels[label] / f"drawn-{number:06}{ending}"
+            for number, label in enumerate(missing.tolist())
+        ]
         write_pictures(generator, drawn, files, seed, progress, write=write)
-    return Samples(output, {names[label]: int((missing == label).sum()) for label in sorted(set(missing.tolist()))})
+    return Samples(
+        output,
+        {names[label]: int((missing == label).sum()) for label in sorted(set(missing.tolist()))},
+    )
 
 
 def _listed(folders: Sequence[Path]) -> str:
@@ -107,14 +116,15 @@ def _check_output(output: Path, folders: Sequence[Path], overwrite: bool) -> Non
         root, place = (folder.parent if folder.is_file() else folder).resolve(), output.resolve()
         if place.is_relative_to(root) or root.is_relative_to(place):
             raise InputError(
-                f"{output}: pictures are written outside of the data. Received data in {folder}. Choose another place."
+                f"{output}: pictures are written outside of the data. Received data in {folder}."
+                " Choose another place."
             )
     refuse_existing(output, overwrite, (_PART,))
     for file in sorted((output / _PART).rglob("*")):
         if not file.is_dir() and not _PICTURE.fullmatch(file.name):
             raise InputError(
-                f"{output}: --overwrite replaces folders that hold drawn pictures only. "
-                f"Received {file.relative_to(output)} in it. Choose another place, or empty it yourself."
+                f"{output}: --overwrite replaces folders that hold drawn pictures only. Received"
+                f" {file.relative_to(output)} in it. Choose another place, or empty it yourself."
             )
 
 
@@ -123,13 +133,20 @@ def _require_pictures(data: TrainingData, settings: DataSettings, folders: Seque
     statistics = data.survey.statistics
     if data.multi_label:
         raise InputError(
-            f"{_listed(folders)}: pictures are drawn of one class each. Received images of several labels. Give class folders."
+            f"{_listed(folders)}: pictures are drawn of one class each. Received images of several"
+            " labels. Give class folders."
         )
-    if (statistics.bands, statistics.dtype) != (3, "uint8") or data.survey.bands.numbers is not None:
-        chosen = "" if data.survey.bands.numbers is None else ", chosen by data.bands or data.leave_out"
+    if (statistics.bands, statistics.dtype) != (
+        3,
+        "uint8",
+    ) or data.survey.bands.numbers is not None:
+        chosen = (
+            "" if data.survey.bands.numbers is None else ", chosen by data.bands or data.leave_out"
+        )
         raise InputError(
-            f"{_listed(folders)}: what is drawn is RGB of 8 bits. Received images of {statistics.bands} bands of "
-            f"{statistics.dtype}{chosen}. Convert the images, or train without drawn pictures."
+            f"{_listed(folders)}: what is drawn is RGB of 8 bits. Received images of"
+            f" {statistics.bands} bands of {statistics.dtype}{chosen}. Convert the images, or train"
+            " without drawn pictures."
         )
 
 
@@ -145,7 +162,12 @@ def _folder_labels(data: TrainingData, folders: Sequence[Path]) -> dict[int, str
     The class's own name is preferred, but may be no name of a folder, or mapped to another class.
     """
     classes = {image.path: image.labels[0] for images in data.parts.values() for image in images}
-    entries = [entry for folder in folders for entry in read_class_folders(folder)[0] if entry.path in classes]
+    entries = [
+        entry
+        for folder in folders
+        for entry in read_class_folders(folder)[0]
+        if entry.path in classes
+    ]
     found: dict[int, str] = {}
     for label, index in sorted({(entry.labels[0], classes[entry.path]) for entry in entries}):
         if index not in found or label.casefold() == data.class_table.names[index].casefold():
@@ -153,7 +175,9 @@ def _folder_labels(data: TrainingData, folders: Sequence[Path]) -> dict[int, str
     return found
 
 
-def check_generator(run: Path, generator: Generator, data: TrainingData, settings: DataSettings, progress: Progress) -> None:
+def check_generator(
+    run: Path, generator: Generator, data: TrainingData, settings: DataSettings, progress: Progress
+) -> None:
     """Checks whether a generator's pictures can join the training images.
 
     Reports pictures that are blurred beside the images, and a generator that may have learned
@@ -180,37 +204,47 @@ def check_generator(run: Path, generator: Generator, data: TrainingData, setting
     larger = _relative_scale(generator, data, settings)
     if not 1 / _TOLERANCE <= larger <= _TOLERANCE:
         raise InputError(
-            f"{run}: pictures must show things at the size that images show them at. Received {larger:.3g} times that. "
-            "Give a generator that learned such images whole (its data.size as large as its data.resize), and set data.resize."
+            f"{run}: pictures must show things at the size that images show them at. Received"
+            f" {larger:.3g} times that. Give a generator that learned such images whole (its"
+            " data.size as large as its data.resize), and set data.resize."
         )
     tile, size = generator.info.tile, shorter_side(data.parts["train"])
     if (settings.resize or tile) / tile > _TOLERANCE * max(settings.resize / size, 1):
         progress.say(
-            f"warning: {run}: pictures of {tile} px are enlarged to data.resize={settings.resize} and blurred beside "
-            f"images, which gives their class away. Set data.resize={tile} data.size={tile}, or train a larger generator"
+            f"warning: {run}: pictures of {tile} px are enlarged to data.resize={settings.resize}"
+            f" and blurred beside images, which gives their class away. Set data.resize={tile}"
+            f" data.size={tile}, or train a larger generator"
         )
     if generator.info.training.get("split") != data.split_digest:
         progress.say(
-            f"warning: {run}: the generator's training images are not those of this split: if it learned any that are "
-            "validated or tested on here, scores flatter. Train it on the same data with the same data.split_seed"
+            f"warning: {run}: the generator's training images are not those of this split: if it"
+            " learned any that are validated or tested on here, scores flatter. Train it on the"
+            " same data with the same data.split_seed"
         )
 
 
 def _known_labels(run: Path, generator: Generator, names: Sequence[str]) -> list[int]:
     """The generator's indices of classes. Refuses one that it does not know."""
     known = generator.info.class_table.names
-    unknown = [name for name in dict.fromkeys(names) if name.casefold() not in {other.casefold() for other in known}]
+    unknown = [
+        name
+        for name in dict.fromkeys(names)
+        if name.casefold() not in {other.casefold() for other in known}
+    ]
     if unknown:
         raise InputError(
-            f"{run}: the generator must know each class that is short of images. Received {', '.join(map(repr, unknown))}, "
-            f"and it knows {', '.join(known)}. Give a generator that learned the same classes."
+            f"{run}: the generator must know each class that is short of images. Received"
+            f" {', '.join(map(repr, unknown))}, and it knows {', '.join(known)}. Give a generator"
+            " that learned the same classes."
         )
     return [generator.label(name) for name in names]
 
 
 def _require_bands(run: Path, generator: Generator, data: TrainingData) -> None:
     bands, drawn = data.survey.bands, label_info(generator.info)
-    if drawn.rgb != bands.rgb or (drawn.band_names and bands.names and drawn.band_names != bands.names):
+    if drawn.rgb != bands.rgb or (
+        drawn.band_names and bands.names and drawn.band_names != bands.names
+    ):
         raise InputError(
             f"{run}: pictures must have the images' bands in their order. "
             f"Received {_order(drawn.rgb, drawn.band_names)} for {_order(bands.rgb, bands.names)}. "
@@ -220,7 +254,9 @@ def _require_bands(run: Path, generator: Generator, data: TrainingData) -> None:
 
 def _order(rgb: tuple[int, int, int], names: list[str]) -> str:
     """Three bands in words."""
-    return ", ".join(names or [color for _, color in sorted(zip(rgb, ("red", "green", "blue"), strict=True))])
+    return ", ".join(
+        names or [color for _, color in sorted(zip(rgb, ("red", "green", "blue"), strict=True))]
+    )
 
 
 def _require_range(run: Path, generator: Generator, data: TrainingData, labels: list[int]) -> None:
@@ -228,9 +264,9 @@ def _require_range(run: Path, generator: Generator, data: TrainingData, labels: 
     found, statistics = generator.draw(labels).mean(axis=(0, 1, 2)), data.survey.statistics
     if (found < statistics.minimum).any() or (found > statistics.maximum).any():
         raise InputError(
-            f"{run}: pictures must have the images' range of values. "
-            f"Received a mean of {found.mean():.0f} for images of {statistics.minimum.min():.0f} to "
-            f"{statistics.maximum.max():.0f}. Give a generator that learned such images."
+            f"{run}: pictures must have the images' range of values. Received a mean of"
+            f" {found.mean():.0f} for images of {statistics.minimum.min():.0f} to"
+            f" {statistics.maximum.max():.0f}. Give a generator that learned such images."
         )
 
 
@@ -253,7 +289,9 @@ def _write_raster(bands: Sequence[str], path: Path, pixels: NDArray[np.uint8]) -
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         writable(path),
-        rasterio.open(path, "w", driver="GTiff", height=height, width=width, count=count, dtype="uint8") as file,
+        rasterio.open(
+            path, "w", driver="GTiff", height=height, width=width, count=count, dtype="uint8"
+        ) as file,
     ):
         file.write(pixels.transpose(2, 0, 1))
         file.descriptions = bands

@@ -33,7 +33,9 @@ def frechet_distance(first: NDArray[np.float32], second: NDArray[np.float32]) ->
     """
     a, b = (features.astype(np.float64) for features in (first, second))
     shift = a.mean(axis=0) - b.mean(axis=0)
-    a, b = (_root(features - features.mean(axis=0)) / np.sqrt(len(features) - 1) for features in (a, b))
+    a, b = (
+        _root(features - features.mean(axis=0)) / np.sqrt(len(features) - 1) for features in (a, b)
+    )
     # The eigenvalues of the product of the covariances are the squared singular values of a @ b.T,
     # which is smaller and gives no complex numbers.
     shared = np.linalg.norm(a @ b.T, "nuc")

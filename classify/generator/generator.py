@@ -45,7 +45,9 @@ class Generator:
         """Number of values in a latent."""
         return self.densities.means.shape[1]
 
-    def encode(self, pictures: Pictures, labels: Labels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def encode(
+        self, pictures: Pictures, labels: Labels
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Encodes pictures.
 
         Args:
@@ -63,12 +65,16 @@ class Generator:
         size = self.info.tile
         if pictures.shape[1:] != (size, size, 3) or pictures.dtype != np.uint8:
             raise InputError(
-                f"pictures: this generator takes (count, {size}, {size}, 3) of uint8: {size} x {size} pixels of RGB. "
-                f"Received {pictures.shape} of {pictures.dtype}. Resize or convert them."
+                f"pictures: this generator takes (count, {size}, {size}, 3) of uint8: {size} x"
+                f" {size} pixels of RGB. Received {pictures.shape} of {pictures.dtype}. Resize or"
+                " convert them."
             )
         classes = self.one_hot(labels)
         if len(classes) != len(pictures):
-            raise InputError(f"labels: one for each picture. Received {len(classes)} of {len(pictures)}. Give as many.")
+            raise InputError(
+                f"labels: one for each picture. Received {len(classes)} of {len(pictures)}. Give as"
+                " many."
+            )
         batches = _batches(self.network.get_layer("encoder"), pictures, classes)
         mean, *log_variance = map(np.concatenate, zip(*batches, strict=True))
         return mean, np.exp(log_variance[0]) if log_variance else np.zeros_like(mean)
@@ -87,17 +93,24 @@ class Generator:
             InputError: If there are no latents, if they do not have the size of the generator or
                 are not finite, or if `classes` are not shares of 0 to 1 for each of them.
         """
-        whole = latents.ndim == 2 and latents.shape[1] == self.latent and len(latents) and latents.dtype.kind == "f"
+        whole = (
+            latents.ndim == 2
+            and latents.shape[1] == self.latent
+            and len(latents)
+            and latents.dtype.kind == "f"
+        )
         if not whole or not np.isfinite(latents).all():
             raise InputError(
-                f"latents: this generator's have the shape (count, {self.latent}) and are finite. "
-                f"Received {latents.shape} of {latents.dtype}{' that are not' if whole else ''}. Take such as `encode` gives."
+                f"latents: this generator's have the shape (count, {self.latent}) and are finite."
+                f" Received {latents.shape} of {latents.dtype}{' that are not' if whole else ''}."
+                " Take such as `encode` gives."
             )
         expected = (len(latents), len(self.info.class_table))
         if classes.shape != expected or not (classes >= 0).all() or not (classes <= 1).all():
             raise InputError(
-                f"classes: shares of 0 to 1 of the shape {expected}. Received {classes.shape}"
-                f"{' beyond 0 to 1' if classes.shape == expected else ''}. Take such as `one_hot` gives."
+                f"classes: shares of 0 to 1 of the shape {expected}. Received"
+                f" {classes.shape}{' beyond 0 to 1' if classes.shape == expected else ''}. Take"
+                " such as `one_hot` gives."
             )
         batches = _batches(self.network.get_layer("decoder"), latents, classes)
         return np.concatenate([np.rint(shares * 255).astype(np.uint8) for (shares,) in batches])
@@ -117,7 +130,9 @@ class Generator:
         """
         return self.decode(self.encode(pictures, labels)[0], self.one_hot(labels))
 
-    def draw(self, labels: Labels, seed: int = 0, first: int = 0, bandwidth: float = BANDWIDTH) -> Pictures:
+    def draw(
+        self, labels: Labels, seed: int = 0, first: int = 0, bandwidth: float = BANDWIDTH
+    ) -> Pictures:
         """Draws new pictures, one for each class index.
 
         A picture depends only on seed, class and number. All pictures are in memory at once; draw
@@ -137,7 +152,9 @@ class Generator:
             InputError: If labels are not class indices, at least one, and as in `check_draw`.
         """
         classes = self.one_hot(labels)
-        return self.decode(self.densities.draw(np.asarray(labels, np.intp), seed, first, bandwidth), classes)
+        return self.decode(
+            self.densities.draw(np.asarray(labels, np.intp), seed, first, bandwidth), classes
+        )
 
     def label(self, name: str) -> int:
         """Returns the index of a class.
@@ -154,7 +171,10 @@ class Generator:
         names = self.info.class_table.names
         known = [other.casefold() for other in names]
         if name.casefold() not in known:
-            raise InputError(f"The generator knows the classes {', '.join(names)}. Received {name!r}. Name one of these.")
+            raise InputError(
+                f"The generator knows the classes {', '.join(names)}. Received {name!r}. Name one"
+                " of these."
+            )
         return known.index(name.casefold())
 
     def one_hot(self, labels: Labels) -> NDArray[np.float32]:
@@ -173,8 +193,8 @@ class Generator:
         indices = given.ndim == 1 and given.size and given.dtype.kind in "iu"
         if not indices or not 0 <= given.min() <= given.max() < classes:
             raise InputError(
-                f"labels: class indices of 0 to {classes - 1}, one at least. Received {' '.join(str(labels).split())[:80]}. "
-                "`label` tells that of a name."
+                f"labels: class indices of 0 to {classes - 1}, one at least. Received"
+                f" {' '.join(str(labels).split())[:80]}. `label` tells that of a name."
             )
         found: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[given]
         return found
@@ -203,11 +223,14 @@ def _find_latent(file: Path, network: keras.Model, info: ModelInfo) -> int:
     """Size of the latent; raises InputError if the network does not match `model.yaml`."""
     size, classes = info.tile, len(info.class_table)
     parts = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
-    seen, drawn = ([tuple(tensor.shape[1:]) for tensor in parts[name].inputs] if name in parts else [] for name in _PARTS)
+    seen, drawn = (
+        [tuple(tensor.shape[1:]) for tensor in parts[name].inputs] if name in parts else []
+        for name in _PARTS
+    )
     if seen != [(size, size, 3), (classes,)] or drawn[1:] != [(classes,)]:
         raise InputError(
-            f"{file}: must draw what model.yaml says, {size} x {size} pixels of {classes} classes. Received another network. "
-            "Restore the one of the two that was changed."
+            f"{file}: must draw what model.yaml says, {size} x {size} pixels of {classes} classes."
+            " Received another network. Restore the one of the two that was changed."
         )
     return int(drawn[0][0])
 

@@ -68,14 +68,21 @@ class _Density:
 
         shrinkage = float(ledoit_wolf_shrinkage(means)) if len(means) > 1 else 0.0
         deviations = means - means.mean(axis=0)
-        return cls(means.mean(axis=0), deviations, shrinkage, np.sqrt(shrinkage * np.mean(deviations**2) + variance))
+        return cls(
+            means.mean(axis=0),
+            deviations,
+            shrinkage,
+            np.sqrt(shrinkage * np.mean(deviations**2) + variance),
+        )
 
     def draw(self, random: np.random.Generator, bandwidth: float) -> NDArray[np.float32]:
         count, latent = self.deviations.shape
         chosen, shares = random.integers(count), random.standard_normal(count, np.float32)
         kernel = np.sqrt((1 - self.shrinkage) / count) * shares @ self.deviations
         kernel += self.scatter * random.standard_normal(latent, np.float32)
-        drawn: NDArray[np.float32] = self.mean + np.sqrt(1 - bandwidth**2) * self.deviations[chosen] + bandwidth * kernel
+        drawn: NDArray[np.float32] = (
+            self.mean + np.sqrt(1 - bandwidth**2) * self.deviations[chosen] + bandwidth * kernel
+        )
         return drawn.astype(np.float32)
 
 
@@ -103,10 +110,15 @@ class ClassDensities:
         variances: As in the arguments.
     """
 
-    def __init__(self, means: NDArray[np.float32], labels: NDArray[np.intp], variances: NDArray[np.float32]):
+    def __init__(
+        self, means: NDArray[np.float32], labels: NDArray[np.intp], variances: NDArray[np.float32]
+    ):
         """Estimates the density of each class."""
         self.means, self.labels, self.variances = means, labels, variances
-        self._of_class = [_Density.of(means[labels == label], variance) for label, variance in enumerate(variances)]
+        self._of_class = [
+            _Density.of(means[labels == label], variance)
+            for label, variance in enumerate(variances)
+        ]
 
     @classmethod
     def standard(cls, classes: int, latent: int) -> "ClassDensities":
@@ -119,9 +131,15 @@ class ClassDensities:
         Returns:
             The densities.
         """
-        return cls(np.zeros((classes, latent), np.float32), np.arange(classes), np.ones((classes, latent), np.float32))
+        return cls(
+            np.zeros((classes, latent), np.float32),
+            np.arange(classes),
+            np.ones((classes, latent), np.float32),
+        )
 
-    def draw(self, labels: NDArray[np.intp], seed: int, first: int = 0, bandwidth: float = BANDWIDTH) -> NDArray[np.float32]:
+    def draw(
+        self, labels: NDArray[np.intp], seed: int, first: int = 0, bandwidth: float = BANDWIDTH
+    ) -> NDArray[np.float32]:
         """Draws latents, one for each class index.
 
         A latent depends only on seed, class and number.
@@ -141,8 +159,15 @@ class ClassDensities:
             InputError: As in `check_draw`.
         """
         check_draw(seed, bandwidth, first)
-        randoms = (np.random.default_rng([seed, number]) for number in range(first, first + len(labels)))
-        return np.stack([self._of_class[label].draw(random, bandwidth) for label, random in zip(labels, randoms, strict=True)])
+        randoms = (
+            np.random.default_rng([seed, number]) for number in range(first, first + len(labels))
+        )
+        return np.stack(
+            [
+                self._of_class[label].draw(random, bandwidth)
+                for label, random in zip(labels, randoms, strict=True)
+            ]
+        )
 
 
 def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
@@ -159,7 +184,9 @@ def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
     """
     for name, number in {"seed": seed, "first": first}.items():
         if not isinstance(number, (int, np.integer)) or number < 0:
-            raise InputError(f"{name}: a whole number from 0 on. Received {number}. Choose such a one.")
+            raise InputError(
+                f"{name}: a whole number from 0 on. Received {number}. Choose such a one."
+            )
     if not 0 <= bandwidth <= 1:
         raise InputError(f"bandwidth: 0 to 1. Received {bandwidth}. Choose one between.")
 
@@ -176,7 +203,9 @@ def fit_densities(posteriors: Posteriors, classes: int) -> ClassDensities:
         The densities.
     """
     own = [np.flatnonzero(posteriors.labels == label) for label in range(classes)]
-    kept = np.concatenate([rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int)] for rows in own])
+    kept = np.concatenate(
+        [rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int)] for rows in own]
+    )
     variances = np.stack([posteriors.variances[rows].mean(axis=0) for rows in own])
     return ClassDensities(posteriors.means[kept], posteriors.labels[kept], variances)
 
@@ -189,7 +218,9 @@ def save_densities(folder: Path, densities: ClassDensities) -> None:
         densities: Densities to write.
     """
     with staged(folder / LATENTS_FILE, overwrite=True) as partial, partial.open("wb") as file:
-        np.savez(file, means=densities.means, labels=densities.labels, variances=densities.variances)
+        np.savez(
+            file, means=densities.means, labels=densities.labels, variances=densities.variances
+        )
 
 
 def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
@@ -209,28 +240,46 @@ def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
     """
     path = folder / LATENTS_FILE
     if not path.is_file():
-        raise InputError(f"{path}: generators have it when their training ends. Received none. Train on, with --resume.")
+        raise InputError(
+            f"{path}: generators have it when their training ends. Received none. Train on, with"
+            " --resume."
+        )
     try:
         require_small_zip(path)
         with np.load(path) as stored:
             arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: must be as training wrote it. Received: {error}. Restore it, or train again.") from error
+        raise InputError(
+            f"{path}: must be as training wrote it. Received: {error}. Restore it, or train again."
+        ) from error
     _require_densities(path, arrays, classes, latent)
     return ClassDensities(**arrays)
 
 
-def _require_densities(path: Path, arrays: Mapping[str, NDArray[Any]], classes: int, latent: int) -> None:
+def _require_densities(
+    path: Path, arrays: Mapping[str, NDArray[Any]], classes: int, latent: int
+) -> None:
     images = arrays["labels"].size
-    for name, shape in {"labels": (images,), "means": (images, latent), "variances": (classes, latent)}.items():
+    for name, shape in {
+        "labels": (images,),
+        "means": (images, latent),
+        "variances": (classes, latent),
+    }.items():
         if arrays[name].shape != shape:
             raise InputError(
-                f"{path}: {name} of the model's classes and latent have the shape {shape}. Received {arrays[name].shape}. "
-                "Restore the one of the two that was changed."
+                f"{path}: {name} of the model's classes and latent have the shape {shape}. Received"
+                f" {arrays[name].shape}. Restore the one of the two that was changed."
             )
-    whole = all(arrays[name].dtype.kind == "f" and np.isfinite(arrays[name]).all() for name in ("means", "variances"))
-    if not whole or (arrays["variances"] < 0).any() or set(arrays["labels"].tolist()) != set(range(classes)):
+    whole = all(
+        arrays[name].dtype.kind == "f" and np.isfinite(arrays[name]).all()
+        for name in ("means", "variances")
+    )
+    if (
+        not whole
+        or (arrays["variances"] < 0).any()
+        or set(arrays["labels"].tolist()) != set(range(classes))
+    ):
         raise InputError(
-            f"{path}: means and variances are finite, and each of {classes} classes has an image. Received others. "
-            "Restore it, or train again from the start."
+            f"{path}: means and variances are finite, and each of {classes} classes has an image."
+            " Received others. Restore it, or train again from the start."
         )

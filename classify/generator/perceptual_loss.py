@@ -38,7 +38,9 @@ def perceptual_distance(features: keras.Model) -> Perception:
 
     def distance(pictures: Any, others: Any) -> Any:
         pairs = list(zip(features(pictures * 255.0), features(others * 255.0), strict=True))
-        parts = [_relative(a, b) + _relative(second_moments(a), second_moments(b)) for a, b in pairs]
+        parts = [
+            _relative(a, b) + _relative(second_moments(a), second_moments(b)) for a, b in pairs
+        ]
         return sum(parts) / len(parts)
 
     return distance

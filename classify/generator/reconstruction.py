@@ -37,7 +37,9 @@ def reconstruction_loss(weight: float = 0.0, perception: Perception | None = Non
     def loss(pictures: Any, reconstructions: Any) -> Any:
         expected = ops.cast(pictures, "float32") / 255.0
         error = ops.mean(ops.square(expected - reconstructions))
-        return error if perception is None else error + weight * perception(expected, reconstructions)
+        return (
+            error if perception is None else error + weight * perception(expected, reconstructions)
+        )
 
     return loss
 
@@ -79,13 +81,18 @@ class Reconstruction:
 
     def __str__(self) -> str:
         return (
-            f"mean squared error {self.error:.4f} (mean image {self.mean_image_error:.4f}: {self.explained:.1%} of the "
-            f"variance explained), Kullback-Leibler {self.divergence:.0f} nats a picture"
+            f"mean squared error {self.error:.4f} (mean image {self.mean_image_error:.4f}:"
+            f" {self.explained:.1%} of the variance explained), Kullback-Leibler"
+            f" {self.divergence:.0f} nats a picture"
         )
 
 
 def score_reconstructions(
-    generator: Generator, dataset: ImageDataset, loss: Loss, mean_image: NDArray[np.float64], progress: Progress
+    generator: Generator,
+    dataset: ImageDataset,
+    loss: Loss,
+    mean_image: NDArray[np.float64],
+    progress: Progress,
 ) -> tuple[Reconstruction, Posteriors]:
     """Encodes and decodes all images of a dataset and scores the result.
 
@@ -107,8 +114,12 @@ def score_reconstructions(
         with np.errstate(all="ignore"):  # non-finite values are reported at the end of the epoch
             means, variances = generator.encode(pictures, labels)
             found = generator.decode(np.where(np.isfinite(means), means, 0), one_hot)
-        lost = float(loss(ops.convert_to_tensor(pictures), ops.convert_to_tensor(found / np.float32(255))))
-        sums += len(pictures) * np.array([lost, _squared_error(pictures, found), _squared_error(pictures, mean_image)])
+        lost = float(
+            loss(ops.convert_to_tensor(pictures), ops.convert_to_tensor(found / np.float32(255)))
+        )
+        sums += len(pictures) * np.array(
+            [lost, _squared_error(pictures, found), _squared_error(pictures, mean_image)]
+        )
         posteriors.append((means, variances, labels))
         progress.advance("reconstructing", index + 1, len(dataset))
     joined = Posteriors(*(np.concatenate(column) for column in zip(*posteriors, strict=True)))

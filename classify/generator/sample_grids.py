@@ -44,7 +44,9 @@ class Album:
         """
         self._epochs += 1
         write_picture(self._folder / f"samples-{self._epochs:03}.png", draw_classes(generator)[0])
-        write_picture(self._folder / f"reconstructions-{self._epochs:03}.png", self.compare(generator))
+        write_picture(
+            self._folder / f"reconstructions-{self._epochs:03}.png", self.compare(generator)
+        )
 
     def compare(self, generator: Generator) -> NDArray[np.uint8]:
         """Makes a grid of the chosen pictures (above) and their reconstructions (below).
@@ -58,7 +60,9 @@ class Album:
         return arrange([self._pictures, generator.reconstruct(self._pictures, self._labels)])
 
 
-def draw_classes(generator: Generator, seed: int = 0, bandwidth: float = BANDWIDTH) -> tuple[NDArray[np.uint8], str]:
+def draw_classes(
+    generator: Generator, seed: int = 0, bandwidth: float = BANDWIDTH
+) -> tuple[NDArray[np.uint8], str]:
     """Draws a grid of pictures with a row for each class, at most the first twenty.
 
     Args:
@@ -73,7 +77,10 @@ def draw_classes(generator: Generator, seed: int = 0, bandwidth: float = BANDWID
     shown = names[:_CLASSES]
     drawn = generator.draw(np.repeat(np.arange(len(shown)), _COLUMNS), seed, bandwidth=bandwidth)
     left_out = "" if shown == names else f" ({len(shown)} of {len(names)} classes)"
-    caption = f"Drawn pictures, a row each of {', '.join(shown)}{left_out}; seed {seed}, bandwidth {bandwidth:g}."
+    caption = (
+        f"Drawn pictures, a row each of {', '.join(shown)}{left_out}; seed {seed}, bandwidth"
+        f" {bandwidth:g}."
+    )
     return arrange(list(drawn.reshape(len(shown), _COLUMNS, *drawn.shape[1:]))), caption
 
 
@@ -102,5 +109,7 @@ def arrange(rows: list[Pictures]) -> NDArray[np.uint8]:
     Returns:
         RGB picture (rows, columns, 3).
     """
-    padded = [np.pad(row, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255) for row in rows]
+    padded = [
+        np.pad(row, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255) for row in rows
+    ]
     return np.vstack([np.hstack(list(row)) for row in padded])[:-_GAP, :-_GAP]

@@ -94,12 +94,22 @@ def write_samples(
     output, progress = Path(output), progress or Silent()
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
     names = generator.info.class_table.names
-    labels = spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
+    labels = (
+        spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
+    )
     with staged(output, overwrite, (*map(_folder_name, names), GRID_FILE)) as partial:
-        write_pictures(generator, labels, picture_files(partial, names, labels), seed, progress, bandwidth)
+        write_pictures(
+            generator, labels, picture_files(partial, names, labels), seed, progress, bandwidth
+        )
         columns = len(names) if name is None and len(names) <= _SHOWN // 4 else _COLUMNS
-        write_picture(partial / GRID_FILE, arrange_in_rows(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns))
-    return Samples(output, {names[label]: int((labels == label).sum()) for label in sorted(set(labels.tolist()))})
+        write_picture(
+            partial / GRID_FILE,
+            arrange_in_rows(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns),
+        )
+    return Samples(
+        output,
+        {names[label]: int((labels == label).sum()) for label in sorted(set(labels.tolist()))},
+    )
 
 
 def picture_files(folder: Path, names: Sequence[str], labels: NDArray[np.intp]) -> list[Path]:
@@ -113,7 +123,10 @@ def picture_files(folder: Path, names: Sequence[str], labels: NDArray[np.intp]) 
     Returns:
         One path for each picture.
     """
-    return [folder / _folder_name(names[label]) / f"{number:06}.png" for number, label in enumerate(labels)]
+    return [
+        folder / _folder_name(names[label]) / f"{number:06}.png"
+        for number, label in enumerate(labels)
+    ]
 
 
 def write_pictures(
@@ -184,14 +197,22 @@ def interpolate(
     if not 1 <= steps <= _STEPS:
         raise InputError(f"steps: 1 to {_STEPS}. Received {steps}. Choose a number between.")
     if output.suffix.lower() not in (".png", ".jpg"):
-        raise InputError(f"{output}: the strip is a picture. Received the ending {output.suffix!r}. Name it .png or .jpg.")
+        raise InputError(
+            f"{output}: the strip is a picture. Received the ending {output.suffix!r}. Name it .png"
+            " or .jpg."
+        )
     refuse_existing(output, overwrite)
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
-    ends = np.stack([read_input(Source.of(path, bands), generator.info) for path in (first, second)])
+    ends = np.stack(
+        [read_input(Source.of(path, bands), generator.info) for path in (first, second)]
+    )
     labels = [_best_label(generator, image) for image in ends]
     latents, classes = generator.encode(ends, labels)[0], generator.one_hot(labels)
     shares = np.linspace(0, 1, steps + 1, dtype=np.float32)[:, None]
-    between = generator.decode(latents[0] + shares * (latents[1] - latents[0]), classes[0] + shares * (classes[1] - classes[0]))
+    between = generator.decode(
+        latents[0] + shares * (latents[1] - latents[0]),
+        classes[0] + shares * (classes[1] - classes[0]),
+    )
     strip: Pictures = np.concatenate([ends[:1], between, ends[1:]])
     write_picture(output, arrange([strip]), overwrite)
     return strip

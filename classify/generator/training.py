@@ -19,7 +19,12 @@ from classify.generator.data import build_datasets, mean_picture, require_pictur
 from classify.generator.generator import Generator
 from classify.generator.latents import LATENTS_FILE, ClassDensities, fit_densities, save_densities
 from classify.generator.perceptual_loss import perceptual_distance
-from classify.generator.reconstruction import Loss, Reconstruction, reconstruction_loss, score_reconstructions
+from classify.generator.reconstruction import (
+    Loss,
+    Reconstruction,
+    reconstruction_loss,
+    score_reconstructions,
+)
 from classify.generator.sample_grids import GRIDS, Album, draw_classes
 from classify.training.models import load_stage_maps
 from segment.core.config import PreprocessSettings, describe_settings
@@ -44,16 +49,19 @@ _PANELS = {
     "Learning rate": ("learning_rate",),
 }
 _CURVES = (
-    "loss is of training pictures, changed at random, while the weights move: a variational latent is drawn from its posterior, "
-    "and the divergence counts with the weight that it has risen to. val_loss is of validation pictures at the end of the epoch: "
-    "the latent is the mean of its posterior, and the divergence counts in full from the first epoch on. The best epoch is the "
-    "one of the least val_loss, which means the same in all of them. With loss it can be compared once the weight has risen, "
-    "and may then lie below, as nothing is drawn and nothing changed at random."
+    "loss is of training pictures, changed at random, while the weights move: a variational latent"
+    " is drawn from its posterior, and the divergence counts with the weight that it has risen to."
+    " val_loss is of validation pictures at the end of the epoch: the latent is the mean of its"
+    " posterior, and the divergence counts in full from the first epoch on. The best epoch is the"
+    " one of the least val_loss, which means the same in all of them. With loss it can be compared"
+    " once the weight has risen, and may then lie below, as nothing is drawn and nothing changed at"
+    " random."
 )
 _GRIDS = (
-    f"{GRIDS} holds two pictures for each epoch: drawn ones, from the same noise throughout and around the latents that the "
-    "network of that epoch gives validation pictures (not from N(0, I)), and reconstructions below their originals. The pictures "
-    "drawn below, and all that the finished generator draws, lie around the latents of training pictures."
+    f"{GRIDS} holds two pictures for each epoch: drawn ones, from the same noise throughout and"
+    " around the latents that the network of that epoch gives validation pictures (not from N(0,"
+    " I)), and reconstructions below their originals. The pictures drawn below, and all that the"
+    " finished generator draws, lie around the latents of training pictures."
 )
 
 
@@ -97,7 +105,9 @@ def train_generator(
     loss = _build_loss(config.loss)
     devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
-    found = TrainingData.prepare(folders, config.data, PreprocessSettings(), config.training, progress)
+    found = TrainingData.prepare(
+        folders, config.data, PreprocessSettings(), config.training, progress
+    )
     require_pictures(found)
     # raises for changes that the bands do not allow
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
@@ -155,11 +165,23 @@ def _train(
     resume: bool,
     progress: Progress,
 ) -> Run[Reconstruction]:
-    settings, info, names = config.training, _describe(network, data, config, folders), data.class_table.names
+    settings, info, names = (
+        config.training,
+        _describe(network, data, config, folders),
+        data.class_table.names,
+    )
     training, plain = build_datasets(data, config)
-    score = partial(score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress)
-    album = Album(output / GRIDS, plain["val"], len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0)
-    keep = keep_best(output, info, keep_float32(network, settings, lambda: build_network(config, data)))
+    score = partial(
+        score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress
+    )
+    album = Album(
+        output / GRIDS,
+        plain["val"],
+        len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0,
+    )
+    keep = keep_best(
+        output, info, keep_float32(network, settings, lambda: build_network(config, data))
+    )
     unplaced = ClassDensities.standard(len(names), config.model.latent)
 
     def validate() -> Row:
@@ -167,7 +189,11 @@ def _train(
         if np.isfinite(posteriors.means).all():  # otherwise reported at the end of the epoch
             album.add(Generator(info, network, fit_densities(posteriors, len(names))))
         whole = found.loss + _weight(config) * found.divergence
-        return {"val_loss": whole, "val_explained": found.explained, "val_kullback_leibler": found.divergence}
+        return {
+            "val_loss": whole,
+            "val_explained": found.explained,
+            "val_kullback_leibler": found.divergence,
+        }
 
     def save(row: Row) -> None:
         (output / LATENTS_FILE).unlink(missing_ok=True)  # from an earlier epoch
@@ -209,14 +235,19 @@ def _train(
         history,
         results,
         monitor=_MONITOR,
-        facts=[("Training images", info.training["images"]["train"]), ("Numbers of a latent", best.latent)],
+        facts=[
+            ("Training images", info.training["images"]["train"]),
+            ("Numbers of a latent", best.latent),
+        ],
         panels=_PANELS,
         add_scores=add,
         further={"data": [str(folder.resolve()) for folder in folders]},
     )
 
 
-def _describe(network: keras.Model, data: TrainingData, config: GeneratorConfig, folders: Sequence[Path]) -> ModelInfo:
+def _describe(
+    network: keras.Model, data: TrainingData, config: GeneratorConfig, folders: Sequence[Path]
+) -> ModelInfo:
     return ModelInfo(
         task="generate",
         name=network.name,

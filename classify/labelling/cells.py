@@ -56,7 +56,10 @@ class Cells:
         Returns:
             Top, bottom, left and right in pixels of the scene; bottom and right are exclusive.
         """
-        (top, bottom), (left, right) = self._shifted(row, self.height), self._shifted(column, self.width)
+        (top, bottom), (left, right) = (
+            self._shifted(row, self.height),
+            self._shifted(column, self.width),
+        )
         return top, bottom, left, right
 
     def _shifted(self, index: int, length: int) -> tuple[int, int]:
@@ -69,7 +72,10 @@ class Cells:
         Returns:
             Scene rows (rows + 1,) and scene columns (columns + 1,) of the borders.
         """
-        rows, columns = np.arange(self.rows + 1) * self.edge, np.arange(self.columns + 1) * self.edge
+        rows, columns = (
+            np.arange(self.rows + 1) * self.edge,
+            np.arange(self.columns + 1) * self.edge,
+        )
         return rows.clip(max=self.height), columns.clip(max=self.width)
 
     @property
@@ -87,7 +93,9 @@ class Cells:
             The cells.
         """
         rows, columns = ((block.top, block.bottom), (block.left, block.right))
-        return Part(*(range(first // self.edge, -(-last // self.edge)) for first, last in (rows, columns)))
+        return Part(
+            *(range(first // self.edge, -(-last // self.edge)) for first, last in (rows, columns))
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,9 @@ class Batch:
     cells: list[int]
 
 
-def read_batches(source: Source, cells: Cells, part: Part, info: ModelInfo, size: int) -> Generator[Batch, None, None]:
+def read_batches(
+    source: Source, cells: Cells, part: Part, info: ModelInfo, size: int
+) -> Generator[Batch, None, None]:
     """Reads the cells of a part of a scene in batches, without cells that are nodata.
 
     The scene is read forward only, one row of cells after the other.
@@ -152,7 +162,9 @@ def read_batches(source: Source, cells: Cells, part: Part, info: ModelInfo, size
     with source.open() as raster:
         for row, (start, strip, valid, labelled) in enumerate(_strips(raster, cells, part)):
             for column in np.flatnonzero(labelled).tolist():
-                left, right = (edge - start for edge in cells.window(part.rows[row], part.columns[column])[2:])
+                left, right = (
+                    edge - start for edge in cells.window(part.rows[row], part.columns[column])[2:]
+                )
                 windows.append(_seen(strip[:, left:right], valid[:, left:right], cells.edge, info))
                 numbers.append(row * len(part.columns) + column)
                 if len(numbers) == size:
@@ -162,7 +174,9 @@ def read_batches(source: Source, cells: Cells, part: Part, info: ModelInfo, size
         yield batch()
 
 
-def _strips(raster: Raster, cells: Cells, part: Part) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
+def _strips(
+    raster: Raster, cells: Cells, part: Part
+) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
     """Row strips of the scene, one for each row of cells.
 
     Each item is the scene column where the strip begins, the pixels of its windows (rows, width,
@@ -171,25 +185,37 @@ def _strips(raster: Raster, cells: Cells, part: Part) -> Iterator[tuple[int, NDA
     borders, across = cells.borders()
     left, right = cells.window(0, part.columns[0])[2], int(across[part.columns.stop])
     inside = across[part.columns.start : part.columns.stop + 1]
-    pixels, valid = np.empty((0, right - left, len(raster.bands)), raster.dtype), np.empty((0, right - left), bool)
+    pixels, valid = (
+        np.empty((0, right - left, len(raster.bands)), raster.dtype),
+        np.empty((0, right - left), bool),
+    )
     for row in part.rows:
         top, bottom, first = int(borders[row]), int(borders[row + 1]), cells.window(row, 0)[0]
         above = pixels, valid
         if first < top and not len(valid):  # windows of the last row begin above the row
             above = raster.read(first, left, top - first, right - left)
         pixels, valid = raster.read(top, left, bottom - top, right - left)
-        labelled = 2 * np.add.reduceat(valid.sum(axis=0), inside[:-1] - left) >= len(valid) * np.diff(inside)
+        labelled = 2 * np.add.reduceat(valid.sum(axis=0), inside[:-1] - left) >= len(
+            valid
+        ) * np.diff(inside)
         if first < top:
-            pixels, valid = (np.concatenate([a[first - top :], b]) for a, b in zip(above, (pixels, valid), strict=True))
+            pixels, valid = (
+                np.concatenate([a[first - top :], b])
+                for a, b in zip(above, (pixels, valid), strict=True)
+            )
         yield left, pixels, valid, labelled
 
 
-def _seen(window: NDArray[Any], valid: NDArray[np.bool_], edge: int, info: ModelInfo) -> NDArray[Any]:
+def _seen(
+    window: NDArray[Any], valid: NDArray[np.bool_], edge: int, info: ModelInfo
+) -> NDArray[Any]:
     """A window as the network sees it, (tile, tile, bands).
 
     The window is resized as a whole, unless the scene is smaller than a cell.
     """
     whole = window.shape[:2] == (edge, edge)
-    seen, _ = prepare_seen(window, valid, info.tile if whole else label_info(info).resize, info.preprocess)
+    seen, _ = prepare_seen(
+        window, valid, info.tile if whole else label_info(info).resize, info.preprocess
+    )
     # a view would keep the strip in memory
     return np.ascontiguousarray(seen if whole else centre_crop(seen, info.tile))

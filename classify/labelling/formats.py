@@ -22,7 +22,11 @@ def as_table(predictions: Sequence[Prediction]) -> str:
     """
     predictions = [p for p in predictions if not p.problem]
     cells = [
-        [f"{'*' if name in p.given else ' '}{name} {probability:.3f}" for name, probability in p.labels] for p in predictions
+        [
+            f"{'*' if name in p.given else ' '}{name} {probability:.3f}"
+            for name, probability in p.labels
+        ]
+        for p in predictions
     ]
     columns = range(max(map(len, cells), default=0))
     widths = [max((len(row[i]) for row in cells if i < len(row)), default=0) for i in columns]
@@ -47,7 +51,10 @@ def as_json(predictions: Sequence[Prediction]) -> str:
     entries = [
         {
             "image": p.image,
-            "labels": [{"label": name, "probability": round(probability, 6)} for name, probability in p.labels],
+            "labels": [
+                {"label": name, "probability": round(probability, 6)}
+                for name, probability in p.labels
+            ],
             "given": p.given,
             "problem": p.problem,
         }
@@ -67,7 +74,11 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
         label_2 and so on, under a header.
     """
     most = max((len(p.labels) for p in predictions), default=0)
-    header = ["image", "given", *(f"{kind}_{rank}" for rank in range(1, most + 1) for kind in ("label", "probability"))]
+    header = [
+        "image",
+        "given",
+        *(f"{kind}_{rank}" for rank in range(1, most + 1) for kind in ("label", "probability")),
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

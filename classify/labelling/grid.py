@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.labelling.cells import SMALLEST, Batch, Cells, Part, read_batches
-from classify.labelling.inference import answer, given_labels, label_info, require_input, scene_bands
+from classify.labelling.inference import (
+    answer,
+    given_labels,
+    label_info,
+    require_input,
+    scene_bands,
+)
 from classify.labelling.result import CellLabels, describe
 from classify.labelling.result import SceneLabels as SceneLabels
 from segment.core.choices import Runtime
@@ -118,7 +124,9 @@ class GridWork:
     info: ModelInfo
     cells: Cells
 
-    def write(self, stage: Stage, labels: CellLabels, started: float, **details: Any) -> SceneLabels:
+    def write(
+        self, stage: Stage, labels: CellLabels, started: float, **details: Any
+    ) -> SceneLabels:
         """Writes raster, polygons and report.
 
         Args:
@@ -133,10 +141,17 @@ class GridWork:
         Raises:
             InputError: If a file cannot be written, for example because the disk is full.
         """
-        files, cells, raster, info = SceneLabels.planned(self.source, stage.new), self.cells, self.raster, self.info
+        files, cells, raster, info = (
+            SceneLabels.planned(self.source, stage.new),
+            self.cells,
+            self.raster,
+            self.info,
+        )
         _write_raster(files.labels, stage.work / "labels.rows", labels, cells, raster, info)
         _write_polygons(files.polygons, labels, cells, raster, info)
-        report = {"scene": self.source.name} | describe(labels, cells, raster, info, time.monotonic() - started)
+        report = {"scene": self.source.name} | describe(
+            labels, cells, raster, info, time.monotonic() - started
+        )
         report |= details | {"notes": [*report["notes"], *details.get("notes", [])]}
         with writable(files.report_file):
             files.report_file.write_text(json.dumps(report, indent=2) + "\n")
@@ -159,7 +174,9 @@ def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
         InputError: If grid, scene and model do not match.
     """
     if grid < SMALLEST:
-        raise InputError(f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it.")
+        raise InputError(
+            f"grid: cells have an edge of {SMALLEST} pixels or more. Received {grid}. Raise it."
+        )
     source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
     with source.open(info.bands) as raster:
         source = replace(source, alpha=raster.alpha)
@@ -170,12 +187,20 @@ def open_grid(source: Source, info: ModelInfo, grid: int) -> Iterator[GridWork]:
 def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
     """Raises InputError if the model cannot take the scene's bands or dtype."""
     if source.bands is None and raster.info.colors == ("palette",):
-        raise InputError(f"{raster.path}: scenes have colours. Received a palette. Expand it: gdal_translate -expand rgb IN OUT")
+        raise InputError(
+            f"{raster.path}: scenes have colours. Received a palette. Expand it: gdal_translate"
+            " -expand rgb IN OUT"
+        )
     require_input(raster.path, len(raster.bands), raster.dtype.name, info)
 
 
 def label_cells(
-    source: Source, cells: Cells, part: Part, network: Model, augment: bool, advance: Callable[[int, int], None] | None = None
+    source: Source,
+    cells: Cells,
+    part: Part,
+    network: Model,
+    augment: bool,
+    advance: Callable[[int, int], None] | None = None,
 ) -> CellLabels:
     """Labels a part of the cells of a scene.
 
@@ -195,13 +220,17 @@ def label_cells(
     """
     info, count = network.info, part.count
     names, multi_label = info.class_table.names, label_info(info).multi_label
-    found = CellLabels(np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object))
+    found = CellLabels(
+        np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object)
+    )
     size, workers = network.pace(info.tile)
 
     def compute(batch: Batch) -> NDArray[np.float32]:
         return answer(network, batch.pixels, augment)[: len(batch.cells)]
 
-    with closing(prefetch(read_batches(source, cells, part, info, size), compute, workers)) as answers:
+    with closing(
+        prefetch(read_batches(source, cells, part, info, size), compute, workers)
+    ) as answers:
         for batch, probabilities in answers:
             given = given_labels(probabilities, info)
             for cell, row, labels in zip(batch.cells, probabilities, given, strict=True):
@@ -217,7 +246,9 @@ def label_cells(
     return found
 
 
-def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
+def _write_raster(
+    path: Path, rows: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo
+) -> None:
     """Writes the class raster; `rows` is a working file with the values it is made from."""
     transform, content = raster.transform, info.class_table.values()[labels.indices].tobytes()
     if raster.crs is not None or not transform.is_identity:
@@ -226,11 +257,19 @@ def _write_raster(path: Path, rows: Path, labels: CellLabels, cells: Cells, rast
     with writable(rows):
         rows.write_bytes(content)
     write_class_raster(
-        rows, zlib.crc32(content), path, coarse, info.class_table, labels.count(len(info.class_table)), "scene label"
+        rows,
+        zlib.crc32(content),
+        path,
+        coarse,
+        info.class_table,
+        labels.count(len(info.class_table)),
+        "scene label",
     )
 
 
-def _write_polygons(path: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> None:
+def _write_polygons(
+    path: Path, labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo
+) -> None:
     import shapely
 
     (numbers,) = np.nonzero(labels.labelled)

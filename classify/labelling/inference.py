@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
-def predict_dataset(predict: Predict, dataset: "ImageDataset", progress: Progress, workers: int = 1) -> NDArray[np.float32]:
+def predict_dataset(
+    predict: Predict, dataset: "ImageDataset", progress: Progress, workers: int = 1
+) -> NDArray[np.float32]:
     """Predicts all images of a dataset.
 
     Args:
@@ -65,7 +67,10 @@ def label_info(info: ModelInfo) -> LabelInfo:
     if info.task != "generate":
         info.require_task("classify")
     if info.labels is None:
-        raise InputError(f"{info.name}: model.yaml must say how images reach the network (labels). Received none. Restore it.")
+        raise InputError(
+            f"{info.name}: model.yaml must say how images reach the network (labels). Received"
+            " none. Restore it."
+        )
     return info.labels
 
 
@@ -98,7 +103,9 @@ def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray
         InputError: If the network returns NaN.
     """
     if augment:
-        found = np.mean([model.predict(view) for view, _ in eight_views(pixels)], axis=0, dtype=np.float32)
+        found = np.mean(
+            [model.predict(view) for view, _ in eight_views(pixels)], axis=0, dtype=np.float32
+        )
     else:
         found = model.predict(pixels)
     require_finite_answers(found, model.info, "an image")
@@ -154,7 +161,9 @@ def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
         InputError: As in `read_input`.
     """
     labels = label_info(info)
-    pixels, valid = read_pixels(replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands)
+    pixels, valid = read_pixels(
+        replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands
+    )
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
@@ -170,7 +179,9 @@ def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
         Pixels (size, size, bands).
     """
     valid = np.ones(pixels.shape[:2], bool)
-    return centre_crop(prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile)
+    return centre_crop(
+        prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile
+    )
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
@@ -215,11 +226,21 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
     if (bands, dtype) == (info.bands, info.dtype):
         return
     if bands != info.bands:
-        chosen = range(1, info.bands + 1) if bands > info.bands else [min(b, bands) for b in range(1, info.bands + 1)]
+        chosen = (
+            range(1, info.bands + 1)
+            if bands > info.bands
+            else [min(b, bands) for b in range(1, info.bands + 1)]
+        )
         cure = f"Name those to use, e.g. --bands {_listed(chosen)}."
     else:
-        cure = f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to {info.range[1]:g})."
-    raise InputError(f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}. {cure}")
+        cure = (
+            f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
+            f" {info.range[1]:g})."
+        )
+    raise InputError(
+        f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}."
+        f" {cure}"
+    )
 
 
 def _listed(bands: Sequence[int]) -> str:

@@ -143,4 +143,8 @@ def _batches(sources: Sequence[Source], network: Model, size: int) -> Generator[
                 problems.append(None)
             except InputError as error:
                 problems.append(str(error))
-        yield _Batch([printable(source.path) for source in some], problems, np.stack(pixels) if pixels else None)
+        yield _Batch(
+            [printable(source.path) for source in some],
+            problems,
+            np.stack(pixels) if pixels else None,
+        )

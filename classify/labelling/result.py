@@ -75,13 +75,20 @@ class SceneLabels(SceneOutputs):
         Returns:
             The paths; nothing is written.
         """
-        raster, polygons, report = (folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json"))
+        raster, polygons, report = (
+            folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json")
+        )
         return cls(str(scene.path), report, {}, raster, polygons)
 
     @property
     def files(self) -> list[Path]:
         """Paths of all files, the raster first, with the files that accompany it."""
-        return [self.labels, self.polygons, self.report_file, *(self.labels.with_name(name) for name in companions(self.labels))]
+        return [
+            self.labels,
+            self.polygons,
+            self.report_file,
+            *(self.labels.with_name(name) for name in companions(self.labels)),
+        ]
 
     @property
     def names(self) -> list[str]:
@@ -90,19 +97,27 @@ class SceneLabels(SceneOutputs):
 
     def __repr__(self) -> str:
         report, probability = self.report, self.report["mean_probability"]
-        title = f"{report['scene']}: {report['width']} x {report['height']} px, {report['cells']:,} cells of {report['grid']} px"
+        title = (
+            f"{report['scene']}: {report['width']} x {report['height']} px, {report['cells']:,}"
+            f" cells of {report['grid']} px"
+        )
         lines = [title if probability is None else f"{title}, mean probability {probability:.3f}"]
         longest = max(len(name) for name in report["classes"])
         labelled = max(sum(report["cells_by_class"].values()), 1)
         for name, cells in report["cells_by_class"].items():
-            line = f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,} cell{'' if cells == 1 else 's'}"
+            line = (
+                f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,}"
+                f" cell{'' if cells == 1 else 's'}"
+            )
             if report["area_m2"]:
                 line += f"  {format_area(report['area_m2'][name]):>14}"
             lines.append(line)
         return "\n".join([*lines, *self.closing_lines(self.labels)])
 
 
-def describe(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float) -> dict[str, Any]:
+def describe(
+    labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float
+) -> dict[str, Any]:
     """Makes the report, except for the name of the scene and the runtime.
 
     With several labels, cells and areas count for the most probable label. `area_m2` is the area of
@@ -132,14 +147,18 @@ def describe(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, 
         "classes": names,
         "cells_by_class": dict(zip(names, labels.count(len(names)).tolist(), strict=True)),
         "area_m2": None,
-        "mean_probability": round(float(labels.probabilities[labelled].mean()), 6) if labelled.any() else None,
+        "mean_probability": (
+            round(float(labels.probabilities[labelled].mean()), 6) if labelled.any() else None
+        ),
     }
     pixel_areas = raster.row_pixel_areas(0, raster.height)
     if pixel_areas is not None:
         rows, columns = cells.borders()
         areas = np.outer(np.add.reduceat(pixel_areas, rows[:-1]), np.diff(columns)).ravel()
         sums = np.bincount(labels.indices[labelled], areas[labelled], minlength=len(names))
-        report["area_m2"] = {name: round(area, 2) for name, area in zip(names, sums.tolist(), strict=True)}
+        report["area_m2"] = {
+            name: round(area, 2) for name, area in zip(names, sums.tolist(), strict=True)
+        }
     return report | {
         "notes": _notes(labels, cells, raster, info),
         "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
@@ -154,12 +173,18 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
     notes += raster.notes
     if raster.has_only_control_points:
         notes.append(
-            "The scene is georeferenced by control points only, so the labels have no georeference. "
-            "Run gdalwarp SCENE OUT and label that."
+            "The scene is georeferenced by control points only, so the labels have no georeference."
+            " Run gdalwarp SCENE OUT and label that."
         )
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
     if pixel and learned:
-        seen, grid = pixel * cells.edge / info.tile, max(round(learned / pixel * info.tile), SMALLEST)
+        seen, grid = (
+            pixel * cells.edge / info.tile,
+            max(round(learned / pixel * info.tile), SMALLEST),
+        )
         if are_strange(seen, learned):
-            notes.append(f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it with --grid {grid}.")
+            notes.append(
+                f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it"
+                f" with --grid {grid}."
+            )
     return notes

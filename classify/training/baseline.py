@@ -68,28 +68,43 @@ def fit_classical(
                 vectors.add(vector)
             progress.advance("baseline", index + 1, len(dataset))
         if len(vectors) < 2:
-            raise InputError("model.kind: pca learns from two images or more. Received one. Add images.")
-        found = principal_components(vectors, min(settings.components, max(1, len(vectors) // _IMAGES_EACH)))
+            raise InputError(
+                "model.kind: pca learns from two images or more. Received one. Add images."
+            )
+        found = principal_components(
+            vectors, min(settings.components, max(1, len(vectors) // _IMAGES_EACH))
+        )
     scales = np.maximum(found.positions.std(axis=0), 1e-6)
-    weights, biases = _fit_linear(found.positions / scales, truth, settings.classifier, multi_label, seed)
+    weights, biases = _fit_linear(
+        found.positions / scales, truth, settings.classifier, multi_label, seed
+    )
     axes = found.axes / scales[:, None]
     components = keras.layers.Dense(len(axes), name="features")
     logits = keras.layers.Dense(classes, name="logits")
     last = keras.layers.Activation("sigmoid") if multi_label else keras.layers.Softmax()
-    network = keras.Model(pixels, last(logits(components(shrink(pixels)))), name=f"pca_{settings.classifier}")
+    network = keras.Model(
+        pixels, last(logits(components(shrink(pixels)))), name=f"pca_{settings.classifier}"
+    )
     components.set_weights([axes.T, -axes @ found.mean])
     logits.set_weights([weights.T, biases])
     return network
 
 
 def _fit_linear(
-    positions: NDArray[np.float32], truth: NDArray[np.float32], classifier: Classifier, multi_label: bool, seed: int
+    positions: NDArray[np.float32],
+    truth: NDArray[np.float32],
+    classifier: Classifier,
+    multi_label: bool,
+    seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights (classes, components) and biases (classes,) of the logits.
 
     Classes without images are never predicted.
     """
-    weights, biases = np.zeros((truth.shape[1], positions.shape[1])), np.full(truth.shape[1], -_SURE)
+    weights, biases = (
+        np.zeros((truth.shape[1], positions.shape[1])),
+        np.full(truth.shape[1], -_SURE),
+    )
     everywhere = truth.all(axis=0)
     biases[everywhere] = _SURE
     if multi_label:
@@ -112,4 +127,8 @@ def _classifier(name: Classifier, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
-    return LogisticRegression(max_iter=2000, C=0.1) if name == "logistic" else LinearSVC(C=0.01, random_state=seed)
+    return (
+        LogisticRegression(max_iter=2000, C=0.1)
+        if name == "logistic"
+        else LinearSVC(C=0.01, random_state=seed)
+    )

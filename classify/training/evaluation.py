@@ -14,7 +14,13 @@ from classify.data.dataset import ImageDataset, ImagePixels
 from classify.data.images import Data, LabelledImage, collection_name, data_folders, find_images
 from classify.data.pixels import orientation_notes, read_pixels
 from classify.data.splits import digest_split, split_images
-from classify.labelling.inference import answer, label_info, predict_dataset, read_resized, scene_bands
+from classify.labelling.inference import (
+    answer,
+    label_info,
+    predict_dataset,
+    read_resized,
+    scene_bands,
+)
 from classify.training.report import scores_page
 from classify.training.scoring import Evaluation, recognise, score_images
 from segment.core.choices import Runtime
@@ -72,10 +78,14 @@ def evaluate(
     """
     progress = progress or Silent()
     if part not in get_args(PartChoice):
-        raise InputError(f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them.")
+        raise InputError(
+            f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them."
+        )
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
-    model = load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
+    model = (
+        load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
+    )
     info = model.info
     folders = data_folders(data)
     images = find_scored(folders, info, part)
@@ -84,11 +94,15 @@ def evaluate(
         progress.say(note)
     dataset = scored_dataset(images, info, batch_size, bands)
     _warn_of_training(folders, info, part, progress)
-    answers = predict_dataset(partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1])
+    answers = predict_dataset(
+        partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1]
+    )
     evaluation = score_images(images, answers, info)
     record, known = known_record(folder_of(model), progress), ""
     if record is not None:
-        familiarity = recognise(images, record, lambda path: _read_stored(path, info, bands), progress)
+        familiarity = recognise(
+            images, record, lambda path: _read_stored(path, info, bands), progress
+        )
         evaluation, known = replace(evaluation, familiar=familiarity.report), str(familiarity)
     elif folder_of(model) is not None:
         evaluation = replace(evaluation, familiar=UNKNOWN)
@@ -96,13 +110,21 @@ def evaluate(
         progress.say(f"warning: {known}")
     if output is not None:
         names = ", ".join(folder.name for folder in folders)
-        page = scores_page(f"{describe_use(model, augment)} on {names}", evaluation, dataset, info.class_table, known)
+        page = scores_page(
+            f"{describe_use(model, augment)} on {names}",
+            evaluation,
+            dataset,
+            info.class_table,
+            known,
+        )
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
 
 
-def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> list[LabelledImage]:
+def find_scored(
+    data: Sequence[Path], info: ModelInfo, part: PartChoice = "all"
+) -> list[LabelledImage]:
     """Finds the images of data folders, labelled with the classes of a model.
 
     Args:
@@ -119,27 +141,42 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
             the images of the training.
     """
     labels, training = label_info(info), info.training.get("settings", {})
-    settings = ImageSettings(classes=info.classes, label_map=training.get("data", {}).get("label_map", {}))
+    settings = ImageSettings(
+        classes=info.classes, label_map=training.get("data", {}).get("label_map", {})
+    )
     found = find_images(data, settings, complete=False)
     if found.multi_label != labels.multi_label:
         kinds = ("several labels an image, from a CSV", "one label an image, from class folders")
         expected, received = kinds if labels.multi_label else kinds[::-1]
-        raise InputError(f"{data[0]}: the model learned {expected}. Received {received}. Lay the data out so.")
+        raise InputError(
+            f"{data[0]}: the model learned {expected}. Received {received}. Lay the data out so."
+        )
     images = found.images
     if part != "all":
         split = training.get("data", {})
         own, others = split.get("split_seed"), training.get("training", {}).get("seed", 0)
-        fractions = split.get("val_fraction", settings.val_fraction), split.get("test_fraction", settings.test_fraction)
-        parts = split_images(images, *fractions, others if own is None else own, split.get("val_seed"))
-        if any(image.part is None for image in images) and digest_split(parts) != info.training.get("split"):
+        fractions = (
+            split.get("val_fraction", settings.val_fraction),
+            split.get("test_fraction", settings.test_fraction),
+        )
+        parts = split_images(
+            images, *fractions, others if own is None else own, split.get("val_seed")
+        )
+        if any(image.part is None for image in images) and digest_split(parts) != info.training.get(
+            "split"
+        ):
             known = ", ".join(info.training.get("data", [])) or "unknown"
             raise InputError(
-                f"{data[0]}: --part draws parts as training did, which takes the images of all its data folders ({known}). "
-                "Received others. Restore them, name all of the folders, or score what there is: --part all"
+                f"{data[0]}: --part draws parts as training did, which takes the images of all its"
+                f" data folders ({known}). Received others. Restore them, name all of the folders,"
+                " or score what there is: --part all"
             )
         images = parts[part]
     if not images:
-        raise InputError(f"{data[0]}: {part} must hold images. Received none. Choose another part of {', '.join(PARTS)}.")
+        raise InputError(
+            f"{data[0]}: {part} must hold images. Received none. Choose another part of"
+            f" {', '.join(PARTS)}."
+        )
     return images
 
 
@@ -160,7 +197,10 @@ def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
 
 
 def scored_dataset(
-    images: Sequence[LabelledImage], info: ModelInfo, batch_size: int, bands: Sequence[int] | None = None
+    images: Sequence[LabelledImage],
+    info: ModelInfo,
+    batch_size: int,
+    bands: Sequence[int] | None = None,
 ) -> ImageDataset:
     """Makes a dataset of images as the model sees them.
 
@@ -178,13 +218,18 @@ def scored_dataset(
     """
     chosen = None if bands is None else tuple(bands)
     pixels = ImagePixels(lambda path: read_resized(Source(path, chosen), info), megabytes=0)
-    dataset = ImageDataset(images, pixels, len(info.class_table), info.tile, batch_size, rgb=label_info(info).rgb)
+    dataset = ImageDataset(
+        images, pixels, len(info.class_table), info.tile, batch_size, rgb=label_info(info).rgb
+    )
     dataset.image_at(0)
     return dataset
 
 
 def readable_images(
-    images: Sequence[LabelledImage], info: ModelInfo, bands: Sequence[int] | None, progress: Progress
+    images: Sequence[LabelledImage],
+    info: ModelInfo,
+    bands: Sequence[int] | None,
+    progress: Progress,
 ) -> list[LabelledImage]:
     """Leaves out images that cannot be read, if the settings of the training said so.
 
@@ -222,7 +267,12 @@ def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> ND
     return read_pixels(path, source.bands or scene_bands(source, label_info(info)))[0]
 
 
-def _warn_of_training(data: Sequence[Path], info: ModelInfo, part: PartChoice, progress: Progress) -> None:
+def _warn_of_training(
+    data: Sequence[Path], info: ModelInfo, part: PartChoice, progress: Progress
+) -> None:
     learned_from = info.training.get("data", [])
     if part in ("all", "train") and any(collection_name(folder) in learned_from for folder in data):
-        progress.say(f"warning: {info.name} was trained on images of such a folder: --part test scores those it never saw")
+        progress.say(
+            f"warning: {info.name} was trained on images of such a folder: --part test scores those"
+            " it never saw"
+        )

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from classify.data.images import Data, collection_name, data_folders
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.training.evaluation import find_scored, learned_images, readable_images, scored_dataset
+from classify.training.evaluation import (
+    find_scored,
+    learned_images,
+    readable_images,
+    scored_dataset,
+)
 from classify.training.scoring import score_images
 from segment.core.errors import InputError
 from segment.core.model.export import Export, Predict, divide, export_openvino
@@ -60,13 +65,19 @@ class _Images:
     def __init__(self, data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress):
         images = readable_images(find_scored(data, info), info, None, progress)
         if len(images) < 2:
-            raise InputError(f"{data[0]}: --int8 needs two images, better hundreds. Received one. Add images.")
+            raise InputError(
+                f"{data[0]}: --int8 needs two images, better hundreds. Received one. Add images."
+            )
         learned = learned_images(data, info)
         calibrating, scored = divide([image.path in learned for image in images], seed)
         self._calibration = scored_dataset([images[i] for i in calibrating], info, 1)
         self._scored = scored_dataset([images[i] for i in scored], info, 16)
         self._info, self._progress = info, progress
-        self.data, self.calibrated, self.scored = collection_name(data[0]), len(calibrating), len(scored)
+        self.data, self.calibrated, self.scored = (
+            collection_name(data[0]),
+            len(calibrating),
+            len(scored),
+        )
         multi_label = label_info(info).multi_label
         self.score_names: Mapping[str, str] = (
             {"mean_average_precision": "mean AP", "f1_macro": "macro F1"}

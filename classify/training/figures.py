@@ -51,13 +51,17 @@ def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[s
     figure = Figure(figsize=(8.5, 5.2), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], ":", color="0.4", lw=1)
-    _draw_curves(axes, curves, names, "area under the curve", "no curve (on none or all images)", "default")
+    _draw_curves(
+        axes, curves, names, "area under the curve", "no curve (on none or all images)", "default"
+    )
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
     return figure
 
 
-def plot_precision_recall(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
+def plot_precision_recall(
+    truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+) -> "Figure":
     """Plots precision against recall for each class.
 
     Classes that no image has get no curve and are named in the legend.
@@ -100,14 +104,25 @@ def plot_per_class(scores: "Scores") -> "Figure":
     from matplotlib.figure import Figure
 
     figures = scores.report["per_class"]
-    order = sorted(scores.names, key=lambda name: -1 if figures[name]["f1"] is None else figures[name]["f1"])
+    order = sorted(
+        scores.names, key=lambda name: -1 if figures[name]["f1"] is None else figures[name]["f1"]
+    )
     figure = Figure(figsize=(7, 1.1 + 0.24 * len(order)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(range(len(order)), [figures[name]["f1"] or 0 for name in order], color=_BLUE, height=0.75)
+    axes.barh(
+        range(len(order)), [figures[name]["f1"] or 0 for name in order], color=_BLUE, height=0.75
+    )
     for row, name in enumerate(order):
         f1 = figures[name]["f1"]
         text = "in neither truth nor answers" if f1 is None else f"{f1:.2f}"
-        axes.text((f1 or 0) + 0.01, row, text, va="center", fontsize=8, color="black" if f1 is not None else "0.4")
+        axes.text(
+            (f1 or 0) + 0.01,
+            row,
+            text,
+            va="center",
+            fontsize=8,
+            color="black" if f1 is not None else "0.4",
+        )
     labels = [f"{shorten_name(name)} ({figures[name]['images']:,})" for name in order]
     axes.set_yticks(range(len(order)), labels, fontsize=9, parse_math=False)
     axes.set_ylim(-0.6, len(order) - 0.4)
@@ -129,17 +144,25 @@ def _draw_curves(
     drawstyle: Literal["default", "steps-post"],
 ) -> None:
     ascending = sorted(curves, key=lambda curve: curve.score)
-    named, others = (ascending, []) if len(curves) <= _NAMED else (ascending[:_WORST], ascending[_WORST:])
+    named, others = (
+        (ascending, []) if len(curves) <= _NAMED else (ascending[:_WORST], ascending[_WORST:])
+    )
     handles, labels = [], []
     for rank, curve in enumerate(named):
         place = list(names).index(curve.name) if len(names) <= _NAMED else rank
         color, line = f"C{place % 10}", "-" if place < 10 else "--"
-        handles += axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=1.5, zorder=3, color=color, ls=line)
+        handles += axes.plot(
+            curve.x, curve.y, drawstyle=drawstyle, lw=1.5, zorder=3, color=color, ls=line
+        )
         labels.append(f"{curve.score:.3f}  {shorten_name(curve.name)}")
-    grey = [axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=0.7, color=_GREY)[0] for curve in others]
+    grey = [
+        axes.plot(curve.x, curve.y, drawstyle=drawstyle, lw=0.7, color=_GREY)[0] for curve in others
+    ]
     if others:
         handles.append(grey[0])
-        labels.append(f"{others[0].score:.3f} to {others[-1].score:.3f}  {len(others)} other classes")
+        labels.append(
+            f"{others[0].score:.3f} to {others[-1].score:.3f}  {len(others)} other classes"
+        )
     drawn = {curve.name for curve in curves}
     absent = [shorten_name(name) for name in names if name not in drawn]
     if absent:
@@ -150,6 +173,8 @@ def _draw_curves(
     axes.set_ylim(-0.01, 1.02)
     axes.set_aspect("equal", anchor="E")
     axes.grid(alpha=0.3)
-    legend = axes.figure.legend(handles, labels, title=score, loc="outside right upper", fontsize=8, title_fontsize=9)
+    legend = axes.figure.legend(
+        handles, labels, title=score, loc="outside right upper", fontsize=8, title_fontsize=9
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -44,9 +44,14 @@ class GradCam:
             self._logits = network.get_layer(_LOGITS)
         except ValueError as error:
             raise InputError(
-                f"{self.info.name}: Grad-CAM looks at a convolution. Received a model without one. Give a network."
+                f"{self.info.name}: Grad-CAM looks at a convolution. Received a model without one."
+                " Give a network."
             ) from error
-        self._hidden = network.get_layer(_HIDDEN) if any(layer.name == _HIDDEN for layer in network.layers) else None
+        self._hidden = (
+            network.get_layer(_HIDDEN)
+            if any(layer.name == _HIDDEN for layer in network.layers)
+            else None
+        )
         self._convolution = keras.Model(network.input, pooling.input)
 
     def look(self, pixels: NDArray[Any], label: str) -> NDArray[np.float32]:
@@ -65,8 +70,13 @@ class GradCam:
         """
         names = self.info.class_table.names
         if label not in names:
-            raise InputError(f"Labels of the model are {', '.join(names)}. Received {label!r}. Choose one of them.")
-        maps = keras.ops.convert_to_numpy(self._convolution(pixels[None], training=False))[0].astype(np.float32)
+            raise InputError(
+                f"Labels of the model are {', '.join(names)}. Received {label!r}. Choose one of"
+                " them."
+            )
+        maps = keras.ops.convert_to_numpy(self._convolution(pixels[None], training=False))[
+            0
+        ].astype(np.float32)
         heat = np.maximum(maps @ self._weights(maps.mean(axis=(0, 1)), names.index(label)), 0)
         highest = heat.max()
         return np.asarray(heat / highest if highest > 0 else heat, np.float32)
@@ -75,6 +85,9 @@ class GradCam:
         """Gradient (features,) of a logit with respect to the means of the convolution's maps."""
         gradient = keras.ops.convert_to_numpy(self._logits.kernel)[:, index]
         if self._hidden is not None:
-            kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in (self._hidden.kernel, self._hidden.bias))
+            kernel, bias = (
+                keras.ops.convert_to_numpy(weight)
+                for weight in (self._hidden.kernel, self._hidden.bias)
+            )
             gradient = kernel @ (gradient * (features @ kernel + bias > 0))
         return np.asarray(gradient, np.float32)

@@ -18,10 +18,29 @@ from classify.training.wide_resnet import wide_resnet50_2, wide_resnet50_2_weigh
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import bundled_weights, load_keras_model, load_model_info, see_inside
-from segment.core.networks.backbones import build_backbone, check_imagenet, imagenet_affine, imagenet_weights
+from segment.core.networks.backbones import (
+    build_backbone,
+    check_imagenet,
+    imagenet_affine,
+    imagenet_weights,
+)
 from segment.core.networks.efficientnet_lite import efficientnet_lite, stage_prefixes
-from segment.core.networks.pretrained import Loaded, Weights, check_source, layers_by_name, load_weights, weights_of
-from segment.core.pixels.normalise import Affine, BandStatistics, imagenet_statistics, normalisation, resolve_auto, scaling
+from segment.core.networks.pretrained import (
+    Loaded,
+    Weights,
+    check_source,
+    layers_by_name,
+    load_weights,
+    weights_of,
+)
+from segment.core.pixels.normalise import (
+    Affine,
+    BandStatistics,
+    imagenet_statistics,
+    normalisation,
+    resolve_auto,
+    scaling,
+)
 
 _WEIGHTS = "model.weights"
 
@@ -58,16 +77,28 @@ class _Design:
 def _resnet50() -> _Design:
     """He et al. (2016), "Identity mappings in deep residual networks", as MXNet trained it."""
     stages = [f"stage{n}_unit1_" for n in range(1, 5)]
-    affine, download = partial(imagenet_affine, "resnet50"), partial(imagenet_weights, "resnet50", _WEIGHTS)
-    return _Design(lambda bands: build_backbone("resnet50", bands=bands, size=None), stages, affine, download)
+    affine, download = (
+        partial(imagenet_affine, "resnet50"),
+        partial(imagenet_weights, "resnet50", _WEIGHTS),
+    )
+    return _Design(
+        lambda bands: build_backbone("resnet50", bands=bands, size=None), stages, affine, download
+    )
 
 
 def _wide_resnet50_2() -> _Design:
     """Zagoruyko and Komodakis (2016), "Wide Residual Networks", as timm trained it."""
-    return _Design(wide_resnet50_2, [f"layer{n}_0_" for n in range(1, 5)], imagenet_statistics, wide_resnet50_2_weights)
+    return _Design(
+        wide_resnet50_2,
+        [f"layer{n}_0_" for n in range(1, 5)],
+        imagenet_statistics,
+        wide_resnet50_2_weights,
+    )
 
 
-def _efficientnetv2(builder: Callable[..., keras.Model], stages: int, affine: Callable[[], Affine]) -> _Design:
+def _efficientnetv2(
+    builder: Callable[..., keras.Model], stages: int, affine: Callable[[], Affine]
+) -> _Design:
     """Tan and Le (2021), "EfficientNetV2: smaller models and faster training"."""
     build = partial(_application, partial(builder, include_preprocessing=False))
     names = [f"block{n}a_" for n in range(1, stages + 1)]
@@ -81,7 +112,12 @@ def _mobilenetv2() -> _Design:
     """
     build = partial(_application, keras.applications.MobileNetV2)
     stages = ["expanded_conv_", *(f"block_{n}_" for n in (1, 3, 6, 10, 13, 16))]
-    return _Design(build, stages, partial(scaling, 1 / 127.5, -1), lambda: weights_of(build(weights="imagenet")))
+    return _Design(
+        build,
+        stages,
+        partial(scaling, 1 / 127.5, -1),
+        lambda: weights_of(build(weights="imagenet")),
+    )
 
 
 def _efficientnet_lite(name: Backbone) -> _Design:
@@ -90,7 +126,9 @@ def _efficientnet_lite(name: Backbone) -> _Design:
     Stages are those of its table 1.
     """
     build = partial(efficientnet_lite, name, head=True)
-    return _Design(build, stage_prefixes(name), imagenet_statistics, partial(imagenet_weights, name, _WEIGHTS))
+    return _Design(
+        build, stage_prefixes(name), imagenet_statistics, partial(imagenet_weights, name, _WEIGHTS)
+    )
 
 
 def _baseline() -> _Design:
@@ -100,9 +138,15 @@ def _baseline() -> _Design:
 _DESIGNS: dict[Backbone, Callable[[], _Design]] = {
     "resnet50": _resnet50,
     "wide_resnet50_2": _wide_resnet50_2,
-    "efficientnetv2-b0": partial(_efficientnetv2, keras.applications.EfficientNetV2B0, 6, imagenet_statistics),
-    "efficientnetv2-s": partial(_efficientnetv2, keras.applications.EfficientNetV2S, 6, partial(scaling, 1 / 128, -1)),
-    "efficientnetv2-l": partial(_efficientnetv2, keras.applications.EfficientNetV2L, 7, partial(scaling, 1 / 128, -1)),
+    "efficientnetv2-b0": partial(
+        _efficientnetv2, keras.applications.EfficientNetV2B0, 6, imagenet_statistics
+    ),
+    "efficientnetv2-s": partial(
+        _efficientnetv2, keras.applications.EfficientNetV2S, 6, partial(scaling, 1 / 128, -1)
+    ),
+    "efficientnetv2-l": partial(
+        _efficientnetv2, keras.applications.EfficientNetV2L, 7, partial(scaling, 1 / 128, -1)
+    ),
     "mobilenetv2": _mobilenetv2,
     "efficientnet_lite0": partial(_efficientnet_lite, "efficientnet_lite0"),
     "efficientnet_lite1": partial(_efficientnet_lite, "efficientnet_lite1"),
@@ -111,7 +155,9 @@ _DESIGNS: dict[Backbone, Callable[[], _Design]] = {
 }
 
 
-def _application(builder: Callable[..., keras.Model], bands: int = 3, weights: str | None = None) -> keras.Model:
+def _application(
+    builder: Callable[..., keras.Model], bands: int = 3, weights: str | None = None
+) -> keras.Model:
     # Keras warns of bands other than 1 and 3, and of an input of any size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -126,7 +172,12 @@ def _small_network(bands: int) -> keras.Model:
     x = pixels = keras.Input((None, None, bands), name="data")
     for block, filters in enumerate([32, 64, 128, 256], 1):
         convolution = keras.layers.Conv2D(
-            filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"block{block}_conv"
+            filters,
+            3,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"block{block}_conv",
         )
         x = keras.layers.BatchNormalization(name=f"block{block}_bn")(convolution(x))
         x = keras.layers.MaxPooling2D()(keras.layers.ReLU()(x))
@@ -161,7 +212,11 @@ def _check(settings: ModelSettings, normalise: Normalisation) -> None:
 
 
 def _source(settings: ModelSettings) -> str:
-    return bundled_weights(BUNDLED, settings.backbone) if settings.weights == "bundled" else settings.weights
+    return (
+        bundled_weights(BUNDLED, settings.backbone)
+        if settings.weights == "bundled"
+        else settings.weights
+    )
 
 
 def build_model(
@@ -212,7 +267,15 @@ def build_model(
     loaded = None
     if settings.weights != "none":
         names, kind = layers_by_name(backbone), settings.backbone
-        loaded = load_weights(backbone, names, _source(settings), design.download, network=kind, setting=_WEIGHTS, rgb=rgb)
+        loaded = load_weights(
+            backbone,
+            names,
+            _source(settings),
+            design.download,
+            network=kind,
+            setting=_WEIGHTS,
+            rgb=rgb,
+        )
     x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x))
     if settings.head == "mlp":
         x = keras.layers.Dense(settings.dense_units, "relu", name="hidden")(x)
@@ -221,7 +284,11 @@ def build_model(
     # float32 also in mixed precision: probabilities near 0 and 1 need it
     last = partial(keras.layers.Activation, "sigmoid") if multi_label else keras.layers.Softmax
     probabilities = last(dtype="float32", name="probabilities")(x)
-    return Built(keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}"), backbone, loaded)
+    return Built(
+        keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}"),
+        backbone,
+        loaded,
+    )
 
 
 def check_unfreeze(settings: ModelSettings, training: PhaseSettings) -> None:
@@ -237,12 +304,14 @@ def check_unfreeze(settings: ModelSettings, training: PhaseSettings) -> None:
     stages = len(_DESIGNS[settings.backbone]().stages)
     if training.unfreeze != "all" and training.unfreeze > stages:
         raise InputError(
-            f"training.unfreeze: {settings.backbone} has {stages} stages. Received {training.unfreeze}. "
-            f"Use at most {stages}, or all."
+            f"training.unfreeze: {settings.backbone} has {stages} stages. Received"
+            f" {training.unfreeze}. Use at most {stages}, or all."
         )
 
 
-def set_trainable(built: Built, settings: ModelSettings, training: PhaseSettings, *, tuned: bool) -> None:
+def set_trainable(
+    built: Built, settings: ModelSettings, training: PhaseSettings, *, tuned: bool
+) -> None:
     """Freezes and unfreezes the layers of a network for a phase of training.
 
     Layers without pretrained weights are always trainable: the head, and layers of the backbone for
@@ -264,7 +333,9 @@ def set_trainable(built: Built, settings: ModelSettings, training: PhaseSettings
     pretrained = set(built.loaded.loaded) if built.loaded else set()
     learning = _tuned(list(layers), settings, training) if tuned else []
     for name, layer in layers.items():
-        kept = training.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization)
+        kept = training.batch_norm == "frozen" and isinstance(
+            layer, keras.layers.BatchNormalization
+        )
         layer.trainable = name not in pretrained or (name in learning and not kept)
 
 
@@ -305,6 +376,11 @@ def load_stage_maps(folder: Path) -> keras.Model:
     later = _DESIGNS[kind]().stages[1:]
 
     def stage_ends(backbone: keras.Model) -> list[Any]:
-        return [next(layer for layer in backbone.layers if layer.name.startswith(stage)).input for stage in later]
+        return [
+            next(layer for layer in backbone.layers if layer.name.startswith(stage)).input
+            for stage in later
+        ]
 
-    return see_inside(load_keras_model(folder), stage_ends, keras.Input((None, None, 3), name="pixels"))
+    return see_inside(
+        load_keras_model(folder), stage_ends, keras.Input((None, None, 3), name="pixels")
+    )

@@ -30,7 +30,11 @@ def panels(multi_label: bool) -> dict[str, Sequence[str]]:
 
 
 def scores_page(
-    title: str, evaluation: "Evaluation", dataset: "ImageDataset", class_table: ClassTable, known: str = ""
+    title: str,
+    evaluation: "Evaluation",
+    dataset: "ImageDataset",
+    class_table: ClassTable,
+    known: str = "",
 ) -> Report:
     """Makes the report page of an evaluation.
 
@@ -51,7 +55,13 @@ def scores_page(
     return report
 
 
-def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: "ImageDataset", class_table: ClassTable) -> None:
+def add_scores(
+    report: Report,
+    heading: str,
+    evaluation: "Evaluation",
+    dataset: "ImageDataset",
+    class_table: ClassTable,
+) -> None:
     """Adds the scores of a part of the data to a report.
 
     They are overall scores, scores per class, figures, and the images with the most confident
@@ -67,26 +77,58 @@ def add_scores(report: Report, heading: str, evaluation: "Evaluation", dataset: 
     scores, figures = evaluation.scores, evaluation.report
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
-    rows = [(name, row["f1"], row["precision"], row["recall"], row["images"]) for name, row in figures["per_class"].items()]
-    report.table(("Class", "F1", "Precision", "Recall", "Images"), rows, [c.map_color for c in class_table.classes])
+    rows = [
+        (name, row["f1"], row["precision"], row["recall"], row["images"])
+        for name, row in figures["per_class"].items()
+    ]
+    report.table(
+        ("Class", "F1", "Precision", "Recall", "Images"),
+        rows,
+        [c.map_color for c in class_table.classes],
+    )
     report.figure(plot_per_class(scores), "F1 of each class.")
     if not scores.multi_label:
-        report.figure(plot_confusion(scores.confusion, class_table.names), "Confusion matrix: share of each true class.")
-    report.figure(plot_reliability(scores.reliability), "Reliability: how often answers of each probability are right.")
-    report.figure(plot_roc(scores.truth, scores.probabilities, scores.names), "Receiver operating characteristic of each class.")
-    report.figure(plot_precision_recall(scores.truth, scores.probabilities, scores.names), "Precision and recall of each class.")
+        report.figure(
+            plot_confusion(scores.confusion, class_table.names),
+            "Confusion matrix: share of each true class.",
+        )
+    report.figure(
+        plot_reliability(scores.reliability),
+        "Reliability: how often answers of each probability are right.",
+    )
+    report.figure(
+        plot_roc(scores.truth, scores.probabilities, scores.names),
+        "Receiver operating characteristic of each class.",
+    )
+    report.figure(
+        plot_precision_recall(scores.truth, scores.probabilities, scores.names),
+        "Precision and recall of each class.",
+    )
     if scores.mistakes:
         shown = scores.mistakes[:_SHOWN]
         pictures = [displayable(dataset.image_at(index)[..., list(dataset.rgb)]) for index in shown]
-        titles = [f"{evaluation.images[index].path.name}\n{_verdict(scores, index)}" for index in shown]
-        report.figure(plot_gallery(pictures, titles), f"The surest of {len(scores.mistakes)} mistakes.", photographs=True)
+        titles = [
+            f"{evaluation.images[index].path.name}\n{_verdict(scores, index)}" for index in shown
+        ]
+        report.figure(
+            plot_gallery(pictures, titles),
+            f"The surest of {len(scores.mistakes)} mistakes.",
+            photographs=True,
+        )
 
 
 def _verdict(scores: "Scores", index: int) -> str:
-    true = ", ".join(name for name, holds in zip(scores.names, scores.truth[index], strict=True) if holds) or "nothing"
+    true = (
+        ", ".join(
+            name for name, holds in zip(scores.names, scores.truth[index], strict=True) if holds
+        )
+        or "nothing"
+    )
     given = [
         f"{name} {p:.2f}"
-        for name, p, holds in zip(scores.names, scores.probabilities[index], scores.answers[index], strict=True)
+        for name, p, holds in zip(
+            scores.names, scores.probabilities[index], scores.answers[index], strict=True
+        )
         if holds
     ]
     return f"{', '.join(given) or 'nothing'}; truth {true}"

@@ -43,7 +43,9 @@ class Evaluation:
         return str(self.scores)
 
 
-def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo) -> Evaluation:
+def score_images(
+    images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo
+) -> Evaluation:
     """Scores predictions against the labels of images.
 
     Args:
@@ -60,11 +62,17 @@ def score_images(images: Sequence[LabelledImage], probabilities: NDArray[np.floa
     labels, names = label_info(info), info.class_table.names
     thresholds = labels.thresholds if labels.multi_label else None
     truth = one_hot(images, len(names))
-    return Evaluation(score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds), list(images))
+    return Evaluation(
+        score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds),
+        list(images),
+    )
 
 
 def recognise(
-    images: Sequence[LabelledImage], record: TrainingRecord, read: Callable[[Path], NDArray[Any]], progress: Progress
+    images: Sequence[LabelledImage],
+    record: TrainingRecord,
+    read: Callable[[Path], NDArray[Any]],
+    progress: Progress,
 ) -> Familiarity:
     """Counts the pixels of images that a model was trained on.
 

@@ -77,13 +77,16 @@ def train(
         check_unfreeze(config.model, config.training)
     devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
-    found = TrainingData.prepare(folders, config.data, config.data.preprocess, config.training, progress)
+    found = TrainingData.prepare(
+        folders, config.data, config.data.preprocess, config.training, progress
+    )
     found.class_weights(config.loss.class_weights)  # refuses those of unknown classes
     if config.model.kind == "pca":
         with run_folder(output, config, resume, overwrite):
             keep_record(output, found.record, resume)
             return _train_baseline(found, config, folders, output, progress)
-    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)  # refuses what these bands cannot have
+    # refuses what these bands cannot have
+    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, found)
     progress.say(describe_network(built.network))
@@ -101,7 +104,10 @@ def _train_baseline(
     """Trains principal components like `_train`, but in one step, which counts as an epoch."""
     loss = build_loss(config.loss, data.class_weights(config.loss.class_weights), data.multi_label)
     plain = _plain_datasets(data.pixels(config.data), data, config)
-    network, info = _fit_baseline(plain["train"], data, config, progress), _describe(data, config, folders)
+    network, info = (
+        _fit_baseline(plain["train"], data, config, progress),
+        _describe(data, config, folders),
+    )
     learned, new = (_score_epoch(network, plain[part], loss, data, progress) for part in PARTS[:2])
     row = {"epoch": 1.0, "loss": learned["val_loss"], "learning_rate": 0.0, **new}
     save_model_folder(output, network, info)
@@ -109,7 +115,9 @@ def _train_baseline(
     return _finish(output, [row], plain, info, data, None, progress)
 
 
-def _fit_baseline(dataset: ImageDataset, data: TrainingData, config: Config, progress: Progress) -> keras.Model:
+def _fit_baseline(
+    dataset: ImageDataset, data: TrainingData, config: Config, progress: Progress
+) -> keras.Model:
     return fit_classical(
         config.model,
         dataset,
@@ -164,11 +172,17 @@ def _train(
         devices=devices,
         resume=resume,
     )
-    baseline = _fit_baseline(plain["train"], data, config, progress) if len(plain["train"].images) > 1 else None
+    baseline = (
+        _fit_baseline(plain["train"], data, config, progress)
+        if len(plain["train"].images) > 1
+        else None
+    )
     return _finish(output, history, plain, info, data, baseline, progress)
 
 
-def _score_epoch(network: keras.Model, dataset: ImageDataset, loss: Loss, data: TrainingData, progress: Progress) -> Row:
+def _score_epoch(
+    network: keras.Model, dataset: ImageDataset, loss: Loss, data: TrainingData, progress: Progress
+) -> Row:
     """Returns the loss and the scores of a network on validation."""
     key, truth = _monitored(data), one_hot(dataset.images, len(data.class_table))
     answers = predict_dataset(network.predict_on_batch, dataset, progress)
@@ -213,14 +227,30 @@ def _training_dataset(pixels: ImagePixels, data: TrainingData, config: Config) -
     )
 
 
-def _plain_datasets(pixels: ImagePixels, data: TrainingData, config: Config) -> dict[Part, ImageDataset]:
+def _plain_datasets(
+    pixels: ImagePixels, data: TrainingData, config: Config
+) -> dict[Part, ImageDataset]:
     """Returns all parts that have images, not augmented and in order."""
-    common, rgb = (pixels, len(data.class_table), config.data.size, config.training.batch_size), data.survey.bands.rgb
-    return {part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]}
+    common, rgb = (
+        (
+            pixels,
+            len(data.class_table),
+            config.data.size,
+            config.training.batch_size,
+        ),
+        data.survey.bands.rgb,
+    )
+    return {
+        part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]
+    }
 
 
 def _name(settings: ModelSettings) -> str:
-    return f"pca/{settings.classifier}" if settings.kind == "pca" else f"{settings.backbone}/{settings.head}"
+    return (
+        f"pca/{settings.classifier}"
+        if settings.kind == "pca"
+        else f"{settings.backbone}/{settings.head}"
+    )
 
 
 def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> ModelInfo:
@@ -261,18 +291,38 @@ def _finish(
 
     `baseline` is scored for comparison.
     """
-    best, scored = load_keras_model(output), {part: plain[part] for part in PARTS[1:] if part in plain}
-    answers = {part: predict_dataset(best.predict_on_batch, dataset, progress) for part, dataset in scored.items()}
-    calibrated, before = _calibrate(answers["val"], one_hot(scored["val"].images, len(data.class_table)), info)
-    results = {part: score_images(scored[part].images, tempered(p, calibrated), calibrated) for part, p in answers.items()}
+    best, scored = (
+        load_keras_model(output),
+        {part: plain[part] for part in PARTS[1:] if part in plain},
+    )
+    answers = {
+        part: predict_dataset(best.predict_on_batch, dataset, progress)
+        for part, dataset in scored.items()
+    }
+    calibrated, before = _calibrate(
+        answers["val"], one_hot(scored["val"].images, len(data.class_table)), info
+    )
+    results = {
+        part: score_images(scored[part].images, tempered(p, calibrated), calibrated)
+        for part, p in answers.items()
+    }
     record = load_record(output) or TrainingRecord.of([])
     for part, result in results.items():
-        familiarity = recognise(result.images, record, lambda path: read_pixels(path, data.survey.bands.of(path))[0], progress)
+        familiarity = recognise(
+            result.images,
+            record,
+            lambda path: read_pixels(path, data.survey.bands.of(path))[0],
+            progress,
+        )
         results[part] = replace(result, familiar=familiarity.report)
         if familiarity.of("train")["pixels"]:
             progress.say(f"warning: {part}: {familiarity}")
     assert calibrated.labels is not None
-    compared = {} if baseline is None else {part: _compare(baseline, dataset, data, progress) for part, dataset in scored.items()}
+    compared = (
+        {}
+        if baseline is None
+        else {part: _compare(baseline, dataset, data, progress) for part, dataset in scored.items()}
+    )
 
     def add(page: Report, heading: str, part: Part) -> None:
         add_scores(page, heading, results[part], scored[part], data.class_table)
@@ -291,7 +341,10 @@ def _finish(
             ("Images that a later part holds too", len(found.leaks)),
             ("Temperature", calibrated.labels.temperature),
             ("Calibration error before", before),
-            *((f"Principal components and a linear classifier, {part}", figure) for part, figure in compared.items()),
+            *(
+                (f"Principal components and a linear classifier, {part}", figure)
+                for part, figure in compared.items()
+            ),
         ],
         panels=panels(data.multi_label),
         add_scores=add,
@@ -305,15 +358,21 @@ def _finish(
     )
 
 
-def _compare(baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress) -> float | None:
+def _compare(
+    baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress
+) -> float | None:
     """Returns the monitored score of the baseline; None if no image has a label."""
     answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
     truth = one_hot(dataset.images, len(data.class_table))
-    found: float | None = score(truth, answers, data.class_table.names, multi_label=data.multi_label).report[_monitored(data)]
+    found: float | None = score(
+        truth, answers, data.class_table.names, multi_label=data.multi_label
+    ).report[_monitored(data)]
     return found
 
 
-def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo) -> tuple[ModelInfo, float]:
+def _calibrate(
+    answers: NDArray[np.float32], truth: NDArray[np.float32], info: ModelInfo
+) -> tuple[ModelInfo, float]:
     """Finds the temperature and the thresholds that suit validation.
 
     Returns the model with both, and its calibration error before.
@@ -323,7 +382,9 @@ def _calibrate(answers: NDArray[np.float32], truth: NDArray[np.float32], info: M
     before = score(truth, answers, info.class_table.names, multi_label=labels.multi_label)
     temperature = fit_temperature(truth, answers, labels.multi_label)
     thresholds = (
-        choose_thresholds(truth, apply_temperature(answers, temperature, labels.multi_label)) if labels.multi_label else []
+        choose_thresholds(truth, apply_temperature(answers, temperature, labels.multi_label))
+        if labels.multi_label
+        else []
     )
     found = labels.model_copy(update={"temperature": temperature, "thresholds": thresholds})
     return info.model_copy(update={"labels": found}), before.reliability.error

@@ -44,9 +44,15 @@ def _bottleneck(x: Any, width: int, stride: int, name: str) -> Any:
     """Bottleneck block with `width` filters in its inner convolutions; it returns twice as many."""
     shortcut = x
     if stride > 1 or x.shape[-1] != 2 * width:
-        shortcut = _batch_norm(_convolution(x, 2 * width, 1, stride, f"{name}_downsample_0"), f"{name}_downsample_1")
-    for number, (filters, kernel, strides) in enumerate([(width, 1, 1), (width, 3, stride), (2 * width, 1, 1)], 1):
-        x = _batch_norm(_convolution(x, filters, kernel, strides, f"{name}_conv{number}"), f"{name}_bn{number}")
+        shortcut = _batch_norm(
+            _convolution(x, 2 * width, 1, stride, f"{name}_downsample_0"), f"{name}_downsample_1"
+        )
+    for number, (filters, kernel, strides) in enumerate(
+        [(width, 1, 1), (width, 3, stride), (2 * width, 1, 1)], 1
+    ):
+        x = _batch_norm(
+            _convolution(x, filters, kernel, strides, f"{name}_conv{number}"), f"{name}_bn{number}"
+        )
         if number < 3:
             x = keras.layers.ReLU()(x)
     return keras.layers.ReLU()(keras.layers.Add()([x, shortcut]))
@@ -56,7 +62,9 @@ def _convolution(x: Any, filters: int, kernel: int, stride: int, name: str) -> A
     if kernel > 1:  # padding="same" would pad only one side with a stride of 2
         x = keras.layers.ZeroPadding2D(kernel // 2)(x)
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-    return keras.layers.Conv2D(filters, kernel, stride, use_bias=False, kernel_initializer=initializer, name=name)(x)
+    return keras.layers.Conv2D(
+        filters, kernel, stride, use_bias=False, kernel_initializer=initializer, name=name
+    )(x)
 
 
 def _batch_norm(x: Any, name: str) -> Any:
@@ -69,4 +77,10 @@ def wide_resnet50_2_weights() -> Weights:
     Returns:
         The weights by layer name.
     """
-    return read_safetensors(Path(keras.utils.get_file("wide_resnet50_2.racm_in1k.safetensors", _URL, cache_subdir="models")))
+    return read_safetensors(
+        Path(
+            keras.utils.get_file(
+                "wide_resnet50_2.racm_in1k.safetensors", _URL, cache_subdir="models"
+            )
+        )
+    )

@@ -37,8 +37,16 @@ def make_api(shelf: OfferedModels, jobs: Jobs) -> None:
         files = [_path(image) for image in (images if isinstance(images, list) else [images])]
         name = model or shelf.names("classify")[0]
         job = jobs.begin(identify_visitor(request), "classify", instead=False)
-        found = _finish(job, lambda: label_uploads(job, shelf, jobs.received, files, name, bands, augment, pictures=False))
-        return [{"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem} for p in found.predictions]
+        found = _finish(
+            job,
+            lambda: label_uploads(
+                job, shelf, jobs.received, files, name, bands, augment, pictures=False
+            ),
+        )
+        return [
+            {"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem}
+            for p in found.predictions
+        ]
 
     def map_scene(
         scene: dict,  # type: ignore[type-arg]
@@ -51,35 +59,55 @@ def make_api(shelf: OfferedModels, jobs: Jobs) -> None:
         gsd: float | None = None,
     ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
         file = _path(scene)
-        settings = Settings(model or shelf.names("segment")[0], overlap, augment, resample, bands, gsd)
+        settings = Settings(
+            model or shelf.names("segment")[0], overlap, augment, resample, bands, gsd
+        )
         job = jobs.begin(identify_visitor(request), "map", instead=False)
         found = _finish(job, lambda: map_upload(job, shelf, jobs.received, file, None, settings))
         assert found.files.polygons is not None
-        return found.files.report | {"notes": found.notes}, _file(found.files.classes), _file(found.files.polygons)
+        return (
+            found.files.report | {"notes": found.notes},
+            _file(found.files.classes),
+            _file(found.files.polygons),
+        )
 
-    endpoints: tuple[tuple[Callable[..., Any], Kind, str], ...] = ((classify, "classify", _CLASSIFY), (map_scene, "map", _MAP))
+    endpoints: tuple[tuple[Callable[..., Any], Kind, str], ...] = (
+        (classify, "classify", _CLASSIFY),
+        (map_scene, "map", _MAP),
+    )
     for function, kind, description in endpoints:
-        api(function, api_name=kind, api_description=description, concurrency_limit=AT_ONCE[kind], concurrency_id=kind)
+        api(
+            function,
+            api_name=kind,
+            api_description=description,
+            concurrency_limit=AT_ONCE[kind],
+            concurrency_id=kind,
+        )
 
 
 _CLASSIFY = (
-    "Labels images. images: uploaded files (gradio_client.handle_file). model: by name, the first by default. "
-    "bands: those of the model in its order, such as 4,3,2; by default those it learned from. "
-    "Returns for each {image, labels: {label: probability}, given: [label], problem: null or a sentence}."
+    "Labels images. images: uploaded files (gradio_client.handle_file). model: by name, the first"
+    " by default. bands: those of the model in its order, such as 4,3,2; by default those it"
+    " learned from. Returns for each {image, labels: {label: probability}, given: [label], problem:"
+    " null or a sentence}."
 )
 _MAP = (
-    "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first by default. "
-    "overlap: of tiles, 0 to 0.5. bands: those of the model in its order, such as 4,3,2; all but alpha by default. "
-    "resample: true for the pixel size the model learned from, false for pixels as they are; by default only pixels outside "
-    "the model's range are resampled. gsd: metres per pixel, by default what the file says. "
-    "Returns the report, the class raster (GeoTIFF) and the polygons (GeoPackage)."
+    "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first"
+    " by default. overlap: of tiles, 0 to 0.5. bands: those of the model in its order, such as"
+    " 4,3,2; all but alpha by default. resample: true for the pixel size the model learned from,"
+    " false for pixels as they are; by default only pixels outside the model's range are resampled."
+    " gsd: metres per pixel, by default what the file says. Returns the report, the class raster"
+    " (GeoTIFF) and the polygons (GeoPackage)."
 )
 
 
 def _path(upload: Any) -> Path:
     path = upload.get("path") if isinstance(upload, dict) else None
     if not isinstance(path, str) or not path or "\0" in path:
-        raise refuse("Files are uploaded first, with gradio_client.handle_file. Received none. Upload them so.")
+        raise refuse(
+            "Files are uploaded first, with gradio_client.handle_file. Received none. Upload"
+            " them so."
+        )
     return Path(path)
 
 

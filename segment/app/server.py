@@ -13,7 +13,11 @@ from types import TracebackType
 from typing import Any, Literal
 
 # Set before the import of Gradio, which reads them.
-os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SSR_MODE": "False"}
+os.environ |= {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "GRADIO_SSR_MODE": "False",
+}
 
 import gradio
 from starlette.middleware import Middleware
@@ -38,7 +42,14 @@ _QUEUE = 100  # calls that may wait
 _STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js")
 _TITLE = "aerial-segment"
-_SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
+_SYSTEM_FONTS = (
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Liberation Sans",
+    "sans-serif",
+)
 
 
 def end_with_terminal() -> None:
@@ -91,13 +102,20 @@ class Server:
             InputError: If the port is taken, there are no models in `models`, `max_upload` is not a
                 size, or a host is not a name.
         """
-        shelf, largest, hosts = OfferedModels(models), parse_size(max_upload), Hosts(host, allowed_hosts)
+        shelf, largest, hosts = (
+            OfferedModels(models),
+            parse_size(max_upload),
+            Hosts(host, allowed_hosts),
+        )
         self.jobs = Jobs(UPLOADS_KEPT * largest)
         os.environ["GRADIO_TEMP_DIR"] = str(self.jobs.uploads)
         gradio.set_static_paths([self.jobs.results, self.jobs.samples])
         try:
             page = make_page(
-                shelf, self.jobs, write_samples(self.jobs.samples, progress), "server" if share else tell_place(host)
+                shelf,
+                self.jobs,
+                write_samples(self.jobs.samples, progress),
+                "server" if share else tell_place(host),
             )
             guard = Middleware(Guard, quota=self.jobs.quota, hosts=hosts)
             _, self.url, self.shared = page.launch(
@@ -123,7 +141,10 @@ class Server:
             if isinstance(error, InputError) or not isinstance(error, (OSError, ValueError)):
                 raise
             problem = str(error).split(". ")[0]
-            raise InputError(f"The app must be able to start. Received: {problem}. Choose another --port, or fix it.") from error
+            raise InputError(
+                f"The app must be able to start. Received: {problem}. Choose another --port, or"
+                " fix it."
+            ) from error
         if self.shared:
             hosts.allow(self.shared)
         self._page = page
@@ -134,7 +155,11 @@ class Server:
 
     def show(self) -> None:
         """Opens the page in a browser, where there is a screen."""
-        if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        if (
+            sys.platform in ("darwin", "win32")
+            or os.environ.get("DISPLAY")
+            or os.environ.get("WAYLAND_DISPLAY")
+        ):
             webbrowser.open(self.url)
 
     def wait(self) -> None:
@@ -151,7 +176,12 @@ class Server:
     def __enter__(self) -> "Server":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -175,7 +205,9 @@ def tell_place(host: str) -> Place:
     return "machine" if own else "server"
 
 
-def make_page(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path], place: Place = "machine") -> gradio.Blocks:
+def make_page(
+    shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path], place: Place = "machine"
+) -> gradio.Blocks:
     """Builds the page, with its two tabs and its API.
 
     Args:
@@ -210,7 +242,9 @@ def make_page(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path], place:
 
 
 def _theme() -> Any:
-    theme = gradio.themes.Default(primary_hue="blue", font=list(_SYSTEM_FONTS), font_mono=["ui-monospace", "monospace"])
+    theme = gradio.themes.Default(
+        primary_hue="blue", font=list(_SYSTEM_FONTS), font_mono=["ui-monospace", "monospace"]
+    )
     return theme.set(  # the default's greys and blue are too pale to read (WCAG AA)
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",

@@ -69,7 +69,13 @@ class MapAssembly(SceneJob[SceneMap]):
         Raises:
             InputError: As in `segment.predict_scene` before it computes.
         """
-        self._source, self._info, self._output, self._options, self._truth = source, info, output, options, truth
+        self._source, self._info, self._output, self._options, self._truth = (
+            source,
+            info,
+            output,
+            options,
+            truth,
+        )
         self._overwrite, (_, self._runtime), self._model = overwrite, identity, reference.folder
         self._names = output_names(source, output)
         planned = SceneMap.planned(source, output, options.confidence, options.polygons)
@@ -78,7 +84,9 @@ class MapAssembly(SceneJob[SceneMap]):
         with open_work(source, info, options, truth) as work:
             description = work.describe(*identity)
             made_of = work.made_of(description)
-            folder = BlockFolder(output, self._names[0], f"{description} in blocks of {edge}", resume)
+            folder = BlockFolder(
+                output, self._names[0], f"{description} in blocks of {edge}", resume
+            )
             blocks = plan_blocks(work.view, work.raster.height, work.raster.width, edge)
             job = MapJob(
                 reference,
@@ -106,22 +114,35 @@ class MapAssembly(SceneJob[SceneMap]):
             for start, rows in self._rows(work, holes):
                 work.tally.add(start, self._info.class_table.indices(rows[CLASSES]))
                 journal.append(rows, {})
-            report = work.write(stage.new, journal, seconds, self._model, runtime=self._runtime, **details).report
+            report = work.write(
+                stage.new, journal, seconds, self._model, runtime=self._runtime, **details
+            ).report
         return replace(self._planned, report=report)
 
-    def _rows(self, work: SceneWork, holes: Sequence[Block]) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:
+    def _rows(
+        self, work: SceneWork, holes: Sequence[Block]
+    ) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:
         """Yields the first row and the rows of each raster, from the top, and merges scores."""
         names, lacking = [CLASSES, *([CONFIDENCE] if self._options.confidence else [])], set(holes)
         for row in range(len(self.blocks.rows) - 1):
             blocks = list(self.blocks.row(row))
-            files = {block: BlockFile(block_path(self._folder.path, block)) for block in blocks if block not in lacking}
+            files = {
+                block: BlockFile(block_path(self._folder.path, block))
+                for block in blocks
+                if block not in lacking
+            }
             top, bottom = blocks[0].top, blocks[0].bottom
             for start in range(top, bottom, _ROWS):
                 stop = min(start + _ROWS, bottom)
-                rows = {name: np.full((stop - start, work.raster.width), IGNORED, np.uint8) for name in names}
+                rows = {
+                    name: np.full((stop - start, work.raster.width), IGNORED, np.uint8)
+                    for name in names
+                }
                 for block, file in files.items():
                     for name in names:
-                        rows[name][:, block.left : block.right] = file.read(name, start - top, stop - top)
+                        rows[name][:, block.left : block.right] = file.read(
+                            name, start - top, stop - top
+                        )
                 yield start, rows
             for file in files.values():
                 if work.truth:

@@ -55,7 +55,9 @@ class MapJob(BlockJob):
         """
         self.scene.require_alike(self.likeness)
 
-    def compute(self, block: Block, model: Model) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any]]:
+    def compute(
+        self, block: Block, model: Model
+    ) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any]]:
         """Maps a block.
 
         Args:
@@ -79,16 +81,30 @@ class MapJob(BlockJob):
             for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
                 labels = strip.labels()
                 stop = strip.start + len(labels)
-                for name, rows in rows_to_keep(strip, labels, class_table.values(), self.confidence).items():
-                    whole = rasters.setdefault(name, np.empty((block.height, block.width), np.uint8))
+                for name, rows in rows_to_keep(
+                    strip, labels, class_table.values(), self.confidence
+                ).items():
+                    whole = rasters.setdefault(
+                        name, np.empty((block.height, block.width), np.uint8)
+                    )
                     whole[strip.start - block.top : stop - block.top] = rows
                 if truth:
-                    confusion.add(truth.read(strip.start, stop, block.left, block.right), labels, strip.probabilities)
+                    confusion.add(
+                        truth.read(strip.start, stop, block.left, block.right),
+                        labels,
+                        strip.probabilities,
+                    )
             if truth:
                 undeclared = truth.undeclared
-        return rasters, {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
+        return rasters, (
+            {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
+        )
 
-    def _open_truth(self, stack: ExitStack, raster: Raster, names: Sequence[str]) -> Reference | None:
+    def _open_truth(
+        self, stack: ExitStack, raster: Raster, names: Sequence[str]
+    ) -> Reference | None:
         if self.truth is None or self.reference_table is None:
             return None
-        return Reference(stack.enter_context(open_mask(self.truth, raster, "scene")), self.reference_table, names)
+        return Reference(
+            stack.enter_context(open_mask(self.truth, raster, "scene")), self.reference_table, names
+        )

@@ -71,7 +71,9 @@ def predict_scenes(
     sources = [as_source(scene, bands, nodata) for scene in scenes]
     mask = None if truth is None else Source(Path(truth))
     if truth is not None and len(sources) > 1:
-        raise InputError(f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one.")
+        raise InputError(
+            f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one."
+        )
 
     def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> MapAssembly:
         return MapAssembly(
@@ -79,4 +81,12 @@ def predict_scenes(
             truth=mask, edge=block or EDGE, resume=resume, overwrite=overwrite,
         )  # fmt: skip
 
-    yield from do_scenes(sources, plan, cluster=cluster, folder=folder, package="segment", runtime=runtime, progress=told)
+    yield from do_scenes(
+        sources,
+        plan,
+        cluster=cluster,
+        folder=folder,
+        package="segment",
+        runtime=runtime,
+        progress=told,
+    )

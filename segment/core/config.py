@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from segment.core.errors import InputError, quoted
 from segment.core.yaml_text import parse_yaml, read_yaml
@@ -25,14 +33,19 @@ class Settings(BaseModel):
     @classmethod
     def _is_no_truth_value(cls, value: Any, field: ValidationInfo) -> Any:
         kinds = _leaves(cls.model_fields[field.field_name or ""].annotation)
-        if {int, float} & kinds and bool not in kinds and _holds_truth_value(value):  # also YAML's on, off, yes and no
+        # also YAML's on, off, yes and no
+        if {int, float} & kinds and bool not in kinds and _holds_truth_value(value):
             raise ValueError("Input should be a number, not true or false")
         return value
 
 
 def _leaves(kind: Any) -> set[Any]:
     """Returns the types inside a type, e.g. str, float and None for dict[str, float] | None."""
-    return {leaf for part in get_args(kind) for leaf in _leaves(part)} if get_origin(kind) not in (None, Literal) else {kind}
+    return (
+        {leaf for part in get_args(kind) for leaf in _leaves(part)}
+        if get_origin(kind) not in (None, Literal)
+        else {kind}
+    )
 
 
 def _holds_truth_value(value: Any) -> bool:
@@ -94,24 +107,44 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(default=1e-3, gt=0, le=10)
     weight_decay: float = Field(default=1e-4, ge=0, le=10, description="adamw only")
     schedule: Schedule = "cosine"
-    warmup_epochs: float = Field(default=0.0, ge=0, le=MOST_EPOCHS, description="linear rise from nothing at the start")
-    clip_norm: float = Field(default=0.0, ge=0, le=1e6, description="largest norm of the gradient; 0: not clipped")
-    average: float = Field(
-        default=0.0, ge=0, lt=1, description="of the weights over steps, decay of their moving average, e.g. 0.999; 0: none"
+    warmup_epochs: float = Field(
+        default=0.0, ge=0, le=MOST_EPOCHS, description="linear rise from nothing at the start"
     )
-    precision: Literal["auto", "float32", "mixed"] = Field(default="auto", description="auto: mixed (bfloat16) on a GPU")
+    clip_norm: float = Field(
+        default=0.0, ge=0, le=1e6, description="largest norm of the gradient; 0: not clipped"
+    )
+    average: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="of the weights over steps, decay of their moving average, e.g. 0.999; 0: none",
+    )
+    precision: Literal["auto", "float32", "mixed"] = Field(
+        default="auto", description="auto: mixed (bfloat16) on a GPU"
+    )
     early_stopping: int = Field(
-        default=0, ge=0, le=MOST_EPOCHS, description="epochs without a better validation score before the end; 0: never"
+        default=0,
+        ge=0,
+        le=MOST_EPOCHS,
+        description="epochs without a better validation score before the end; 0: never",
     )
     tensorboard: bool = False
-    devices: int = Field(default=1, ge=1, le=1024, description="GPUs of each machine that share batches; batch_size: a multiple")
+    devices: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="GPUs of each machine that share batches; batch_size: a multiple",
+    )
     workers: int = Field(default=2, ge=1, le=256, description="threads that prepare batches")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> "TrainingSettings":
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs must end before epochs. Received {self.warmup_epochs} of {self.epochs}. Lower it.")
+            raise ValueError(
+                f"warmup_epochs must end before epochs. Received {self.warmup_epochs} of"
+                f" {self.epochs}. Lower it."
+            )
         return self
 
 
@@ -131,24 +164,37 @@ class PreprocessSettings(Settings):
         sharpen_radius: Standard deviation of that blur in pixels.
     """
 
-    denoise: Literal[0, 3, 5] = Field(default=0, description="edge of a median filter, pixels; 0: off")
+    denoise: Literal[0, 3, 5] = Field(
+        default=0, description="edge of a median filter, pixels; 0: off"
+    )
     clahe: float = Field(
         default=0.0,
         ge=0,
         le=65_536,
-        description="contrast is enhanced so far that no value takes more than so many times its even share; 0: off, 2 to 4 is "
-        "usual for 8 bits, many times that for 16 bits that fill a small part of their range",
+        description=(
+            "contrast is enhanced so far that no value takes more than so many times its even"
+            " share; 0: off, 2 to 4 is usual for 8 bits, many times that for 16 bits that fill a"
+            " small part of their range"
+        ),
     )
     clahe_cell: int = Field(
         default=32,
         ge=8,
         le=8192,
-        description="edge of the squares in which contrast is enhanced, pixels; tiles of maps lie on a grid of 32",
+        description=(
+            "edge of the squares in which contrast is enhanced, pixels; tiles of maps lie on a grid"
+            " of 32"
+        ),
     )
     sharpen: float = Field(
-        default=0.0, ge=0, le=100, description="times that the difference from a blur is added; 0: off, 1 is strong"
+        default=0.0,
+        ge=0,
+        le=100,
+        description="times that the difference from a blur is added; 0: off, 1 is strong",
     )
-    sharpen_radius: float = Field(default=1.0, ge=0.3, le=50, description="standard deviation of that blur, pixels")
+    sharpen_radius: float = Field(
+        default=1.0, ge=0.3, le=50, description="standard deviation of that blur, pixels"
+    )
 
     @property
     def is_off(self) -> bool:
@@ -201,13 +247,19 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
             content = read_yaml(path)
         except (OSError, yaml.YAMLError) as error:
             problem = " ".join(str(error).split())
-            raise InputError(f"{path}: a configuration is a readable YAML file. Received: {problem}. Fix it.") from error
+            raise InputError(
+                f"{path}: a configuration is a readable YAML file. Received: {problem}. Fix it."
+            ) from error
         if content is None:
             content = {}
         if not isinstance(content, dict):
             received = type(content).__name__
-            raise InputError(f"{path}: a configuration holds `key: value` lines. Received {received}. See the folder configs.")
-        content = {key: value for key, value in content.items() if value is not None}  # a part with all lines commented out
+            raise InputError(
+                f"{path}: a configuration holds `key: value` lines. Received {received}. See the"
+                " folder configs."
+            )
+        # a part with all lines commented out
+        content = {key: value for key, value in content.items() if value is not None}
     for override in overrides:
         key, value = _parse_override(override)
         _put(content, key, value)
@@ -233,7 +285,9 @@ def change_settings(settings: S, values: Mapping[str, Any]) -> S:
     return _validate(type(settings), content)
 
 
-def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool) -> S:
+def load_run_settings(
+    kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool
+) -> S:
     """Loads the settings of a run, as `load_settings` does.
 
     Args:
@@ -255,11 +309,16 @@ def load_run_settings(kind: type[S], output: Path, path: Path | None, overrides:
 def _parse_override(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not all(name.strip().split(".")):
-        raise InputError(f"Overrides read `part.key=value`. Received {quoted(text)}. Write e.g. training.epochs=20.")
+        raise InputError(
+            f"Overrides read `part.key=value`. Received {quoted(text)}. Write e.g."
+            " training.epochs=20."
+        )
     try:
         return name.strip(), parse_yaml(value)
     except yaml.YAMLError as error:
-        raise InputError(f"{name}: the value is YAML. Received {quoted(value)} ({error}). Quote it.") from error
+        raise InputError(
+            f"{name}: the value is YAML. Received {quoted(value)} ({error}). Quote it."
+        ) from error
 
 
 def _put(content: dict[str, Any], name: str, value: Any) -> None:
@@ -269,7 +328,10 @@ def _put(content: dict[str, Any], name: str, value: Any) -> None:
             content[key] = {}
         inner = content[key]
         if not isinstance(inner, dict):
-            raise InputError(f"{name}: {key!r} is a value, it has no parts. Received {quoted(value)}. Set {key} itself.")
+            raise InputError(
+                f"{name}: {key!r} is a value, it has no parts. Received {quoted(value)}. Set {key}"
+                " itself."
+            )
         content = inner
     content[last] = value
 
@@ -282,8 +344,11 @@ def _validate(kind: type[S], content: Mapping[str, Any], path: Path | None = Non
 
 
 def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
-    first = max(error.errors(), key=lambda e: len(e["loc"]))  # of union members, the best fit fails deepest
-    place = ".".join(str(part) for part in first["loc"] if str(part).isidentifier() or isinstance(part, int))
+    # of union members, the best fit fails deepest
+    first = max(error.errors(), key=lambda e: len(e["loc"]))
+    place = ".".join(
+        str(part) for part in first["loc"] if str(part).isidentifier() or isinstance(part, int)
+    )
     prefix = f"{path}: " if path else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, first["loc"][:-1])
@@ -293,13 +358,18 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{prefix}{place + ': ' if place else ''}{rule}"
-    return f"{prefix}{place}: {rule}. Received {quoted(first['input'])}. Change it there or with --set {place}=..."
+    return (
+        f"{prefix}{place}: {rule}. Received {quoted(first['input'])}. Change it there or with --set"
+        f" {place}=..."
+    )
 
 
 def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         field = kind.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Settings)):
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
+        ):
             return []
         kind = field.annotation
     return list(kind.model_fields)
@@ -317,7 +387,11 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for key, value in content.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= (
+            flatten(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {f"{prefix}{key}": value}
+        )
     return flat
 
 
@@ -341,7 +415,9 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
             return [name_files(inner) for inner in value]
         return Path(value).name if isinstance(value, str) and Path(value).exists() else value
 
-    found: dict[str, Any] = name_files(settings.model_dump(mode="json", exclude={"data": {"classes"}}))
+    found: dict[str, Any] = name_files(
+        settings.model_dump(mode="json", exclude={"data": {"classes"}})
+    )
     return found
 
 

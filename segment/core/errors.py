@@ -114,6 +114,7 @@ def explain(error: InputError | OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
-            f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space, nothing half-written was kept."
+            f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space,"
+            " nothing half-written was kept."
         )
     return f"{where}{error.strerror or error}. Check the path and its permissions."

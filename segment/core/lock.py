@@ -13,7 +13,8 @@ from pathlib import Path
 from segment.core.errors import InputError
 
 _ENDING = ".lock"
-_BEYOND = 2**30  # locked byte, far behind the text, which stays readable where locks prevent reading (Windows)
+# locked byte, far behind the text, which stays readable where locks prevent reading (Windows)
+_BEYOND = 2**30
 
 
 def is_lock(name: str) -> bool:
@@ -98,7 +99,10 @@ def _take(file: Path, rule: str) -> int | None:
         try:
             if not _lock(descriptor):
                 holder = _read(descriptor)
-                raise InputError(f"{rule} Its lock is held by {_describe(holder)}. Wait for its end, or choose another place.")
+                raise InputError(
+                    f"{rule} Its lock is held by {_describe(holder)}. Wait for its end, or choose"
+                    " another place."
+                )
             if _is_in_place(descriptor, file):
                 with suppress(OSError):  # a file of another user that is read-only
                     os.ftruncate(descriptor, 0)
@@ -151,7 +155,8 @@ def _is_in_place(descriptor: int, file: Path) -> bool:
 
 
 def _sign() -> bytes:
-    return f"{os.getpid()}\n{socket.gethostname()}\n{Path(sys.argv[0]).name if sys.argv else ''}".encode(errors="replace")
+    command = Path(sys.argv[0]).name if sys.argv else ""
+    return f"{os.getpid()}\n{socket.gethostname()}\n{command}".encode(errors="replace")
 
 
 def _read(descriptor: int) -> list[str]:

@@ -12,7 +12,8 @@ from segment.core.errors import InputError, is_utf8, printable
 from segment.core.lock import alone, is_lock
 
 _PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
-_LONGEST_NAME = 255 - len(f".{_REPLACED}")  # bytes: limit of file systems, less what temporary names add
+# bytes: limit of file systems, less what temporary names add
+_LONGEST_NAME = 255 - len(f".{_REPLACED}")
 _KERAS = f"{_PARTIAL}.keras"  # Keras requires this suffix
 _MAP = "a map is written by one process."
 _OUTPUT = "an output is written by one process."
@@ -45,30 +46,41 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
             temporary file beside it.
     """
     if not is_utf8(path):
-        raise InputError(f"{printable(path)}: paths of outputs must be UTF-8. Received other bytes. Choose another place.")
+        raise InputError(
+            f"{printable(path)}: paths of outputs must be UTF-8. Received other bytes. Choose"
+            " another place."
+        )
     if (length := len(os.fsencode(path.name))) > _LONGEST_NAME:
-        raise InputError(f"{path}: names of outputs have at most {_LONGEST_NAME} bytes. Received {length}. Shorten the name.")
+        raise InputError(
+            f"{path}: names of outputs have at most {_LONGEST_NAME} bytes. Received {length}."
+            " Shorten the name."
+        )
     if not os.path.lexists(path):
         above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
         if not above.is_dir():
-            raise InputError(f"Outputs go into folders. Received {above}, which is a file. Choose another place.")
+            raise InputError(
+                f"Outputs go into folders. Received {above}, which is a file. Choose another place."
+            )
         return
     if not overwrite:
         raise InputError(f"{path} exists. Add --overwrite to replace it, or choose another place.")
     if path.is_symlink():
-        raise InputError(f"{path}: outputs do not replace links. Received one. Give the place it leads to.")
+        raise InputError(
+            f"{path}: outputs do not replace links. Received one. Give the place it leads to."
+        )
     if ours and not path.is_dir():
         raise InputError(f"{path}: the output is a folder. Received a file. Choose another place.")
     if path.is_dir():
         if Path.cwd().is_relative_to(path.resolve()):
             raise InputError(
-                f"{path}: is the folder that the command runs in. Run the command elsewhere, or choose another place."
+                f"{path}: is the folder that the command runs in. Run the command elsewhere, or"
+                " choose another place."
             )
         for entry in sorted(path.iterdir()):
             if entry.name not in ours and not is_unfinished(entry.name):
                 raise InputError(
-                    f"{path}: --overwrite replaces folders that hold earlier outputs only. Received {entry.name} in it. "
-                    "Choose another place, or empty it yourself."
+                    f"{path}: --overwrite replaces folders that hold earlier outputs only. Received"
+                    f" {entry.name} in it. Choose another place, or empty it yourself."
                 )
 
 
@@ -92,7 +104,9 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
     """
     refuse_existing(target, overwrite, ours)
     made = make_folder(target.parent)
-    partial, replaced = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED))
+    partial, replaced = (
+        target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED)
+    )
     try:
         with alone(target, _OUTPUT):  # a partial file was left by a process that was killed
             if os.path.lexists(replaced) and not os.path.lexists(target):
@@ -130,7 +144,9 @@ class Stage:
 
 
 @contextmanager
-def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, belongs: str | None = None) -> Iterator[Stage]:
+def staged_files(
+    folder: Path, names: Sequence[str], overwrite: bool = False, belongs: str | None = None
+) -> Iterator[Stage]:
     """Provides a hidden folder inside `folder` to write files to.
 
     On success all files of its subfolder `new` move into `folder`, on failure none.
@@ -165,7 +181,11 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
                 refuse_existing(folder / name, overwrite)
             with writable(folder):
                 partial.mkdir(exist_ok=True)
-            found = belongs is not None and belonging.is_file() and belonging.read_bytes() == belongs.encode()
+            found = (
+                belongs is not None
+                and belonging.is_file()
+                and belonging.read_bytes() == belongs.encode()
+            )
             try:
                 with writable(folder):
                     for entry in partial.iterdir():
@@ -178,9 +198,17 @@ def staged_files(folder: Path, names: Sequence[str], overwrite: bool = False, be
                 for name in names:
                     refuse_existing(folder / name, overwrite)
                 with writable(folder):
-                    moving.write_text("\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8")
-                    earlier = [(folder / n, partial / "replaced" / n) for n in names if (folder / n).exists()]
-                    for source, target in earlier + [(f, folder / f.name) for f in sorted(stage.new.iterdir())]:
+                    moving.write_text(
+                        "\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8"
+                    )
+                    earlier = [
+                        (folder / n, partial / "replaced" / n)
+                        for n in names
+                        if (folder / n).exists()
+                    ]
+                    for source, target in earlier + [
+                        (f, folder / f.name) for f in sorted(stage.new.iterdir())
+                    ]:
                         moved.append((source, target))
                         source.rename(target)
             except BaseException:
@@ -274,7 +302,9 @@ def broken_write(path: Path, problem: str) -> InputError:
     staged_in = next((above for above in path.parents if above.name.endswith(_PARTIAL)), None)
     place = path
     if staged_in is not None:  # a path of `staged_files`, or inside a staged folder
-        place = staged_in.parent / (path.name if path.parent.name == "new" else staged_in.name[1 : -len(_PARTIAL)])
+        place = staged_in.parent / (
+            path.name if path.parent.name == "new" else staged_in.name[1 : -len(_PARTIAL)]
+        )
     problem = " ".join(problem.split()).rstrip(".")
     barred = any(word in problem for word in ("ermission", "Read-only", "directory", "exists"))
     cure = "Choose another place." if barred else "Free space there, or choose another place."
@@ -297,9 +327,14 @@ def make_folder(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"Outputs go into folders. Received {folder}, which is a file. Choose another place.") from error
+        raise InputError(
+            f"Outputs go into folders. Received {folder}, which is a file. Choose another place."
+        ) from error
     except OSError as error:
-        raise InputError(f"{folder}: must be a folder to write to. Received: {error.strerror}. Choose another place.") from error
+        raise InputError(
+            f"{folder}: must be a folder to write to. Received: {error.strerror}. Choose another"
+            " place."
+        ) from error
     return made
 
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 3  # items read, and items computed, per computing thread: enough work while the caller is busy
+# items read, and items computed, per computing thread: enough work while the caller is busy
+_AHEAD = 3
 
 
 def each(items: Iterable[T]) -> Generator[T, None, None]:
@@ -24,7 +25,9 @@ def each(items: Iterable[T]) -> Generator[T, None, None]:
     yield from items
 
 
-def prefetch(items: Generator[T, None, None], compute: Callable[[T], R], workers: int) -> Generator[tuple[T, R], None, None]:
+def prefetch(
+    items: Generator[T, None, None], compute: Callable[[T], R], workers: int
+) -> Generator[tuple[T, R], None, None]:
     """Computes results of items ahead of their use, in several threads.
 
     One further thread reads the items.
@@ -65,4 +68,5 @@ def _read_ahead(items: Generator[T, None, None], count: int) -> Generator[T, Non
         finally:
             for future in pending:
                 future.cancel()
-            pool.submit(items.close).result()  # in the same thread, so that files close in the thread that opened them
+            # in the same thread, so that files close in the thread that opened them
+            pool.submit(items.close).result()

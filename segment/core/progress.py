@@ -58,7 +58,14 @@ class Console:
 
     def __init__(self) -> None:
         from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as RichProgress
 
         columns = (
@@ -74,7 +81,9 @@ class Console:
         )
         console = RichConsole(stderr=True)
         shown = console.is_terminal
-        self._bars = RichProgress(*columns, console=console, transient=True, redirect_stdout=False, disable=not shown)
+        self._bars = RichProgress(
+            *columns, console=console, transient=True, redirect_stdout=False, disable=not shown
+        )
         self._tasks: dict[str, int] = {}
 
     def __enter__(self) -> "Console":

@@ -21,7 +21,8 @@ _NAMES: dict[str, Part] = {
     "testing": "test",
 }
 _NEARLY = re.compile(
-    rf"({'|'.join(sorted(_NAMES, key=len, reverse=True))}|eval|evaluation)[ _.-]?(set|data|split|part)?[ _.-]?\d*"
+    rf"({'|'.join(sorted(_NAMES, key=len, reverse=True))}|eval|evaluation)["
+    r" _.-]?(set|data|split|part)?[ _.-]?\d*"
 )
 _LISTED = 5
 
@@ -58,9 +59,14 @@ def part_notes(names: Iterable[str]) -> list[str]:
             notes.append(f"folders {', '.join(same)} are all taken for {part}")
         elif same and same[0] != part:
             notes.append(f"folder {same[0]} is taken for {part}")
-    nearly = [name for name in distinct if not part_named(name) and _NEARLY.fullmatch(name.casefold())]
+    nearly = [
+        name for name in distinct if not part_named(name) and _NEARLY.fullmatch(name.casefold())
+    ]
     if nearly:
         more = f" and {len(nearly) - _LISTED} more" if len(nearly) > _LISTED else ""
         listed = ", ".join(nearly[:_LISTED]) + more
-        notes.append(f"folders {listed} name no part: those called train, val (valid, validation, dev) or test do")
+        notes.append(
+            f"folders {listed} name no part: those called train, val (valid, validation, dev) or"
+            " test do"
+        )
     return notes

@@ -48,7 +48,11 @@ class _Loader(yaml.SafeLoader):
     def _measure(self, node: yaml.Node) -> int:
         if isinstance(node, yaml.MappingNode):
             return 1 + sum(self._sizes[key] + self._sizes[value] for key, value in node.value)
-        return 1 + (sum(self._sizes[item] for item in node.value) if isinstance(node, yaml.SequenceNode) else len(node.value))
+        return 1 + (
+            sum(self._sizes[item] for item in node.value)
+            if isinstance(node, yaml.SequenceNode)
+            else len(node.value)
+        )
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -66,8 +70,11 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep)
-        except (ValueError, LookupError, AttributeError, OverflowError) as error:  # not a valid value of its type
-            raise _problem(f"{quoted(node.value, 40)} is no {node.tag.rpartition(':')[2]}", node) from error
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:
+            # not a valid value of its type
+            raise _problem(
+                f"{quoted(node.value, 40)} is no {node.tag.rpartition(':')[2]}", node
+            ) from error
         if isinstance(value, int) and abs(value) >= 2**63:
             raise _problem(f"{quoted(node.value, 40)} is beyond 64 bits", node)
         if isinstance(value, str) and _UNWRITABLE.search(value):
@@ -106,7 +113,9 @@ def parse_yaml(text: str) -> Any:
         return _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise yaml.YAMLError(f"{where}{error.context + ', ' if error.context else ''}{error.problem}") from error
+        raise yaml.YAMLError(
+            f"{where}{error.context + ', ' if error.context else ''}{error.problem}"
+        ) from error
     except ReaderError as error:
         raise yaml.YAMLError(f"the character {chr(error.character)!r} is not allowed") from error
     except RecursionError as error:

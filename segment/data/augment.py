@@ -61,14 +61,18 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
     steps += blur(settings.blur)
     if settings.soften:
         sizes = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
-        steps.append(A.Downscale(scale_range=(0.33, 0.67), interpolation_pair=sizes, p=settings.soften))
+        steps.append(
+            A.Downscale(scale_range=(0.33, 0.67), interpolation_pair=sizes, p=settings.soften)
+        )
     if settings.jpeg:
         steps.append(A.ImageCompression(quality_range=(30, 90), p=settings.jpeg))
     if settings.noise:
         steps.append(A.GaussNoise(std_range=(0, settings.noise), p=1.0))
     changes = pipeline(steps, statistics, seed)
 
-    def change(image: NDArray[Any], mask: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def change(
+        image: NDArray[Any], mask: NDArray[np.uint8]
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         changed = changes(image=image, mask=mask)
         return changed["image"], changed["mask"]
 

@@ -54,7 +54,9 @@ class Labelled:
     @property
     def pairs(self) -> list[Pair]:
         """Its images and masks, each once."""
-        return list(dict.fromkeys(patch.pair for part in PARTS for patch in self.parts.get(part, [])))
+        return list(
+            dict.fromkeys(patch.pair for part in PARTS for patch in self.parts.get(part, []))
+        )
 
 
 def check_data(tiles: Path | None, settings: DataSettings) -> None:
@@ -68,9 +70,15 @@ def check_data(tiles: Path | None, settings: DataSettings) -> None:
         InputError: If both are given, or neither.
     """
     if tiles is not None and settings.collections:
-        raise InputError(f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections out.")
+        raise InputError(
+            f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections"
+            " out."
+        )
     if tiles is None and not settings.collections:
-        raise InputError("There is nothing to learn from. Name a tile folder, or list several in data.collections.")
+        raise InputError(
+            "There is nothing to learn from. Name a tile folder, or list several in"
+            " data.collections."
+        )
 
 
 def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
@@ -90,10 +98,15 @@ def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
     pairs = find_pairs(tiles)
     table = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
     if table is None:
-        raise InputError(f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set data.classes.")
+        raise InputError(
+            f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set"
+            " data.classes."
+        )
     parts, codes = split_patches(pairs, settings, seed), np.arange(256, dtype=np.uint8)
     gsd, notes = ground_sampling_distance(pairs), part_folders(tiles, pairs)
-    return Labelled("", tiles, table, codes, LabelSets(table.names), parts, settings.split, gsd, notes=notes)
+    return Labelled(
+        "", tiles, table, codes, LabelSets(table.names), parts, settings.split, gsd, notes=notes
+    )
 
 
 def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
@@ -116,19 +129,38 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     counts = Counter(name.casefold() for name in names)
     for name in names:
         if (count := counts[name.casefold()]) > 1:
-            raise InputError(f"data.collections: {name!r} is the name of {count} collections. Give each a name of its own.")
+            raise InputError(
+                f"data.collections: {name!r} is the name of {count} collections. Give each a name"
+                " of its own."
+            )
         if name == ".." or Path(name).name != name:  # reports get a folder of that name
-            raise InputError(f"data.collections: {name!r} is a path, not a name. Set `name` to one without slashes.")
-    found = [_find(one, name, settings.root) for one, name in zip(settings.collections, names, strict=True)]
+            raise InputError(
+                f"data.collections: {name!r} is a path, not a name. Set `name` to one without"
+                " slashes."
+            )
+    found = [
+        _find(one, name, settings.root)
+        for one, name in zip(settings.collections, names, strict=True)
+    ]
     _require_apart([pairs for pairs, _ in found])
     target = ClassTable(settings.classes)
-    sets = [_sets_of(one, name, own, target) for one, name, (_, own) in zip(settings.collections, names, found, strict=True)]
-    unions = dict.fromkeys(frozenset(admitted) for some in sets for admitted in some if len(admitted) > 1)
+    sets = [
+        _sets_of(one, name, own, target)
+        for one, name, (_, own) in zip(settings.collections, names, found, strict=True)
+    ]
+    unions = dict.fromkeys(
+        frozenset(admitted) for some in sets for admitted in some if len(admitted) > 1
+    )
     labels = LabelSets(target.names, tuple(unions))
     if labels.count >= IGNORED:
-        raise InputError(f"data.collections: sets of classes are at most {IGNORED - len(target)}. There are {len(unions)}.")
+        raise InputError(
+            f"data.collections: sets of classes are at most {IGNORED - len(target)}. There are"
+            f" {len(unions)}."
+        )
     opened = []
-    for one, name, (pairs, own), admitted in zip(settings.collections, names, found, sets, strict=True):
+    for one, name, (pairs, own), admitted in zip(
+        settings.collections, names, found, sets, strict=True
+    ):
         codes = np.full(256, IGNORED, np.uint8)
         codes[: len(admitted)] = [labels.code(some) for some in admitted]
         parts = _split(pairs, one, name, settings, seed)
@@ -136,11 +168,16 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
         folder, split = Path(settings.root, one.path), one.split or settings.split
         held = labels.of(codes.tolist())
         notes = [*part_folders(folder, pairs), *notes, *_wide(one, target)]
-        opened.append(Labelled(name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes))
+        opened.append(
+            Labelled(
+                name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes
+            )
+        )
     for part in PARTS[:2]:
         if not any(one.parts[part] for one in opened):
             raise InputError(
-                f"data.collections: training and validation need tiles. There are none for {part}. Change the split."
+                f"data.collections: training and validation need tiles. There are none for {part}."
+                " Change the split."
             )
     return opened
 
@@ -168,8 +205,8 @@ def _require_apart(collections: Sequence[list[Pair]]) -> None:
         other = first.setdefault((pair.image.resolve(), pair.mask.resolve()), pair)
         if other.collection != pair.collection:
             raise InputError(
-                f"{pair.image}: is of the collections {other.collection!r} and {pair.collection!r}. "
-                "List a folder once, and none within another."
+                f"{pair.image}: is of the collections {other.collection!r} and {pair.collection!r}."
+                " List a folder once, and none within another."
             )
 
 
@@ -179,9 +216,17 @@ def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], ClassTable
     pairs = find_pairs(folder)
     own = ClassTable(one.table) if one.table else find_class_table(folder, pairs)
     if own is None:
-        raise InputError(f"{folder}: a collection needs its class table. There is none. Add classes.yaml, or set its `table`.")
+        raise InputError(
+            f"{folder}: a collection needs its class table. There is none. Add classes.yaml, or set"
+            " its `table`."
+        )
     whole = folder.resolve().name
-    return [replace(pair, collection=name, group=name if pair.group == whole else f"{name}/{pair.group}") for pair in pairs], own
+    return [
+        replace(
+            pair, collection=name, group=name if pair.group == whole else f"{name}/{pair.group}"
+        )
+        for pair in pairs
+    ], own
 
 
 def _sets_of(one: Collection, name: str, own: ClassTable, target: ClassTable) -> list[set[int]]:
@@ -192,9 +237,15 @@ def _sets_of(one: Collection, name: str, own: ClassTable, target: ClassTable) ->
         if key.casefold() not in {c.name.casefold() for c in own.table}:
             _refuse(f"data.collections: {name}: classes", key, [c.name for c in own.table])
         if one.classes[key] and key.casefold() not in {c.name.casefold() for c in own.classes}:
-            raise InputError(f"data.collections: {name}: its class {key!r} is ignored by its class table. Set it to null.")
+            raise InputError(
+                f"data.collections: {name}: its class {key!r} is ignored by its class table. Set it"
+                " to null."
+            )
     if len(given) < len(one.classes):
-        raise InputError(f"data.collections: {name}: `classes` has a class twice: {', '.join(one.classes)}. Leave one out.")
+        raise InputError(
+            f"data.collections: {name}: `classes` has a class twice: {', '.join(one.classes)}."
+            " Leave one out."
+        )
     sets = []
     for entry in own.classes:
         key = entry.name.casefold()
@@ -204,18 +255,21 @@ def _sets_of(one: Collection, name: str, own: ClassTable, target: ClassTable) ->
             wanted = entry.name
         else:
             raise InputError(
-                f"data.collections: {name}: its class {entry.name!r} is none of the model's ({', '.join(target.names)}). "
-                f"Say which it may be, or null for none, in its `classes`."
+                f"data.collections: {name}: its class {entry.name!r} is none of the model's"
+                f" ({', '.join(target.names)}). Say which it may be, or null for none, in its"
+                " `classes`."
             )
         listed = [] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
         for admitted in listed:
             if admitted.casefold() not in index:
                 _refuse(f"data.collections: {name}: {entry.name}", admitted, target.names)
         wide = {index[admitted.casefold()] for admitted in listed}
-        sets.append(set() if 1 < len(wide) == len(target) else wide)  # a label that admits all classes carries no information
+        # a label that admits all classes carries no information
+        sets.append(set() if 1 < len(wide) == len(target) else wide)
     if not any(sets):
         raise InputError(
-            f"data.collections: {name}: all its classes are null or may be any, so that it teaches nothing. Leave it out."
+            f"data.collections: {name}: all its classes are null or may be any, so that it teaches"
+            " nothing. Leave it out."
         )
     return sets
 
@@ -223,7 +277,11 @@ def _sets_of(one: Collection, name: str, own: ClassTable, target: ClassTable) ->
 def _wide(one: Collection, target: ClassTable) -> list[str]:
     """Returns a note where classes of a collection may be any class of the model."""
     every = {found.casefold() for found in target.names} if len(target) > 1 else set()
-    wide = [key for key, listed in one.classes.items() if isinstance(listed, list) and {c.casefold() for c in listed} == every]
+    wide = [
+        key
+        for key, listed in one.classes.items()
+        if isinstance(listed, list) and {c.casefold() for c in listed} == every
+    ]
     return [f"{', '.join(wide)} may be any class: ignored, as if null"] if wide and every else []
 
 
@@ -233,10 +291,15 @@ def _refuse(place: str, received: str, known: Sequence[str]) -> None:
     raise InputError(f"{place}: there is no class {received!r}. {cure}")
 
 
-def _split(pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
+def _split(
+    pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int
+) -> dict[Part, list[Patch]]:
     if one.weight == 0:
         if one.val_groups:
-            raise InputError(f"data.collections: {name}: with weight 0 it is a test alone. Leave val_groups out or set a weight.")
+            raise InputError(
+                f"data.collections: {name}: with weight 0 it is a test alone. Leave val_groups out"
+                " or set a weight."
+            )
         return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
     groups = {pair.group for pair in pairs}
 
@@ -262,9 +325,15 @@ def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[
     """
     of_files = ground_sampling_distance(pairs)
     if of_files is None and one.gsd is None:
-        return None, ["its pixel size is unknown, and not in the range that the model learned from. Set its `gsd`."]
+        return None, [
+            "its pixel size is unknown, and not in the range that the model learned from. Set its"
+            " `gsd`."
+        ]
     if of_files and one.gsd and not 0.9 < of_files / one.gsd < 1.1:
-        return of_files, [f"its files say {of_files:.3g} m a pixel, its `gsd` {one.gsd:g}: that of the files is taken"]
+        return of_files, [
+            f"its files say {of_files:.3g} m a pixel, its `gsd` {one.gsd:g}: that of the files is"
+            " taken"
+        ]
     return of_files or one.gsd, []
 
 

@@ -38,7 +38,10 @@ class CutScene:
     notes: Sequence[str] = ()
 
     def __str__(self) -> str:
-        cut = f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only nodata or ignored pixels"
+        cut = (
+            f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only"
+            " nodata or ignored pixels"
+        )
         return "\n".join([*self.notes, cut])
 
 
@@ -87,8 +90,8 @@ def cut_scene(
         step = TilePlan(raster.height, raster.width, size, overlap).step
         if min(raster.width, raster.height) < size:
             raise InputError(
-                f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height} for tiles of {size}. "
-                "Lower --size."
+                f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height}"
+                f" for tiles of {size}. Lower --size."
             )
         with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
             for name in ("images", "masks"):
@@ -99,7 +102,9 @@ def cut_scene(
                 save_class_table(class_table, folder / "classes.yaml")
             said = [f"note: {scene}: {note}" for note in raster.notes]
             written = empty = 0
-            for row, column, pixels, valid, labels, declared in _tiles(raster, truth, size, step, progress):
+            for row, column, pixels, valid, labels, declared in _tiles(
+                raster, truth, size, step, progress
+            ):
                 known = valid & declared
                 if class_table:
                     known &= class_table.decode(labels)[0] != IGNORED
@@ -112,7 +117,8 @@ def cut_scene(
                 written += 1
             if not written:
                 raise InputError(
-                    f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones. Check the classes."
+                    f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones."
+                    " Check the classes."
                 )
     odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
     grid = [*said, *truth.alignment.lines(str(mask), "scene")]
@@ -144,7 +150,9 @@ def _tiles(
             progress.advance("cutting", done, len(rows))
 
 
-def _write_tile(path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int) -> None:
+def _write_tile(
+    path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int
+) -> None:
     import rasterio
     from rasterio import Affine
 

@@ -74,7 +74,9 @@ class Decoded(NamedTuple):
             The square, (edge, edge).
         """
         places = [np.arange(first, first + edge) for first in (row, column)]
-        rows, columns = (_reflected(p, length) for p, length in zip(places, self.mask.shape, strict=True))
+        rows, columns = (
+            _reflected(p, length) for p, length in zip(places, self.mask.shape, strict=True)
+        )
         return Decoded(*(array[rows[:, None], columns] for array in self))
 
 
@@ -110,7 +112,12 @@ class TilePixels:
         names: Sequence[str] | None = None,
         tables: Tables = MappingProxyType({}),
     ):
-        self._palette, self._undeclared, self._names, self._tables = class_table, undeclared, names, tables
+        self._palette, self._undeclared, self._names, self._tables = (
+            class_table,
+            undeclared,
+            names,
+            tables,
+        )
         self._cache = Cache[Decoded](megabytes, lambda found: sum(array.nbytes for array in found))
         self.unknown: dict[Path, Counter[str]] = {}
 
@@ -130,7 +137,9 @@ class TilePixels:
         return self._cache.get(pair.image, lambda: self._read(pair))
 
     def _read(self, pair: Pair) -> Decoded:
-        decoded, self.unknown[pair.image] = _read(pair, self._palette, self._undeclared, self._names, self._tables)
+        decoded, self.unknown[pair.image] = _read(
+            pair, self._palette, self._undeclared, self._names, self._tables
+        )
         return decoded
 
 
@@ -208,7 +217,13 @@ class TileDataset(keras.utils.PyDataset):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self.patches = list(patches)
         self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
-        self._pixels, self._augment, self._random_crops, self._zoom, self._seed = pixels, augment, random_crops, zoom, seed
+        self._pixels, self._augment, self._random_crops, self._zoom, self._seed = (
+            pixels,
+            augment,
+            random_crops,
+            zoom,
+            seed,
+        )
         self._preprocessing, self._pixel_sizes = preprocessing, pixel_sizes
         self.epoch_tiles = tiles or len(self.patches)
         self._shares = self._draw_by(weights)
@@ -218,7 +233,9 @@ class TileDataset(keras.utils.PyDataset):
         if not weights and self.epoch_tiles == len(self.patches):
             return None
         counts = Counter(patch.pair.collection for patch in self.patches)
-        shares = np.array([weights.get(p.pair.collection, 1.0) / counts[p.pair.collection] for p in self.patches])
+        shares = np.array(
+            [weights.get(p.pair.collection, 1.0) / counts[p.pair.collection] for p in self.patches]
+        )
         drawn: NDArray[np.float64] = shares / shares.sum()
         return drawn
 
@@ -273,11 +290,17 @@ class TileDataset(keras.utils.PyDataset):
             return random.permutation(len(self.patches))
         return random.choice(len(self.patches), self.epoch_tiles, p=self._shares)
 
-    def _cut(self, patch: Patch, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def _cut(
+        self, patch: Patch, random: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         whole = self._pixels.load(patch.pair)
         if self._random_crops:
             sizes = self._pixel_sizes.get(patch.pair.collection)
-            image, valid, mask = self._random_crop(whole, random) if sizes is None else self._seen_at(whole, sizes, random)
+            image, valid, mask = (
+                self._random_crop(whole, random)
+                if sizes is None
+                else self._seen_at(whole, sizes, random)
+            )
         else:
             image, valid, mask = whole.cut(patch.row, patch.column, self.tile)
             mask = mask.copy()
@@ -287,8 +310,11 @@ class TileDataset(keras.utils.PyDataset):
 
     def _random_crop(self, whole: Decoded, random: np.random.Generator) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._zoom, 1 + self._zoom))
-        size = min(size, max(self.tile, min(whole.mask.shape)))  # so no pixel comes from beyond the image
-        row, column = (int(random.integers(max(length - size, 0) + 1)) for length in whole.mask.shape)
+        # so no pixel comes from beyond the image
+        size = min(size, max(self.tile, min(whole.mask.shape)))
+        row, column = (
+            int(random.integers(max(length - size, 0) + 1)) for length in whole.mask.shape
+        )
         cut = whole.cut(row, column, size)
         return self._at_tile_size(cut)
 
@@ -299,18 +325,30 @@ class TileDataset(keras.utils.PyDataset):
         is reflected, so that small images are seen at coarse pixels as well.
         """
         size = round(self.tile * math.exp(random.uniform(*np.log(sizes))))
-        row, column = (int(random.integers(min(length - size, 0), max(length - size, 0) + 1)) for length in whole.mask.shape)
+        row, column = (
+            int(random.integers(min(length - size, 0), max(length - size, 0) + 1))
+            for length in whole.mask.shape
+        )
         return self._at_tile_size(whole.around(row, column, size))
 
     def _at_tile_size(self, cut: Decoded) -> Decoded:
         if len(cut.mask) == self.tile:
             return cut
-        return Decoded(resize(cut.image, self.tile, self.tile), self._nearest(cut.valid) > 0, self._nearest(cut.mask))
+        return Decoded(
+            resize(cut.image, self.tile, self.tile),
+            self._nearest(cut.valid) > 0,
+            self._nearest(cut.mask),
+        )
 
     def _nearest(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """Returns pixels (rows, columns) at the size of a tile, by nearest neighbour."""
         edge = self.tile
-        return np.asarray(cv2.resize(pixels.astype(np.uint8), (edge, edge), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+        return np.asarray(
+            cv2.resize(
+                pixels.astype(np.uint8), (edge, edge), interpolation=cv2.INTER_NEAREST_EXACT
+            ),
+            np.uint8,
+        )
 
 
 @dataclass(frozen=True)
@@ -382,7 +420,10 @@ def survey(
             remembered += remember(whole.image, of_image[pair], tile)
         image, valid, mask = whole.cut(patch.row, patch.column, tile)
         height, width, _ = whole.image.shape
-        new = slice(patch.seen_rows, height - patch.row), slice(patch.seen_columns, width - patch.column)
+        new = (
+            slice(patch.seen_rows, height - patch.row),
+            slice(patch.seen_columns, width - patch.column),
+        )
         class_pixels[part] += np.bincount(mask[new].ravel(), minlength=256)[:codes]
         if part == "train":
             meter.add(preprocess(image, preprocessing, valid)[new], valid[new])
@@ -391,7 +432,8 @@ def survey(
     for part, counts in class_pixels.items():
         if not counts.any():
             raise InputError(
-                f"Each part needs pixels of the classes {', '.join(class_table.names)}. Received none in the masks of {part}. "
-                "Check the class table's colours or values against the masks, or change the split."
+                f"Each part needs pixels of the classes {', '.join(class_table.names)}. Received"
+                f" none in the masks of {part}. Check the class table's colours or values against"
+                " the masks, or change the split."
             )
     return Survey(meter.statistics(), class_pixels, unknown, TrainingRecord.of(remembered))

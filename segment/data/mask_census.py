@@ -17,7 +17,8 @@ from segment.core.raster.opening import open_raster
 from segment.data.tiles import Pair, grid_notes
 
 _SHARES = 40  # kept for each mask, of its most frequent values
-_DISTINCT = 1 << 16  # values that are distinguished: masks in JPEG or floating point may have millions
+# values that are distinguished: masks in JPEG or floating point may have millions
+_DISTINCT = 1 << 16
 _FEW = 8  # values kept for each group, and colour tables
 _FEW_OF_MASK = 3
 
@@ -53,7 +54,9 @@ class MaskCensus:
     groups: dict[str, set[str]] = field(default_factory=dict)
     shown: dict[frozenset[str], Path] = field(default_factory=dict)
 
-    def add(self, pixels: NDArray[Any], group: str = "", declares_nodata: bool = True) -> Counter[str]:
+    def add(
+        self, pixels: NDArray[Any], group: str = "", declares_nodata: bool = True
+    ) -> Counter[str]:
         """Counts a mask, or some rows of it.
 
         Args:
@@ -93,13 +96,16 @@ class MaskCensus:
     @property
     def values(self) -> set[str]:
         """What one-band masks hold, 255 included."""
-        return {value for value in self.held if not value.startswith("#")} | ({str(IGNORED)} if self.at_255 else set())
+        return {value for value in self.held if not value.startswith("#")} | (
+            {str(IGNORED)} if self.at_255 else set()
+        )
 
     def read_with(self, class_table: ClassTable) -> "MaskCensus":
         """Returns the census for a class table in which 255 may be a class.
 
         Args:
-            class_table: Class table. If 255 is one of its classes, `held` counts it like other values.
+            class_table: Class table. If 255 is one of its classes, `held` counts it like other
+                values.
 
         Returns:
             A new census, or this one where nothing changes.
@@ -134,12 +140,23 @@ class MaskCensus:
             The share, 0 to 1; 0 if no pixel is labelled.
         """
         undeclared = self.undeclared(class_table).total() + self.rest
-        ignored = {c.color for c in class_table.ignored} | {str(c.value) for c in class_table.ignored}
-        total = sum(count for value, count in self.read_with(class_table).held.items() if value not in ignored) + self.rest
+        ignored = {c.color for c in class_table.ignored} | {
+            str(c.value) for c in class_table.ignored
+        }
+        total = (
+            sum(
+                count
+                for value, count in self.read_with(class_table).held.items()
+                if value not in ignored
+            )
+            + self.rest
+        )
         return undeclared / total if total else 0.0
 
 
-def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False) -> tuple[MaskCensus, list[str]]:
+def take_census(
+    pairs: Sequence[Pair], progress: Progress, shares: bool = False
+) -> tuple[MaskCensus, list[str]]:
     """Reads every mask of a tile folder, and prints how the masks lie on their images.
 
     Args:
@@ -168,7 +185,9 @@ def take_census(pairs: Sequence[Pair], progress: Progress, shares: bool = False)
             continue
         if shares:
             total = counts.total()
-            census.of_mask[pair.mask] = {value: count / total for value, count in counts.most_common(_SHARES)}
+            census.of_mask[pair.mask] = {
+                value: count / total for value, count in counts.most_common(_SHARES)
+            }
             if mask.colors is not None and pair.mask.suffix.lower() == ".png":
                 palettes.append(pair)
     return replace(census, with_palette=palettes), problems
@@ -190,5 +209,7 @@ def census_of_rows(mask: Mask, rows: int = 256) -> MaskCensus:
     census = MaskCensus()
     census.add_file(mask)
     for start in range(0, mask.height, rows):
-        census.add(mask.read(start, min(rows, mask.height - start)), declares_nodata=mask.declares_nodata)
+        census.add(
+            mask.read(start, min(rows, mask.height - start)), declares_nodata=mask.declares_nodata
+        )
     return census

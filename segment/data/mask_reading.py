@@ -15,8 +15,8 @@ class MaskReading:
     """How masks are read.
 
     Attributes:
-        class_table: Class table by which masks are decoded. Where the given one has no values, this one
-            has the values that masks hold.
+        class_table: Class table by which masks are decoded. Where the given one has no values,
+            this one has the values that masks hold.
         notes: What was assumed.
         findings: What is odd about the masks.
         refusals: Faults with which nothing can be learned or scored correctly.
@@ -30,7 +30,10 @@ class MaskReading:
     @property
     def lines(self) -> list[str]:
         """Notes and findings as commands print them."""
-        return [*(f"note: {note}" for note in self.notes), *(f"warning: {finding}" for finding in self.findings)]
+        return [
+            *(f"note: {note}" for note in self.notes),
+            *(f"warning: {finding}" for finding in self.findings),
+        ]
 
 
 def choose_reading(table: ClassTable, census: MaskCensus, of_model: bool = False) -> MaskReading:
@@ -52,16 +55,27 @@ def choose_reading(table: ClassTable, census: MaskCensus, of_model: bool = False
     """
     class_table, notes = _by_values(table, census, of_model)
     held = census.read_with(class_table)
-    return MaskReading(class_table, notes, find_faults(class_table, held, of_model), find_refusals(class_table, held))
+    return MaskReading(
+        class_table,
+        notes,
+        find_faults(class_table, held, of_model),
+        find_refusals(class_table, held),
+    )
 
 
-def _by_values(table: ClassTable, census: MaskCensus, of_model: bool) -> tuple[ClassTable, list[str]]:
+def _by_values(
+    table: ClassTable, census: MaskCensus, of_model: bool
+) -> tuple[ClassTable, list[str]]:
     """Returns the table with the values that masks hold, and what was assumed."""
     values = census.values
     if of_model and table.claims_255 and _WHITE not in values:
-        mapped = next(m for c, m in zip(table.classes, table.mapped, strict=True) if c.value == IGNORED)
+        mapped = next(
+            m for c, m in zip(table.classes, table.mapped, strict=True) if c.value == IGNORED
+        )
         if str(mapped.value) in values:
-            return ClassTable([*table.mapped, *table.ignored]), [f"masks hold {mapped.value} for {mapped.name}, as maps do"]
+            return ClassTable([*table.mapped, *table.ignored]), [
+                f"masks hold {mapped.value} for {mapped.name}, as maps do"
+            ]
     positions = {str(position) for position in range(len(table.table))}
     if not (table.positional or (of_model and {str(c.value) for c in table.table} == positions)):
         return table, []
@@ -71,15 +85,25 @@ def _by_values(table: ClassTable, census: MaskCensus, of_model: bool) -> tuple[C
     greys = {str(rgb[0]): c for c, rgb in colors if len(set(rgb)) == 1}
     if of_model and len(positions) != 2:
         return table, []
-    if len(values) > 1 and values <= greys.keys() and (not labelled <= positions or len(labelled) == 1):
+    if (
+        len(values) > 1
+        and values <= greys.keys()
+        and (not labelled <= positions or len(labelled) == 1)
+    ):
         names = {c.name: int(value) for value, c in greys.items()}
         ordered = sorted(values, key=int)
         read = ", ".join(f"{value} as {greys[value].name}" for value in ordered)
-        note = f"masks hold {', '.join(ordered)} alone, greys of the class table's colours: read {read}"
+        note = (
+            f"masks hold {', '.join(ordered)} alone, greys of the class table's colours: read"
+            f" {read}"
+        )
         return _with_values(table, names), [note]
     if values == {"0", _WHITE} and len(table.table) == 2:
         first, second = sorted(table.table, key=lambda c: c.value or 0)
-        read = f"masks hold 0, {_WHITE} alone, and the class table gives no values: read as 0 {first.name}, 1 {second.name}"
+        read = (
+            f"masks hold 0, {_WHITE} alone, and the class table gives no values: read as 0"
+            f" {first.name}, 1 {second.name}"
+        )
         return _with_values(table, {first.name: 0, second.name: IGNORED}), [read]
     return table, []
 
@@ -88,4 +112,9 @@ def _with_values(table: ClassTable, values: dict[str, int]) -> ClassTable:
     """Returns the same classes with other values; classes not in `values` get free ones."""
     free = iter(value for value in range(IGNORED) if value not in values.values())
     ordered = sorted(table.table, key=lambda c: c.value or 0)
-    return ClassTable([c.model_copy(update={"value": values[c.name] if c.name in values else next(free)}) for c in ordered])
+    return ClassTable(
+        [
+            c.model_copy(update={"value": values[c.name] if c.name in values else next(free)})
+            for c in ordered
+        ]
+    )

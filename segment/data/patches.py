@@ -39,7 +39,9 @@ class Patch:
         Returns:
             True if the whole tile is scored.
         """
-        within = self.row + tile <= self.pair.info.height and self.column + tile <= self.pair.info.width
+        within = (
+            self.row + tile <= self.pair.info.height and self.column + tile <= self.pair.info.width
+        )
         return within and not (self.seen_rows or self.seen_columns)
 
 
@@ -60,11 +62,17 @@ def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
         rows = tile_starts(max(pair.info.height, tile), tile, tile)
         columns = tile_starts(max(pair.info.width, tile), tile, tile)
         # the last tile shifts inward: only this one does not start at a multiple of the tile
-        patches += [Patch(pair, row, column, -row % tile, -column % tile) for row in rows for column in columns]
+        patches += [
+            Patch(pair, row, column, -row % tile, -column % tile)
+            for row in rows
+            for column in columns
+        ]
     return patches
 
 
-def pad_tile(image: NDArray[Any], mask: NDArray[np.uint8], tile: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def pad_tile(
+    image: NDArray[Any], mask: NDArray[np.uint8], tile: int
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Pads an image and mask that are smaller than a tile.
 
     The image is padded by reflection, the mask with 255 (ignored).

@@ -16,7 +16,9 @@ from segment.data.patches import Patch
 from segment.data.tiles import Pair
 
 
-def remember(image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int) -> list[Remembered]:
+def remember(
+    image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int
+) -> list[Remembered]:
     """Returns what a training record keeps of an image and its patches.
 
     The whole image is recorded where all its patches are of one part. Patches are recorded where
@@ -37,7 +39,13 @@ def remember(image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: i
     for part, patch in patches:
         pixels = _cut(image, patch, tile)
         if len(parts) > 1:
-            found.append(Remembered(digest_pixels(pixels), part, grid.window(patch.row, patch.column, *pixels.shape[:2])))
+            found.append(
+                Remembered(
+                    digest_pixels(pixels),
+                    part,
+                    grid.window(patch.row, patch.column, *pixels.shape[:2]),
+                )
+            )
         elif pixels.shape != image.shape:  # to recognise images that are cut into such tiles
             found.append(Remembered(digest_pixels(pixels), part))
     return found
@@ -81,7 +89,8 @@ class Recognizer:
         by_ground = self._record.cover(grid, patch.row, patch.column, height, width)
         if code == NEW:
             code = self._record.find(digest_pixels(pixels))
-        codes[:height, :width] = np.minimum(by_ground, code)  # the smallest code is training, which has priority
+        # the smallest code is training, which has priority
+        codes[:height, :width] = np.minimum(by_ground, code)
         return codes
 
     def part(self, patch: Patch) -> Part | None:
@@ -94,13 +103,18 @@ class Recognizer:
             The part; None if most of the patch is new.
         """
         info = patch.pair.info
-        height, width = min(info.height - patch.row, self._tile), min(info.width - patch.column, self._tile)
+        height, width = (
+            min(info.height - patch.row, self._tile),
+            min(info.width - patch.column, self._tile),
+        )
         counts = np.bincount(self.codes(patch)[:height, :width].ravel(), minlength=NEW + 1)
         commonest = int(counts.argmax())
         return None if commonest == NEW else PARTS[commonest]
 
 
-def choose_part(patches: Sequence[Patch], part: Part, recognizer: Recognizer | None, root: Path) -> tuple[list[Patch], int]:
+def choose_part(
+    patches: Sequence[Patch], part: Part, recognizer: Recognizer | None, root: Path
+) -> tuple[list[Patch], int]:
     """Returns the patches of a part.
 
     Folders named val and test decide, as in training; otherwise the model's training record does,
@@ -128,9 +142,12 @@ def choose_part(patches: Sequence[Patch], part: Part, recognizer: Recognizer | N
             chosen.append(patch)
     if unknown == len(patches):
         raise InputError(
-            f"{root}: --part takes tiles that the model knows, or folders train, val and test. Received neither. "
-            "Score all of them: --part all"
+            f"{root}: --part takes tiles that the model knows, or folders train, val and test."
+            " Received neither. Score all of them: --part all"
         )
     if not chosen:
-        raise InputError(f"{root}: {part} must hold tiles. Received none. Choose another part of {', '.join(PARTS)}.")
+        raise InputError(
+            f"{root}: {part} must hold tiles. Received none. Choose another part of"
+            f" {', '.join(PARTS)}."
+        )
     return chosen, unknown

@@ -13,7 +13,9 @@ from segment.data.patches import Patch, grid_patches
 from segment.data.tiles import Pair
 
 
-def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> dict[Part, list[Patch]]:
+def split_patches(
+    pairs: Sequence[Pair], settings: DataSettings, seed: int
+) -> dict[Part, list[Patch]]:
     """Divides patches into training, validation and test.
 
     Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups
@@ -40,8 +42,11 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
     for name, part in [*wished, *((name, PARTS[2]) for name in settings.test_groups)]:
         if name in groups:
             named[name] = part
-        elif part_named(name) != part or not any(p.part == part for p in pairs):  # otherwise the folder fixes it
-            raise InputError(f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}.")
+        elif part_named(name) != part or not any(p.part == part for p in pairs):
+            # otherwise the folder fixes it
+            raise InputError(
+                f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}."
+            )
     fixed = _fix(pairs, named)
     needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
     if needs_validation and settings.split == "run":
@@ -52,13 +57,15 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
     if needs_validation and settings.split == "group":
         if learned and not free:
             raise InputError(
-                f"Validation needs tiles. Received folders that fix all others to train ({', '.join(learned[:6])}). Add a folder "
-                "val, name groups of train by data.val_groups, or set data.split=patch (whose neighbours leak)."
+                "Validation needs tiles. Received folders that fix all others to train"
+                f" ({', '.join(learned[:6])}). Add a folder val, name groups of train by"
+                " data.val_groups, or set data.split=patch (whose neighbours leak)."
             )
         if len(free) + len(learned) < 2:
             raise InputError(
-                f"Splitting by group needs two groups or more. Received {len(free)} ({', '.join(free)}). "
-                "Add scenes as further groups, or set data.split=patch (whose neighbours leak)."
+                f"Splitting by group needs two groups or more. Received {len(free)}"
+                f" ({', '.join(free)}). Add scenes as further groups, or set data.split=patch"
+                " (whose neighbours leak)."
             )
         count = round((len(free) + len(learned)) * settings.val_fraction)
         drawn = set(random.Random(seed).sample(free, min(max(1, count), len(free) - (not learned))))
@@ -67,13 +74,20 @@ def split_patches(pairs: Sequence[Pair], settings: DataSettings, seed: int) -> d
         parts[patch.pair.part or ("val" if patch.pair.group in drawn else "train")].append(patch)
     if needs_validation and settings.split == "patch":
         patches = [patch for patch in parts["train"] if patch.pair.part is None] or parts["train"]
-        kept = [] if patches is parts["train"] else [patch for patch in parts["train"] if patch.pair.part]
+        kept = (
+            []
+            if patches is parts["train"]
+            else [patch for patch in parts["train"] if patch.pair.part]
+        )
         random.Random(seed).shuffle(patches)
         count = max(1, round(len(parts["train"]) * settings.val_fraction))
         parts["val"], parts["train"] = patches[:count], kept + patches[count:]
     for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
         if not parts[part]:
-            raise InputError(f"Training and validation need tiles each. Received none for {part}. Change the split.")
+            raise InputError(
+                f"Training and validation need tiles each. Received none for {part}. Change the"
+                " split."
+            )
     return parts
 
 
@@ -86,8 +100,8 @@ def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
     for group, part in named.items():
         if others := by_folder.get(group, set()) - {"train", part}:
             raise InputError(
-                f"data.{part}_groups: a folder fixes a group to its part. Received {group!r}, which lies in a folder for "
-                f"{', '.join(sorted(others))}. Move it, or leave it out."
+                f"data.{part}_groups: a folder fixes a group to its part. Received {group!r}, which"
+                f" lies in a folder for {', '.join(sorted(others))}. Move it, or leave it out."
             )
     alone = {group: next(iter(found)) for group, found in by_folder.items() if len(found) == 1}
     fixed = []
@@ -109,7 +123,11 @@ def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
     places = random.Random(seed)
     for group in sorted({p.group for p in pairs if p.part is None}):
         members = [p for p in pairs if p.group == group and p.part is None]
-        members.sort(key=lambda p: [int(t) if i % 2 else t for i, t in enumerate(re.split(r"([0-9]+)", p.image.stem))])
+        members.sort(
+            key=lambda p: [
+                int(t) if i % 2 else t for i, t in enumerate(re.split(r"([0-9]+)", p.image.stem))
+            ]
+        )
         if len(members) < 2:
             continue
         count = min(max(1, round(len(members) * fraction)), len(members) - 1)

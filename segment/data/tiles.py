@@ -78,7 +78,9 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
         InputError: If there is no such folder, or it holds no folder `images`.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: must be a tile folder. Received: no such folder. Check the path.")
+        raise InputError(
+            f"{root}: must be a tile folder. Received: no such folder. Check the path."
+        )
     pairs: list[Pair] = []
     problems: list[str] = list(_linked_parts(root))
     folders = sorted(_image_folders(root))
@@ -87,16 +89,27 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     for images in folders:
         masks = images.with_name("masks")
         if not masks.is_dir():
-            problems.append(f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the masks.")
+            problems.append(
+                f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the"
+                " masks."
+            )
             continue
         for below in sorted({*_with_files(images), *_with_files(masks)}):
             if (images / below).is_dir() and (masks / below).is_dir():
-                pairs += _pair_up(root, images / below, masks / below, _folders(root, images, below), problems)
+                pairs += _pair_up(
+                    root, images / below, masks / below, _folders(root, images, below), problems
+                )
             else:
                 missing = masks / below if (images / below).is_dir() else images / below
-                problems.append(f"{missing}: folders within `images` and `masks` are alike. Received none here. Add it.")
+                problems.append(
+                    f"{missing}: folders within `images` and `masks` are alike. Received none here."
+                    " Add it."
+                )
     if not pairs and not problems:
-        raise InputError(f"{root}: must hold `images` and `masks` side by side, with files. Received: none. Check the path.")
+        raise InputError(
+            f"{root}: must hold `images` and `masks` side by side, with files. Received: none."
+            " Check the path."
+        )
     kinds = Counter((pair.info.bands, pair.info.dtype) for pair in pairs)
     alike = []
     for pair in pairs:
@@ -106,8 +119,9 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
             alike.append(pair)
             continue
         problems.append(
-            f"{pair.image}: images of a tile folder have the same bands and depth. Received {pair.info.bands} of "
-            f"{pair.info.dtype}, but {expected[0]} of {expected[1]} in most. Export them alike."
+            f"{pair.image}: images of a tile folder have the same bands and depth. Received"
+            f" {pair.info.bands} of {pair.info.dtype}, but {expected[0]} of {expected[1]} in most."
+            " Export them alike."
         )
     return alike, problems
 
@@ -134,8 +148,9 @@ def _linked_parts(root: Path) -> Iterator[str]:
             has_images = "images" in (*ways[0], *ways[1]) or any(_image_folders(target))
             if named - held and has_images:
                 yield (
-                    f"{root / Path(*ways[0])}: a link names a part for images outside the tile folder only. Received one to "
-                    f"{root / Path(*ways[1])}. Put that folder in its place, or move it out of {root}."
+                    f"{root / Path(*ways[0])}: a link names a part for images outside the tile"
+                    f" folder only. Received one to {root / Path(*ways[1])}. Put that folder in its"
+                    f" place, or move it out of {root}."
                 )
 
 
@@ -177,27 +192,39 @@ def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
     for group, found in parts.items():
         if None in found and len(found) == 2:
             (part,) = found - {None}
-            notes.append(f"group {group} lies in a folder for {part} and outside of it: all of it is for {part}")
+            notes.append(
+                f"group {group} lies in a folder for {part} and outside of it: all of it is for"
+                f" {part}"
+            )
     return notes
 
 
-def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], problems: list[str]) -> list[Pair]:
+def _pair_up(
+    root: Path, images: Path, masks: Path, folders: tuple[str, ...], problems: list[str]
+) -> list[Pair]:
     image_of, mask_of = _by_stem(images, problems), _by_stem(masks, problems)
     problems += [
-        f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove the mask."
+        f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove"
+        " the mask."
         for stem in sorted(mask_of.keys() - image_of.keys())
     ]
     named = {part: folder for folder in folders if (part := part_named(folder))}
     if len(named) > 1:
         listed = " and ".join(named.values())
-        problems.append(f"{images}: a folder lies in one part. Received {listed} on the way down. Rename one of them.")
+        problems.append(
+            f"{images}: a folder lies in one part. Received {listed} on the way down. Rename one of"
+            " them."
+        )
         return []
     part = next(iter(named), None)
     group = "/".join(f for f in folders if not part_named(f)) or root.resolve().name
     pairs = []
     for stem, path in sorted(image_of.items()):
         if stem not in mask_of:
-            problems.append(f"{path}: an image needs its mask. Received no {masks / stem}.*. Add it, or move the image.")
+            problems.append(
+                f"{path}: an image needs its mask. Received no {masks / stem}.*. Add it, or move"
+                " the image."
+            )
             continue
         try:
             with open_raster(path) as image, open_raster(mask_of[stem]) as mask:
@@ -207,8 +234,8 @@ def _pair_up(root: Path, images: Path, masks: Path, folders: tuple[str, ...], pr
             continue
         if info.colors == ("palette",):
             problems.append(
-                f"{path}: images to learn from hold colours. Received numbers of a palette's colours. "
-                "Turn them into colours: gdal_translate -expand rgb IN OUT"
+                f"{path}: images to learn from hold colours. Received numbers of a palette's"
+                " colours. Turn them into colours: gdal_translate -expand rgb IN OUT"
             )
             continue
         pairs.append(Pair(path, mask_of[stem], group, part, info, alignment))
@@ -234,7 +261,9 @@ def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
         if not _is_image(path):
             continue
         if path.stem in files:
-            problems.append(f"{path}: one file a name. Received {files[path.stem].name} too. Remove one.")
+            problems.append(
+                f"{path}: one file a name. Received {files[path.stem].name} too. Remove one."
+            )
         else:
             files[path.stem] = path
     return files
@@ -266,9 +295,14 @@ def find_class_table(root: Path, pairs: Sequence[Pair]) -> ClassTable | None:
     # a table that gives the values of masks has priority over tables without values
     first = next((i for i, table in enumerate(tables) if not table.positional), 0)
     for file, table in zip(files, tables, strict=True):
-        agrees = table.decodes_as(tables[first]) or (table.positional and _names(table) == _names(tables[first]))
+        agrees = table.decodes_as(tables[first]) or (
+            table.positional and _names(table) == _names(tables[first])
+        )
         if not agrees:
-            raise InputError(f"{file}: the groups' class tables must agree. Received another than {files[first]}. Change one.")
+            raise InputError(
+                f"{file}: the groups' class tables must agree. Received another than"
+                f" {files[first]}. Change one."
+            )
     return tables[first] if tables else None
 
 
@@ -289,7 +323,8 @@ def decode_mask(
         path: The mask.
         class_table: Class table by which it is decoded.
         undeclared: Whether to ignore values that the class table does not name, or to refuse them.
-        names: Classes to count the indices by, if not those of `class_table` (see `ClassTable.decode`).
+        names: Classes to count the indices by, if not those of `class_table`, see
+            `ClassTable.decode`.
         image: Raster on whose grid the mask is read, see `Mask`; by default the mask's own grid.
 
     Returns:
@@ -303,5 +338,8 @@ def decode_mask(
         indices, unknown = class_table.decode(mask.read(), names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
-        raise InputError(f"{path}: masks hold declared values or colours only. Received {listed}. Declare them, or ignore them.")
+        raise InputError(
+            f"{path}: masks hold declared values or colours only. Received {listed}. Declare them,"
+            " or ignore them."
+        )
     return indices, unknown

@@ -71,13 +71,22 @@ class TrainingData:
         """
         settings, seed = config.data, split_seed(config.data.split_seed, config.training)
         check_data(tiles, settings)
-        collections = open_collections(settings, seed) if tiles is None else [open_tiles(tiles, settings, seed)]
+        collections = (
+            open_collections(settings, seed)
+            if tiles is None
+            else [open_tiles(tiles, settings, seed)]
+        )
         require_alike([pair for one in collections for pair in one.pairs])
         readings = [_read_masks(one, config, progress) for one in collections]
         collections = [
-            replace(one, class_table=reading.class_table) for one, (reading, _) in zip(collections, readings, strict=True)
+            replace(one, class_table=reading.class_table)
+            for one, (reading, _) in zip(collections, readings, strict=True)
         ]
-        table = ClassTable(settings.classes) if settings.collections and settings.classes else collections[0].class_table
+        table = (
+            ClassTable(settings.classes)
+            if settings.collections and settings.classes
+            else collections[0].class_table
+        )
         labels = replace(collections[0].labels, used=None)
         for one in collections:
             if note := one.pairs[0].info.alpha_note:
@@ -85,27 +94,46 @@ class TrainingData:
             for note in one.notes:
                 progress.say(f"note: {one.name}: {note}" if one.name else f"note: {note}")
             for group in leaks(one.parts) if one.split != "run" else []:
-                progress.say(f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the scores flatter")
+                progress.say(
+                    f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the"
+                    " scores flatter"
+                )
         parts = _together(collections)
         shown, tables = partial(progress.advance, "reading"), _tables(collections)
         found = survey(
-            parts, table, settings.undeclared, settings.tile, settings.preprocess, shown, tables=tables, codes=labels.count
+            parts,
+            table,
+            settings.undeclared,
+            settings.tile,
+            settings.preprocess,
+            shown,
+            tables=tables,
+            codes=labels.count,
         )
         if not found.class_pixels["val"][: len(table)].any():
             raise InputError(
-                "data.collections: scores need pixels that are of one class for certain. The masks of val have only sets of "
-                "classes. Change the split, or assign a class of a collection to a single one."
+                "data.collections: scores need pixels that are of one class for certain. The masks"
+                " of val have only sets of classes. Change the split, or assign a class of a"
+                " collection to a single one."
             )
         certain = found.class_pixels["train"][: len(table)]
         absent = [name for name, count in zip(table.names, certain, strict=True) if not count]
         if absent:
-            progress.say(f"warning: no pixel of the training part is {', '.join(absent)}: it cannot be learned")
+            progress.say(
+                f"warning: no pixel of the training part is {', '.join(absent)}: it cannot be"
+                " learned"
+            )
         for value, count in found.undeclared.most_common(5):
-            progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
+            progress.say(
+                f"warning: {count:,} mask pixels hold {value}, which no class has: ignored"
+            )
         for one, (_, share) in zip(collections, readings, strict=True):
             if share:
                 place = f"{one.name}: " if one.name else ""
-                progress.say(f"warning: {place}{share:.1%} of the labelled mask pixels are of no class of the table: ignored")
+                progress.say(
+                    f"warning: {place}{share:.1%} of the labelled mask pixels are of no class of"
+                    " the table: ignored"
+                )
         weights = resolve_class_weights(config.loss.class_weights, table.names, certain)
         for one in collections:
             for part in PARTS:
@@ -144,7 +172,12 @@ class TrainingData:
             for patch in self.parts[part]
         ]
         statistics = self.survey.statistics
-        found: tuple[object, ...] = (places, self.class_table.table, statistics.count, statistics.mean.tolist())
+        found: tuple[object, ...] = (
+            places,
+            self.class_table.table,
+            statistics.count,
+            statistics.mean.tolist(),
+        )
         if self.labels.unions:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
         return sha256(repr(found).encode()).hexdigest()
@@ -152,7 +185,11 @@ class TrainingData:
     @property
     def facts(self) -> list[tuple[str, object]]:
         """What the report shows of the masks; facts without content are left out."""
-        absent, share, odd = self.masks["absent"], self.masks["undeclared_share"], self.masks["findings"]
+        absent, share, odd = (
+            self.masks["absent"],
+            self.masks["undeclared_share"],
+            self.masks["findings"],
+        )
         facts = [
             ("Classes without a pixel in the training part", ", ".join(absent)),
             ("Labelled mask pixels of no class", f"{share:.1%}" if share else ""),
@@ -180,7 +217,13 @@ class TrainingData:
         Returns:
             Smallest and largest metres per pixel; None where no collection says its own.
         """
-        factors, plain = self.pixel_sizes(augment.pixel_size), (1 / (1 + augment.scale), 1 / (1 - augment.scale))
+        factors, plain = (
+            self.pixel_sizes(augment.pixel_size),
+            (
+                1 / (1 + augment.scale),
+                1 / (1 - augment.scale),
+            ),
+        )
         seen = [
             one.gsd * factor
             for one in self.collections
@@ -220,8 +263,9 @@ def require_alike(pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         if (pair.info.bands, pair.info.dtype) != (first.info.bands, first.info.dtype):
             raise InputError(
-                f"{pair.image}: its {pair.info.bands} bands of {pair.info.dtype} differ from the {first.info.bands} of "
-                f"{first.info.dtype} of {first.image}. Export all collections alike, or leave one out."
+                f"{pair.image}: its {pair.info.bands} bands of {pair.info.dtype} differ from the"
+                f" {first.info.bands} of {first.info.dtype} of {first.image}. Export all"
+                " collections alike, or leave one out."
             )
 
 
@@ -254,14 +298,20 @@ def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[Mask
     too_much = too_much_undeclared(reading.class_table, census, most)
     for c, mapped in zip(reading.class_table.classes, reading.class_table.mapped, strict=True):
         if c.value != mapped.value:
-            reading.notes.append(f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is nodata")
+            reading.notes.append(
+                f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is"
+                " nodata"
+            )
     for line in reading.lines:
         progress.say(f"{one.name}: {line}" if one.name else line)
     if reading.refusals:
         raise InputError(f"{one.folder}: {reading.refusals[0]}")
     if too_much and reading.findings:
         cause = reading.findings[0]
-        raise InputError(f"{one.folder}: {too_much[0].what} {cause.what} {cause.cure} Or allow it: --set data.max_undeclared=1.")
+        raise InputError(
+            f"{one.folder}: {too_much[0].what} {cause.what} {cause.cure} Or allow it: --set"
+            " data.max_undeclared=1."
+        )
     if too_much:
         raise InputError(f"{one.folder}: {too_much[0]}")
     return reading, share

@@ -5,7 +5,13 @@ from collections import Counter
 import numpy as np
 import yaml
 
-from segment.core.exploration.checks import band_names, like_nodata, listed, uneven_pixel_sizes, unlike_all_others
+from segment.core.exploration.checks import (
+    band_names,
+    like_nodata,
+    listed,
+    uneven_pixel_sizes,
+    unlike_all_others,
+)
 from segment.core.reports.page import Finding
 from segment.data.mask_checks import too_much_undeclared
 from segment.exploration.summary import TileSummary
@@ -44,8 +50,18 @@ def find_all(view: TileSummary) -> list[Finding]:
 def _problems(view: TileSummary) -> list[Finding]:
     if not view.problems:
         return []
-    more = f" So it is with {len(view.problems) - 1} more, listed below." if len(view.problems) > 1 else ""
-    return [Finding(f"Files that do not fit: {view.problems[0]}{more}", "Training refuses the folder.", "Fix or move them.")]
+    more = (
+        f" So it is with {len(view.problems) - 1} more, listed below."
+        if len(view.problems) > 1
+        else ""
+    )
+    return [
+        Finding(
+            f"Files that do not fit: {view.problems[0]}{more}",
+            "Training refuses the folder.",
+            "Fix or move them.",
+        )
+    ]
 
 
 def _masks(view: TileSummary) -> list[Finding]:
@@ -64,15 +80,25 @@ def _tables(view: TileSummary) -> list[Finding]:
         if not absent or not unknown or sum(unknown.values()) < _RARE * total:
             continue
         ignored = sum(unknown.values()) / total
-        if ignored <= 0.5 and view.declared and table.colors.keys() == {c.color for c in view.class_table.table}:
-            continue  # this table is in use: other checks report undeclared values and missing classes
-        held = ", ".join(f"{value} ({count / total:.1%})" for value, count in list(unknown.items())[:_NAMED])
+        if (
+            ignored <= 0.5
+            and view.declared
+            and table.colors.keys() == {c.color for c in view.class_table.table}
+        ):
+            # this table is in use: other checks report undeclared values and missing classes
+            continue
+        held = ", ".join(
+            f"{value} ({count / total:.1%})" for value, count in list(unknown.items())[:_NAMED]
+        )
         found.append(
             Finding(
-                f"{table.file.name} contradicts the masks: no mask holds {listed([f'{c} ({n})' for c, n in absent.items()])}, "
-                f"but they hold {held}, which it does not name.",
-                f"Read with this table, {'most' if ignored > 0.5 else f'{ignored:.1%} of the'} pixels would be ignored.",
-                "Find out which class each colour of the masks is, and lay a classes.yaml of your own beside the masks.",
+                f"{table.file.name} contradicts the masks: no mask holds"
+                f" {listed([f'{c} ({n})' for c, n in absent.items()])}, but they hold {held}, which"
+                " it does not name.",
+                f"Read with this table, {'most' if ignored > 0.5 else f'{ignored:.1%} of the'}"
+                " pixels would be ignored.",
+                "Find out which class each colour of the masks is, and lay a classes.yaml of your"
+                " own beside the masks.",
             )
         )
     return found
@@ -81,7 +107,10 @@ def _tables(view: TileSummary) -> list[Finding]:
 def _as_table(view: TileSummary) -> str:
     held = view.masks.held
     values = [name for name in view.class_table.names if held[name] >= 0.001 * held.total()]
-    entries = [{"name": "?", "color": v} if v.startswith("#") else {"name": "?", "value": int(v)} for v in values]
+    entries = [
+        {"name": "?", "color": v} if v.startswith("#") else {"name": "?", "value": int(v)}
+        for v in values
+    ]
     return yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()
 
 
@@ -94,13 +123,18 @@ def _undeclared(view: TileSummary) -> list[Finding]:
     named = "which the class table does not name" if view.declared else "and few masks hold it"
     found = []
     for value, count in (view.undeclared if view.declared else _seldom(view)).most_common(_NAMED):
-        mask, share = max(((path, held.get(value, 0.0)) for path, held in masks.of_mask.items()), key=lambda item: item[1])
+        mask, share = max(
+            ((path, held.get(value, 0.0)) for path, held in masks.of_mask.items()),
+            key=lambda item: item[1],
+        )
         found.append(
             Finding(
-                f"Masks hold {value} in {count:,} pixels ({count / total:.1%} of all, {share:.0%} of "
-                f"{view.path(mask)}), {named}.",
-                "A blank, a slip of who drew, or a class that was forgotten. What no class has is neither learned nor scored.",
-                "If it is a class, add it to the table, else leave it out; --set data.undeclared=refuse makes it an error.",
+                f"Masks hold {value} in {count:,} pixels ({count / total:.1%} of all, {share:.0%}"
+                f" of {view.path(mask)}), {named}.",
+                "A blank, a slip of who drew, or a class that was forgotten. What no class has is"
+                " neither learned nor scored.",
+                "If it is a class, add it to the table, else leave it out; --set"
+                " data.undeclared=refuse makes it an error.",
             )
         )
     return found
@@ -112,7 +146,8 @@ def _seldom(view: TileSummary) -> Counter[str]:
         {
             value: count
             for value, count in view.masks.held.items()
-            if sum(value in held for held in masks) < _SELDOM * len(masks) and count < 0.05 * view.masks.held.total()
+            if sum(value in held for held in masks) < _SELDOM * len(masks)
+            and count < 0.05 * view.masks.held.total()
         }
     )
 
@@ -121,8 +156,19 @@ def _no_table(view: TileSummary) -> list[Finding]:
     if view.declared:
         return []
     count, taken = len(view.masks.held), len(view.class_table.table)
-    which = "their own values" if count == taken else f"of the {count:,} values or colours that they hold, the {taken} commonest"
-    why = "" if count == taken else " So many are not drawn: JPEG and smoothed edges mix colours, and instances are no classes."
+    which = (
+        "their own values"
+        if count == taken
+        else f"of the {count:,} values or colours that they hold, the {taken} commonest"
+    )
+    why = (
+        ""
+        if count == taken
+        else (
+            " So many are not drawn: JPEG and smoothed edges mix colours, and instances are no"
+            " classes."
+        )
+    )
     return [
         Finding(
             f"No class table fits the masks: {which} stand for classes here.",
@@ -137,7 +183,8 @@ def _divided(view: TileSummary) -> list[Finding]:
         return []
     return [
         Finding(
-            f"Scenes are divided between parts: {listed(view.divided)} stand in train and in val or test.",
+            f"Scenes are divided between parts: {listed(view.divided)} stand in train and in val or"
+            " test.",
             "Neighbours of what was trained on are scored: the scores flatter.",
             "Keep all images of a scene in one part.",
         )
@@ -154,12 +201,15 @@ def _across(view: TileSummary) -> list[Finding]:
     if not between:
         return []
     groups, count = between.most_common(1)[0]
+    others = f", and so do {len(between) - 1} other pairs of groups" if len(between) > 1 else ""
     return [
         Finding(
-            f"Groups continue each other: images of {groups[0]} and {groups[1]} share {count} borders"
-            f"{f', and so do {len(between) - 1} other pairs of groups' if len(between) > 1 else ''}.",
-            f"They {_are(count)} parts of one scene, and a split by group divides it: the scores flatter.",
-            "Put their images into one folder, or into one part (data.val_groups, data.test_groups).",
+            f"Groups continue each other: images of {groups[0]} and {groups[1]} share {count}"
+            f" borders{others}.",
+            f"They {_are(count)} parts of one scene, and a split by group divides it: the scores"
+            " flatter.",
+            "Put their images into one folder, or into one part (data.val_groups,"
+            " data.test_groups).",
         )
     ]
 
@@ -171,18 +221,22 @@ def _are(borders: int) -> str:
 
 def _neighbours(view: TileSummary) -> list[Finding]:
     within = Counter(
-        view.pairs[n.first].group for n in view.neighbours if view.pairs[n.first].group == view.pairs[n.second].group
+        view.pairs[n.first].group
+        for n in view.neighbours
+        if view.pairs[n.first].group == view.pairs[n.second].group
     )
     if not within:
         return []
     group, count = within.most_common(1)[0]
     return [
         Finding(
-            f"Images of a group {_are(count)} neighbours cut from one scene, in {len(within)} of {len(view.groups)} groups: the "
-            f"{view.groups[group]} of {group} continue each other at {count} borders.",
-            f"{len(view.groups)} scenes {_are(count)} independent, not {len(view.pairs)} images; then a split by image or by "
-            "patch flatters.",
-            "Leave data.split=group, and choose whole groups with data.val_groups and data.test_groups.",
+            f"Images of a group {_are(count)} neighbours cut from one scene, in {len(within)} of"
+            f" {len(view.groups)} groups: the {view.groups[group]} of {group} continue each other"
+            f" at {count} borders.",
+            f"{len(view.groups)} scenes {_are(count)} independent, not {len(view.pairs)} images;"
+            " then a split by image or by patch flatters.",
+            "Leave data.split=group, and choose whole groups with data.val_groups and"
+            " data.test_groups.",
         )
     ]
 
@@ -195,9 +249,10 @@ def _twins(view: TileSummary) -> list[Finding]:
     some = divided or across or view.twins
     return [
         Finding(
-            f"{len(view.twins):,} images come twice: {view.path(some[0].second.image)} and {view.path(some[0].first.image)}"
-            f"{' among them' if len(view.twins) > 1 else ''}; {len(divided):,} of them in different parts, {len(across):,} more "
-            "in different groups.",
+            f"{len(view.twins):,} images come twice: {view.path(some[0].second.image)} and"
+            f" {view.path(some[0].first.image)}{' among them' if len(view.twins) > 1 else ''};"
+            f" {len(divided):,} of them in different parts, {len(across):,} more in different"
+            " groups.",
             "What is trained on and scored makes the scores flatter.",
             "Remove one of each pair; they are shown below.",
         )
@@ -222,16 +277,27 @@ def _balance(view: TileSummary) -> list[Finding]:
         return found
     most, least = held[pixels[held].argmax()], held[pixels[held].argmin()]
     if pixels[most] >= _UNEVEN * pixels[least]:
-        rare = [f"{names[i]} ({shares[i]:.1%})" for i in held if shares[i] < max(_RARE, shares[most] / _UNEVEN)]
+        rare = [
+            f"{names[i]} ({shares[i]:.1%})"
+            for i in held
+            if shares[i] < max(_RARE, shares[most] / _UNEVEN)
+        ]
         found.append(
             Finding(
-                f"Classes are uneven: {names[most]} has {shares[most]:.0%} of the pixels, {pixels[most] / pixels[least]:.1f} "
-                f"times those of {names[least]}. Rare: {listed(rare)}.",
-                "Accuracy tells of the frequent classes alone, and a model may leave the rare ones out.",
-                "Read the Jaccard index of each class; keep focal + Dice, or --set loss.class_weights=balanced",
+                f"Classes are uneven: {names[most]} has {shares[most]:.0%} of the pixels,"
+                f" {pixels[most] / pixels[least]:.1f} times those of {names[least]}. Rare:"
+                f" {listed(rare)}.",
+                "Accuracy tells of the frequent classes alone, and a model may leave the rare ones"
+                " out.",
+                "Read the Jaccard index of each class; keep focal + Dice, or --set"
+                " loss.class_weights=balanced",
             )
         )
-    lone = [name for label, name in enumerate(names) if np.count_nonzero(_of_groups(view)[:, label]) == 1]
+    lone = [
+        name
+        for label, name in enumerate(names)
+        if np.count_nonzero(_of_groups(view)[:, label]) == 1
+    ]
     if lone and len(view.groups) > 1:
         found.append(
             Finding(
@@ -260,7 +326,8 @@ def _palettes(view: TileSummary) -> list[Finding]:
     return [
         Finding(
             f"{len(some):,} masks are pictures with a palette ({listed(groups)}).",
-            "Here they are read as the colours one sees; programs that read the stored numbers get others.",
+            "Here they are read as the colours one sees; programs that read the stored numbers get"
+            " others.",
             "Nothing for this toolkit. Convert them to RGB for programs that cannot.",
         )
     ]
@@ -270,11 +337,15 @@ def _small(view: TileSummary) -> list[Finding]:
     small = [pair for pair in view.pairs if min(pair.info.width, pair.info.height) < view.tile]
     if not small:
         return []
-    fitting = min(min(pair.info.width, pair.info.height) for pair in small) // 32 * 32  # networks halve tiles five times
-    smaller = f"Train on smaller tiles, e.g. --set data.tile={fitting}, or cut" if fitting else "Cut"
+    # networks halve tiles five times
+    fitting = min(min(pair.info.width, pair.info.height) for pair in small) // 32 * 32
+    smaller = (
+        f"Train on smaller tiles, e.g. --set data.tile={fitting}, or cut" if fitting else "Cut"
+    )
     return [
         Finding(
-            f"{len(small):,} images are smaller than a tile of {view.tile} px, such as {view.path(small[0].image)}.",
+            f"{len(small):,} images are smaller than a tile of {view.tile} px, such as"
+            f" {view.path(small[0].image)}.",
             "They are filled up by their mirror image, which is not learned.",
             f"{smaller} larger images.",
         )
@@ -287,7 +358,11 @@ def _distances(view: TileSummary) -> list[Finding]:
 
 def _nodata(view: TileSummary) -> list[Finding]:
     info = view.pairs[0].info
-    return [] if info.dtype == "uint8" else like_nodata(view.looks.values, band_names(info.bands, info.dtype))
+    return (
+        []
+        if info.dtype == "uint8"
+        else like_nodata(view.looks.values, band_names(info.bands, info.dtype))
+    )
 
 
 def _outliers(view: TileSummary) -> list[Finding]:

@@ -49,7 +49,11 @@ class DeclaredTable:
         Returns:
             Names of the classes by colour.
         """
-        return {color: name for color, name in self.colors.items() if color not in held and not held.keys() & self._values(name)}
+        return {
+            color: name
+            for color, name in self.colors.items()
+            if color not in held and not held.keys() & self._values(name)
+        }
 
     def _values(self, name: str) -> set[str]:
         return {value for value, other in self.values.items() if other == name}
@@ -68,7 +72,9 @@ def find_class_tables(root: Path) -> list[DeclaredTable]:
         The class tables, sorted by path.
     """
     found = []
-    for file in sorted(p for p in root.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()):
+    for file in sorted(
+        p for p in root.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()
+    ):
         if file.suffix == ".json":
             colors = _json_colors(file)
             if colors:
@@ -92,7 +98,9 @@ def as_class_table(class_table: ClassTable, file: Path) -> DeclaredTable:
     Returns:
         Names by colour and value.
     """
-    values = {str(c.value): c.name for c in class_table.table} | {k: c.name for k, c in class_table.mask_colors().items()}
+    values = {str(c.value): c.name for c in class_table.table} | {
+        k: c.name for k, c in class_table.mask_colors().items()
+    }
     return DeclaredTable(file, {c.color: c.name for c in class_table.table}, values)
 
 
@@ -105,8 +113,17 @@ def _json_colors(file: Path) -> dict[str, str]:
 
 def _named_colors(content: Any) -> Iterator[tuple[str, str]]:
     if isinstance(content, dict):
-        color = next((v for k, v in content.items() if "color" in k.lower() and isinstance(v, str)), None)
-        name = next((content[k] for k in ("name", "title", "label", "class") if isinstance(content.get(k), str)), None)
+        color = next(
+            (v for k, v in content.items() if "color" in k.lower() and isinstance(v, str)), None
+        )
+        name = next(
+            (
+                content[k]
+                for k in ("name", "title", "label", "class")
+                if isinstance(content.get(k), str)
+            ),
+            None,
+        )
         if color and name and _COLOR.fullmatch(color):
             yield color.upper(), name
         for value in content.values():

@@ -95,7 +95,10 @@ def explore(
     features = None
     if network is not None:
         sources = [Source(pair.image, alpha=pair.info.alpha) for pair in looks.pairs]
-        tile = choose_tile(network.info, longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs))
+        tile = choose_tile(
+            network.info,
+            longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs),
+        )
         read = partial(_read_middle, info=network.info, tile=tile)
         features = feature_components(network, sources, read, progress)
     colors = {c.color for c in class_table.table}
@@ -104,7 +107,10 @@ def explore(
         settings.tile,
         class_table,
         reading is not None and reading.class_table is class_table,
-        [as_class_table(class_table, t.file) if t.values and t.colors.keys() == colors else t for t in find_class_tables(tiles)],
+        [
+            as_class_table(class_table, t.file) if t.values and t.colors.keys() == colors else t
+            for t in find_class_tables(tiles)
+        ],
         masks,
         looks,
         [*table_problems, *problems, *unreadable, *looks.unreadable],
@@ -153,9 +159,18 @@ def explore_collections(
     for one in collections:
         refuse_existing(Path(output, one.name), overwrite, REPORT_FILES)
     for one in collections:
-        own = settings.model_copy(update={"collections": None, "classes": list(one.class_table.table)})
+        own = settings.model_copy(
+            update={"collections": None, "classes": list(one.class_table.table)}
+        )
         progress.say(f"{one.name}: {one.folder}")
-        found[one.name] = explore(one.folder, Path(output, one.name), own, model=model, overwrite=overwrite, progress=progress)
+        found[one.name] = explore(
+            one.folder,
+            Path(output, one.name),
+            own,
+            model=model,
+            overwrite=overwrite,
+            progress=progress,
+        )
     return found
 
 
@@ -167,7 +182,9 @@ def _choose_palette(
     The declared table is used if it names anything that the masks hold.
     """
     try:
-        declared = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
+        declared = (
+            ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
+        )
     except InputError as error:
         if settings.classes:
             raise
@@ -178,7 +195,11 @@ def _choose_palette(
     known = {k for k, c in reading.class_table.mask_colors().items() if not c.ignore}
     known |= {str(c.value) for c in reading.class_table.classes}
     return (
-        (reading.class_table if known & masks.read_with(reading.class_table).held.keys() else class_table_of(masks)),
+        (
+            reading.class_table
+            if known & masks.read_with(reading.class_table).held.keys()
+            else class_table_of(masks)
+        ),
         reading,
         [],
     )
@@ -188,7 +209,10 @@ def _unlike_the_model(images: RasterInfo, info: ModelInfo) -> str | None:
     """Returns why a model cannot see the images; None where it can."""
     if (images.bands, images.dtype) == (info.bands, info.dtype):
         return None
-    return f"the model reads {info.bands} bands of {info.dtype}, and the images have {images.bands} of {images.dtype}."
+    return (
+        f"the model reads {info.bands} bands of {info.dtype}, and the images have {images.bands} of"
+        f" {images.dtype}."
+    )
 
 
 def _read_middle(source: Source, info: ModelInfo, tile: int) -> NDArray[Any]:

@@ -88,12 +88,22 @@ def class_table_of(masks: MaskCensus) -> ClassTable:
     """
     if masks.values == {"0", str(IGNORED)}:  # with no other values, these are two classes
         masks = replace(masks, held=masks.held + Counter({str(IGNORED): masks.at_255}), at_255=0)
-    held = [v for v, _ in masks.held.most_common() if v.startswith("#") or v in _VALUES or v == str(IGNORED)][:_MOST_CLASSES]
+    held = [
+        v
+        for v, _ in masks.held.most_common()
+        if v.startswith("#") or v in _VALUES or v == str(IGNORED)
+    ][:_MOST_CLASSES]
     if not held:
-        received = ", ".join(value for value, _ in masks.held.most_common(3)) or "nothing but nodata"
-        raise InputError(f"Masks hold colours, or values from 0 to 254, one a class. Received {received}. Export them so.")
+        received = (
+            ", ".join(value for value, _ in masks.held.most_common(3)) or "nothing but nodata"
+        )
+        raise InputError(
+            f"Masks hold colours, or values from 0 to 254, one a class. Received {received}. Export"
+            " them so."
+        )
     shades = (
-        f"#{int(255 * (i + 1) / (len(held) + 1)) % 256:02X}{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}"
+        f"#{255 * (i + 1) // (len(held) + 1) % 256:02X}"
+        f"{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}"
         for i in range(2 * len(held))
     )
     unused = (shade for shade in shades if shade not in held)
@@ -101,16 +111,23 @@ def class_table_of(masks: MaskCensus) -> ClassTable:
     free = iter(sorted(others, key=lambda value: str(value) in masks.held))
     return ClassTable(
         [
-            Class(name=name, color=name, value=next(free))
-            if name.startswith("#")
-            else Class(name=name, color=next(unused), value=int(name))
+            (
+                Class(name=name, color=name, value=next(free))
+                if name.startswith("#")
+                else Class(name=name, color=next(unused), value=int(name))
+            )
             for name in held
         ]
     )
 
 
 def gather_statistics(
-    pairs: Sequence[Pair], class_table: ClassTable, tile: int, vectors: Vectors, progress: Progress, seed: int = 0
+    pairs: Sequence[Pair],
+    class_table: ClassTable,
+    tile: int,
+    vectors: Vectors,
+    progress: Progress,
+    seed: int = 0,
 ) -> TileStatistics:
     """Reads every image and mask once.
 
@@ -163,17 +180,35 @@ def gather_statistics(
             _keep_richest(windows, pair, image, indices, tile)
     if not seen:
         raise InputError(
-            f"Exploring takes images that can be read. Received none. See the first: {next(iter(unreadable), 'none')}"
+            "Exploring takes images that can be read. Received none. See the first:"
+            f" {next(iter(unreadable), 'none')}"
         )
-    return TileStatistics(seen, prints, edges, np.stack(class_pixels), ignored, windows, np.concatenate(values), unreadable)
+    return TileStatistics(
+        seen,
+        prints,
+        edges,
+        np.stack(class_pixels),
+        ignored,
+        windows,
+        np.concatenate(values),
+        unreadable,
+    )
 
 
-def _keep_richest(windows: list[list[Window]], pair: Pair, image: NDArray[Any], indices: NDArray[np.uint8], tile: int) -> None:
+def _keep_richest(
+    windows: list[list[Window]],
+    pair: Pair,
+    image: NDArray[Any],
+    indices: NDArray[np.uint8],
+    tile: int,
+) -> None:
     """Keeps the windows with the largest shares of each class, at most one of a pair."""
     best: dict[int, tuple[float, int, int]] = {}
     for row in tile_starts(max(indices.shape[0], tile), tile, tile):
         for column in tile_starts(max(indices.shape[1], tile), tile, tile):
-            counts = np.bincount(indices[row : row + tile, column : column + tile].ravel(), minlength=256)
+            counts = np.bincount(
+                indices[row : row + tile, column : column + tile].ravel(), minlength=256
+            )
             for label in np.flatnonzero(counts[: len(windows)]).tolist():
                 share = float(counts[label] / counts.sum())
                 if share > best.get(label, (0.0, 0, 0))[0]:
@@ -183,6 +218,8 @@ def _keep_richest(windows: list[list[Window]], pair: Pair, image: NDArray[Any], 
         if len(kept) == _SHOWN and share <= kept[-1].share:
             continue
         place = slice(row, row + tile), slice(column, column + tile)
-        kept.append(Window(*pad_tile(image[place].copy(), indices[place].copy(), tile), share, pair))
+        kept.append(
+            Window(*pad_tile(image[place].copy(), indices[place].copy(), tile), share, pair)
+        )
         kept.sort(key=lambda window: -window.share)
         del kept[_SHOWN:]

@@ -70,7 +70,9 @@ def borders(image: NDArray[Any]) -> Borders:
     """
     height, width = image.shape[:2]
     lines = [image[0], image[-1], image[:, 0], image[:, -1]]
-    return Borders(height, width, *(_differences(line.mean(axis=1, dtype=np.float32)) for line in lines))
+    return Borders(
+        height, width, *(_differences(line.mean(axis=1, dtype=np.float32)) for line in lines)
+    )
 
 
 def _differences(line: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -99,7 +101,10 @@ def find_neighbours(found: Sequence[Borders]) -> list[Neighbours]:
     Returns:
         Pairs of neighbours, sorted by the first image.
     """
-    sides: tuple[tuple[Side, str, str, str], ...] = (("right", "right", "left", "height"), ("below", "bottom", "top", "width"))
+    sides: tuple[tuple[Side, str, str, str], ...] = (
+        ("right", "right", "left", "height"),
+        ("below", "bottom", "top", "width"),
+    )
     least = max(_LEAST, -NormalDist().inv_cdf(_BY_CHANCE / (2 * max(len(found), 1) ** 2)))
     neighbours = []
     for side, ending, beginning, length in sides:
@@ -112,7 +117,12 @@ def find_neighbours(found: Sequence[Borders]) -> list[Neighbours]:
     return sorted(neighbours, key=lambda pair: (pair.first, pair.side))
 
 
-def _best(ends: NDArray[np.float32], begins: NDArray[np.float32], lengths: NDArray[np.float32], least: float) -> dict[int, int]:
+def _best(
+    ends: NDArray[np.float32],
+    begins: NDArray[np.float32],
+    lengths: NDArray[np.float32],
+    least: float,
+) -> dict[int, int]:
     """Returns for each border, by position, the most similar one of another image.
 
     Borders to which no other one clearly corresponds are left out.
@@ -122,17 +132,21 @@ def _best(ends: NDArray[np.float32], begins: NDArray[np.float32], lengths: NDArr
     for start in range(0, len(ends), _AT_A_TIME):
         rows = np.arange(start, min(start + _AT_A_TIME, len(ends)))
         before = _autocorrelation(ends[rows])
-        before[:, 1:] *= 2 * (1 - np.arange(1, before.shape[1]) / before.shape[1])  # lags of both signs
+        # lags of both signs
+        before[:, 1:] *= 2 * (1 - np.arange(1, before.shape[1]) / before.shape[1])
         independent = ends.shape[1] / np.maximum(before @ behind.T, 1)
         correlation = np.clip(ends[rows] @ begins.T, -0.999, 0.999)
-        alike = np.arctanh(correlation) * np.sqrt(np.maximum(independent - 3, 0))  # Fisher's transformation
+        # Fisher's transformation
+        alike = np.arctanh(correlation) * np.sqrt(np.maximum(independent - 3, 0))
         alike[np.abs(lengths[rows, None] - lengths) > 0.01 * lengths] = 0
         alike[np.arange(len(rows)), rows] = 0
         likest = alike.argmax(axis=1)
         most = alike.max(axis=1)
         alike[np.arange(len(rows)), likest] = 0
         stands_out = (most >= least) & (most - alike.max(axis=1) >= _MARGIN)
-        best |= {int(row): int(j) for row, j, good in zip(rows, likest, stands_out, strict=True) if good}
+        best |= {
+            int(row): int(j) for row, j, good in zip(rows, likest, stands_out, strict=True) if good
+        }
     return best
 
 

@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.exploration.checks import band_names, listed_sizes
-from segment.core.exploration.figures import plot_amounts, plot_eigen_images, plot_histograms, plot_scatter, plot_variance
+from segment.core.exploration.figures import (
+    plot_amounts,
+    plot_eigen_images,
+    plot_histograms,
+    plot_scatter,
+    plot_variance,
+)
 from segment.core.exploration.image_statistics import EDGE, settled
 from segment.core.pixels.components import Components
 from segment.core.raster.opening import open_raster
@@ -61,7 +67,9 @@ def exploration_page(view: TileSummary, findings: Sequence[Finding]) -> Report:
 def _facts(page: Report, view: TileSummary) -> None:
     figures = view.figures
     tables = ", ".join(table.file.name for table in view.tables)
-    told = f"{min(view.distances):.3g} to {max(view.distances):.3g}" if view.distances else "not told"
+    told = (
+        f"{min(view.distances):.3g} to {max(view.distances):.3g}" if view.distances else "not told"
+    )
     page.heading("Images")
     page.table(
         ("", ""),
@@ -89,7 +97,9 @@ def _classes(page: Report, view: TileSummary) -> None:
     rows.append(("ignored", view.looks.ignored, f"{view.looks.ignored / max(total, 1):.2%}", ""))
     page.heading("Classes")
     page.table(("Class", "Pixels", "Share", "Images"), rows, [*colors, "#FFFFFF"])
-    page.figure(plot_amounts(pixels.tolist(), class_table.names, colors, "pixels"), "Pixels of each class.")
+    page.figure(
+        plot_amounts(pixels.tolist(), class_table.names, colors, "pixels"), "Pixels of each class."
+    )
     for name, windows in zip(class_table.names, view.looks.windows, strict=True):
         if windows:
             caption = f"{name}: windows that hold most of it, image above mask. Black: ignored."
@@ -97,9 +107,13 @@ def _classes(page: Report, view: TileSummary) -> None:
 
 
 def _plot_windows(windows: Sequence[Window], view: TileSummary) -> "Figure":
-    pictures = [displayable(window.image) for window in windows] + [colored(w.indices, view.class_table, 3) for w in windows]
+    pictures = [displayable(window.image) for window in windows] + [
+        colored(w.indices, view.class_table, 3) for w in windows
+    ]
     titles = [f"{window.pair.group}\n{window.pair.image.name}" for window in windows]
-    return plot_gallery(pictures, titles + [f"{window.share:.0%}" for window in windows], columns=len(windows))
+    return plot_gallery(
+        pictures, titles + [f"{window.share:.0%}" for window in windows], columns=len(windows)
+    )
 
 
 def _groups(page: Report, view: TileSummary) -> None:
@@ -107,15 +121,22 @@ def _groups(page: Report, view: TileSummary) -> None:
     rows = []
     for group, count in list(view.groups.items())[:_LISTED]:
         pixels = sum(
-            (p for pair, p in zip(view.pairs, view.looks.class_pixels, strict=True) if pair.group == group),
+            (
+                p
+                for pair, p in zip(view.pairs, view.looks.class_pixels, strict=True)
+                if pair.group == group
+            ),
             np.zeros(len(view.class_table), np.int64),
         )
         parts = {pair.part or "not fixed" for pair in view.pairs if pair.group == group}
         shares = [f"{share:.1%}" for share in pixels / max(pixels.sum(), 1)]
-        rows.append((group, ", ".join(sorted(parts)), count, borders.count((group, group)), *shares))
+        rows.append(
+            (group, ", ".join(sorted(parts)), count, borders.count((group, group)), *shares)
+        )
     page.heading("Groups")
     page.text(
-        "A group is a scene and never divided between training and validation. Borders: at which its images continue each other."
+        "A group is a scene and never divided between training and validation. Borders: at which"
+        " its images continue each other."
     )
     page.table(("Group", "Part", "Images", "Borders", *view.class_table.names), rows)
 
@@ -123,28 +144,39 @@ def _groups(page: Report, view: TileSummary) -> None:
 def _pixels(page: Report, view: TileSummary) -> None:
     page.heading("Pixels")
     names = band_names(view.pairs[0].info.bands, view.pairs[0].info.dtype)
-    page.figure(plot_histograms(view.looks.values, names), "Values of each band, over random pixels of all images.")
+    page.figure(
+        plot_histograms(view.looks.values, names),
+        "Values of each band, over random pixels of all images.",
+    )
     values = view.looks.values.astype(np.float64)
-    rows = [(name, float(values[:, i].mean()), float(values[:, i].std())) for i, name in enumerate(names)]
+    rows = [
+        (name, float(values[:, i].mean()), float(values[:, i].std()))
+        for i, name in enumerate(names)
+    ]
     page.table(("Band", "Mean", "Standard deviation"), rows)
 
 
 def _pixel_components(page: Report, view: TileSummary, components: Components) -> None:
     page.heading("Principal components of the pixels")
     page.text(
-        f"Of the images at {EDGE} x {EDGE} pixels. Groups that lie apart differ in light, season or ground: what is learned on "
-        "some may not hold on the others."
+        f"Of the images at {EDGE} x {EDGE} pixels. Groups that lie apart differ in light, season or"
+        " ground: what is learned on some may not hold on the others."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
-    page.figure(plot_eigen_images(components), "Eigen-images: what the leading components add to the mean, stretched.", True)
+    page.figure(
+        plot_eigen_images(components),
+        "Eigen-images: what the leading components add to the mean, stretched.",
+        True,
+    )
     page.figure(_scatter(view, components), "Images along the first two components, by group.")
 
 
 def _feature_components(page: Report, view: TileSummary, components: Components) -> None:
     page.heading(_OF_FEATURES)
     page.text(
-        "Of what the decoder of the model of --model begins with, in the middle of each image. Groups that lie apart here show "
-        "other things, not only other light: hold such a group out to see how far a model carries."
+        "Of what the decoder of the model of --model begins with, in the middle of each image."
+        " Groups that lie apart here show other things, not only other light: hold such a group out"
+        " to see how far a model carries."
     )
     page.figure(plot_variance(components.ratios), "Variance explained.")
     page.figure(_scatter(view, components), "Images along the first two components, by group.")
@@ -175,7 +207,9 @@ def _twins(page: Report, view: TileSummary) -> None:
     if not view.twins:
         return
     page.heading("Images that come twice")
-    shown = sorted(view.twins, key=lambda twins: (not twins.divided, twins.first.group == twins.second.group))[:_PAIRS]
+    shown = sorted(
+        view.twins, key=lambda twins: (not twins.divided, twins.first.group == twins.second.group)
+    )[:_PAIRS]
     pairs = [pair for twins in shown for pair in (twins.first, twins.second)]
     titles = [f"{pair.part or pair.group}\n{pair.image.name}" for pair in pairs]
     caption = f"Pairs, {len(shown)} of {len(view.twins):,}, side by side."

@@ -133,9 +133,16 @@ class TileSummary:
             "parts": dict(Counter(pair.part or "not fixed" for pair in pairs)),
             "bands": pairs[0].info.bands,
             "dtype": pairs[0].info.dtype,
-            "sizes": {f"{w}x{h}": n for (w, h), n in Counter((p.info.width, p.info.height) for p in pairs).most_common()},
-            "ground_sampling_distance": sorted({round(distance, 4) for distance in self.distances}) or None,
-            "class_pixels": dict(zip(self.class_table.names, self.class_pixels.tolist(), strict=True)),
+            "sizes": {
+                f"{w}x{h}": n
+                for (w, h), n in Counter((p.info.width, p.info.height) for p in pairs).most_common()
+            },
+            "ground_sampling_distance": (
+                sorted({round(distance, 4) for distance in self.distances}) or None
+            ),
+            "class_pixels": dict(
+                zip(self.class_table.names, self.class_pixels.tolist(), strict=True)
+            ),
             "ignored_pixels": self.looks.ignored,
             "undeclared": dict(self.undeclared.most_common(_LISTED)),
             "undeclared_share": self.masks.undeclared_share(self.class_table),
@@ -153,13 +160,21 @@ class TileSummary:
                 for t in self.tables
             ],
             "neighbours": [
-                {"images": [str(pairs[n.first].image), str(pairs[n.second].image)], "side": n.side} for n in self.neighbours
+                {"images": [str(pairs[n.first].image), str(pairs[n.second].image)], "side": n.side}
+                for n in self.neighbours
             ],
-            "duplicates": [{"images": [str(t.first.image), str(t.second.image)], "exact": t.exact} for t in self.twins],
+            "duplicates": [
+                {"images": [str(t.first.image), str(t.second.image)], "exact": t.exact}
+                for t in self.twins
+            ],
             "outliers": [str(pair.image) for pair in self.outliers],
             "band_mean": values.mean(axis=0, dtype=np.float64).tolist(),
             "band_deviation": values.std(axis=0, dtype=np.float64).tolist(),
-            "explained_variance": None if self.components is None else self.components.ratios.tolist(),
-            "explained_variance_of_features": None if self.features is None else self.features.ratios.tolist(),
+            "explained_variance": (
+                None if self.components is None else self.components.ratios.tolist()
+            ),
+            "explained_variance_of_features": (
+                None if self.features is None else self.features.ratios.tolist()
+            ),
             "without_features": self.without_features,
         }

@@ -47,10 +47,18 @@ class Journal:
         self._checksums: dict[str, int] = {}
         try:
             found = json.loads((folder / _JOURNAL).read_text())
-            if all(self._sum_up(name, found["rows"]) == checksum for name, checksum in found["checksums"].items()):
-                self.rows, self.state, self._checksums = found["rows"], found["state"], found["checksums"]
+            if all(
+                self._sum_up(name, found["rows"]) == checksum
+                for name, checksum in found["checksums"].items()
+            ):
+                self.rows, self.state, self._checksums = (
+                    found["rows"],
+                    found["state"],
+                    found["checksums"],
+                )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            pass  # no journal, or not a complete one, as after a power cut: start from the beginning
+            # no journal, or not a complete one, as after a power cut: start from the beginning
+            pass
 
     def _sum_up(self, name: str, rows: int) -> int:
         checksum, left = 0, rows * self._width
@@ -117,7 +125,9 @@ class Journal:
         self.rows += len(next(iter(band.values())))
         self.state = state
         renewed = self.folder / f"{_JOURNAL}.new"
-        renewed.write_text(json.dumps({"rows": self.rows, "state": state, "checksums": self._checksums}))
+        renewed.write_text(
+            json.dumps({"rows": self.rows, "state": state, "checksums": self._checksums})
+        )
         renewed.replace(self.folder / _JOURNAL)
 
 
@@ -164,4 +174,13 @@ def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
     """
     tags = {"content": f"probability of the mapped class, 0 to {CONFIDENCE_STEPS} for 0 to 1"}
     scale = 1 / CONFIDENCE_STEPS
-    write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, scene, "confidence", tags, "AVERAGE", scale=scale)
+    write_cog(
+        rows.file(CONFIDENCE),
+        rows.checksum(CONFIDENCE),
+        path,
+        scene,
+        "confidence",
+        tags,
+        "AVERAGE",
+        scale=scale,
+    )

@@ -52,7 +52,9 @@ class RowStrip:
         """
         labels = np.empty(self.valid.shape, np.uint8)
         for first in range(0, len(labels), _PIECE):
-            labels[first : first + _PIECE] = self.probabilities[first : first + _PIECE].argmax(axis=2)
+            labels[first : first + _PIECE] = self.probabilities[first : first + _PIECE].argmax(
+                axis=2
+            )
         labels[~self.valid] = IGNORED
         return labels
 
@@ -189,12 +191,18 @@ class StripReader:
                 read = [(pixels[wanted.min() - first :], valid[wanted.min() - first :])]
                 first = int(wanted.min())
                 while last <= wanted.max():
-                    rows, is_valid = raster.read(last, left, min(self._rows, plan.height - last), right - left)
+                    rows, is_valid = raster.read(
+                        last, left, min(self._rows, plan.height - last), right - left
+                    )
                     read.append((rows.take(columns - left, axis=1), is_valid))
                     last += len(rows)
                 pixels, valid = (np.concatenate(parts) for parts in zip(*read, strict=True))
                 self.valid.append(valid[begin - first : end - first, inside].copy())
-                yield row, pixels[wanted - first], valid[wanted - first].take(columns - left, axis=1)
+                yield (
+                    row,
+                    pixels[wanted - first],
+                    valid[wanted - first].take(columns - left, axis=1),
+                )
 
 
 def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Batch, None, None]:
@@ -214,7 +222,9 @@ def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Ba
     is_plain = info.preprocess.is_off
 
     def batch() -> Batch:
-        stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(info.dtype, copy=False)
+        stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(
+            info.dtype, copy=False
+        )
         return Batch(stacked, places, done)
 
     for row, strip, valid in strips:
@@ -238,7 +248,9 @@ def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Ba
         yield batch()
 
 
-def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str = "a tile") -> NDArray[np.float32]:
+def predict_batch(
+    model: Model, pixels: NDArray[Any], augment: bool, name: str = "a tile"
+) -> NDArray[np.float32]:
     """Predicts square tiles.
 
     Args:
@@ -257,7 +269,10 @@ def predict_batch(model: Model, pixels: NDArray[Any], augment: bool, name: str =
         answer = model.predict(pixels)
         expected = (*pixels.shape[:3], model.info.class_count)
         if answer.shape != expected:
-            raise InputError(f"{model.info.name}: must answer {expected}. Received {answer.shape}. Fix its model.yaml.")
+            raise InputError(
+                f"{model.info.name}: must answer {expected}. Received {answer.shape}. Fix its"
+                " model.yaml."
+            )
         require_finite_answers(answer, model.info, name)
         return answer
     total = np.zeros((*pixels.shape[:3], model.info.class_count), np.float32)
@@ -270,13 +285,19 @@ def _predict(batch: Batch, model: Model, augment: bool, name: str) -> NDArray[np
     return None if batch.pixels is None else predict_batch(model, batch.pixels, augment, name)
 
 
-def _place(predicted: Iterable[tuple[Batch, NDArray[np.float32] | None]], count: int, advance: Advance | None) -> Iterator[Tile]:
+def _place(
+    predicted: Iterable[tuple[Batch, NDArray[np.float32] | None]],
+    count: int,
+    advance: Advance | None,
+) -> Iterator[Tile]:
     """Yields the tiles of batches one by one.
 
     Each row of tiles has at least one, even if it is an empty one.
     """
     for batch, probabilities in predicted:
-        for (row, column), part in zip(batch.places, repeat(None) if probabilities is None else probabilities, strict=False):
+        for (row, column), part in zip(
+            batch.places, repeat(None) if probabilities is None else probabilities, strict=False
+        ):
             yield row, column, part
         if advance:
             advance(batch.done, count)

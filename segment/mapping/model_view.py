@@ -19,7 +19,13 @@ TILE = 512
 Region = tuple[int, int, int, int]
 """Top, bottom, left, right in pixels of the scene; bottom and right are past the last."""
 
-_GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32", "float64": "Float64"}
+_GDAL_TYPES = {
+    "uint8": "Byte",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "float32": "Float32",
+    "float64": "Float64",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,9 @@ class ModelView:
     augment: bool
 
     @classmethod
-    def of(cls, source: Source, raster: Raster, info: ModelInfo, options: MapOptions, factor: float) -> "ModelView":
+    def of(
+        cls, source: Source, raster: Raster, info: ModelInfo, options: MapOptions, factor: float
+    ) -> "ModelView":
         """Plans how a model sees a scene.
 
         Args:
@@ -89,8 +97,18 @@ class ModelView:
             nothing: list[RowStrip] = []
             return (strip for strip in nothing)
         is_resampled = self.source.factor != 1
-        window = seen_window(self.plan, raster, *region) if is_resampled else Window(self.plan, *region)
-        strips = map_window(self.source, window, model, augment=self.augment, rows=rows, batch_size=batch_size, advance=advance)
+        window = (
+            seen_window(self.plan, raster, *region) if is_resampled else Window(self.plan, *region)
+        )
+        strips = map_window(
+            self.source,
+            window,
+            model,
+            augment=self.augment,
+            rows=rows,
+            batch_size=batch_size,
+            advance=advance,
+        )
         return regrid(strips, window, raster, *region) if is_resampled else strips
 
 
@@ -109,12 +127,23 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
     if raster.info.colors == ("palette",):
         cures.append("turn its palette into colours: gdal_translate -expand rgb IN OUT")
     elif bands > info.bands:
-        cures.append(f"name those to use, e.g. --bands {','.join(str(b + 1) for b in range(info.bands))}")
+        cures.append(
+            f"name those to use, e.g. --bands {','.join(str(b + 1) for b in range(info.bands))}"
+        )
     elif bands < info.bands:
         cures.append(f"take a scene with {info.bands} bands, or train a model on {bands}")
-    if dtype != info.dtype and not (info.dtype.startswith("float") and dtype in ("float32", "float64")):
-        scale = "-scale" if info.dtype == "uint8" else f"-scale MIN MAX {info.range[0]:g} {info.range[1]:g}"
-        cures.append(f"convert it: gdal_translate -ot {_GDAL_TYPES.get(info.dtype, info.dtype)} {scale} IN OUT")
+    if dtype != info.dtype and not (
+        info.dtype.startswith("float") and dtype in ("float32", "float64")
+    ):
+        scale = (
+            "-scale"
+            if info.dtype == "uint8"
+            else f"-scale MIN MAX {info.range[0]:g} {info.range[1]:g}"
+        )
+        cures.append(
+            f"convert it: gdal_translate -ot {_GDAL_TYPES.get(info.dtype, info.dtype)} {scale}"
+            " IN OUT"
+        )
     if cures:
         raise InputError(
             f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
@@ -137,8 +166,8 @@ def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -
     """
     if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
         raise InputError(
-            f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns. "
-            f"Received rows {top} to {bottom}, columns {left} to {right}. Choose it within."
+            f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns."
+            f" Received rows {top} to {bottom}, columns {left} to {right}. Choose it within."
         )
 
 
@@ -146,7 +175,9 @@ def _count(bands: int) -> str:
     return f"{bands} band{'' if bands == 1 else 's'}"
 
 
-def plan_tiles(raster: Raster, info: ModelInfo, tile: int | None, overlap: float, factor: float = 1.0) -> TilePlan:
+def plan_tiles(
+    raster: Raster, info: ModelInfo, tile: int | None, overlap: float, factor: float = 1.0
+) -> TilePlan:
     """Plans the tiles of a scene.
 
     Tiles lie in the grid of the scene's CRS, so that maps of overlapping scenes agree.
@@ -167,7 +198,9 @@ def plan_tiles(raster: Raster, info: ModelInfo, tile: int | None, overlap: float
     height, width = resampled_size(raster.height, raster.width, factor)
     row, column = raster.grid_position(height, width)
     edge = choose_tile(info, tile, max(height, width))
-    return TilePlan(height, width, edge, overlap, 1 if info.fixed_tile else info.multiple, row, column)
+    return TilePlan(
+        height, width, edge, overlap, 1 if info.fixed_tile else info.multiple, row, column
+    )
 
 
 def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -> int:
@@ -186,11 +219,17 @@ def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -
     """
     if info.fixed_tile:
         if tile not in (None, info.tile):
-            raise InputError(f"The model {info.name} takes tiles of {info.tile} pixels only. Received {tile}. Leave --tile out.")
+            raise InputError(
+                f"The model {info.name} takes tiles of {info.tile} pixels only. Received {tile}."
+                " Leave --tile out."
+            )
         return info.tile
     if tile is None:
         return -(-min(TILE, longest) // info.multiple) * info.multiple
     if tile < 1 or tile % info.multiple:
         near = max(round(tile / info.multiple), 1) * info.multiple
-        raise InputError(f"Tiles of {info.name} are multiples of {info.multiple} pixels. Received {tile}. Take {near}.")
+        raise InputError(
+            f"Tiles of {info.name} are multiples of {info.multiple} pixels. Received {tile}. Take"
+            f" {near}."
+        )
     return tile

@@ -37,7 +37,13 @@ _SAMPLED = 64  # tiles of a scene, at most
 _WARNED = 0.25  # share of unfamiliar tiles beyond which there is a warning
 
 _NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
-_CODES = np.array([bin(c).count("1") if bin(c ^ (c >> 1 | (c & 1) << 7)).count("1") <= 2 else 9 for c in range(256)], np.intp)
+_CODES = np.array(
+    [
+        bin(c).count("1") if bin(c ^ (c >> 1 | (c & 1) << 7)).count("1") <= 2 else 9
+        for c in range(256)
+    ],
+    np.intp,
+)
 """Number of higher neighbours in each local binary pattern if they are adjacent, else 9."""
 
 
@@ -71,7 +77,9 @@ class NoveltyDetector:
     limit: np.float32
 
     @classmethod
-    def fit(cls, training: Iterable[NDArray[Any]], validation: Iterable[NDArray[Any]]) -> "NoveltyDetector":
+    def fit(
+        cls, training: Iterable[NDArray[Any]], validation: Iterable[NDArray[Any]]
+    ) -> "NoveltyDetector":
         """Fits a detector to the training tiles of a model.
 
         Args:
@@ -83,12 +91,16 @@ class NoveltyDetector:
         """
         tiles = iter(training)
         first = list(islice(tiles, _MEASURED))
-        values = np.concatenate([_channels(tile)[::8, ::8].reshape(-1, _channel_count(tile.shape[2])) for tile in first])
+        values = np.concatenate(
+            [_channels(tile)[::8, ::8].reshape(-1, _channel_count(tile.shape[2])) for tile in first]
+        )
         spread, middle = values.std(axis=0), np.zeros(values.shape[1])
         middle[0] = values[:, 0].mean()
         edges = (middle[:, None] + spread[:, None] * _EDGES).astype(np.float32)
         flat = np.float32(_FLAT * spread[0])
-        described = np.stack([_describe(tile, edges, flat) for some in (first, tiles) for tile in some])
+        described = np.stack(
+            [_describe(tile, edges, flat) for some in (first, tiles) for tile in some]
+        )
         mean, deviation = described.mean(axis=0), described.std(axis=0) + 1e-3
         _, _, axes = np.linalg.svd((described - mean) / deviation, full_matrices=False)
         axes = axes[:_AXES].T
@@ -109,7 +121,9 @@ class NoveltyDetector:
         Returns:
             The score; above 1 the tile is unfamiliar.
         """
-        place = (_describe(tile, self.edges, self.flat, valid) - self.mean) / self.deviation @ self.axes
+        place = (
+            (_describe(tile, self.edges, self.flat, valid) - self.mean) / self.deviation @ self.axes
+        )
         squared = np.square(self.known.astype(np.float32) - place).sum(axis=1)
         nearest = np.partition(squared, min(_NEAREST, len(squared)) - 1)[:_NEAREST]
         return float(np.sqrt(nearest).mean() / self.limit)
@@ -164,9 +178,20 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
         detector._require_whole(info.bands)
         detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
         return detector
-    except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, BadZipFile, MemoryError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        BadZipFile,
+        MemoryError,
+    ) as error:
         problem = " ".join(str(error).split())[:200]
-        raise InputError(f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it.") from error
+        raise InputError(
+            f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it."
+        ) from error
 
 
 def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo) -> tuple[int, int]:
@@ -190,9 +215,14 @@ def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo)
     with source.open() as raster:
         for top, left in _places(raster.height, raster.width, tile):
             with suppress(InputError):
-                pixels, valid = raster.read(top, left, min(tile, raster.height - top), min(tile, raster.width - left))
+                pixels, valid = raster.read(
+                    top, left, min(tile, raster.height - top), min(tile, raster.width - left)
+                )
                 if valid.mean() > 0.5:
-                    pixels = fill_up(preprocess(pixels, info.preprocess, valid).astype(info.dtype, copy=False), tile)
+                    pixels = fill_up(
+                        preprocess(pixels, info.preprocess, valid).astype(info.dtype, copy=False),
+                        tile,
+                    )
                     unfamiliar += detector.score(pixels, fill_up(valid, tile)) > 1
                     seen += 1
     return unfamiliar, seen
@@ -211,8 +241,9 @@ def describe_share(unfamiliar: int, seen: int) -> str | None:
     if not seen or unfamiliar <= _WARNED * seen:
         return None
     return (
-        f"Warning: {unfamiliar} of {seen} tiles ({unfamiliar / seen:.0%}) look unlike everything that the model was trained on "
-        "(other ground, season, sensor, resolution or order of bands). Check the map before you use it, or train on such scenes."
+        f"Warning: {unfamiliar} of {seen} tiles ({unfamiliar / seen:.0%}) look unlike everything"
+        " that the model was trained on (other ground, season, sensor, resolution or order of"
+        " bands). Check the map before you use it, or train on such scenes."
     )
 
 
@@ -237,11 +268,16 @@ def _channels(tile: NDArray[Any]) -> NDArray[np.float32]:
     """Computes brightness, and each band minus the next one, (rows, columns, channels)."""
     pixels = tile.astype(np.float32)
     differences = pixels[..., :-1] - pixels[..., 1:]
-    return np.concatenate([pixels.mean(axis=2, keepdims=True), differences[..., : _MOST_CHANNELS - 1]], axis=2)
+    return np.concatenate(
+        [pixels.mean(axis=2, keepdims=True), differences[..., : _MOST_CHANNELS - 1]], axis=2
+    )
 
 
 def _describe(
-    tile: NDArray[Any], edges: NDArray[np.float32], flat: np.float32, valid: NDArray[np.bool_] | None = None
+    tile: NDArray[Any],
+    edges: NDArray[np.float32],
+    flat: np.float32,
+    valid: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """Computes the features of a tile, (features,); see `NoveltyDetector`."""
     channels, valid = _channels(tile), np.ones(tile.shape[:2], bool) if valid is None else valid
@@ -252,8 +288,13 @@ def _describe(
         inside = valid[1:-1, 1:-1]
         for channel in np.moveaxis(channels, 2, 0):
             histograms.append(np.bincount(_CODES[_patterns(channel, flat)[inside]], minlength=10))
-        channels, valid = _halved(channels), _halved(valid[..., None].astype(np.float32))[..., 0] == 1
-    features: NDArray[np.float32] = np.concatenate([np.sqrt(h / max(h.sum(), 1)) for h in histograms]).astype(np.float32)
+        channels, valid = (
+            _halved(channels),
+            _halved(valid[..., None].astype(np.float32))[..., 0] == 1,
+        )
+    features: NDArray[np.float32] = np.concatenate(
+        [np.sqrt(h / max(h.sum(), 1)) for h in histograms]
+    ).astype(np.float32)
     return features
 
 
@@ -287,7 +328,9 @@ def _colours(pixels: NDArray[np.float32], edges: NDArray[np.float32]) -> list[ND
 
 def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Computes the means of squares of two by two pixels."""
-    rows, columns, channels = (length // 2 if axis < 2 else length for axis, length in enumerate(pixels.shape))
+    rows, columns, channels = (
+        length // 2 if axis < 2 else length for axis, length in enumerate(pixels.shape)
+    )
     cut = pixels[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, channels)
     means: NDArray[np.float32] = cut.mean(axis=(1, 3), dtype=np.float32)
     return means

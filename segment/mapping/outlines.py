@@ -52,7 +52,9 @@ class Outlines:
         if not len(self):
             return np.empty(0, object)
         parts = self.points.astype(np.float64), (self.rings, self.areas)
-        polygons: NDArray[np.object_] = shapely.from_ragged_array(shapely.GeometryType.POLYGON, *parts)
+        polygons: NDArray[np.object_] = shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, *parts
+        )
         return polygons
 
     def chosen(self, areas: NDArray[np.bool_]) -> "Outlines":
@@ -66,8 +68,12 @@ class Outlines:
         """
         counts, sizes = np.diff(self.areas), np.diff(self.rings)
         rings = np.repeat(areas, counts)
-        ring_starts, area_starts = (np.append(0, lengths).cumsum() for lengths in (sizes[rings], counts[areas]))
-        return Outlines(self.points[np.repeat(rings, sizes)], ring_starts, area_starts, self.values[areas])
+        ring_starts, area_starts = (
+            np.append(0, lengths).cumsum() for lengths in (sizes[rings], counts[areas])
+        )
+        return Outlines(
+            self.points[np.repeat(rings, sizes)], ring_starts, area_starts, self.values[areas]
+        )
 
     def pixels(self) -> NDArray[np.float64]:
         """Computes the size of each area.
@@ -114,7 +120,12 @@ def trace(values: NDArray[np.uint8]) -> Outlines:
             points.clear()
     if points:
         parts.append(np.array(points, np.int32))
-    return Outlines(np.concatenate(parts), np.cumsum(sizes), np.cumsum(counts), np.frombuffer(bytes(found), np.uint8))
+    return Outlines(
+        np.concatenate(parts),
+        np.cumsum(sizes),
+        np.cumsum(counts),
+        np.frombuffer(bytes(found), np.uint8),
+    )
 
 
 def _borders(a: Any, b: Any, c: Any, d: Any) -> NDArray[np.uint8]:
@@ -158,22 +169,34 @@ def insert_junctions(outlines: Outlines, values: NDArray[np.uint8]) -> Outlines:
         nodes = np.sort(junctions[:, 1 - axis] * stride + junctions[:, axis])
         segments = np.flatnonzero(within[:-1] & (across[:-1] == across[1:]))
         ends = np.sort([keys[segments], keys[segments + 1]], axis=0)
-        first, last = np.searchsorted(nodes, ends[0], "right"), np.searchsorted(nodes, ends[1], "left")
+        first, last = (
+            np.searchsorted(nodes, ends[0], "right"),
+            np.searchsorted(nodes, ends[1], "left"),
+        )
         counts = last - first
         owner = np.repeat(segments, counts)
         place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         forward = np.repeat(keys[segments] == ends[0], counts)
-        chosen = nodes[np.where(forward, np.repeat(first, counts) + place, np.repeat(last, counts) - 1 - place)]
+        chosen = nodes[
+            np.where(forward, np.repeat(first, counts) + place, np.repeat(last, counts) - 1 - place)
+        ]
         new = np.empty((len(owner), 2), points.dtype)
         new[:, 1 - axis], new[:, axis] = np.divmod(chosen, stride)
         owners.append(owner)
         inserted.append(new)
     owner = np.concatenate(owners)
     rings = outlines.rings + np.searchsorted(np.sort(owner), outlines.rings)
-    return Outlines(np.insert(points, owner + 1, np.concatenate(inserted), axis=0), rings, outlines.areas, outlines.values)
+    return Outlines(
+        np.insert(points, owner + 1, np.concatenate(inserted), axis=0),
+        rings,
+        outlines.areas,
+        outlines.values,
+    )
 
 
-def smooth_polygons(outlines: Outlines, values: NDArray[np.uint8], tolerance: float) -> NDArray[np.object_]:
+def smooth_polygons(
+    outlines: Outlines, values: NDArray[np.uint8], tolerance: float
+) -> NDArray[np.object_]:
     """Makes polygons with smooth borders.
 
     Areas of less than 9 square tolerances keep their pixel edges. They are left out of the coverage
@@ -195,11 +218,15 @@ def smooth_polygons(outlines: Outlines, values: NDArray[np.uint8], tolerance: fl
     polygons[small] = pinned.polygons()
     if not small.all():
         smooth = _smooth_stairs(outlines, values, pinned.points).chosen(~small)
-        polygons[~small] = shapely.coverage_simplify(smooth.polygons(), tolerance, simplify_boundary=False)
+        polygons[~small] = shapely.coverage_simplify(
+            smooth.polygons(), tolerance, simplify_boundary=False
+        )
     return polygons
 
 
-def _smooth_stairs(outlines: Outlines, values: NDArray[np.uint8], pinned: NDArray[np.int32]) -> Outlines:
+def _smooth_stairs(
+    outlines: Outlines, values: NDArray[np.uint8], pinned: NDArray[np.int32]
+) -> Outlines:
     """Replaces each step of one pixel by its middle, so that slanted lines are straight again.
 
     A step is a segment of length 1 that turns one way at its start and the other way at its end. A
@@ -220,7 +247,9 @@ def _smooth_stairs(outlines: Outlines, values: NDArray[np.uint8], pinned: NDArra
     columns, rows = points.T
     around = [values[rows + below, columns + right] for below in (0, 1) for right in (0, 1)]
     keys, pinned_keys = (corners @ np.array([1, stride], np.int64) for corners in (points, pinned))
-    free = (_borders(*around) == 2) & (np.max(around, axis=0) < IGNORED) & ~np.isin(keys, pinned_keys)
+    free = (
+        (_borders(*around) == 2) & (np.max(around, axis=0) < IGNORED) & ~np.isin(keys, pinned_keys)
+    )
     jog = (np.abs(step).sum(axis=1) == 1) & free & free[following] & (turn * turn[following] < 0)
     kept = jog | ~jog[previous]
     moved = points + np.where(jog[:, None], step / 2, 0.0)

@@ -87,16 +87,22 @@ def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
         return scene.read_reduced(height, width, damaged)
 
 
-def _read_indices(classes: Path, class_table: ClassTable, height: int, width: int) -> NDArray[np.uint8]:
+def _read_indices(
+    classes: Path, class_table: ClassTable, height: int, width: int
+) -> NDArray[np.uint8]:
     import rasterio
     from rasterio.enums import Resampling
 
     with writable(classes), without_warnings(), rasterio.open(classes) as raster:
-        values: NDArray[np.uint8] = raster.read(1, out_shape=(height, width), resampling=Resampling.mode)
+        values: NDArray[np.uint8] = raster.read(
+            1, out_shape=(height, width), resampling=Resampling.mode
+        )
     return class_table.indices(values)
 
 
-def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], class_table: ClassTable) -> NDArray[np.uint8]:
+def lay_over(
+    photograph: NDArray[np.uint8], indices: NDArray[np.uint8], class_table: ClassTable
+) -> NDArray[np.uint8]:
     """Tints a picture with the colours of classes, whose boundaries are in full colour.
 
     Args:
@@ -116,11 +122,15 @@ def lay_over(photograph: NDArray[np.uint8], indices: NDArray[np.uint8], class_ta
     edges[:, 1:] |= indices[:, 1:] != indices[:, :-1]
     edges[1:] |= indices[1:] != indices[:-1]
     thickness = 1 + max(indices.shape) // 2048
-    cv2.copyTo(colors, cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) & mapped, picture)
+    cv2.copyTo(
+        colors, cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) & mapped, picture
+    )
     return picture
 
 
-def colored(indices: NDArray[np.uint8], class_table: ClassTable, channels: int = 3) -> NDArray[np.uint8]:
+def colored(
+    indices: NDArray[np.uint8], class_table: ClassTable, channels: int = 3
+) -> NDArray[np.uint8]:
     """Converts class indices to the colours of the classes.
 
     Args:
@@ -135,7 +145,9 @@ def colored(indices: NDArray[np.uint8], class_table: ClassTable, channels: int =
     return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
 
 
-def draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+def draw_legend(
+    class_table: ClassTable, shares: Mapping[str, float], width: int
+) -> NDArray[np.uint8]:
     """Draws a legend with the colour, name and share of each class.
 
     Entries are wrapped into lines. Only one thread at a time draws.
@@ -152,7 +164,9 @@ def draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: int
         return _draw_legend(class_table, shares, width)
 
 
-def _draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: int) -> NDArray[np.uint8]:
+def _draw_legend(
+    class_table: ClassTable, shares: Mapping[str, float], width: int
+) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -160,8 +174,13 @@ def _draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: in
     size = max(width / 64, 12.0)
     figure = Figure(dpi=100, facecolor="white")
     canvas: Any = FigureCanvasAgg(figure)
-    entries = [(c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in class_table.classes]
-    labels = [figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False) for _, name in entries]
+    entries = [
+        (c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in class_table.classes
+    ]
+    labels = [
+        figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False)
+        for _, name in entries
+    ]
     spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
     line, left, places = 0, size, []
     for span in spans:
@@ -170,11 +189,21 @@ def _draw_legend(class_table: ClassTable, shares: Mapping[str, float], width: in
         places.append((line, left))
         left += span
     height = round((line + 1) * 1.8 * size + 0.8 * size)
-    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)  # cut to whole pixels, so that rounding loses none
+    # cut to whole pixels, so that rounding loses none
+    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)
     for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
         middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
         box = (left / width, (middle - size / 2) / height)
-        figure.add_artist(Rectangle(box, size / width, size / height, facecolor=color, edgecolor="#444444", linewidth=size / 30))
+        figure.add_artist(
+            Rectangle(
+                box,
+                size / width,
+                size / height,
+                facecolor=color,
+                edgecolor="#444444",
+                linewidth=size / 30,
+            )
+        )
         label.set_position(((left + 1.4 * size) / width, middle / height))
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -185,6 +214,11 @@ def _percent(share: float) -> str:
 
 
 def _write_georeference(path: Path, scene: Raster, height: int, width: int) -> None:
-    transform = scene.transform @ type(scene.transform).scale(scene.width / width, scene.height / height)
+    transform = scene.transform @ type(scene.transform).scale(
+        scene.width / width, scene.height / height
+    )
     numbers = ", ".join(repr(float(n)) for n in transform.to_gdal())
-    write_sidecar(path, f"  <SRS>{escape(scene.crs.to_wkt())}</SRS>\n  <GeoTransform>{numbers}</GeoTransform>\n")
+    write_sidecar(
+        path,
+        f"  <SRS>{escape(scene.crs.to_wkt())}</SRS>\n  <GeoTransform>{numbers}</GeoTransform>\n",
+    )

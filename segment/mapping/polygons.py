@@ -18,7 +18,14 @@ _ROWS = 1024  # rows read at a time
 
 
 def write_polygons(
-    classes: Path, scene: Raster, class_table: ClassTable, path: Path, layer: str, *, min_area: float = 0.0, simplify: float = 1.0
+    classes: Path,
+    scene: Raster,
+    class_table: ClassTable,
+    path: Path,
+    layer: str,
+    *,
+    min_area: float = 0.0,
+    simplify: float = 1.0,
 ) -> int:
     """Writes the connected areas of a class raster as polygons.
 
@@ -61,9 +68,16 @@ def write_polygons(
     outlines = trace(values)
     unknown = set(np.unique(outlines.values).tolist()) - {c.value for c in class_table.mapped}
     if unknown:
-        raise InputError(f"{classes}: must hold values of its classes. Received {min(unknown)}. Name it in the class table.")
+        raise InputError(
+            f"{classes}: must hold values of its classes. Received {min(unknown)}. Name it in the"
+            " class table."
+        )
     outlines = insert_junctions(outlines, values)
-    polygons = smooth_polygons(outlines, values, simplify) if simplify and len(outlines) else outlines.polygons()
+    polygons = (
+        smooth_polygons(outlines, values, simplify)
+        if simplify and len(outlines)
+        else outlines.polygons()
+    )
     fields = _fields(polygons, outlines.values, scene, class_table)
     write_geopackage(polygons, fields, scene, class_table, path, layer)
     return len(polygons)
@@ -93,7 +107,9 @@ def _read_framed(classes: Path) -> NDArray[np.uint8]:
         values = np.full((raster.height + 2, raster.width + 2), IGNORED, np.uint8)
         for start in range(0, raster.height, _ROWS):
             pixels, valid = raster.read(start, height=min(_ROWS, raster.height - start))
-            values[1 + start : 1 + start + len(pixels), 1:-1] = np.where(valid, pixels[..., 0], IGNORED)
+            values[1 + start : 1 + start + len(pixels), 1:-1] = np.where(
+                valid, pixels[..., 0], IGNORED
+            )
     return values
 
 
@@ -130,4 +146,9 @@ def _fields(
     else:  # pixels change size steadily from row to row: take that at the centroid
         rows = shapely.get_y(shapely.centroid(polygons))
         areas *= np.interp(rows, np.arange(scene.height) + 0.5, pixel_areas)
-    return {"class": names[values], "value": values.astype(np.int32), "color": colors[values], "area_m2": areas}
+    return {
+        "class": names[values],
+        "value": values.astype(np.int32),
+        "color": colors[values],
+        "area_m2": areas,
+    }

@@ -105,7 +105,10 @@ def predict_scene(
             kept.
     """
     if (batch_size is not None and batch_size < 1) or rows < 1:
-        raise InputError(f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}. Raise them.")
+        raise InputError(
+            f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}."
+            " Raise them."
+        )
     source = as_source(scene, bands, nodata)
     mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
     options = MapOptions(
@@ -133,12 +136,16 @@ def predict_scene(
         if resume and not overwrite and (earlier := planned.found(made_of)):
             return earlier
         overwrite |= planned.has_holes(made_of)
-        stage = stack.enter_context(staged_files(Path(output), names, overwrite, description if resume else None))
+        stage = stack.enter_context(
+            staged_files(Path(output), names, overwrite, description if resume else None)
+        )
         journal, height = Journal(stage.work, work.raster.width), work.raster.height
         with _resumable(journal, height, resume):
             left_over = (journal.rows, height, 0, work.raster.width)
             advance = partial(progress.advance, f"mapping {source.name}") if progress else None
-            strips = work.view.map_region(work.raster, left_over, network, rows=rows, batch_size=batch_size, advance=advance)
+            strips = work.view.map_region(
+                work.raster, left_over, network, rows=rows, batch_size=batch_size, advance=advance
+            )
             with closing(strips):
                 seconds = _write_rows(strips, journal, work)
             details = {"runtime": network.runtime, "made_of": made_of}
@@ -208,14 +215,18 @@ def predict_probabilities(
     """
     _, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
     # copy each strip, because it is valid only until the next one
-    return np.concatenate([np.where(s.valid[..., None], s.probabilities, np.float32(np.nan)) for s in strips])
+    return np.concatenate(
+        [np.where(s.valid[..., None], s.probabilities, np.float32(np.nan)) for s in strips]
+    )
 
 
 def _window_strips(
     scene: Path | str | Source, model: Path | str | Model, region: Region, options: dict[str, Any]
 ) -> tuple[Model, Generator[RowStrip, None, None]]:
     if unknown := options.keys() - _WINDOW_OPTIONS:
-        raise TypeError(f"unexpected keyword argument {min(unknown)!r}, known are {', '.join(_WINDOW_OPTIONS)}")
+        raise TypeError(
+            f"unexpected keyword argument {min(unknown)!r}, known are {', '.join(_WINDOW_OPTIONS)}"
+        )
     source = as_source(scene, options.pop("bands", None), options.pop("nodata", None))
     runtime: Runtime = options.pop("runtime", "auto")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
@@ -223,13 +234,17 @@ def _window_strips(
     return network, _map_region(source, network, region, MapOptions(**options))
 
 
-def _map_region(source: Source, network: Model, region: Region, options: MapOptions) -> Generator[RowStrip, None, None]:
+def _map_region(
+    source: Source, network: Model, region: Region, options: MapOptions
+) -> Generator[RowStrip, None, None]:
     with source.open(network.info.bands) as raster:
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, network.info)
         check_window(raster, *region)
         factor = choose_scale(raster, network.info, options.resample, options.gsd).factor
-        yield from ModelView.of(source, raster, network.info, options, factor).map_region(raster, region, network)
+        yield from ModelView.of(source, raster, network.info, options, factor).map_region(
+            raster, region, network
+        )
 
 
 def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -> float:
@@ -259,7 +274,9 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -
     return earlier + time.monotonic() - started
 
 
-def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None) -> None:
+def check_inputs(
+    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None
+) -> None:
     """Checks several scenes before any of them is mapped.
 
     Args:
@@ -274,12 +291,16 @@ def check_inputs(scenes: Sequence[Source], model: Path, output: Path, *, truth: 
     info = load_model_info(model)
     info.require_task("segment")
     if truth is not None and len(scenes) > 1:
-        raise InputError(f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one.")
+        raise InputError(
+            f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one."
+        )
     require_own_names(scenes)
     for source in scenes:
         if len(scenes) > 1 and not is_utf8(source.path):  # the other scenes are mapped
             continue
-        SceneMap.planned(source, output, True, True).spare([*(scene.path for scene in scenes), truth])
+        SceneMap.planned(source, output, True, True).spare(
+            [*(scene.path for scene in scenes), truth]
+        )
         with source.open(info.bands) as raster:
             check_scene(raster, info)
 
@@ -292,7 +313,10 @@ def _resumable(journal: Journal, height: int, resume: bool) -> Iterator[None]:
     except (KeyboardInterrupt, InputError) as error:
         if not (resume and journal.rows):
             raise
-        kept = f"The first {journal.rows} of {height} rows are kept: the same command goes on from there."
+        kept = (
+            f"The first {journal.rows} of {height} rows are kept: the same command goes on from"
+            " there."
+        )
         if isinstance(error, InputError):
             raise InputError(f"{error} {kept}") from error
         raise Interrupted(f"stopped. {kept}") from error

@@ -15,7 +15,9 @@ from segment.mapping.reference import Reference
 from segment.tiling import tile_starts
 
 
-def recognise_scene(record: TrainingRecord, scene: Raster, tile: int, truth: Reference, journal: Journal) -> Familiarity:
+def recognise_scene(
+    record: TrainingRecord, scene: Raster, tile: int, truth: Reference, journal: Journal
+) -> Familiarity:
     """Counts the scored pixels of a mapped scene that a model was trained on.
 
     They are recognised by their location on the ground, and by the pixels of tiles that were cut
@@ -42,8 +44,12 @@ def recognise_scene(record: TrainingRecord, scene: Raster, tile: int, truth: Ref
             pixels, _ = scene.read(top, height=bottom - top)
             for left in tile_starts(max(scene.width, tile), tile, tile):
                 window = slice(None), slice(left, left + tile)
-                codes[window] = np.minimum(codes[window], np.uint8(record.find(digest_pixels(pixels[window]))))
-        mapped = np.fromfile(file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width).reshape(-1, scene.width)
+                codes[window] = np.minimum(
+                    codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
+                )
+        mapped = np.fromfile(
+            file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width
+        ).reshape(-1, scene.width)
         familiarity.add(codes[done - top :], truth.scored(done, bottom) & (mapped != IGNORED))
         done = bottom
     return familiarity

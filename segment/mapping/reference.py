@@ -31,7 +31,12 @@ class Reference:
     """
 
     def __init__(
-        self, mask: Mask, class_table: ClassTable, names: Sequence[str], notes: Sequence[str] = (), undeclared_share: float = 0.0
+        self,
+        mask: Mask,
+        class_table: ClassTable,
+        names: Sequence[str],
+        notes: Sequence[str] = (),
+        undeclared_share: float = 0.0,
     ):
         """Prepares to decode an open mask.
 
@@ -49,9 +54,15 @@ class Reference:
     @property
     def identity(self) -> list[Any]:
         """What distinguishes the reference from another, or from its own state before a change."""
-        return [self._mask.identity, repr(self._mask.alignment), [c.model_dump(mode="json") for c in self.class_table.table]]
+        return [
+            self._mask.identity,
+            repr(self._mask.alignment),
+            [c.model_dump(mode="json") for c in self.class_table.table],
+        ]
 
-    def read(self, start: int, stop: int, left: int = 0, right: int | None = None) -> NDArray[np.uint8]:
+    def read(
+        self, start: int, stop: int, left: int = 0, right: int | None = None
+    ) -> NDArray[np.uint8]:
         """Reads rows, and adds their pixels without a class to `undeclared`.
 
         Args:
@@ -67,7 +78,9 @@ class Reference:
             InputError: If the rows cannot be decoded.
         """
         width = None if right is None else right - left
-        indices, undeclared = self.class_table.decode(self._mask.read(start, stop - start, left, width), self._names)
+        indices, undeclared = self.class_table.decode(
+            self._mask.read(start, stop - start, left, width), self._names
+        )
         self.undeclared += undeclared
         return indices
 
@@ -89,7 +102,9 @@ class Reference:
 
 
 @contextmanager
-def open_reference(source: Path | Source, scene: Raster, class_table: ClassTable) -> Iterator[Reference]:
+def open_reference(
+    source: Path | Source, scene: Raster, class_table: ClassTable
+) -> Iterator[Reference]:
     """Opens the reference mask of a scene.
 
     Values and colours are those of `class_table`, unless a `classes.yaml` beside the mask gives its
@@ -109,19 +124,32 @@ def open_reference(source: Path | Source, scene: Raster, class_table: ClassTable
     """
     with open_mask(source, scene, "scene") as mask:
         file = Path(mask.path).with_name("classes.yaml")
-        table, census = load_class_table(file) if file.is_file() else class_table, census_of_rows(mask)
+        table, census = (
+            load_class_table(file) if file.is_file() else class_table,
+            census_of_rows(mask),
+        )
         reading = choose_reading(table, census, of_model=not file.is_file())
         for refusal in reading.refusals:
             raise InputError(f"{mask.path}: {refusal}")
         _require_classes(mask, reading.class_table, census, class_table.names)
         share = census.undeclared_share(reading.class_table)
-        shares = [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."] if share else []
+        shares = (
+            [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."]
+            if share
+            else []
+        )
         notes = mask.alignment.notes(Path(mask.path).name, "scene")
-        notes += [*(f"Truth: {note}." for note in reading.notes), *(f"Truth: {f}" for f in reading.findings), *shares]
+        notes += [
+            *(f"Truth: {note}." for note in reading.notes),
+            *(f"Truth: {f}" for f in reading.findings),
+            *shares,
+        ]
         yield Reference(mask, reading.class_table, class_table.names, notes, share)
 
 
-def _require_classes(mask: Mask, class_table: ClassTable, census: MaskCensus, names: Sequence[str]) -> None:
+def _require_classes(
+    mask: Mask, class_table: ClassTable, census: MaskCensus, names: Sequence[str]
+) -> None:
     """Raises InputError if a mask holds none of the classes of a model."""
     held, known = census.read_with(class_table).held, {name.casefold() for name in names}
     shown = [*((str(c.value), c) for c in class_table.classes), *class_table.mask_colors().items()]

@@ -26,7 +26,9 @@ class Axis:
     size: int
     seen: int
 
-    def neighbours(self, start: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    def neighbours(
+        self, start: int, stop: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
         """Finds the seen pixels on both sides of the middle of each pixel.
 
         Args:
@@ -37,9 +39,15 @@ class Axis:
             For each pixel, the seen pixel before its middle, the one after it, and the weight of
             the latter, 0 to 1; (stop - start,) each.
         """
-        positions = ((np.arange(start, stop) + 0.5) * self.seen / self.size - 0.5).clip(0, self.seen - 1)
+        positions = ((np.arange(start, stop) + 0.5) * self.seen / self.size - 0.5).clip(
+            0, self.seen - 1
+        )
         before = positions.astype(np.intp)
-        return before, np.minimum(before + 1, self.seen - 1), (positions - before).astype(np.float32)
+        return (
+            before,
+            np.minimum(before + 1, self.seen - 1),
+            (positions - before).astype(np.float32),
+        )
 
     def needed(self, start: int, stop: int) -> tuple[int, int]:
         """Finds the range of seen pixels between which some pixels lie.
@@ -55,7 +63,9 @@ class Axis:
         return int(before[0]), int(after[-1]) + 1
 
 
-def seen_window(plan: TilePlan, scene: Raster, top: int, bottom: int, left: int, right: int) -> Window:
+def seen_window(
+    plan: TilePlan, scene: Raster, top: int, bottom: int, left: int, right: int
+) -> Window:
     """Returns what the model must see to map a window of the scene.
 
     Args:
@@ -74,7 +84,13 @@ def seen_window(plan: TilePlan, scene: Raster, top: int, bottom: int, left: int,
 
 
 def regrid(
-    strips: Generator[RowStrip, None, None], window: Window, scene: Raster, top: int, bottom: int, left: int, right: int
+    strips: Generator[RowStrip, None, None],
+    window: Window,
+    scene: Raster,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
 ) -> Generator[RowStrip, None, None]:
     """Brings strips from the grid that the model sees back to the scene's own grid.
 
@@ -100,21 +116,32 @@ def regrid(
         Axis(scene.height, window.plan.height),
         Axis(scene.width, window.plan.width).neighbours(left, right),
     )
-    kept, start, row = None, window.top, top  # seen rows that are still needed, the first of them, the next row to make
+    # seen rows that are still needed, the first of them, the next row to make
+    kept, start, row = None, window.top, top
     with closing(strips):
         for strip in strips:
-            seen = strip.probabilities if kept is None else np.concatenate([kept, strip.probabilities])
+            seen = (
+                strip.probabilities if kept is None else np.concatenate([kept, strip.probabilities])
+            )
             end = start + len(seen)
             while row < bottom:
                 before, after, below = rows.neighbours(row, min(row + _PIECE, bottom))
                 ready = int(np.searchsorted(after, end))
                 if not ready:
                     break
-                before, after, below = before[:ready] - start, after[:ready] - start, below[:ready, None, None]
+                before, after, below = (
+                    before[:ready] - start,
+                    after[:ready] - start,
+                    below[:ready, None, None],
+                )
                 made = seen[before] * (1 - below) + seen[after] * below
-                made = made[:, first - window.left] * (1 - share[:, None]) + made[:, last - window.left] * share[:, None]
+                made = (
+                    made[:, first - window.left] * (1 - share[:, None])
+                    + made[:, last - window.left] * share[:, None]
+                )
                 _, valid = scene.read(row, left, ready, right - left)
                 yield RowStrip(row, made, valid & made.any(axis=2))
                 row += ready
-            needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end  # rows may be skipped
+            # rows may be skipped
+            needed = min(int(rows.neighbours(row, row + 1)[0][0]), end) if row < bottom else end
             kept, start = seen[needed - start :].copy(), needed

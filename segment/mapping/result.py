@@ -76,7 +76,14 @@ class SceneMap(SceneOutputs):
     @property
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
-        every = (self.classes, self.mask, self.overlay, self.report_file, self.confidence, self.polygons)
+        every = (
+            self.classes,
+            self.mask,
+            self.overlay,
+            self.report_file,
+            self.confidence,
+            self.polygons,
+        )
         return [file for file in every if file is not None]
 
     def __repr__(self) -> str:
@@ -84,7 +91,10 @@ class SceneMap(SceneOutputs):
         report = self.report
         title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
-            title += f", mean Jaccard {_figure(report['mean_jaccard'])}, accuracy {_figure(report['accuracy'])}"
+            title += (
+                f", mean Jaccard {_figure(report['mean_jaccard'])}, accuracy"
+                f" {_figure(report['accuracy'])}"
+            )
         longest = max(len(name) for name in report["classes"])
         valid = max(sum(report["pixels_by_class"].values()), 1)
         lines = [title]
@@ -139,7 +149,9 @@ class SceneTally:
                 that need them.
             truth: Class indices of the reference, (rows, width) uint8; None leaves out all scores.
         """
-        counts = np.stack([np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1)
+        counts = np.stack(
+            [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
+        )
         self.pixels += counts.sum(axis=0)
         areas = self._scene.row_pixel_areas(start, start + len(labels))
         if areas is None or self._areas is None:  # no CRS, or a part off the globe
@@ -208,12 +220,17 @@ class SceneTally:
             "area_m2": None,
         }
         if self._areas is not None:
-            report["area_m2"] = {name: round(area, 2) for name, area in zip(self._names, self._areas.tolist(), strict=True)}
+            report["area_m2"] = {
+                name: round(area, 2)
+                for name, area in zip(self._names, self._areas.tolist(), strict=True)
+            }
         if self._confusion is not None:
             report |= self._confusion.report()
         return report | {
             "notes": self._notes(),
-            "megapixels_per_second": round(scene.width * scene.height / 1e6 / max(seconds, 1e-9), 4),
+            "megapixels_per_second": round(
+                scene.width * scene.height / 1e6 / max(seconds, 1e-9), 4
+            ),
             "peak_memory_mb": peak_memory_mb(),
         }
 
@@ -221,13 +238,17 @@ class SceneTally:
         notes = []
         if not self.pixels.any():
             notes.append("No pixel of the scene is valid: the map is empty.")
-        for c, mapped in zip(self._info.class_table.classes, self._info.class_table.mapped, strict=True):
+        for c, mapped in zip(
+            self._info.class_table.classes, self._info.class_table.mapped, strict=True
+        ):
             if c.value != mapped.value:
-                notes.append(f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata.")
+                notes.append(
+                    f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."
+                )
         notes += self._scene.notes
         if self._scene.has_only_control_points:
             notes.append(
-                "The scene is georeferenced by control points only, so the map has no georeference. "
-                "Run gdalwarp SCENE OUT and map that."
+                "The scene is georeferenced by control points only, so the map has no georeference."
+                " Run gdalwarp SCENE OUT and map that."
             )
         return [*notes, *self._scale.notes]

@@ -43,11 +43,14 @@ def check_gsd(gsd: float | None) -> None:
     is_number = isinstance(gsd, (int, float)) and not isinstance(gsd, bool)
     if gsd is not None and not (is_number and 0 < gsd <= _LARGEST_PIXEL):
         raise InputError(
-            f"--gsd: metres per pixel, above 0, at most 1,000,000. Received {gsd!r}. Give e.g. 0.05 for pixels of 5 cm."
+            f"--gsd: metres per pixel, above 0, at most 1,000,000. Received {gsd!r}. Give e.g. 0.05"
+            " for pixels of 5 cm."
         )
 
 
-def choose_scale(raster: Raster, info: ModelInfo, resample: bool | None = None, gsd: float | None = None) -> Scale:
+def choose_scale(
+    raster: Raster, info: ModelInfo, resample: bool | None = None, gsd: float | None = None
+) -> Scale:
     """Chooses the pixel size at which a model sees a scene.
 
     A scene is mapped however far its pixel size is from what the model learned from. It is enlarged
@@ -78,25 +81,42 @@ def choose_scale(raster: Raster, info: ModelInfo, resample: bool | None = None, 
         known = info.ground_sampling_range
     if pixel is None or known is None:
         if resample:
-            lacking = f"{info.name} learned from images without a CRS" if known is None else _describe_lack(raster)
+            lacking = (
+                f"{info.name} learned from images without a CRS"
+                if known is None
+                else _describe_lack(raster)
+            )
             cure = "Leave it out." if known is None else "State it: --gsd METRES."
-            raise InputError(f"{raster.path}: --resample needs pixel sizes. Received none: {lacking}. {cure}")
+            raise InputError(
+                f"{raster.path}: --resample needs pixel sizes. Received none: {lacking}. {cure}"
+            )
         if known is not None and has_range and resample is None:
             size = f"The scene's pixel size is not known ({_describe_lack(raster)})"
-            notes += (f"{size}, the model learned from {_format(known)}: map it with --gsd METRES.",)
+            notes += (
+                f"{size}, the model learned from {_format(known)}: map it with --gsd METRES.",
+            )
         return Scale(1.0, pixel, notes)
     wanted = pixel / min(max(pixel, known[0]), known[1])
     is_fit = abs(wanted - 1) < 0.01 if has_range or resample else not are_strange(pixel, known[0])
     if is_fit:
         return Scale(1.0, pixel, notes)
-    factor = min(max(wanted, 1 / _MOST_REDUCED), _MOST_ENLARGED if has_range else _MOST_ENLARGED_IF_ASKED)
+    factor = min(
+        max(wanted, 1 / _MOST_REDUCED), _MOST_ENLARGED if has_range else _MOST_ENLARGED_IF_ASKED
+    )
     is_resampled, is_near = resample or (has_range and resample is None), factor == wanted
-    seen = f"it sees the scene at {_metres(pixel / factor)}" if is_resampled else "pixels are mapped as they are"
+    seen = (
+        f"it sees the scene at {_metres(pixel / factor)}"
+        if is_resampled
+        else "pixels are mapped as they are"
+    )
     if not is_near:
         seen += ". Expect a wrong map"
     elif resample is None:
         seen = f"{seen} (as they are: --no-resample)" if has_range else "map it with --resample"
-    note = f"{'' if is_near else 'Warning: '}Pixels are {_metres(pixel)}, the model learned from {_format(known)}: {seen}."
+    note = (
+        f"{'' if is_near else 'Warning: '}Pixels are {_metres(pixel)}, the model learned from"
+        f" {_format(known)}: {seen}."
+    )
     if not (resample and is_near):
         notes += (note,)
     return Scale(factor if is_resampled else 1.0, pixel, notes)
@@ -107,19 +127,37 @@ def _describe_gsd(raster: Raster, own: float | None, gsd: float | None) -> tuple
     if gsd is None:
         return ()
     if own is None:
-        return (f"Pixels are taken for {_metres(gsd)}, as --gsd says; areas are not known: {_describe_lack(raster)}.",)
+        return (
+            (
+                f"Pixels are taken for {_metres(gsd)}, as --gsd says; areas are not known:"
+                f" {_describe_lack(raster)}."
+            ),
+        )
     if abs(gsd / own - 1) < 0.01:
         return ()
-    return (f"Pixels are taken for {_metres(gsd)}, as --gsd says, not {_metres(own)}, as the file does; areas are by the file.",)
+    return (
+        (
+            f"Pixels are taken for {_metres(gsd)}, as --gsd says, not {_metres(own)}, as the file"
+            " does; areas are by the file."
+        ),
+    )
 
 
 def _describe_lack(raster: Raster) -> str:
-    return "the scene has no CRS" if raster.crs is None else "the scene's CRS does not say where on the ground it is"
+    return (
+        "the scene has no CRS"
+        if raster.crs is None
+        else "the scene's CRS does not say where on the ground it is"
+    )
 
 
 def _format(known: tuple[float, float]) -> str:
     smallest, largest = known
-    return _metres(largest) if smallest == largest else f"{float(f'{smallest:.3g}'):g} to {_metres(largest)}"
+    return (
+        _metres(largest)
+        if smallest == largest
+        else f"{float(f'{smallest:.3g}'):g} to {_metres(largest)}"
+    )
 
 
 def _metres(size: float) -> str:

@@ -88,7 +88,12 @@ class SceneWork:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        parts = [description, self.options.polygons and self.options.min_area, self.scale.pixel, self.scale.notes]
+        parts = [
+            description,
+            self.options.polygons and self.options.min_area,
+            self.scale.pixel,
+            self.scale.notes,
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def planned(self, folder: Path) -> SceneMap:
@@ -102,7 +107,9 @@ class SceneWork:
         """
         return SceneMap.planned(self.source, folder, self.options.confidence, self.options.polygons)
 
-    def write(self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any) -> SceneMap:
+    def write(
+        self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any
+    ) -> SceneMap:
         """Writes all outputs of finished rows: rasters, pictures, polygons and the report.
 
         Args:
@@ -152,7 +159,10 @@ class SceneWork:
         record = None if model is None else load_record(model)
         if record is None:
             if model is not None:
-                notes.append("The model does not say what it was trained on: it may have been trained on this scene.")
+                notes.append(
+                    "The model does not say what it was trained on: it may have been trained on"
+                    " this scene."
+                )
             return {} if model is None else dict(UNKNOWN)
         assert self.truth
         familiarity = recognise_scene(record, self.raster, self.info.tile, self.truth, journal)
@@ -163,19 +173,34 @@ class SceneWork:
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
         raster, class_table, tally = self.raster, self.info.class_table, self.tally
         with ThreadPoolExecutor(1) as pool:
-            photograph = pool.submit(read_photograph, self.source, damaged)  # while the rasters are compressed
+            # while the rasters are compressed
+            photograph = pool.submit(read_photograph, self.source, damaged)
             rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
-            write_class_raster(rows, checksum, files.classes, raster, class_table, tally.pixels, "land cover")
+            write_class_raster(
+                rows, checksum, files.classes, raster, class_table, tally.pixels, "land cover"
+            )
             if files.confidence:
                 write_confidence_raster(journal, files.confidence, raster)
-            write_pictures(files.classes, raster, photograph.result(), class_table, files.mask, files.overlay, tally.shares)
+            write_pictures(
+                files.classes,
+                raster,
+                photograph.result(),
+                class_table,
+                files.mask,
+                files.overlay,
+                tally.shares,
+            )
         if files.polygons:
             min_area = self.options.min_area
-            write_polygons(files.classes, raster, class_table, files.polygons, "land_cover", min_area=min_area)
+            write_polygons(
+                files.classes, raster, class_table, files.polygons, "land_cover", min_area=min_area
+            )
 
 
 @contextmanager
-def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Source | None = None) -> Iterator[SceneWork]:
+def open_work(
+    source: Source, info: ModelInfo, options: MapOptions, truth: Source | None = None
+) -> Iterator[SceneWork]:
     """Opens a scene and its reference for mapping.
 
     Args:
@@ -196,8 +221,12 @@ def open_work(source: Source, info: ModelInfo, options: MapOptions, truth: Sourc
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
         view = ModelView.of(source, raster, info, options, scale.factor)
-        reference = stack.enter_context(open_reference(truth, raster, info.class_table)) if truth else None
-        yield SceneWork(source, raster, info, view, reference, options, scale, SceneTally(raster, info, scale))
+        reference = (
+            stack.enter_context(open_reference(truth, raster, info.class_table)) if truth else None
+        )
+        yield SceneWork(
+            source, raster, info, view, reference, options, scale, SceneTally(raster, info, scale)
+        )
 
 
 def output_names(source: Source, folder: Path) -> list[str]:
@@ -216,5 +245,10 @@ def output_names(source: Source, folder: Path) -> list[str]:
         InputError: If the scene has no name.
     """
     every = SceneMap.planned(source, folder, True, True)
-    companies = [name for file in (every.classes, every.confidence, every.mask) if file for name in companions(file)]
+    companies = [
+        name
+        for file in (every.classes, every.confidence, every.mask)
+        if file
+        for name in companions(file)
+    ]
     return [file.name for file in every.files] + companies

@@ -53,7 +53,9 @@ def avenue(plan: Plan, eastward: bool) -> None:
     path = avenue_line(seed, row, column, eastward, np.linspace(0, 1, 49))
     pixels = round(width / 0.3)
     plan.line("shore", path, Material.PAVEMENT, plan.paving, pixels + 2 * round(SIDEWALK / 0.3))
-    plan.line("decks", path + np.asarray(plan.season.shadow) * 5, Material.ASPHALT, (0, 0, 0), pixels + 10)
+    plan.line(
+        "decks", path + np.asarray(plan.season.shadow) * 5, Material.ASPHALT, (0, 0, 0), pixels + 10
+    )
     if width * 31.7 % 1 < plan.season.unpaved - 0.5:  # the same along a whole avenue
         plan.line("asphalt", path, Material.DIRT, _dirt(plan, width * 7.3 % 1), pixels)
         return
@@ -71,23 +73,49 @@ def avenue(plan: Plan, eastward: bool) -> None:
             if plan.to_bank(point[None])[0] > 1:
                 plan.place_tree(point, rng.uniform(1.2, 2.2))
     for side in (-1, 1):
-        plan.line("marking", (middle + normal * side * (width / 2 - 0.6))[inner], Material.MARKING, plan.season.marking, 1)
-    lanes = (-width / 4 - 0.7, width / 4 + 0.7) if width == 16.0 else ((0.0,) if width < 11 else (-width / 4, 0.0, width / 4))
+        plan.line(
+            "marking",
+            (middle + normal * side * (width / 2 - 0.6))[inner],
+            Material.MARKING,
+            plan.season.marking,
+            1,
+        )
+    lanes = (
+        (-width / 4 - 0.7, width / 4 + 0.7)
+        if width == 16.0
+        else ((0.0,) if width < 11 else (-width / 4, 0.0, width / 4))
+    )
     for lane in lanes:
         line = middle + normal * lane
         for a, b in zip(line[inner][:-1], line[inner][1:], strict=True):
-            plan.line("marking", np.array([a, a + (b - a) * 0.5]), Material.MARKING, plan.season.marking, 1)
+            plan.line(
+                "marking",
+                np.array([a, a + (b - a) * 0.5]),
+                Material.MARKING,
+                plan.season.marking,
+                1,
+            )
     for end in (4, -5):
         for offset in np.arange(-width / 2 + 0.9, width / 2 - 0.4, 1.2):
             centre, ahead = middle[end] + normal[end] * offset, step[end] / np.hypot(*step[end])
-            plan.line("marking", np.array([centre - ahead * 1.5, centre + ahead * 1.5]), Material.MARKING, plan.season.marking, 2)
+            plan.line(
+                "marking",
+                np.array([centre - ahead * 1.5, centre + ahead * 1.5]),
+                Material.MARKING,
+                plan.season.marking,
+                2,
+            )
     for k in range(5, 43):
         for side in (-1, 1):
             ahead = step[k] / np.hypot(*step[k])
             if rng.random() < 0.16:
-                plan.vehicle(middle[k] + normal[k] * side * width * 0.3, ahead, normal[k], on_bridge=True)
+                plan.vehicle(
+                    middle[k] + normal[k] * side * width * 0.3, ahead, normal[k], on_bridge=True
+                )
             if rng.random() < 0.4:
-                plan.place_tree(middle[k] + normal[k] * side * (width / 2 + 1.4), rng.uniform(1.5, 3.2))
+                plan.place_tree(
+                    middle[k] + normal[k] * side * (width / 2 + 1.4), rng.uniform(1.5, 3.2)
+                )
     if eastward and junction(seed, row, column)[0] % 1 < 0.3:
         roundabout(plan, np.array(junction(seed, row, column)))
 

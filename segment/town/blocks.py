@@ -24,7 +24,10 @@ def perimeter(plan: Plan, block: Block) -> None:
     for _ in range(int(plan.rng.integers(4, 10))):
         plan.tree_in(block.shrunk(depth + 4), 2, 4)
     floors, row = plan.rng.uniform(9, 17), plan.roof()
-    for t, length in ((block.top + depth / 2, block.width), (block.bottom - depth / 2, block.width)):
+    for t, length in (
+        (block.top + depth / 2, block.width),
+        (block.bottom - depth / 2, block.width),
+    ):
         s = block.left
         while s < block.left + length - 6:
             width = min(plan.rng.uniform(13, 26), block.left + length - s)
@@ -60,7 +63,9 @@ def villas(plan: Plan, block: Block) -> None:
         front = -1 if k % rows == 0 else 1
         lot = Block(a, b, a + pitch, b + lot_depth)
         lot = lot if wide else Block(lot.top, lot.left, lot.bottom, lot.right)
-        lot = Block(block.left + lot[0], block.top + lot[1], block.left + lot[2], block.top + lot[3])
+        lot = Block(
+            block.left + lot[0], block.top + lot[1], block.left + lot[2], block.top + lot[3]
+        )
         villa(plan, lot.shrunk(0.35), wide, front)
 
 
@@ -83,7 +88,11 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
     width = min(rng.uniform(11, 15.5), (lot.width if wide else lot.height) - 3)
     depth = rng.uniform(10, 14)
     s, t = lot.centre
-    side = rng.choice((-1, 1)) * max(0.0, ((lot.width if wide else lot.height) - width) / 2 - 1.5) * rng.uniform(0.3, 1)
+    side = (
+        rng.choice((-1, 1))
+        * max(0.0, ((lot.width if wide else lot.height) - width) / 2 - 1.5)
+        * rng.uniform(0.3, 1)
+    )
     forth = front * ((lot.height if wide else lot.width) / 2 - depth / 2 - rng.uniform(4, 6.5))
 
     def place(a: float, b: float, w: float, h: float) -> tuple[float, float, float, float]:
@@ -99,7 +108,9 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
         16,
     )
     if rng.random() < 0.5:
-        plan.vehicle(*plan.patch.frame(*place(drive, edge - front * 3.2, 0, 0)[:2]), along_second=wide)
+        plan.vehicle(
+            *plan.patch.frame(*place(drive, edge - front * 3.2, 0, 0)[:2]), along_second=wide
+        )
     if rng.random() < plan.season.pools:
         a, b = side * -0.6, forth - front * (depth / 2 + 5.0)
         plan.box("ground", *place(a, b, 10.0, 7.0), Material.PAVEMENT, (204, 196, 180), 12)
@@ -118,8 +129,14 @@ def villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
     for _ in range(int(rng.integers(2, 6))):
         plan.tree_in(lot, 1.2, 3.4)
     if rng.random() < 0.6:
-        back = lot.centre[1] - front * lot.height / 2 if wide else lot.centre[0] - front * lot.width / 2
-        ends = ((lot.left, back), (lot.right, back)) if wide else ((back, lot.top), (back, lot.bottom))
+        back = (
+            lot.centre[1] - front * lot.height / 2
+            if wide
+            else lot.centre[0] - front * lot.width / 2
+        )
+        ends = (
+            ((lot.left, back), (lot.right, back)) if wide else ((back, lot.top), (back, lot.bottom))
+        )
         plan.hedge(*ends)
 
 
@@ -213,7 +230,13 @@ def market(plan: Plan, block: Block) -> None:
     plan.fill("ground", plan.patch.outline(block), Material.PAVEMENT, plan.paving, 10)
     split = block.top + block.height * plan.rng.uniform(0.52, 0.64)
     parking(plan, Block(block.left + 2, split, block.right - 2, block.bottom - 3))
-    hall(plan, block.centre[0], (block.top + split) / 2, block.width * 0.88, (split - block.top) * 0.82)
+    hall(
+        plan,
+        block.centre[0],
+        (block.top + split) / 2,
+        block.width * 0.88,
+        (split - block.top) * 0.82,
+    )
 
 
 def park(plan: Plan, block: Block) -> None:
@@ -252,14 +275,18 @@ def park(plan: Plan, block: Block) -> None:
         corner = (block.left + 18, block.top + 14)
         tint = ((152, 92, 72), (86, 120, 96), (84, 112, 148))[rng.integers(3)]
         plan.box("ground", *corner, 26, 15, Material.COURT, tint, 8)
-        plan.line("ground", plan.patch.box(*corner, 22, 10)[[0, 1, 2, 3, 0]], Material.COURT, WHITE, 1)
+        plan.line(
+            "ground", plan.patch.box(*corner, 22, 10)[[0, 1, 2, 3, 0]], Material.COURT, WHITE, 1
+        )
     if rng.random() < 0.7:
         house(plan, block.right - 16, block.bottom - 14, 14, 10, 4, plan.roof())
     for _ in range(int(size / 9)):
         x, y = rng.uniform(block.left, block.right), rng.uniform(block.top, block.bottom)
         for _ in range(int(rng.integers(3, 12))):
             away = rng.normal(0, 6, 2)
-            inside = block.left < x + away[0] < block.right and block.top < y + away[1] < block.bottom
+            inside = (
+                block.left < x + away[0] < block.right and block.top < y + away[1] < block.bottom
+            )
             if inside and np.hypot(x + away[0] - s, y + away[1] - t) > 1.9 * radius:
                 plan.tree(x + away[0], y + away[1], rng.uniform(1.8, 4.8))
 
@@ -279,7 +306,13 @@ def huts(plan: Plan, block: Block) -> None:
             if rng.random() < 0.86:
                 width, depth = rng.uniform(0.5, 0.92, 2) * pitch
                 house(
-                    plan, s + rng.uniform(-0.5, 0.5), t + rng.uniform(-0.5, 0.5), width, depth, rng.uniform(2.4, 4.5), plan.roof()
+                    plan,
+                    s + rng.uniform(-0.5, 0.5),
+                    t + rng.uniform(-0.5, 0.5),
+                    width,
+                    depth,
+                    rng.uniform(2.4, 4.5),
+                    plan.roof(),
                 )
             elif rng.random() < 0.7:
                 plan.tree(s, t, rng.uniform(1.5, 3.5))
@@ -297,7 +330,9 @@ def vacant(plan: Plan, block: Block) -> None:
     plan.fill("ground", plan.patch.outline(block), Material.SOIL, colour, 8)
     if block.width > 40 and block.height > 40:
         for offset in (0.0, 1.7):
-            way = plan.patch.line((block.left, block.top + 10 + offset), (block.right, block.bottom - 14 + offset))
+            way = plan.patch.line(
+                (block.left, block.top + 10 + offset), (block.right, block.bottom - 14 + offset)
+            )
             way = way + np.sin(np.linspace(0, 5, 16))[:, None] * np.array([0.0, 6.0])
             plan.line("ground", way, Material.SAND, plan.season.sand, 3)
         if rng.random() < 0.55:
@@ -308,11 +343,33 @@ def vacant(plan: Plan, block: Block) -> None:
                 block.top + 6 + block.height * 0.45,
             )
             plan.fill("ground", plan.patch.outline(plot), Material.SAND, plan.season.sand, 12)
-            house(plan, *plot.centre, plot.width * 0.5, plot.height * 0.5, 5, (190, 186, 178), flat=True)
+            house(
+                plan,
+                *plot.centre,
+                plot.width * 0.5,
+                plot.height * 0.5,
+                5,
+                (190, 186, 178),
+                flat=True,
+            )
             for _ in range(6):
                 s, t = rng.uniform(plot.left, plot.right), rng.uniform(plot.top, plot.bottom)
-                plan.box("ground", s, t, rng.uniform(2, 7), rng.uniform(2, 5), Material.GRAVEL, (150, 134, 112), 30)
+                plan.box(
+                    "ground",
+                    s,
+                    t,
+                    rng.uniform(2, 7),
+                    rng.uniform(2, 5),
+                    Material.GRAVEL,
+                    (150, 134, 112),
+                    30,
+                )
         if rng.random() < 0.35:
-            pond(plan, block.right - block.width * 0.25, block.bottom - block.height * 0.3, rng.uniform(6, 11))
+            pond(
+                plan,
+                block.right - block.width * 0.25,
+                block.bottom - block.height * 0.3,
+                rng.uniform(6, 11),
+            )
     for _ in range(int(block.width * block.height / 160)):
         plan.tree_in(block, 0.5, 1.5)

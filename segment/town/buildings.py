@@ -44,14 +44,24 @@ def house(
     if width < depth:
         corners = np.roll(corners, -1, axis=0)
     middle_a, middle_b = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
-    inset = 0.0 if kind < 0.7 else 0.5 * min(1.0, np.hypot(*(corners[3] - corners[0])) / np.hypot(*(corners[1] - corners[0])))
-    ridge_a, ridge_b = middle_a + (middle_b - middle_a) * inset, middle_b - (middle_b - middle_a) * inset
+    inset = (
+        0.0
+        if kind < 0.7
+        else 0.5
+        * min(1.0, np.hypot(*(corners[3] - corners[0])) / np.hypot(*(corners[1] - corners[0])))
+    )
+    ridge_a, ridge_b = (
+        middle_a + (middle_b - middle_a) * inset,
+        middle_b - (middle_b - middle_a) * inset,
+    )
     faces = [[corners[0], corners[1], ridge_b, ridge_a], [corners[2], corners[3], ridge_a, ridge_b]]
     faces += [[corners[1], corners[2], ridge_b], [corners[3], corners[0], ridge_a]] if inset else []
     centre = corners.mean(0)
     for face in faces:
         outward = (face[0] + face[1]) / 2 - centre
-        lit = 1 - 0.26 * float(outward @ np.asarray(plan.season.slope)) / max(1e-6, np.hypot(*outward))
+        lit = 1 - 0.26 * float(outward @ np.asarray(plan.season.slope)) / max(
+            1e-6, np.hypot(*outward)
+        )
         plan.fill("roofs", np.array(face), Material.TILES, times(colour, lit))
     if plan.rng.random() < 0.5:
         spot = centre + (corners[0] - centre) * 0.35
@@ -91,15 +101,30 @@ def hall(plan: Plan, s: float, t: float, width: float, depth: float) -> None:
     for k in range(2 * bays):
         a, b = corners[0] + across * (k / (2 * bays)), corners[0] + across * ((k + 1) / (2 * bays))
         lit = 1 + tilt if k % 2 == 0 else 1 - tilt
-        plan.fill("roofs", np.array([a, a + along, b + along, b]), Material.METAL, times(colour, lit))
+        plan.fill(
+            "roofs", np.array([a, a + along, b + along, b]), Material.METAL, times(colour, lit)
+        )
     for part in np.arange(0.04, 0.97, 3.0 / np.hypot(*along)):
         a = corners[0] + along * part
-        plan.line("roofs", np.array([a + across * 0.02, a + across * 0.98]), Material.METAL, times(colour, 0.94), 1)
+        plan.line(
+            "roofs",
+            np.array([a + across * 0.02, a + across * 0.98]),
+            Material.METAL,
+            times(colour, 0.94),
+            1,
+        )
     if plan.rng.random() < 0.6:
         for part in np.arange(0.1, 0.85, 9.0 / np.hypot(*along)):
             for k in range(2 * bays):
                 a = corners[0] + along * part + across * ((k + 0.3) / (2 * bays))
-                light = np.array([a, a + along * 0.02, a + along * 0.02 + across * 0.2 / bays, a + across * 0.2 / bays])
+                light = np.array(
+                    [
+                        a,
+                        a + along * 0.02,
+                        a + along * 0.02 + across * 0.2 / bays,
+                        a + across * 0.2 / bays,
+                    ]
+                )
                 plan.fill("roofs", light, Material.METAL, times(colour, 1.14))
 
 
@@ -116,7 +141,9 @@ def flat_roof(plan: Plan, corners: Floats, colour: Color, material: Material) ->
     plan.fill("roofs", corners, material, times(colour, 1.14))
     shift = np.asarray(plan.season.slope)
     centre = corners.mean(0)
-    inner = centre + (corners - centre) * (1 - 0.9 / np.array([np.hypot(*along), np.hypot(*across)]).min())
+    inner = centre + (corners - centre) * (
+        1 - 0.9 / np.array([np.hypot(*along), np.hypot(*across)]).min()
+    )
     plan.fill("roofs", inner, material, times(colour, 0.74))
     lit = centre + (inner - centre) * 0.97 + shift * 0.35
     plan.fill("roofs", lit, material, colour)
@@ -125,7 +152,9 @@ def flat_roof(plan: Plan, corners: Floats, colour: Color, material: Material) ->
         size = plan.rng.uniform(1.0, 3.0)
         unit = np.array([along / np.hypot(*along), across / np.hypot(*across)]) * size
         spot = corners[0] + along * a + across * b
-        block = np.array([spot, spot + unit[0], spot + unit[0] + unit[1] * 0.7, spot + unit[1] * 0.7])
+        block = np.array(
+            [spot, spot + unit[0], spot + unit[0] + unit[1] * 0.7, spot + unit[1] * 0.7]
+        )
         plan.fill("roofs", block + shift * 1.3, material, times(colour, 0.52))
         plan.fill("roofs", block, material, plan.jitter((186, 186, 184), 24))
 

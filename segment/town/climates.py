@@ -66,12 +66,13 @@ _ROOFS: dict[str, tuple[Color, ...]] = {
     "clay": ((190, 164, 128), (172, 146, 112), (206, 184, 150)),
 }
 _ROADS: tuple[Ends, ...] = (
-    ((50, 50, 54), (84, 84, 86)), ((84, 84, 86), (140, 136, 130)), ((124, 122, 118), (178, 174, 166)),
-    ((100, 92, 84), (146, 134, 120)), ((124, 106, 100), (158, 140, 132)),
+    ((50, 50, 54), (84, 84, 86)), ((84, 84, 86), (140, 136, 130)),
+    ((124, 122, 118), (178, 174, 166)), ((100, 92, 84), (146, 134, 120)),
+    ((124, 106, 100), (158, 140, 132)),
 )  # fmt: skip
 _PAVINGS: tuple[Ends, ...] = (
-    ((146, 142, 138), (194, 184, 166)), ((172, 170, 166), (212, 210, 204)), ((104, 104, 106), (140, 140, 140)),
-    ((148, 112, 96), (178, 142, 124)),
+    ((146, 142, 138), (194, 184, 166)), ((172, 170, 166), (212, 210, 204)),
+    ((104, 104, 106), (140, 140, 140)), ((148, 112, 96), (178, 142, 124)),
 )  # fmt: skip
 
 
@@ -98,19 +99,55 @@ class Climate(NamedTuple):
 
 
 CLIMATES = (
-    Climate("humus loam grey", "lush meadow", "broadleaf broadleaf larch", "sprouting maize wheat rape",
-            "green grey blue black", "red red brown slate bitumen"),
-    Climate("laterite laterite rust", "lush ochre meadow", "jungle palm", "maize tea rice", "brown brown green",
-            "tin rusty rusty red blue"),
-    Climate("sand chalk loess rust", "straw ochre dull", "scrub palm olive", "sprouting wheat", "turquoise brown milky",
-            "clay white concrete"),
-    Climate("humus grey basalt", "cool meadow dull", "conifer conifer larch autumn", "sprouting wheat", "black blue grey",
-            "slate tin green red bitumen"),
-    Climate("loess chalk rust loam", "straw dull meadow", "olive conifer broadleaf", "wheat sprouting maize",
-            "turquoise blue green", "red red white clay"),
-    Climate("loam grey loess", "meadow lush dull", "broadleaf jungle larch", "rice rice rape maize", "brown green milky grey",
-            "concrete blue white slate red"),
-)  # fmt: skip
+    Climate(
+        soils="humus loam grey",
+        grasses="lush meadow",
+        trees="broadleaf broadleaf larch",
+        crops="sprouting maize wheat rape",
+        waters="green grey blue black",
+        roofs="red red brown slate bitumen",
+    ),
+    Climate(
+        soils="laterite laterite rust",
+        grasses="lush ochre meadow",
+        trees="jungle palm",
+        crops="maize tea rice",
+        waters="brown brown green",
+        roofs="tin rusty rusty red blue",
+    ),
+    Climate(
+        soils="sand chalk loess rust",
+        grasses="straw ochre dull",
+        trees="scrub palm olive",
+        crops="sprouting wheat",
+        waters="turquoise brown milky",
+        roofs="clay white concrete",
+    ),
+    Climate(
+        soils="humus grey basalt",
+        grasses="cool meadow dull",
+        trees="conifer conifer larch autumn",
+        crops="sprouting wheat",
+        waters="black blue grey",
+        roofs="slate tin green red bitumen",
+    ),
+    Climate(
+        soils="loess chalk rust loam",
+        grasses="straw dull meadow",
+        trees="olive conifer broadleaf",
+        crops="wheat sprouting maize",
+        waters="turquoise blue green",
+        roofs="red red white clay",
+    ),
+    Climate(
+        soils="loam grey loess",
+        grasses="meadow lush dull",
+        trees="broadleaf jungle larch",
+        crops="rice rice rape maize",
+        waters="brown green milky grey",
+        roofs="concrete blue white slate red",
+    ),
+)
 
 
 def varied_season(seed: int) -> Season:
@@ -131,7 +168,9 @@ def varied_season(seed: int) -> Season:
     def tinted(ends: Ends) -> Ends:
         """Makes colours a little brighter or darker, and shifts their hue a little."""
         factors = rng.uniform(0.87, 1.13) * rng.uniform(0.965, 1.035, 3)
-        return tuple(tuple(int(min(c * f, 250)) for c, f in zip(end, factors, strict=True)) for end in ends)  # type: ignore[return-value]
+        return tuple(
+            tuple(int(min(c * f, 250)) for c, f in zip(end, factors, strict=True)) for end in ends
+        )  # type: ignore[return-value]
 
     soil, grass = tinted(_SOILS[one(climate.soils)]), tinted(_GRASSES[one(climate.grasses)])
     species = [tinted(_TREES[one(climate.trees)]) for _ in range(3)]
@@ -139,14 +178,40 @@ def varied_season(seed: int) -> Season:
     asphalt = tinted(_ROADS[rng.integers(len(_ROADS))])
     settlement = str(rng.choice(("town", "suburb", "village", "country", "works", "quarter")))
     rural = settlement in ("village", "country", "quarter")
-    unpaved = float(rng.uniform(0.5, 1) if rural and rng.random() < 0.7 else rng.choice((0.0, 0.0, 0.25)))
+    unpaved = float(
+        rng.uniform(0.5, 1) if rural and rng.random() < 0.7 else rng.choice((0.0, 0.0, 0.25))
+    )
     roofs = [_ROOFS[name] for name in (one(climate.roofs), one(climate.roofs), one(climate.roofs))]
     sky = str(rng.choice(("clear", "clear", "clear", "low", "overcast", "haze")))
     dark, softness, reach, warm, haze = {
-        "clear": (rng.uniform(0.85, 1.1), 3, rng.uniform(0.3, 1.1), rng.uniform(-0.06, 0.06), rng.uniform(0, 18)),
-        "low": (rng.uniform(1.0, 1.2), 3, rng.uniform(1.2, 1.8), rng.uniform(0.02, 0.13), rng.uniform(2, 18)),
-        "overcast": (rng.uniform(0.15, 0.4), 13, rng.uniform(0.4, 0.9), rng.uniform(-0.09, 0.01), rng.uniform(4, 30)),
-        "haze": (rng.uniform(0.5, 0.8), 7, rng.uniform(0.4, 1.1), rng.uniform(-0.06, 0.06), rng.uniform(40, 85)),
+        "clear": (
+            rng.uniform(0.85, 1.1),
+            3,
+            rng.uniform(0.3, 1.1),
+            rng.uniform(-0.06, 0.06),
+            rng.uniform(0, 18),
+        ),
+        "low": (
+            rng.uniform(1.0, 1.2),
+            3,
+            rng.uniform(1.2, 1.8),
+            rng.uniform(0.02, 0.13),
+            rng.uniform(2, 18),
+        ),
+        "overcast": (
+            rng.uniform(0.15, 0.4),
+            13,
+            rng.uniform(0.4, 0.9),
+            rng.uniform(-0.09, 0.01),
+            rng.uniform(4, 30),
+        ),
+        "haze": (
+            rng.uniform(0.5, 0.8),
+            7,
+            rng.uniform(0.4, 1.1),
+            rng.uniform(-0.06, 0.06),
+            rng.uniform(40, 85),
+        ),
     }[sky]
     bearing, exposure = rng.uniform(0, 2 * np.pi), rng.uniform(0.78, 1.08)
     return Season(
@@ -155,7 +220,11 @@ def varied_season(seed: int) -> Season:
         grass=grass,
         crown=species[0],
         asphalt=asphalt,
-        paving=(soil[1], times(soil[1], 1.1)) if unpaved > 0.5 else tinted(_PAVINGS[rng.integers(len(_PAVINGS))]),
+        paving=(
+            (soil[1], times(soil[1], 1.1))
+            if unpaved > 0.5
+            else tinted(_PAVINGS[rng.integers(len(_PAVINGS))])
+        ),
         shallow=shallow,
         deep=deep,
         shadow=(float(np.sin(bearing) * reach), float(-np.cos(bearing) * reach)),
@@ -163,7 +232,14 @@ def varied_season(seed: int) -> Season:
         haze=float(haze),
         roofs=tuple(c for family in roofs for c in family),
         hall_roofs=tuple(
-            c for family in (*roofs, _ROOFS["tin"], _ROOFS["concrete"], _ROOFS[str(rng.choice(list(_ROOFS)))]) for c in family
+            c
+            for family in (
+                *roofs,
+                _ROOFS["tin"],
+                _ROOFS["concrete"],
+                _ROOFS[str(rng.choice(list(_ROOFS)))],
+            )
+            for c in family
         ),
         species=tuple(species),
         crops=tuple(tinted(_CROPS[name]) for name in climate.crops.split()),

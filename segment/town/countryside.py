@@ -37,7 +37,9 @@ def fields(plan: Plan, block: Block) -> None:
         plan.fill("ground", plan.patch.outline(field), material, colour, 10)
         pitch, dark = rng.uniform(1.8, 3.2), times(colour, rng.uniform(*plan.season.furrows))
         for t in np.arange(field.top + 1.5, field.bottom - 1, pitch):
-            plan.line("ground", plan.patch.line((field.left, t), (field.right, t)), material, dark, 2)
+            plan.line(
+                "ground", plan.patch.line((field.left, t), (field.right, t)), material, dark, 2
+            )
         if rng.random() < 0.5:
             plan.hedge((field.left, field.bottom), (field.right, field.bottom))
     track = plan.patch.line((block.left, block.top + 2.4), (block.right, block.top + 2.4))
@@ -71,8 +73,10 @@ def forest(plan: Plan, block: Block) -> None:
         block: Block to fill, in district coordinates (metres).
     """
     rng = plan.rng
-    lawn(plan, block) if rng.random() < 0.6 else plan.fill(
-        "ground", plan.patch.outline(block), Material.SOIL, plan.season.soil[0], 6
+    (
+        lawn(plan, block)
+        if rng.random() < 0.6
+        else plan.fill("ground", plan.patch.outline(block), Material.SOIL, plan.season.soil[0], 6)
     )
     pitch, gap = rng.uniform(4.0, 6.5), rng.uniform(0.1, 0.9)
     for s in np.arange(block.left + 2, block.right - 2, pitch):
@@ -90,7 +94,11 @@ def orchard(plan: Plan, block: Block) -> None:
         block: Block to fill, in district coordinates (metres).
     """
     rng = plan.rng
-    ground = (Material.GRASS, plan.season.grass) if rng.random() < 0.5 else (Material.SOIL, plan.season.soil)
+    ground = (
+        (Material.GRASS, plan.season.grass)
+        if rng.random() < 0.5
+        else (Material.SOIL, plan.season.soil)
+    )
     plan.fill("ground", plan.patch.outline(block), ground[0], plan.shade(ground[1]), 8)
     along, across, radius = rng.uniform(3.2, 6), rng.uniform(4.5, 8), rng.uniform(1.1, 1.9)
     for s in np.arange(block.left + 3, block.right - 3, across):

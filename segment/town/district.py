@@ -23,7 +23,9 @@ class Kind:
         riverside: Use of most blocks beside the river, unless `shares` has villas.
     """
 
-    def __init__(self, longest: float, deepest: float, shares: dict[Use, float], riverside: Use = park):
+    def __init__(
+        self, longest: float, deepest: float, shares: dict[Use, float], riverside: Use = park
+    ):
         """Describes a kind of district.
 
         Args:
@@ -32,7 +34,12 @@ class Kind:
             shares: Share of the blocks for each use, 0 to 1. Blocks without a use are vacant.
             riverside: Use of most blocks beside the river.
         """
-        self.longest, self.deepest, self.shares, self.riverside = longest, deepest, shares, riverside
+        self.longest, self.deepest, self.shares, self.riverside = (
+            longest,
+            deepest,
+            shares,
+            riverside,
+        )
 
 
 KINDS = (
@@ -50,11 +57,41 @@ _HUTS = Kind(130, 76, {huts: 0.86, vacant: 0.08, park: 0.06}, vacant)
 
 SETTLEMENTS = {
     "town": KINDS,
-    "suburb": (KINDS[1], _WOODS, KINDS[1], Kind(190, 90, {villas: 0.6, slabs: 0.2, market: 0.1, meadow: 0.1}), KINDS[0]),
-    "village": (_FARMS, KINDS[1], _FARMS, _WOODS, Kind(150, 90, {villas: 0.5, huts: 0.2, meadow: 0.2, orchard: 0.1}, meadow)),
-    "country": (_FARMS, _WOODS, _FARMS, Kind(250, 200, {meadow: 0.4, orchard: 0.3, vacant: 0.2, halls: 0.1}, meadow), _FARMS),
-    "works": (KINDS[3], KINDS[4], KINDS[3], _FARMS, Kind(200, 160, {halls: 0.5, meadow: 0.3, market: 0.2}, vacant)),
-    "quarter": (_HUTS, _HUTS, KINDS[0], _HUTS, Kind(170, 150, {vacant: 0.4, huts: 0.3, fields: 0.3}, fields)),
+    "suburb": (
+        KINDS[1],
+        _WOODS,
+        KINDS[1],
+        Kind(190, 90, {villas: 0.6, slabs: 0.2, market: 0.1, meadow: 0.1}),
+        KINDS[0],
+    ),
+    "village": (
+        _FARMS,
+        KINDS[1],
+        _FARMS,
+        _WOODS,
+        Kind(150, 90, {villas: 0.5, huts: 0.2, meadow: 0.2, orchard: 0.1}, meadow),
+    ),
+    "country": (
+        _FARMS,
+        _WOODS,
+        _FARMS,
+        Kind(250, 200, {meadow: 0.4, orchard: 0.3, vacant: 0.2, halls: 0.1}, meadow),
+        _FARMS,
+    ),
+    "works": (
+        KINDS[3],
+        KINDS[4],
+        KINDS[3],
+        _FARMS,
+        Kind(200, 160, {halls: 0.5, meadow: 0.3, market: 0.2}, vacant),
+    ),
+    "quarter": (
+        _HUTS,
+        _HUTS,
+        KINDS[0],
+        _HUTS,
+        Kind(170, 150, {vacant: 0.4, huts: 0.3, fields: 0.3}, fields),
+    ),
 }
 """Kinds of district by settlement. Towns of the dry style are all a "town"; varied ones differ."""
 

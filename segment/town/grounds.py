@@ -41,7 +41,9 @@ def parking(plan: Plan, block: Block) -> None:
     if block.width < 12 or block.height < 9:
         return
     rng = plan.rng
-    plan.fill("ground", plan.patch.outline(block), Material.ASPHALT, plan.shade(plan.season.asphalt), 8)
+    plan.fill(
+        "ground", plan.patch.outline(block), Material.ASPHALT, plan.shade(plan.season.asphalt), 8
+    )
     taken = rng.uniform(0.1, 0.5)
     for t in np.arange(block.top + 3.2, block.bottom - 2.6, 15.5):
         for lane in (t, t + 10.3):
@@ -49,7 +51,9 @@ def parking(plan: Plan, block: Block) -> None:
                 continue
             bays = np.arange(block.left + 2, block.right - 2, 2.6)
             ends = np.tile([lane - 2.4, lane + 2.4], len(bays))
-            for s, line in zip(bays, plan.patch.at(np.repeat(bays, 2), ends).reshape(-1, 2, 2), strict=True):
+            for s, line in zip(
+                bays, plan.patch.at(np.repeat(bays, 2), ends).reshape(-1, 2, 2), strict=True
+            ):
                 plan.line("ground", line, Material.MARKING, (176, 174, 168), 1)
                 if rng.random() < taken and s + 2.6 < block.right:
                     plan.vehicle(*plan.patch.frame(s + 1.3, lane), along_second=True)
@@ -73,8 +77,14 @@ def pond(plan: Plan, s: float, t: float, radius: float) -> None:
     if plan.to_bank(centre[None])[0] < 2 * radius:
         return
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    waves = sum(plan.rng.normal(0, 0.22 / k) * np.sin(k * angle + plan.rng.uniform(0, 6.3)) for k in range(2, 7))
-    outline = np.stack([np.cos(angle) * plan.rng.uniform(1, 1.5), np.sin(angle)], 1) * (1 + waves)[:, None]
+    waves = sum(
+        plan.rng.normal(0, 0.22 / k) * np.sin(k * angle + plan.rng.uniform(0, 6.3))
+        for k in range(2, 7)
+    )
+    outline = (
+        np.stack([np.cos(angle) * plan.rng.uniform(1, 1.5), np.sin(angle)], 1)
+        * (1 + waves)[:, None]
+    )
     shades = (
         (1.0, plan.season.shallow),
         (0.84, mean(plan.season.shallow, plan.season.deep)),
@@ -101,4 +111,10 @@ def basin(plan: Plan, block: Block) -> None:
         return
     plan.fill("ground", outline, Material.GRAVEL, (160, 150, 132), 10)
     plan.fill("ground", plan.patch.outline(block.shrunk(2)), Material.WATER, plan.season.shallow, 6)
-    plan.fill("ground", plan.patch.outline(block.shrunk(4)), Material.WATER, mean(plan.season.deep, (44, 82, 86)), 6)
+    plan.fill(
+        "ground",
+        plan.patch.outline(block.shrunk(4)),
+        Material.WATER,
+        mean(plan.season.deep, (44, 82, 86)),
+        6,
+    )

@@ -64,7 +64,9 @@ def noise(seed: int, ys: Floats, xs: Floats, cell: float) -> NDArray[np.float32]
         lattice = np.arange(first.min() - 1, first.max() + 3)
         matrix = np.zeros((len(scaled), len(lattice)), np.float32)
         columns = (first - lattice[0] - 1)[:, None] + np.arange(4)
-        np.put_along_axis(matrix, columns, spline_weights(scaled - first).astype(np.float32), axis=1)
+        np.put_along_axis(
+            matrix, columns, spline_weights(scaled - first).astype(np.float32), axis=1
+        )
         return lattice, matrix
 
     rows, down = weights(ys)

@@ -76,7 +76,12 @@ def _draw(target: NDArray[np.uint8], plan: Plan, layer: str, left: int, top: int
     side = target.shape[0] * SUBPIXELS
     reach = 60 * SUBPIXELS
     boxes = plan.boxes[layer] - np.concatenate([origin, origin])
-    seen = (boxes[:, 0] < side + reach) & (boxes[:, 1] < side + reach) & (boxes[:, 2] > -reach) & (boxes[:, 3] > -reach)
+    seen = (
+        (boxes[:, 0] < side + reach)
+        & (boxes[:, 1] < side + reach)
+        & (boxes[:, 2] > -reach)
+        & (boxes[:, 3] > -reach)
+    )
     for k in np.flatnonzero(seen):
         shape = shapes[k]
         points = shape.points - origin
@@ -89,7 +94,9 @@ def _draw(target: NDArray[np.uint8], plan: Plan, layer: str, left: int, top: int
 
 def _bare_ground(seed: int, ys: Floats, xs: Floats, season: Season) -> NDArray[np.uint8]:
     canvas = np.empty((len(ys), len(xs), 4), np.uint8)
-    part = np.clip(0.5 + 0.25 * noise(seed + 34, ys, xs, 90) + 0.15 * noise(seed + 35, ys, xs, 25), 0, 1)
+    part = np.clip(
+        0.5 + 0.25 * noise(seed + 34, ys, xs, 90) + 0.15 * noise(seed + 35, ys, xs, 25), 0, 1
+    )
     for band in range(3):
         low, high = season.soil[0][band], season.soil[1][band]
         canvas[..., band] = low + (high - low) * part
@@ -136,7 +143,9 @@ def _trees(
         for away, part, lit in ((0.0, 1.0, 0.72), (0.2, 0.78, 1.0), (0.38, 0.42, 1.22)):
             centre = _pixel(x - east * radius * away, y - south * radius * away, left, top)
             ink = (red * lit, green * lit, blue * lit, float(Material.CROWN))
-            cv2.circle(crowns, centre, int(radius * part * UNITS_PER_METRE), ink, -1, cv2.LINE_8, SHIFT)
+            cv2.circle(
+                crowns, centre, int(radius * part * UNITS_PER_METRE), ink, -1, cv2.LINE_8, SHIFT
+            )
     steps = np.arange(side, dtype=np.float32)
     map_x = steps[None, :] + 1.9 * noise(seed + 36, ys, xs, 4)
     map_y = steps[:, None] + 1.9 * noise(seed + 37, ys, xs, 4)
@@ -149,7 +158,9 @@ def _trees(
 
 
 def _pixel(x: float, y: float, left: float, top: float) -> tuple[int, int]:
-    return round(x * UNITS_PER_METRE - left * SUBPIXELS), round(y * UNITS_PER_METRE - top * SUBPIXELS)
+    return round(x * UNITS_PER_METRE - left * SUBPIXELS), round(
+        y * UNITS_PER_METRE - top * SUBPIXELS
+    )
 
 
 def _photograph(
@@ -168,7 +179,9 @@ def _photograph(
     height, width = code.shape
     # That the speckle repeats every 1024 px is not visible, and it continues across squares.
     tile = np.random.default_rng([seed, 12]).integers(0, 256, (1024, 1024), np.uint8)
-    speckle = tile[np.ix_(ys.astype(int) % 1024, xs.astype(int) % 1024)].astype(np.float32) / 73.9 - 1.725
+    speckle = (
+        tile[np.ix_(ys.astype(int) % 1024, xs.astype(int) % 1024)].astype(np.float32) / 73.9 - 1.725
+    )
     mottle = 3 * cv2.blur(speckle, (3, 3))
     coarse = (noise(seed + 40 + k, ys, xs, cell) for k, cell in enumerate((13, 50)))
     light = np.ones((height, width), np.float32)
@@ -180,13 +193,20 @@ def _photograph(
     if season.glitter:
         light[wet] += np.float32(season.glitter) * np.maximum(waves + speckle[wet] - 2.4, 0)
     light *= 1 + 0.07 * noise(seed + 46, ys, xs, 900)
-    shade = cv2.GaussianBlur(shadows, (season.softness, season.softness), 0).astype(np.float32) / 255
+    shade = (
+        cv2.GaussianBlur(shadows, (season.softness, season.softness), 0).astype(np.float32) / 255
+    )
     image = np.empty((height, width, 3), np.float32)
     for band, (dark, gain) in enumerate(zip(season.dark, season.gain, strict=True)):
         drift = gain * (1 + 0.025 * noise(seed + 47 + band, ys, xs, 700))
         plane = canvas[..., band] * light * (1 - dark * shade)
-        image[..., band] = season.haze * season.haze_tint[band] + plane * drift * np.float32(1 - season.haze / 255)
+        image[..., band] = season.haze * season.haze_tint[band] + plane * drift * np.float32(
+            1 - season.haze / 255
+        )
     if season.saturation != 1:
         grey, part = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), season.saturation
-        image = np.asarray(cv2.addWeighted(image, part, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1 - part, 0), np.float32)
+        image = np.asarray(
+            cv2.addWeighted(image, part, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1 - part, 0),
+            np.float32,
+        )
     return np.asarray(cv2.GaussianBlur(image, (5, 5), season.blur), np.float32)

@@ -84,7 +84,10 @@ class Plan:
         self.paving = self.shade(season.paving)
         self.verge = (Material.PAVEMENT, self.paving)
         if season.verge is not None:
-            self.verge = season.verge, self.shade(season.grass if season.verge is Material.GRASS else season.soil)
+            self.verge = (
+                season.verge,
+                self.shade(season.grass if season.verge is Material.GRASS else season.soil),
+            )
         self.layers: dict[str, list[Shape]] = defaultdict(list)
         self.boxes: dict[str, NDArray[np.int32]] = {}
         self.trees: Floats = np.empty((0, 7))
@@ -98,10 +101,13 @@ class Plan:
         """Grows the trees and measures the shapes, once everything is drawn."""
         self.trees = self._grow_trees()
         self.boxes = {
-            name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes]) for name, shapes in self.layers.items()
+            name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes])
+            for name, shapes in self.layers.items()
         }
 
-    def fill(self, layer: str, points: Floats, material: Material, colour: Color, spread: int = 0) -> None:
+    def fill(
+        self, layer: str, points: Floats, material: Material, colour: Color, spread: int = 0
+    ) -> None:
         """Fills an outline.
 
         Args:
@@ -138,7 +144,9 @@ class Plan:
         """
         self.fill(layer, self.patch.box(s, t, width, depth), material, colour, spread)
 
-    def line(self, layer: str, points: Floats, material: Material, colour: Color, thickness: int) -> None:
+    def line(
+        self, layer: str, points: Floats, material: Material, colour: Color, thickness: int
+    ) -> None:
         """Draws a line.
 
         Args:
@@ -173,7 +181,10 @@ class Plan:
         along, across = along / np.hypot(*along), across / np.hypot(*across)
         if self.to_bank(centre[None])[0] < 1.5 and not on_bridge:
             return
-        corners = np.array([-1, 1, 1, -1])[:, None] * along * 2.2 + np.array([-1, -1, 1, 1])[:, None] * across * 0.9
+        corners = (
+            np.array([-1, 1, 1, -1])[:, None] * along * 2.2
+            + np.array([-1, -1, 1, 1])[:, None] * across * 0.9
+        )
         colour = self.jitter(VEHICLES[self.rng.integers(len(VEHICLES))], 10)
         self.fill("vehicles", centre + corners, Material.VEHICLE, colour)
         window = corners * np.array(0.62) + along * 0.25
@@ -202,7 +213,10 @@ class Plan:
             largest: Greatest radius of the crown in metres.
         """
         if block.width > 0 and block.height > 0:
-            s, t = self.rng.uniform(block.left, block.right), self.rng.uniform(block.top, block.bottom)
+            s, t = (
+                self.rng.uniform(block.left, block.right),
+                self.rng.uniform(block.top, block.bottom),
+            )
             self.tree(s, t, self.rng.uniform(smallest, largest))
 
     def tree(self, s: float, t: float, radius: float) -> None:
@@ -226,15 +240,25 @@ class Plan:
 
     def _grow_trees(self) -> Floats:
         """All trees on dry ground (N, 7), with heights and colours, as `trees` holds them."""
-        planted, placed = (np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed))
+        planted, placed = (
+            np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed)
+        )
         at = np.concatenate([self.patch.at(planted[:, 0], planted[:, 1]), placed[:, :2]])
         radius = np.concatenate([planted[:, 2], placed[:, 2]])[:, None]
         low, high = np.array(self.season.crown, np.float64)
         if self.season.species:
             low, high = np.moveaxis(
-                np.array(self.season.species)[self.rng.integers(len(self.season.species), size=len(at))], 1, 0
+                np.array(self.season.species)[
+                    self.rng.integers(len(self.season.species), size=len(at))
+                ],
+                1,
+                0,
             )
-        colours = low + (high - low) * self.rng.random((len(at), 1)) + self.rng.uniform(-8, 8, (len(at), 3))
+        colours = (
+            low
+            + (high - low) * self.rng.random((len(at), 1))
+            + self.rng.uniform(-8, 8, (len(at), 3))
+        )
         grown = self.to_bank(at) > 0.5
         if self.season.trees < 1:
             grown &= self.rng.random(len(at)) < self.season.trees
@@ -308,4 +332,6 @@ class Plan:
             return colour
         change = self.rng.uniform(-spread, spread)
         tint = self.rng.uniform(-spread, spread, 3) * 0.25
-        return tuple(int(min(max(c + change + d, 0), 255)) for c, d in zip(colour, tint, strict=True))  # type: ignore[return-value]
+        return tuple(
+            int(min(max(c + change + d, 0), 255)) for c, d in zip(colour, tint, strict=True)
+        )  # type: ignore[return-value]

@@ -116,7 +116,9 @@ def avenue_line(seed: int, row: int, column: int, eastward: bool, steps: Floats)
         Points (N, 2) on the plane, in metres.
     """
     ahead = (0, 1) if eastward else (1, 0)
-    knots = np.array([junction(seed, row + k * ahead[0], column + k * ahead[1]) for k in (-1, 0, 1, 2)])
+    knots = np.array(
+        [junction(seed, row + k * ahead[0], column + k * ahead[1]) for k in (-1, 0, 1, 2)]
+    )
     t = np.asarray(steps, np.float64)[:, None]
     points: Floats = 0.5 * (
         2 * knots[1]
@@ -211,7 +213,10 @@ class Patch:
         """
         centre, across, down = self.frame(s, t)
         return np.array(
-            [centre + across * width * i + down * height * j for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
+            [
+                centre + across * width * i + down * height * j
+                for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+            ]
         )
 
     def outline(self, block: Block) -> Floats:
@@ -245,7 +250,10 @@ class Patch:
 
 
 def divide(
-    rng: np.random.Generator, margins: tuple[float, float, float, float], longest: float, deepest: float
+    rng: np.random.Generator,
+    margins: tuple[float, float, float, float],
+    longest: float,
+    deepest: float,
 ) -> tuple[list[Block], list[Street]]:
     """Divides a district by streets until all blocks are small enough.
 
@@ -261,12 +269,20 @@ def divide(
     blocks: list[Block] = []
     streets: list[Street] = []
 
-    def cut(left: float, top: float, right: float, bottom: float, edges: tuple[float, ...], width: float) -> None:
+    def cut(
+        left: float, top: float, right: float, bottom: float, edges: tuple[float, ...], width: float
+    ) -> None:
         excess = np.array([(right - left) / longest, (bottom - top) / deepest])
         if excess.max() <= 1:
-            blocks.append(Block(left + edges[0], top + edges[1], right - edges[2], bottom - edges[3]))
+            blocks.append(
+                Block(left + edges[0], top + edges[1], right - edges[2], bottom - edges[3])
+            )
             return
-        part, half, thinner = rng.uniform(0.42, 0.58), width / 2, max(4.8, width - rng.uniform(0.4, 1.5))
+        part, half, thinner = (
+            rng.uniform(0.42, 0.58),
+            width / 2,
+            max(4.8, width - rng.uniform(0.4, 1.5)),
+        )
         if excess[0] >= excess[1]:
             at = left + part * (right - left)
             streets.append(Street((at, top), (at, bottom), width))
@@ -310,7 +326,9 @@ class River:
         nearest = np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), spacing)
         if not self._width:
             return nearest
-        for k in range(int(np.floor(across.min() / spacing)) - 1, int(np.floor(across.max() / spacing)) + 2):
+        for k in range(
+            int(np.floor(across.min() / spacing)) - 1, int(np.floor(across.max() / spacing)) + 2
+        ):
             bend = curve(self._seed + 21, k, along, 150.0) * 42
             slope = (curve(self._seed + 21, k, along + 1.0, 150.0) * 42 - bend) / 1.0
             half = 15 + 6 * curve(self._seed + 22, k, along, 90.0)

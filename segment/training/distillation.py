@@ -23,7 +23,12 @@ from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import MODEL_FILE, save_keras_model
-from segment.core.networks.backbones import build_backbone, check_imagenet, imagenet_affine, imagenet_weights
+from segment.core.networks.backbones import (
+    build_backbone,
+    check_imagenet,
+    imagenet_affine,
+    imagenet_weights,
+)
 from segment.core.networks.efficientnet_lite import SCALES, feature_layers
 from segment.core.networks.pretrained import check_source, layers_by_name, load_weights
 from segment.core.pixels.normalise import BandStatistics, imagenet_statistics, normalisation
@@ -48,7 +53,9 @@ _ZOOM = -0.5, 1.0
 
 _MOMENTUM = ModelSettings().batch_norm_momentum
 _CHANGES = AugmentSettings(brightness=0.2, contrast=0.2)
-_STATISTICS = BandStatistics("uint8", 1, np.zeros(3), np.full(3, 255.0), np.full(3, 128.0), np.full(3, 64.0))
+_STATISTICS = BandStatistics(
+    "uint8", 1, np.zeros(3), np.full(3, 255.0), np.full(3, 128.0), np.full(3, 64.0)
+)
 
 Encoder = Literal[
     "resnet18",
@@ -75,12 +82,24 @@ class ImitationConfig(Settings):
     """
 
     teacher: Encoder = "resnet50"
-    teacher_weights: str = Field(default="imagenet", description="imagenet, or a file; of a ResNet it may lack the last stage")
+    teacher_weights: str = Field(
+        default="imagenet",
+        description="imagenet, or a file; of a ResNet it may lack the last stage",
+    )
     student: Encoder = "resnet34"
-    size: int = Field(default=192, ge=32, le=8192, multiple_of=32, description="edge of the random crops, pixels")
-    crops: int = Field(default=2400, ge=1, le=10**9, description="of an epoch, rounded up to whole batches")
+    size: int = Field(
+        default=192, ge=32, le=8192, multiple_of=32, description="edge of the random crops, pixels"
+    )
+    crops: int = Field(
+        default=2400, ge=1, le=10**9, description="of an epoch, rounded up to whole batches"
+    )
     training: TrainingSettings = TrainingSettings(
-        epochs=12, batch_size=16, learning_rate=0.001, warmup_epochs=0.2, clip_norm=1.0, precision="mixed"
+        epochs=12,
+        batch_size=16,
+        learning_rate=0.001,
+        warmup_epochs=0.2,
+        clip_norm=1.0,
+        precision="mixed",
     )
 
 
@@ -127,22 +146,38 @@ def imitate(
     if config.teacher_weights == "imagenet":
         check_imagenet(config.teacher, "teacher_weights")
     if config.teacher_weights == "none":
-        raise InputError("teacher_weights: a teacher has learned something. Received none. Set imagenet or a file.")
+        raise InputError(
+            "teacher_weights: a teacher has learned something. Received none. Set imagenet or a"
+            " file."
+        )
     check_source(config.teacher_weights, "teacher_weights")
     _check_images(paths, progress)
     devices = take_devices(settings)
     keras.utils.set_random_seed(settings.seed)
     shuffled = [paths[i] for i in np.random.default_rng(settings.seed).permutation(len(paths))]
     held_out, batch = max(len(paths) // 20, 1), settings.batch_size
-    training = Crops(shuffled[held_out:], config.size, batch, config.crops, seed=settings.seed, workers=settings.workers)
-    scored = Crops(shuffled[:held_out], config.size, batch, max(config.crops // 10, 1), seed=settings.seed)
+    training = Crops(
+        shuffled[held_out:],
+        config.size,
+        batch,
+        config.crops,
+        seed=settings.seed,
+        workers=settings.workers,
+    )
+    scored = Crops(
+        shuffled[:held_out], config.size, batch, max(config.crops // 10, 1), seed=settings.seed
+    )
     with dtype_policy(wanted_precision(settings)):
         student = _build_student(config)
-        network = compare(_load_teacher(config, progress), student, _teacher_normalisation(config), config)
+        network = compare(
+            _load_teacher(config, progress), student, _teacher_normalisation(config), config
+        )
     kept = keep_float32(student, settings, lambda: _build_student(config))
 
     def validate() -> Row:
-        missed = float(np.mean([network.predict_on_batch(scored[i][0]) for i in range(len(scored))]))
+        missed = float(
+            np.mean([network.predict_on_batch(scored[i][0]) for i in range(len(scored))])
+        )
         return {"val_loss": missed, "val_explained": 1 - missed}
 
     def save_best(row: Row) -> None:
@@ -168,7 +203,10 @@ def imitate(
 def _check_images(images: Sequence[Path], progress: Progress) -> None:
     """Reads all images once, because a broken one would end the training halfway."""
     if len(images) < 2:
-        raise InputError(f"Imitation needs two images, one to validate, better thousands. Received {len(images)}. Add images.")
+        raise InputError(
+            "Imitation needs two images, one to validate, better thousands. Received"
+            f" {len(images)}. Add images."
+        )
     for done, path in enumerate(images, 1):
         _read(path)
         progress.advance("reading", done, len(images))
@@ -177,20 +215,30 @@ def _check_images(images: Sequence[Path], progress: Progress) -> None:
 def _load_teacher(config: ImitationConfig, progress: Progress) -> keras.Model:
     teacher = build_backbone(config.teacher, size=config.size)
     names, download = layers_by_name(teacher), partial(imagenet_weights, config.teacher)
-    found = load_weights(teacher, names, config.teacher_weights, download, network=config.teacher, setting="teacher_weights")
+    found = load_weights(
+        teacher,
+        names,
+        config.teacher_weights,
+        download,
+        network=config.teacher,
+        setting="teacher_weights",
+    )
     progress.say(f"teacher {config.teacher} from {found}")
     spared = () if config.teacher in SCALES else ("bn1", "stage4_")
     needed = [name for name in found.missing if not name.startswith(spared)]
     if needed:
         raise InputError(
-            f"{config.teacher_weights}: a teacher has all layers up to its last stage. Received none for {', '.join(needed[:4])} "
-            f"({len(needed)} in all). Give weights of a {config.teacher}, or set teacher."
+            f"{config.teacher_weights}: a teacher has all layers up to its last stage. Received"
+            f" none for {', '.join(needed[:4])} ({len(needed)} in all). Give weights of a"
+            f" {config.teacher}, or set teacher."
         )
     return teacher
 
 
 def _teacher_normalisation(config: ImitationConfig) -> Callable[[Any], Any]:
-    mode: Normalisation = "imagenet" if config.teacher_weights == "imagenet" else "imagenet_statistics"
+    mode: Normalisation = (
+        "imagenet" if config.teacher_weights == "imagenet" else "imagenet_statistics"
+    )
     return normalisation(_STATISTICS, mode, partial(imagenet_affine, config.teacher))
 
 
@@ -202,7 +250,12 @@ def _build_student(config: ImitationConfig) -> keras.Model:
     return student
 
 
-def compare(teacher: keras.Model, student: keras.Model, normalise: Callable[[Any], Any], config: ImitationConfig) -> keras.Model:
+def compare(
+    teacher: keras.Model,
+    student: keras.Model,
+    normalise: Callable[[Any], Any],
+    config: ImitationConfig,
+) -> keras.Model:
     """Builds a network that measures how far a student is from its teacher.
 
     Args:
@@ -225,13 +278,17 @@ def compare(teacher: keras.Model, student: keras.Model, normalise: Callable[[Any
     given = keras.Model(student.inputs, _features(student, config.student, "relu1", last))(normal)
     missed = []
     for theirs, own in zip(wanted, given, strict=True):
-        standard = keras.layers.BatchNormalization(center=False, scale=False, momentum=_MOMENTUM, dtype="float32")(theirs)
+        standard = keras.layers.BatchNormalization(
+            center=False, scale=False, momentum=_MOMENTUM, dtype="float32"
+        )(theirs)
         difference = keras.layers.Conv2D(theirs.shape[-1], 1, dtype="float32")(own) - standard
         missed.append(keras.ops.mean(keras.ops.square(difference), axis=(1, 2, 3)))
     return keras.Model(pixels, keras.ops.stack(missed, axis=-1))
 
 
-def _features(encoder: keras.Model, name: str, resnet: Literal["bn1", "relu1"], last: bool) -> list[Any]:
+def _features(
+    encoder: keras.Model, name: str, resnet: Literal["bn1", "relu1"], last: bool
+) -> list[Any]:
     """Returns features at 1/4, 1/8 and 1/16 of the resolution, and at 1/32 if `last`.
 
     `resnet` is the layer of a ResNet's stages before (bn1) or after (relu1) which features are
@@ -264,10 +321,23 @@ class Crops(keras.utils.PyDataset):
         epoch: Number of the current epoch.
     """
 
-    def __init__(self, images: Sequence[Path], size: int, batch_size: int, crops: int, *, seed: int = 0, workers: int = 1):
+    def __init__(
+        self,
+        images: Sequence[Path],
+        size: int,
+        batch_size: int,
+        crops: int,
+        *,
+        seed: int = 0,
+        workers: int = 1,
+    ):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self._images, self._size, self._batch_size, self._crops = images, size, batch_size, crops
-        self._seed, self.epoch, self._cache = seed, 0, Cache[NDArray[np.uint8]](4096, lambda pixels: pixels.nbytes)
+        self._seed, self.epoch, self._cache = (
+            seed,
+            0,
+            Cache[NDArray[np.uint8]](4096, lambda pixels: pixels.nbytes),
+        )
 
     def __len__(self) -> int:
         """Returns the number of batches in an epoch."""
@@ -298,6 +368,9 @@ def _read(path: Path) -> NDArray[np.uint8]:
     with open_raster(path) as raster:
         if len(raster.bands) != 3 or raster.dtype != np.uint8:
             received = f"{len(raster.bands)} of {raster.dtype}"
-            raise InputError(f"{path}: images to imitate on have three bands of 8 bits. Received {received}. Export them so.")
+            raise InputError(
+                f"{path}: images to imitate on have three bands of 8 bits. Received {received}."
+                " Export them so."
+            )
         pixels: NDArray[np.uint8] = raster.read()[0]
         return pixels

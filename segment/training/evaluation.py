@@ -70,26 +70,39 @@ def evaluate(
     """
     tiles, progress = Path(tiles), progress or Silent()
     if part not in get_args(PartChoice):
-        raise InputError(f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them.")
+        raise InputError(
+            f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them."
+        )
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     pairs = find_pairs(tiles)
-    model = load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
+    model = (
+        load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
+    )
     info = model.info
     info.require_task("segment")
     pairs = require_fit(pairs, info)
     if note := pairs[0].info.alpha_note:
         progress.say(f"note: {tiles}: {note}")
     reading, share = read_masks_of(tiles, pairs, info, progress)
-    pixels = TilePixels(reading.class_table, "ignore", megabytes=_CACHE_MB, names=info.class_table.names)
+    pixels = TilePixels(
+        reading.class_table, "ignore", megabytes=_CACHE_MB, names=info.class_table.names
+    )
     record = known_record(folder_of(model), progress)
-    recognizer = None if record is None else Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
+    recognizer = (
+        None
+        if record is None
+        else Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
+    )
     patches = grid_patches(pairs, info.tile)
     if part != "all":
         every = len(patches)
         patches, left_out = choose_part(patches, part, recognizer, tiles)
         if left_out:
-            progress.say(f"note: {left_out:,} of {every:,} tiles are new to the model and in no part: left out")
+            progress.say(
+                f"note: {left_out:,} of {every:,} tiles are new to the model and in no part:"
+                " left out"
+            )
     dataset = TileDataset(patches, pixels, info.tile, batch_size, preprocessing=info.preprocess)
     predict = partial(predict_batch, model, augment=augment)
     known = ""
@@ -98,24 +111,35 @@ def evaluate(
         if folder_of(model) is not None:
             evaluation = replace(evaluation, familiar=UNKNOWN)
     else:
-        evaluation, known = score_known(predict, dataset, info.class_table.names, progress, recognizer)
+        evaluation, known = score_known(
+            predict, dataset, info.class_table.names, progress, recognizer
+        )
     if known:
         progress.say(f"warning: {known}")
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
     if share:
-        progress.say(f"warning: {share:.1%} of the labelled mask pixels are of no class: not scored")
+        progress.say(
+            f"warning: {share:.1%} of the labelled mask pixels are of no class: not scored"
+        )
     require_scores(evaluation.confusion, tiles)
     if output is not None:
         page = scores_page(
-            f"{describe_use(model, augment)} on {tiles.name}", evaluation, dataset, predict, info.class_table, known
+            f"{describe_use(model, augment)} on {tiles.name}",
+            evaluation,
+            dataset,
+            predict,
+            info.class_table,
+            known,
         )
         figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
         write_report_folder(Path(output), figures, page, overwrite)
     return evaluation
 
 
-def read_masks_of(tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress: Progress) -> tuple[MaskReading, float]:
+def read_masks_of(
+    tiles: Path, pairs: Sequence[Pair], info: ModelInfo, progress: Progress
+) -> tuple[MaskReading, float]:
     """Decides how the masks of a tile folder are read, and prints what it assumes.
 
     They are read by their own class table, or otherwise by that of the model.
@@ -162,8 +186,8 @@ def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(
-            f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received {first.bands} of {first.dtype}. "
-            "Export the images so, or use another model."
+            f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received"
+            f" {first.bands} of {first.dtype}. Export the images so, or use another model."
         )
     return pairs
 
@@ -180,6 +204,7 @@ def require_scores(confusion: Confusion, tiles: Path) -> None:
     """
     if not confusion.matrix.any():
         raise InputError(
-            f"{tiles}: masks must hold classes of the model ({', '.join(confusion.names)}). Received none. "
-            "Lay the masks' own classes.yaml beside them, with the model's class names."
+            f"{tiles}: masks must hold classes of the model ({', '.join(confusion.names)})."
+            " Received none. Lay the masks' own classes.yaml beside them, with the model's class"
+            " names."
         )

@@ -18,8 +18,21 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.lock import alone
 from segment.core.model.conversion import require_converter, save_onnx
-from segment.core.model.export import MOST_CALIBRATED, Export, Predict, divide, export_openvino, tell_preprocessing
-from segment.core.model.folder import ONNX_FILE, RULE, load_keras_model, load_model_info, save_model_info
+from segment.core.model.export import (
+    MOST_CALIBRATED,
+    Export,
+    Predict,
+    divide,
+    export_openvino,
+    tell_preprocessing,
+)
+from segment.core.model.folder import (
+    ONNX_FILE,
+    RULE,
+    load_keras_model,
+    load_model_info,
+    save_model_info,
+)
 from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum
 from segment.core.outputs import refuse_existing, staged, writable
@@ -78,17 +91,25 @@ def export_model(
     """
     folder, progress = Path(model), progress or Silent()
     if format not in get_args(ExportFormat):
-        raise InputError(f"Formats are {', '.join(get_args(ExportFormat))}. Received {format!r}. Choose one of them.")
+        raise InputError(
+            f"Formats are {', '.join(get_args(ExportFormat))}. Received {format!r}. Choose one of"
+            " them."
+        )
     info = load_model_info(folder)
     info.require_task("segment")
     if format == "onnx":
         if int8 is not None:
-            raise InputError("--int8 is for --format openvino. Received --format onnx. Leave one of them out.")
+            raise InputError(
+                "--int8 is for --format openvino. Received --format onnx. Leave one of them out."
+            )
         file = Path(output or folder / ONNX_FILE)
         with alone(folder, RULE) if file.parent.resolve() == folder.resolve() else nullcontext():
             return _export_onnx(folder, info, file, overwrite, progress)
     if output is not None:
-        raise InputError(f"--output is for --format onnx, OpenVINO stays in the model folder. Received {output}. Leave it out.")
+        raise InputError(
+            f"--output is for --format onnx, OpenVINO stays in the model folder. Received {output}."
+            " Leave it out."
+        )
     sample = _collections if int8 is not None and Path(int8).suffix in (".yaml", ".yml") else _tiles
     draw = None if int8 is None else partial(sample, Path(int8), info, seed, progress)
     return export_openvino(folder, info, progress, draw=draw, overwrite=overwrite, seed=seed)
@@ -98,36 +119,69 @@ def _tiles(tiles: Path, info: ModelInfo, seed: int, progress: Progress) -> "_Til
     pairs = require_fit(find_pairs(tiles), info)
     patches = grid_patches(pairs, info.tile)
     if len(patches) < 2:
-        raise InputError(f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add images.")
+        raise InputError(
+            f"{tiles}: --int8 needs two tiles of {info.tile} px, better hundreds. Received one. Add"
+            " images."
+        )
     reading, _ = read_masks_of(tiles, pairs, info, progress)
     groups = info.training.get("groups", {})
-    learned = set(groups.get("train", [])) - {group for part in PARTS[1:] for group in groups.get(part, [])}
+    learned = set(groups.get("train", [])) - {
+        group for part in PARTS[1:] for group in groups.get(part, [])
+    }
     calibrating, scored = divide([patch.pair.group in learned for patch in patches], seed)
     pixels = TilePixels(reading.class_table, "ignore", megabytes=0, names=info.class_table.names)
     return _Tiles(
-        tiles, [patches[i] for i in calibrating], [patches[i] for i in scored], pixels, info=info, labels={}, progress=progress
+        tiles,
+        [patches[i] for i in calibrating],
+        [patches[i] for i in scored],
+        pixels,
+        info=info,
+        labels={},
+        progress=progress,
     )
 
 
 def _collections(settings: Path, info: ModelInfo, seed: int, progress: Progress) -> "_Tiles":
     config = load_settings(Config, settings)
     if not config.data.collections:
-        raise InputError(f"{settings}: --int8 takes a tile folder, or settings with data.collections. Received none. Name some.")
+        raise InputError(
+            f"{settings}: --int8 takes a tile folder, or settings with data.collections. Received"
+            " none. Name some."
+        )
     data = TrainingData.prepare(None, config, progress)
     require_fit(data.pairs, info)
     if data.class_table.names != info.class_table.names:
         raise InputError(
-            f"{settings}: classes must be those of the model, {', '.join(info.class_table.names)}. "
-            f"Received {', '.join(data.class_table.names)}. Give the settings that it was trained with."
+            f"{settings}: classes must be those of the model, {', '.join(info.class_table.names)}."
+            f" Received {', '.join(data.class_table.names)}. Give the settings that it was trained"
+            " with."
         )
     weights = {one.name: one.weight for one in data.collections}
     counts = Counter(patch.pair.collection for patch in data.parts["train"])
-    shares = np.array([weights[p.pair.collection] / counts[p.pair.collection] for p in data.parts["train"]])
+    shares = np.array(
+        [weights[p.pair.collection] / counts[p.pair.collection] for p in data.parts["train"]]
+    )
     drawn = min(MOST_CALIBRATED, int(np.count_nonzero(shares)))
-    chosen = np.random.default_rng(seed).choice(len(shares), drawn, replace=False, p=shares / shares.sum())
-    calibrating, held_out = [data.parts["train"][i] for i in sorted(chosen)], [*data.parts["val"], *data.parts["test"]]
+    chosen = np.random.default_rng(seed).choice(
+        len(shares), drawn, replace=False, p=shares / shares.sum()
+    )
+    calibrating, held_out = (
+        [data.parts["train"][i] for i in sorted(chosen)],
+        [
+            *data.parts["val"],
+            *data.parts["test"],
+        ],
+    )
     pixels = TilePixels(data.class_table, "ignore", megabytes=0, tables=data.tables)
-    return _Tiles(settings, calibrating, held_out, pixels, info=info, labels=data.labels_of_collections, progress=progress)
+    return _Tiles(
+        settings,
+        calibrating,
+        held_out,
+        pixels,
+        info=info,
+        labels=data.labels_of_collections,
+        progress=progress,
+    )
 
 
 class _Tiles:
@@ -137,7 +191,9 @@ class _Tiles:
     """
 
     kind = "tiles"
-    score_names: Mapping[str, str] = MappingProxyType({"mean_jaccard": "mean Jaccard", "accuracy": "accuracy"})
+    score_names: Mapping[str, str] = MappingProxyType(
+        {"mean_jaccard": "mean Jaccard", "accuracy": "accuracy"}
+    )
 
     def __init__(
         self,
@@ -151,22 +207,37 @@ class _Tiles:
         progress: Progress,
     ):
         def dataset(patches: Sequence[Patch], batch_size: int) -> TileDataset:
-            return TileDataset(patches, pixels, info.tile, batch_size, preprocessing=info.preprocess)
+            return TileDataset(
+                patches, pixels, info.tile, batch_size, preprocessing=info.preprocess
+            )
 
         self._calibration, self._scored = dataset(calibrating, 1), dataset(scored, 8)
-        self._source, self._names, self._labels, self._progress = source, info.class_table.names, labels, progress
-        self.data, self.calibrated, self.scored = source.resolve().name, len(calibrating), len(scored)
+        self._source, self._names, self._labels, self._progress = (
+            source,
+            info.class_table.names,
+            labels,
+            progress,
+        )
+        self.data, self.calibrated, self.scored = (
+            source.resolve().name,
+            len(calibrating),
+            len(scored),
+        )
 
     def pixels(self, index: int) -> NDArray[Any]:
         return self._calibration[index][0]
 
     def score(self, predict: Predict) -> dict[str, float]:
-        found = score_patches(predict, self._scored, self._names, self._progress, labels=self._labels)
+        found = score_patches(
+            predict, self._scored, self._names, self._progress, labels=self._labels
+        )
         require_scores(found.confusion, self._source)
         return {"mean_jaccard": found.mean_jaccard, "accuracy": found.accuracy}
 
 
-def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, progress: Progress) -> Export:
+def _export_onnx(
+    folder: Path, info: ModelInfo, file: Path, overwrite: bool, progress: Progress
+) -> Export:
     if file.suffix != ".onnx":
         raise InputError(f"--output: ONNX files end in .onnx. Received {file}. Rename it.")
     refuse_existing(file, overwrite)
@@ -178,11 +249,19 @@ def _export_onnx(folder: Path, info: ModelInfo, file: Path, overwrite: bool, pro
         progress.advance("converting", 1, 1)
         written = checksum(partial_file)
     if file.resolve() == (folder / ONNX_FILE).resolve():
-        save_model_info(folder, info.model_copy(update={"checksums": info.checksums | {ONNX_FILE: written}}))
+        save_model_info(
+            folder, info.model_copy(update={"checksums": info.checksums | {ONNX_FILE: written}})
+        )
     if info.ground_sampling_distance is None:
-        progress.say("warning: the training images did not say how large a pixel is: set the resolution where the file is used")
+        progress.say(
+            "warning: the training images did not say how large a pixel is: set the resolution"
+            " where the file is used"
+        )
     if info.bands != 3 or info.dtype not in ("uint8", "uint16"):
-        progress.say(f"warning: geodeep maps RGB of uint8 or uint16, not {info.bands} bands of {info.dtype}; Deepness does")
+        progress.say(
+            f"warning: geodeep maps RGB of uint8 or uint16, not {info.bands} bands of {info.dtype};"
+            " Deepness does"
+        )
     tell_preprocessing(info, progress)
     return Export(file)
 
@@ -215,7 +294,11 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
     Returns:
         JSON text by key.
     """
-    names = [*info.class_table.names, "nothing"] if len(info.class_table) == 1 else info.class_table.names
+    names = (
+        [*info.class_table.names, "nothing"]
+        if len(info.class_table) == 1
+        else info.class_table.names
+    )
     values = {
         "model_type": "Segmentor",
         "class_names": {str(index): name for index, name in enumerate(names)},
@@ -228,7 +311,8 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
         "seg_small_segment": 0,
     }
     if info.ground_sampling_distance is not None:
-        values["resolution"] = round(100 * info.ground_sampling_distance, 2)  # centimetres per pixel
+        # centimetres per pixel
+        values["resolution"] = round(100 * info.ground_sampling_distance, 2)
     if not info.preprocess.is_off:
         values["preprocess"] = info.preprocess.model_dump()
     return {key: json.dumps(value) for key, value in values.items()}

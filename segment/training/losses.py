@@ -24,7 +24,9 @@ Label codes are (batch, rows, columns), probabilities (batch, rows, columns, cla
 """
 
 
-def build_loss(settings: LossSettings, class_weights: Sequence[float], labels: LabelSets | None = None) -> Loss:
+def build_loss(
+    settings: LossSettings, class_weights: Sequence[float], labels: LabelSets | None = None
+) -> Loss:
     """Returns the loss that the settings name.
 
     Each part of it is one number per batch, so that parts can be added: a mean over the scored
@@ -47,10 +49,15 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float], labels: L
     }
     if settings.name != "focal+dice":
         return parts[settings.name]
-    return lambda truth, p: settings.focal_weight * parts["focal"](truth, p) + settings.dice_weight * parts["dice"](truth, p)
+    return lambda truth, p: (
+        settings.focal_weight * parts["focal"](truth, p)
+        + settings.dice_weight * parts["dice"](truth, p)
+    )
 
 
-def focal(truth: Any, probabilities: Any, weights: Any, gamma: float, labels: LabelSets | None = None) -> Any:
+def focal(
+    truth: Any, probabilities: Any, weights: Any, gamma: float, labels: LabelSets | None = None
+) -> Any:
     """Returns the focal loss: the mean of -w (1 - p)^gamma log p over the scored pixels.
 
     p is the probability of what the reference admits, and w the mean weight of it. Lin et al.
@@ -110,7 +117,9 @@ def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | No
         A scalar tensor.
     """
     hits, true, predicted = _sums(truth, probabilities, labels)
-    return _over_present(1.0 - hits / ops.maximum(true + predicted - hits, _SMALLEST), true, weights)
+    return _over_present(
+        1.0 - hits / ops.maximum(true + predicted - hits, _SMALLEST), true, weights
+    )
 
 
 def _sets(labels: LabelSets | None, probabilities: Any) -> LabelSets:
@@ -119,7 +128,9 @@ def _sets(labels: LabelSets | None, probabilities: Any) -> LabelSets:
 
 def _look_up(table: Any, truth: Any, probabilities: Any) -> Any:
     """Returns the row of a table (256, classes) for each pixel, (batch, rows, columns, classes)."""
-    return ops.take(ops.convert_to_tensor(table, dtype=probabilities.dtype), ops.cast(truth, "int32"), axis=0)
+    return ops.take(
+        ops.convert_to_tensor(table, dtype=probabilities.dtype), ops.cast(truth, "int32"), axis=0
+    )
 
 
 def _sums(truth: Any, probabilities: Any, labels: LabelSets | None) -> tuple[Any, Any, Any]:

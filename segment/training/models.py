@@ -18,7 +18,13 @@ from segment.core.networks.backbones import (
     imagenet_weights,
     segmentation_models,
 )
-from segment.core.networks.pretrained import Loaded, check_source, layers_by_name, load_weights, weighted_layers
+from segment.core.networks.pretrained import (
+    Loaded,
+    check_source,
+    layers_by_name,
+    load_weights,
+    weighted_layers,
+)
 from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
 
 if TYPE_CHECKING:
@@ -82,7 +88,8 @@ def check_model(settings: ModelSettings, tile: int) -> None:
         near = difflib.get_close_matches(settings.backbone, names, n=1)
         guess = f"Did you mean {near[0]}? " if near else ""
         raise InputError(
-            f"model.backbone: {settings.backbone!r} is not an encoder that can be built. {guess}There are: {', '.join(names)}."
+            f"model.backbone: {settings.backbone!r} is not an encoder that can be built."
+            f" {guess}There are: {', '.join(names)}."
         )
     multiple = tile_multiple(settings)
     if tile % multiple:
@@ -95,7 +102,10 @@ def check_model(settings: ModelSettings, tile: int) -> None:
     if settings.encoder_weights == "imagenet":
         check_imagenet(settings.backbone, _ENCODER_WEIGHTS)
     if settings.weights == "imagenet":
-        raise InputError(f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set {_ENCODER_WEIGHTS}.")
+        raise InputError(
+            f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set"
+            f" {_ENCODER_WEIGHTS}."
+        )
     check_source(_source(settings), _WEIGHTS, known=("bundled", "none"))
 
 
@@ -133,7 +143,13 @@ def build_model(
     size = tile if has_fixed_tile(settings) else None
     builder = getattr(segmentation_models(), _BUILDERS[settings.architecture])
     bands = statistics.bands
-    core = builder(settings.backbone, input_shape=(size, size, bands), classes=classes, activation="linear", encoder_weights=None)
+    core = builder(
+        settings.backbone,
+        input_shape=(size, size, bands),
+        classes=classes,
+        activation="linear",
+        encoder_weights=None,
+    )
     for layer in layers_by_name(core).values():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = settings.batch_norm_momentum
@@ -145,7 +161,10 @@ def build_model(
     x = core(x)
     # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
-    return Built(keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"), loaded)
+    return Built(
+        keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"),
+        loaded,
+    )
 
 
 def divide_logits(network: "keras.Model", temperature: float) -> None:
@@ -163,17 +182,25 @@ def divide_logits(network: "keras.Model", temperature: float) -> None:
 
 
 def _source(settings: ModelSettings) -> str:
-    return bundled_weights(BUNDLED, settings.backbone) if settings.weights == "bundled" else settings.weights
+    return (
+        bundled_weights(BUNDLED, settings.backbone)
+        if settings.weights == "bundled"
+        else settings.weights
+    )
 
 
 def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
     backbone = settings.backbone
     if settings.weights != "none":
         name = f"{settings.architecture}/{backbone}"
-        return load_weights(core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS)
+        return load_weights(
+            core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS
+        )
     if settings.encoder_weights == "none":
         return None
     inside = layers_by_name(core)  # PSPNet ends its encoder at an eighth of the resolution
     names = [name for name in layers_by_name(build_backbone(backbone)) if name in inside]
     download = partial(imagenet_weights, backbone, _ENCODER_WEIGHTS)
-    return load_weights(core, names, settings.encoder_weights, download, network=backbone, setting=_ENCODER_WEIGHTS)
+    return load_weights(
+        core, names, settings.encoder_weights, download, network=backbone, setting=_ENCODER_WEIGHTS
+    )

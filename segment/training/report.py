@@ -26,7 +26,12 @@ PANELS: dict[str, Sequence[str]] = {
 
 
 def scores_page(
-    title: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, class_table: ClassTable, known: str = ""
+    title: str,
+    evaluation: "Evaluation",
+    dataset: "TileDataset",
+    predict: Predict,
+    class_table: ClassTable,
+    known: str = "",
 ) -> Report:
     """Returns the report of an evaluation.
 
@@ -49,7 +54,12 @@ def scores_page(
 
 
 def add_scores(
-    report: Report, heading: str, evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, class_table: ClassTable
+    report: Report,
+    heading: str,
+    evaluation: "Evaluation",
+    dataset: "TileDataset",
+    predict: Predict,
+    class_table: ClassTable,
 ) -> None:
     """Adds the scores of one part of the data to a report.
 
@@ -68,25 +78,35 @@ def add_scores(
     if evaluation.collections:
         _add_collections(report, evaluation)
     report.text(
-        f"Mean Jaccard {'-' if math.isnan(confusion.mean_jaccard) else format(confusion.mean_jaccard, '.3f')}, "
-        f"accuracy {confusion.accuracy:.3f}, "
-        f"calibration error {confusion.reliability.error:.3f} "
-        f"over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
+        "Mean Jaccard"
+        f" {'-' if math.isnan(confusion.mean_jaccard) else format(confusion.mean_jaccard, '.3f')},"
+        f" accuracy {confusion.accuracy:.3f}, calibration error {confusion.reliability.error:.3f}"
+        f" over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )
     shares = confusion.matrix.sum(axis=1)[: len(class_table)] / max(confusion.matrix.sum(), 1)
     rows = [
         (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
         for c, share in zip(class_table.classes, shares, strict=True)
     ]
-    report.table(("Class", "Jaccard", "F1", "Share of truth"), rows, [c.map_color for c in class_table.classes])
+    report.table(
+        ("Class", "Jaccard", "F1", "Share of truth"),
+        rows,
+        [c.map_color for c in class_table.classes],
+    )
     matrix = plot_confusion(confusion.matrix, class_table.names, confusion.labels.labels)
     report.figure(matrix, "Confusion matrix: share of each true class.")
-    report.figure(plot_reliability(confusion.reliability), "Reliability: how often pixels of each probability are right.")
+    report.figure(
+        plot_reliability(confusion.reliability),
+        "Reliability: how often pixels of each probability are right.",
+    )
     chosen = choose_tiles(evaluation, dataset.tile)
     if chosen:
         figure = _plot_examples(chosen, evaluation, dataset, predict, class_table)
         are_whole = all(evaluation.patches[index].is_whole(dataset.tile) for _, index in chosen)
-        which = f"Best, median and worst tiles by mean Jaccard{', of those scored whole' if are_whole else ''}"
+        which = (
+            "Best, median and worst tiles by mean"
+            f" Jaccard{', of those scored whole' if are_whole else ''}"
+        )
         report.figure(figure, f"{which}: image, truth, prediction. Black: ignored.")
 
 
@@ -97,11 +117,15 @@ def _add_collections(report: Report, evaluation: "Evaluation") -> None:
     """
     names = evaluation.confusion.names
     rows: list[tuple[object, ...]] = [
-        (name, c.mean_jaccard, c.accuracy, c.reliability.error, *c.jaccard.tolist()) for name, c in evaluation.collections.items()
+        (name, c.mean_jaccard, c.accuracy, c.reliability.error, *c.jaccard.tolist())
+        for name, c in evaluation.collections.items()
     ]
     means = evaluation.mean_jaccard, evaluation.accuracy, evaluation.calibration_error
     rows.append(("mean", *means, *[None] * len(names)))
-    report.table(("Collection", "Mean Jaccard", "Accuracy", "Calibration error", *names), [_without_nan(row) for row in rows])
+    report.table(
+        ("Collection", "Mean Jaccard", "Accuracy", "Calibration error", *names),
+        [_without_nan(row) for row in rows],
+    )
     report.text("All collections together:")
 
 
@@ -151,7 +175,11 @@ def choose_examples(scores: Sequence[float], each: int = 2) -> list[tuple[str, i
 
 
 def _plot_examples(
-    chosen: Sequence[tuple[str, int]], evaluation: "Evaluation", dataset: "TileDataset", predict: Predict, class_table: ClassTable
+    chosen: Sequence[tuple[str, int]],
+    evaluation: "Evaluation",
+    dataset: "TileDataset",
+    predict: Predict,
+    class_table: ClassTable,
 ) -> "Figure":
     from matplotlib.figure import Figure
 
@@ -163,7 +191,8 @@ def _plot_examples(
         labels = predict(image[None])[0].argmax(axis=-1)
         patch = evaluation.patches[index]
         info = patch.pair.info
-        inside = slice(info.height - patch.row), slice(info.width - patch.column)  # without the padding
+        # without the padding
+        inside = slice(info.height - patch.row), slice(info.width - patch.column)
         pictures = displayable(image[inside]), colors[truth[inside]], colors[labels[inside]]
         titles = (
             f"{name}: {patch.pair.group}/{patch.pair.image.stem}",

@@ -46,10 +46,18 @@ class Evaluation:
         whole = self.confusion.report() | self.familiar
         if not self.collections:
             return whole
-        means = {"mean_jaccard": self.mean_jaccard, "accuracy": self.accuracy, "calibration_error": self.calibration_error}
+        means = {
+            "mean_jaccard": self.mean_jaccard,
+            "accuracy": self.accuracy,
+            "calibration_error": self.calibration_error,
+        }
         return whole | {
-            "mean_of_collections": {name: None if np.isnan(value) else round(value, 6) for name, value in means.items()},
-            "collections": {name: confusion.report() for name, confusion in self.collections.items()},
+            "mean_of_collections": {
+                name: None if np.isnan(value) else round(value, 6) for name, value in means.items()
+            },
+            "collections": {
+                name: confusion.report() for name, confusion in self.collections.items()
+            },
         }
 
     @property
@@ -68,7 +76,9 @@ class Evaluation:
         return self._mean(lambda confusion: confusion.reliability.error)
 
     def _mean(self, score: Callable[[Confusion], float]) -> float:
-        found = np.array([score(confusion) for confusion in self.collections.values() or [self.confusion]])
+        found = np.array(
+            [score(confusion) for confusion in self.collections.values() or [self.confusion]]
+        )
         scored = found[~np.isnan(found)]
         return float(scored.mean()) if len(scored) else float("nan")
 
@@ -79,7 +89,9 @@ class Evaluation:
             f"mean Jaccard {_figure(self.mean_jaccard)}  accuracy {self.accuracy:.3f}  "
             f"calibration error {self.calibration_error:.3f}"
         )
-        lines = [f"{name:20}  {_in_a_line(confusion)}" for name, confusion in self.collections.items()]
+        lines = [
+            f"{name:20}  {_in_a_line(confusion)}" for name, confusion in self.collections.items()
+        ]
         return "\n".join([f"mean of {len(lines)} collections  {means}", *lines])
 
 
@@ -89,10 +101,15 @@ def _figure(value: float) -> str:
 
 def _in_a_line(c: Confusion) -> str:
     scored = [
-        (name, value) for name, value in zip(c.names, c.jaccard, strict=True) if c.labels.used is None or not np.isnan(value)
+        (name, value)
+        for name, value in zip(c.names, c.jaccard, strict=True)
+        if c.labels.used is None or not np.isnan(value)
     ]
     classes = "  ".join(f"{name} {value:.3f}" for name, value in scored)
-    scores = f"mean Jaccard {_figure(c.mean_jaccard)}  accuracy {c.accuracy:.3f}  calibration error {c.reliability.error:.3f}"
+    scores = (
+        f"mean Jaccard {_figure(c.mean_jaccard)}  accuracy {c.accuracy:.3f}  calibration error"
+        f" {c.reliability.error:.3f}"
+    )
     return f"{scores}  ({classes})"
 
 
@@ -137,7 +154,8 @@ def score_patches(
         if on_batch:
             on_batch(truth, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
-    collections = {name: found for name, found in collections.items() if found.matrix.any()}  # others have no pixel in this part
+    # others have no pixel in this part
+    collections = {name: found for name, found in collections.items() if found.matrix.any()}
     for found in collections.values():
         confusion.merge(found.state())
     return Evaluation(confusion, dataset.patches, scores, collections)
@@ -197,7 +215,9 @@ def sample_answers(
     for index in range(len(dataset)):
         images, truth = dataset[index]
         places = np.flatnonzero(truth != IGNORED)
-        chosen = random.choice(places, min(len(places), max(most // len(dataset), 1)), replace=False)
+        chosen = random.choice(
+            places, min(len(places), max(most // len(dataset), 1)), replace=False
+        )
         probabilities = predict(images)
         truths.append(truth.ravel()[chosen])
         answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])

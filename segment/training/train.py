@@ -33,7 +33,14 @@ from segment.data.recognition import Recognizer
 from segment.data.training_data import TrainingData
 from segment.mapping.novelty import NoveltyDetector
 from segment.training.losses import build_loss
-from segment.training.models import Built, build_model, check_model, divide_logits, has_fixed_tile, tile_multiple
+from segment.training.models import (
+    Built,
+    build_model,
+    check_model,
+    divide_logits,
+    has_fixed_tile,
+    tile_multiple,
+)
 from segment.training.report import PANELS, add_scores
 from segment.training.scoring import Evaluation, sample_answers, score_known, score_patches
 
@@ -76,13 +83,16 @@ def train(
     devices = take_devices(config.training)
     keras.utils.set_random_seed(config.training.seed)
     data = TrainingData.prepare(tiles, config, progress)
-    augmentation(config.augment, data.survey.statistics, seed=0)  # refuses changes that do not suit these images
+    # refuses changes that do not suit these images
+    augmentation(config.augment, data.survey.statistics, seed=0)
     with dtype_policy(wanted_precision(config.training)):
         built = _build(config, data, pretrained=not resume)
     progress.say(describe_network(built.network))
     if built.loaded:
         progress.say(f"starts from {built.loaded}")
-    weights = config.model.encoder_weights if config.model.weights == "none" else config.model.weights
+    weights = (
+        config.model.encoder_weights if config.model.weights == "none" else config.model.weights
+    )
     inherited = inherit(weights, BUNDLED, progress)
     with run_folder(output, config, resume, overwrite):
         keep_record(output, data.survey.record.join(*inherited), resume)
@@ -91,7 +101,14 @@ def train(
 
 def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
     statistics, classes = data.survey.statistics, len(data.class_table)
-    return build_model(config.model, classes, statistics, config.data.normalise, config.data.tile, pretrained=pretrained)
+    return build_model(
+        config.model,
+        classes,
+        statistics,
+        config.data.normalise,
+        config.data.tile,
+        pretrained=pretrained,
+    )
 
 
 def _train(
@@ -103,10 +120,17 @@ def _train(
     resume: bool,
     progress: Progress,
 ) -> Run[Evaluation]:
-    pixels = TilePixels(data.class_table, config.data.undeclared, config.data.cache_mb, tables=data.tables)
-    size, batch, preprocessing = config.data.tile, config.training.batch_size, config.data.preprocess
+    pixels = TilePixels(
+        data.class_table, config.data.undeclared, config.data.cache_mb, tables=data.tables
+    )
+    size, batch, preprocessing = (
+        config.data.tile,
+        config.training.batch_size,
+        config.data.preprocess,
+    )
     random_crops = config.data.crops == "random"
-    zoom = config.augment.scale if random_crops else 0.0  # crops drawn at their scale need no reflected borders
+    # crops drawn at their scale need no reflected borders
+    zoom = config.augment.scale if random_crops else 0.0
     changes = config.augment.model_copy(update={"scale": config.augment.scale - zoom})
     augment = partial(augmentation, changes, data.survey.statistics)
     training = TileDataset(
@@ -119,7 +143,9 @@ def _train(
         random_crops=random_crops,
         zoom=zoom,
         pixel_sizes=data.pixel_sizes(config.augment.pixel_size) if random_crops else {},
-        weights={one.name: one.weight for one in data.collections} if config.data.collections else {},
+        weights=(
+            {one.name: one.weight for one in data.collections} if config.data.collections else {}
+        ),
         tiles=config.data.epoch_tiles,
         seed=config.training.seed,
         workers=config.training.workers,
@@ -136,14 +162,32 @@ def _train(
         losses: list[float] = []
 
         def add_loss(truth: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
-            losses.append(float(loss(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(probabilities))))
+            losses.append(
+                float(
+                    loss(
+                        keras.ops.convert_to_tensor(truth),
+                        keras.ops.convert_to_tensor(probabilities),
+                    )
+                )
+            )
 
         found = score_patches(
-            network.predict_on_batch, scored["val"], data.class_table.names, progress, add_loss, data.labels_of_collections
+            network.predict_on_batch,
+            scored["val"],
+            data.class_table.names,
+            progress,
+            add_loss,
+            data.labels_of_collections,
         )
-        return {"val_loss": float(np.mean(losses)), MONITOR: found.mean_jaccard, "val_accuracy": found.accuracy}
+        return {
+            "val_loss": float(np.mean(losses)),
+            MONITOR: found.mean_jaccard,
+            "val_accuracy": found.accuracy,
+        }
 
-    kept = keep_float32(network, config.training, lambda: _build(config, data, pretrained=False).network)
+    kept = keep_float32(
+        network, config.training, lambda: _build(config, data, pretrained=False).network
+    )
     history = fit(
         network,
         training,
@@ -163,7 +207,9 @@ def _train(
     return _finish(output, history, scored, pixels, info, data, progress)
 
 
-def fit_novelty_detector(training: TileDataset, validation: TileDataset, progress: Progress) -> NoveltyDetector | None:
+def fit_novelty_detector(
+    training: TileDataset, validation: TileDataset, progress: Progress
+) -> NoveltyDetector | None:
     """Fits what recognises scenes that are unlike the training data.
 
     Args:
@@ -175,7 +221,9 @@ def fit_novelty_detector(training: TileDataset, validation: TileDataset, progres
         The detector; None if there are too few tiles to tell.
     """
     drawn = min(training.epoch_tiles, _COMPARED)
-    spread = np.unique(np.linspace(0, len(validation.patches) - 1, _COMPARED).round().astype(int)).tolist()
+    spread = np.unique(
+        np.linspace(0, len(validation.patches) - 1, _COMPARED).round().astype(int)
+    ).tolist()
     if drawn < _FEWEST_TRAINING or len(spread) < _FEWEST_VALIDATION:
         return None
 
@@ -184,7 +232,9 @@ def fit_novelty_detector(training: TileDataset, validation: TileDataset, progres
             yield tile
             progress.advance("describing tiles", done, drawn + len(spread))
 
-    return NoveltyDetector.fit(counted(training.draw(drawn), 0), counted((validation.tile_at(i)[0] for i in spread), drawn))
+    return NoveltyDetector.fit(
+        counted(training.draw(drawn), 0), counted((validation.tile_at(i)[0] for i in spread), drawn)
+    )
 
 
 def _describe(data: TrainingData, config: Config) -> ModelInfo:
@@ -206,7 +256,10 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
         training={
             "data": ", ".join(one.name or one.folder.resolve().name for one in data.collections),
             "tiles": {part: len(patches) for part, patches in data.parts.items()},
-            "groups": {part: sorted({p.pair.group for p in patches}) for part, patches in data.parts.items()},
+            "groups": {
+                part: sorted({p.pair.group for p in patches})
+                for part, patches in data.parts.items()
+            },
             "backend": keras.backend.backend(),
             "settings": describe_settings(config),
         },
@@ -228,7 +281,8 @@ def _finish(
     models trained on from it, have it.
     """
     best, class_table, admitted = load_keras_model(output), data.class_table, data.labels.admitted()
-    divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))  # undoes that of a finished run
+    # undoes that of a finished run
+    divide_logits(best, 1 / load_model_info(output).training.get("temperature", 1.0))
     truth, answers = sample_answers(best.predict_on_batch, scored["val"], progress)
     temperature = fit_temperature(admitted[truth], answers, multi_label=False)
     right = np.take_along_axis(admitted[truth], answers.argmax(axis=1)[:, None], axis=1)[:, 0] > 0
@@ -240,7 +294,12 @@ def _finish(
     for part, dataset in scored.items():
         recognizer = Recognizer(record, lambda pair: pixels.load(pair).image, dataset.tile)
         results[part], known = score_known(
-            best.predict_on_batch, dataset, class_table.names, progress, recognizer, data.labels_of_collections
+            best.predict_on_batch,
+            dataset,
+            class_table.names,
+            progress,
+            recognizer,
+            data.labels_of_collections,
         )
         if results[part].familiar["trained_on"]["pixels"]:
             progress.say(f"warning: {part}: {known}")
@@ -263,5 +322,9 @@ def _finish(
         ],
         panels=PANELS,
         add_scores=add,
-        further={"temperature": temperature, "calibration_error_before_temperature": before, "masks": data.masks},
+        further={
+            "temperature": temperature,
+            "calibration_error_before_temperature": before,
+            "masks": data.masks,
+        },
     )

@@ -1,4 +1,6 @@
-"""A running app with the bundled model of maps and a tiny one of scene labels, and files that nobody should upload."""
+"""A running app with the bundled model of maps and a tiny one of scene labels, and files that
+nobody should upload.
+"""
 
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +20,9 @@ gradio = pytest.importorskip("gradio", reason="the extra app is not installed")
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory) -> Path:
-    """A folder of model folders with a tiny one of scene labels, made by hand, which tells dark from bright."""
+    """A folder of model folders with a tiny one of scene labels, made by hand, which tells dark
+    from bright.
+    """
     keras = load_keras()
     inputs = keras.Input((32, 32, 3))
     mean = keras.initializers.Constant(1 / 27 / 255)
@@ -30,7 +34,14 @@ def models(tmp_path_factory) -> Path:
     classes = [Class(name="dark", color="#202020"), Class(name="bright", color="#E0E0E0")]
     labels = LabelInfo(resize=32)
     info = ModelInfo(
-        task="classify", name="tiny", classes=classes, bands=3, dtype="uint8", range=(0, 255), tile=32, labels=labels
+        task="classify",
+        name="tiny",
+        classes=classes,
+        bands=3,
+        dtype="uint8",
+        range=(0, 255),
+        tile=32,
+        labels=labels,
     )
     folder = tmp_path_factory.mktemp("models")
     (folder / "tiny").mkdir()
@@ -66,17 +77,24 @@ def hostile(tmp_path_factory) -> dict[str, Path]:
         "zip": place / "scene.zip",
     }
     files["empty"].write_bytes(b"")
-    whole = write_raster(place / "whole.tif", np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8))
+    whole = write_raster(
+        place / "whole.tif", np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
+    )
     files["truncated"].write_bytes(whole.read_bytes()[:100_000])
     files["program"].write_bytes(b"\x7fELF" + bytes(2000))
-    files["svg"].write_text('<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>')
+    files["svg"].write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+    )
     for name, source in (("vrt", secret), ("remote", "/vsicurl/http://127.0.0.1:9/x.tif")):
         bands = "".join(
-            f'<VRTRasterBand dataType="Byte" band="{b}"><SimpleSource><SourceFilename>{source}</SourceFilename>'
+            '<VRTRasterBand dataType="Byte"'
+            f' band="{b}"><SimpleSource><SourceFilename>{source}</SourceFilename>'
             f"<SourceBand>{b}</SourceBand></SimpleSource></VRTRasterBand>"
             for b in (1, 2, 3)
         )
-        files[name].write_text(f'<VRTDataset rasterXSize="64" rasterYSize="64">{bands}</VRTDataset>')
+        files[name].write_text(
+            f'<VRTDataset rasterXSize="64" rasterYSize="64">{bands}</VRTDataset>'
+        )
     files["vrt as tif"].write_bytes(files["vrt"].read_bytes())
     files["vrt in a jpeg"].write_bytes(b"\xff\xd8\xff\xfe\x20\x20" + files["vrt"].read_bytes())
     with zipfile.ZipFile(files["zip"], "w") as archive:
@@ -89,6 +107,8 @@ def write_claim(path: Path) -> Path:
     import rasterio
 
     profile = {"driver": "GTiff", "width": 40_000, "height": 25_000, "count": 3, "dtype": "uint8"}
-    with rasterio.open(path, "w", tiled=True, blockxsize=4096, blockysize=4096, sparse_ok=True, **profile):
+    with rasterio.open(
+        path, "w", tiled=True, blockxsize=4096, blockysize=4096, sparse_ok=True, **profile
+    ):
         pass
     return path

@@ -25,7 +25,8 @@ def jobs():
 
 def test_patience_is_that_of_the_next_byte_and_of_all_so_far():
     limits = Limits(stall=30, grace=60, slowest=1000)
-    assert limits.patience(0, 0) == 30 and limits.patience(40, 0) == 20  # of a minute, for the first
+    # of a minute, for the first
+    assert limits.patience(0, 0) == 30 and limits.patience(40, 0) == 20
     assert limits.patience(100, 1_000_000) == 30  # fast, so it may pause
     assert limits.patience(600, 550_000) == 10  # just above the slowest
     assert limits.patience(600, 500_000) < 0
@@ -38,13 +39,19 @@ def client(*sizes, after=None):
     async def receive():
         if chunks:
             size = chunks.pop(0)
-            return {"type": "http.request", "body": bytes(size), "more_body": bool(chunks) or after is not None}
+            return {
+                "type": "http.request",
+                "body": bytes(size),
+                "more_body": bool(chunks) or after is not None,
+            }
         await asyncio.Event().wait()
 
     return receive
 
 
-def request(jobs, receive, length, path="/gradio_api/upload", limits=IMPATIENT, arrivals=None, app=None):
+def request(
+    jobs, receive, length, path="/gradio_api/upload", limits=IMPATIENT, arrivals=None, app=None
+):
     """Status of a request that an app reads to its end, and what was reserved most."""
     sent, held = [], []
 
@@ -74,7 +81,10 @@ def request(jobs, receive, length, path="/gradio_api/upload", limits=IMPATIENT, 
 
 
 @pytest.mark.parametrize("sizes", [(), (1,), (10, 10, 10)])
-@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/queue/join", "/gradio_api/run/stop"])
+@pytest.mark.parametrize(
+    "path",
+    ["/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/queue/join", "/gradio_api/run/stop"],
+)
 def test_an_idle_client_is_answered_and_holds_what_has_come(jobs, sizes, path):
     status, held = request(jobs, client(*sizes, after="nothing"), 900, path)
     assert status == 408
@@ -104,7 +114,9 @@ def test_others_have_room_beside_idle_clients(jobs):
         assert request(jobs, client(991), 991)[0] == 413
 
 
-@pytest.mark.parametrize(("sizes", "status"), [((500, 500), 200), ((500, 400, 101), 413), ((1001,), 413), ((0,), 200)])
+@pytest.mark.parametrize(
+    ("sizes", "status"), [((500, 500), 200), ((500, 400, 101), 413), ((1001,), 413), ((0,), 200)]
+)
 def test_room_is_needed_for_what_comes(jobs, sizes, status):
     """Though it announced less: nothing here checks the length."""
     assert request(jobs, client(*sizes), 10)[0] == status
@@ -154,7 +166,11 @@ def test_what_gradio_raises_at_wrong_requests_is_a_sentence_and_a_line(jobs, cap
         raise error
 
     assert request(jobs, client(5), 5, "/gradio_api/call/x", app=fail)[0] == status
-    assert len(caplog.records) == 1 and "\n" not in caplog.text.strip() and "/some/place" not in caplog.text
+    assert (
+        len(caplog.records) == 1
+        and "\n" not in caplog.text.strip()
+        and "/some/place" not in caplog.text
+    )
 
 
 def test_who_leaves_is_a_line_in_the_log(jobs, caplog):
@@ -163,7 +179,9 @@ def test_who_leaves_is_a_line_in_the_log(jobs, caplog):
         raise ClientDisconnect
 
     request(jobs, client(5), 5, app=leave)
-    assert [record.getMessage().count("left before") for record in caplog.records] == [1] and "Traceback" not in caplog.text
+    assert [record.getMessage().count("left before") for record in caplog.records] == [
+        1
+    ] and "Traceback" not in caplog.text
 
 
 def test_what_fails_once_an_answer_has_begun_ends_it(jobs, caplog):
@@ -171,7 +189,9 @@ def test_what_fails_once_an_answer_has_begun_ends_it(jobs, caplog):
 
     async def fail(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        raise RuntimeError("Caught handled exception, but response already started.") from HTTPException(404)
+        raise RuntimeError(
+            "Caught handled exception, but response already started."
+        ) from HTTPException(404)
 
     assert request(jobs, client(5), 5, "/gradio_api/call/x", app=fail)[0] == 200
     assert len(caplog.records) == 1 and "Not Found" in caplog.text

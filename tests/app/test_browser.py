@@ -22,7 +22,9 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"
+    ),
     pytest.mark.timeout(900),
 ]
 
@@ -34,7 +36,10 @@ class Visit:
         self.page, self.url = page, url
         self.problems: list[str] = []
         page.set_default_timeout(240_000)
-        page.on("console", lambda message: message.type == "error" and self.problems.append(message.text))
+        page.on(
+            "console",
+            lambda message: message.type == "error" and self.problems.append(message.text),
+        )
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("request", self._check_request)
 
@@ -53,7 +58,9 @@ class Visit:
         self.page.get_by_role("option", name=name).click()
 
     def check(self, name):
-        """Nothing wrong so far, nothing wider than the screen, accessible; and a screenshot, where they are wanted."""
+        """Nothing wrong so far, nothing wider than the screen, accessible; and a screenshot, where
+        they are wanted.
+        """
         width = self.page.viewport_size["width"]
         if SCREENSHOTS:
             Path(SCREENSHOTS).mkdir(exist_ok=True)
@@ -65,7 +72,8 @@ class Visit:
         if AXE.is_file():
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
             found = self.page.evaluate(
-                "async rules => (await axe.run(document, { runOnly: rules })).violations.map(v => v.id + ': ' + v.nodes[0].html)",
+                "async rules => (await axe.run(document, { runOnly: rules })).violations.map(v =>"
+                " v.id + ': ' + v.nodes[0].html)",
                 RULES,
             )
             assert found == []
@@ -90,12 +98,15 @@ def visit(request, chromium, server) -> Iterator[Visit]:
 
 def test_axe_is_there():
     if not AXE.is_file():
-        pytest.skip(f"axe-core is not installed: npm install --prefix {AXE.parents[2].name} axe-core")
+        pytest.skip(
+            f"axe-core is not installed: npm install --prefix {AXE.parents[2].name} axe-core"
+        )
 
 
 def test_an_image_is_labelled(visit, tmp_path):
     image = write_raster(
-        tmp_path / "night.png", np.random.default_rng(0).normal(42, 8, (60, 80, 3)).clip(0, 255).astype(np.uint8)
+        tmp_path / "night.png",
+        np.random.default_rng(0).normal(42, 8, (60, 80, 3)).clip(0, 255).astype(np.uint8),
     )
     tab = visit.open("Classify")
     visit.check("classify")
@@ -109,7 +120,10 @@ def test_an_image_is_labelled(visit, tmp_path):
 
 
 def test_several_images_give_a_table_and_a_csv(visit, tmp_path, hostile):
-    images = [write_raster(tmp_path / f"{level}.png", np.full((40, 40, 3), level, np.uint8)) for level in (40, 210)]
+    images = [
+        write_raster(tmp_path / f"{level}.png", np.full((40, 40, 3), level, np.uint8))
+        for level in (40, 210)
+    ]
     tab = visit.open("Classify")
     tab.locator("input[type=file]").first.set_input_files([*images, hostile["svg"]])
     tab.get_by_text("drawing", exact=False).first.wait_for()
@@ -141,21 +155,37 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
     tab.get_by_label("Map up to").focus()
     visit.page.keyboard.press("End")
     heard = [text for text in visit.page.evaluate("window.heard") if text]
-    assert heard[0] == "Waiting for its turn." and heard[-1] == "Mapped." and len(heard) == len(set(heard)) <= 8
+    assert (
+        heard[0] == "Waiting for its turn."
+        and heard[-1] == "Mapped."
+        and len(heard) == len(set(heard)) <= 8
+    )
     look = shown.evaluate("map => [map.style.opacity, map.style.clipPath, map.naturalWidth]")
     assert look == ["0.3", "inset(0px 0% 0px 0px)", 300]
     box = tab.locator(".viewer .stage").bounding_box()
-    tab.locator(".viewer .stage").click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.25})
+    tab.locator(".viewer .stage").click(
+        position={"x": box["width"] * 0.5, "y": box["height"] * 0.25}
+    )
     tab.locator(".pixel").wait_for()
     row, column = (int(tab.get_by_label(name).input_value()) for name in ("Row", "Column"))
     assert abs(row - 50) <= 1 and abs(column - 150) <= 1
     assert where_marked(tab) == (row, column)
     with visit.page.expect_download() as download:
         tab.get_by_role("link", name="Class raster").click()
-    with rasterio.open(download.value.path()) as raster, rasterio.open(folder / "scene.tif") as scene:
-        assert raster.shape == scene.shape and raster.transform == scene.transform and raster.crs == scene.crs
+    with (
+        rasterio.open(download.value.path()) as raster,
+        rasterio.open(folder / "scene.tif") as scene,
+    ):
+        assert (
+            raster.shape == scene.shape
+            and raster.transform == scene.transform
+            and raster.crs == scene.crs
+        )
         value = raster.read(1)[row, column]
-    assert tab.locator(".pixel strong").inner_text() == ("building", "land", "road", "vegetation", "water")[value]
+    assert (
+        tab.locator(".pixel strong").inner_text()
+        == ("building", "land", "road", "vegetation", "water")[value]
+    )
     assert tab.get_by_text("Scores against the truth").count() and tab.get_by_text("m²").count()
     visit.check("mapped")
     tab.get_by_role("button", name="Cancel").click()  # too late
@@ -164,7 +194,9 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
 
 
 def open_settings(tab):
-    """First of all: Gradio makes them when they are opened, and forgets what is filled in before it is done."""
+    """First of all: Gradio makes them when they are opened, and forgets what is filled in before it
+    is done.
+    """
     tab.get_by_role("button", name="Settings").click()
     tab.get_by_text("True mask of the scene").first.wait_for()
 
@@ -173,8 +205,8 @@ def where_marked(tab):
     """Row and column of the pixel that the mark lies on."""
     return tuple(
         tab.locator(".viewer .mark").evaluate(
-            "({ style, parentElement: { dataset } }) => [dataset.rows * parseFloat(style.top) / 100 - 0.5, "
-            "dataset.columns * parseFloat(style.left) / 100 - 0.5].map(Math.round)"
+            "({ style, parentElement: { dataset } }) => [dataset.rows * parseFloat(style.top) / 100"
+            " - 0.5, dataset.columns * parseFloat(style.left) / 100 - 0.5].map(Math.round)"
         )
     )
 
@@ -185,16 +217,23 @@ def test_long_scenes_are_scrolled_and_pixels_found_by_keyboard(visit, tmp_path, 
     pixels = np.random.default_rng(0).integers(0, 255, (*shape, 4), np.uint8)
     tab = visit.open("Map")
     open_settings(tab)
-    tab.locator("input[type=file]").first.set_input_files(write_raster(tmp_path / "long.tif", pixels, photometric="minisblack"))
+    tab.locator("input[type=file]").first.set_input_files(
+        write_raster(tmp_path / "long.tif", pixels, photometric="minisblack")
+    )
     tab.get_by_text("long", exact=False).first.wait_for()
     tab.get_by_role("button", name="Map", exact=True).click()
     tab.get_by_role("alert").get_by_text("e.g. bands 1,2,3").wait_for()
-    visit.page.wait_for_timeout(2000)  # until the page knows that the job has ended: Gradio forgets clicks that come before
+    # until the page knows that the job has ended: Gradio forgets clicks that come before
+    visit.page.wait_for_timeout(2000)
     tab.get_by_label("Bands").fill("3,2,1")
     tab.get_by_role("button", name="Map", exact=True).click()
     tab.locator(".viewer .map").wait_for()
     box, frame = (tab.locator(f".viewer {part}").bounding_box() for part in (".stage", ".frame"))
-    assert min(box["width"], box["height"]) >= 120 and max(box["width"], box["height"]) >= 2900 and frame["height"] < 900
+    assert (
+        min(box["width"], box["height"]) >= 120
+        and max(box["width"], box["height"]) >= 2900
+        and frame["height"] < 900
+    )
     row, column = shape[0] // 2, shape[1] // 2
     assert not tab.locator(".viewer .mark").is_visible()
     tab.get_by_label("Row").fill(str(row))
@@ -203,7 +242,10 @@ def test_long_scenes_are_scrolled_and_pixels_found_by_keyboard(visit, tmp_path, 
     tab.locator(".pixel").get_by_text(f"row {row}, column {column}").wait_for()
     mark, frame = (tab.locator(f".viewer {part}").bounding_box() for part in (".mark", ".frame"))
     assert where_marked(tab) == (row, column)
-    assert all(frame[side] <= mark[side] <= frame[side] + frame[length] for side, length in (("x", "width"), ("y", "height")))
+    assert all(
+        frame[side] <= mark[side] <= frame[side] + frame[length]
+        for side, length in (("x", "width"), ("y", "height"))
+    )
     visit.check(f"long-{shape[0]}")
 
 
@@ -223,7 +265,9 @@ def test_hostile_files_are_answered_on_the_page(visit, server, hostile):
         tab.get_by_role("button", name="Map", exact=True).click()
         problem = tab.get_by_role("alert")
         problem.get_by_text(path.name).wait_for()
-        assert "Received" in problem.inner_text() and str(server.jobs.root) not in problem.inner_text()
+        assert (
+            "Received" in problem.inner_text() and str(server.jobs.root) not in problem.inner_text()
+        )
         tab.get_by_role("button", name="Clear").first.click()
         tab.get_by_text("Drop File Here").first.wait_for()
     visit.check("refused")
@@ -262,6 +306,12 @@ def test_every_control_is_reached_by_keyboard(visit):
     reached = set()
     tab.get_by_role("button", name="Scene").focus()
     for _ in range(12):
-        reached.add(visit.page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel"))
+        reached.add(
+            visit.page.evaluate(
+                "document.activeElement.innerText || document.activeElement.ariaLabel"
+            )
+        )
         visit.page.keyboard.press("Tab")
-    assert {"Town A", "Town B", "Town C", "Map", "Cancel"} <= {str(name).strip() for name in reached}
+    assert {"Town A", "Town B", "Town C", "Map", "Cancel"} <= {
+        str(name).strip() for name in reached
+    }

@@ -13,7 +13,9 @@ from segment.core.errors import InputError
 
 
 def fault(names, host, origin=None):
-    headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
+    headers = [(b"host", host.encode())] + (
+        [] if origin is None else [(b"origin", origin.encode())]
+    )
     return names.find_fault(headers)
 
 
@@ -22,7 +24,10 @@ def machine(monkeypatch):
     monkeypatch.setattr(hosts.socket, "gethostname", lambda: "Lab7")
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:7860", "127.0.0.1:7860", "[::1]:7860", "[::1]", "localhost.:7860"])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:7860", "127.0.0.1:7860", "[::1]:7860", "[::1]", "localhost.:7860"],
+)
 @pytest.mark.parametrize("listening", ["127.0.0.1", "localhost", "::1", "0.0.0.0", "192.168.1.5"])
 def test_this_machine_is_answered(listening, host):
     assert fault(Hosts(listening), host) is None
@@ -52,16 +57,23 @@ def test_this_machine_is_answered(listening, host):
 @pytest.mark.parametrize("listening", ["127.0.0.1", "0.0.0.0"])
 def test_other_names_are_refused(listening, host):
     found = fault(Hosts(listening, ["maps.example.org"]), host)
-    assert found.startswith("Host must be a name of this server. Received") and "--allowed-host NAME" in found
+    assert (
+        found.startswith("Host must be a name of this server. Received")
+        and "--allowed-host NAME" in found
+    )
     assert len(found) < 500
 
 
 def test_addresses_count_where_all_are_listened_at():
-    """A page that rebinds its name sends the name: only what is reached by its address is named so."""
+    """A page that rebinds its name sends the name: only what is reached by its address is
+    named so.
+    """
     for host in ("192.168.1.5:7860", "[fe80::1]:80", "lab7:7860", "lab7.local", "LAB7"):
         assert fault(Hosts("0.0.0.0"), host) is None and fault(Hosts("::"), host) is None
         assert "Host must be" in fault(Hosts("127.0.0.1"), host)
-    assert fault(Hosts("192.168.1.5"), "192.168.1.5:7860") is None and fault(Hosts("192.168.1.5"), "192.168.1.6:7860")
+    assert fault(Hosts("192.168.1.5"), "192.168.1.5:7860") is None and fault(
+        Hosts("192.168.1.5"), "192.168.1.6:7860"
+    )
     assert fault(Hosts("lab.example.org"), "Lab.Example.org:7860") is None
 
 
@@ -71,7 +83,9 @@ def test_headers_that_come_twice_or_not_at_all_are_refused():
         assert "none, or several" in Hosts("127.0.0.1").find_fault(headers)
     own = (b"origin", b"http://localhost")
     assert Hosts("127.0.0.1").find_fault([ours, own]) is None
-    assert "own page" in Hosts("127.0.0.1").find_fault([ours, own, (b"origin", b"http://evil.example")])
+    assert "own page" in Hosts("127.0.0.1").find_fault(
+        [ours, own, (b"origin", b"http://evil.example")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,12 +127,19 @@ def test_own_pages_may_ask(host, origin):
 )
 def test_pages_elsewhere_are_refused(origin):
     found = fault(Hosts("127.0.0.1"), "localhost:7860", origin)
-    assert found.startswith("Requests come from the server's own page. Received one from") and len(found) < 500
+    assert (
+        found.startswith("Requests come from the server's own page. Received one from")
+        and len(found) < 500
+    )
 
 
-@pytest.mark.parametrize("name", ["https://maps.example.org", "maps.example.org:443", "", "*", "a b", "*.example.org"])
+@pytest.mark.parametrize(
+    "name", ["https://maps.example.org", "maps.example.org:443", "", "*", "a b", "*.example.org"]
+)
 def test_names_that_are_allowed_besides_are_names(name):
-    with pytest.raises(InputError, match="--allowed-host: .* is no name of a host. Write one such as"):
+    with pytest.raises(
+        InputError, match="--allowed-host: .* is no name of a host. Write one such as"
+    ):
         Hosts("127.0.0.1", [name])
 
 
@@ -141,9 +162,13 @@ def guard():
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize(
-    "headers", [[(b"host", b"evil.example")], [(b"host", b"localhost"), (b"origin", b"http://evil.example")]]
+    "headers",
+    [[(b"host", b"evil.example")], [(b"host", b"localhost"), (b"origin", b"http://evil.example")]],
 )
-@pytest.mark.parametrize("path", ["/", "/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/queue/data", "/health"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/queue/data", "/health"],
+)
 def test_nothing_of_a_refused_request_reaches_gradio(guard, kind, headers, path):
     sent = []
 

@@ -70,11 +70,20 @@ def test_cancelled_jobs_stop_and_leave_nothing(jobs):
 def test_jobs_that_have_ended_are_not_cancelled_any_more(jobs):
     job = jobs.begin("me", "map")
     finish(watch(job, lambda: 7))
-    assert jobs.stop("me", "map") is job and not job.stopped and job.folder.exists() and jobs.last("me", "map") is job
+    assert (
+        jobs.stop("me", "map") is job
+        and not job.stopped
+        and job.folder.exists()
+        and jobs.last("me", "map") is job
+    )
     failed = jobs.begin("me", "classify")
     with pytest.raises(InputError, match="no use"):
         finish(watch(failed, fail))
-    assert jobs.stop("me", "classify") is failed and not failed.cancelled and str(failed.error) == "no use"
+    assert (
+        jobs.stop("me", "classify") is failed
+        and not failed.cancelled
+        and str(failed.error) == "no use"
+    )
 
 
 def fail():
@@ -83,11 +92,16 @@ def fail():
 
 def test_jobs_that_wait_for_their_turn_are_withdrawn(jobs):
     assert jobs.expect("me", "map")
-    assert not jobs.withdraw("you", "map") and jobs.withdraw("me", "map") and not jobs.withdraw("me", "map")
+    assert (
+        not jobs.withdraw("you", "map")
+        and jobs.withdraw("me", "map")
+        and not jobs.withdraw("me", "map")
+    )
     job, begun = jobs.begin("me", "map"), threading.Event()
     running = watch(job, steps(job, begun))
     next(running)
-    assert begun.wait(10) and not jobs.expect("me", "map") and not jobs.withdraw("me", "map")  # a second click
+    # a second click
+    assert begun.wait(10) and not jobs.expect("me", "map") and not jobs.withdraw("me", "map")
     job.stop()
 
 
@@ -97,7 +111,10 @@ def test_no_more_is_kept_than_allowed():
         (jobs.uploads / name).write_bytes(bytes(400))
     (jobs.results / "again").hardlink_to(jobs.uploads / "a")  # the same file
     assert jobs.quota.kept == 800
-    with jobs.quota.reserve(150), pytest.raises(InputError, match="Try again later: they go within an hour"):
+    with (
+        jobs.quota.reserve(150),
+        pytest.raises(InputError, match="Try again later: they go within an hour"),
+    ):
         jobs.quota.require(100)
     jobs.quota.require(100)
     (jobs.results / "c").write_bytes(bytes(400))
@@ -106,7 +123,9 @@ def test_no_more_is_kept_than_allowed():
     jobs.close()
 
 
-@pytest.mark.parametrize(("text", "size"), [("500MB", 5e8), ("2gb", 2e9), ("20 kb", 2e4), ("700", 700), ("7B", 7)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("500MB", 5e8), ("2gb", 2e9), ("20 kb", 2e4), ("700", 700), ("7B", 7)]
+)
 def test_sizes_are_parsed(text, size):
     assert parse_size(text) == size
 
@@ -137,7 +156,11 @@ def test_visitors_who_leave_take_their_files_along(jobs):
     jobs.forget("me")
     with pytest.raises(Interrupted):
         finish(running)
-    assert not any(jobs.results.iterdir()) and jobs.last("me", "map") is None and jobs.last("me", "classify") is None
+    assert (
+        not any(jobs.results.iterdir())
+        and jobs.last("me", "map") is None
+        and jobs.last("me", "classify") is None
+    )
 
 
 def test_who_stops_watching_cancels(jobs):
@@ -184,7 +207,9 @@ def test_closing_waits_for_what_still_writes():
 
 def test_errors_do_not_tell_where_files_are_kept(jobs):
     job = jobs.begin("me", "map")
-    error = InputError(f"{job.folder}/scene/a b.tif: must be whole. Received {job.folder}/truth/t.tif.")
+    error = InputError(
+        f"{job.folder}/scene/a b.tif: must be whole. Received {job.folder}/truth/t.tif."
+    )
     assert job.tell(error) == "a b.tif: must be whole. Received t.tif."
 
 
@@ -197,10 +222,14 @@ def test_progress_is_read_out_by_quarters(jobs):
 
 
 def test_errors_name_settings_not_options_of_commands(jobs):
-    told = jobs.begin("me", "map").tell(InputError("a--b.tif: name those to use, e.g. --bands 1,2. --resample needs a CRS."))
+    told = jobs.begin("me", "map").tell(
+        InputError("a--b.tif: name those to use, e.g. --bands 1,2. --resample needs a CRS.")
+    )
     assert told == "a--b.tif: name those to use, e.g. bands 1,2. resample needs a CRS."
 
 
 def test_a_fault_of_ours_is_told_without_its_details(jobs, caplog):
     told = jobs.begin("me", "map").tell(ZeroDivisionError("in /some/place"))
-    assert "A fault of ours" in told and "/some/place" not in told and "in /some/place" in caplog.text
+    assert (
+        "A fault of ours" in told and "/some/place" not in told and "in /some/place" in caplog.text
+    )

@@ -25,7 +25,11 @@ def map_it(monkeypatch):
         scene = write_raster(place / "scene.tif", pixels, **profile)
         mask = None if truth is None else write_raster(place / "truth.tif", truth)
         job = jobs.begin("me", "map")
-        return job.do(lambda: map_upload(job, shelf, jobs.received, scene, mask, settings or Settings("bundled", 0.25)))
+        return job.do(
+            lambda: map_upload(
+                job, shelf, jobs.received, scene, mask, settings or Settings("bundled", 0.25)
+            )
+        )
 
     yield run
     jobs.close()
@@ -37,10 +41,20 @@ def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, 
     pixels[:, 100:] = 4
     mapped = map_it(pixels, pixels[..., :1] * 10)
     assert mapped.size == (60, 200) and mapped.files.report["mean_jaccard"] == 1
-    assert mapped.files.report["pixels_by_class"] == dict.fromkeys(NAMES, 0) | {"building": 6000, "water": 6000}
-    shown = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mapped.photograph, mapped.picture)]
+    assert mapped.files.report["pixels_by_class"] == dict.fromkeys(NAMES, 0) | {
+        "building": 6000,
+        "water": 6000,
+    }
+    shown = [
+        cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mapped.photograph, mapped.picture)
+    ]
     assert [picture.shape for picture in shown] == [(27, 91, 3), (27, 91, 4)]
-    assert shown[1][12, 18].tolist() == [0x98, 0x10, 0x3C, 255] and shown[1][12, 72].tolist() == [0x29, 0xA9, 0xE2, 255]
+    assert shown[1][12, 18].tolist() == [0x98, 0x10, 0x3C, 255] and shown[1][12, 72].tolist() == [
+        0x29,
+        0xA9,
+        0xE2,
+        255,
+    ]
     assert next(iter(find_probabilities(mapped, 59, 199))) == "water"
     with pytest.raises(InputError, match="rows 0 to 59, columns 0 to 199. Received row 60"):
         find_probabilities(mapped, 60, 0)
@@ -51,14 +65,19 @@ def test_long_scenes_keep_their_short_side(map_it, monkeypatch, shape):
     monkeypatch.setattr("segment.app.jobs.mapping.SHOWN", 30)
     monkeypatch.setattr("segment.app.jobs.mapping.LONGEST_SHOWN", 300)
     mapped = map_it(np.full((*shape, 3), 2, np.uint8))
-    assert cv2.imread(str(mapped.picture), cv2.IMREAD_UNCHANGED).shape[:2] == tuple(side * 3 // 4 for side in shape)
+    assert cv2.imread(str(mapped.picture), cv2.IMREAD_UNCHANGED).shape[:2] == tuple(
+        side * 3 // 4 for side in shape
+    )
 
 
 def test_bands_are_chosen(map_it):
     """The class is the value of the first band that is read; also where a pixel is looked up."""
     pixels = np.full((40, 40, 4), 1, np.uint8)
     pixels[..., 3] = 3
-    with pytest.raises(InputError, match=r"Received 4 bands of uint8\. To cure it, name those to use, e\.g\. (--)?bands 1,2,3"):
+    with pytest.raises(
+        InputError,
+        match=r"Received 4 bands of uint8\. To cure it, name those to use, e\.g\. (--)?bands 1,2,3",
+    ):
         map_it(pixels, photometric="minisblack")
 
 
@@ -66,8 +85,13 @@ def test_bands_are_chosen(map_it):
 def test_bands_are_read_in_their_order(map_it, bands, name):
     pixels = np.full((40, 40, 4), 1, np.uint8)
     pixels[..., 3] = 3
-    mapped = map_it(pixels, settings=Settings("bundled", 0.25, bands=bands), photometric="minisblack")
-    assert mapped.files.report["pixels_by_class"][name] == 1600 and next(iter(find_probabilities(mapped, 0, 0))) == name
+    mapped = map_it(
+        pixels, settings=Settings("bundled", 0.25, bands=bands), photometric="minisblack"
+    )
+    assert (
+        mapped.files.report["pixels_by_class"][name] == 1600
+        and next(iter(find_probabilities(mapped, 0, 0))) == name
+    )
 
 
 @pytest.mark.parametrize("overlap", [0.6, -1, float("nan"), "wide", None])
@@ -78,7 +102,15 @@ def test_overlaps_that_tiles_cannot_have_are_refused(overlap):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"gsd": 0}, {"gsd": -1.0}, {"gsd": "wide"}, {"gsd": float("nan")}, {"gsd": 10**400}, {"resample": "yes"}, {"resample": []}],
+    [
+        {"gsd": 0},
+        {"gsd": -1.0},
+        {"gsd": "wide"},
+        {"gsd": float("nan")},
+        {"gsd": 10**400},
+        {"resample": "yes"},
+        {"resample": []},
+    ],
 )
 def test_pixel_sizes_that_there_are_not_are_refused(settings):
     with pytest.raises(InputError, match="gsd: metres per pixel|resample: true, false or null"):
@@ -94,7 +126,12 @@ def test_pixel_sizes_are_stated_also_where_a_pixel_is_looked_up(map_it):
 
 
 def test_areas_are_told_in_units_that_can_be_read():
-    assert [format_area(area) for area in (0, 999_999, 1e6, 5_453_648_735)] == ["0 m²", "999,999 m²", "1.00 km²", "5,453.65 km²"]
+    assert [format_area(area) for area in (0, 999_999, 1e6, 5_453_648_735)] == [
+        "0 m²",
+        "999,999 m²",
+        "1.00 km²",
+        "5,453.65 km²",
+    ]
 
 
 def test_nodata_is_transparent_and_has_no_class(map_it):
@@ -103,4 +140,7 @@ def test_nodata_is_transparent_and_has_no_class(map_it):
     mapped = map_it(pixels, nodata=255)
     picture = cv2.imread(str(mapped.picture), cv2.IMREAD_UNCHANGED)
     assert not picture[:20, :, 3].any() and picture[20:, :, 3].all()
-    assert find_probabilities(mapped, 0, 0) is None and next(iter(find_probabilities(mapped, 30, 0))) == "road"
+    assert (
+        find_probabilities(mapped, 0, 0) is None
+        and next(iter(find_probabilities(mapped, 30, 0))) == "road"
+    )

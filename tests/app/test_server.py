@@ -33,7 +33,8 @@ gradio_client = pytest.importorskip("gradio_client")
 
 @pytest.fixture(scope="module")
 def client(server):
-    return gradio_client.Client(server.url, verbose=False, httpx_kwargs={"timeout": 60})  # on a busy machine, too
+    # on a busy machine, too
+    return gradio_client.Client(server.url, verbose=False, httpx_kwargs={"timeout": 60})
 
 
 def ask(server, name, *data, **more):
@@ -51,7 +52,15 @@ def upload(server, path):
 
 def test_requests_without_a_session_are_visitors_of_their_own(server, tmp_path):
     """What they ask to be ended is nobody else's."""
-    assert len({identify_visitor(gradio.Request(session_hash=name)) for name in (None, None, "", "me", "me")}) == 4
+    assert (
+        len(
+            {
+                identify_visitor(gradio.Request(session_hash=name))
+                for name in (None, None, "", "me", "me")
+            }
+        )
+        == 4
+    )
     image = upload(server, write_raster(tmp_path / "night.png", np.full((40, 40, 3), 42, np.uint8)))
     before = set(server.jobs._jobs)
     for _ in range(2):
@@ -60,7 +69,10 @@ def test_requests_without_a_session_are_visitors_of_their_own(server, tmp_path):
     assert len(visitors) == 2 and not visitors & {"None", ""}
     with begin(server.jobs, "None") as job:
         for name in ("stop", "stop_1"):
-            assert "Cancelled" not in httpx.post(f"{server.url}gradio_api/run/{name}", json={"data": []}).text
+            assert (
+                "Cancelled"
+                not in httpx.post(f"{server.url}gradio_api/run/{name}", json={"data": []}).text
+            )
         assert not job.stopped
 
 
@@ -77,7 +89,9 @@ def begin(jobs, visitor):
 def test_bands_are_chosen_over_http(client, tmp_path):
     pixels = np.full((40, 40, 4), 210, np.uint8)
     pixels[..., 3] = 42
-    image = gradio_client.handle_file(write_raster(tmp_path / "rgbn.tif", pixels, photometric="minisblack"))
+    image = gradio_client.handle_file(
+        write_raster(tmp_path / "rgbn.tif", pixels, photometric="minisblack")
+    )
     for bands, given in (("1,2,3", "bright"), ("4,4,4", "dark")):
         (answer,) = client.predict([image], model="tiny", bands=bands, api_name="/classify")
         assert answer["given"] == [given]
@@ -95,7 +109,12 @@ def test_calls_of_other_kinds_are_answered(server):
 def test_memory_is_not_filled_by_requests(server):
     post = f"{server.url}gradio_api/"
     assert httpx.post(f"{post}queue/join", content=b"[" * (5 * 2**20)).status_code == 413
-    assert httpx.post(f"{post}upload", data={"field": "x"}, files={"files": ("a.tif", b"x")}).status_code == 400
+    assert (
+        httpx.post(
+            f"{post}upload", data={"field": "x"}, files={"files": ("a.tif", b"x")}
+        ).status_code
+        == 400
+    )
     assert httpx.post(f"{post}upload", content=iter([b"x"])).status_code == 411
 
 
@@ -109,13 +128,16 @@ def test_the_disk_is_not_filled_by_uploads(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("host", "place"), [("127.0.0.1", "machine"), ("::1", "machine"), ("[::1]", "machine"), ("0.0.0.0", "server")]
+    ("host", "place"),
+    [("127.0.0.1", "machine"), ("::1", "machine"), ("[::1]", "machine"), ("0.0.0.0", "server")],
 )
 def test_the_page_tells_where_uploads_stay(host, place):
     jobs = Jobs()
     page = make_page(OfferedModels(), jobs, {}, tell_place(host))
     assert any(
-        f"on this {place}; what you upload" in str(block.value) for block in page.blocks.values() if hasattr(block, "value")
+        f"on this {place}; what you upload" in str(block.value)
+        for block in page.blocks.values()
+        if hasattr(block, "value")
     )
     jobs.close()
 
@@ -124,9 +146,13 @@ def test_only_two_pixels_are_looked_up_at_a_time():
     """Each may have to decode a whole JPEG."""
     jobs = Jobs()
     looks = [
-        function for function in make_page(OfferedModels(), jobs, {}).fns.values() if function.api_name in ("look", "look_there")
+        function
+        for function in make_page(OfferedModels(), jobs, {}).fns.values()
+        if function.api_name in ("look", "look_there")
     ]
-    assert [(function.concurrency_limit, function.concurrency_id) for function in looks] == [(2, "look")] * 2
+    assert [(function.concurrency_limit, function.concurrency_id) for function in looks] == [
+        (2, "look")
+    ] * 2
     jobs.close()
 
 
@@ -142,15 +168,26 @@ def test_requests_to_other_names_are_refused(server, host):
         assert httpx.request(method, server.url + path, headers={"host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:9", "https://localhost"]
+)
 def test_pages_elsewhere_may_not_ask(server, origin):
     before, files = set(server.jobs.uploads.rglob("*")), {"files": ("a.tif", b"x")}
     for path in ("gradio_api/upload", "gradio_api/queue/join", "gradio_api/call/map"):
         answer = httpx.post(server.url + path, headers={"origin": origin}, files=files)
-        assert answer.status_code == 403 and "Requests come from the server's own page" in answer.text
-    assert httpx.get(f"{server.url}gradio_api/queue/data?session_hash=a", headers={"origin": origin}).status_code == 403
+        assert (
+            answer.status_code == 403 and "Requests come from the server's own page" in answer.text
+        )
+    assert (
+        httpx.get(
+            f"{server.url}gradio_api/queue/data?session_hash=a", headers={"origin": origin}
+        ).status_code
+        == 403
+    )
     assert set(server.jobs.uploads.rglob("*")) == before
-    own = httpx.post(f"{server.url}gradio_api/upload", headers={"origin": server.url.rstrip("/")}, files=files)
+    own = httpx.post(
+        f"{server.url}gradio_api/upload", headers={"origin": server.url.rstrip("/")}, files=files
+    )
     assert own.status_code == 200
 
 
@@ -188,23 +225,45 @@ BODIES = (
 @pytest.mark.parametrize("call", CALLS)
 def test_calls_that_no_page_makes_are_told_so(server, capfd, call):
     """Never as a fault of the server, and with a line in its log at most."""
-    kinds = ("application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded")
+    kinds = (
+        "application/json",
+        "text/plain",
+        "multipart/form-data",
+        "application/x-www-form-urlencoded",
+    )
     for body in BODIES:
         for kind in kinds if body == BODIES[4] else kinds[:1]:
-            answer = httpx.post(f"{server.url}gradio_api/{call}", content=body, headers={"content-type": kind}, timeout=60)
+            answer = httpx.post(
+                f"{server.url}gradio_api/{call}",
+                content=body,
+                headers={"content-type": kind},
+                timeout=60,
+            )
             assert answer.status_code < 500, (body[:60], answer.text)
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_functions_are_asked_with_what_they_take(server, client, capfd, caplog):
-    """Of all functions of the page: values of other kinds, events without what they tell, files that were not uploaded."""
+    """Of all functions of the page: values of other kinds, events without what they tell, files
+    that were not uploaded.
+    """
     number = len(httpx.get(f"{server.url}config").json()["dependencies"])
     values = [([], e) for e in (None, [1], {"row": "x"}, {"row": 1e999, "column": 1})]
-    values += [(d, None) for d in (["x"] * 7, [{"path": 5}] * 7, [[{"path": "/etc/passwd"}]] * 7, [1e308] * 7)]
+    values += [
+        (d, None)
+        for d in (["x"] * 7, [{"path": 5}] * 7, [[{"path": "/etc/passwd"}]] * 7, [1e308] * 7)
+    ]
     events = []
     for index in range(number):
         for data, event_data in values:
-            body = json.dumps({"data": data, "fn_index": index, "session_hash": f"s{index}", "event_data": event_data})
+            body = json.dumps(
+                {
+                    "data": data,
+                    "fn_index": index,
+                    "session_hash": f"s{index}",
+                    "event_data": event_data,
+                }
+            )
             join, kind = f"{server.url}gradio_api/queue/join", {"content-type": "application/json"}
             events.append(httpx.post(join, content=body, headers=kind, timeout=60))
     assert {event.status_code for event in events} <= {200, 404, 503}
@@ -241,7 +300,9 @@ def test_uploads_that_are_none_leave_nothing(server, head):
         "multipart/form-data",
         "text/plain",
     ):
-        answer = httpx.post(f"{server.url}gradio_api/upload", content=body, headers={"content-type": kind})
+        answer = httpx.post(
+            f"{server.url}gradio_api/upload", content=body, headers={"content-type": kind}
+        )
         assert answer.status_code in (400, 413)
     assert set(server.jobs.uploads.rglob("*")) - before <= {server.jobs.uploads / "arriving"}
 
@@ -253,10 +314,22 @@ def test_health_is_told(server):
 
 def test_nothing_outside_is_allowed_or_fetched(server):
     page = httpx.get(server.url)
-    assert page.status_code == 200 and "default-src 'self'" in page.headers["content-security-policy"]
-    for path in ("http://127.0.0.1:9/x.tif", "https://example.org/x.tif", "/etc/passwd", str(server.jobs.root / "../x")):
+    assert (
+        page.status_code == 200 and "default-src 'self'" in page.headers["content-security-policy"]
+    )
+    for path in (
+        "http://127.0.0.1:9/x.tif",
+        "https://example.org/x.tif",
+        "/etc/passwd",
+        str(server.jobs.root / "../x"),
+    ):
         assert httpx.get(f"{server.url}gradio_api/file={path}").status_code == 403
-    for path in ("process_recording", "run-history/connect", "component_server", "proxy=https:/example.org"):
+    for path in (
+        "process_recording",
+        "run-history/connect",
+        "component_server",
+        "proxy=https:/example.org",
+    ):
         assert httpx.post(f"{server.url}gradio_api/{path}").status_code == 403
     for path in (rasterio.__file__, str(server.jobs.root / "uploads" / ".." / ".." / "x")):
         assert httpx.get(f"{server.url}gradio_api/file={path}").status_code in (403, 404)
@@ -266,14 +339,23 @@ def test_scenes_are_mapped_over_http(server, client, tmp_path):
     scene = segment.write_sample(tmp_path / "town", 128, 128, 5) / "scene.tif"
     report, classes, polygons = client.predict(gradio_client.handle_file(scene), api_name="/map")
     whole = segment.predict_scene(scene, output=tmp_path / "map")
-    assert report["pixels_by_class"] == whole.report["pixels_by_class"] and polygons.endswith(".gpkg")
+    assert report["pixels_by_class"] == whole.report["pixels_by_class"] and polygons.endswith(
+        ".gpkg"
+    )
     with rasterio.open(classes) as found, rasterio.open(whole.classes) as wanted:
         assert (found.read() == wanted.read()).all() and found.crs == wanted.crs
 
 
 def test_pixel_sizes_are_stated_over_http(client, tmp_path):
-    scene = gradio_client.handle_file(write_raster(tmp_path / "drone.png", np.full((40, 40, 3), 42, np.uint8)))
-    for options in ({"gsd": 1.2}, {"gsd": 1.2, "resample": False}, {"gsd": 1.2, "resample": True}, {"resample": None}):
+    scene = gradio_client.handle_file(
+        write_raster(tmp_path / "drone.png", np.full((40, 40, 3), 42, np.uint8))
+    )
+    for options in (
+        {"gsd": 1.2},
+        {"gsd": 1.2, "resample": False},
+        {"gsd": 1.2, "resample": True},
+        {"resample": None},
+    ):
         report, *_ = client.predict(scene, **options, api_name="/map")
         assert report["ground_sampling_distance"] == options.get("gsd")
         assert sum(" as gsd says" in note for note in report["notes"]) == ("gsd" in options)
@@ -299,8 +381,14 @@ def test_the_example_asks_for_both(server, tmp_path):
     scene = segment.write_sample(tmp_path / "town", 64, 64, 5) / "scene.tif"
     image = write_raster(tmp_path / "day.png", np.full((40, 40, 3), 210, np.uint8))
     report, (answer,) = load("ask_app").main(server.url, scene, tmp_path / "out", [image])
-    assert sum(report["pixels_by_class"].values()) == 64 * 64 and answer["given"] == list(answer["labels"])[:1]
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["scene.gpkg", "scene_classes.tif"]
+    assert (
+        sum(report["pixels_by_class"].values()) == 64 * 64
+        and answer["given"] == list(answer["labels"])[:1]
+    )
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "scene.gpkg",
+        "scene_classes.tif",
+    ]
 
 
 def test_hostile_uploads_are_answered_with_a_sentence(server, client, hostile):
@@ -315,7 +403,14 @@ def test_hostile_uploads_are_answered_with_a_sentence(server, client, hostile):
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/hostname", "http://127.0.0.1:9/x.tif", "https://example.org/x.tif", "/vsicurl/http://127.0.0.1:9/x.tif", "../x", ""],
+    [
+        "/etc/hostname",
+        "http://127.0.0.1:9/x.tif",
+        "https://example.org/x.tif",
+        "/vsicurl/http://127.0.0.1:9/x.tif",
+        "../x",
+        "",
+    ],
 )
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_paths_in_place_of_uploads_are_refused(server, path, meta):
@@ -331,7 +426,9 @@ def test_nobody_passes_by_the_queue(server, way):
     """What the page itself asks for so only tells that a job waits, or stops one."""
     functions = httpx.get(f"{server.url}config").json()["dependencies"]
     open_ = [function for function in functions if not function["queue"]]
-    assert len(functions) - len(open_) >= 5 and {function["api_name"].rstrip("_1") for function in open_} == {
+    assert len(functions) - len(open_) >= 5 and {
+        function["api_name"].rstrip("_1") for function in open_
+    } == {
         "wait",
         "stop",
         "unnamed",
@@ -344,10 +441,15 @@ def test_nobody_passes_by_the_queue(server, way):
 
 def test_fifty_uploads_at_once_are_all_answered(client, tmp_path):
     levels = [40 if number % 2 else 210 for number in range(50)]
-    images = [write_raster(tmp_path / f"{n}.png", np.full((40, 40, 3), level, np.uint8)) for n, level in enumerate(levels)]
+    images = [
+        write_raster(tmp_path / f"{n}.png", np.full((40, 40, 3), level, np.uint8))
+        for n, level in enumerate(levels)
+    ]
 
     def ask(image):
-        return client.predict([gradio_client.handle_file(image)], model="tiny", api_name="/classify")[0]["given"]
+        return client.predict(
+            [gradio_client.handle_file(image)], model="tiny", api_name="/classify"
+        )[0]["given"]
 
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(ask, images))
@@ -357,20 +459,25 @@ def test_fifty_uploads_at_once_are_all_answered(client, tmp_path):
 def test_files_that_are_too_large_are_not_taken(tmp_path, models):
     with Server(port=0, models=models, max_upload="20KB") as small:
         client = gradio_client.Client(small.url, verbose=False)
-        image = write_raster(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8))
+        image = write_raster(
+            tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+        )
         with pytest.raises(Exception, match="(?i)size|413|large"):
             client.predict([gradio_client.handle_file(image)], api_name="/classify")
 
 
 def test_idle_and_broken_uploads_leave_nothing(tmp_path, models, monkeypatch):
-    """Ten idle sockets that announce as much as there is room for: others upload meanwhile, and they are answered."""
+    """Ten idle sockets that announce as much as there is room for: others upload meanwhile, and
+    they are answered.
+    """
     monkeypatch.setattr("segment.app.uploads.arrivals.Arrivals.__init__", _impatient)
     with Server(port=0, models=models, max_upload="2MB") as server:
         place, room = httpx.URL(server.url), int(server.jobs.quota.most - server.jobs.quota.kept)
         head = (
-            f"POST /gradio_api/upload HTTP/1.1\r\nHost: {place.netloc.decode()}\r\nContent-Length: {room - 200_000}\r\n"
-            "Content-Type: multipart/form-data; boundary=a\r\n\r\n"
-            '--a\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+            f"POST /gradio_api/upload HTTP/1.1\r\nHost: {place.netloc.decode()}\r\nContent-Length:"
+            f" {room - 200_000}\r\nContent-Type: multipart/form-data;"
+            ' boundary=a\r\n\r\n--a\r\nContent-Disposition: form-data; name="files";'
+            ' filename="a"\r\n\r\n'
         )
         idle = [socket.create_connection((place.host, place.port)) for _ in range(10)]
         for connection in idle:
@@ -378,13 +485,21 @@ def test_idle_and_broken_uploads_leave_nothing(tmp_path, models, monkeypatch):
         left = socket.create_connection((place.host, place.port))
         left.sendall(head.encode() + b"x" * 100_000)
         left.close()
-        assert httpx.post(f"{server.url}gradio_api/upload", files={"files": ("a.tif", bytes(900_000))}).status_code == 200
+        assert (
+            httpx.post(
+                f"{server.url}gradio_api/upload", files={"files": ("a.tif", bytes(900_000))}
+            ).status_code
+            == 200
+        )
         for connection in idle:
             connection.settimeout(60)
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
             connection.close()
         assert httpx.get(f"{server.url}health").status_code == 200  # whatever came before is over
-        assert not list((server.jobs.uploads / "arriving").iterdir()) and server.jobs.quota._coming == 0
+        assert (
+            not list((server.jobs.uploads / "arriving").iterdir())
+            and server.jobs.quota._coming == 0
+        )
 
 
 def _impatient(self) -> None:
@@ -396,12 +511,17 @@ def test_what_the_app_cannot_start_with_is_told(tmp_path):
         Server(port=0, models=tmp_path)
     with pytest.raises(InputError, match="--max-upload: a size such as 500MB"):
         Server(port=0, max_upload="many")
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="port in range: .* Choose another"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(InputError, match="port in range: .* Choose another"),
+    ):
         Server(port=taken.getsockname()[1])
 
 
 def _heed_signals() -> None:
-    """Tests that run in the background, or under nohup, ignore some, and what they start would, too."""
+    """Tests that run in the background, or under nohup, ignore some, and what they start would,
+    too.
+    """
     for name in ("SIGINT", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
@@ -410,7 +530,11 @@ def _heed_signals() -> None:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_stopped_server_leaves_no_files(tmp_path, name):
     command = [sys.executable, "-c", "from segment.cli import app; app()", "--port", "0"]
-    options = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"TMPDIR": str(tmp_path)}}
+    options = {
+        "stdout": subprocess.PIPE,
+        "text": True,
+        "env": os.environ | {"TMPDIR": str(tmp_path)},
+    }
     with subprocess.Popen(command, **options, preexec_fn=_heed_signals) as process:
         try:
             assert "http://127.0.0.1:" in process.stdout.readline()
@@ -424,8 +548,20 @@ def test_a_stopped_server_leaves_no_files(tmp_path, name):
 
 @pytest.mark.slow
 def test_the_files_of_a_killed_server_go_with_the_next(tmp_path):
-    command = [sys.executable, "-c", "from segment.cli import app; app()", "--port", "0", "--allowed-host", "maps.example.org"]
-    options = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"TMPDIR": str(tmp_path)}}
+    command = [
+        sys.executable,
+        "-c",
+        "from segment.cli import app; app()",
+        "--port",
+        "0",
+        "--allowed-host",
+        "maps.example.org",
+    ]
+    options = {
+        "stdout": subprocess.PIPE,
+        "text": True,
+        "env": os.environ | {"TMPDIR": str(tmp_path)},
+    }
     for number in range(2):
         with subprocess.Popen(command, **options) as process:
             try:

@@ -34,7 +34,9 @@ def start(place):
     running = []
 
     def start():
-        process = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         running.append(process)
         return process, Path(process.stdout.readline().strip())
 

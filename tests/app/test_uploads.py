@@ -74,7 +74,9 @@ def test_a_bomb_below_the_limit_of_pixels_is_refused(received, tmp_path):
 
 def test_a_scene_too_wide_for_memory_is_refused(received, tmp_path):
     wide = write_raster(received / "wide.tif", np.zeros((1, 100_001, 3), np.uint8))
-    with pytest.raises(InputError, match="at most 100,000 pixels a side here. Received 100,001 x 1 pixels"):
+    with pytest.raises(
+        InputError, match="at most 100,000 pixels a side here. Received 100,001 x 1 pixels"
+    ):
         admit(wide, [received], tmp_path / "job", SCENE_PIXELS)
 
 
@@ -82,17 +84,24 @@ def test_a_single_huge_block_is_refused(received, tmp_path, monkeypatch):
     monkeypatch.setattr("segment.app.uploads.formats._LARGEST_BLOCK", 2**20)
     noise = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3), np.uint8)
     parts, whole = (
-        write_raster(received / f"{edge}.tif", noise, tiled=True, blockxsize=edge, blockysize=edge) for edge in (64, 1024)
+        write_raster(received / f"{edge}.tif", noise, tiled=True, blockxsize=edge, blockysize=edge)
+        for edge in (64, 1024)
     )
     admit(parts, [received], tmp_path / "job", SCENE_PIXELS)
-    with pytest.raises(InputError, match="read in parts. Received one that is a single block of 3 MB"):
+    with pytest.raises(
+        InputError, match="read in parts. Received one that is a single block of 3 MB"
+    ):
         admit(whole, [received], tmp_path / "job", SCENE_PIXELS)
 
 
 def write_jpeg(path: Path, progressive: int, sampling: int) -> Path:
     path.parent.mkdir(exist_ok=True)
     noise = np.random.default_rng(0).integers(0, 255, (160, 320, 3), np.uint8)
-    cv2.imwrite(str(path), noise, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling])
+    cv2.imwrite(
+        str(path),
+        noise,
+        [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling],
+    )
     return path
 
 
@@ -104,9 +113,13 @@ def write_jpeg(path: Path, progressive: int, sampling: int) -> Path:
         (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, 1.5),
     ],
 )
-def test_progressive_jpegs_may_take_as_much_memory_as_a_block(received, tmp_path, monkeypatch, sampling, samples):
+def test_progressive_jpegs_may_take_as_much_memory_as_a_block(
+    received, tmp_path, monkeypatch, sampling, samples
+):
     """All of their coefficients, of two bytes, are decoded before the first row is."""
-    rows, whole = (write_jpeg(received / f"{progressive}.jpg", progressive, sampling) for progressive in (0, 1))
+    rows, whole = (
+        write_jpeg(received / f"{progressive}.jpg", progressive, sampling) for progressive in (0, 1)
+    )
     assert bytes_at_once(rows) == 0 and bytes_at_once(whole) == 2 * 160 * 320 * samples
     admit(whole, [received], tmp_path / "job", SCENE_PIXELS)
     monkeypatch.setattr("segment.app.uploads.formats._LARGEST_BLOCK", 100_000)
@@ -147,7 +160,9 @@ def test_long_names_are_cut_by_their_bytes(received, tmp_path):
 
 
 def test_names_stay_within_the_folder(received, tmp_path):
-    """Of a name nothing remains that a path could be made of, and files elsewhere are not admitted at all."""
+    """Of a name nothing remains that a path could be made of, and files elsewhere are not admitted
+    at all.
+    """
     image = write_raster(received / "-..\\..\\e t?c.tif", np.zeros((8, 8, 3), np.uint8))
     source = admit(image, [received], tmp_path / "job", IMAGE_PIXELS)
     assert source.path == tmp_path / "job" / "e_t_c.tif" and source.driver == "GTiff"
@@ -170,7 +185,10 @@ def let_in(upload, most=SCENE_PIXELS):
     return admit(upload, [upload.parent], Path(tempfile.mkdtemp(dir=upload.parent.parent)), most)
 
 
-@pytest.mark.parametrize(("bands", "rule"), [(65_535, "at most 4,096 are read"), (5000, "4,096"), (300, "at most 16 bands")])
+@pytest.mark.parametrize(
+    ("bands", "rule"),
+    [(65_535, "at most 4,096 are read"), (5000, "4,096"), (300, "at most 16 bands")],
+)
 @pytest.mark.parametrize("planar", [1, 2])
 def test_headers_that_declare_many_bands_are_refused(received, bands, rule, planar):
     received.mkdir()
@@ -179,22 +197,44 @@ def test_headers_that_declare_many_bands_are_refused(received, bands, rule, plan
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [{KIND: REDUCED}, {KIND: MASK}, {KIND: REDUCED | MASK}, {255: 2}, {}])
+@pytest.mark.parametrize(
+    "kind", [{KIND: REDUCED}, {KIND: MASK}, {KIND: REDUCED | MASK}, {255: 2}, {}]
+)
 @pytest.mark.parametrize(("order", "big"), [("<", False), (">", True)])
-@pytest.mark.parametrize("block", [{ROWS: 28_000}, {ROWS: 2**31}, {TILE_WIDTH: 32_768, TILE_HEIGHT: 32_768}])
+@pytest.mark.parametrize(
+    "block", [{ROWS: 28_000}, {ROWS: 2**31}, {TILE_WIDTH: 32_768, TILE_HEIGHT: 32_768}]
+)
 def test_blocks_of_overviews_masks_and_pages_are_small_too(received, kind, order, big, block):
-    """A strip of a reduced copy is decoded for the page's picture, and one of a mask for any pixel."""
+    """A strip of a reduced copy is decoded for the page's picture, and one of a mask for
+    any pixel.
+    """
     received.mkdir()
-    whole, reduced = {WIDTH: 30_000, HEIGHT: 16_000, ROWS: 1}, {WIDTH: 28_000, HEIGHT: 16_000, ROWS: 1, 259: 8}
+    whole, reduced = (
+        {WIDTH: 30_000, HEIGHT: 16_000, ROWS: 1},
+        {
+            WIDTH: 28_000,
+            HEIGHT: 16_000,
+            ROWS: 1,
+            259: 8,
+        },
+    )
     bomb = reduced | block | {BANDS: 3} | kind
     upload = write_tiff(
-        received / "a.tif", whole, {WIDTH: 15_000, HEIGHT: 8000, ROWS: 16, KIND: REDUCED}, bomb, order=order, big=big
+        received / "a.tif",
+        whole,
+        {WIDTH: 15_000, HEIGHT: 8000, ROWS: 16, KIND: REDUCED},
+        bomb,
+        order=order,
+        big=big,
     )
     with upload.open("ab") as file:
         file.truncate(4 * 2**20)  # about as much as it unpacks to
     assert [image.width for image in read_images(upload)] == [30_000, 15_000, 28_000]
     assert [image.is_page for image in read_images(upload)] == [True, False, not kind]
-    with pytest.raises(InputError, match=r"an overview, mask or page is a single block of (1281|3072) MB, at most 500 MB"):
+    with pytest.raises(
+        InputError,
+        match=r"an overview, mask or page is a single block of (1281|3072) MB, at most 500 MB",
+    ):
         let_in(upload)
 
 
@@ -202,9 +242,12 @@ def test_blocks_of_overviews_masks_and_pages_are_small_too(received, kind, order
 def test_overviews_larger_than_the_image_are_refused(received, kind):
     received.mkdir()
     sides = {WIDTH: 64, HEIGHT: 64, ROWS: 64, COUNTS: 4096}
-    with pytest.raises(InputError, match="overview or mask is 20,000 x 64 pixels, image is 64 x 64"):
+    with pytest.raises(
+        InputError, match="overview or mask is 20,000 x 64 pixels, image is 64 x 64"
+    ):
         let_in(write_tiff(received / "a.tif", sides, {WIDTH: 20_000, HEIGHT: 64, KIND: kind}))
-    let_in(write_tiff(received / "pages.tif", sides, {WIDTH: 20_000, HEIGHT: 64}))  # a page, which is not read
+    # a page, which is not read
+    let_in(write_tiff(received / "pages.tif", sides, {WIDTH: 20_000, HEIGHT: 64}))
 
 
 @pytest.mark.parametrize("kind", [{}, {KIND: MASK}, {KIND: REDUCED}])
@@ -215,7 +258,9 @@ def test_images_without_number_or_end_are_refused(received, kind, big):
     with pytest.raises(InputError, match="TIFF holds more than 100 images"):
         let_in(write_tiff(received / "many.tif", {}, *[kind] * 5000, big=big))
     for last in (1, 2, 7):
-        ring = write_tiff(received / f"ring{last}.tif", *[kind] * last, big=big, next_image=16 if big else 8)
+        ring = write_tiff(
+            received / f"ring{last}.tif", *[kind] * last, big=big, next_image=16 if big else 8
+        )
         with pytest.raises(InputError, match="TIFF holds a ring of images"):
             let_in(ring)
 
@@ -224,14 +269,26 @@ def test_images_without_number_or_end_are_refused(received, kind, big):
 def test_images_within_images_count_too(received, big):
     """GDAL takes them for overviews."""
     received.mkdir()
-    first, huge = {WIDTH: 64, HEIGHT: 64, ROWS: 64, COUNTS: 4096}, {WIDTH: 20_000, HEIGHT: 64, KIND: REDUCED}
+    first, huge = (
+        {WIDTH: 64, HEIGHT: 64, ROWS: 64, COUNTS: 4096},
+        {
+            WIDTH: 20_000,
+            HEIGHT: 64,
+            KIND: REDUCED,
+        },
+    )
     whole = write_tiff(received / "a.tif", first | {WITHIN: 0}, huge, big=big)
     start, entry, number = (16, 20, "Q") if big else (8, 12, "I")
     second = start + struct.calcsize(f"<{'Q' if big else 'H'}{number}") + entry * 10
     raw = bytearray(whole.read_bytes())
     for offset, rule in ((second, "overview or mask is 20,000 x 64"), (start, "a ring of images")):
-        raw[second - struct.calcsize(number) : second] = bytes(struct.calcsize(number))  # no next image
-        place = raw.index(struct.pack("<HH", WITHIN, 16 if big else 4)) + entry - struct.calcsize(number)
+        # no next image
+        raw[second - struct.calcsize(number) : second] = bytes(struct.calcsize(number))
+        place = (
+            raw.index(struct.pack("<HH", WITHIN, 16 if big else 4))
+            + entry
+            - struct.calcsize(number)
+        )
         raw[place : place + struct.calcsize(number)] = struct.pack("<" + number, offset)
         whole.write_bytes(raw)
         with pytest.raises(InputError, match=rule):
@@ -244,7 +301,9 @@ def test_metadata_may_not_be_larger_than_pictures(received, size, tag):
     received.mkdir()
     upload = write_tiff(received / "a.tif", {tag: 8})
     raw = upload.read_bytes()
-    upload.write_bytes(raw.replace(struct.pack("<HHI", tag, 4, 1), struct.pack("<HHI", tag, 2, size)))
+    upload.write_bytes(
+        raw.replace(struct.pack("<HHI", tag, 4, 1), struct.pack("<HHI", tag, 2, size))
+    )
     with pytest.raises(InputError, match=f"MB of metadata in tag {tag}, at most 16 MB"):
         let_in(upload)
 
@@ -270,13 +329,23 @@ def test_metadata_that_leads_to_other_files_is_refused(received, tmp_path, domai
     for place in (str(secret), "/vsicurl/http://127.0.0.1:9/x.tif", ":::BASE:::secret.tif"):
         with rasterio.open(upload, "r+") as file:
             file.update_tags(ns=domain, **{item: place})
-        with pytest.raises(InputError, match=f"metadata leads to other files \\({domain}\\), which uploads must not"):
+        with pytest.raises(
+            InputError,
+            match=f"metadata leads to other files \\({domain}\\), which uploads must not",
+        ):
             let_in(upload)
 
 
 def test_rasters_with_overviews_masks_and_metadata_are_let_in(received):
     pixels = np.random.default_rng(0).integers(0, 255, (600, 600, 3), np.uint8)
-    plain = write_raster(received / "plain.tif", pixels, tiled=True, blockxsize=256, blockysize=256, compress="deflate")
+    plain = write_raster(
+        received / "plain.tif",
+        pixels,
+        tiled=True,
+        blockxsize=256,
+        blockysize=256,
+        compress="deflate",
+    )
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(plain, "r+") as file:
         file.write_mask(np.full((600, 600), 255, np.uint8))
         file.update_tags(taken="2020", ns="SENSOR")
@@ -285,7 +354,10 @@ def test_rasters_with_overviews_masks_and_metadata_are_let_in(received):
     rasterio.shutil.copy(plain, cog, driver="COG")
     for upload in (plain, cog):
         images = read_images(upload)
-        assert images[0].width == 600 and images[0].block_bytes == 3 * (256 if upload == plain else 512) ** 2
+        assert (
+            images[0].width == 600
+            and images[0].block_bytes == 3 * (256 if upload == plain else 512) ** 2
+        )
         assert len(images) >= 4 and not any(image.is_page for image in images[1:])
         with let_in(upload).open() as raster:
             assert raster.references == [] and raster.read()[1].all()
@@ -296,7 +368,9 @@ def write_png(path: Path, *chunks: tuple[bytes, bytes]) -> Path:
     path.parent.mkdir(exist_ok=True)
     cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
     raw = path.read_bytes()
-    made = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    made = b"".join(
+        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks
+    )
     path.write_bytes(raw[:33] + made + raw[33:])
     return path
 

@@ -33,20 +33,51 @@ BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks", "leave_one_
 def main() -> None:
     """Runs the benchmarks that are named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    known = ", ".join([*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks", "leave_one_out"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eight by default")
+    known = ", ".join(
+        [*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks", "leave_one_out"]
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eight by default"
+    )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
-        "--classifier", type=Path, default=BUNDLED_CLASSIFIER, help="a classifier exported with --int8 instead of the bundled one"
+        "--classifier",
+        type=Path,
+        default=BUNDLED_CLASSIFIER,
+        help="a classifier exported with --int8 instead of the bundled one",
     )
     parser.add_argument("--tiles", type=Path, help="a tile folder to quantise it on")
-    parser.add_argument("--scene", type=Path, help="a scene instead of a sample town, for seams and tiles")
-    parser.add_argument("--ground", type=Path, help="a tile of the Dubai data that the bundled model never saw, for few_tiles")
-    parser.add_argument("--images", type=Path, help="class folders of 120 images or more each, for few_images")
-    parser.add_argument("--size", type=int, default=SIZE, help="edge of the scene of cluster, pixels")
-    parser.add_argument("--blocks", type=int, nargs="+", default=COUNTS, help="how many blocks many_blocks gives out")
-    parser.add_argument("--collections", type=Path, help="folder that holds the collections of leave_one_out")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of leave_one_out's trainings")
+    parser.add_argument(
+        "--scene", type=Path, help="a scene instead of a sample town, for seams and tiles"
+    )
+    parser.add_argument(
+        "--ground",
+        type=Path,
+        help="a tile of the Dubai data that the bundled model never saw, for few_tiles",
+    )
+    parser.add_argument(
+        "--images", type=Path, help="class folders of 120 images or more each, for few_images"
+    )
+    parser.add_argument(
+        "--size", type=int, default=SIZE, help="edge of the scene of cluster, pixels"
+    )
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        nargs="+",
+        default=COUNTS,
+        help="how many blocks many_blocks gives out",
+    )
+    parser.add_argument(
+        "--collections", type=Path, help="folder that holds the collections of leave_one_out"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of leave_one_out's trainings",
+    )
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -76,7 +107,11 @@ def main() -> None:
         if function is cluster:
             cluster(model, given.size)
             continue
-        function(model, given.scene) if given.scene and function in (seams, tiles) else function(model)
+        (
+            function(model, given.scene)
+            if given.scene and function in (seams, tiles)
+            else function(model)
+        )
 
 
 if __name__ == "__main__":

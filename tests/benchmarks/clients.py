@@ -37,11 +37,22 @@ def geodeep(model: Path) -> None:
         theirs = segment(str(path), str(exported))
     step = TILE - TILE * int(onnx_metadata(load_model_info(model))["tiles_overlap"]) // 100
     starts = [*range(0, len(ours) - TILE + 1, step), len(ours) - TILE]
-    borders = sorted({edge for start in starts for edge in (start + (TILE - step) // 2, start + TILE - (TILE - step) // 2)})
+    borders = sorted(
+        {
+            edge
+            for start in starts
+            for edge in (start + (TILE - step) // 2, start + TILE - (TILE - step) // 2)
+        }
+    )
     away = np.ones(len(ours), bool)
     for border in borders:
         away[max(border - 16, 0) : border + 16] = False
     smoothed = median_filter(ours, 5)
     inside = np.ix_(away, away)
-    tell("pixels in which geodeep agrees, away from tile borders", (theirs == smoothed)[inside].mean(), at_least=0.99,
-         everywhere=float((theirs == smoothed).mean()), without_our_median=float((theirs == ours).mean()))  # fmt: skip
+    tell(
+        "pixels in which geodeep agrees, away from tile borders",
+        (theirs == smoothed)[inside].mean(),
+        at_least=0.99,
+        everywhere=float((theirs == smoothed).mean()),
+        without_our_median=float((theirs == ours).mean()),
+    )

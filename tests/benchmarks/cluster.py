@@ -45,7 +45,11 @@ def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
     rates = take_turns(
         {
             "cluster": lambda: (
-                size**2 / 1e6 / segment_predict(path, model, FOLDER / "out", "--cluster", f"local:{cores}").seconds
+                size**2
+                / 1e6
+                / segment_predict(
+                    path, model, FOLDER / "out", "--cluster", f"local:{cores}"
+                ).seconds
             ),
             "process": lambda: size**2 / 1e6 / segment_predict(path, model, FOLDER / "out").seconds,
         },
@@ -63,7 +67,9 @@ def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
     path, reference = scene(size, size, 1), ModelReference.of(model, "segment", "openvino")
     options, info = MapOptions(), load_model_info(model)
     identity = identify(model, "openvino")
-    mosaic = MapAssembly(Source(path), reference, identity, info, FOLDER / "out", options, edge=4096, overwrite=True)
+    mosaic = MapAssembly(
+        Source(path), reference, identity, info, FOLDER / "out", options, edge=4096, overwrite=True
+    )
     job = mosaic.begin()
     for block in mosaic.blocks:
         job.do(block, available_cores())
@@ -74,7 +80,10 @@ def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
         found.append((time.perf_counter() - started, time.process_time() - busy))
     mosaic.end()
     seconds, busy = (median(times) for times in zip(*found, strict=True))
-    tell(f"megapixels per second of putting finished blocks together, {size} x {size}", size**2 / 1e6 / seconds)
+    tell(
+        f"megapixels per second of putting finished blocks together, {size} x {size}",
+        size**2 / 1e6 / seconds,
+    )
     tell("the same, per core that it takes", size**2 / 1e6 / busy)
 
 
@@ -102,11 +111,22 @@ def many_blocks(counts: Sequence[int] = COUNTS) -> None:
     """
     found = []
     for count in counts:
-        ended = subprocess.run([sys.executable, "-m", __name__, str(count)], stdout=subprocess.PIPE, check=True)
+        ended = subprocess.run(
+            [sys.executable, "-m", __name__, str(count)], stdout=subprocess.PIPE, check=True
+        )
         found.append(json.loads(ended.stdout))
-        tell(f"milliseconds to give out a block, {count:,} blocks", found[-1]["milliseconds"], at_most=3.0, **found[-1])
+        tell(
+            f"milliseconds to give out a block, {count:,} blocks",
+            found[-1]["milliseconds"],
+            at_most=3.0,
+            **found[-1],
+        )
     growth = found[-1]["driver_mb"] / found[0]["driver_mb"]
-    tell(f"memory of the driver at {counts[-1]:,} blocks over that at {counts[0]:,}", growth, at_most=1.1)
+    tell(
+        f"memory of the driver at {counts[-1]:,} blocks over that at {counts[0]:,}",
+        growth,
+        at_most=1.1,
+    )
 
 
 def give_out(count: int) -> dict[str, float]:
@@ -132,8 +152,13 @@ def give_out(count: int) -> dict[str, float]:
                 most = max(most, process.memory_info().rss)
         assert done == len(blocks)
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
-    milliseconds = {"milliseconds": 1000 * seconds / done, "processor_milliseconds": 1000 * busy / done}
-    return {name: round(value, 3) for name, value in milliseconds.items()} | {"driver_mb": round(most / 2**20, 1)}
+    milliseconds = {
+        "milliseconds": 1000 * seconds / done,
+        "processor_milliseconds": 1000 * busy / done,
+    }
+    return {name: round(value, 3) for name, value in milliseconds.items()} | {
+        "driver_mb": round(most / 2**20, 1)
+    }
 
 
 if __name__ == "__main__":

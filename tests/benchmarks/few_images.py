@@ -22,9 +22,13 @@ test part.
 """
 REPEATS = 3
 SETTINGS = (
-    "model.backbone=baseline", "model.weights=none", "data.resize=64", "data.size=64", "training.epochs=20",
+    "model.backbone=baseline",
+    "model.weights=none",
+    "data.resize=64",
+    "data.size=64",
+    "training.epochs=20",
     "data.val_fraction=0.4",
-)  # fmt: skip
+)
 
 
 def few_images(images: Path, seed: int = 0) -> None:
@@ -50,5 +54,13 @@ def few_images(images: Path, seed: int = 0) -> None:
         found = tune(folder, study, settings, search=search, progress=progress)
     gain = found.confirmation
     assert gain is not None
-    scores = {"defaults": sum(gain.defaults) / len(gain.defaults), "best": sum(gain.best) / len(gain.best)}
-    tell("test accuracy gained by 40 trials, 20 images a class", gain.gain, standard_error=gain.error, **scores)
+    scores = {
+        "defaults": sum(gain.defaults) / len(gain.defaults),
+        "best": sum(gain.best) / len(gain.best),
+    }
+    tell(
+        "test accuracy gained by 40 trials, 20 images a class",
+        gain.gain,
+        standard_error=gain.error,
+        **scores,
+    )

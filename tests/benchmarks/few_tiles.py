@@ -29,7 +29,9 @@ PALETTE = ClassTable(SAMPLE_CLASSES)
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), seed: int = 0) -> None:
+def few_tiles(
+    dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), seed: int = 0
+) -> None:
     """Scores models on ground that none of them was trained on.
 
     Both starts are trained with 200 steps of 8 tiles by the bundled recipe. The bundled model is
@@ -42,7 +44,8 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
         counts: Numbers of training tiles.
         seed: Seed by which tiles are chosen.
     """
-    from segment.training.evaluation import evaluate  # after `load_keras`, or the backend of Keras would print messages
+    # after `load_keras`, or the backend of Keras would print messages
+    from segment.training.evaluation import evaluate
     from segment.training.train import train
 
     towns = {part: [_town(number) for number in seeds] for part, seeds in TOWNS.items()}
@@ -53,9 +56,16 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
     for ground, (learned, scored) in grounds.items():
         tiles = [tile for scene_ in learned for tile in _cut(*scene_)]
         order = np.random.default_rng(seed).permutation(len(tiles))
-        validating, pool = ([tiles[i] for i in some] for some in (order[:VALIDATING], order[VALIDATING:]))
-        untrained = evaluate(_lay_out({"test": scored}), runtime="keras").confusion  # float32, like the trained models
-        tell(f"mean Jaccard, {ground}, bundled model as it comes", untrained.mean_jaccard, accuracy=untrained.accuracy)
+        validating, pool = (
+            [tiles[i] for i in some] for some in (order[:VALIDATING], order[VALIDATING:])
+        )
+        # float32, like the trained models
+        untrained = evaluate(_lay_out({"test": scored}), runtime="keras").confusion
+        tell(
+            f"mean Jaccard, {ground}, bundled model as it comes",
+            untrained.mean_jaccard,
+            accuracy=untrained.accuracy,
+        )
         for chosen in (pool[:count] for count in counts):
             folder = _lay_out({"train": chosen, "val": validating, "test": scored})
             for start in ("none", "bundled"):
@@ -70,10 +80,19 @@ def few_tiles(dubai: Path | None = None, counts: Sequence[int] = (10, 50, 200), 
                     "training.precision=auto",
                     f"training.epochs={EPOCHS}",
                 ]
-                run = train(folder, FOLDER / "few-tiles-run", load_settings(Config, RECIPE, own), overwrite=True)
+                run = train(
+                    folder,
+                    FOLDER / "few-tiles-run",
+                    load_settings(Config, RECIPE, own),
+                    overwrite=True,
+                )
                 assert run.test is not None
                 score = run.test.confusion
-                tell(f"mean Jaccard, {ground}, {len(chosen)} tiles, start: {start}", score.mean_jaccard, accuracy=score.accuracy)
+                tell(
+                    f"mean Jaccard, {ground}, {len(chosen)} tiles, start: {start}",
+                    score.mean_jaccard,
+                    accuracy=score.accuracy,
+                )
 
 
 def _town(seed: int) -> Labelled:
@@ -103,6 +122,9 @@ def _lay_out(parts: dict[str, list[Labelled]]) -> Path:
             (folder / part / name).mkdir(parents=True)
             for number in range(often * len(tiles)):
                 picture = tiles[number % len(tiles)][pixels]
-                cv2.imwrite(str(folder / part / name / f"{number}.png"), picture[..., ::-1] if name == "images" else picture)
+                cv2.imwrite(
+                    str(folder / part / name / f"{number}.png"),
+                    picture[..., ::-1] if name == "images" else picture,
+                )
     save_class_table(PALETTE, folder / "classes.yaml")
     return folder

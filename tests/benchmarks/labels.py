@@ -24,10 +24,19 @@ def labels(model: Path = BUNDLED, rounds: int = 5) -> None:
     for form in forms.values():
         form.predict(images[:1])
         form.predict(images[:16])
-    single = {name: [1000 * timed(lambda f=f, i=i: f.predict(images[i : i + 1])) for i in range(48)] for name, f in forms.items()}
+    single = {
+        name: [1000 * timed(lambda f=f, i=i: f.predict(images[i : i + 1])) for i in range(48)]
+        for name, f in forms.items()
+    }
     medians = {name: statistics.median(times) for name, times in single.items()}
     slowest = {name: float(np.percentile(times, 95)) for name, times in single.items()}
-    tell("milliseconds an image, int8 ResNet-50 at 224 px, batch 1", medians["openvino"], at_most=25, ms=medians, ms_95=slowest)
+    tell(
+        "milliseconds an image, int8 ResNet-50 at 224 px, batch 1",
+        medians["openvino"],
+        at_most=25,
+        ms=medians,
+        ms_95=slowest,
+    )
 
     def rate(form: object) -> float:
         seconds = timed(lambda: [form.predict(images[i : i + 16]) for i in range(0, 64, 16)])  # type: ignore[attr-defined]
@@ -35,4 +44,9 @@ def labels(model: Path = BUNDLED, rounds: int = 5) -> None:
 
     rates = take_turns({name: lambda f=f: rate(f) for name, f in forms.items()}, rounds)
     ratio = rates["openvino"] / rates["keras"]
-    tell("int8 ResNet-50 against Keras on TensorFlow, batch 16 of 224 px", ratio, at_least=2.0, images_per_s=rates)
+    tell(
+        "int8 ResNet-50 against Keras on TensorFlow, batch 16 of 224 px",
+        ratio,
+        at_least=2.0,
+        images_per_s=rates,
+    )

@@ -27,7 +27,8 @@ def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
         data: Folder that the paths of collections start from.
         changes: Settings such as "model.encoder_weights=FILE".
     """
-    from segment.training.train import train  # after `load_keras`, or the backend of Keras would print messages
+    # after `load_keras`, or the backend of Keras would print messages
+    from segment.training.train import train
 
     own = [
         f"data.root={data}",
@@ -49,11 +50,14 @@ def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
         for one in fold.data.collections:
             if name_of(one).startswith(name) or name.startswith(name_of(one)):
                 one.weight, one.val_groups = 0, []
-            elif one.test_groups:  # used for training only, else the test part would have two collections
+            elif one.test_groups:
+                # used for training only, else the test part would have two collections
                 one.val_fraction, one.val_groups, one.test_groups = 0, [], []
         run = train(None, FOLDER / "leave-one-out" / name, fold, overwrite=True)
         assert run.test is not None
         score = run.test.collections[name]
         scores.append(score.mean_jaccard)
-        tell(f"mean Jaccard, {name}, which was left out", score.mean_jaccard, accuracy=score.accuracy)
+        tell(
+            f"mean Jaccard, {name}, which was left out", score.mean_jaccard, accuracy=score.accuracy
+        )
     tell("mean Jaccard, mean of collections that were left out", sum(scores) / len(scores))

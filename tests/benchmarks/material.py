@@ -48,7 +48,9 @@ def tiles_of(path: Path, tile: int, count: int) -> NDArray[np.uint8]:
     with rasterio.open(path) as file:
         across = file.width // tile
         strip = file.read(window=((0, tile * -(-count // across)), (0, across * tile)))
-    parts = strip.reshape(3, -1, tile, across, tile).transpose(1, 3, 2, 4, 0).reshape(-1, tile, tile, 3)
+    parts = (
+        strip.reshape(3, -1, tile, across, tile).transpose(1, 3, 2, 4, 0).reshape(-1, tile, tile, 3)
+    )
     return np.ascontiguousarray(parts[:count])
 
 

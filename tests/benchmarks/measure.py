@@ -17,14 +17,33 @@ from typing import Any
 COMMANDS = Path(sys.executable).parent
 
 
-def tell(figure: str, value: float, *, at_least: float | None = None, at_most: float | None = None, **details: Any) -> None:
+def tell(
+    figure: str,
+    value: float,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    **details: Any,
+) -> None:
     """Prints a figure as a line of JSON, with the target it is measured against."""
     value = float(value)
-    target = {"at_least": at_least} if at_least is not None else {"at_most": at_most} if at_most is not None else {}
+    target = (
+        {"at_least": at_least}
+        if at_least is not None
+        else {"at_most": at_most}
+        if at_most is not None
+        else {}
+    )
     reached = None
     if target:
         reached = value >= at_least if at_least is not None else value <= at_most  # type: ignore[operator]
-    line = {"figure": figure, "value": round(value, 4), **target, **({} if reached is None else {"reached": reached}), **details}
+    line = {
+        "figure": figure,
+        "value": round(value, 4),
+        **target,
+        **({} if reached is None else {"reached": reached}),
+        **details,
+    }
     print(json.dumps(line), flush=True)
 
 
@@ -33,9 +52,13 @@ def machine() -> str:
     name = platform.processor()
     if Path("/proc/cpuinfo").is_file():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
+        name = next(
+            (line.split(":")[1].strip() for line in lines if line.startswith("model name")), name
+        )
         flags = next((line for line in lines if line.startswith("flags")), "")
-        name += ", " + ", ".join(kind for kind in ("avx512_vnni", "avx512_bf16", "amx_int8") if kind in flags)
+        name += ", " + ", ".join(
+            kind for kind in ("avx512_vnni", "avx512_bf16", "amx_int8") if kind in flags
+        )
     return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
@@ -54,7 +77,9 @@ def run(command: Sequence[str | Path]) -> Run:
     """
     started, peak = time.perf_counter(), 0
     with tempfile.TemporaryFile() as complaint:
-        process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=complaint)
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=complaint
+        )
         while process.poll() is None:
             peak = max(peak, high_water(process.pid))
             time.sleep(0.02)
@@ -79,7 +104,16 @@ def high_water(pid: int) -> int:
 
 def segment_predict(scene: Path, model: Path, output: Path, *options: str) -> Run:
     """Maps a scene with the command, from the beginning."""
-    options = ("--model", str(model), "--output", str(output), "--overwrite", "--no-resume", "--quiet", *options)
+    options = (
+        "--model",
+        str(model),
+        "--output",
+        str(output),
+        "--overwrite",
+        "--no-resume",
+        "--quiet",
+        *options,
+    )
     return run([COMMANDS / "segment-predict", scene, *options])
 
 

@@ -17,5 +17,10 @@ def memory(model: Path) -> None:
 
     tell("peak memory, MB, 8192 x 8192", peak(8192, 8192), at_most=1000)
     low, high = peak(8192, 4096), peak(32768, 4096)
-    tell("peak memory of 4096 x 32768 over that of 4096 x 8192", high / low, at_most=1.05, peak_mb=[low, high])
+    tell(
+        "peak memory of 4096 x 32768 over that of 4096 x 8192",
+        high / low,
+        at_most=1.05,
+        peak_mb=[low, high],
+    )
     tell("peak memory, MB, 20,000 x 20,000", peak(20_000, 20_000), at_most=2000)

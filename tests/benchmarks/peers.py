@@ -19,10 +19,17 @@ def peers(model: Path, rounds: int = 3, size: int = 4096) -> None:
     """
     path, script = scene(size, size, 1), Path(__file__).with_name("peers_worker.py")
     megapixels = size**2 / 1e6
-    contestants = {"command": lambda: megapixels / segment_predict(path, model, FOLDER / "out").seconds}
+    contestants = {
+        "command": lambda: megapixels / segment_predict(path, model, FOLDER / "out").seconds
+    }
     for tile in (256, 512):
         arguments = [PYTHON, script, path, str(tile), str(OVERLAP)]
         contestants[f"pytorch, tiles of {tile}"] = lambda a=arguments: megapixels / run(a).seconds
     rates = take_turns(contestants, rounds)
     best = max(rate for name, rate in rates.items() if name != "command")
-    tell(f"scene throughput against PyTorch, {size} x {size}", rates["command"] / best, at_least=2.0, megapixels_per_s=rates)
+    tell(
+        f"scene throughput against PyTorch, {size} x {size}",
+        rates["command"] / best,
+        at_least=2.0,
+        megapixels_per_s=rates,
+    )

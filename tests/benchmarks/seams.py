@@ -37,13 +37,20 @@ def seams(model: Path, path: Path | None = None) -> None:
         plan = plan_tiles(raster, load_model_info(model), None, OVERLAP)
     name = path.parent.name
     # the same lines elsewhere show the effect of chance
-    chance = [seam_ratio(np.roll(labels, (shift, shift), (0, 1)), plan) for shift in range(40, plan.step, 40)]
+    chance = [
+        seam_ratio(np.roll(labels, (shift, shift), (0, 1)), plan)
+        for shift in range(40, plan.step, 40)
+    ]
     spread = [round(min(chance), 3), round(max(chance), 3)]
     tell(f"seams, {name}", seam_ratio(labels, plan), at_most=1.05, on_lines_elsewhere=spread)
     crop = FOLDER / "crop.tif"
     with rasterio.open(path) as file:
         window = Window(RIGHT, DOWN, file.width - RIGHT, file.height - DOWN)
-        place = {"width": window.width, "height": window.height, "transform": file.window_transform(window)}
+        place = {
+            "width": window.width,
+            "height": window.height,
+            "transform": file.window_transform(window),
+        }
         with rasterio.open(crop, "w", **(file.profile | {"driver": "GTiff"} | place)) as part:
             part.write(file.read(window=window))
         georeferenced = file.crs is not None
@@ -80,7 +87,9 @@ def killed(model: Path, times: int = 10) -> None:
     length, chance, identical, taken_up = time.perf_counter() - begun, random.Random(0), 0, 0
     for _ in range(times):
         shutil.rmtree(parts, ignore_errors=True)
-        process = subprocess.Popen([COMMANDS / "segment-predict", path, *options, "--output", parts])
+        process = subprocess.Popen(
+            [COMMANDS / "segment-predict", path, *options, "--output", parts]
+        )
         time.sleep(chance.uniform(0.2, length))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -88,7 +97,16 @@ def killed(model: Path, times: int = 10) -> None:
         taken_up += (parts / ".scene_classes.tif.partial" / "work" / "journal.json").exists()
         finished = process.returncode == 0
         again = ["--overwrite"] if finished else []
-        subprocess.run([COMMANDS / "segment-predict", path, *options, "--output", parts, *again], check=True)
+        subprocess.run(
+            [COMMANDS / "segment-predict", path, *options, "--output", parts, *again], check=True
+        )
         files = ("scene_classes.tif", "scene_confidence.tif", "scene_mask.png", "scene_overlay.jpg")
-        identical += all((parts / name).read_bytes() == (whole / name).read_bytes() for name in files)
-    tell("maps byte-identical after SIGKILL, of ten", identical * 10 / times, at_least=10, killed_with_rows_done=taken_up)
+        identical += all(
+            (parts / name).read_bytes() == (whole / name).read_bytes() for name in files
+        )
+    tell(
+        "maps byte-identical after SIGKILL, of ten",
+        identical * 10 / times,
+        at_least=10,
+        killed_with_rows_done=taken_up,
+    )

@@ -33,8 +33,18 @@ def throughput(model: Path, rounds: int = 3) -> None:
         },
         rounds,
     )
-    details = {"tile": TILE, "overlap": OVERLAP, "command_tiles_per_s": rates["command"], "model_tiles_per_s": rates["model"]}
-    tell("whole command against model alone, tiles/s", rates["command"] / rates["model"], at_least=0.92, **details)
+    details = {
+        "tile": TILE,
+        "overlap": OVERLAP,
+        "command_tiles_per_s": rates["command"],
+        "model_tiles_per_s": rates["model"],
+    }
+    tell(
+        "whole command against model alone, tiles/s",
+        rates["command"] / rates["model"],
+        at_least=0.92,
+        **details,
+    )
     tell("megapixels/s of the whole command, 8192 x 8192", rates["command"] / count * SIZE**2 / 1e6)
 
 
@@ -54,8 +64,19 @@ def quantised(model: Path, rounds: int = 5) -> None:
     tiles = tiles_of(scene(SIZE, SIZE, 1), 256, 48)
     for form in forms.values():
         predict_all(form, tiles[:16])
-    rates = take_turns({n: lambda f=f: len(tiles) / timed(lambda: predict_all(f, tiles)) for n, f in forms.items()}, rounds)
-    tell("int8 against Keras on TensorFlow, tiles of 256 px", rates["openvino"] / rates["keras"], at_least=2.3, tiles_per_s=rates)
+    rates = take_turns(
+        {
+            n: lambda f=f: len(tiles) / timed(lambda: predict_all(f, tiles))
+            for n, f in forms.items()
+        },
+        rounds,
+    )
+    tell(
+        "int8 against Keras on TensorFlow, tiles of 256 px",
+        rates["openvino"] / rates["keras"],
+        at_least=2.3,
+        tiles_per_s=rates,
+    )
     scores = quantised_scores(model)
     fall = 100 * (scores["keras"]["mean_jaccard"] - scores["int8"]["mean_jaccard"])
     tell("points of mean Jaccard that int8 loses", fall, at_most=0.5, **scores)
@@ -64,7 +85,16 @@ def quantised(model: Path, rounds: int = 5) -> None:
 def start(model: Path, rounds: int = 7) -> None:
     """Measures the seconds from the command to the first finished row strip, 512 x 512 pixels."""
     path, output = scene(512, 512, 2), FOLDER / "start"
-    command = [COMMANDS / "segment-predict", path, "--model", model, "--output", output, "--overwrite", "--quiet"]
+    command = [
+        COMMANDS / "segment-predict",
+        path,
+        "--model",
+        model,
+        "--output",
+        output,
+        "--overwrite",
+        "--quiet",
+    ]
     found = []
     for _ in range(rounds):
         begun = time.perf_counter()
@@ -74,7 +104,12 @@ def start(model: Path, rounds: int = 7) -> None:
             time.sleep(0.002)
         found.append(time.perf_counter() - begun)
         assert process.wait() == 0
-    tell("seconds to the first band, 512 x 512", sorted(found)[len(found) // 2], at_most=2.0, slowest=max(found))
+    tell(
+        "seconds to the first band, 512 x 512",
+        sorted(found)[len(found) // 2],
+        at_most=2.0,
+        slowest=max(found),
+    )
 
 
 def naive(model: Path, rounds: int = 3, size: int = 4096) -> None:
@@ -94,5 +129,15 @@ def naive(model: Path, rounds: int = 3, size: int = 4096) -> None:
         return done.seconds
 
     seconds = take_turns({"command": ours, "naive": theirs}, rounds)
-    tell(f"speed against the naive way, {size} x {size}", seconds["naive"] / seconds["command"], at_least=1.0, seconds=seconds)
-    tell(f"memory against the naive way, {size} x {size}", peaks["command"] / peaks["naive"], at_most=1.0, peak_mb=peaks)
+    tell(
+        f"speed against the naive way, {size} x {size}",
+        seconds["naive"] / seconds["command"],
+        at_least=1.0,
+        seconds=seconds,
+    )
+    tell(
+        f"memory against the naive way, {size} x {size}",
+        peaks["command"] / peaks["naive"],
+        at_most=1.0,
+        peak_mb=peaks,
+    )

@@ -20,7 +20,17 @@ from tests.benchmarks.material import scene
 from tests.benchmarks.measure import take_turns, timed
 from tests.benchmarks.seams import seam_ratio
 
-CHOICES = [(256, 64), (256, 128), (384, 64), (384, 96), (512, 64), (512, 96), (512, 128), (512, 256), (1024, 128)]
+CHOICES = [
+    (256, 64),
+    (256, 128),
+    (384, 64),
+    (384, 96),
+    (512, 64),
+    (512, 96),
+    (512, 128),
+    (512, 256),
+    (1024, 128),
+]
 
 
 def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
@@ -28,19 +38,33 @@ def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
     path, loaded = path or scene(2048, 2048, 0), load_model(model, "openvino")
     source = Source(path)
     with source.open() as raster:
-        plans = {(t, s, m): plan_tiles(raster, loaded.info, t, s / t) for t, s in CHOICES for m in ("blend", "crop")}
+        plans = {
+            (t, s, m): plan_tiles(raster, loaded.info, t, s / t)
+            for t, s in CHOICES
+            for m in ("blend", "crop")
+        }
         with open_reference(path.with_name("truth.tif"), raster, loaded.info.class_table) as opened:
             truth = opened.read(0, raster.height)
     whole = {choice: labels(source, plan, loaded, choice[2]) for choice, plan in plans.items()}
     blends = {choice: plan for choice, plan in plans.items() if choice[2] == "blend"}
-    seconds = take_turns({str(c): lambda p=p: timed(lambda: labels(source, p, loaded)) for c, p in blends.items()}, rounds)
+    seconds = take_turns(
+        {str(c): lambda p=p: timed(lambda: labels(source, p, loaded)) for c, p in blends.items()},
+        rounds,
+    )
     for (tile, shared, merge), found in whole.items():
         plan, confusion = plans[tile, shared, merge], Confusion(loaded.info.class_table.names)
         confusion.add(truth, found)
-        line = {"tile": tile, "shared": shared, "merge": merge, "mean_jaccard": round(confusion.mean_jaccard, 4)}
+        line = {
+            "tile": tile,
+            "shared": shared,
+            "merge": merge,
+            "mean_jaccard": round(confusion.mean_jaccard, 4),
+        }
         line["seams"] = round(seam_ratio(found, plan), 3)
         if merge == "blend":
-            line["megapixels_per_s"] = round(found.size / 1e6 / seconds[str((tile, shared, merge))], 2)
+            line["megapixels_per_s"] = round(
+                found.size / 1e6 / seconds[str((tile, shared, merge))], 2
+            )
         print(json.dumps(line), flush=True)
 
 

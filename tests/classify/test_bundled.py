@@ -1,4 +1,6 @@
-"""The model that comes with classify holds what its card says, in every form, and is what commands take by default."""
+"""The model that comes with classify holds what its card says, in every form, and is what commands
+take by default.
+"""
 
 import json
 
@@ -21,14 +23,27 @@ RSSCN7 = SHARED / "data" / "rsscn7"
 
 def test_it_is_small_and_says_what_it_is():
     info = load_model_info(BUNDLED)
-    assert info.class_table.names == ["field", "forest", "grass", "industry", "parking", "residential", "river_lake"]
+    assert info.class_table.names == [
+        "field",
+        "forest",
+        "grass",
+        "industry",
+        "parking",
+        "residential",
+        "river_lake",
+    ]
     assert (info.task, info.bands, info.dtype) == ("classify", 3, "uint8")
     assert_fit_to_bundle(BUNDLED)
 
 
 def test_commands_take_it_by_default(tmp_path, capsys):
     """An even green is no town; the seven probabilities sum to 1."""
-    green = np.random.default_rng(0).normal((60, 90, 50), 8, (300, 400, 3)).clip(0, 255).astype(np.uint8)
+    green = (
+        np.random.default_rng(0)
+        .normal((60, 90, 50), 8, (300, 400, 3))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
     photo = write_raster(tmp_path / "photo.png", green)
     assert run(predict.__wrapped__, [str(photo), "--json", "--top", "7"]) == 0
     (told,) = json.loads(capsys.readouterr().out)

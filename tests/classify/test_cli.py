@@ -16,7 +16,16 @@ from segment.core.cli.command import run
 from tests.conftest import write_raster
 
 QUICK = [
-    *("--set", "model.backbone=baseline", "--set", "model.weights=none", "--set", "data.size=32", "--set", "data.resize=32"),
+    *(
+        "--set",
+        "model.backbone=baseline",
+        "--set",
+        "model.weights=none",
+        "--set",
+        "data.size=32",
+        "--set",
+        "data.resize=32",
+    ),
     *("--set", "training.epochs=2", "--set", "training.batch_size=8"),
 ]
 
@@ -33,7 +42,9 @@ def picture(kind: str, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
-    """What a new user makes: a folder of two classes, a run, its int8 form, and a scene half sand and half snow."""
+    """What a new user makes: a folder of two classes, a run, its int8 form, and a scene half sand
+    and half snow.
+    """
     folder = tmp_path_factory.mktemp("work")
     for number, kind in enumerate(["sand", "snow"]):
         for seed in range(20):
@@ -49,7 +60,9 @@ def test_images_are_named(work, capsys):
     assert call("predict", *images, "--model", work / "run") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and "*snow" in lines[0] and "*sand" in lines[1]
-    assert call("predict", work / "data" / "snow", "--model", work / "run", "--json", "--top", 1) == 0
+    assert (
+        call("predict", work / "data" / "snow", "--model", work / "run", "--json", "--top", 1) == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert len(found) == 20 and {entry["labels"][0]["label"] for entry in found} == {"snow"}
     assert call("predict", *images, "--model", work / "run", "--csv") == 0
@@ -73,20 +86,49 @@ def test_what_cannot_be_read_does_not_stop_the_others(work, tmp_path, capsys):
 
 
 def test_a_scene_is_labelled_cell_by_cell(work, tmp_path, capsys):
-    assert call("predict", work / "scene.tif", "--model", work / "run", "--grid", 32, "--output", tmp_path) == 0
+    assert (
+        call(
+            "predict",
+            work / "scene.tif",
+            "--model",
+            work / "run",
+            "--grid",
+            32,
+            "--output",
+            tmp_path,
+        )
+        == 0
+    )
     assert "sand" in capsys.readouterr().out
-    with rasterio.open(tmp_path / "scene_labels.tif") as file, rasterio.open(work / "scene.tif") as scene:
+    with (
+        rasterio.open(tmp_path / "scene_labels.tif") as file,
+        rasterio.open(work / "scene.tif") as scene,
+    ):
         assert file.read(1).tolist() == [[0, 0, 1, 1]] * 2
         assert file.crs == scene.crs and file.bounds == scene.bounds
     assert pyogrio.read_info(tmp_path / "scene_labels.gpkg", layer="labels")["features"] == 8
 
 
 def test_scores_and_the_int8_form(work, tmp_path, capsys):
-    assert call("evaluate", work / "data", "--model", work / "run", "--part", "test", "--output", tmp_path / "scores") == 0
+    assert (
+        call(
+            "evaluate",
+            work / "data",
+            "--model",
+            work / "run",
+            "--part",
+            "test",
+            "--output",
+            tmp_path / "scores",
+        )
+        == 0
+    )
     assert "accuracy" in capsys.readouterr().out
     report = json.loads((tmp_path / "scores" / "report.json").read_text())
     assert (
-        report["images"] == 6 and report["accuracy"] == json.loads((work / "run" / "report.json").read_text())["test"]["accuracy"]
+        report["images"] == 6
+        and report["accuracy"]
+        == json.loads((work / "run" / "report.json").read_text())["test"]["accuracy"]
     )
     assert call("export", work / "run", "--int8", work / "data") == 0
     assert "quantised on 28 images of data, scored on 12 others" in capsys.readouterr().out
@@ -98,7 +140,9 @@ def test_scores_and_the_int8_form(work, tmp_path, capsys):
         "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules; sys.exit(status)"
     )
     image = work / "data" / "snow" / "3.png"
-    shown = subprocess.run([sys.executable, "-c", code, image, "--model", work / "run"], capture_output=True, text=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code, image, "--model", work / "run"], capture_output=True, text=True
+    )
     assert shown.returncode == 0 and "*snow" in shown.stdout, shown.stderr
 
 
@@ -117,12 +161,21 @@ def test_scores_and_the_int8_form(work, tmp_path, capsys):
         ("evaluate", ["{data}", "--model", "{run}", "--part", "most"], ["part"]),
         ("export", ["{data}"], ["model.keras"]),
         ("train", ["{data}", "--output", "{run}"], ["--overwrite"]),
-        ("train", ["{data}", "--output", "{new}", "--set", "model.backbone=resnet"], ["model.backbone"]),
+        (
+            "train",
+            ["{data}", "--output", "{new}", "--set", "model.backbone=resnet"],
+            ["model.backbone"],
+        ),
         ("train", ["{data}/snow", "--output", "{new}"], ["class"]),
     ],
 )
 def test_faults_are_one_line_with_status_2(work, tmp_path, capsys, command, arguments, words):
-    places = {"run": work / "run", "data": work / "data", "image": work / "data" / "snow" / "1.png", "new": tmp_path / "new"}
+    places = {
+        "run": work / "run",
+        "data": work / "data",
+        "image": work / "data" / "snow" / "1.png",
+        "new": tmp_path / "new",
+    }
     assert call(command, *(argument.format(**places) for argument in arguments)) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and all(word in error for word in words), error

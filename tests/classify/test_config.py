@@ -29,7 +29,10 @@ def test_settings_survive_their_file(tmp_path):
         "loss.class_weights={water: 2.0}",
     ]
     config = load_settings(Config, None, overrides)
-    assert (config.data.bands, config.data.label_map) == (["B04", 3], {"lakes": "water", "clouds": None})
+    assert (config.data.bands, config.data.label_map) == (
+        ["B04", 3],
+        {"lakes": "water", "clouds": None},
+    )
     (tmp_path / "c.yaml").write_text(dump_settings(config))
     assert load_settings(Config, tmp_path / "c.yaml") == config
 
@@ -44,7 +47,10 @@ def test_settings_survive_their_file(tmp_path):
         ("model.dropout=1", ["model.dropout", "less than 1"]),
         ("data.size=16", ["data.size", "32", "16"]),
         ("data.size=300", ["data: size must fit into resize", "300", "256", "Raise resize"]),
-        ("data.val_fraction=0.9", ["data: fractions must leave something", "0.9", "0.15", "Lower them"]),
+        (
+            "data.val_fraction=0.9",
+            ["data: fractions must leave something", "0.9", "0.15", "Lower them"],
+        ),
         ("data.val_fraction=0", ["data.val_fraction", "greater than 0"]),
         ("data.bands=[]", ["data.bands", "at least 1"]),
         ("data.classes=[]", ["data.classes", "at least 1"]),

@@ -32,12 +32,28 @@ def test_one_label_by_hand(four):
     report = strict(four)
     assert report["accuracy"] == 0.75
     assert report["confusion"] == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
-    assert report["per_class"]["field"] == {"precision": 1, "recall": 0.5, "f1": 0.666667, "images": 2}
-    assert report["per_class"]["river"] == {"precision": 0.666667, "recall": 1, "f1": 0.8, "images": 2}
-    assert report["per_class"]["town"] == {"precision": None, "recall": None, "f1": None, "images": 0}
+    assert report["per_class"]["field"] == {
+        "precision": 1,
+        "recall": 0.5,
+        "f1": 0.666667,
+        "images": 2,
+    }
+    assert report["per_class"]["river"] == {
+        "precision": 0.666667,
+        "recall": 1,
+        "f1": 0.8,
+        "images": 2,
+    }
+    assert report["per_class"]["town"] == {
+        "precision": None,
+        "recall": None,
+        "f1": None,
+        "images": 0,
+    }
     assert report["f1_macro"] == pytest.approx((2 / 3 + 0.8) / 2, abs=1e-6)
     assert report["log_loss"] == pytest.approx(-np.log([0.8, 0.3, 0.9, 0.7]).mean(), abs=1e-6)
-    # Each answer lies in a bin of its own: |0.8 - 1|, |0.6 - 0|, |0.9 - 1|, |0.7 - 1|, a quarter each.
+    # Each answer lies in a bin of its own: |0.8 - 1|, |0.6 - 0|, |0.9 - 1|, |0.7 - 1|, a quarter
+    # each.
     assert report["calibration_error"] == pytest.approx((0.2 + 0.6 + 0.1 + 0.3) / 4, abs=1e-6)
     assert report["top3_accuracy"] is None
     assert (report["images"], report["classes"]) == (4, NAMES)
@@ -49,7 +65,9 @@ def test_interval_is_wilsons():
     low, high = score(truth, probabilities, NAMES).report["accuracy_interval"]
     n, p, z = 10, 0.8, 1.959964
     centre, half = (p + z**2 / (2 * n)), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert (low, high) == pytest.approx(((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)), abs=1e-6)
+    assert (low, high) == pytest.approx(
+        ((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)), abs=1e-6
+    )
 
 
 def test_against_scikit_learn():
@@ -59,22 +77,41 @@ def test_against_scikit_learn():
     probabilities[np.arange(200), labels] += 0.3
     probabilities[:, 5] = 0
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    given, report = probabilities.argmax(axis=1), strict(score(one_hot(labels, 6), probabilities, names))
+    given, report = (
+        probabilities.argmax(axis=1),
+        strict(score(one_hot(labels, 6), probabilities, names)),
+    )
     assert report["accuracy"] == pytest.approx(metrics.accuracy_score(labels, given), abs=1e-6)
     top3 = metrics.top_k_accuracy_score(labels, probabilities, k=3, labels=range(6))
     assert report["top3_accuracy"] == pytest.approx(top3, abs=1e-6)
-    assert report["f1_macro"] == pytest.approx(metrics.f1_score(labels, given, average="macro"), abs=1e-6)
+    assert report["f1_macro"] == pytest.approx(
+        metrics.f1_score(labels, given, average="macro"), abs=1e-6
+    )
     f1 = metrics.f1_score(labels, given, average=None, labels=range(5))
     assert [report["per_class"][name]["f1"] for name in "abcde"] == pytest.approx(f1, abs=1e-6)
     assert report["per_class"]["f"]["f1"] is None
-    np.testing.assert_array_equal(report["confusion"], metrics.confusion_matrix(labels, given, labels=range(6)))
-    assert report["log_loss"] == pytest.approx(metrics.log_loss(labels, probabilities, labels=range(6)), abs=1e-4)
+    np.testing.assert_array_equal(
+        report["confusion"], metrics.confusion_matrix(labels, given, labels=range(6))
+    )
+    assert report["log_loss"] == pytest.approx(
+        metrics.log_loss(labels, probabilities, labels=range(6)), abs=1e-4
+    )
 
 
 def test_a_class_that_is_only_given_or_only_true():
     scores = score(one_hot([0, 1]), [[0.9, 0.1, 0], [0.1, 0.2, 0.7]], NAMES)
-    assert scores.report["per_class"]["river"] == {"precision": None, "recall": 0, "f1": 0, "images": 1}
-    assert scores.report["per_class"]["town"] == {"precision": 0, "recall": None, "f1": 0, "images": 0}
+    assert scores.report["per_class"]["river"] == {
+        "precision": None,
+        "recall": 0,
+        "f1": 0,
+        "images": 1,
+    }
+    assert scores.report["per_class"]["town"] == {
+        "precision": 0,
+        "recall": None,
+        "f1": 0,
+        "images": 0,
+    }
     assert scores.report["f1_macro"] == pytest.approx(1 / 3, abs=1e-6)
 
 
@@ -108,36 +145,63 @@ def test_one_label_as_printed(four):
     first, second = str(four).splitlines()
     assert first == "accuracy 0.750 (0.301 to 0.954)  macro F1 0.733  calibration error 0.300"
     assert second == "F1: field 0.667  river 0.800"
-    assert "top-3 1.000" in str(score(one_hot([2, 1], 4), [[0.1, 0.2, 0.6, 0.1], [0.7, 0.1, 0.1, 0.1]], list("abcd")))
+    assert "top-3 1.000" in str(
+        score(one_hot([2, 1], 4), [[0.1, 0.2, 0.6, 0.1], [0.7, 0.1, 0.1, 0.1]], list("abcd"))
+    )
 
 
 def test_of_many_classes_the_lowest_are_printed():
     labels = np.arange(45).repeat(2)
     probabilities = one_hot(labels, 45).astype(float)
     probabilities[60] = np.eye(45)[31]  # class30 for class31
-    lines = str(score(one_hot(labels, 45), probabilities, [f"class{i}" for i in range(45)])).splitlines()
+    lines = str(
+        score(one_hot(labels, 45), probabilities, [f"class{i}" for i in range(45)])
+    ).splitlines()
     assert len(lines) == 2
-    assert lines[1].startswith("lowest F1 of 45 classes: class30 0.667  class31 0.800  class0 1.000")
+    assert lines[1].startswith(
+        "lowest F1 of 45 classes: class30 0.667  class31 0.800  class0 1.000"
+    )
 
 
 @pytest.fixture
 def multi_label():
     """Field: given 0, 1 of true 0; river: given 0, 2 of true 0, 1, 2; town: in neither."""
     truth = [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
-    return score(truth, [[0.9, 0.8, 0.1], [0.6, 0.4, 0.0], [0.2, 0.7, 0.3]], NAMES, multi_label=True)
+    return score(
+        truth, [[0.9, 0.8, 0.1], [0.6, 0.4, 0.0], [0.2, 0.7, 0.3]], NAMES, multi_label=True
+    )
 
 
 def test_several_labels_by_hand(multi_label):
     report = strict(multi_label)
-    assert report["per_class"]["field"] == {"precision": 0.5, "recall": 1, "f1": 0.666667, "images": 1}
-    assert report["per_class"]["river"] == {"precision": 1, "recall": 0.666667, "f1": 0.8, "images": 3}
-    assert report["per_class"]["town"] == {"precision": None, "recall": None, "f1": None, "images": 0}
+    assert report["per_class"]["field"] == {
+        "precision": 0.5,
+        "recall": 1,
+        "f1": 0.666667,
+        "images": 1,
+    }
+    assert report["per_class"]["river"] == {
+        "precision": 1,
+        "recall": 0.666667,
+        "f1": 0.8,
+        "images": 3,
+    }
+    assert report["per_class"]["town"] == {
+        "precision": None,
+        "recall": None,
+        "f1": None,
+        "images": 0,
+    }
     assert report["average_precision"] == {"field": 1, "river": 1, "town": None}
     assert report["mean_average_precision"] == 1
     assert report["f1_macro"] == pytest.approx((2 / 3 + 0.8) / 2, abs=1e-6)
     assert report["f1_micro"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 1))
     assert report["exact_match"] == pytest.approx(2 / 3, abs=1e-6)
-    assert (report["thresholds"], report["images"], report["classes"]) == ([0.5, 0.5, 0.5], 3, NAMES)
+    assert (report["thresholds"], report["images"], report["classes"]) == (
+        [0.5, 0.5, 0.5],
+        3,
+        NAMES,
+    )
     assert "accuracy" not in report
 
 
@@ -153,7 +217,13 @@ def test_average_precision_is_ranked():
 
 
 def test_thresholds_decide_what_is_given(multi_label):
-    scores = score(multi_label.truth, multi_label.probabilities, NAMES, multi_label=True, thresholds=[0.7, 0.4, 0.5])
+    scores = score(
+        multi_label.truth,
+        multi_label.probabilities,
+        NAMES,
+        multi_label=True,
+        thresholds=[0.7, 0.4, 0.5],
+    )
     assert scores.report["exact_match"] == 1  # 0.4 itself is given
     assert scores.report["thresholds"] == [0.7, 0.4, 0.5]
     assert scores.mistakes == []
@@ -176,7 +246,8 @@ def test_a_single_label_that_is_never_given(truth, f1):
 def test_several_labels_as_printed(multi_label):
     first, second = str(multi_label).splitlines()
     assert first.startswith(
-        "mean average precision 1.000  macro F1 0.733  micro F1 0.750  exact match 0.667  calibration error 0."
+        "mean average precision 1.000  macro F1 0.733  micro F1 0.750  exact match 0.667 "
+        " calibration error 0."
     )
     assert second == "F1: field 0.667  river 0.800"
 
@@ -190,7 +261,12 @@ def test_several_labels_as_printed(multi_label):
         ([[0, 0, 2]], [[0.5, 0.5, 0]], {}, "Received 0 to 2"),
         ([[0, 1, 0], [0, 0, 1]], [[0.5, 0.5, 0], [np.nan, 0, 1]], {}, "Received nan (image 1)"),
         ([[0, 1, 0]], [[-3.0, 4, 0]], {"multi_label": True}, "Received -3.0"),
-        ([[0, 1, 0]], [[0.5, 0.5, 0]], {"multi_label": True, "thresholds": [0.5]}, "Received 1 for 3"),
+        (
+            [[0, 1, 0]],
+            [[0.5, 0.5, 0]],
+            {"multi_label": True, "thresholds": [0.5]},
+            "Received 1 for 3",
+        ),
     ],
 )
 def test_what_cannot_be_scored_is_refused(truth, probabilities, options, words):

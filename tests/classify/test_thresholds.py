@@ -9,14 +9,19 @@ from classify.thresholds import choose_thresholds
 
 def test_thresholds_by_hand():
     truth = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]])
-    probabilities = np.array([[0.9, 0.2, 0.1, 0.6], [0.4, 0.1, 0.9, 0.2], [0.2, 0.3, 0.3, 0.9], [0.1, 0.0, 0.2, 0.1]])
+    probabilities = np.array(
+        [[0.9, 0.2, 0.1, 0.6], [0.4, 0.1, 0.9, 0.2], [0.2, 0.3, 0.3, 0.9], [0.1, 0.0, 0.2, 0.1]]
+    )
     # Apart between 0.2 and 0.4; between 0.1 and 0.2; no image has it; every image has it.
     assert choose_thresholds(truth, probabilities) == pytest.approx([0.3, 0.15, 0.5, 0.5])
 
 
 def test_threshold_where_labels_mix():
     # F1 from 0.8 on: 2/4, from 0.6: 2/5, from 0.4: 4/6, from 0.3: 6/7, from 0.1: 6/8.
-    truth, probability = np.array([[1], [0], [1], [1], [0]]), np.array([[0.8], [0.6], [0.4], [0.3], [0.1]])
+    truth, probability = (
+        np.array([[1], [0], [1], [1], [0]]),
+        np.array([[0.8], [0.6], [0.4], [0.3], [0.1]]),
+    )
     assert choose_thresholds(truth, probability) == pytest.approx([0.2])
 
 
@@ -29,13 +34,21 @@ def test_of_equal_thresholds_the_nearest_to_a_half():
 
 
 def test_a_label_on_the_least_likely_image_too_has_a_threshold_above_none():
-    assert choose_thresholds(np.array([[1], [0], [1]]), np.array([[0.9], [0.5], [0.5]])) == pytest.approx([0.25])
+    assert choose_thresholds(
+        np.array([[1], [0], [1]]), np.array([[0.9], [0.5], [0.5]])
+    ) == pytest.approx([0.25])
 
 
 def test_no_other_threshold_is_better():
     random = np.random.default_rng(1)
-    truth, scores = (random.random((40, 3)) < 0.3).astype(int), random.random((40, 3)).astype(np.float32)
+    truth, scores = (
+        (random.random((40, 3)) < 0.3).astype(int),
+        random.random((40, 3)).astype(np.float32),
+    )
     for label, threshold in enumerate(choose_thresholds(truth, scores)):
         chosen = f1_score(truth[:, label], scores[:, label] >= np.float64(threshold))
-        best = max(f1_score(truth[:, label], scores[:, label] >= t, zero_division=0) for t in np.linspace(0, 1, 501))
+        best = max(
+            f1_score(truth[:, label], scores[:, label] >= t, zero_division=0)
+            for t in np.linspace(0, 1, 501)
+        )
         assert chosen >= best

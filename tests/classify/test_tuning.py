@@ -11,8 +11,12 @@ from segment.core.cli.command import run
 from segment.core.config import load_settings
 
 QUICK = {
-    "model.backbone": "baseline", "model.weights": "none", "data.size": 32, "data.resize": 32, "training.epochs": 2,
-}  # fmt: skip
+    "model.backbone": "baseline",
+    "model.weights": "none",
+    "data.size": 32,
+    "data.resize": 32,
+    "training.epochs": 2,
+}
 
 
 def call(*arguments: object) -> int:
@@ -44,8 +48,12 @@ def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys,
 
     assert "no/such/folder" in complaint("no/such/folder", "--output", tmp_path / "out")
     space.write_text("model.dropouts: {low: 0, high: 1}")
-    assert "Unknown setting 'model.dropouts'" in complaint(data, "--output", tmp_path / "out", "--space", space)
-    assert "nowhere.yaml" in complaint(data, "--output", tmp_path / "out", "--space", Path("nowhere.yaml"))
+    assert "Unknown setting 'model.dropouts'" in complaint(
+        data, "--output", tmp_path / "out", "--space", space
+    )
+    assert "nowhere.yaml" in complaint(
+        data, "--output", tmp_path / "out", "--space", Path("nowhere.yaml")
+    )
     assert "'psychic'" in complaint(data, "--output", tmp_path / "out", "--sampler", "psychic")
     pytest.importorskip("distributed")
     assert "local:N" in complaint(data, "--output", tmp_path / "out", "--cluster", "nowhere")

@@ -15,7 +15,9 @@ from tests.fakes import COLORS, NAMES
 
 
 def write_model(folder: Path, task: str = "segment", dtype: str = "uint8") -> Path:
-    """A model folder whose network is one convolution on OpenVINO: it sees where in a tile a pixel lies, by the padding."""
+    """A model folder whose network is one convolution on OpenVINO: it sees where in a tile a pixel
+    lies, by the padding.
+    """
     openvino = import_openvino()
     from openvino import opset13 as op
 
@@ -32,12 +34,24 @@ def write_model(folder: Path, task: str = "segment", dtype: str = "uint8") -> Pa
     openvino.save_model(openvino.Model([x], [pixels]), folder / "openvino" / "model.xml")
     (folder / "model.keras").touch()
     labels = {"labels": LabelInfo(resize=0)} if task == "classify" else {}
-    table = [Class(name=name, color=color, value=10 * i) for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))]
+    table = [
+        Class(name=name, color=color, value=10 * i)
+        for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))
+    ]
     info = ModelInfo(
-        task=task, name="tiny", classes=table, bands=3, dtype=dtype, range=(0, 255), tile=32, multiple=8,
-        openvino=OpenVinoInfo(precision="fp16"), versions={"keras": "3"},
-        checksums={name: checksum(folder / name) for name in OPENVINO_FILES}, **labels,
-    )  # fmt: skip
+        task=task,
+        name="tiny",
+        classes=table,
+        bands=3,
+        dtype=dtype,
+        range=(0, 255),
+        tile=32,
+        multiple=8,
+        openvino=OpenVinoInfo(precision="fp16"),
+        versions={"keras": "3"},
+        checksums={name: checksum(folder / name) for name in OPENVINO_FILES},
+        **labels,
+    )
     save_model_info(folder, info)
     return folder
 

@@ -20,13 +20,16 @@ from segment.core.raster.blocks import Block
 
 @dataclass(frozen=True)
 class Zeros(BlockJob):
-    """Blocks of zeros. A file `wait` in the folder keeps them from being finished, `fail-R-C` makes one fail, and `kill-R-C`
-    kills its worker. Workers with NO_SCENE in their environment do not see the scene, those with LOSES_SCENE not after the check.
+    """Blocks of zeros. A file `wait` in the folder keeps them from being finished, `fail-R-C` makes
+    one fail, and `kill-R-C` kills its worker. Workers with NO_SCENE in their environment do not see
+    the scene, those with LOSES_SCENE not after the check.
     """
 
     def check_input(self) -> None:
         if "NO_SCENE" in os.environ:
-            raise InputError("scene.tif: must be a raster file. Received: no such file. Check the path.")
+            raise InputError(
+                "scene.tif: must be a raster file. Received: no such file. Check the path."
+            )
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         place = f"{block.row}-{block.column}"

@@ -35,23 +35,45 @@ class Cluster:
 
     def start_worker(self, *before: str, **environment: str) -> subprocess.Popen:
         """before: a command that starts another one. environment: of the worker."""
-        options = [self.address, "--nthreads", "1", "--no-dashboard", "--memory-limit", "0", "--local-directory", self.folder]
+        options = [
+            self.address,
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            "--memory-limit",
+            "0",
+            "--local-directory",
+            self.folder,
+        ]
         self.workers.append(self._start("worker", options, environment, before))
         return self.workers[-1]
 
-    def _start(self, kind: str, options: list, environment: dict[str, str], before: tuple[str, ...] = ()) -> subprocess.Popen:
-        command = [*before, sys.executable, "-P", "-m", f"distributed.cli.dask_{kind}", *map(str, options)]
+    def _start(
+        self, kind: str, options: list, environment: dict[str, str], before: tuple[str, ...] = ()
+    ) -> subprocess.Popen:
+        command = [
+            *before,
+            sys.executable,
+            "-P",
+            "-m",
+            f"distributed.cli.dask_{kind}",
+            *map(str, options),
+        ]
         path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
         told = os.environ | {"PYTHONPATH": path} | environment
         with open(self.folder / f"{kind}.log", "ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=told, stdout=log, stderr=log)
 
     def computing(self, number: int) -> psutil.Process:
-        """The process of a worker that computes; the one that watches over it starts another when it dies."""
+        """The process of a worker that computes; the one that watches over it starts another when
+        it dies.
+        """
         nanny = psutil.Process(self.workers[number % len(self.workers)].pid)
 
         def found() -> list[psutil.Process]:
-            return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
+            return [
+                child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())
+            ]
 
         wait_for(found, "worker that computes")
         return found()[0]

@@ -104,7 +104,10 @@ def test_what_the_system_refuses_for_one_scene_does_not_stop_the_others(
     done = list(predict_scenes(scenes, model, tmp_path / "out", cluster=cluster.address))
     line = "b.tif: Stale file handle. Check the path and its permissions."
     assert sorted(one.problems for one in done) == [[], [], [line], [line]]
-    assert sorted(file.name for file in (tmp_path / "out").glob("*_classes.tif")) == ["a_classes.tif", "d_classes.tif"]
+    assert sorted(file.name for file in (tmp_path / "out").glob("*_classes.tif")) == [
+        "a_classes.tif",
+        "d_classes.tif",
+    ]
 
 
 def test_maps_that_are_put_together_side_by_side_are_those_of_one_machine(
@@ -112,11 +115,21 @@ def test_maps_that_are_put_together_side_by_side_are_those_of_one_machine(
 ) -> None:
     monkeypatch.setattr("segment.core.cluster.assembly.available_cores", lambda: 16)
     scenes = [
-        write_scene(tmp_path / f"s{number}.tif", 80 + number, 70, number, **({} if number % 2 else {"crs": None}))
+        write_scene(
+            tmp_path / f"s{number}.tif",
+            80 + number,
+            70,
+            number,
+            **({} if number % 2 else {"crs": None}),
+        )
         for number in range(6)
     ]
     options = MapOptions(tile=32, confidence=True, polygons=True)
-    done = list(predict_scenes(scenes, model, tmp_path / "out", cluster=cluster.address, block=40, options=options))
+    done = list(
+        predict_scenes(
+            scenes, model, tmp_path / "out", cluster=cluster.address, block=40, options=options
+        )
+    )
     assert [one.problems for one in done] == [[]] * 6
     for scene in scenes:
         predict_scene(scene, model, tmp_path / "alone", tile=32, confidence=True, polygons=True)

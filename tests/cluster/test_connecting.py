@@ -22,7 +22,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """The address of a server that takes connections and says nothing, as one of HTTP does that waits for a line."""
+    """The address of a server that takes connections and says nothing, as one of HTTP does that
+    waits for a line.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield "{}:{}".format(*server.getsockname())
 
@@ -42,11 +44,15 @@ def test_more_local_processes_than_a_machine_can_run_are_refused(processes: str)
 @pytest.mark.parametrize("protocol", ["", "tcp://"])
 def test_a_server_that_is_no_scheduler_is_not_waited_for(silent_server: str, protocol: str) -> None:
     started = time.monotonic()
-    assert "must be a Dask scheduler that answers. Received: no answer in 1 seconds" in refusal(protocol + silent_server)
+    assert "must be a Dask scheduler that answers. Received: no answer in 1 seconds" in refusal(
+        protocol + silent_server
+    )
     assert time.monotonic() - started < 20
 
 
-def test_a_server_that_speaks_another_language_is_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_speaks_another_language_is_no_scheduler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def raising(*_: object, **__: object) -> None:
         raise TypeError("frames of another kind")
 
@@ -60,7 +66,9 @@ def test_tls_takes_certificates() -> None:
 
 @pytest.mark.parametrize("protocol", ["ws", "ucx", "http", "inproc"])
 def test_other_protocols_are_none(protocol: str) -> None:
-    assert "Write e.g. tcp://host:8786, tls://host:8786 or local:4" in refusal(f"{protocol}://127.0.0.1:8786")
+    assert "Write e.g. tcp://host:8786, tls://host:8786 or local:4" in refusal(
+        f"{protocol}://127.0.0.1:8786"
+    )
 
 
 def test_a_worker_is_no_scheduler(cluster: Cluster) -> None:
@@ -88,7 +96,10 @@ def test_what_dask_logs_is_what_it_was(cluster: Cluster) -> None:
     import distributed  # noqa: F401 - sets levels
 
     def levels() -> list[int]:
-        return [logging.getLogger(name).level for name in ("distributed", "distributed.client", "distributed.gc")]
+        return [
+            logging.getLogger(name).level
+            for name in ("distributed", "distributed.client", "distributed.gc")
+        ]
 
     before = levels()
     with connect(cluster.address):

@@ -48,11 +48,26 @@ def scene(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
 def command(scene: Path, model: Path, output: Path, address: str) -> subprocess.Popen:
     """segment-predict in a process of its own."""
     code = "from segment.cli import predict; predict()"
-    options = ["--model", model, "--output", output, "--tile", "32", "--cluster", address, "--block", EDGE]
+    options = [
+        "--model",
+        model,
+        "--output",
+        output,
+        "--tile",
+        "32",
+        "--cluster",
+        address,
+        "--block",
+        EDGE,
+    ]
     return subprocess.Popen(
         [sys.executable, "-c", code, scene, *map(str, options)],
-        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def finished(output: Path) -> int:
@@ -106,7 +121,9 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     assert_same_files(scene.parent / "alone", tmp_path / "out")
 
 
-def test_a_worker_that_loses_the_scene_is_left_out(tmp_path: Path, own_cluster: Cluster, job: Zeros) -> None:
+def test_a_worker_that_loses_the_scene_is_left_out(
+    tmp_path: Path, own_cluster: Cluster, job: Zeros
+) -> None:
     own_cluster.start_worker()
     own_cluster.start_worker(LOSES_SCENE="1")
     told: list[str] = []
@@ -122,7 +139,9 @@ def test_a_worker_that_loses_the_scene_is_left_out(tmp_path: Path, own_cluster: 
     assert "scene.tif: must be a raster file" in line
 
 
-def test_a_worker_whose_disk_is_full_is_left_out(tmp_path: Path, own_cluster: Cluster, scene: Path, model: Path) -> None:
+def test_a_worker_whose_disk_is_full_is_left_out(
+    tmp_path: Path, own_cluster: Cluster, scene: Path, model: Path
+) -> None:
     # what it may write is enough for the check, and for what Dask writes, but for no block
     own_cluster.start_worker("bash", "-c", 'ulimit -f 4; exec "$@"', "limited")
     own_cluster.start_worker()
@@ -132,15 +151,36 @@ def test_a_worker_whose_disk_is_full_is_left_out(tmp_path: Path, own_cluster: Cl
     other.suspend()  # else it may be done before the other one is there
     output = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-c", "from segment.cli import predict; predict()", scene, "--model", model, "--output", output,
-         "--tile", "32", "--cluster", own_cluster.address, "--block", "128"],
-        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from segment.cli import predict; predict()",
+            scene,
+            "--model",
+            model,
+            "--output",
+            output,
+            "--tile",
+            "32",
+            "--cluster",
+            own_cluster.address,
+            "--block",
+            "128",
+        ],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     introduction, refusal = process.stdout.readline(), process.stdout.readline()
     other.resume()
     _, complaints = process.communicate()
     assert "1 worker with 1 core, 1 more being checked" in introduction
-    assert "A worker is left out" in refusal and "workers must write their blocks to their end" in refusal
+    assert (
+        "A worker is left out" in refusal
+        and "workers must write their blocks to their end" in refusal
+    )
     assert (process.returncode, complaints) == (0, "")
     assert_same_files(scene.parent / "alone", output)
 
@@ -149,7 +189,9 @@ def refusals(told: list[str]) -> list[str]:
     return [line for line in told if line.startswith("A worker is left out")]
 
 
-def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, own_cluster: Cluster, job: Zeros) -> None:
+def test_unfit_workers_are_refused_and_the_others_do_the_work(
+    tmp_path: Path, own_cluster: Cluster, job: Zeros
+) -> None:
     other = tmp_path / "other" / "aerial_segment-9.9.dist-info"
     other.mkdir(parents=True)
     (other / "METADATA").write_text(OTHER_VERSION)
@@ -158,7 +200,10 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(tmp_path: Path, ow
     with connect(own_cluster.address) as client:
         pool = WorkerPool(client, own_cluster.address, told.append)
         pool.await_workers()
-        with pytest.raises(InputError, match=r"no worker can be used, 1 refused.*workers have aerial-segment .*Received 9\.9"):
+        with pytest.raises(
+            InputError,
+            match=r"no worker can be used, 1 refused.*workers have aerial-segment .*Received 9\.9",
+        ):
             pool.assemble(job)
         assert len(refusals(told)) == 1
         own_cluster.start_worker(NO_SCENE="1")
@@ -196,11 +241,15 @@ def tries(job: Zeros, row: int, column: int) -> int:
     return len((job.folder / f"tries-{row}-{column}").read_text())
 
 
-def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_alone(pool: WorkerPool, job: Zeros) -> None:
+def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_alone(
+    pool: WorkerPool, job: Zeros
+) -> None:
     (job.folder / "fail-2-3").touch()
     found = {(a.piece.row, a.piece.column): a.problem for a in attempts(pool, job, BLOCKS)}
     assert len(found) == len(BLOCKS)
-    assert {place: problem for place, problem in found.items() if problem} == {(2, 3): "block 2-3 is broken."}
+    assert {place: problem for place, problem in found.items() if problem} == {
+        (2, 3): "block 2-3 is broken."
+    }
     assert tries(job, 2, 3) == 3
     (job.folder / "fail-2-3").unlink()
     assert not any(attempt.problem for attempt in attempts(pool, job, BLOCKS))
@@ -208,7 +257,9 @@ def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_a
     assert tries(job, 0, 0) == 1
 
 
-def test_a_worker_that_comes_late_is_given_work(cluster: Cluster, pool: WorkerPool, job: Zeros) -> None:
+def test_a_worker_that_comes_late_is_given_work(
+    cluster: Cluster, pool: WorkerPool, job: Zeros
+) -> None:
     (job.folder / "wait").touch()
     found: list[str] = []
     thread = Thread(target=lambda: found.extend(a.problem for a in attempts(pool, job, BLOCKS)))
@@ -216,7 +267,8 @@ def test_a_worker_that_comes_late_is_given_work(cluster: Cluster, pool: WorkerPo
     before = pool.size
     late = cluster.start_worker()
     try:
-        # each worker begins a block, and none ends one: the late one has begun when there are as many as workers
+        # each worker begins a block, and none ends one: the late one has begun when there are as
+        # many as workers
         wait_for(lambda: len(list(job.folder.glob("tries-*"))) > before, "work for the late worker")
         wait_for(lambda: pool.size > before, "the late worker to be counted")
         (job.folder / "wait").unlink()
@@ -228,7 +280,9 @@ def test_a_worker_that_comes_late_is_given_work(cluster: Cluster, pool: WorkerPo
     assert pool.size == before + 1
 
 
-def test_blocks_are_taken_from_their_source_when_there_is_room_only(pool: WorkerPool, job: Zeros) -> None:
+def test_blocks_are_taken_from_their_source_when_there_is_room_only(
+    pool: WorkerPool, job: Zeros
+) -> None:
     taken = 0
 
     def blocks() -> Iterator[tuple[Zeros, object]]:
@@ -249,7 +303,9 @@ def test_blocks_are_taken_from_their_source_when_there_is_room_only(pool: Worker
     assert taken < len(BLOCKS) + 1
 
 
-def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(own_cluster: Cluster, job: Zeros) -> None:
+def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(
+    own_cluster: Cluster, job: Zeros
+) -> None:
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
         pool, taken = WorkerPool(client, own_cluster.address, print), []
@@ -272,7 +328,9 @@ def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(own_cluster: 
     assert pool.job is job  # for whoever gives out more
 
 
-def test_a_block_that_kills_its_workers_is_given_up(tmp_path: Path, own_cluster: Cluster, job: Zeros, monkeypatch) -> None:
+def test_a_block_that_kills_its_workers_is_given_up(
+    tmp_path: Path, own_cluster: Cluster, job: Zeros, monkeypatch
+) -> None:
     monkeypatch.setattr("segment.core.cluster.task_state.MOST_LOSSES", 2)
     own_cluster.start_worker()
     (job.folder / "kill-0-1").touch()

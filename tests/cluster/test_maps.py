@@ -29,7 +29,11 @@ pytest.importorskip("distributed")
 
 
 def write_scene(path: Path, height: int, width: int, seed: int = 0, **profile: object) -> Path:
-    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3)).astype(profile.get("dtype", np.uint8))
+    pixels = (
+        np.random.default_rng(seed)
+        .integers(0, 255, (height, width, 3))
+        .astype(profile.get("dtype", np.uint8))
+    )
     return write_raster(path, pixels, **profile)
 
 
@@ -39,7 +43,9 @@ def read(path: Path) -> np.ndarray:
 
 
 def assert_same_files(left: Path, right: Path) -> None:
-    """The same outputs, byte for byte; reports but for time and memory, GeoPackages but for the moment they were written at."""
+    """The same outputs, byte for byte; reports but for time and memory, GeoPackages but for the
+    moment they were written at.
+    """
     names = sorted(file.name for file in left.iterdir())
     assert sorted(file.name for file in right.iterdir()) == names
     for name in names:
@@ -55,34 +61,60 @@ def figures(report: dict) -> dict:
 def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: Path) -> None:
     scene = write_scene(tmp_path / "scene.tif", 301, 215, nodata=3)
     truth = write_raster(
-        tmp_path / "truth.tif", np.random.default_rng(1).choice([0, 10, 20, 30, 40, 7], (301, 215, 1)).astype("u1")
+        tmp_path / "truth.tif",
+        np.random.default_rng(1).choice([0, 10, 20, 30, 40, 7], (301, 215, 1)).astype("u1"),
     )
     options = {"tile": 64, "overlap": 0.4, "confidence": True, "polygons": True, "min_area": 0.5}
     alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, **options)
     (done,) = predict_scenes(
-        [scene], model, tmp_path / "together", cluster=cluster.address, block=100, truth=truth, options=MapOptions(**options)
+        [scene],
+        model,
+        tmp_path / "together",
+        cluster=cluster.address,
+        block=100,
+        truth=truth,
+        options=MapOptions(**options),
     )
     assert not done.problems
     assert_same_files(tmp_path / "alone", tmp_path / "together")
     assert figures(done.result.report) == figures(alone.report)
     # either knows the map that the other made
     (again,) = predict_scenes(
-        [scene], model, tmp_path / "alone", cluster=cluster.address, truth=truth, options=MapOptions(**options)
+        [scene],
+        model,
+        tmp_path / "alone",
+        cluster=cluster.address,
+        truth=truth,
+        options=MapOptions(**options),
     )
     assert again.result.report["notes"][-1] == "It was there already."
     assert (
-        predict_scene(scene, model, tmp_path / "together", truth=truth, **options).report["notes"][-1] == "It was there already."
+        predict_scene(scene, model, tmp_path / "together", truth=truth, **options).report["notes"][
+            -1
+        ]
+        == "It was there already."
     )
 
 
-def test_a_truth_on_another_grid_is_read_alike_by_all(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+def test_a_truth_on_another_grid_is_read_alike_by_all(
+    tmp_path: Path, cluster: Cluster, model: Path
+) -> None:
     scene = write_scene(tmp_path / "scene.tif", 150, 115)
     values = np.random.default_rng(1).choice([0, 10, 20, 30, 40, 7], (200, 180, 1)).astype("u1")
-    place = {"crs": CRS.from_epsg(4326), "transform": from_origin(57.00005, 24.4133, 1.9e-6, 1.7e-6)}
+    place = {
+        "crs": CRS.from_epsg(4326),
+        "transform": from_origin(57.00005, 24.4133, 1.9e-6, 1.7e-6),
+    }
     truth = write_raster(tmp_path / "truth.tif", values, **place)
     alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, tile=64)
     (done,) = predict_scenes(
-        [scene], model, tmp_path / "out", cluster=cluster.address, block=40, truth=truth, options=MapOptions(tile=64)
+        [scene],
+        model,
+        tmp_path / "out",
+        cluster=cluster.address,
+        block=40,
+        truth=truth,
+        options=MapOptions(tile=64),
     )
     assert not done.problems
     assert_same_files(tmp_path / "alone", tmp_path / "out")
@@ -94,21 +126,31 @@ def test_a_truth_on_another_grid_is_read_alike_by_all(tmp_path: Path, cluster: C
 def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster: Cluster) -> None:
     coarse = write_model(tmp_path / "coarse")
     info = (coarse / "model.yaml").read_text()
-    (coarse / "model.yaml").write_text(info.replace("ground_sampling_distance: null", "ground_sampling_distance: 0.5"))
+    (coarse / "model.yaml").write_text(
+        info.replace("ground_sampling_distance: null", "ground_sampling_distance: 0.5")
+    )
     scenes = [write_scene(tmp_path / "a.tif", 150, 190), write_scene(tmp_path / "b.tif", 5, 7)]
     for scene in scenes:
         predict_scene(scene, coarse, tmp_path / "alone", tile=32, resample=True)
     told = MapOptions(tile=32, resample=True)
-    done = list(predict_scenes(scenes, coarse, tmp_path / "together", cluster=cluster.address, block=60, options=told))
+    done = list(
+        predict_scenes(
+            scenes, coarse, tmp_path / "together", cluster=cluster.address, block=60, options=told
+        )
+    )
     assert all(one.result and not one.problems for one in done)
     assert_same_files(tmp_path / "alone", tmp_path / "together")
 
 
-def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(tmp_path: Path, cluster: Cluster) -> None:
+def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(
+    tmp_path: Path, cluster: Cluster
+) -> None:
     """Whatever decides the size that the network sees travels to the workers."""
     ranged = write_model(tmp_path / "ranged")
     info = (ranged / "model.yaml").read_text()
-    (ranged / "model.yaml").write_text(info.replace("ground_sampling_range: null", "ground_sampling_range: [0.5, 2.0]"))
+    (ranged / "model.yaml").write_text(
+        info.replace("ground_sampling_range: null", "ground_sampling_range: [0.5, 2.0]")
+    )
     pixels = np.random.default_rng(0).integers(0, 255, (150, 190, 3), np.uint8)
     cases = [
         (write_scene(tmp_path / "default.tif", 150, 190), {}),
@@ -119,25 +161,38 @@ def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(
     for scene, options in cases:
         alone = predict_scene(scene, ranged, tmp_path / "alone", tile=32, **options)
         told = MapOptions(tile=32, **options)
-        (done,) = predict_scenes([scene], ranged, tmp_path / "together", cluster=cluster.address, block=60, options=told)
+        (done,) = predict_scenes(
+            [scene], ranged, tmp_path / "together", cluster=cluster.address, block=60, options=told
+        )
         assert not done.problems
-        assert figures(done.result.report) == figures(alone.report) and len(alone.report["notes"]) >= 1
+        assert (
+            figures(done.result.report) == figures(alone.report) and len(alone.report["notes"]) >= 1
+        )
     assert_same_files(tmp_path / "alone", tmp_path / "together")
 
 
 @pytest.mark.parametrize("grid", [16, 40])
 def test_cells_are_labelled_as_on_one_machine(tmp_path: Path, cluster: Cluster, grid: int) -> None:
-    model, scene = write_model(tmp_path / "labels", "classify"), write_scene(tmp_path / "scene.tif", 130, 107, nodata=9)
+    model, scene = (
+        write_model(tmp_path / "labels", "classify"),
+        write_scene(tmp_path / "scene.tif", 130, 107, nodata=9),
+    )
     alone = label_scene(scene, model, tmp_path / "alone", grid=grid)
-    (done,) = label_scenes([scene], model, tmp_path / "together", cluster=cluster.address, grid=grid, block=50)
+    (done,) = label_scenes(
+        [scene], model, tmp_path / "together", cluster=cluster.address, grid=grid, block=50
+    )
     assert not done.problems
     assert_same_files(tmp_path / "alone", tmp_path / "together")
     assert figures(done.result.report) == figures(alone.report)
-    (again,) = label_scenes([scene], model, tmp_path / "together", cluster=cluster.address, grid=grid)
+    (again,) = label_scenes(
+        [scene], model, tmp_path / "together", cluster=cluster.address, grid=grid
+    )
     assert again.result.report["notes"][-1] == "It was there already."
 
 
-def test_forty_scenes_of_which_two_are_broken(tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+def test_forty_scenes_of_which_two_are_broken(
+    tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, random = write_model(tmp_path / "model", dtype="float32"), np.random.default_rng(0)
     grids = [(32640, 0.3), (4326, 1e-5), (3857, 0.5)]
     for number in range(38):
@@ -145,7 +200,12 @@ def test_forty_scenes_of_which_two_are_broken(tmp_path: Path, cluster: Cluster, 
         place = {"crs": CRS.from_epsg(code), "transform": from_origin(55, 25, size, size)}
         height, width = random.integers(20, 70, 2)
         write_scene(
-            tmp_path / "in" / f"s{number:02}.tif", height, width, number, dtype=["float32", "float64"][number % 2], **place
+            tmp_path / "in" / f"s{number:02}.tif",
+            height,
+            width,
+            number,
+            dtype=["float32", "float64"][number % 2],
+            **place,
         )
     (tmp_path / "in" / "broken.tif").write_bytes(b"II*\0 no raster")
     whole = write_scene(tmp_path / "in" / "cut.tif", 60, 60, dtype="float32").read_bytes()
@@ -156,7 +216,9 @@ def test_forty_scenes_of_which_two_are_broken(tmp_path: Path, cluster: Cluster, 
     told = capsys.readouterr()
     lines = [line for line in told.err.splitlines() if line.startswith("segment-predict: ")]
     assert len(lines) == 3
-    assert sum("broken.tif" in line for line in lines) == sum("cut.tif" in line for line in lines) == 1
+    assert (
+        sum("broken.tif" in line for line in lines) == sum("cut.tif" in line for line in lines) == 1
+    )
     assert "2 of 40 inputs failed, see above." in lines[-1]
     assert told.out.count("megapixels/s") == 38
     maps = sorted((tmp_path / "out").glob("*_classes.tif"))
@@ -171,7 +233,15 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     tmp_path: Path, cluster: Cluster, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
 
-    scene = write_scene(tmp_path / "scene.tif", 256, 256, tiled=True, blockxsize=64, blockysize=64, compress="deflate")
+    scene = write_scene(
+        tmp_path / "scene.tif",
+        256,
+        256,
+        tiled=True,
+        blockxsize=64,
+        blockysize=64,
+        compress="deflate",
+    )
     predict_scene(scene, model, tmp_path / "alone", tile=32, confidence=True)
     with rasterio.open(scene) as file:
         place = int(file.get_tag_item("BLOCK_OFFSET_3_0", "TIFF", bidx=1))
@@ -202,27 +272,27 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     assert_same_files(tmp_path / "alone", tmp_path / "out")
 
 
-def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_openvino(tmp_path: Path, model: Path) -> None:
+def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_openvino(
+    tmp_path: Path, model: Path
+) -> None:
     scene = write_scene(tmp_path / "scene.tif", 64, 64)
     code = (
-        "import sys\n"
-        "from segment.core.cluster import worker_pool\n"
-        "from segment.cluster.scenes import predict_scenes\n"
-        "assert not {'dask', 'distributed'} & set(sys.modules), 'loaded before a cluster is asked for'\n"
-        "asked = []\n"
-        "def loaded(): return sorted({'tensorflow', 'keras'} & set(sys.modules))\n"
-        "def disband(self): asked.append(self.client.run(loaded))\n"
-        "worker_pool.WorkerPool.disband = disband\n"
-        "if __name__ == '__main__':\n"
-        f"    scene, model, output = {str(scene)!r}, {str(model)!r}, {str(tmp_path / 'out')!r}\n"
-        "    (done,) = predict_scenes([scene], model, output, cluster='local:2', block=32)\n"
-        "    assert done.result and not done.problems, done\n"
-        "    assert len(asked[0]) == 2 and not any(asked[0].values()), asked\n"
-        "    assert 'tensorflow' not in sys.modules\n"
+        "import sys\nfrom segment.core.cluster import worker_pool\nfrom segment.cluster.scenes"
+        " import predict_scenes\nassert not {'dask', 'distributed'} & set(sys.modules), 'loaded"
+        " before a cluster is asked for'\nasked = []\ndef loaded(): return sorted({'tensorflow',"
+        " 'keras'} & set(sys.modules))\ndef disband(self):"
+        " asked.append(self.client.run(loaded))\nworker_pool.WorkerPool.disband = disband\nif"
+        f" __name__ == '__main__':\n    scene, model, output = {str(scene)!r}, {str(model)!r},"
+        f" {str(tmp_path / 'out')!r}\n    (done,) = predict_scenes([scene], model, output,"
+        " cluster='local:2', block=32)\n    assert done.result and not done.problems, done\n   "
+        " assert len(asked[0]) == 2 and not any(asked[0].values()), asked\n    assert 'tensorflow'"
+        " not in sys.modules\n"
     )
     script = tmp_path / "script.py"
     script.write_text(code)
-    ended = subprocess.run([sys.executable, script], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, script], cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
 
@@ -237,7 +307,14 @@ def test_scenes_of_which_none_can_be_begun_are_told(
 ) -> None:
     scenes = [str(write_scene(tmp_path / f"{name}.tif", 20, 20)) for name in "ab"]
     (tmp_path / "file").touch()
-    arguments = ["--model", str(model), "--output", str(tmp_path / "file" / "sub"), "--cluster", cluster.address]
+    arguments = [
+        "--model",
+        str(model),
+        "--output",
+        str(tmp_path / "file" / "sub"),
+        "--cluster",
+        cluster.address,
+    ]
     assert run(predict.__wrapped__, [*scenes[:1], *arguments]) == INPUT_FAULT
     (line,) = capfd.readouterr().err.splitlines()
     assert str(tmp_path / "file") in line and "fault of ours" not in line
@@ -245,7 +322,9 @@ def test_scenes_of_which_none_can_be_begun_are_told(
     assert len(capfd.readouterr().err.splitlines()) == 3
 
 
-def test_one_scene_is_given_out_by_one_process(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+def test_one_scene_is_given_out_by_one_process(
+    tmp_path: Path, cluster: Cluster, model: Path
+) -> None:
     scene = write_scene(tmp_path / "scene.tif", 20, 20)
     other = BlockFolder(tmp_path / "out", "scene_classes.tif", "something else")
     other.open()
@@ -265,11 +344,22 @@ def test_one_scene_is_given_out_by_one_process(tmp_path: Path, cluster: Cluster,
     ],
 )
 def test_wrong_options_are_told_in_a_line(
-    tmp_path: Path, model: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    model: Path,
+    options: list[str],
+    told: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("segment.core.cluster.connect._PATIENCE", 0.5)
     scene = write_scene(tmp_path / "scene.tif", 20, 20)
-    assert run(predict.__wrapped__, [str(scene), "--model", str(model), "--output", str(tmp_path), *options]) == INPUT_FAULT
+    assert (
+        run(
+            predict.__wrapped__,
+            [str(scene), "--model", str(model), "--output", str(tmp_path), *options],
+        )
+        == INPUT_FAULT
+    )
     (line,) = capfd.readouterr().err.splitlines()
     assert told in line
 

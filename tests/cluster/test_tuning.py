@@ -1,4 +1,6 @@
-"""Studies whose trials the workers of a cluster run, with a training that takes no time, and what becomes of its processes."""
+"""Studies whose trials the workers of a cluster run, with a training that takes no time, and what
+becomes of its processes.
+"""
 
 import os
 import signal
@@ -55,7 +57,9 @@ def trainings(data: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if process.name().startswith("python") and {"tests.fake_training", str(data)} <= set(process.cmdline()):
+            if process.name().startswith("python") and {"tests.fake_training", str(data)} <= set(
+                process.cmdline()
+            ):
                 found.append(process)
     return found
 
@@ -64,9 +68,14 @@ def command(data: Path, output: Path, address: str, *options: object) -> "subpro
     """A tuning in a process, and a group of processes as of a terminal, of its own."""
     arguments = ["-m", "tests.cluster.tuning", data, output, address, *options]
     return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def trials(output: Path, name: str = "tuning") -> list[optuna.trial.FrozenTrial]:
@@ -75,19 +84,29 @@ def trials(output: Path, name: str = "tuning") -> list[optuna.trial.FrozenTrial]
 
 def states(output: Path) -> list[str]:
     """Of the first study's trials; asked of the database itself, while others write to it."""
-    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{output}/study.db?mode=ro", uri=True)) as database:
-        return [state for (state,) in database.execute("select state from trials where study_id = 1")]
+    with (
+        suppress(sqlite3.OperationalError),
+        closing(sqlite3.connect(f"file:{output}/study.db?mode=ro", uri=True)) as database,
+    ):
+        return [
+            state for (state,) in database.execute("select state from trials where study_id = 1")
+        ]
     return []  # it is being made
 
 
 def wait_for_trials(process: "subprocess.Popen[str]", output: Path, count: int) -> None:
     """Until so many are under way."""
-    wait_for(lambda: states(output).count("RUNNING") >= count or process.poll() is not None, f"{count} trials under way")
+    wait_for(
+        lambda: states(output).count("RUNNING") >= count or process.poll() is not None,
+        f"{count} trials under way",
+    )
     assert process.poll() is None, process.communicate()
 
 
 @pytest.mark.slow
-def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path, data: Path) -> None:
+def test_a_study_on_processes_here_has_its_trials_and_their_worth(
+    tmp_path: Path, data: Path
+) -> None:
     process = command(data, tmp_path / "out", "local:2", "--trials", 3)
     told, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
@@ -97,17 +116,29 @@ def test_a_study_on_processes_here_has_its_trials_and_their_worth(tmp_path: Path
     assert sum(line.startswith("trial ") and "seed" not in line for line in told.splitlines()) == 3
     assert "local:2: 1 worker with" in told or "local:2: 2 workers with" in told
     best = load_settings(Config, tmp_path / "out" / "best.yaml")
-    expected = max(accuracy(trial.params["training.learning_rate"], trial.params["model.dropout"]) for trial in found)
+    expected = max(
+        accuracy(trial.params["training.learning_rate"], trial.params["model.dropout"])
+        for trial in found
+    )
     assert accuracy(best.training.learning_rate, best.model.dropout) == pytest.approx(expected)
-    scores = {tuple(trial.user_attrs["pair"]): trial.value for trial in trials(tmp_path / "out", "tuning/confirmation")}
+    scores = {
+        tuple(trial.user_attrs["pair"]): trial.value
+        for trial in trials(tmp_path / "out", "tuning/confirmation")
+    }
     number = max(found, key=lambda trial: trial.value or 0).number
     assert scores == {
         (-1, 1): pytest.approx(accuracy(1e-4, 0.2) - 0.04),
         (number, 1): pytest.approx(expected - 0.04),
     }
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
-        "best.yaml", "defaults.yaml", "report.html", "report.json", "space.yaml", "study.db", "trials",
-    ]  # fmt: skip
+        "best.yaml",
+        "defaults.yaml",
+        "report.html",
+        "report.json",
+        "space.yaml",
+        "study.db",
+        "trials",
+    ]
 
 
 @pytest.mark.slow
@@ -162,9 +193,14 @@ def test_ctrl_c_ends_all_that_a_command_started(tmp_path: Path, data: Path, wait
     os.killpg(process.pid, signal.SIGINT)
     told, complaints = process.communicate()
     assert process.returncode == INPUT_FAULT, told
-    assert complaints == "tune: stopped. 0 of 5 trials have ended: the same command goes on from there.\n"
+    assert (
+        complaints
+        == "tune: stopped. 0 of 5 trials have ended: the same command goes on from there.\n"
+    )
     wait_for(lambda: not any(child.is_running() for child in family), "end of all processes")
-    assert [(trial.state.name, trial.user_attrs.get("problem")) for trial in trials(tmp_path / "out")] == [("FAIL", None)] * 2
+    assert [
+        (trial.state.name, trial.user_attrs.get("problem")) for trial in trials(tmp_path / "out")
+    ] == [("FAIL", None)] * 2
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
@@ -176,7 +212,10 @@ def test_trainings_end_with_the_command_where_workers_live_on(
     wait_for_trials(process, tmp_path / "out", 1)
     process.send_signal(end)
     process.communicate()
-    wait_for(lambda: not trainings(data) and states(tmp_path / "out") == ["FAIL"], "end of the trial and its training")
+    wait_for(
+        lambda: not trainings(data) and states(tmp_path / "out") == ["FAIL"],
+        "end of the trial and its training",
+    )
 
 
 def elsewhere() -> str:
@@ -188,13 +227,24 @@ def test_workers_of_no_use_are_told_and_without_others_nothing_is_tuned(
 ) -> None:
     def refusal(output: str, **changes: object) -> str:
         with pytest.raises(InputError, match="no worker can be used, 2 refused") as error:
-            tune(replace(task_of(data), **changes), tmp_path / output, SPACE, Search(trials=1), cluster=cluster.address)
+            tune(
+                replace(task_of(data), **changes),
+                tmp_path / output,
+                SPACE,
+                Search(trials=1),
+                cluster=cluster.address,
+            )
         assert states(tmp_path / output) in ([], ["WAITING"])
         return str(error.value)
 
-    assert "workers must see the same data. Received 1 (" in refusal("a", find_files=named_by_process)
+    assert "workers must see the same data. Received 1 (" in refusal(
+        "a", find_files=named_by_process
+    )
     with monkeypatch.context() as patch:
-        patch.setattr("segment.core.tuning.cluster.absolute", lambda storage: f"sqlite:///{tmp_path}/no/such/folder.db")
+        patch.setattr(
+            "segment.core.tuning.cluster.absolute",
+            lambda storage: f"sqlite:///{tmp_path}/no/such/folder.db",
+        )
         assert "studies lie in a database to write to. Received:" in refusal("b")
         patch.setattr("segment.core.tuning.cluster.this_machine", elsewhere)
         assert "Name one with --storage" in refusal("c")
@@ -212,7 +262,9 @@ def changing(folders: list[Path]) -> list[Path]:
     return [folders[0] / ("then" if looks.stat().st_size <= 3 else "now")]
 
 
-def test_a_worker_that_loses_the_data_fails_no_trial(tmp_path: Path, data: Path, cluster: Cluster) -> None:
+def test_a_worker_that_loses_the_data_fails_no_trial(
+    tmp_path: Path, data: Path, cluster: Cluster
+) -> None:
     space, told = {"training.learning_rate": Parameter(low=0.2, high=0.3)}, list[str]()
 
     class Lines(Silent):
@@ -220,13 +272,17 @@ def test_a_worker_that_loses_the_data_fails_no_trial(tmp_path: Path, data: Path,
             told.append(line)
 
     task = replace(task_of(data), find_files=changing)
-    with pytest.raises(InputError, match="no worker can be used, 2 refused.*must see the same data"):
+    with pytest.raises(
+        InputError, match="no worker can be used, 2 refused.*must see the same data"
+    ):
         tune(task, tmp_path / "out", space, Search(trials=3), Lines(), cluster=cluster.address)
     assert not any("problem" in trial.user_attrs for trial in trials(tmp_path / "out"))
     assert sum("A worker is left out" in line for line in told) == 2
 
 
-def test_nothing_but_failures_ends_with_their_reason(tmp_path: Path, data: Path, cluster: Cluster) -> None:
+def test_nothing_but_failures_ends_with_their_reason(
+    tmp_path: Path, data: Path, cluster: Cluster
+) -> None:
     space = {"training.learning_rate": Parameter(low=0.2, high=0.3)}
     with pytest.raises(InputError, match=r"All \d trials failed. Last error: .*must stay finite"):
         tune(task_of(data), tmp_path / "out", space, Search(trials=9), cluster=cluster.address)

@@ -1,4 +1,6 @@
-"""Workers that hang, die while they are asked, come late or come again: none holds the others up."""
+"""Workers that hang, die while they are asked, come late or come again: none holds the
+others up.
+"""
 
 import os
 import signal
@@ -64,7 +66,9 @@ def test_a_worker_that_hangs_is_told_once_and_joins_when_it_answers(
         hanging.resume()
 
 
-def test_a_worker_that_hangs_is_dismissed_at_once(own_cluster: Cluster, job: Zeros, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_hangs_is_dismissed_at_once(
+    own_cluster: Cluster, job: Zeros, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("segment.core.cluster.worker_pool._BRIEFLY", 1)
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
@@ -81,7 +85,9 @@ def test_a_worker_that_hangs_is_dismissed_at_once(own_cluster: Cluster, job: Zer
 
 
 @pytest.mark.slow
-def test_blocks_of_a_worker_that_hangs_are_done_elsewhere(tmp_path: Path, job: Zeros, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_a_worker_that_hangs_are_done_elsewhere(
+    tmp_path: Path, job: Zeros, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5 s")
     cluster = Cluster(tmp_path / "impatient")
     try:
@@ -105,19 +111,26 @@ def test_blocks_of_a_worker_that_hangs_are_done_elsewhere(tmp_path: Path, job: Z
         cluster.end()
 
 
-def test_gpus_are_asked_for_again_where_a_worker_died(tmp_path: Path, own_cluster: Cluster, monkeypatch) -> None:
+def test_gpus_are_asked_for_again_where_a_worker_died(
+    tmp_path: Path, own_cluster: Cluster, monkeypatch
+) -> None:
     own_cluster.start_worker()
     with connect(own_cluster.address) as client:
         pool = WorkerPool(client, own_cluster.address, print)
         pool.await_workers()
-        monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", partial(gpu_at_the_second_look, tmp_path / "looks"))
+        monkeypatch.setattr(
+            "segment.core.cluster.worker_pool.require_gpu",
+            partial(gpu_at_the_second_look, tmp_path / "looks"),
+        )
         assert pool.have_gpus()
         assert (tmp_path / "looks").read_text() == "xx"
         monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", broken_gpu)
         assert not pool.have_gpus()
 
 
-def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(
+    own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("segment.core.cluster.worker_pool._PATIENCE", 1)
     monkeypatch.setattr("segment.core.cluster.worker_pool.require_gpu", sees_a_gpu)
     for _ in range(2):
@@ -128,7 +141,9 @@ def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(own_cluster: Clu
         assert WorkerPool(client, own_cluster.address, print).have_gpus()
 
 
-def test_a_scheduler_that_is_lost_before_blocks_are_given_out_is_told(own_cluster: Cluster, job: Zeros) -> None:
+def test_a_scheduler_that_is_lost_before_blocks_are_given_out_is_told(
+    own_cluster: Cluster, job: Zeros
+) -> None:
     with connect(own_cluster.address) as client:
         pool = WorkerPool(client, own_cluster.address, print)
         own_cluster.scheduler.kill()
@@ -143,7 +158,9 @@ def test_a_scheduler_that_is_lost_before_blocks_are_given_out_is_told(own_cluste
         pool.disband()
 
 
-def test_a_worker_that_was_mended_is_taken_at_its_old_address(own_cluster: Cluster, job: Zeros) -> None:
+def test_a_worker_that_was_mended_is_taken_at_its_old_address(
+    own_cluster: Cluster, job: Zeros
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     own_address = ("bash", "-c", f'exec "$@" --no-nanny --worker-port {port}', "worker")
@@ -171,7 +188,10 @@ def test_workers_are_waited_for_with_a_sentence(own_cluster: Cluster, job: Zeros
         time.sleep(1)
         own_cluster.start_worker()
         waiting.join()
-        assert told == [f"{own_cluster.address}: no worker yet, waiting. Start some: dask worker {own_cluster.address}"]
+        assert told == [
+            f"{own_cluster.address}: no worker yet, waiting. Start some: dask worker"
+            f" {own_cluster.address}"
+        ]
         pool.assemble(job)
         (job.folder / "wait").touch()
         found: list[set[str]] = []
@@ -188,7 +208,9 @@ def test_workers_are_waited_for_with_a_sentence(own_cluster: Cluster, job: Zeros
     assert told[1:] == [f"{own_cluster.address}: all workers are gone, waiting for others."]
 
 
-def test_ctrl_c_ends_the_waiting_for_workers(tmp_path: Path, own_cluster: Cluster, model: Path) -> None:
+def test_ctrl_c_ends_the_waiting_for_workers(
+    tmp_path: Path, own_cluster: Cluster, model: Path
+) -> None:
     scene = write_scene(tmp_path / "scene.tif", 20, 20)
     options = ["--model", model, "--output", tmp_path / "out", "--cluster", own_cluster.address]
     process = subprocess.Popen(

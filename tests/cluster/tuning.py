@@ -1,4 +1,6 @@
-"""A command that tunes `tests.fake_training` on a cluster: python -m tests.cluster.tuning DATA OUTPUT ADDRESS [--trials N]..."""
+"""A command that tunes `tests.fake_training` on a cluster: python -m tests.cluster.tuning DATA
+OUTPUT ADDRESS [--trials N]...
+"""
 
 import sys
 from pathlib import Path
@@ -22,15 +24,25 @@ def find_files(data: list[Path]) -> list[Path]:
 
 
 def task_of(data: Path, epochs: int = 2) -> Task:
-    settings = ("training.warmup_epochs=0", "training.learning_rate=0.0001", f"training.epochs={epochs}")
+    settings = (
+        "training.warmup_epochs=0",
+        "training.learning_rate=0.0001",
+        f"training.epochs={epochs}",
+    )
     defaults = load_settings(Config, overrides=settings)
-    return Task("tests.fake_training", [data], defaults, SCORES, find_files([data]), find_files=find_files)
+    return Task(
+        "tests.fake_training", [data], defaults, SCORES, find_files([data]), find_files=find_files
+    )
 
 
-def tune_pictures(data: Path, output: Path, address: str, trials: int = 5, confirm: int = 1, epochs: int = 2) -> None:
+def tune_pictures(
+    data: Path, output: Path, address: str, trials: int = 5, confirm: int = 1, epochs: int = 2
+) -> None:
     with progress_bar(False) as progress:
         search = Search(trials=trials, confirmations=confirm, sampler="random")
-        progress.say(str(tune(task_of(data, epochs), output, SPACE, search, progress, cluster=address)))
+        progress.say(
+            str(tune(task_of(data, epochs), output, SPACE, search, progress, cluster=address))
+        )
 
 
 if __name__ == "__main__":

@@ -76,16 +76,27 @@ def test_two_threads_that_make_the_same_count_it_once():
 def test_many_threads_keep_to_the_limit():
     cache = arrays(1)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: cache.get(n % 7, lambda: np.full(2**18, n % 7, np.uint8))[0] == n % 7, range(500)))
+        found = list(
+            pool.map(
+                lambda n: cache.get(n % 7, lambda: np.full(2**18, n % 7, np.uint8))[0] == n % 7,
+                range(500),
+            )
+        )
     assert all(found)
     assert sum(array.nbytes for array in cache._kept.values()) == cache._size <= 2**20
 
 
 def test_tiles_and_their_masks_count_together(tile_folder):
-    class_table = ClassTable([Class(name="land", color="#804000"), Class(name="water", color="#0000FF")])
+    class_table = ClassTable(
+        [Class(name="land", color="#804000"), Class(name="water", color="#0000FF")]
+    )
     pixels = TilePixels(class_table, "ignore", megabytes=1)
     for pair in find_pairs(tile_folder(groups=3, count=4, size=256)) * 2:
         pixels.load(pair)
         kept = pixels._cache._kept.values()
-        assert sum(array.nbytes for decoded in kept for array in decoded) == pixels._cache._size <= 2**20
+        assert (
+            sum(array.nbytes for decoded in kept for array in decoded)
+            == pixels._cache._size
+            <= 2**20
+        )
     assert len(kept) == 3

@@ -21,7 +21,8 @@ from segment.core.config import Settings, load_settings
 from segment.core.errors import InputError
 from segment.core.tuning.search_space import load_space
 
-UNBOUNDED = {"nodata", "steps"}  # options that take any number that a pixel may hold, or say their bounds themselves
+# options that take any number that a pixel may hold, or say their bounds themselves
+UNBOUNDED = {"nodata", "steps"}
 
 
 def all_settings(kind: type[Settings] = Settings) -> Iterator[type[Settings]]:
@@ -45,7 +46,9 @@ def numbers(schema: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]
 def test_every_number_of_every_setting_has_a_lower_and_an_upper_bound():
     for package in (segment, classify):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.ispkg and not re.search(r"\.(app|town|cluster|local_worker|distributed_devices)(\.|$)", module.name):
+            if not module.ispkg and not re.search(
+                r"\.(app|town|cluster|local_worker|distributed_devices)(\.|$)", module.name
+            ):
                 importlib.import_module(module.name)
     kinds = set(all_settings())
     assert len(kinds) > 20
@@ -59,7 +62,11 @@ def commands() -> Iterator[tuple[str, Any]]:
     for module in (segment_cli, classify_cli, generator_cli):
         for name, function in vars(module).items():
             work = getattr(function, "__wrapped__", function if module is generator_cli else None)
-            if callable(work) and getattr(work, "__module__", "") == module.__name__ and not isinstance(work, type):
+            if (
+                callable(work)
+                and getattr(work, "__module__", "") == module.__name__
+                and not isinstance(work, type)
+            ):
                 yield f"{module.__name__}.{name}", work
 
 
@@ -73,7 +80,9 @@ def test_every_number_of_every_command_has_a_lower_and_an_upper_bound():
             if not {int, float} & {kind, *get_args(kind)} or option in UNBOUNDED:
                 continue
             checked += 1
-            assert found and found[0].min is not None and found[0].max is not None, f"{name} {option}"
+            assert found and found[0].min is not None and found[0].max is not None, (
+                f"{name} {option}"
+            )
     assert checked > 20
 
 
@@ -115,7 +124,13 @@ def test_absurd_values_are_refused_by_name(kind, override):
 
 
 @pytest.mark.parametrize(
-    "values", ["{low: 0, high: .inf}", "{low: .nan, high: 1}", "{choices: [1, .nan]}", "{low: 0, high: 1.0e+99}"]
+    "values",
+    [
+        "{low: 0, high: .inf}",
+        "{low: .nan, high: 1}",
+        "{choices: [1, .nan]}",
+        "{low: 0, high: 1.0e+99}",
+    ],
 )
 def test_search_spaces_are_finite(tmp_path, values):
     (tmp_path / "space.yaml").write_text(f"training.learning_rate: {values}\n")

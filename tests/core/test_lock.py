@@ -14,7 +14,10 @@ from segment.core.outputs import finish_moving, refuse_existing, staged, staged_
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.run_folder import check_run, run_folder
 
-HOLDS = "import sys, time, pathlib, segment.core.{module} as m\nwith {work}:\n    print(flush=True)\n    time.sleep(60)"
+HOLDS = (
+    "import sys, time, pathlib, segment.core.{module} as m\nwith {work}:\n    print(flush=True)\n  "
+    "  time.sleep(60)"
+)
 
 
 class Other:
@@ -43,8 +46,13 @@ def names(folder: Path) -> list[str]:
 def test_the_other_process_is_named_until_it_is_dead(tmp_path, ending):
     other = Other("lock", f"m.alone(pathlib.Path({str(tmp_path / 'run')!r}), 'one writes.')")
     for attempt in range(2):
-        with pytest.raises(InputError, match=rf"run: one writes\. .* process {other.process.pid} .*Wait") as told:
-            (alone(tmp_path / "run", "one writes.").__enter__, lambda: refuse_busy(tmp_path / "run", "one writes."))[attempt]()
+        with pytest.raises(
+            InputError, match=rf"run: one writes\. .* process {other.process.pid} .*Wait"
+        ) as told:
+            (
+                alone(tmp_path / "run", "one writes.").__enter__,
+                lambda: refuse_busy(tmp_path / "run", "one writes."),
+            )[attempt]()
         assert "\n" not in str(told.value)
     other.end(ending)
     with alone(tmp_path / "run", "one writes."):
@@ -57,7 +65,10 @@ def test_what_another_process_is_writing_stays_its_own(tmp_path, kind, ending):
     target = tmp_path / "out" / "a.txt"
     place = f"pathlib.Path({str(target)!r})"
     work = f"m.staged_files({place}.parent, ['a.txt'])" if kind == "files" else f"m.staged({place})"
-    other = Other("outputs", f"{work} as s, open((s.new if hasattr(s, 'new') else s.parent) / '.mine.partial', 'w')")
+    other = Other(
+        "outputs",
+        f"{work} as s, open((s.new if hasattr(s, 'new') else s.parent) / '.mine.partial', 'w')",
+    )
     before = names(target.parent)
     with pytest.raises(InputError, match=f"one process.*{other.process.pid}"):
         if kind == "files":
@@ -101,9 +112,14 @@ def test_a_run_folder_that_is_written_is_refused(tmp_path, monkeypatch, resume, 
         (tmp_path / "link").symlink_to(output)
         monkeypatch.chdir(output)
         for place in (output, tmp_path / "link", Path("."), output / ".." / "first"):
-            with pytest.raises(InputError, match=f"folder is written by one process.*process {os.getpid()}"):
+            with pytest.raises(
+                InputError, match=f"folder is written by one process.*process {os.getpid()}"
+            ):
                 check_run(place, Config(), resume=resume, overwrite=overwrite)
-            with pytest.raises(InputError, match="one process"), run_folder(place, Config(), resume, overwrite):
+            with (
+                pytest.raises(InputError, match="one process"),
+                run_folder(place, Config(), resume, overwrite),
+            ):
                 raise AssertionError
         monkeypatch.chdir(tmp_path)
         assert (output / "config.yaml").is_file()
@@ -115,7 +131,10 @@ def test_a_run_that_ended_while_another_read_its_data_is_not_replaced(tmp_path):
     check_run(output, Config(), resume=False, overwrite=False)
     with run_folder(output, Config(), resume=False, overwrite=False):
         (output / "model.keras").write_text("the first")
-    with pytest.raises(InputError, match="--overwrite"), run_folder(output, Config(), resume=False, overwrite=False):
+    with (
+        pytest.raises(InputError, match="--overwrite"),
+        run_folder(output, Config(), resume=False, overwrite=False),
+    ):
         raise AssertionError
     assert (output / "model.keras").read_text() == "the first"
     assert names(tmp_path) == ["first"]
@@ -124,7 +143,9 @@ def test_a_run_that_ended_while_another_read_its_data_is_not_replaced(tmp_path):
 def test_a_killed_training_stands_in_no_ones_way(tmp_path):
     output = tmp_path / "runs" / "first"
     settings = "__import__('segment.config', fromlist=['Config']).Config()"
-    other = Other("training.run_folder", f"m.run_folder(pathlib.Path({str(output)!r}), {settings}, False)")
+    other = Other(
+        "training.run_folder", f"m.run_folder(pathlib.Path({str(output)!r}), {settings}, False)"
+    )
     with pytest.raises(InputError, match=str(other.process.pid)):
         check_run(output, Config(), resume=False, overwrite=True)
     other.end(signal.SIGKILL)
@@ -147,15 +168,16 @@ def test_locks_are_no_reason_to_refuse_a_folder(tmp_path):
 
 def test_one_of_many_that_begin_at_once_writes_and_nothing_is_left(tmp_path):
     code = (
-        "import sys, time, pathlib, segment.core.outputs as m\n"
-        "from segment.core.errors import InputError\n"
-        "for turn in range(40):\n"
-        "    try:\n"
-        "        with m.staged(pathlib.Path(sys.argv[1]), overwrite=True) as p:\n"
-        "            p.write_text(sys.argv[2] * 1000); time.sleep(0.001); assert p.read_text() == sys.argv[2] * 1000\n"
-        "    except InputError as error: assert 'one process' in str(error)\n"
+        "import sys, time, pathlib, segment.core.outputs as m\nfrom segment.core.errors import"
+        " InputError\nfor turn in range(40):\n    try:\n        with"
+        " m.staged(pathlib.Path(sys.argv[1]), overwrite=True) as p:\n           "
+        " p.write_text(sys.argv[2] * 1000); time.sleep(0.001); assert p.read_text() == sys.argv[2]"
+        " * 1000\n    except InputError as error: assert 'one process' in str(error)\n"
     )
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter]) for letter in "xyz"]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter])
+        for letter in "xyz"
+    ]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert names(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() in {letter * 1000 for letter in "xyz"}
@@ -168,11 +190,19 @@ def test_file_systems_without_locks_go_by_the_number_of_the_process(tmp_path, mo
         raise OSError("no locks")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    with alone(tmp_path / "a", "one writes."), pytest.raises(InputError, match=f"process {os.getpid()}"):
+    with (
+        alone(tmp_path / "a", "one writes."),
+        pytest.raises(InputError, match=f"process {os.getpid()}"),
+    ):
         alone(tmp_path / "a", "one writes.").__enter__()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    for holder in ("", "garbage", f"{ended.pid}\n{lock.socket.gethostname()}\nsegment-train", "1\nelsewhere\nsegment-train"):
+    for holder in (
+        "",
+        "garbage",
+        f"{ended.pid}\n{lock.socket.gethostname()}\nsegment-train",
+        "1\nelsewhere\nsegment-train",
+    ):
         (tmp_path / ".a.lock").write_text(holder)
         with alone(tmp_path / "a", "one writes."):
             assert (tmp_path / ".a.lock").read_text().startswith(str(os.getpid()))

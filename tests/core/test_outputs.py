@@ -30,7 +30,9 @@ def test_folders_are_replaced_whole(tmp_path):
     with staged(tmp_path / "out", overwrite=True, ours=("report.json", "report.html")) as partial:
         partial.mkdir()
         (partial / "report.json").write_text("new")
-    assert [(p.name, p.read_text()) for p in (tmp_path / "out").iterdir()] == [("report.json", "new")]
+    assert [(p.name, p.read_text()) for p in (tmp_path / "out").iterdir()] == [
+        ("report.json", "new")
+    ]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
@@ -61,16 +63,25 @@ def test_names_that_leave_no_room_for_the_unfinished_are_refused(tmp_path):
 
 def test_a_broken_write_names_what_was_asked_for(tmp_path):
     with staged(tmp_path / "samples") as partial:
-        assert f"{tmp_path}/samples: " in str(broken_write(partial / "river" / "0.png", "No space left"))
-        assert f"{tmp_path}/samples: " in str(broken_write(partial / "train" / "river" / "0.png", "No space left"))
+        assert f"{tmp_path}/samples: " in str(
+            broken_write(partial / "river" / "0.png", "No space left")
+        )
+        assert f"{tmp_path}/samples: " in str(
+            broken_write(partial / "train" / "river" / "0.png", "No space left")
+        )
         partial.mkdir()
-    assert f"{tmp_path}/map.tif: " in str(broken_write(tmp_path / ".map.tif.partial" / "new" / "map.tif", "No space left"))
+    assert f"{tmp_path}/map.tif: " in str(
+        broken_write(tmp_path / ".map.tif.partial" / "new" / "map.tif", "No space left")
+    )
     assert f"{tmp_path}/way.png: " in str(broken_write(tmp_path / "way.png", "No space left"))
 
 
 @pytest.mark.parametrize("place", ["m\udcff", "m\udcff/a.tif", "a/m\udcff/b"])
 def test_a_place_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path, place):
-    with pytest.raises(InputError, match=r"m\\xff.*: paths of outputs must be UTF-8"), staged(tmp_path / place):
+    with (
+        pytest.raises(InputError, match=r"m\\xff.*: paths of outputs must be UTF-8"),
+        staged(tmp_path / place),
+    ):
         pytest.fail("begun")
     with pytest.raises(InputError, match=r"m\\xff"), staged_files(tmp_path / place, ["a.tif"]):
         pytest.fail("begun")

@@ -10,7 +10,9 @@ from segment.core.progress import Console
 def terminal(monkeypatch) -> io.StringIO:
     """What a terminal of 120 columns is sent."""
     screen = io.StringIO()
-    monkeypatch.setattr("rich.console.Console", lambda **_: RichConsole(file=screen, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        "rich.console.Console", lambda **_: RichConsole(file=screen, force_terminal=True, width=120)
+    )
     return screen
 
 
@@ -18,7 +20,11 @@ def test_bars_show_counts_and_end_with_the_work(terminal):
     with Console() as console:
         console.advance("mapping", 3, 7, "halfway")
         console._bars.refresh()
-        assert "mapping" in terminal.getvalue() and "3/7" in terminal.getvalue() and "halfway" in terminal.getvalue()
+        assert (
+            "mapping" in terminal.getvalue()
+            and "3/7" in terminal.getvalue()
+            and "halfway" in terminal.getvalue()
+        )
         console.advance("mapping", 7, 7)
         console.advance("mapping", 7, 7)
         assert console._bars.tasks == []

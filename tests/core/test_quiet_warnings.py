@@ -35,4 +35,8 @@ def test_a_scene_without_a_georeference_is_mapped_without_a_word(tmp_path: Path)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
-    assert not [str(one.message) for one in told if "georeference" in str(one.message).lower() or "crs" in str(one.message)]
+    assert not [
+        str(one.message)
+        for one in told
+        if "georeference" in str(one.message).lower() or "crs" in str(one.message)
+    ]

@@ -1,4 +1,6 @@
-"""YAML whose values are none, which is too large, too deep, or says a thing twice; and messages about it."""
+"""YAML whose values are none, which is too large, too deep, or says a thing twice; and messages
+about it.
+"""
 
 import pytest
 import yaml
@@ -15,7 +17,9 @@ from segment.core.raster.classes import load_class_table
 from segment.core.tuning.search_space import load_space
 from segment.core.yaml_text import parse_yaml, read_yaml
 
-LAUGHS = "a0: &a0 [lol, lol]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
+LAUGHS = "a0: &a0 [lol, lol]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
+)
 NONE = {
     "a date": "2001-99-99",
     "a time": "2001-01-01T25:61:00",
@@ -83,13 +87,21 @@ def test_yaml_that_is_none_is_refused_wherever_it_is_read(tmp_path, capsys, text
         arguments = ["tiles", "--output", str(tmp_path / "run"), "--set", f"training.epochs={text}"]
         assert run(cli.train.__wrapped__, arguments) == 2
         said = capsys.readouterr().err
-        assert said.count("\n") == 1 and said.isprintable() is False and said.strip().isprintable() and len(said) < 600
+        assert (
+            said.count("\n") == 1
+            and said.isprintable() is False
+            and said.strip().isprintable()
+            and len(said) < 600
+        )
 
 
 @pytest.mark.parametrize(
     "text, value",
     [
-        ("{base: &b {x: 1, y: 2}, other: {<<: *b, y: 3}}", {"base": {"x": 1, "y": 2}, "other": {"x": 1, "y": 3}}),
+        (
+            "{base: &b {x: 1, y: 2}, other: {<<: *b, y: 3}}",
+            {"base": {"x": 1, "y": 2}, "other": {"x": 1, "y": 3}},
+        ),
         ("[&x {a: 1}, &y {b: 2}, {<<: [*x, *y], a: 3}]", [{"a": 1}, {"b": 2}, {"a": 3, "b": 2}]),
         ("[&x [1, 2], *x]", [[1, 2], [1, 2]]),
         ("\ufeffa: 1", {"a": 1}),
@@ -106,7 +118,13 @@ def test_yaml_that_is_whole_is_read_as_before(text, value):
 def test_files_are_read_as_far_as_a_document_may_be(tmp_path, monkeypatch):
     monkeypatch.setattr(yaml_text, "MOST_CHARACTERS", 1000)
     file = tmp_path / "long.yaml"
-    for content in (b"a" * 1001, b"# " + b"x" * 10_000, "é".encode() * 3000, b"\xff\xfe", b"\x80" * 5000):
+    for content in (
+        b"a" * 1001,
+        b"# " + b"x" * 10_000,
+        "é".encode() * 3000,
+        b"\xff\xfe",
+        b"\x80" * 5000,
+    ):
         file.write_bytes(content)
         with pytest.raises(yaml.YAMLError):
             read_yaml(file)
@@ -116,10 +134,23 @@ def test_files_are_read_as_far_as_a_document_may_be(tmp_path, monkeypatch):
 
 def test_messages_are_one_line_of_bounded_length_and_printable():
     assert one_line("a  b\n c\t") == "a b c" and quoted("x") == "'x'"
-    for text in ("x" * 501, "x" * 10**7, "é" * 5000, "\x1b[2J" * 300, "\ud800" * 400, " \n" * 10**6 + "x"):
+    for text in (
+        "x" * 501,
+        "x" * 10**7,
+        "é" * 5000,
+        "\x1b[2J" * 300,
+        "\ud800" * 400,
+        " \n" * 10**6 + "x",
+    ):
         line = str(InputError(text))
         assert len(line) <= 500 and line.isprintable() and str(InputError(line)) == line
     message = str(InputError(f"FILE: the rule. Received {'y' * 10**6}. The cure."))
-    assert message.startswith("FILE: the rule. Received yyy") and message.endswith("yyy. The cure.") and "characters" in message
-    assert str(InputError("\x1b[31mred\x07 \u202eleft \udcff")) == r"\x1b[31mred\x07 \u202eleft \xff"
+    assert (
+        message.startswith("FILE: the rule. Received yyy")
+        and message.endswith("yyy. The cure.")
+        and "characters" in message
+    )
+    assert (
+        str(InputError("\x1b[31mred\x07 \u202eleft \udcff")) == r"\x1b[31mred\x07 \u202eleft \xff"
+    )
     assert len(quoted(["z" * 50] * 1000)) <= 200

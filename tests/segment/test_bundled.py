@@ -1,4 +1,6 @@
-"""The model that comes with segment holds what its card says, in every form, and is what commands take by default."""
+"""The model that comes with segment holds what its card says, in every form, and is what commands
+take by default.
+"""
 
 import numpy as np
 import pytest
@@ -34,8 +36,12 @@ def test_it_knows_what_it_was_trained_on(tmp_path, dubai):
         assert (report["trained_on"]["share"], report["validated_on"]["share"]) == shares
     for seed, known in ((0, False), (3, True), (1001, False)):
         town = write_sample(tmp_path / str(seed), 300, 200, seed)
-        report = predict_scene(town / "scene.tif", BUNDLED, tmp_path / "maps", truth=town / "truth.tif", overwrite=True).report
-        assert (report["trained_on"]["share"] == 1) == known and bool(report["trained_on"]["pixels"]) == known
+        report = predict_scene(
+            town / "scene.tif", BUNDLED, tmp_path / "maps", truth=town / "truth.tif", overwrite=True
+        ).report
+        assert (report["trained_on"]["share"] == 1) == known and bool(
+            report["trained_on"]["pixels"]
+        ) == known
 
 
 def test_it_is_small_and_says_what_it_is():
@@ -49,12 +55,21 @@ def test_it_is_small_and_says_what_it_is():
 
 @pytest.mark.parametrize("runtime", ["keras", "openvino"])
 def test_it_maps_an_unseen_town(town, tmp_path, runtime):
-    result = predict_scene(town / "scene.tif", load_model(BUNDLED, runtime), tmp_path, truth=town / "truth.tif")
+    result = predict_scene(
+        town / "scene.tif", load_model(BUNDLED, runtime), tmp_path, truth=town / "truth.tif"
+    )
     assert result.report["mean_jaccard"] > 0.8
 
 
 def test_commands_take_it_by_default(town, tmp_path, capsys):
-    arguments = [str(town / "scene.tif"), "--truth", str(town / "truth.tif"), "--output", str(tmp_path), "--quiet"]
+    arguments = [
+        str(town / "scene.tif"),
+        "--truth",
+        str(town / "truth.tif"),
+        "--output",
+        str(tmp_path),
+        "--quiet",
+    ]
     assert run(predict.__wrapped__, arguments) == 0
     assert (tmp_path / "scene_classes.tif").is_file()
 
@@ -63,9 +78,13 @@ def test_it_says_which_scenes_are_unlike_its_training(town, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
     noise = write_raster(tmp_path / "noise.tif", pixels)
     report = predict_scene(noise, BUNDLED, tmp_path / "maps").report
-    assert report["unfamiliar"] == 1 and any("unlike everything" in note for note in report["notes"])
+    assert report["unfamiliar"] == 1 and any(
+        "unlike everything" in note for note in report["notes"]
+    )
     report = predict_scene(town / "scene.tif", BUNDLED, tmp_path / "maps").report
-    assert report["unfamiliar"] <= 0.25 and not any("unlike everything" in note for note in report["notes"])
+    assert report["unfamiliar"] <= 0.25 and not any(
+        "unlike everything" in note for note in report["notes"]
+    )
 
 
 @pytest.mark.slow
@@ -75,9 +94,13 @@ def test_training_starts_from_it():
     built = build_model(ModelSettings(weights="bundled"), 5, statistics, "auto", 256)
     assert not built.loaded.missing
     pixels = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), np.uint8)
-    mine, theirs = (model.predict_on_batch(pixels) for model in (built.network, load_keras_model(BUNDLED)))
+    mine, theirs = (
+        model.predict_on_batch(pixels) for model in (built.network, load_keras_model(BUNDLED))
+    )
     np.testing.assert_allclose(mine, theirs, atol=1e-5)
     with pytest.raises(InputError, match="unet/efficientnet_lite0. Received backbone resnet18"):
-        build_model(ModelSettings(weights="bundled", backbone="resnet18"), 5, statistics, "auto", 256)
+        build_model(
+            ModelSettings(weights="bundled", backbone="resnet18"), 5, statistics, "auto", 256
+        )
     other = build_model(ModelSettings(weights="bundled"), 3, statistics, "auto", 256)
     assert other.loaded.missing == ["final_conv"]

@@ -1,4 +1,6 @@
-"""The commands as a user types them: help, results, one-line errors, exit statuses, nothing half-written."""
+"""The commands as a user types them: help, results, one-line errors, exit statuses, nothing
+half-written.
+"""
 
 import errno
 import inspect
@@ -50,7 +52,16 @@ def work(tmp_path_factory) -> Path:
         assert call("sample", folder / f"town{seed}", "--size", 128, "--seed", seed) == 0
         town = folder / f"town{seed}"
         assert (
-            call("tile", town / "scene.tif", "--mask", town / "truth.tif", "--output", folder / "tiles" / town.name, "--size", 64)
+            call(
+                "tile",
+                town / "scene.tif",
+                "--mask",
+                town / "truth.tif",
+                "--output",
+                folder / "tiles" / town.name,
+                "--size",
+                64,
+            )
             == 0
         )
     assert call("train", folder / "tiles", "--output", folder / "run", *QUICK) == 0
@@ -58,19 +69,47 @@ def work(tmp_path_factory) -> Path:
 
 
 def test_the_commands_in_a_row(work, capsys):
-    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores") == 0
+    assert (
+        call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "scores") == 0
+    )
     assert "mean Jaccard" in capsys.readouterr().out
-    assert call("evaluate", work / "tiles", "--model", work / "run", "--output", work / "averaged", "--augment") == 0
-    plain, averaged = (json.loads((work / name / "report.json").read_text()) for name in ("scores", "averaged"))
+    assert (
+        call(
+            "evaluate",
+            work / "tiles",
+            "--model",
+            work / "run",
+            "--output",
+            work / "averaged",
+            "--augment",
+        )
+        == 0
+    )
+    plain, averaged = (
+        json.loads((work / name / "report.json").read_text()) for name in ("scores", "averaged")
+    )
     assert plain["pixels"] == averaged["pixels"] > 0 and plain["confusion"] != averaged["confusion"]
     assert (plain["augment"], averaged["augment"]) == (False, True)
     capsys.readouterr()
     town = work / "town1"
     assert (
-        call("predict", town / "scene.tif", "--model", work / "run", "--output", work / "map", "--truth", town / "truth.tif") == 0
+        call(
+            "predict",
+            town / "scene.tif",
+            "--model",
+            work / "run",
+            "--output",
+            work / "map",
+            "--truth",
+            town / "truth.tif",
+        )
+        == 0
     )
     assert "Jaccard" in capsys.readouterr().out
-    with rasterio.open(work / "map" / "scene_classes.tif") as file, rasterio.open(town / "scene.tif") as scene:
+    with (
+        rasterio.open(work / "map" / "scene_classes.tif") as file,
+        rasterio.open(town / "scene.tif") as scene,
+    ):
         assert (file.shape, file.crs, file.transform) == (scene.shape, scene.crs, scene.transform)
 
 
@@ -79,31 +118,58 @@ def test_openvino_maps_without_keras(work, tmp_path):
     assert call("export", tmp_path / "run") == 0
     (tmp_path / "scenes").mkdir()
     shutil.copy(work / "town1" / "scene.tif", tmp_path / "scenes")
-    arguments = [str(tmp_path / "scenes"), "--model", str(tmp_path / "run"), "--output", str(tmp_path / "map"), "--confidence"]
+    arguments = [
+        str(tmp_path / "scenes"),
+        "--model",
+        str(tmp_path / "run"),
+        "--output",
+        str(tmp_path / "map"),
+        "--confidence",
+    ]
     code = (
         f"import sys, segment.cli\nsys.argv = ['segment-predict', *{arguments!r}]\n"
         "try: segment.cli.predict()\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
     assert shown.returncode == 0 and not shown.stderr, shown.stderr
-    assert json.loads((tmp_path / "map" / "scene_report.json").read_text())["runtime"] == "openvino fp16"
+    assert (
+        json.loads((tmp_path / "map" / "scene_report.json").read_text())["runtime"]
+        == "openvino fp16"
+    )
     keras_map = tmp_path / "keras"
     assert (
         call(
-            "predict", tmp_path / "scenes" / "scene.tif", "--model", tmp_path / "run", "--output", keras_map, "--runtime", "keras"
+            "predict",
+            tmp_path / "scenes" / "scene.tif",
+            "--model",
+            tmp_path / "run",
+            "--output",
+            keras_map,
+            "--runtime",
+            "keras",
         )
         == 0
     )
-    with rasterio.open(keras_map / "scene_classes.tif") as theirs, rasterio.open(tmp_path / "map" / "scene_classes.tif") as ours:
+    with (
+        rasterio.open(keras_map / "scene_classes.tif") as theirs,
+        rasterio.open(tmp_path / "map" / "scene_classes.tif") as ours,
+    ):
         assert (theirs.read(1) == ours.read(1)).mean() > 0.95
 
 
 @pytest.mark.slow
 def test_a_killed_command_goes_on_where_it_was(work, tmp_path):
     assert call("sample", tmp_path / "town", "--size", 1024, "--quiet") == 0
-    command = [sys.executable, "-c", "import segment.cli; segment.cli.predict()", str(tmp_path / "town" / "scene.tif")]
+    command = [
+        sys.executable,
+        "-c",
+        "import segment.cli; segment.cli.predict()",
+        str(tmp_path / "town" / "scene.tif"),
+    ]
     command += ["--model", str(work / "run"), "--tile", "128", "--quiet", "--output"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True)
     process = subprocess.Popen([*command, str(tmp_path / "parts")])
@@ -114,8 +180,16 @@ def test_a_killed_command_goes_on_where_it_was(work, tmp_path):
     process.wait()
     assert 0 < json.loads(journal.read_text())["rows"] < 1024
     subprocess.run([*command, str(tmp_path / "parts")], check=True)
-    for name in ("scene_classes.tif", "scene_classes.tif.aux.xml", "scene_classes.qml", "scene_mask.png", "scene_overlay.jpg"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    for name in (
+        "scene_classes.tif",
+        "scene_classes.tif.aux.xml",
+        "scene_classes.qml",
+        "scene_mask.png",
+        "scene_overlay.jpg",
+    ):
+        assert (tmp_path / "parts" / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes(), name
 
 
 def test_several_scenes_go_past_a_broken_one_and_on_where_they_were(work, tmp_path, capsys):
@@ -123,21 +197,43 @@ def test_several_scenes_go_past_a_broken_one_and_on_where_they_were(work, tmp_pa
         shutil.copy(work / "town1" / "scene.tif", tmp_path / f"{name}.tif")
     whole = (tmp_path / "b.tif").read_bytes()
     (tmp_path / "b.tif").write_bytes(whole[: len(whole) // 2])
-    arguments = [tmp_path / "*.tif", "--model", work / "run", "--output", tmp_path / "maps", "--tile", 64]
+    arguments = [
+        tmp_path / "*.tif",
+        "--model",
+        work / "run",
+        "--output",
+        tmp_path / "maps",
+        "--tile",
+        64,
+    ]
     assert call("predict", *arguments) == 2
     shown = capsys.readouterr()
-    assert shown.err.count("\n") == 2 and "b.tif" in shown.err and "1 of 3 inputs failed, see above." in shown.err
-    assert sorted(p.name for p in (tmp_path / "maps").glob("*_classes.tif")) == ["a_classes.tif", "c_classes.tif"]
+    assert (
+        shown.err.count("\n") == 2
+        and "b.tif" in shown.err
+        and "1 of 3 inputs failed, see above." in shown.err
+    )
+    assert sorted(p.name for p in (tmp_path / "maps").glob("*_classes.tif")) == [
+        "a_classes.tif",
+        "c_classes.tif",
+    ]
     (tmp_path / "b.tif").write_bytes(whole)
     assert call("predict", *arguments) == 0
     assert capsys.readouterr().out.count("It was there already") == 2
-    assert (tmp_path / "maps" / "b_classes.tif").read_bytes() == (tmp_path / "maps" / "a_classes.tif").read_bytes()
+    assert (tmp_path / "maps" / "b_classes.tif").read_bytes() == (
+        tmp_path / "maps" / "a_classes.tif"
+    ).read_bytes()
 
 
 def test_masks_of_other_classes_are_refused(work, tmp_path, capsys):
     shutil.copytree(work / "tiles" / "town1", tmp_path / "tiles")
     (tmp_path / "tiles" / "classes.yaml").write_text("- {name: lava, color: '#FF0000'}")
-    assert call("evaluate", tmp_path / "tiles", "--model", work / "run", "--output", tmp_path / "scores") == 2
+    assert (
+        call(
+            "evaluate", tmp_path / "tiles", "--model", work / "run", "--output", tmp_path / "scores"
+        )
+        == 2
+    )
     assert "building, land" in one_line(capsys.readouterr().err)
     assert not (tmp_path / "scores").exists()
 
@@ -150,7 +246,18 @@ def test_quiet_prints_nothing(work, capsys):
 
 @pytest.mark.slow
 def test_resume_takes_the_runs_own_settings(work, capsys):
-    assert call("train", work / "tiles", "--output", work / "run", "--resume", "--set", "training.epochs=2") == 0
+    assert (
+        call(
+            "train",
+            work / "tiles",
+            "--output",
+            work / "run",
+            "--resume",
+            "--set",
+            "training.epochs=2",
+        )
+        == 0
+    )
     assert "epoch 2/2" in capsys.readouterr().out
 
 
@@ -159,32 +266,126 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("no raster")
     small = write_raster(tmp_path / "small.tif", two_class_scene(64, 64)[0])
-    plain = write_raster(tmp_path / "plain.png", two_class_scene(64, 64)[0])  # says nothing of where it lies
+    # says nothing of where it lies
+    plain = write_raster(tmp_path / "plain.png", two_class_scene(64, 64)[0])
     scene, model = work / "town1" / "scene.tif", work / "run"
     cases = [
         (["train", tmp_path / "empty", "--output", tmp_path / "out"], ["empty", "images"]),
         (["train", work / "tiles", "--output", work / "run"], ["--overwrite"]),
-        (["train", work / "tiles", "--output", tmp_path / "out", "--set", "training.epoch=1"], ["'training.epoch'", "'epochs'"]),
-        (["train", work / "tiles", "--output", tmp_path / "out", "--config", tmp_path / "no.yaml"], ["no.yaml"]),
+        (
+            ["train", work / "tiles", "--output", tmp_path / "out", "--set", "training.epoch=1"],
+            ["'training.epoch'", "'epochs'"],
+        ),
+        (
+            [
+                "train",
+                work / "tiles",
+                "--output",
+                tmp_path / "out",
+                "--config",
+                tmp_path / "no.yaml",
+            ],
+            ["no.yaml"],
+        ),
         (["train", work / "tiles"], ["--output"]),
         (["train", work / "tiles", "--output", tmp_path / "out", "--sett", "x"], ["--sett"]),
-        (["predict", tmp_path / "no.tif", "--model", model, "--output", tmp_path / "out"], ["no.tif", "no such file"]),
-        (["predict", tmp_path / "note.txt", "--model", model, "--output", tmp_path / "out"], ["note.txt"]),
-        (["predict", gray, "--model", model, "--output", tmp_path / "out"], ["3 bands of uint8", "1 band of uint16"]),
-        (["predict", scene, "--model", tmp_path / "empty", "--output", tmp_path / "out"], ["empty", "model"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--bands", "a,b"], ["--bands", "'a,b'"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--tile", 100], ["100", "32"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", plain], ["plain.png", "64x64"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small], ["small.tif", "elsewhere"]),
-        (["predict", scene, small, "--model", model, "--output", tmp_path / "out", "--truth", small], ["--truth"]),
+        (
+            ["predict", tmp_path / "no.tif", "--model", model, "--output", tmp_path / "out"],
+            ["no.tif", "no such file"],
+        ),
+        (
+            ["predict", tmp_path / "note.txt", "--model", model, "--output", tmp_path / "out"],
+            ["note.txt"],
+        ),
+        (
+            ["predict", gray, "--model", model, "--output", tmp_path / "out"],
+            ["3 bands of uint8", "1 band of uint16"],
+        ),
+        (
+            ["predict", scene, "--model", tmp_path / "empty", "--output", tmp_path / "out"],
+            ["empty", "model"],
+        ),
+        (
+            ["predict", scene, "--model", model, "--output", tmp_path / "out", "--bands", "a,b"],
+            ["--bands", "'a,b'"],
+        ),
+        (
+            ["predict", scene, "--model", model, "--output", tmp_path / "out", "--tile", 100],
+            ["100", "32"],
+        ),
+        (
+            ["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", plain],
+            ["plain.png", "64x64"],
+        ),
+        (
+            ["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small],
+            ["small.tif", "elsewhere"],
+        ),
+        (
+            [
+                "predict",
+                scene,
+                small,
+                "--model",
+                model,
+                "--output",
+                tmp_path / "out",
+                "--truth",
+                small,
+            ],
+            ["--truth"],
+        ),
         (["predict", scene, "--model", model, "--output", tmp_path / "note.txt"], ["note.txt"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--overlap", 2], ["--overlap"]),
-        (["predict", scene, work / "town2" / "scene.tif", "--model", model, "--output", tmp_path / "out"], ["'scene'"]),
-        (["predict", scene, "--model", model, "--output", tmp_path / "out", "--runtime", "openvino"], ["segment-export"]),
-        (["predict", tmp_path / "empty", "--model", model, "--output", tmp_path / "out"], ["must lead to rasters"]),
+        (
+            ["predict", scene, "--model", model, "--output", tmp_path / "out", "--overlap", 2],
+            ["--overlap"],
+        ),
+        (
+            [
+                "predict",
+                scene,
+                work / "town2" / "scene.tif",
+                "--model",
+                model,
+                "--output",
+                tmp_path / "out",
+            ],
+            ["'scene'"],
+        ),
+        (
+            [
+                "predict",
+                scene,
+                "--model",
+                model,
+                "--output",
+                tmp_path / "out",
+                "--runtime",
+                "openvino",
+            ],
+            ["segment-export"],
+        ),
+        (
+            ["predict", tmp_path / "empty", "--model", model, "--output", tmp_path / "out"],
+            ["must lead to rasters"],
+        ),
         (["evaluate", tmp_path / "empty", "--model", model], ["empty"]),
-        (["evaluate", work / "tiles", "--model", model, "--output", model, "--overwrite"], ["run", "checkpoints"]),
-        (["tile", scene, "--mask", scene.with_name("truth.tif"), "--output", work / "town1", "--overwrite"], ["scene.tif"]),
+        (
+            ["evaluate", work / "tiles", "--model", model, "--output", model, "--overwrite"],
+            ["run", "checkpoints"],
+        ),
+        (
+            [
+                "tile",
+                scene,
+                "--mask",
+                scene.with_name("truth.tif"),
+                "--output",
+                work / "town1",
+                "--overwrite",
+            ],
+            ["scene.tif"],
+        ),
         (["sample", work / "town1"], ["--overwrite"]),
         (["sample", tmp_path / "out", "--size", 0], ["--size"]),
         (["tile", scene, "--mask", small, "--output", tmp_path / "out"], ["small.tif"]),
@@ -194,7 +395,9 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         assert call(*arguments) == 2, arguments
         shown = capsys.readouterr()
         line = one_line(shown.err)
-        assert line.startswith(f"segment-{arguments[0]}: ") and all(word in line for word in words), line
+        assert line.startswith(f"segment-{arguments[0]}: ") and all(
+            word in line for word in words
+        ), line
         assert sorted(tmp_path.rglob("*")) == before, arguments
 
 
@@ -207,8 +410,16 @@ def test_debug_shows_where_an_error_comes_from(tmp_path, capsys):
     "error, status, words",
     [
         (InputError("rule. Received x. Cure."), 2, ["rule"]),
-        (OSError(errno.ENOSPC, "No space left on device", "map.tif"), 2, ["map.tif", "No space left", "Free"]),
-        (PermissionError(errno.EACCES, "Permission denied", "out"), 2, ["out", "Permission denied"]),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "map.tif"),
+            2,
+            ["map.tif", "No space left", "Free"],
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "out"),
+            2,
+            ["out", "Permission denied"],
+        ),
         (KeyboardInterrupt(), 2, ["stopped"]),
         (ZeroDivisionError("division\nby zero"), 1, ["fault of ours", "ZeroDivisionError"]),
     ],
@@ -224,21 +435,44 @@ def test_every_error_is_one_line(error, status, words, capsys):
 
 
 def test_a_full_disk_leaves_nothing(work, tmp_path):
-    """A limit on file sizes stands in for the full disk: writes fail half way, as they would there."""
-    code = "import resource, sys, segment.cli\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\nsegment.cli.sample()"
+    """A limit on file sizes stands in for the full disk: writes fail half way, as they
+    would there.
+    """
+    code = (
+        "import resource, sys, segment.cli\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096,"
+        " 4096))\nsegment.cli.sample()"
+    )
     command = [sys.executable, "-c", code, str(tmp_path / "town"), "--size", "256"]
     failed = subprocess.run(command, capture_output=True, text=True)
-    line = failed.stderr.strip().splitlines()[-1]  # libtiff itself prints a line before, where a limit stops it
-    assert failed.returncode == 2 and line.startswith("segment-sample: ") and "town: outputs must be written" in line
+    # libtiff itself prints a line before, where a limit stops it
+    line = failed.stderr.strip().splitlines()[-1]
+    assert (
+        failed.returncode == 2
+        and line.startswith("segment-sample: ")
+        and "town: outputs must be written" in line
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_leaves_nothing(tmp_path):
-    command = [sys.executable, "-c", "import segment.cli; segment.cli.sample()", str(tmp_path / "town"), "--size", "20000"]
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background may be deaf to it
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    command = [
+        sys.executable,
+        "-c",
+        "import segment.cli; segment.cli.sample()",
+        str(tmp_path / "town"),
+        "--size",
+        "20000",
+    ]
+    # what runs in the background may be deaf to it
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     # drawing, not starting: during an import an interrupt may fall where Python drops it
-    while not any(f.is_file() and f.stat().st_size > 10**6 for f in tmp_path.rglob("*")) and process.poll() is None:
+    while (
+        not any(f.is_file() and f.stat().st_size > 10**6 for f in tmp_path.rglob("*"))
+        and process.poll() is None
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     message = process.communicate(timeout=60)[1]
@@ -246,12 +480,17 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("key, value", [("bands", 4), ("classes", [{"name": "a", "color": "#000000"}]), ("tile", 0)])
+@pytest.mark.parametrize(
+    "key, value", [("bands", 4), ("classes", [{"name": "a", "color": "#000000"}]), ("tile", 0)]
+)
 def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, value):
     shutil.copytree(work / "run", tmp_path / "run")
     info = yaml.safe_load((tmp_path / "run" / "model.yaml").read_text())
     (tmp_path / "run" / "model.yaml").write_text(yaml.safe_dump(info | {key: value}))
-    for arguments in (["evaluate", work / "tiles"], ["predict", work / "town1" / "scene.tif", "--output", tmp_path / "map"]):
+    for arguments in (
+        ["evaluate", work / "tiles"],
+        ["predict", work / "town1" / "scene.tif", "--output", tmp_path / "map"],
+    ):
         assert call(*arguments, "--model", tmp_path / "run") == 2
         told = one_line(capsys.readouterr().err)
         assert "model.yaml" in told or "the model maps 4 bands" in told
@@ -262,8 +501,15 @@ def test_defaults_of_commands_are_those_of_the_library():
     from segment.mapping.predict import predict_scene
     from segment.training.evaluation import evaluate
 
-    for command, function in ((cli.predict, predict_scene), (cli.tile, cut_scene), (cli.evaluate, evaluate)):
-        theirs, ours = inspect.signature(function).parameters, inspect.signature(command.__wrapped__).parameters
+    for command, function in (
+        (cli.predict, predict_scene),
+        (cli.tile, cut_scene),
+        (cli.evaluate, evaluate),
+    ):
+        theirs, ours = (
+            inspect.signature(function).parameters,
+            inspect.signature(command.__wrapped__).parameters,
+        )
         for name in ours.keys() & theirs.keys() - {"output"}:
             if theirs[name].default is not inspect.Parameter.empty:
                 assert ours[name].default == theirs[name].default, name

@@ -18,8 +18,14 @@ def test_every_shipped_config_loads(path):
 
 def test_overrides_win_over_the_file(tmp_path):
     (tmp_path / "c.yaml").write_text("training: {epochs: 3, batch_size: 2}")
-    config = load_settings(Config, tmp_path / "c.yaml", ["training.epochs=5", "data.val_groups=[Tile 4]"])
-    assert (config.training.epochs, config.training.batch_size, config.data.val_groups) == (5, 2, ["Tile 4"])
+    config = load_settings(
+        Config, tmp_path / "c.yaml", ["training.epochs=5", "data.val_groups=[Tile 4]"]
+    )
+    assert (config.training.epochs, config.training.batch_size, config.data.val_groups) == (
+        5,
+        2,
+        ["Tile 4"],
+    )
 
 
 def test_parts_without_settings_are_as_if_they_were_not_there(tmp_path):
@@ -28,7 +34,9 @@ def test_parts_without_settings_are_as_if_they_were_not_there(tmp_path):
 
 
 def test_a_network_starts_from_one_thing():
-    with pytest.raises(InputError, match="one thing. Received weights bundled, encoder_weights imagenet"):
+    with pytest.raises(
+        InputError, match="one thing. Received weights bundled, encoder_weights imagenet"
+    ):
         load_settings(Config, None, ["model.weights=bundled", "model.encoder_weights=imagenet"])
 
 
@@ -40,8 +48,14 @@ def test_random_crops_do_not_go_with_a_split_by_patch():
 def test_a_model_tells_of_files_by_their_names_alone(tmp_path):
     weights = tmp_path / "start.npz"
     weights.write_bytes(b"")
-    told = describe_settings(load_settings(Config, None, [f"model.encoder_weights={weights}", "training.epochs=7"]))
-    assert told["model"]["encoder_weights"] == "start.npz" and told["training"]["epochs"] == 7 and "classes" not in told["data"]
+    told = describe_settings(
+        load_settings(Config, None, [f"model.encoder_weights={weights}", "training.epochs=7"])
+    )
+    assert (
+        told["model"]["encoder_weights"] == "start.npz"
+        and told["training"]["epochs"] == 7
+        and "classes" not in told["data"]
+    )
 
 
 def test_settings_survive_their_file(tmp_path):
@@ -61,7 +75,10 @@ def test_settings_survive_their_file(tmp_path):
         ("training.epochs.x=1", ["training.epochs"]),
         ("training.warmup_epochs=100", ["warmup_epochs"]),
         ("model.backbone=[", ["model.backbone"]),
-        ("loss.class_weights=heavy", ["loss.class_weights", "'heavy'", "--set loss.class_weights=..."]),
+        (
+            "loss.class_weights=heavy",
+            ["loss.class_weights", "'heavy'", "--set loss.class_weights=..."],
+        ),
         ("loss.class_weights={water: -1}", ["loss.class_weights.water", "-1"]),
         ("training.learning_rate=.inf", ["training.learning_rate"]),
         ("training.seed=99999999999", ["training.seed"]),
@@ -87,5 +104,7 @@ def test_the_bundled_model_brings_its_backbone(tmp_path):
     bundled = load_model_info(BUNDLED).name.split("/")[1]
     assert load_settings(Config, None, ["model.weights=bundled"]).model.backbone == bundled
     (tmp_path / "config.yaml").write_text("model: {weights: bundled, backbone: resnet50}")
-    assert load_settings(Config, tmp_path / "config.yaml").model.backbone == "resnet50", "refused once weights are read"
+    assert load_settings(Config, tmp_path / "config.yaml").model.backbone == "resnet50", (
+        "refused once weights are read"
+    )
     assert Config().model.backbone == "resnet34"

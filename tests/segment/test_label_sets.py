@@ -28,7 +28,11 @@ def batch():
 
 def pixels(truth: np.ndarray, p: np.ndarray) -> list[tuple[frozenset, np.ndarray]]:
     sets = LABELS.sets
-    return [(sets[code], one) for code, one in zip(truth.ravel(), p.reshape(-1, 4), strict=True) if code != IGNORED]
+    return [
+        (sets[code], one)
+        for code, one in zip(truth.ravel(), p.reshape(-1, 4), strict=True)
+        if code != IGNORED
+    ]
 
 
 def overlap(truth: np.ndarray, p: np.ndarray, c: int) -> tuple[float, float, float]:
@@ -42,10 +46,32 @@ def overlap(truth: np.ndarray, p: np.ndarray, c: int) -> tuple[float, float, flo
 
 
 def test_codes_say_what_they_admit():
-    assert (LABELS.count, LABELS.code({2, 1}), LABELS.code({3}), LABELS.code([])) == (6, 5, 3, IGNORED)
-    assert LABELS.labels == ["building", "land", "road", "water", "land or road or water", "land or road"]
-    assert LABELS.admitted()[4].tolist() == [0, 1, 1, 1] and LABELS.positive()[4].tolist() == [0, 0, 0, 0]
-    assert LABELS.certain()[4].tolist() == [1, 0, 0, 0] and LABELS.certain()[2].tolist() == [1, 1, 1, 1]
+    assert (LABELS.count, LABELS.code({2, 1}), LABELS.code({3}), LABELS.code([])) == (
+        6,
+        5,
+        3,
+        IGNORED,
+    )
+    assert LABELS.labels == [
+        "building",
+        "land",
+        "road",
+        "water",
+        "land or road or water",
+        "land or road",
+    ]
+    assert LABELS.admitted()[4].tolist() == [0, 1, 1, 1] and LABELS.positive()[4].tolist() == [
+        0,
+        0,
+        0,
+        0,
+    ]
+    assert LABELS.certain()[4].tolist() == [1, 0, 0, 0] and LABELS.certain()[2].tolist() == [
+        1,
+        1,
+        1,
+        1,
+    ]
     assert not LABELS.admitted()[IGNORED].any() and not LABELS.certain()[IGNORED].any()
 
 
@@ -63,7 +89,9 @@ def test_focal_loss_is_that_of_the_probability_of_the_set(batch, gamma):
     found = []
     for admitted, one in pixels(truth, p):
         chosen = sum(one[c] for c in admitted)
-        found.append(-np.mean([WEIGHTS[c] for c in admitted]) * (1 - chosen) ** gamma * np.log(chosen))
+        found.append(
+            -np.mean([WEIGHTS[c] for c in admitted]) * (1 - chosen) ** gamma * np.log(chosen)
+        )
     loss = build_loss(LossSettings(name="focal", gamma=gamma), WEIGHTS, LABELS)
     assert float(loss(truth, ops.convert_to_tensor(p))) == pytest.approx(np.mean(found), rel=1e-5)
 
@@ -74,7 +102,9 @@ def test_overlaps_count_where_membership_is_certain(batch, name):
     total = norm = 0.0
     for c in (0, 1, 2):  # water is never true for certain
         hits, true, predicted = overlap(truth, p, c)
-        value = 2 * hits / (true + predicted) if name == "dice" else hits / (true + predicted - hits)
+        value = (
+            2 * hits / (true + predicted) if name == "dice" else hits / (true + predicted - hits)
+        )
         total, norm = total + WEIGHTS[c] * (1 - value), norm + WEIGHTS[c]
     loss = build_loss(LossSettings(name=name), WEIGHTS, LABELS)
     assert float(loss(truth, ops.convert_to_tensor(p))) == pytest.approx(total / norm, rel=1e-5)
@@ -97,7 +127,9 @@ def test_single_classes_are_what_they_are_without_sets_bit_for_bit(name):
     random = np.random.default_rng(1)
     truth = random.choice([0, 1, 2, 3, IGNORED], (2, 8, 8)).astype(np.uint8)
     p = ops.convert_to_tensor(random.dirichlet([1] * 4, (2, 8, 8)).astype(np.float32))
-    plain, with_sets = (build_loss(LossSettings(name=name), WEIGHTS, labels) for labels in (None, LABELS))
+    plain, with_sets = (
+        build_loss(LossSettings(name=name), WEIGHTS, labels) for labels in (None, LABELS)
+    )
     assert float(plain(truth, p)) == float(with_sets(truth, p))
 
 
@@ -113,7 +145,8 @@ def test_scores_against_loops(batch):
         hits, true, given = overlap(truth, one_hot, c)
         assert confusion.jaccard[c] == pytest.approx(hits / (true + given - hits))
         assert confusion.f1[c] == pytest.approx(2 * hits / (true + given))
-    assert np.isnan(confusion.jaccard[3]) and np.isnan(confusion.f1[3])  # no label names water alone
+    # no label names water alone
+    assert np.isnan(confusion.jaccard[3]) and np.isnan(confusion.f1[3])
     assert confusion.mean_jaccard == pytest.approx(np.mean(confusion.jaccard[:3]))
     right = [int(one.argmax()) in admitted for admitted, one in pixels(truth, one_hot)]
     assert confusion.accuracy == pytest.approx(np.mean(right))
@@ -124,14 +157,21 @@ def test_scores_against_loops(batch):
 
 def test_another_class_counts_as_an_error_where_only_one_class_is_labelled():
     confusion = Confusion(NAMES, LABELS.of([0, 4]))
-    truth, predicted = np.array([[0, 0, 0, 4, 4, 4]], np.uint8), np.array([[0, 3, 1, 1, 2, 0]], np.uint8)
+    truth, predicted = (
+        np.array([[0, 0, 0, 4, 4, 4]], np.uint8),
+        np.array([[0, 3, 1, 1, 2, 0]], np.uint8),
+    )
     confusion.add(truth, predicted)
-    assert confusion.jaccard[0] == pytest.approx(1 / 4) and confusion.mean_jaccard == pytest.approx(1 / 4)
+    assert confusion.jaccard[0] == pytest.approx(1 / 4) and confusion.mean_jaccard == pytest.approx(
+        1 / 4
+    )
     assert confusion.accuracy == pytest.approx(3 / 6)
 
 
 def test_calibration_counts_what_labels_tell_apart():
-    """Land at 0.4, road at 0.3 and water at 0.3 are a sure answer where the labels know buildings alone."""
+    """Land at 0.4, road at 0.3 and water at 0.3 are a sure answer where the labels know buildings
+    alone.
+    """
     confusion = Confusion(NAMES, LABELS.of([0, 4]))
     p = np.tile(np.float32([0.0, 0.4, 0.3, 0.3]), (1, 10, 1))
     confusion.add(np.full((1, 10), 4, np.uint8), p.argmax(-1).astype(np.uint8), p)
@@ -154,6 +194,10 @@ def test_temperature_is_fitted_to_sets():
     random = np.random.default_rng(0)
     sharp = random.normal(0, 3, (4000, 4))
     p = np.exp(sharp) / np.exp(sharp).sum(1, keepdims=True)
-    true = np.array([random.choice(4, p=q) for q in np.exp(sharp / 2) / np.exp(sharp / 2).sum(1, keepdims=True)])
+    true = np.array(
+        [random.choice(4, p=q) for q in np.exp(sharp / 2) / np.exp(sharp / 2).sum(1, keepdims=True)]
+    )
     codes = np.where(np.isin(true, (1, 2)) & (random.random(4000) < 0.5), 5, true)
-    assert fit_temperature(LABELS.admitted()[codes], p, multi_label=False) == pytest.approx(2, rel=0.1)
+    assert fit_temperature(LABELS.admitted()[codes], p, multi_label=False) == pytest.approx(
+        2, rel=0.1
+    )

@@ -37,7 +37,9 @@ def town() -> Town:
 
 def span(length: int) -> st.SearchStrategy[tuple[int, int]]:
     """First position and past-the-end position within `length`."""
-    return st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True).map(lambda p: (min(p), max(p)))
+    return st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True).map(
+        lambda p: (min(p), max(p))
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -154,7 +156,13 @@ def test_dry_towns_are_what_figures_were_given_of():
     image, truth = Town(256, 256, 64).render(0, 0, 256, 256)
     np.testing.assert_allclose(image.mean((0, 1)), (159.3956, 151.8002, 129.6842), atol=0.01)
     values, counts = np.unique(truth, return_counts=True)
-    assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {1: 33560, 2: 4998, 3: 5098, 4: 21538, 255: 342}
+    assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {
+        1: 33560,
+        2: 4998,
+        3: 5098,
+        4: 21538,
+        255: 342,
+    }
     same = Town(256, 256, 64, "dry").render(0, 0, 256, 256)
     np.testing.assert_array_equal(same[0], image)
 
@@ -172,14 +180,20 @@ def test_long_shadows_cross_squares_without_a_seam(seed: int):
     image, truth = town._paint(0, 0, EDGE)
     other, classes = town._paint(0, EDGE // 2, EDGE)
     assert (classes[:, : EDGE // 2] != truth[:, EDGE // 2 :]).mean() < 1e-3
-    smooth = [cv2.blur(part.astype(np.float32), (5, 5)) for part in (image[:, EDGE // 2 :], other[:, : EDGE // 2])]  # no grain
+    # no grain
+    smooth = [
+        cv2.blur(part.astype(np.float32), (5, 5))
+        for part in (image[:, EDGE // 2 :], other[:, : EDGE // 2])
+    ]
     assert (np.abs(smooth[0] - smooth[1]).max(-1) > 20).mean() < 1e-3
 
 
 def test_varied_towns_are_unlike_each_other(varied):
     def unlike(scenes: list[tuple[np.ndarray, np.ndarray]], value: int) -> float:
         """Mean distance between the towns' mean colours of a class."""
-        means = [image[truth == value].mean(0) for image, truth in scenes if (truth == value).sum() > 300]
+        means = [
+            image[truth == value].mean(0) for image, truth in scenes if (truth == value).sum() > 300
+        ]
         assert len(means) >= 4
         return float(np.mean([np.linalg.norm(a - b) for a, b in combinations(means, 2)]))
 
@@ -238,7 +252,9 @@ def test_the_command_writes_varied_towns(tmp_path: Path):
     options = ["--size", "64", "--seed", "3", "--style", "varied", "--quiet"]
     assert run(sample.__wrapped__, [str(tmp_path / "town"), *options]) == 0
     with rasterio.open(tmp_path / "town/scene.tif") as scene:
-        np.testing.assert_array_equal(np.moveaxis(scene.read(), 0, -1), Town(64, 64, 3, "varied").render(0, 0, 64, 64)[0])
+        np.testing.assert_array_equal(
+            np.moveaxis(scene.read(), 0, -1), Town(64, 64, 3, "varied").render(0, 0, 64, 64)[0]
+        )
     assert run(sample.__wrapped__, [str(tmp_path / "other"), "--style", "wet"]) == 2
     assert run(sample.__wrapped__, [str(tmp_path / "other"), "--gsd", "0.5"]) == 2
     assert not (tmp_path / "other").exists()

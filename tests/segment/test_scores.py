@@ -17,7 +17,9 @@ NAMES = ["a", "b", "c", "d"]
 def maps():
     random = np.random.default_rng(0)
     truth = random.integers(0, 3, (40, 50)).astype(np.uint8)  # d occurs in neither
-    predicted = np.where(random.random((40, 50)) < 0.6, truth, random.integers(0, 3, (40, 50))).astype(np.uint8)
+    predicted = np.where(
+        random.random((40, 50)) < 0.6, truth, random.integers(0, 3, (40, 50))
+    ).astype(np.uint8)
     truth[:3] = IGNORED
     predicted[:, :2] = IGNORED
     return truth, predicted
@@ -34,8 +36,12 @@ def test_against_scikit_learn_in_pieces(maps):
     assert report["pixels"] == both.sum()
     np.testing.assert_array_equal(report["confusion"], confusion_matrix(t, p, labels=range(4)))
     assert report["accuracy"] == pytest.approx(accuracy_score(t, p), abs=1e-6)
-    np.testing.assert_allclose(list(report["jaccard"].values())[:3], jaccard_score(t, p, average=None), atol=1e-6)
-    np.testing.assert_allclose(list(report["f1"].values())[:3], f1_score(t, p, average=None), atol=1e-6)
+    np.testing.assert_allclose(
+        list(report["jaccard"].values())[:3], jaccard_score(t, p, average=None), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        list(report["f1"].values())[:3], f1_score(t, p, average=None), atol=1e-6
+    )
     assert report["mean_jaccard"] == pytest.approx(jaccard_score(t, p, average="macro"), abs=1e-6)
     assert report["jaccard"]["d"] is None and report["soft_jaccard"] is None
 
@@ -48,7 +54,9 @@ def test_soft_jaccard_is_the_tutorials(maps):
     both = (truth != IGNORED) & (predicted != IGNORED)
     one_hot = np.eye(4)[truth[both]]
     hits = (one_hot * p[both]).sum()
-    assert confusion.soft_jaccard == pytest.approx(hits / (one_hot.sum() + p[both].sum() - hits), rel=1e-6)
+    assert confusion.soft_jaccard == pytest.approx(
+        hits / (one_hot.sum() + p[both].sum() - hits), rel=1e-6
+    )
 
 
 def test_calibration_error_is_that_of_the_given_class_and_is_restored(maps):
@@ -67,7 +75,9 @@ def test_calibration_error_is_that_of_the_given_class_and_is_restored(maps):
 def test_soft_jaccard_of_hard_labels_is_accuracy_in_disguise(maps):
     truth, predicted = maps
     confusion = Confusion(NAMES)
-    confusion.add(truth, predicted, np.eye(4, dtype=np.float32)[np.where(predicted == IGNORED, 0, predicted)])
+    confusion.add(
+        truth, predicted, np.eye(4, dtype=np.float32)[np.where(predicted == IGNORED, 0, predicted)]
+    )
     assert confusion.soft_jaccard == pytest.approx(confusion.accuracy / (2 - confusion.accuracy))
 
 

@@ -12,7 +12,15 @@ plans = st.builds(
     lambda height, width, edge, overlap, multiple, row, column: TilePlan(
         height, width, edge * multiple, overlap, multiple, row, column
     ),
-    *(sizes, sizes, st.integers(1, 10), st.floats(0, 0.99), st.integers(1, 5), st.integers(-50, 50), st.integers(-50, 50)),
+    *(
+        sizes,
+        sizes,
+        st.integers(1, 10),
+        st.floats(0, 0.99),
+        st.integers(1, 5),
+        st.integers(-50, 50),
+        st.integers(-50, 50),
+    ),
 )
 NAMED = [(64, 96), (65, 33), (31, 100), (1, 1), (1, 40), (7, 2), (33, 32)]
 
@@ -26,7 +34,9 @@ def whole(plan: TilePlan) -> Window:
     return Window(plan, 0, plan.height, 0, plan.width)
 
 
-def stitched(plan: TilePlan, classes: int, tiles: list[tuple[int, int, np.ndarray]]) -> list[np.ndarray]:
+def stitched(
+    plan: TilePlan, classes: int, tiles: list[tuple[int, int, np.ndarray]]
+) -> list[np.ndarray]:
     merger, parts = RowMerger(whole(plan), classes), []
     for start in plan.rows:
         for row, column, probabilities in tiles:
@@ -53,7 +63,9 @@ def test_tiles_cover_an_axis_and_stay_inside(size: int, tile: int, step: int) ->
 @settings(deadline=None, max_examples=60)
 def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
     rows = stitched(plan, 2, ones(plan))
-    assert [(len(part), part.shape[1]) for part in rows] == [(stop - start, plan.width) for start, stop in plan.finished]
+    assert [(len(part), part.shape[1]) for part in rows] == [
+        (stop - start, plan.width) for start, stop in plan.finished
+    ]
     edges = [edge for span in plan.finished for edge in span]
     assert edges[0] == 0
     assert edges[-1] == plan.height
@@ -65,11 +77,17 @@ def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
 @settings(deadline=None, max_examples=60)
 def test_padding_is_a_reflection(plan: TilePlan) -> None:
     scene = list(range(plan.height))
-    there_and_back = [*scene, *scene[-2:0:-1]]  # numpy.pad of numpy 1 errs where it bounces more than once
-    padded = [there_and_back[row % len(there_and_back)] for row in range(-plan.top, plan.padded_height - plan.top)]
+    # numpy.pad of numpy 1 errs where it bounces more than once
+    there_and_back = [*scene, *scene[-2:0:-1]]
+    padded = [
+        there_and_back[row % len(there_and_back)]
+        for row in range(-plan.top, plan.padded_height - plan.top)
+    ]
     for row in plan.rows:
         np.testing.assert_array_equal(plan.scene_rows(row), padded[row : row + plan.tile])
-    assert [plan.scene_rows(row).min() for row in plan.rows] == sorted(plan.scene_rows(row).min() for row in plan.rows)
+    assert [plan.scene_rows(row).min() for row in plan.rows] == sorted(
+        plan.scene_rows(row).min() for row in plan.rows
+    )
     columns = whole(plan).scene_columns
     assert columns.shape == (plan.padded_width,)
     assert set(columns) == set(range(plan.width))
@@ -78,7 +96,10 @@ def test_padding_is_a_reflection(plan: TilePlan) -> None:
 @given(plans)
 @settings(deadline=None, max_examples=60)
 def test_tiles_keep_to_the_grid_and_see_around_the_edges(plan: TilePlan) -> None:
-    for starts, before, place in ((plan.rows, plan.top, plan.row), (plan.columns, plan.left, plan.column)):
+    for starts, before, place in (
+        (plan.rows, plan.top, plan.row),
+        (plan.columns, plan.left, plan.column),
+    ):
         assert {(place - before + start) % plan.multiple for start in starts} == {0}
         assert plan.shared // 2 <= before < plan.shared // 2 + plan.multiple
     assert plan.padded_height - plan.top - plan.height >= plan.shared // 2
@@ -102,12 +123,17 @@ def test_tiles_cut_from_strips_merge_to_the_scene(height: int, width: int) -> No
 
 
 def test_overlapping_tiles_are_averaged_by_their_windows() -> None:
-    plan = TilePlan(8, 8 + 4, 8, 0.5)  # margin 2, so 12 x 16 padded: tiles at rows 0, 4 and columns 0, 4, 8
+    # margin 2, so 12 x 16 padded: tiles at rows 0, 4 and columns 0, 4, 8
+    plan = TilePlan(8, 8 + 4, 8, 0.5)
     first = np.zeros((8, 8, 1), np.float32)
     tiles = [(row, column, first + column) for row in plan.rows for column in plan.columns]
     merged = np.concatenate(stitched(plan, 1, tiles))[0, :, 0]
-    expected = [sum(blend_weights(8)[x - c] * c for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
-    total = [sum(blend_weights(8)[x - c] for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)]
+    expected = [
+        sum(blend_weights(8)[x - c] * c for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)
+    ]
+    total = [
+        sum(blend_weights(8)[x - c] for c in (0, 4, 8) if 0 <= x - c < 8) for x in range(2, 14)
+    ]
     np.testing.assert_allclose(merged, np.divide(expected, total), rtol=1e-6)
 
 

@@ -139,7 +139,9 @@ class Job:
             self.ended = time.monotonic()
             raise
 
-    def watch(self, work: Callable[[], T], look: Callable[[], Any], every: float = 0.4) -> Generator[Any, None, T]:
+    def watch(
+        self, work: Callable[[], T], look: Callable[[], Any], every: float = 0.4
+    ) -> Generator[Any, None, T]:
         """Does the work as `do` does, but in a thread, and reports on it meanwhile.
 
         The job is stopped if the caller closes the generator.
@@ -183,7 +185,10 @@ class Job:
         if isinstance(error, MemoryError):
             return "The work must fit into memory. Received more. Choose a smaller file."
         logging.getLogger(__name__).error("a job failed", exc_info=error)
-        return f"A fault of ours, not of the file: {type(error).__name__}. Please report it, with what the server's log says."
+        return (
+            f"A fault of ours, not of the file: {type(error).__name__}. Please report it, with what"
+            " the server's log says."
+        )
 
 
 class JobProgress(Silent):
@@ -193,4 +198,5 @@ class JobProgress(Silent):
         self._job = job
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        """Shows the steps done, and stops a cancelled job (see `Silent`)."""
         self._job.advance(done, total)

@@ -86,7 +86,10 @@ def label_uploads(
         Interrupted: If the job is cancelled.
     """
     if not 1 <= len(images) <= MOST_IMAGES:
-        raise InputError(f"1 to {MOST_IMAGES} images at a time. Received {len(images)}. Use classify-predict for more.")
+        raise InputError(
+            f"1 to {MOST_IMAGES} images at a time. Received {len(images)}. Use classify-predict for"
+            " more."
+        )
     chosen = choose_bands(bands)
     network = shelf.load("classify", model)
     sources: list[Source | None] = []
@@ -94,13 +97,17 @@ def label_uploads(
     for number, image in enumerate(images):
         job.check()
         try:
-            sources.append(admit(image, received, job.folder / "images" / str(number), IMAGE_PIXELS, chosen))
+            sources.append(
+                admit(image, received, job.folder / "images" / str(number), IMAGE_PIXELS, chosen)
+            )
             predictions.append(Prediction(image.name, [], []))
         except InputError as error:
             sources.append(None)
             predictions.append(Prediction(image.name, [], [], job.tell(error)))
     admitted = [number for number, source in enumerate(sources) if source]
-    found = predict_images([s for s in sources if s], network, top=TOP, augment=augment, progress=JobProgress(job))
+    found = predict_images(
+        [s for s in sources if s], network, top=TOP, augment=augment, progress=JobProgress(job)
+    )
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.tell(InputError(prediction.problem))
         predictions[number] = replace(prediction, image=images[number].name, problem=problem)
@@ -113,7 +120,9 @@ def label_uploads(
     thumbnail, thumbnails = partial(_write_thumbnail, job.folder, network.info), []
     for number, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
         job.check()
-        thumbnails.append(None if source is None or prediction.problem else thumbnail(number, source))
+        thumbnails.append(
+            None if source is None or prediction.problem else thumbnail(number, source)
+        )
     labelled = Labelled(predictions, thumbnails, listing, notes=_turned(images, sources))
     if len(images) > 1:
         return labelled
@@ -131,7 +140,14 @@ def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[st
     return [line.removeprefix("note: ") for line in summarise_turned(found)]
 
 
-def _look(job: Job, shelf: OfferedModels, model: str, labelled: Labelled, pixels: NDArray[Any], info: ModelInfo) -> Labelled:
+def _look(
+    job: Job,
+    shelf: OfferedModels,
+    model: str,
+    labelled: Labelled,
+    pixels: NDArray[Any],
+    info: ModelInfo,
+) -> Labelled:
     """Adds the image as the network saw it and, if it has a convolution, the Grad-CAM heat map."""
     seen, heat = job.folder / "seen.jpg", job.folder / "heat.jpg"
     shown = _to_look_at(pixels, info)
@@ -159,7 +175,9 @@ def _lay_heat_over(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArr
 def _write_thumbnail(folder: Path, info: ModelInfo, number: int, source: Source) -> Path:
     with source.open() as raster:
         reduction = max(raster.height, raster.width, _THUMBNAIL) / _THUMBNAIL
-        pixels = raster.read_reduced(max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1))
+        pixels = raster.read_reduced(
+            max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1)
+        )
     path = folder / f"thumbnail{number}.jpg"
     write_picture(path, _to_look_at(pixels, info))
     return path

@@ -59,9 +59,14 @@ class Settings:
             InputError: If `overlap`, `resample` or `gsd` has a value that it cannot have.
         """
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
-            raise InputError(f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose one between.")
+            raise InputError(
+                f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose"
+                " one between."
+            )
         if self.resample not in (None, True, False):
-            raise InputError(f"resample: true, false or null. Received {self.resample!r}. Choose one of them.")
+            raise InputError(
+                f"resample: true, false or null. Received {self.resample!r}. Choose one of them."
+            )
         check_gsd(self.gsd)
 
 
@@ -110,7 +115,12 @@ class Mapped:
 
 
 def map_upload(
-    job: Job, shelf: OfferedModels, received: Sequence[Path], scene: Path, truth: Path | None, settings: Settings
+    job: Job,
+    shelf: OfferedModels,
+    received: Sequence[Path],
+    scene: Path,
+    truth: Path | None,
+    settings: Settings,
 ) -> Mapped:
     """Maps an uploaded scene, and writes the results into the folder of a job.
 
@@ -132,7 +142,9 @@ def map_upload(
         Interrupted: If the job is cancelled.
     """
     settings.check()
-    source = admit(scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands))
+    source = admit(
+        scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands)
+    )
     mask = None if truth is None else admit(truth, received, job.folder / "truth", SCENE_PIXELS)
     model = shelf.load("segment", settings.model)
     files = predict_scene(
@@ -171,8 +183,8 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
     height, width = mapped.size
     if not (0 <= row < height and 0 <= column < width):
         raise InputError(
-            f"The scene has rows 0 to {height - 1}, columns 0 to {width - 1}. Received row {row}, column {column}. "
-            "Choose a pixel within."
+            f"The scene has rows 0 to {height - 1}, columns 0 to {width - 1}. Received row {row},"
+            f" column {column}. Choose a pixel within."
         )
     settings = mapped.settings
     found = predict_probabilities(
@@ -201,6 +213,8 @@ def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path)
         pixels: NDArray[Any] = raster.read_reduced(height, width)
     colors = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
     assert colors is not None
-    shown = cv2.resize(cv2.cvtColor(colors, cv2.COLOR_BGRA2RGBA), (width, height), interpolation=cv2.INTER_NEAREST)
+    shown = cv2.resize(
+        cv2.cvtColor(colors, cv2.COLOR_BGRA2RGBA), (width, height), interpolation=cv2.INTER_NEAREST
+    )
     write_picture(picture, np.asarray(shown, np.uint8))
     write_picture(photograph, displayable(pixels, shown[..., 3] > 0))

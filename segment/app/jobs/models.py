@@ -8,7 +8,13 @@ import classify.bundled
 import segment.bundled
 from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
-from segment.core.model.folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
+from segment.core.model.folder import (
+    INFO_FILE,
+    MODEL_FILE,
+    OPENVINO_FILES,
+    check_files,
+    load_model_info,
+)
 from segment.core.model.runtime import Model, load_model
 
 if TYPE_CHECKING:
@@ -40,9 +46,16 @@ class OfferedModels:
         self._lock = threading.Lock()
 
     def _add(self, folder: Path) -> None:
-        found = [folder] if (folder / INFO_FILE).is_file() else sorted(path.parent for path in folder.glob(f"*/{INFO_FILE}"))
+        found = (
+            [folder]
+            if (folder / INFO_FILE).is_file()
+            else sorted(path.parent for path in folder.glob(f"*/{INFO_FILE}"))
+        )
         if not found:
-            raise InputError(f"--models: a folder of model folders. Received {folder}, without any. Give one that holds some.")
+            raise InputError(
+                f"--models: a folder of model folders. Received {folder}, without any. Give one"
+                " that holds some."
+            )
         for place in found:
             info = load_model_info(place)
             if info.task != "generate":  # generators read no images
@@ -71,7 +84,8 @@ class OfferedModels:
             return self._folders[task][name]
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"Models to choose among: {', '.join(self.names(task))}. Received {name!r}. Choose one of them."
+                f"Models to choose among: {', '.join(self.names(task))}. Received {name!r}. Choose"
+                " one of them."
             ) from error
 
     def load(self, task: Task, name: str) -> Model:

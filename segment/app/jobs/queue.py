@@ -42,7 +42,9 @@ class Jobs:
         """
         self._folder = ServerFolder()
         self.root = self._folder.path
-        self.uploads, self.results, self.samples = (self.root / name for name in ("uploads", "results", "samples"))
+        self.uploads, self.results, self.samples = (
+            self.root / name for name in ("uploads", "results", "samples")
+        )
         for folder in (self.uploads, self.results, self.samples):
             folder.mkdir()
         self.quota = Quota(self.root, most_kept)
@@ -169,14 +171,19 @@ class Jobs:
         with self._lock:
             for key, jobs in list(self._jobs.items()):
                 for job in list(jobs):
-                    if job.ended is not None and (job.stopped or time.monotonic() - job.ended > kept_seconds):
+                    if job.ended is not None and (
+                        job.stopped or time.monotonic() - job.ended > kept_seconds
+                    ):
                         job.stop()
                         jobs.remove(job)
                 if not jobs:
                     del self._jobs[key]
         for place in self.uploads.iterdir():
             with suppress(OSError):  # it may just be moved or removed
-                if time.time() - max(entry.stat().st_mtime for entry in (place, *place.glob("*"))) > kept_seconds:
+                if (
+                    time.time() - max(entry.stat().st_mtime for entry in (place, *place.glob("*")))
+                    > kept_seconds
+                ):
                     shutil.rmtree(place) if place.is_dir() else place.unlink()
 
     def _keep_sweeping(self) -> None:

@@ -52,7 +52,10 @@ def remove_left_behind() -> None:
             if not entry.name.startswith(_PREFIX):
                 continue
             with suppress(OSError):  # not the folder of a server, or just being removed
-                if not entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+                if (
+                    not entry.is_dir(follow_symlinks=False)
+                    or entry.stat(follow_symlinks=False).st_uid != os.getuid()
+                ):
                     continue
                 lock = _lock(Path(entry.path) / _LOCK)
                 if lock is not None:

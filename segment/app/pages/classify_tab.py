@@ -30,7 +30,9 @@ def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
             model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
             with gradio.Accordion("Settings", open=False):
                 bands = make_bands("those of the training")
-                augment = gradio.Checkbox(False, label="Average flips and turns: surer, eight times the time")
+                augment = gradio.Checkbox(
+                    False, label="Average flips and turns: surer, eight times the time"
+                )
             with gradio.Row():
                 start = gradio.Button("Classify", variant="primary")
                 cancel = gradio.Button("Cancel")
@@ -38,17 +40,25 @@ def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
             status = make_status()
             result = gradio.HTML(value=_HINT)
 
-    def classify(uploads: Any, model: str, bands: str, augment: bool, request: gradio.Request) -> Iterator[tuple[Any, Any]]:
+    def classify(
+        uploads: Any, model: str, bands: str, augment: bool, request: gradio.Request
+    ) -> Iterator[tuple[Any, Any]]:
         files, visitor = as_paths(uploads), identify_visitor(request)
         jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
-            yield tell(show_problem("An image is needed. Received none. Drop one, or choose it.")), gradio.skip()
+            yield (
+                tell(show_problem("An image is needed. Received none. Drop one, or choose it.")),
+                gradio.skip(),
+            )
             return
         job = jobs.begin(visitor, KIND)
         try:
             found = yield from job.watch(
                 lambda: label_uploads(job, shelf, jobs.received, files, model, bands, augment),
-                lambda: (show_progress(job, "Classifying", "images"), show_labels(job.result) if job.result else gradio.skip()),
+                lambda: (
+                    show_progress(job, "Classifying", "images"),
+                    show_labels(job.result) if job.result else gradio.skip(),
+                ),
             )
             yield tell(said="Classified."), *show(found)
         except Exception as error:
@@ -57,7 +67,12 @@ def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
     def show(found: Labelled) -> tuple[str]:
         return (show_labels(found),)
 
-    run_in_turn(start, cancel, classify, show, [images, model, bands, augment], [status, result], jobs, KIND)
+    run_in_turn(
+        start, cancel, classify, show, [images, model, bands, augment], [status, result], jobs, KIND
+    )
 
 
-_HINT = show_note("Drop an image and press Classify: its label, the likeliest others and what the network looked at appear here.")
+_HINT = show_note(
+    "Drop an image and press Classify: its label, the likeliest others and what the network looked"
+    " at appear here."
+)

@@ -41,7 +41,9 @@ def refuse_addresses(page: gradio.Blocks) -> None:
         page: Page whose components are changed.
     """
 
-    def guard(move: Callable[[str | None], Awaitable[str | None]]) -> Callable[[str | None], Awaitable[str | None]]:
+    def guard(
+        move: Callable[[str | None], Awaitable[str | None]],
+    ) -> Callable[[str | None], Awaitable[str | None]]:
         async def move_uploaded(path: str | None) -> str | None:
             if path is not None and "://" in str(path):
                 raise refuse("Files are uploaded first. Received an address. Upload the file.")
@@ -51,7 +53,9 @@ def refuse_addresses(page: gradio.Blocks) -> None:
 
     # No subclasses, for which Gradio would write interface files beside their modules.
     for block in page.blocks.values():
-        vars(block)["async_move_resource_to_block_cache"] = guard(block.async_move_resource_to_block_cache)
+        vars(block)["async_move_resource_to_block_cache"] = guard(
+            block.async_move_resource_to_block_cache
+        )
 
 
 def make_status() -> gradio.HTML:
@@ -75,7 +79,12 @@ def make_bands(otherwise: str) -> gradio.Textbox:
     Returns:
         The Gradio component.
     """
-    return gradio.Textbox("", label="Bands to read, in the model's order, such as 4,3,2", placeholder=otherwise, max_lines=1)
+    return gradio.Textbox(
+        "",
+        label="Bands to read, in the model's order, such as 4,3,2",
+        placeholder=otherwise,
+        max_lines=1,
+    )
 
 
 def as_paths(uploads: Any) -> list[Path]:

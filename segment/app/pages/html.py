@@ -70,7 +70,9 @@ def show_note(note: str) -> str:
 
 WAITING = tell(show_note("Waiting for its turn."), "Waiting for its turn.")
 CANCELLED = tell(show_note("Cancelled."), "Cancelled.")
-TOO_LATE = tell(show_note("It had ended before it was cancelled."), "It had ended before it was cancelled.")
+TOO_LATE = tell(
+    show_note("It had ended before it was cancelled."), "It had ended before it was cancelled."
+)
 
 
 def show_progress(job: Job, doing: str, unit: str) -> Status:
@@ -88,7 +90,10 @@ def show_progress(job: Job, doing: str, unit: str) -> Status:
         return CANCELLED
     passed = time.monotonic() - job.started
     if not job.total:
-        shown = f'{show_note(f"{doing}: getting ready, {passed:.0f} s")}<progress aria-label="{escape(doing)}"></progress>'
+        shown = (
+            f"{show_note(f'{doing}: getting ready, {passed:.0f} s')}<progress"
+            f' aria-label="{escape(doing)}"></progress>'
+        )
         return tell(shown, f"{doing} begins.")
     left = passed / max(job.done, 1) * (job.total - job.done)
     text = f"{doing}: {job.done} of {job.total} {unit}, {passed:.0f} s"
@@ -107,7 +112,9 @@ def show_legend(class_table: ClassTable) -> str:
     Returns:
         HTML of the part.
     """
-    entries = (f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in class_table.classes)
+    entries = (
+        f"<li>{_swatch(entry.map_color)}{escape(entry.name)}</li>" for entry in class_table.classes
+    )
     return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
 
 
@@ -115,7 +122,11 @@ def _swatch(color: str) -> str:
     return f'<span class="swatch" style="background:{escape(color)}"></span>'
 
 
-def show_bars(shares: Iterable[tuple[str, float]], colors: Mapping[str, str] | None = None, marked: Sequence[str] = ()) -> str:
+def show_bars(
+    shares: Iterable[tuple[str, float]],
+    colors: Mapping[str, str] | None = None,
+    marked: Sequence[str] = (),
+) -> str:
     """Shows a table of names, with a bar for the share of each.
 
     Args:
@@ -131,7 +142,10 @@ def show_bars(shares: Iterable[tuple[str, float]], colors: Mapping[str, str] | N
         swatch = _swatch(colors[name]) if colors else ""
         label = f"<strong>{escape(name)}</strong>" if name in marked else escape(name)
         bar = f'<span><i style="width:{100 * share:.1f}%"></i></span>'
-        rows.append(f'<tr><th scope="row">{swatch}{label}</th><td class="bar">{bar}</td><td>{100 * share:.1f} %</td></tr>')
+        rows.append(
+            f'<tr><th scope="row">{swatch}{label}</th><td'
+            f' class="bar">{bar}</td><td>{100 * share:.1f} %</td></tr>'
+        )
     return f'<table class="bars">{"".join(rows)}</table>'
 
 
@@ -147,9 +161,13 @@ def show_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]
         HTML of the part.
     """
     head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
-    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows)
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>'
+        for row in rows
+    )
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}</caption>'
+        '<div class="wide" tabindex="0" role="region"'
+        f' aria-label="{escape(caption)}"><table><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -189,28 +207,42 @@ def show_labels(found: Labelled) -> str:
         return _show_listing(found)
     prediction = found.predictions[0]
     answer = ", ".join(prediction.given) or "none of its labels"
-    parts = [f'<h2 class="label">{escape(answer)}</h2>', show_bars(prediction.labels, marked=prediction.given)]
+    parts = [
+        f'<h2 class="label">{escape(answer)}</h2>',
+        show_bars(prediction.labels, marked=prediction.given),
+    ]
     parts += map(show_note, found.notes)
     pictures = []
     if found.seen:
         pictures.append(_figure(found.seen, "What the network saw"))
     if found.heat:
-        pictures.append(_figure(found.heat, f"What speaks for {prediction.labels[0][0]}: the brightest most"))
+        pictures.append(
+            _figure(found.heat, f"What speaks for {prediction.labels[0][0]}: the brightest most")
+        )
     parts.append(f'<div class="pictures">{"".join(pictures)}</div>')
     if not found.heat:
-        wanting = "What it looked at follows." if found.looking else "This model has no convolution whose view could be shown."
+        wanting = (
+            "What it looked at follows."
+            if found.looking
+            else "This model has no convolution whose view could be shown."
+        )
         parts.append(show_note(wanting))
     return "".join(parts) + show_downloads({"Probabilities (CSV)": found.csv})
 
 
 def _figure(picture: Path, caption: str) -> str:
     said = escape(caption)
-    return f'<figure><img src="{escape(address(picture))}" alt="{said}"><figcaption>{said}</figcaption></figure>'
+    return (
+        f'<figure><img src="{escape(address(picture))}"'
+        f' alt="{said}"><figcaption>{said}</figcaption></figure>'
+    )
 
 
 def _show_listing(found: Labelled) -> str:
     pairs = list(zip(found.predictions, found.thumbnails, strict=True))
-    problems = "".join(show_problem(prediction.problem) for prediction, _ in pairs if prediction.problem)
+    problems = "".join(
+        show_problem(prediction.problem) for prediction, _ in pairs if prediction.problem
+    )
     rows = [_listing_row(*pair) for pair in pairs if not pair[0].problem]
     caption = f"{len(rows)} of {len(pairs)} images labelled"
     header = ("Image", "Picture", "Label", "Probability", "Next")
@@ -226,7 +258,11 @@ def _listing_row(prediction: Prediction, thumbnail: Path | None) -> tuple[str, .
     name = f'<span class="name">{escape(prediction.image)}</span>'
     picture = f'<img src="{escape(address(thumbnail))}" alt="" width="64">' if thumbnail else ""
     (_, probability), *others = prediction.labels
-    following = f'<span class="next">{escape(others[0][0])} {100 * others[0][1]:.1f} %</span>' if others else ""
+    following = (
+        f'<span class="next">{escape(others[0][0])} {100 * others[0][1]:.1f} %</span>'
+        if others
+        else ""
+    )
     return (
         name,
         picture,
@@ -255,18 +291,34 @@ def show_areas(mapped: Mapped) -> str:
         share = report["pixels_by_class"][entry.name] / total
         row = [_swatch(entry.map_color) + escape(entry.name), f"{100 * share:.1f} %"]
         rows.append([*row, format_area(areas[entry.name])] if areas else row)
-    parts = [show_table("Area of each class", ("Class", "Share", "Area") if areas else ("Class", "Share"), rows)]
+    parts = [
+        show_table(
+            "Area of each class", ("Class", "Share", "Area") if areas else ("Class", "Share"), rows
+        )
+    ]
     if "jaccard" in report:
         parts.append(_show_scores(report))
     parts += [show_note(note) for note in mapped.notes]
     rows_, columns = mapped.size
-    speed = f"{columns:,} x {rows_:,} pixels at {report['megapixels_per_second']:.2g} megapixels a second, {report['runtime']}."
+    speed = (
+        f"{columns:,} x {rows_:,} pixels at {report['megapixels_per_second']:.2g} megapixels a"
+        f" second, {report['runtime']}."
+    )
     return "".join([*parts, show_note(speed), show_downloads(mapped.downloads)])
 
 
 def _show_scores(report: dict[str, Any]) -> str:
-    rows = [(escape(name), _score(report["jaccard"][name]), _score(report["f1"][name])) for name in report["classes"]]
-    rows.append(("All classes", f"<strong>{_score(report['mean_jaccard'])}</strong>", f"accuracy {_score(report['accuracy'])}"))
+    rows = [
+        (escape(name), _score(report["jaccard"][name]), _score(report["f1"][name]))
+        for name in report["classes"]
+    ]
+    rows.append(
+        (
+            "All classes",
+            f"<strong>{_score(report['mean_jaccard'])}</strong>",
+            f"accuracy {_score(report['accuracy'])}",
+        )
+    )
     return show_table(SCORES, ("Class", "Jaccard", "F1"), rows)
 
 
@@ -274,7 +326,9 @@ def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def show_pixel(mapped: Mapped, row: int, column: int, probabilities: Mapping[str, float] | None) -> Status:
+def show_pixel(
+    mapped: Mapped, row: int, column: int, probabilities: Mapping[str, float] | None
+) -> Status:
     """Shows the class of a pixel, and the probabilities of all classes.
 
     Args:

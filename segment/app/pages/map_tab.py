@@ -11,14 +11,26 @@ from segment.app.jobs.mapping import Mapped, Settings, find_probabilities, map_u
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
-from segment.app.pages.html import Status, show_areas, show_note, show_pixel, show_problem, show_progress, tell
+from segment.app.pages.html import (
+    Status,
+    show_areas,
+    show_note,
+    show_pixel,
+    show_problem,
+    show_progress,
+    tell,
+)
 from segment.app.pages.viewer import MARK, make_viewer, show_viewer
 from segment.app.uploads.visitors import identify_visitor
 from segment.core.choices import OVERLAP
 
 KIND: Kind = "map"
 
-_RESAMPLE = {"resampled if the model does not know such pixels": None, "as they are": False, "as the model learned": True}
+_RESAMPLE = {
+    "resampled if the model does not know such pixels": None,
+    "as they are": False,
+    "as the model learned": True,
+}
 
 _LOOKS_AT_ONCE = 2  # each may have to decode a whole JPEG
 
@@ -37,15 +49,28 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
             scene = make_upload("Scene: GeoTIFF, PNG or JPEG", "single")
             gradio.HTML('<p class="note">Or a sample scene, with its truth:</p>')
             with gradio.Row(elem_classes="samples"):
-                choices = [gradio.Button(name, icon=folder / "icon.jpg", min_width=80) for name, folder in samples.items()]
+                choices = [
+                    gradio.Button(name, icon=folder / "icon.jpg", min_width=80)
+                    for name, folder in samples.items()
+                ]
             model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
             with gradio.Accordion("Settings", open=False):
                 bands = make_bands("all but alpha")
-                overlap = gradio.Slider(0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge")
-                augment = gradio.Checkbox(False, label="Average flips and turns: better, eight times the time")
-                resample = gradio.Radio(list(_RESAMPLE), value=next(iter(_RESAMPLE)), label="Pixels the model sees")
+                overlap = gradio.Slider(
+                    0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge"
+                )
+                augment = gradio.Checkbox(
+                    False, label="Average flips and turns: better, eight times the time"
+                )
+                resample = gradio.Radio(
+                    list(_RESAMPLE), value=next(iter(_RESAMPLE)), label="Pixels the model sees"
+                )
                 gsd = gradio.Number(
-                    0, label="Metres per pixel, where the file says none or a wrong one; 0: as it says", minimum=0
+                    0,
+                    label=(
+                        "Metres per pixel, where the file says none or a wrong one; 0: as it says"
+                    ),
+                    minimum=0,
                 )
                 truth = make_upload("True mask of the scene, if there is one", "single")
             with gradio.Row():
@@ -76,7 +101,12 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
         kept = (gradio.skip(),) * 4
         jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
-            yield tell(show_problem("A scene is needed. Received none. Drop one, or choose a sample.")), *kept
+            yield (
+                tell(
+                    show_problem("A scene is needed. Received none. Drop one, or choose a sample.")
+                ),
+                *kept,
+            )
             return
         job = jobs.begin(visitor, KIND)
         nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), tell(), ""
@@ -84,7 +114,9 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
         settings = Settings(model, overlap, augment, _RESAMPLE.get(resample), bands, gsd or None)
         try:
             mapped = yield from job.watch(
-                lambda: map_upload(job, shelf, jobs.received, files[0], truths[0] if truths else None, settings),
+                lambda: map_upload(
+                    job, shelf, jobs.received, files[0], truths[0] if truths else None, settings
+                ),
                 lambda: (show_progress(job, "Mapping", "tiles"), *kept),
             )
             yield tell(said="Mapped."), *show(mapped)
@@ -99,9 +131,18 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
         if job is None or not isinstance(job.result, Mapped):
             return tell(show_problem("The map is no longer kept. Map the scene again."))
         if row is None or column is None:
-            return tell(show_problem("A pixel has a row and a column. Received one of them, or none. Fill in both."))
+            return tell(
+                show_problem(
+                    "A pixel has a row and a column. Received one of them, or none. Fill in both."
+                )
+            )
         try:
-            return show_pixel(job.result, int(row), int(column), find_probabilities(job.result, int(row), int(column)))
+            return show_pixel(
+                job.result,
+                int(row),
+                int(column),
+                find_probabilities(job.result, int(row), int(column)),
+            )
         except Exception as error:
             return tell(show_problem(job.tell(error)))
 
@@ -112,16 +153,35 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
             return gradio.skip(), gradio.skip(), look(None, None, request)
         return row, column, look(row, column, request)
 
-    inputs, outputs = [scene, truth, model, bands, overlap, augment, resample, gsd], [status, viewer, place, pixel, areas]
+    inputs, outputs = (
+        [scene, truth, model, bands, overlap, augment, resample, gsd],
+        [
+            status,
+            viewer,
+            place,
+            pixel,
+            areas,
+        ],
+    )
     run_in_turn(start, cancel, map_scene, show, inputs, outputs, jobs, KIND)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     limit: dict[str, Any] = {"concurrency_limit": _LOOKS_AT_ONCE, "concurrency_id": "look"}
     viewer.click(look_there, None, [row, column, pixel], **limit, **quiet)
-    gradio.on([ask.click, row.submit, column.submit], look, [row, column], pixel, js=MARK, **limit, **quiet)
+    gradio.on(
+        [ask.click, row.submit, column.submit],
+        look,
+        [row, column],
+        pixel,
+        js=MARK,
+        **limit,
+        **quiet,
+    )
     scene.clear(lambda: None, None, truth, **quiet)  # the mask belongs to the scene that is removed
     for choice, folder in zip(choices, samples.values(), strict=True):
         files = (str(folder / "scene.tif"), str(folder / "truth.tif"))
         choice.click(lambda files=files: files, None, [scene, truth], **quiet)
 
 
-_HINT = show_note("Drop a scene, or choose a sample, and press Map: scene, map and areas appear here.")
+_HINT = show_note(
+    "Drop a scene, or choose a sample, and press Map: scene, map and areas appear here."
+)

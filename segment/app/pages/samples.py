@@ -35,7 +35,9 @@ def write_samples(folder: Path, progress: Progress | None = None) -> dict[str, P
             progress.advance(_TASK, done, len(_TOWNS))
         place = write_sample(folder / f"town{seed}", _SIZE, _SIZE, seed)
         with Source(place / "scene.tif").open() as raster:
-            write_picture(place / "icon.jpg", np.asarray(resize(raster.read()[0], _ICON, _ICON), np.uint8))
+            write_picture(
+                place / "icon.jpg", np.asarray(resize(raster.read()[0], _ICON, _ICON), np.uint8)
+            )
         folders[name] = place
     if progress:
         progress.advance(_TASK, len(_TOWNS), len(_TOWNS))

@@ -13,7 +13,8 @@ MARK = """
   const stage = document.querySelector('#viewer .stage'), mark = stage?.querySelector('.mark');
   if (!mark) return [row, column];
   const { rows, columns } = stage.dataset;
-  mark.hidden = !(Number.isInteger(row) && row >= 0 && row < rows && Number.isInteger(column) && column >= 0 && column < columns);
+  const within = (index, count) => Number.isInteger(index) && index >= 0 && index < count;
+  mark.hidden = !(within(row, rows) && within(column, columns));
   mark.style.left = 100 * (column + 0.5) / columns + '%';
   mark.style.top = 100 * (row + 0.5) / rows + '%';
   if (!mark.hidden) mark.scrollIntoView({ block: 'nearest', inline: 'nearest' });
@@ -67,15 +68,17 @@ def show_viewer(mapped: Mapped) -> Any:
     """
     rows, columns = mapped.size
     picture = (
-        '<div class="viewer"><div class="frame" tabindex="0" role="region" aria-label="Scene and map">'
-        f'<div class="stage" data-rows="{rows}" data-columns="{columns}" style="--ratio:{columns / rows:.6f}">'
-        f'<img src="{address(mapped.photograph)}" alt="The scene">'
-        f'<img class="map" src="{address(mapped.picture)}" alt="Its map, in the colours of the legend" '
-        f'style="clip-path:inset(0 {100 - _REVEAL}% 0 0);opacity:{_OPACITY / 100}">'
-        f'<span class="divider" style="left:{_REVEAL}%"></span><span class="mark" hidden></span></div></div>'
-        f"{show_legend(mapped.model.info.class_table)}"
-        f'<label>Map up to <input class="reveal" type="range" min="0" max="100" value="{_REVEAL}"></label>'
-        f'<label>Opacity <input class="opacity" type="range" min="0" max="100" value="{_OPACITY}"></label>'
-        '<p class="note">Click the picture for the class of a pixel and its probabilities.</p></div>'
+        '<div class="viewer"><div class="frame" tabindex="0" role="region" aria-label="Scene and'
+        f' map"><div class="stage" data-rows="{rows}" data-columns="{columns}"'
+        f' style="--ratio:{columns / rows:.6f}"><img src="{address(mapped.photograph)}" alt="The'
+        f' scene"><img class="map" src="{address(mapped.picture)}" alt="Its map, in the colours of'
+        f' the legend" style="clip-path:inset(0 {100 - _REVEAL}% 0'
+        f' 0);opacity:{_OPACITY / 100}"><span class="divider" style="left:{_REVEAL}%"></span><span'
+        ' class="mark"'
+        f" hidden></span></div></div>{show_legend(mapped.model.info.class_table)}<label>Map up to"
+        ' <input class="reveal" type="range" min="0" max="100"'
+        f' value="{_REVEAL}"></label><label>Opacity <input class="opacity" type="range" min="0"'
+        f' max="100" value="{_OPACITY}"></label><p class="note">Click the picture for the class of'
+        " a pixel and its probabilities.</p></div>"
     )
     return gradio.HTML(value=picture, visible=True)

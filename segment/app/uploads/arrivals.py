@@ -77,7 +77,8 @@ class Arrivals:
         """
         if self._open[address] >= self.limits.at_once:
             raise InputError(
-                f"{self.limits.at_once} requests of one address are received at once. Received more. Try again later."
+                f"{self.limits.at_once} requests of one address are received at once. Received"
+                " more. Try again later."
             )
         self._open[address] += 1
         try:

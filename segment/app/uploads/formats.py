@@ -63,14 +63,25 @@ def choose_bands(text: Any) -> tuple[int, ...] | None:
         InputError: If the text is not such a list, or names more bands than files may have.
     """
     if not isinstance(text, str) or len(text) > _LONGEST_LIST:
-        raise InputError("bands: a list such as 4,3,2, in quotes. Received something else. Write one, or leave it empty.")
+        raise InputError(
+            "bands: a list such as 4,3,2, in quotes. Received something else. Write one, or leave"
+            " it empty."
+        )
     bands = parse_bands(text.strip() or None)
     if bands and len(bands) > _MOST_BANDS:
-        raise InputError(f"bands: at most {_MOST_BANDS}. Received {len(bands)}. Name those that the model reads.")
+        raise InputError(
+            f"bands: at most {_MOST_BANDS}. Received {len(bands)}. Name those that the model reads."
+        )
     return None if bands is None else tuple(bands)
 
 
-def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int, bands: tuple[int, ...] | None = None) -> Source:
+def admit(
+    upload: Path,
+    received: Sequence[Path],
+    folder: Path,
+    most_pixels: int,
+    bands: tuple[int, ...] | None = None,
+) -> Source:
     """Admits an uploaded file to the folder of a job.
 
     The file is linked, or copied where the file system cannot link it, under a name whose
@@ -93,7 +104,10 @@ def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int
     name = PurePosixPath(upload.name.replace("\\", "/")).name
     real = _resolve(upload)
     if real is None or not any(real.is_relative_to(place.resolve()) for place in received):
-        raise InputError(f"{name}: files are uploaded first, and kept for an hour. Received none of that name. Upload it.")
+        raise InputError(
+            f"{name}: files are uploaded first, and kept for an hour. Received none of that name."
+            " Upload it."
+        )
     driver, ending = _find_format(real, name)
     folder.mkdir(parents=True, exist_ok=True)
     admitted = folder / f"{_tame(name)}{ending}"
@@ -103,7 +117,11 @@ def admit(upload: Path, received: Sequence[Path], folder: Path, most_pixels: int
         shutil.copyfile(real, admitted)
     # With this use of alpha, nothing is decoded before the header is checked.
     source = Source(admitted, driver=driver, alpha="mask")
-    _check_header(source, admitted.stat().st_size, most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS))
+    _check_header(
+        source,
+        admitted.stat().st_size,
+        most_pixels if driver == "GTiff" else min(most_pixels, PICTURE_PIXELS),
+    )
     return as_source(replace(source, alpha=None), bands)
 
 
@@ -121,10 +139,15 @@ def _find_format(file: Path, name: str) -> tuple[str, str]:
     for signature, found in _FORMATS.items():
         if start.startswith(signature):
             return found
-    received = next((kind for signature, kind in _OTHERS.items() if start.startswith(signature)), None)
+    received = next(
+        (kind for signature, kind in _OTHERS.items() if start.startswith(signature)), None
+    )
     received = received or next((kind for tag, kind in _XML.items() if tag in start.lower()), None)
     received = received or ("another kind of file" if start else "an empty file")
-    raise InputError(f"{name}: uploads are GeoTIFF, PNG or JPEG. Received {received}. Save the picture as one of them.")
+    raise InputError(
+        f"{name}: uploads are GeoTIFF, PNG or JPEG. Received {received}. Save the picture as one of"
+        " them."
+    )
 
 
 def _tame(name: str) -> str:
@@ -147,38 +170,49 @@ def _check_header(source: Source, size: int, most_pixels: int) -> None:
         described = f"{raster.width:,} x {raster.height:,} pixels"
         if pixels > most_pixels:
             raise InputError(
-                f"{name}: at most {most_pixels // 10**6} megapixels here. Received {described}. Cut it, or use segment-predict."
+                f"{name}: at most {most_pixels // 10**6} megapixels here. Received {described}. Cut"
+                " it, or use segment-predict."
             )
         if len(raster.bands) > _MOST_BANDS:
-            raise InputError(f"{name}: at most {_MOST_BANDS} bands. Received {len(raster.bands)}. Leave some out.")
+            raise InputError(
+                f"{name}: at most {_MOST_BANDS} bands. Received {len(raster.bands)}. Leave some"
+                " out."
+            )
         if max(raster.height, raster.width) > _LONGEST:
             raise InputError(
-                f"{name}: at most {_LONGEST:,} pixels a side here. Received {described}. Cut it, or use segment-predict."
+                f"{name}: at most {_LONGEST:,} pixels a side here. Received {described}. Cut it, or"
+                " use segment-predict."
             )
         if raster.references:
             raise InputError(
-                f"{name}: metadata leads to other files ({', '.join(raster.references)}), which uploads must not. "
-                "Save it without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
+                f"{name}: metadata leads to other files ({', '.join(raster.references)}), which"
+                " uploads must not. Save it without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
             )
         unpacked = pixels * len(raster.info.colors) * raster.dtype.itemsize
         if unpacked > max(_FREE_BYTES, _MOST_UNPACKING * size):
             raise InputError(
-                f"{name}: a picture has about as much in it as its file. Received {described} in {size:,} bytes. "
-                "Save it again, whole."
+                f"{name}: a picture has about as much in it as its file. Received {described} in"
+                f" {size:,} bytes. Save it again, whole."
             )
-        cure = "Save it as a JPEG that is not progressive." if whole else "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+        cure = (
+            "Save it as a JPEG that is not progressive."
+            if whole
+            else "Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+        )
         if (block := max(raster.block_bytes, whole)) > _LARGEST_BLOCK:
             raise InputError(
-                f"{name}: a raster is read in parts. Received one that is a single block of {block // 2**20} MB. {cure}"
+                f"{name}: a raster is read in parts. Received one that is a single block of"
+                f" {block // 2**20} MB. {cure}"
             )
         for image in images[1:]:
             if not image.is_page and (image.width > raster.width or image.height > raster.height):
                 raise InputError(
-                    f"{name}: overview or mask is {image.width:,} x {image.height:,} pixels, image is {described}. "
-                    "Save it without: gdal_translate -co TILED=YES IN OUT"
+                    f"{name}: overview or mask is {image.width:,} x {image.height:,} pixels, image"
+                    f" is {described}. Save it without: gdal_translate -co TILED=YES IN OUT"
                 )
             if image.block_bytes > _LARGEST_BLOCK:
                 raise InputError(
-                    f"{name}: an overview, mask or page is a single block of {image.block_bytes // 2**20} MB, "
-                    f"at most {_LARGEST_BLOCK // 2**20} MB are decoded. Save it in tiles: gdal_translate -co TILED=YES IN OUT"
+                    f"{name}: an overview, mask or page is a single block of"
+                    f" {image.block_bytes // 2**20} MB, at most {_LARGEST_BLOCK // 2**20} MB are"
+                    " decoded. Save it in tiles: gdal_translate -co TILED=YES IN OUT"
                 )

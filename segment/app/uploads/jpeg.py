@@ -48,16 +48,25 @@ def bytes_at_once(path: Path) -> int:
                 frame, progressive = file.read(length), marker in _PROGRESSIVE
             elif marker == _SCAN:
                 in_scan = (*file.read(1), 0)[0]
-                return _coefficient_bytes(frame) if len(frame) > 5 and (progressive or in_scan < frame[5]) else 0
+                return (
+                    _coefficient_bytes(frame)
+                    if len(frame) > 5 and (progressive or in_scan < frame[5])
+                    else 0
+                )
             else:
                 file.seek(length, 1)
     raise InputError(
-        f"{path.name}: JPEG has more than {_MOST_SEGMENTS:,} segments before its picture. Save it again, as a picture."
+        f"{path.name}: JPEG has more than {_MOST_SEGMENTS:,} segments before its picture. Save it"
+        " again, as a picture."
     )
 
 
 def _coefficient_bytes(frame: bytes) -> int:
-    height, width, count = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), frame[5]
+    height, width, count = (
+        int.from_bytes(frame[1:3], "big"),
+        int.from_bytes(frame[3:5], "big"),
+        frame[5],
+    )
     factors = [(byte >> 4, byte & 15) for byte in frame[7 : 6 + 3 * count : 3]]
     most = max((h for h, _ in factors), default=1) * max((v for _, v in factors), default=1)
     return 2 * height * width * sum(h * v for h, v in factors) // max(most, 1)

@@ -26,14 +26,19 @@ from segment.app.uploads.quota import ARRIVING, Quota
 from segment.core.errors import InputError, explain
 
 _POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; object-src 'none'; "
-    "form-action 'self'; frame-ancestors 'self'"
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:;"
+    " object-src 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 # Routes of Gradio that this page does not use: they would run programs on uploads, contact other
 # servers, or write files.
-_UNUSED = re.compile(r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/|deep_link)")
+_UNUSED = re.compile(
+    r"/gradio_api/(process_recording|run-history|runs|proxy=|component_server|vibe|undo-vibe|dev/|deep_link)"
+)
 _UPLOAD = re.compile(r"/gradio_api/upload/?")
-_WRONG_CALL = "Calls give each parameter a value of its kind, as gradio_api/info lists them: another was sent."
+_WRONG_CALL = (
+    "Calls give each parameter a value of its kind, as gradio_api/info lists them: another was"
+    " sent."
+)
 _LONGEST_SESSION, _LONGEST_NUMBER = 200, 18
 _LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 characters need a fifth
 
@@ -102,10 +107,17 @@ class Guard:
             if scope["method"] == "POST":
                 length = dict(scope["headers"]).get(b"content-length", b"")
                 if not length.isdigit() or len(length) > _LONGEST_NUMBER:
-                    return await answer("Requests say how long they are. Received one that does not. Send it whole.", 411)
+                    return await answer(
+                        "Requests say how long they are. Received one that does not. Send it"
+                        " whole.",
+                        411,
+                    )
                 upload = _UPLOAD.fullmatch(scope["path"])
                 if not upload and int(length) > _LONGEST_CALL:
-                    return await answer(f"Calls have at most {_LONGEST_CALL:,} bytes. Received more. Upload files.", 413)
+                    return await answer(
+                        f"Calls have at most {_LONGEST_CALL:,} bytes. Received more. Upload files.",
+                        413,
+                    )
                 try:
                     held.enter_context(self.arrivals.admit((scope.get("client") or [""])[0]))
                 except InputError as error:
@@ -120,7 +132,10 @@ class Guard:
             try:
                 await self.app(scope, body.receive if body else receive, send_guarded)
             except ClientDisconnect:
-                log_refusal(f"{scope['method']} {scope['path']}", "The visitor left before the request was whole.")
+                log_refusal(
+                    f"{scope['method']} {scope['path']}",
+                    "The visitor left before the request was whole.",
+                )
             except Exception as error:  # not from our functions, whose errors Gradio answers
                 if not (found := _explain_fault(error)):
                     raise
@@ -150,13 +165,19 @@ def _find_function(blocks: gradio.Blocks, api_name: str | None, body: Any) -> An
     Raises HTTPException, which is answered, where there is no such function.
     """
     if body.session_hash and len(body.session_hash) > _LONGEST_SESSION:
-        raise HTTPException(400, f"session_hash has at most {_LONGEST_SESSION} letters. Received {len(body.session_hash)}.")
+        raise HTTPException(
+            400,
+            f"session_hash has at most {_LONGEST_SESSION} letters. Received"
+            f" {len(body.session_hash)}.",
+        )
     try:
         function = _get_fn(blocks, api_name, body)
     except (LookupError, route_utils.FnIndexInferError):
         function = None
     if function is None or function.fn is None:  # some run in the browser only
-        raise HTTPException(404, "Calls name a function that gradio_api/info lists. Received another.")
+        raise HTTPException(
+            404, "Calls name a function that gradio_api/info lists. Received another."
+        )
     return function
 
 
@@ -185,7 +206,9 @@ class _FilesOnly(route_utils.GradioMultiPartParser):
             form = await super().parse()
             found = {file.file.name for file in form.getlist("files") if not isinstance(file, str)}
             if len(found) < len(self._files_to_close_on_error):
-                raise MultiPartException("An upload has parts named files: others were sent. Name them so.")
+                raise MultiPartException(
+                    "An upload has parts named files: others were sent. Name them so."
+                )
             files = found
             return form
         finally:
@@ -220,6 +243,9 @@ class Page(gradio.Blocks):
         except gradio.Error:  # has a message already
             raise
         except (InvalidPathError, OSError) as error:
-            raise refuse("Files are uploaded first, and kept for an hour. Received none of that name. Upload it.") from error
+            raise refuse(
+                "Files are uploaded first, and kept for an hour. Received none of that name."
+                " Upload it."
+            ) from error
         except Exception as error:  # in the conversion of what was sent
             raise refuse(_WRONG_CALL) from error

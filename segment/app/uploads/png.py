@@ -39,11 +39,14 @@ def check_texts(path: Path) -> None:
                     total += _unpacked(kind, file.read(length), _MOST_TEXT - total + 1)
                 if total > _MOST_TEXT:
                     raise InputError(
-                        f"{path.name}: PNG has texts of more than {_MOST_TEXT // 2**20} MB beside its picture. "
-                        "Save it again, without them."
+                        f"{path.name}: PNG has texts of more than {_MOST_TEXT // 2**20} MB beside"
+                        " its picture. Save it again, without them."
                     )
             file.seek(start + length + 4)
-    raise InputError(f"{path.name}: PNG has more than {_MOST_CHUNKS:,} chunks before its picture. Save it again, as a picture.")
+    raise InputError(
+        f"{path.name}: PNG has more than {_MOST_CHUNKS:,} chunks before its picture. Save it again,"
+        " as a picture."
+    )
 
 
 def _unpacked(kind: bytes, chunk: bytes, most: int) -> int:

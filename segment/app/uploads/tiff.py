@@ -15,11 +15,37 @@ from segment.core.errors import InputError
 _MOST_IMAGES = 100
 _MOST_TAGS = 1000
 _LARGEST_TAG = 16 * 2**20  # bytes; XML of metadata takes up to twenty times its size in memory
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 # Formats of integers. Signed ones are read as unsigned, which makes negative values huge.
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I", 13: "I", 16: "Q", 17: "Q", 18: "Q"}
 _KIND, _OLD_KIND, _REDUCED, _MASK, _OLD_REDUCED = 254, 255, 1, 4, 2
-_WIDTH, _HEIGHT, _BITS, _BANDS, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 278, 284, 322, 323
+_WIDTH, _HEIGHT, _BITS, _BANDS, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = (
+    256,
+    257,
+    258,
+    277,
+    278,
+    284,
+    322,
+    323,
+)
 _WITHIN = 330  # tag with offsets of images within an image
 _PLACES = frozenset({273, 279, 324, 325})  # tags with one number for each block
 
@@ -69,13 +95,16 @@ def _walk(file: BinaryIO, name: str) -> Iterator[TiffImage]:
             continue
         if offset in seen or len(seen) == _MOST_IMAGES:
             received = "a ring of images" if offset in seen else f"more than {_MOST_IMAGES} images"
-            raise InputError(f"{name}: TIFF holds {received}. Save the raster alone: gdal_translate IN OUT")
+            raise InputError(
+                f"{name}: TIFF holds {received}. Save the raster alone: gdal_translate IN OUT"
+            )
         seen.add(offset)
         file.seek(offset)
         count = _number(file, order, 8 if big else 2)
         if count > _MOST_TAGS:
             raise InputError(
-                f"{name}: TIFF has {count:,} tags, at most {_MOST_TAGS:,} are read. Save it again: gdal_translate IN OUT"
+                f"{name}: TIFF has {count:,} tags, at most {_MOST_TAGS:,} are read. Save it again:"
+                " gdal_translate IN OUT"
             )
         entries = file.read(count * (20 if big else 12))
         if len(entries) < count * (20 if big else 12):
@@ -93,7 +122,9 @@ def _number(file: BinaryIO, order: str, size: int) -> int:
     return int.from_bytes(file.read(size), "big" if order == ">" else "little")
 
 
-def _read_tags(file: BinaryIO, entries: bytes, order: str, big: bool, name: str) -> Iterator[tuple[int, int]]:
+def _read_tags(
+    file: BinaryIO, entries: bytes, order: str, big: bool, name: str
+) -> Iterator[tuple[int, int]]:
     """First value of each tag that is a number, with the tag; all values for nested images."""
     head = struct.Struct(order + ("HHQ" if big else "HHI"))
     width = 8 if big else 4
@@ -103,8 +134,9 @@ def _read_tags(file: BinaryIO, entries: bytes, order: str, big: bool, name: str)
         size = count * _SIZES.get(kind, 1)
         if size > _LARGEST_TAG and tag not in _PLACES:
             raise InputError(
-                f"{name}: TIFF has {size / 2**20:,.0f} MB of metadata in tag {tag}, at most {_LARGEST_TAG // 2**20} MB are read. "
-                "Save it without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
+                f"{name}: TIFF has {size / 2**20:,.0f} MB of metadata in tag {tag}, at most"
+                f" {_LARGEST_TAG // 2**20} MB are read. Save it without: gdal_translate -co"
+                " PROFILE=GeoTIFF IN OUT"
             )
         if kind not in _NUMBERS or not count:
             continue

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from segment.core.raster.sources import Source
 
 
-def attempt_each(command: str, sources: Sequence["Source"], work: Callable[["Source"], None]) -> None:
+def attempt_each(
+    command: str, sources: Sequence["Source"], work: Callable[["Source"], None]
+) -> None:
     """Processes one source after the other; the failure of one does not stop the others.
 
     Args:
@@ -92,5 +94,6 @@ def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress
     _require_none(problems, count)
     if holes:
         raise Incomplete(
-            f"{len(holes)} blocks failed, see above, and are nodata. Fix the cause: the same command does those blocks alone."
+            f"{len(holes)} blocks failed, see above, and are nodata. Fix the cause: the same"
+            " command does those blocks alone."
         )

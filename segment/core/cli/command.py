@@ -49,7 +49,9 @@ def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable
     return _console_script(functions, name)
 
 
-def _console_script(work: Callable[..., None] | Sequence[Callable[..., None]], name: str = "") -> Callable[[], None]:
+def _console_script(
+    work: Callable[..., None] | Sequence[Callable[..., None]], name: str = ""
+) -> Callable[[], None]:
     def main() -> None:
         try:
             sys.exit(run(work, sys.argv[1:], name))
@@ -59,7 +61,11 @@ def _console_script(work: Callable[..., None] | Sequence[Callable[..., None]], n
     return main
 
 
-def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Sequence[str], name: str = "") -> int:
+def run(
+    work: Callable[..., None] | Sequence[Callable[..., None]],
+    arguments: Sequence[str],
+    name: str = "",
+) -> int:
     """Runs a command; errors are printed to stderr in one line.
 
     Args:
@@ -89,20 +95,37 @@ def run(work: Callable[..., None] | Sequence[Callable[..., None]], arguments: Se
             raise Interrupted("stopped. Nothing was begun.")
         return DONE
     except InputError as error:
-        return _fail(name, str(error), INCOMPLETE if isinstance(error, Incomplete) else INPUT_FAULT, debug)
+        return _fail(
+            name, str(error), INCOMPLETE if isinstance(error, Incomplete) else INPUT_FAULT, debug
+        )
     except OSError as error:
         return _fail(name, explain(error), INPUT_FAULT, debug)
     except UnicodeEncodeError as error:
         if error.reason != "surrogates not allowed":
             raise
         received = printable(error.object)
-        return _fail(name, f"names of files and folders must be UTF-8. Received {received}. Rename it.", INPUT_FAULT, debug)
+        return _fail(
+            name,
+            f"names of files and folders must be UTF-8. Received {received}. Rename it.",
+            INPUT_FAULT,
+            debug,
+        )
     except MemoryError:
-        return _fail(name, "the work must fit into memory. Received more. Choose smaller tiles or batches.", INPUT_FAULT, debug)
+        return _fail(
+            name,
+            "the work must fit into memory. Received more. Choose smaller tiles or batches.",
+            INPUT_FAULT,
+            debug,
+        )
     except Exception as error:
         if hasattr(error, "format_message"):  # usage errors of click
             return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)
-        return _fail(name, f"a fault of ours, please report it: {type(error).__name__}: {error} (see --debug)", OUR_FAULT, debug)
+        return _fail(
+            name,
+            f"a fault of ours, please report it: {type(error).__name__}: {error} (see --debug)",
+            OUR_FAULT,
+            debug,
+        )
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
@@ -116,7 +139,10 @@ def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
     def guarded(**arguments: Any) -> None:
         for name, value in arguments.items():  # click accepts NaN within any bounds
             if isinstance(value, float) and not math.isfinite(value) and name != "nodata":
-                raise InputError(f"--{name.replace('_', '-')}: a finite number. Received {value}. Choose another.")
+                raise InputError(
+                    f"--{name.replace('_', '-')}: a finite number. Received {value}. Choose"
+                    " another."
+                )
         try:
             with _heeding_signals():
                 function(**arguments)
@@ -135,7 +161,8 @@ def _heeding_signals() -> Iterator[None]:
     An exception that a signal raises while C calls back into Python, or in a finaliser, goes to
     `sys.unraisablehook` and no further: the signal is then sent again a moment later.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
+    # only the main thread receives signals
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     lock, lost, is_over = threading.Lock(), threading.Event(), False
@@ -148,7 +175,8 @@ def _heeding_signals() -> Iterator[None]:
         with lock:
             if is_over:
                 return
-            if hasattr(signal, "pthread_kill"):  # also interrupts a system call that the thread waits in
+            # also interrupts a system call that the thread waits in
+            if hasattr(signal, "pthread_kill"):
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
             else:
                 _thread.interrupt_main(signal.SIGTERM)

@@ -56,7 +56,9 @@ def run_training(
     number = machine_number()
     place = own_folder(output, resume) if number else nullcontext(output)
     with progress_bar(quiet or number > 0) as progress, place as folder:
-        progress.say(str(train(data, folder, wanted, resume=resume, overwrite=overwrite, progress=progress)))
+        progress.say(
+            str(train(data, folder, wanted, resume=resume, overwrite=overwrite, progress=progress))
+        )
         progress.say(f"report: {output / 'report.html'}")
 
 
@@ -100,6 +102,8 @@ def run_tuning(
     tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
     values = tuning.SPACE if space is None else load_space(space)
     with progress_bar(quiet) as progress:
-        found = tuning.tune(data, output, wanted, values, Search(**search), cluster=cluster, progress=progress)
+        found = tuning.tune(
+            data, output, wanted, values, Search(**search), cluster=cluster, progress=progress
+        )
         progress.say(str(found))
         progress.say(f"report: {output / 'report.html'}")

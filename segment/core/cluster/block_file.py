@@ -129,13 +129,18 @@ class BlockFile:
         rows = (shape[0] if stop is None else stop) - start
         across = int(np.prod(shape[1:]))
         try:
-            found = np.fromfile(self.path, dtype, rows * across, offset=offset + start * across * dtype.itemsize)
+            found = np.fromfile(
+                self.path, dtype, rows * across, offset=offset + start * across * dtype.itemsize
+            )
             return found.reshape(rows, *shape[1:])
         except (OSError, ValueError) as error:
             raise self._broken(str(error)) from error
 
     def _broken(self, problem: str) -> InputError:
-        return InputError(f"{self.path}: finished blocks stay as they were written. Received: {problem}. Run the command again.")
+        return InputError(
+            f"{self.path}: finished blocks stay as they were written. Received: {problem}. Run the"
+            " command again."
+        )
 
 
 def is_finished(path: Path) -> bool:

@@ -37,7 +37,11 @@ class BlockFolder:
             belongs: Description of what the blocks are made of.
             keep: Whether blocks are kept for the next call unless `done` is set.
         """
-        self.path = output.absolute() / f".{name}.blocks.partial" / sha256(belongs.encode()).hexdigest()[:16]
+        self.path = (
+            output.absolute()
+            / f".{name}.blocks.partial"
+            / sha256(belongs.encode()).hexdigest()[:16]
+        )
         self.done, self.keep = False, keep
         self._stack = ExitStack()
 
@@ -63,15 +67,24 @@ class BlockFolder:
             with writable(output):
                 every.mkdir(exist_ok=True)  # else another thread would remove the empty folder
         try:
-            with alone(output / every.name[1 : -len(".partial")], "the blocks of a map are given out by one process."):
+            with alone(
+                output / every.name[1 : -len(".partial")],
+                "the blocks of a map are given out by one process.",
+            ):
                 with writable(output):
-                    every.mkdir(exist_ok=True)  # a process that held the lock until now may have removed it
+                    # a process that held the lock until now may have removed it
+                    every.mkdir(exist_ok=True)
                     clear_folder(every, keep=self.path.name if self.keep else None)
                     self.path.mkdir(exist_ok=True)
                 try:
                     yield
                 finally:
-                    if self.done or not self.keep or not self.path.is_dir() or not any(self.path.iterdir()):
+                    if (
+                        self.done
+                        or not self.keep
+                        or not self.path.is_dir()
+                        or not any(self.path.iterdir())
+                    ):
                         _remove(every)
         finally:
             with _MAKING:

@@ -42,7 +42,9 @@ class BlockJob(ABC):
         """
 
     @abstractmethod
-    def compute(self, block: Block, model: Model) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+    def compute(
+        self, block: Block, model: Model
+    ) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
         """Computes a block.
 
         Args:
@@ -70,7 +72,8 @@ class BlockJob(ABC):
         try:
             if not self.folder.is_dir():
                 raise InputError(
-                    f"{self.folder}: workers must see the folder of the maps. Received none there. Share it with them."
+                    f"{self.folder}: workers must see the folder of the maps. Received none there."
+                    " Share it with them."
                 )
             probe.write_bytes(b"\0" * 4096)
         except OSError as error:
@@ -104,4 +107,7 @@ class BlockJob(ABC):
 
     def _unwritable(self, error: OSError) -> str:
         problem = error.strerror or str(error) or os.strerror(error.errno or 0)
-        return f"{self.folder}: workers must write their blocks to their end. Received: {problem}. Free space there, or fix it."
+        return (
+            f"{self.folder}: workers must write their blocks to their end. Received: {problem}."
+            " Free space there, or fix it."
+        )

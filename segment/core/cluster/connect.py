@@ -17,10 +17,12 @@ _LOCAL = re.compile(r"local:([1-9]\d*)")
 _ADDRESS = re.compile(r"(?!local:)((tcp|tls)://)?[^/\s]+:\d+")
 _MOST_LOCAL = 256  # processes of one machine
 _PATIENCE = 30  # seconds to wait for a scheduler
-_TALKATIVE = ("distributed", "distributed.client", "distributed.gc")  # loggers with their own levels
+# loggers with their own levels
+_TALKATIVE = ("distributed", "distributed.client", "distributed.gc")
 _SETTINGS = {
     "distributed.worker.profile.enabled": False,  # it takes time, and is not used
-    "distributed.admin.low-level-log-length": 100,  # else the last thousand messages, with all blocks in them, stay in memory
+    # else the last thousand messages, with all blocks in them, stay in memory
+    "distributed.admin.low-level-log-length": 100,
 }
 
 
@@ -43,7 +45,11 @@ def connect(address: str) -> Iterator["Client"]:
     import distributed  # noqa: F401 - the import sets configuration and loggers, which are changed below
 
     local = _LOCAL.fullmatch(address)
-    with _silence(), dask.config.set(_SETTINGS), _local_cluster(int(local[1])) if local else nullcontext(address) as place:
+    with (
+        _silence(),
+        dask.config.set(_SETTINGS),
+        _local_cluster(int(local[1])) if local else nullcontext(address) as place,
+    ):
         # Raised outside of `except`: an error would hold on to Dask's objects, and Dask complains
         # when such objects are deleted.
         client, problem = _open_client(place)
@@ -68,11 +74,14 @@ def _check_address(address: str) -> None:
         )
     if not _LOCAL.fullmatch(address) and not _ADDRESS.fullmatch(address):
         raise InputError(
-            f"--cluster: the address of a Dask scheduler, or local:N for N processes here. Received {address!r}. "
-            "Write e.g. tcp://host:8786, tls://host:8786 or local:4."
+            "--cluster: the address of a Dask scheduler, or local:N for N processes here. Received"
+            f" {address!r}. Write e.g. tcp://host:8786, tls://host:8786 or local:4."
         )
     if (local := _LOCAL.fullmatch(address)) and (len(local[1]) > 9 or int(local[1]) > _MOST_LOCAL):
-        raise InputError(f"--cluster: local:N starts N processes, at most {_MOST_LOCAL}. Received {address!r}. Write fewer.")
+        raise InputError(
+            f"--cluster: local:N starts N processes, at most {_MOST_LOCAL}. Received {address!r}."
+            " Write fewer."
+        )
 
 
 @contextmanager
@@ -120,8 +129,8 @@ def _greet(address: str) -> None:
     told = Security().get_connection_args("client")
     if address.startswith("tls://") and told.get("ssl_context") is None:
         raise InputError(
-            f"{address}: TLS takes certificates. Received none. Name them in Dask's configuration, under distributed.comm.tls: "
-            "https://distributed.dask.org/en/stable/tls.html"
+            f"{address}: TLS takes certificates. Received none. Name them in Dask's configuration,"
+            " under distributed.comm.tls: https://distributed.dask.org/en/stable/tls.html"
         )
 
     async def ask() -> Any:
@@ -148,7 +157,8 @@ def _local_cluster(count: int) -> Iterator[Any]:
         processes=True,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
-        memory_limit=0,  # a worker paused for its memory would never go on, as blocks are never spilled
+        # a worker paused for its memory would never go on, as blocks are never spilled
+        memory_limit=0,
         silence_logs=logging.CRITICAL,
         preload="segment.core.cluster.local_worker",
     )

@@ -62,7 +62,8 @@ class _Dispatch:
 
         self._pool, self._work = pool, work
         self._ahead, self._is_exhausted = ahead, False
-        self._waiting: deque[TaskState] = deque()  # to be given out: tasks that were tried before, and the next one
+        # to be given out: tasks that were tried before, and the next one
+        self._waiting: deque[TaskState] = deque()
         self._out: dict[Future[None], TaskState] = {}
         self._missing: set[Future[None]] = set()  # at no worker at the last check
         self._completed = as_completed([], loop=pool.client.loop)
@@ -156,7 +157,9 @@ class _Dispatch:
 
         No other task shall wait behind it, and be lost with the next worker.
         """
-        return self._lost_some and any(attempt.losses for attempt in chain(self._waiting, self._out.values()))
+        return self._lost_some and any(
+            attempt.losses for attempt in chain(self._waiting, self._out.values())
+        )
 
     def _count(self, done: int) -> None:
         now = time.monotonic()
@@ -195,10 +198,13 @@ class _Dispatch:
         key_split.cache_clear()  # it keeps 100,000 keys if the scheduler is in this process
         self._require_scheduler()
         if self._ahead:  # new workers are not checked with a finished job, whose folder may be gone
-            self._pool.job = next((attempt.job for attempt in chain(self._waiting, self._out.values())), None)
+            self._pool.job = next(
+                (attempt.job for attempt in chain(self._waiting, self._out.values())), None
+            )
         try:
             self._pool.look_around()
-            if self._looked - self._searched > _LOOK:  # tasks given out just now are at no worker either
+            # tasks given out just now are at no worker either
+            if self._looked - self._searched > _LOOK:
                 self._searched = self._looked
                 self._find_stranded()
         except OSError:
@@ -219,7 +225,9 @@ class _Dispatch:
         held = client.processing() if self._out else {}
         kept_back = {key for worker, keys in held.items() if worker in refused for key in keys}
         well_kept = {key for worker, keys in held.items() if worker not in refused for key in keys}
-        missing = {future for future in self._out if future.key not in well_kept and not future.done()}
+        missing = {
+            future for future in self._out if future.key not in well_kept and not future.done()
+        }
         waiting = {future for future in missing if future.key in kept_back}
         for future in waiting:
             self._try_again(self._out.pop(future))

@@ -31,7 +31,11 @@ class Pace:
             total: Blocks of all scenes, as far as is known.
             pool: Worker pool, which is described beside the progress.
         """
-        self._done, self._pixels, now = self._done + 1, self._pixels + block.pixels, time.monotonic()
+        self._done, self._pixels, now = (
+            self._done + 1,
+            self._pixels + block.pixels,
+            time.monotonic(),
+        )
         if now - self._shown < _SHOWN and self._done < total:
             return
         self._shown = now
@@ -40,7 +44,9 @@ class Pace:
             self._marks.popleft()
         begun, before = self._marks[0]
         rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
-        self._progress.advance("blocks", self._done, total, f"{rate:.3g} megapixels/s, {pool.describe()}")
+        self._progress.advance(
+            "blocks", self._done, total, f"{rate:.3g} megapixels/s, {pool.describe()}"
+        )
 
     def end(self) -> None:
         """Ends the progress: no further block comes, whatever was expected."""

@@ -46,7 +46,11 @@ class Planning(Generic[R]):
 
         Scenes that are not planned yet are taken to be like the others.
         """
-        return self.blocks if self.is_over else -(-self.blocks * self._count // max(self._planned, 1)) + 1
+        return (
+            self.blocks
+            if self.is_over
+            else -(-self.blocks * self._count // max(self._planned, 1)) + 1
+        )
 
     def take(self) -> Iterator[SceneJob[R] | None]:
         """Takes the scenes that are to be done.

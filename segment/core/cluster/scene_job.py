@@ -35,7 +35,15 @@ class SceneJob(ABC, Generic[R_co]):
         found: The result, where an earlier command made it; else None.
     """
 
-    def __init__(self, source: Source, folder: BlockFolder, blocks: Blocks, job: BlockJob, made_of: str, found: R_co | None):
+    def __init__(
+        self,
+        source: Source,
+        folder: BlockFolder,
+        blocks: Blocks,
+        job: BlockJob,
+        made_of: str,
+        found: R_co | None,
+    ):
         """Describes the work.
 
         Args:
@@ -82,7 +90,9 @@ class SceneJob(ABC, Generic[R_co]):
         details: dict[str, Any] = {"made_of": self._made_of}
         if holes:
             details["holes"] = [[hole.top, hole.bottom, hole.left, hole.right] for hole in holes]
-            details["notes"] = [f"{len(holes)} of {len(self.blocks)} blocks could not be computed, and are nodata."]
+            details["notes"] = [
+                f"{len(holes)} of {len(self.blocks)} blocks could not be computed, and are nodata."
+            ]
         result = self._write(holes, seconds, details)
         self._folder.done = not holes
         return result

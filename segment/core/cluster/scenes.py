@@ -85,9 +85,18 @@ def do_scenes(
         chosen = choose_common_runtime(pool, folder, runtime)
         if chosen == "keras":
             load_keras()
-        check_files(folder, load_model_info(folder), OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress)
+        check_files(
+            folder,
+            load_model_info(folder),
+            OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE],
+            progress,
+        )
         reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
-        campaign = _Campaign(pool, Planning([partial(plan, scene, reference, identity) for scene in scenes]), progress)
+        campaign = _Campaign(
+            pool,
+            Planning([partial(plan, scene, reference, identity) for scene in scenes]),
+            progress,
+        )
         try:
             yield from campaign.run()
         finally:
@@ -98,7 +107,12 @@ def do_scenes(
 
 class _Campaign(Generic[R]):
     def __init__(self, pool: WorkerPool, planning: Planning[R], progress: Progress):
-        self._pool, self._planning, self._progress, self._pace = pool, planning, progress, Pace(progress)
+        self._pool, self._planning, self._progress, self._pace = (
+            pool,
+            planning,
+            progress,
+            Pace(progress),
+        )
         self._finished, self._keeps, self._is_begun = 0, True, False
         self._under_way: dict[Path, _Scene[R]] = {}
         self._refused: deque[Done[R]] = deque()
@@ -109,7 +123,9 @@ class _Campaign(Generic[R]):
             yield from self._do()
         except (KeyboardInterrupt, InputError) as error:
             if self._planning.stop() | self._assembly.drop_waiting():
-                self._progress.say("stopping, when scenes that are being looked at, or put together, are finished")
+                self._progress.say(
+                    "stopping, when scenes that are being looked at, or put together, are finished"
+                )
             with suppress(KeyboardInterrupt):  # a second one
                 yield from self._results(everything=True)
             if isinstance(error, KeyboardInterrupt):
@@ -185,12 +201,16 @@ class _Campaign(Generic[R]):
             self._finished += 1
         self._pace.add(attempt.piece, self._planning.expected_blocks, self._pool)
         if not scene.left:
-            self._assembly.add(partial(self._assemble, attempt.job.folder, time.monotonic() - scene.started))
+            self._assembly.add(
+                partial(self._assemble, attempt.job.folder, time.monotonic() - scene.started)
+            )
 
     def _assemble(self, folder: Path, seconds: float) -> Done[R]:
         scene = self._under_way[folder]
         scene_job, holes = scene.scene_job, [attempt.piece for attempt in scene.lost]
-        problems = [f"{scene_job.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost]
+        problems = [
+            f"{scene_job.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost
+        ]
         try:
             if len(holes) == len(scene_job.blocks):
                 return Done(None, [f"{scene_job.name}: {scene.lost[0].problem}"])

@@ -72,10 +72,18 @@ class WorkerChecks:
         Returns:
             The answers.
         """
-        ended = {worker: question for worker, question in self._asked.items() if question.future.done()}
-        self._asked = {worker: question for worker, question in self._asked.items() if worker not in ended}
+        ended = {
+            worker: question for worker, question in self._asked.items() if question.future.done()
+        }
+        self._asked = {
+            worker: question for worker, question in self._asked.items() if worker not in ended
+        }
         return [
-            Answer(worker, question.arguments, question.future.exception() if question.future.status == "error" else None)
+            Answer(
+                worker,
+                question.arguments,
+                question.future.exception() if question.future.status == "error" else None,
+            )
             for worker, question in ended.items()
             if question.future.status in ("finished", "error")
         ]
@@ -86,7 +94,9 @@ class WorkerChecks:
         Args:
             workers: Addresses of the workers whose questions are kept.
         """
-        self._asked = {worker: question for worker, question in self._asked.items() if worker in workers}
+        self._asked = {
+            worker: question for worker, question in self._asked.items() if worker in workers
+        }
 
     def overdue(self, seconds: float) -> set[str]:
         """Finds the workers that have not answered for some time.
@@ -98,4 +108,6 @@ class WorkerChecks:
             Addresses of the workers.
         """
         now = time.monotonic()
-        return {worker for worker, question in self._asked.items() if now - question.since > seconds}
+        return {
+            worker for worker, question in self._asked.items() if now - question.since > seconds
+        }

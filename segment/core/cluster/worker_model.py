@@ -35,7 +35,9 @@ class ModelReference:
     fingerprint: str
 
     @classmethod
-    def of(cls, folder: Path, package: str, runtime: Literal["keras", "openvino"]) -> "ModelReference":
+    def of(
+        cls, folder: Path, package: str, runtime: Literal["keras", "openvino"]
+    ) -> "ModelReference":
         """Describes the model of a model folder.
 
         Args:
@@ -47,7 +49,9 @@ class ModelReference:
             The description.
         """
         bundled = folder.resolve() == _bundled(package).resolve()
-        return cls(folder.absolute(), package if bundled else None, runtime, _fingerprint(folder, runtime))
+        return cls(
+            folder.absolute(), package if bundled else None, runtime, _fingerprint(folder, runtime)
+        )
 
     def locate(self) -> Path:
         """Finds the model folder on this machine.
@@ -62,10 +66,14 @@ class ModelReference:
         try:
             found = _fingerprint(folder, self.runtime)
         except OSError as error:
-            raise InputError(f"{folder}: the model must be there for workers. Received: {error.strerror}. Share it.") from error
+            raise InputError(
+                f"{folder}: the model must be there for workers. Received: {error.strerror}."
+                " Share it."
+            ) from error
         if found != self.fingerprint:
             raise InputError(
-                f"{folder}: model and {self.runtime} must be those of the machine that asks. Received others. Install the same."
+                f"{folder}: model and {self.runtime} must be those of the machine that asks."
+                " Received others. Install the same."
             )
         return folder
 

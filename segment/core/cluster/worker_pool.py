@@ -65,7 +65,8 @@ class WorkerPool:
         self._versions, self._checks = WorkerChecks(client), WorkerChecks(client)
         self._ours: set[str] = set()  # with our version of the package
         self._late: set[str] = set()  # reported because they do not answer
-        self._homes: dict[str, str] = {}  # their own folders, which distinguish processes at one address
+        # their own folders, which distinguish processes at one address
+        self._homes: dict[str, str] = {}
         self._is_absence_told = False
 
     def await_workers(self) -> None:
@@ -110,10 +111,14 @@ class WorkerPool:
         answers = self._checks.answers()
         for answer in answers:
             if isinstance(answer.error, Refusal):
-                if answer.arguments[0].folder.is_dir():  # else the job was finished meanwhile: it is asked again
+                # else the job was finished meanwhile: it is asked again
+                if answer.arguments[0].folder.is_dir():
                     self._refuse(answer.worker, str(answer.error))
             elif answer.error is not None:
-                self._refuse(answer.worker, f"workers do what the others do. Received: {answer.error}. Start it again.")
+                self._refuse(
+                    answer.worker,
+                    f"workers do what the others do. Received: {answer.error}. Start it again.",
+                )
         if answers:
             self._count(self._present())
         self._tell_late(self._versions, self._checks)
@@ -155,15 +160,23 @@ class WorkerPool:
         """
         if not self.size and self.refused and not set(self._present()) - set(self.refused):
             first = next(iter(self.refused.values()))
-            raise InputError(f"{self.address}: no worker can be used, {len(self.refused)} refused. The first: {first}")
+            raise InputError(
+                f"{self.address}: no worker can be used, {len(self.refused)} refused. The first:"
+                f" {first}"
+            )
 
     def scheduler_lost(self) -> SchedulerLost:
         """Returns the error to raise when the scheduler is gone."""
-        return SchedulerLost(f"{self.address}: the scheduler must go on running. Received no answer. Start it again.")
+        return SchedulerLost(
+            f"{self.address}: the scheduler must go on running. Received no answer. Start it again."
+        )
 
     def describe(self) -> str:
         """Returns the number of workers and cores, in words."""
-        workers, cores = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((self.size, "worker"), (self.cores, "core")))
+        workers, cores = (
+            f"{n} {noun}{'' if n == 1 else 's'}"
+            for n, noun in ((self.size, "worker"), (self.cores, "core"))
+        )
         return f"{workers} with {cores}"
 
     def have_gpus(self) -> bool:
@@ -189,7 +202,9 @@ class WorkerPool:
                     return False
                 seen.add(answer.worker)
             self._tell_late(self._versions, questions)
-            if not present.keys() - self.refused.keys() - self._late - seen and (seen or self.refused):
+            if not present.keys() - self.refused.keys() - self._late - seen and (
+                seen or self.refused
+            ):
                 return bool(seen)
             time.sleep(_AGAIN)
 
@@ -197,11 +212,17 @@ class WorkerPool:
     def introduction(self) -> str:
         """A line with the number of workers and the address of Dask's dashboard."""
         here = self.client.cluster is not None
-        has_dashboard = "dashboard" in self._ask_scheduler("identity", n_workers=0)["services"] and (
-            not here or find_spec("bokeh")
+        has_dashboard = "dashboard" in self._ask_scheduler("identity", n_workers=0)[
+            "services"
+        ] and (not here or find_spec("bokeh"))
+        dashboard = (
+            self.client.dashboard_link
+            if has_dashboard
+            else "none, the scheduler lacks the package bokeh"
         )
-        dashboard = self.client.dashboard_link if has_dashboard else "none, the scheduler lacks the package bokeh"
-        others = len((self._versions.asked | self._checks.asked) - set(self._count(self._present())))
+        others = len(
+            (self._versions.asked | self._checks.asked) - set(self._count(self._present()))
+        )
         more = f", {others} more being checked" if others else ""
         return f"{self.address}: {self.describe()}{more}; dashboard: {dashboard}"
 
@@ -219,7 +240,8 @@ class WorkerPool:
         Raises SchedulerLost.
         """
         while self.client.status == "running":
-            with suppress(OSError):  # the connection broke; another is made if the scheduler is there
+            # the connection broke; another is made if the scheduler is there
+            with suppress(OSError):
                 return self.client.sync(getattr(self.client.scheduler, question), **arguments)
             time.sleep(_AGAIN)
         raise self.scheduler_lost()
@@ -229,18 +251,28 @@ class WorkerPool:
         return workers
 
     def _present(self) -> dict[str, Any]:
-        return {address: told for address, told in self._workers().items() if told["status"] == "running"}
+        return {
+            address: told
+            for address, told in self._workers().items()
+            if told["status"] == "running"
+        }
 
     def _look(self) -> dict[str, Any]:
         """Returns the running workers; forgets those that left, and reports when none is left."""
         workers = self._workers()
         homes = {address: told["local_directory"] for address, told in workers.items()}
-        same = {address for address, home in homes.items() if self._homes.get(address, home) == home}
+        same = {
+            address for address, home in homes.items() if self._homes.get(address, home) == home
+        }
         had_some, self._homes = bool(self._homes), self._homes | homes
         self._ours &= same
         self._late &= same
-        self.refused = {address: problem for address, problem in self.refused.items() if address in same}
-        present = {address: told for address, told in workers.items() if told["status"] == "running"}
+        self.refused = {
+            address: problem for address, problem in self.refused.items() if address in same
+        }
+        present = {
+            address: told for address, told in workers.items() if told["status"] == "running"
+        }
         for checks in (self._versions, self._checks):
             checks.keep(present.keys() & same)
         if present.keys() - self.refused.keys():
@@ -250,13 +282,20 @@ class WorkerPool:
             self._tell(
                 f"{self.address}: all workers are gone, waiting for others."
                 if had_some
-                else f"{self.address}: no worker yet, waiting. Start some: dask worker {self.address}"
+                else (
+                    f"{self.address}: no worker yet, waiting. Start some: dask worker"
+                    f" {self.address}"
+                )
             )
         return present
 
     def _count(self, present: dict[str, Any]) -> list[str]:
         """Returns the workers that hold the resource, which form the pool from now on."""
-        held = [worker for worker, told in present.items() if told["resources"].get(self.resource) and worker not in self.refused]
+        held = [
+            worker
+            for worker, told in present.items()
+            if told["resources"].get(self.resource) and worker not in self.refused
+        ]
         self.size, self.cores = len(held), sum(present[worker]["nthreads"] for worker in held)
         self._late.difference_update(held)
         return held
@@ -275,7 +314,9 @@ class WorkerPool:
             else:
                 received = answer.error.args[0] if isinstance(answer.error, KeyError) else "none"
                 self._refuse(
-                    answer.worker, f"workers have {_PACKAGE} {ours}, as this machine. Received {received}. Install it there."
+                    answer.worker,
+                    f"workers have {_PACKAGE} {ours}, as this machine. Received {received}. Install"
+                    " it there.",
                 )
         return [worker for worker in present if worker in self._ours and worker not in self.refused]
 
@@ -286,7 +327,10 @@ class WorkerPool:
     def _tell_late(self, *checks: WorkerChecks) -> None:
         for worker in set[str]().union(*(each.overdue(_PATIENCE) for each in checks)) - self._late:
             self._late.add(worker)
-            self._tell(f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given work when it does.")
+            self._tell(
+                f"{worker}: this worker has not answered for {_PATIENCE:.0f} seconds. It is given"
+                " work when it does."
+            )
 
     def _take_back(self, workers: list[str]) -> None:
         """Takes the resource back from workers.
@@ -299,10 +343,18 @@ class WorkerPool:
                 self._ask_scheduler("set_resources", worker=worker, resources={self.resource: 0})
         if workers:
             with suppress(TimeoutError):
-                self.client.run(grant, workers=workers, on_error="ignore", callback_timeout=_BRIEFLY, **{self.resource: 0})
+                self.client.run(
+                    grant,
+                    workers=workers,
+                    on_error="ignore",
+                    callback_timeout=_BRIEFLY,
+                    **{self.resource: 0},
+                )
 
 
-def choose_common_runtime(pool: WorkerPool, folder: Path, runtime: Runtime) -> Literal["keras", "openvino"]:
+def choose_common_runtime(
+    pool: WorkerPool, folder: Path, runtime: Runtime
+) -> Literal["keras", "openvino"]:
     """Chooses what computes on all workers, because the outputs of two runtimes differ.
 
     It waits for a worker. "auto" chooses Keras where every worker has a GPU for it.

@@ -55,7 +55,8 @@ def uneven_pixel_sizes(distances: Sequence[float], most: float, setting: str) ->
         Finding(
             f"Pixels measure from {min(distances):.2g} to {max(distances):.2g} m.",
             "The same thing has other sizes in other images.",
-            f"Bring the images to one ground sampling distance, or let training vary it: --set {setting}",
+            "Bring the images to one ground sampling distance, or let training vary it: --set"
+            f" {setting}",
         )
     ]
 
@@ -99,12 +100,16 @@ def like_nodata(values: NDArray[np.floating[Any]], names: Sequence[str]) -> list
             others = band[band != value].astype(np.float64)
             if len(others) and len(band) - len(others) >= max(_REPEATED * len(band), 2):
                 first, last = np.percentile(others, (0.5, 99.5))
-                if min(abs(value - first), abs(value - last)) > _APART * (last - first) and not first <= value <= last:
+                if (
+                    min(abs(value - first), abs(value - last)) > _APART * (last - first)
+                    and not first <= value <= last
+                ):
                     found.setdefault(value, []).append(name)
     return [
         Finding(
             f"Pixels hold {value:g}, far from all others, in {listed(bands)}.",
-            "It looks like nodata that files do not declare: it would be learned as if it were measured, and spoils means.",
+            "It looks like nodata that files do not declare: it would be learned as if it were"
+            " measured, and spoils means.",
             f"Declare it in the files, e.g. with gdal_edit.py -a_nodata {value:g}",
         )
         for value, bands in found.items()
@@ -121,4 +126,8 @@ def band_names(bands: int, dtype: str) -> list[str]:
     Returns:
         red, green and blue for three bands of 8 bits, otherwise numbered bands.
     """
-    return ["red", "green", "blue"] if (bands, dtype) == (3, "uint8") else [f"band {number}" for number in range(1, bands + 1)]
+    return (
+        ["red", "green", "blue"]
+        if (bands, dtype) == (3, "uint8")
+        else [f"band {number}" for number in range(1, bands + 1)]
+    )

@@ -18,7 +18,10 @@ _BATCH, _WORKERS = 16, 2
 
 
 def feature_components(
-    network: Model, sources: Sequence[Source], read: Callable[[Source], NDArray[Any]], progress: Progress
+    network: Model,
+    sources: Sequence[Source],
+    read: Callable[[Source], NDArray[Any]],
+    progress: Progress,
 ) -> Components | None:
     """Computes principal components of the features of images.
 

@@ -20,7 +20,9 @@ _NAMED = 20  # classes that a legend can distinguish
 _BLUE = "#4878a8"
 
 
-def plot_amounts(amounts: Sequence[float], names: Sequence[str], colors: Sequence[str], unit: str) -> "Figure":
+def plot_amounts(
+    amounts: Sequence[float], names: Sequence[str], colors: Sequence[str], unit: str
+) -> "Figure":
     """Plots the amount of each class as bars.
 
     Args:
@@ -133,17 +135,27 @@ def plot_scatter(
     for label, name in enumerate(names):
         rows = np.flatnonzero(np.asarray(labels) == label)
         if len(rows):
-            points = axes.scatter(positions[rows, 0], second[rows], s=12, color=colors[label], alpha=0.65, lw=0)
+            points = axes.scatter(
+                positions[rows, 0], second[rows], s=12, color=colors[label], alpha=0.65, lw=0
+            )
             if label < _NAMED:
                 drawn[name] = points
     for row, name in named.items():
         place = positions[row, 0], second[row]
-        axes.annotate(name, place, fontsize=7, xytext=(3, 3), textcoords="offset points", parse_math=False)
+        axes.annotate(
+            name, place, fontsize=7, xytext=(3, 3), textcoords="offset points", parse_math=False
+        )
         axes.plot(positions[row, 0], second[row], "o", ms=8, mfc="none", mec="black", mew=0.8)
     axes.set_xlabel("first component")
     axes.set_ylabel("second component")
     axes.grid(alpha=0.3)
-    _name(axes, list(drawn.values()), [shorten_name(name) for name in drawn], markerscale=1.6, loc="best")
+    _name(
+        axes,
+        list(drawn.values()),
+        [shorten_name(name) for name in drawn],
+        markerscale=1.6,
+        loc="best",
+    )
     return figure
 
 
@@ -152,7 +164,9 @@ def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], **options:
 
     matplotlib would leave out names that begin with an underscore, and read $ as mathematics.
     """
-    legend = axes.legend(artists, [str(number) for number in range(len(names))], fontsize=8, **options)
+    legend = axes.legend(
+        artists, [str(number) for number in range(len(names))], fontsize=8, **options
+    )
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_text(name)
@@ -168,6 +182,15 @@ def plot_eigen_images(components: "Components", rgb: Sequence[int] = (0, 1, 2)) 
     Returns:
         The figure.
     """
-    images = [axis.reshape(EDGE, EDGE, -1).astype(np.float32) for axis in components.axes[:_EIGEN_IMAGES]]
-    shown = [displayable(image[..., list(rgb)] if image.shape[2] > max(rgb) else image) for image in images]
-    return plot_gallery(shown, [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios, 1)], columns=6)
+    images = [
+        axis.reshape(EDGE, EDGE, -1).astype(np.float32) for axis in components.axes[:_EIGEN_IMAGES]
+    ]
+    shown = [
+        displayable(image[..., list(rgb)] if image.shape[2] > max(rgb) else image)
+        for image in images
+    ]
+    return plot_gallery(
+        shown,
+        [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios, 1)],
+        columns=6,
+    )

@@ -56,7 +56,9 @@ def shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return resize(pixels.astype(np.float32), EDGE, EDGE)
 
 
-def some_values(pixels: NDArray[Any], valid: NDArray[np.bool_], images: int, random: np.random.Generator) -> NDArray[np.float32]:
+def some_values(
+    pixels: NDArray[Any], valid: NDArray[np.bool_], images: int, random: np.random.Generator
+) -> NDArray[np.float32]:
     """Draws random valid pixels of an image: its share of a million pixels from all images.
 
     Args:

@@ -49,16 +49,23 @@ def bundle_model(run: Path, folder: Path) -> None:
     """
     info = load_model_info(run)
     if folder.resolve() == run.resolve():
-        raise InputError(f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder.")
+        raise InputError(
+            f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder."
+        )
     check_files(run, info, [MODEL_FILE])
-    with alone(folder, RULE), staged_files(folder, (MODEL_FILE, INFO_FILE, *_RECORDS), overwrite=True) as stage:
+    with (
+        alone(folder, RULE),
+        staged_files(folder, (MODEL_FILE, INFO_FILE, *_RECORDS), overwrite=True) as stage,
+    ):
         shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)
         halve_weights(stage.new / MODEL_FILE)
         for name in _RECORDS:
             if (run / name).is_file():
                 shutil.copyfile(run / name, stage.new / name)
         checksums = {MODEL_FILE: checksum(stage.new / MODEL_FILE)}
-        save_model_info(stage.new, info.model_copy(update={"openvino": None, "checksums": checksums}))
+        save_model_info(
+            stage.new, info.model_copy(update={"openvino": None, "checksums": checksums})
+        )
     remove_exports(folder)
 
 

@@ -62,7 +62,11 @@ class Reliability:
         Args:
             state: A result of `state`.
         """
-        self.counts, self._probability, self._right = np.array(state[0], np.int64), np.array(state[1]), np.array(state[2])
+        self.counts, self._probability, self._right = (
+            np.array(state[0], np.int64),
+            np.array(state[1]),
+            np.array(state[2]),
+        )
 
     def merge(self, state: Sequence[Sequence[float]]) -> None:
         """Adds what was added to another object.
@@ -94,7 +98,9 @@ class Reliability:
         filled = self.counts > 0
         if not filled.any():
             return float("nan")
-        return float(np.average(np.abs(self.mean - self.share)[filled], weights=self.counts[filled]))
+        return float(
+            np.average(np.abs(self.mean - self.share)[filled], weights=self.counts[filled])
+        )
 
     def _per_answer(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.divide(sums, self.counts, out=np.full(len(sums), np.nan), where=self.counts > 0)
@@ -126,7 +132,9 @@ def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_labe
     if sets:
         margins = np.where(true, logits, -np.inf).max(axis=1) - logits.max(axis=1)
     else:
-        margins = np.where(true, logits, -logits) if multi_label else logits[true] - logits.max(axis=1)
+        margins = (
+            np.where(true, logits, -logits) if multi_label else logits[true] - logits.max(axis=1)
+        )
     if (margins >= 0).all():
         return 1.0
 
@@ -134,14 +142,20 @@ def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_labe
         factor = np.exp(-log_temperature)
         if sets:
             return float(-logsumexp(log_softmax(logits * factor, axis=1), b=true, axis=1).mean())
-        losses = np.logaddexp(0, -margins * factor) if multi_label else -log_softmax(logits * factor, axis=1)[true]
+        losses = (
+            np.logaddexp(0, -margins * factor)
+            if multi_label
+            else -log_softmax(logits * factor, axis=1)[true]
+        )
         return float(losses.mean())
 
     best = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded").x
     return float(np.exp(best)) if loss(best) < loss(0.0) else 1.0
 
 
-def apply_temperature(probabilities: NDArray[Any], temperature: float, multi_label: bool) -> NDArray[np.float32]:
+def apply_temperature(
+    probabilities: NDArray[Any], temperature: float, multi_label: bool
+) -> NDArray[np.float32]:
     """Computes the probabilities that result when the logits are divided by a temperature.
 
     Probabilities of 0 and 1 are replaced by the nearest ones that have a logit. With softmax, the
@@ -160,7 +174,9 @@ def apply_temperature(probabilities: NDArray[Any], temperature: float, multi_lab
     if temperature == 1:
         return np.array(probabilities, np.float32)
     logits = _logits(probabilities, multi_label) / temperature
-    tempered: NDArray[np.float32] = (expit(logits) if multi_label else softmax(logits, axis=1)).astype(np.float32)
+    tempered: NDArray[np.float32] = (
+        expit(logits) if multi_label else softmax(logits, axis=1)
+    ).astype(np.float32)
     return tempered
 
 

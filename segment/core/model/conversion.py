@@ -41,7 +41,9 @@ def import_openvino() -> Any:
     with contextlib.suppress(ImportError):
         from openvino_telemetry.utils import opt_in_checker
 
-        opt_in_checker.OptInChecker.check = lambda *_, **__: opt_in_checker.ConsentCheckResult.DECLINED
+        opt_in_checker.OptInChecker.check = lambda *_, **__: (
+            opt_in_checker.ConsentCheckResult.DECLINED
+        )
     import openvino
 
     return openvino
@@ -63,12 +65,16 @@ def require_converter(*packages: str, extra: str = "") -> None:
 
     if keras.backend.backend() != "tensorflow":
         raise InputError(
-            f"Networks are exported with Keras on TensorFlow. Received the backend {keras.backend.backend()}. "
-            "Set KERAS_BACKEND=tensorflow for this command; models of every backend load there."
+            "Networks are exported with Keras on TensorFlow. Received the backend"
+            f" {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow for this command; models of"
+            " every backend load there."
         )
     for name in packages:
         if importlib.util.find_spec(name) is None:
-            raise InputError(f"This export needs the package {name}. Received none. Run: pip install 'aerial-segment[{extra}]'")
+            raise InputError(
+                f"This export needs the package {name}. Received none. Run: pip install"
+                f" 'aerial-segment[{extra}]'"
+            )
 
 
 def convert_to_openvino(network: "keras.Model") -> "openvino.Model":
@@ -87,7 +93,9 @@ def convert_to_openvino(network: "keras.Model") -> "openvino.Model":
 
         lean = _convertible(network)
         pixels = tf.TensorSpec(network.input_shape, network.inputs[0].dtype, name="pixels")
-        function = tf.function(lambda pixels: lean(pixels, training=False), input_signature=[pixels]).get_concrete_function()
+        function = tf.function(
+            lambda pixels: lean(pixels, training=False), input_signature=[pixels]
+        ).get_concrete_function()
         # Without naming the output, every tensor that nothing reads would become an output too.
         converted = import_openvino().convert_model(function, output=[function.outputs[0].name])
     converted.input().get_tensor().set_names({"pixels"})
@@ -127,7 +135,11 @@ def quantise(
     with _quietly():
         import nncf
 
-        first = [op.get_friendly_name() for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"][:1]
+        first = [
+            op.get_friendly_name()
+            for op in model.get_ordered_ops()
+            if op.get_type_name() == "Convolution"
+        ][:1]
         return nncf.quantize(
             model,
             nncf.Dataset(range(count), load),
@@ -179,7 +191,9 @@ def require_same_answers(network: "keras.Model", file: Path, pixels: "NDArray[An
         raise RuntimeError(f"OpenVINO answers otherwise than Keras, by {difference:.3f} on average")
 
 
-def save_onnx(network: "keras.Model", file: Path, tile: int, scale: float, metadata: Mapping[str, str]) -> None:
+def save_onnx(
+    network: "keras.Model", file: Path, tile: int, scale: float, metadata: Mapping[str, str]
+) -> None:
     """Writes a Keras network as ONNX, for programs that put the bands first and scale the pixels.
 
     The input "pixels" is (batch, bands, tile, tile) float32, of pixels divided by `scale`. Where
@@ -198,7 +212,9 @@ def save_onnx(network: "keras.Model", file: Path, tile: int, scale: float, metad
         import onnx
         import tensorflow as tf
         import tf2onnx
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
 
         lean, dtype = _convertible(network), tf.as_dtype(network.inputs[0].dtype)
 
@@ -206,9 +222,15 @@ def save_onnx(network: "keras.Model", file: Path, tile: int, scale: float, metad
             values = tf.transpose(pixels, (0, 2, 3, 1)) * tf.cast(scale, tf.float32)
             values = tf.cast(tf.round(values) if dtype.is_integer else values, dtype)
             probabilities = tf.transpose(lean(values, training=False), (0, 3, 1, 2))
-            return probabilities if network.output_shape[-1] > 1 else tf.pad(probabilities, ((0, 0), (0, 1), (0, 0), (0, 0)))
+            return (
+                probabilities
+                if network.output_shape[-1] > 1
+                else tf.pad(probabilities, ((0, 0), (0, 1), (0, 0), (0, 0)))
+            )
 
-        pixels = tf.TensorSpec((None, network.input_shape[-1], tile, tile), tf.float32, name="pixels")
+        pixels = tf.TensorSpec(
+            (None, network.input_shape[-1], tile, tile), tf.float32, name="pixels"
+        )
         function = tf.function(answer, input_signature=[pixels]).get_concrete_function()
         # tf2onnx.convert.from_function would turn constants of a Normalization layer into inputs.
         frozen = convert_variables_to_constants_v2(function)
@@ -242,12 +264,21 @@ def _convertible(network: "keras.Model") -> "keras.Model":
 
     def call(layer: Any, x: Any, *arguments: Any, **options: Any) -> Any:
         if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation in _RESIZE:
-            return keras.layers.Lambda(partial(_RESIZE[layer.interpolation], factors=layer.size), name=layer.name)(x)
-        if type(layer).__name__ == "Take" and list(arguments[0]) == [2, 1, 0, *range(3, x.shape[-1])]:
+            return keras.layers.Lambda(
+                partial(_RESIZE[layer.interpolation], factors=layer.size), name=layer.name
+            )(x)
+        if type(layer).__name__ == "Take" and list(arguments[0]) == [
+            2,
+            1,
+            0,
+            *range(3, x.shape[-1]),
+        ]:
             return keras.layers.Lambda(_swap_red_and_blue)(x)
         return layer(x, *arguments, **options)
 
-    return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call, recursive=True)
+    return keras.models.clone_model(
+        network, clone_function=lambda layer: layer, call_function=call, recursive=True
+    )
 
 
 def _repeat(x: Any, factors: tuple[int, int]) -> Any:

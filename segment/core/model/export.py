@@ -10,8 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.lock import alone
-from segment.core.model.conversion import convert_to_openvino, quantise, require_converter, require_same_answers, save_openvino
-from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, RULE, load_keras_model, openvino_file, save_model_info
+from segment.core.model.conversion import (
+    convert_to_openvino,
+    quantise,
+    require_converter,
+    require_same_answers,
+    save_openvino,
+)
+from segment.core.model.folder import (
+    MODEL_FILE,
+    OPENVINO_FILES,
+    RULE,
+    load_keras_model,
+    openvino_file,
+    save_model_info,
+)
 from segment.core.model.info import ModelInfo, OpenVinoInfo
 from segment.core.model.runtime import OpenVinoModel
 from segment.core.model.weight_files import checksum
@@ -91,12 +104,17 @@ class Export:
         lines = [f"{self.path}: OpenVINO in {info.precision}, {self.megabytes:.1f} MB"]
         if self.score_names:
             lines += [
-                f"quantised on {info.calibrated} {info.kind} of {info.data}, scored on {info.scored} others:",
+                (
+                    f"quantised on {info.calibrated} {info.kind} of {info.data}, scored on"
+                    f" {info.scored} others:"
+                ),
                 f"{'':14}{'keras':>8}{'int8':>8}",
             ]
             for key, title in self.score_names.items():
                 before, after = info.scores["keras"][key], info.scores["int8"][key]
-                lines.append(f"{title:14}{before:8.4f}{after:8.4f}  {100 * (after - before):+.2f} points")
+                lines.append(
+                    f"{title:14}{before:8.4f}{after:8.4f}  {100 * (after - before):+.2f} points"
+                )
         return "\n".join(lines)
 
 
@@ -132,7 +150,12 @@ def export_openvino(
 
 
 def _export_openvino(
-    folder: Path, info: ModelInfo, progress: Progress, draw: Callable[[], Sample] | None, overwrite: bool, seed: int
+    folder: Path,
+    info: ModelInfo,
+    progress: Progress,
+    draw: Callable[[], Sample] | None,
+    overwrite: bool,
+    seed: int,
 ) -> Export:
     file = openvino_file(folder)
     # An export that model.yaml does not list was left by a process that was killed.
@@ -155,14 +178,24 @@ def _export_openvino(
             )
         save_openvino(converted, partial / file.name)
         if sample:
-            made = _score(sample, network.predict_on_batch, OpenVinoModel(info, partial / file.name).predict, made, progress)
+            made = _score(
+                sample,
+                network.predict_on_batch,
+                OpenVinoModel(info, partial / file.name).predict,
+                made,
+                progress,
+            )
         else:
-            noise = np.random.default_rng(seed).uniform(*info.range, (1, info.tile, info.tile, info.bands))
+            noise = np.random.default_rng(seed).uniform(
+                *info.range, (1, info.tile, info.tile, info.bands)
+            )
             require_same_answers(network, partial / file.name, noise.astype(info.dtype))
         # No entry for OpenVINO until the new export is complete.
         save_model_info(folder, info.model_copy(update={"openvino": None}))
     checksums = {name: checksum(folder / name) for name in (MODEL_FILE, *OPENVINO_FILES)}
-    save_model_info(folder, info.model_copy(update={"openvino": made, "checksums": info.checksums | checksums}))
+    save_model_info(
+        folder, info.model_copy(update={"openvino": made, "checksums": info.checksums | checksums})
+    )
     tell_preprocessing(info, progress)
     return Export(file.parent, made, sample.score_names if sample else None)
 
@@ -197,21 +230,27 @@ def tell_preprocessing(info: ModelInfo, progress: Progress) -> None:
         progress: Prints the warning.
     """
     if not info.preprocess.is_off:
-        progress.say(f"warning: other programs have to preprocess pixels as this model's commands do: {info.preprocess}")
+        progress.say(
+            "warning: other programs have to preprocess pixels as this model's commands do:"
+            f" {info.preprocess}"
+        )
 
 
 def _files(file: Path) -> tuple[str, str]:
     return file.name, file.with_suffix(".bin").name
 
 
-def _score(sample: Sample, keras: Predict, int8: Predict, made: OpenVinoInfo, progress: Progress) -> OpenVinoInfo:
+def _score(
+    sample: Sample, keras: Predict, int8: Predict, made: OpenVinoInfo, progress: Progress
+) -> OpenVinoInfo:
     scores = {"keras": sample.score(keras), "int8": sample.score(int8)}
     for key, title in sample.score_names.items():
         fall = scores["keras"][key] - scores["int8"][key]
         if fall > TOLERATED_FALL:
             progress.say(
-                f"warning: int8 costs {100 * fall:.2f} points of {title}, which is more than {100 * TOLERATED_FALL:g}. "
-                f"Quantise on more {sample.kind}, such as those it was trained on, or export without --int8."
+                f"warning: int8 costs {100 * fall:.2f} points of {title}, which is more than"
+                f" {100 * TOLERATED_FALL:g}. Quantise on more {sample.kind}, such as those it was"
+                " trained on, or export without --int8."
             )
             break
     return made.model_copy(
@@ -222,6 +261,8 @@ def _score(sample: Sample, keras: Predict, int8: Predict, made: OpenVinoInfo, pr
             "kind": sample.kind,
             "calibrated": sample.calibrated,
             "scored": sample.scored,
-            "scores": {name: {k: round(v, 6) for k, v in found.items()} for name, found in scores.items()},
+            "scores": {
+                name: {k: round(v, 6) for k, v in found.items()} for name, found in scores.items()
+            },
         }
     )

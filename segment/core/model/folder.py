@@ -20,7 +20,12 @@ from segment.core.yaml_text import read_yaml
 if TYPE_CHECKING:
     import keras
 
-MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = "model.keras", "model.yaml", "openvino", "model.onnx"
+MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = (
+    "model.keras",
+    "model.yaml",
+    "openvino",
+    "model.onnx",
+)
 OPENVINO_FILES = (f"{OPENVINO_FOLDER}/model.xml", f"{OPENVINO_FOLDER}/model.bin")
 RECORD_FILE = "tiles.npz"
 """See `segment.core.model.record`."""
@@ -54,9 +59,14 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
         info: Description of the model. Versions and checksums are filled in, and `openvino` is
             cleared.
     """
-    versions = {name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")}
+    versions = {
+        name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")
+    }
     checksums = {MODEL_FILE: save_keras_model(folder / MODEL_FILE, model)}
-    save_model_info(folder, info.model_copy(update={"versions": versions, "openvino": None, "checksums": checksums}))
+    save_model_info(
+        folder,
+        info.model_copy(update={"versions": versions, "openvino": None, "checksums": checksums}),
+    )
     remove_exports(folder)
 
 
@@ -116,8 +126,8 @@ def load_model_info(folder: Path) -> ModelInfo:
     """
     if not (folder / INFO_FILE).is_file() or not (folder / MODEL_FILE).is_file():
         raise InputError(
-            f"{folder}: a model folder holds {MODEL_FILE} and {INFO_FILE}. Received neither or one. "
-            "Give the folder that training wrote."
+            f"{folder}: a model folder holds {MODEL_FILE} and {INFO_FILE}. Received neither or one."
+            " Give the folder that training wrote."
         )
     try:
         info = ModelInfo.model_validate(read_yaml(folder / INFO_FILE))
@@ -129,11 +139,17 @@ def load_model_info(folder: Path) -> ModelInfo:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            problem = f"{place}: {first['msg'].removeprefix('Value error, ')}, {quoted(first['input'])}"
-        raise InputError(f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it.") from error
+            problem = (
+                f"{place}: {first['msg'].removeprefix('Value error, ')}, {quoted(first['input'])}"
+            )
+        raise InputError(
+            f"{folder / INFO_FILE}: must be as training wrote it. Received: {problem}. Restore it."
+        ) from error
 
 
-def check_files(folder: Path, info: ModelInfo, names: Sequence[str], progress: Progress | None = None) -> None:
+def check_files(
+    folder: Path, info: ModelInfo, names: Sequence[str], progress: Progress | None = None
+) -> None:
     """Compares files of a model folder with the checksums in its `model.yaml`.
 
     Args:
@@ -147,19 +163,23 @@ def check_files(folder: Path, info: ModelInfo, names: Sequence[str], progress: P
     """
     for name in names:
         file, wanted = folder / name, info.checksums.get(name)
-        cure = f"Export it again: {info.task}-export {folder} --overwrite" if name in OPENVINO_FILES else "Restore it."
+        cure = (
+            f"Export it again: {info.task}-export {folder} --overwrite"
+            if name in OPENVINO_FILES
+            else "Restore it."
+        )
         if not file.is_file():
             raise InputError(f"{file}: is missing, {INFO_FILE} says that the model has it. {cure}")
         if wanted and (found := checksum(file)) != wanted:
             raise InputError(
-                f"{file}: is damaged, or of another model. Its SHA-256 begins with {found[:16]}, in {INFO_FILE} with "
-                f"{wanted[:16]}. {cure}"
+                f"{file}: is damaged, or of another model. Its SHA-256 begins with {found[:16]}, in"
+                f" {INFO_FILE} with {wanted[:16]}. {cure}"
             )
     unchecked = [name for name in names if name not in info.checksums]
     if unchecked and progress:
         progress.say(
-            f"note: {folder / INFO_FILE} has no checksum of {', '.join(unchecked)}: damage would not be noticed. "
-            "An export of the model adds them."
+            f"note: {folder / INFO_FILE} has no checksum of {', '.join(unchecked)}: damage would"
+            " not be noticed. An export of the model adds them."
         )
 
 
@@ -180,7 +200,10 @@ def bundled_weights(folder: Path, backbone: str) -> str:
     name = info.name
     check_files(folder, info, [MODEL_FILE])
     if backbone not in name.split("/"):
-        raise InputError(f"model.weights: the bundled model is {name}. Received backbone {backbone}. Leave model.backbone out.")
+        raise InputError(
+            f"model.weights: the bundled model is {name}. Received backbone {backbone}. Leave"
+            " model.backbone out."
+        )
     return str(folder / MODEL_FILE)
 
 
@@ -203,7 +226,10 @@ def load_keras_model(folder: Path, progress: Progress | None = None) -> "keras.M
     # TypeError is raised for layers that Keras lacks.
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         problem = str(error).split("\n")[0][:200]
-        raise InputError(f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}. Restore it.") from error
+        raise InputError(
+            f"{folder / MODEL_FILE}: must be a whole Keras 3 model. Received: {problem}."
+            " Restore it."
+        ) from error
 
 
 def read_keras_model(file: Path) -> "keras.Model":
@@ -235,12 +261,16 @@ def read_keras_model(file: Path) -> "keras.Model":
     except (OSError, ValueError, TypeError, KeyError, EOFError):
         raise
     except Exception as error:  # each backend raises its own error when memory runs out
-        raise ValueError(f"its network is too large, too deeply nested or damaged ({type(error).__name__})") from error
+        raise ValueError(
+            f"its network is too large, too deeply nested or damaged ({type(error).__name__})"
+        ) from error
     require_finite((weight.path, keras.ops.convert_to_numpy(weight)) for weight in model.weights)
     return model
 
 
-def see_inside(network: "keras.Model", choose: Callable[["keras.Model"], Any], pixels: Any = None) -> "keras.Model":
+def see_inside(
+    network: "keras.Model", choose: Callable[["keras.Model"], Any], pixels: Any = None
+) -> "keras.Model":
     """Builds a network that ends at tensors of the model inside it, a backbone or a U-Net.
 
     The layers before the inner model stay.

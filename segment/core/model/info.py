@@ -125,7 +125,9 @@ class ModelInfo(Settings):
     labels: LabelInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
-    checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=dict)
+    checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
+        default_factory=dict
+    )
     versions: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("range", "ground_sampling_range")
@@ -140,7 +142,8 @@ class ModelInfo(Settings):
         wanted = len(self.class_table) if self.labels and self.labels.multi_label else 0
         if self.labels and len(self.labels.thresholds) != wanted:
             raise ValueError(
-                f"labels.thresholds: {wanted} thresholds, one per class of several labels, not {len(self.labels.thresholds)}"
+                f"labels.thresholds: {wanted} thresholds, one per class of several labels, not"
+                f" {len(self.labels.thresholds)}"
             )
         return self
 
@@ -154,7 +157,10 @@ class ModelInfo(Settings):
             InputError: If the model was made for another task.
         """
         if self.task != task:
-            raise InputError(f"{self.name}: needed is a model of task {task}. Received one of task {self.task}. Give another.")
+            raise InputError(
+                f"{self.name}: needed is a model of task {task}. Received one of task {self.task}."
+                " Give another."
+            )
 
     @cached_property
     def class_table(self) -> ClassTable:

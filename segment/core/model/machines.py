@@ -45,8 +45,8 @@ def join_machines() -> None:
         keras.distribution.initialize()
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"KERAS_DISTRIBUTION_...: all machines must be named and started. Received: {' '.join(str(error).split())[:200]}. "
-            "See docs/cluster.md."
+            "KERAS_DISTRIBUTION_...: all machines must be named and started. Received:"
+            f" {' '.join(str(error).split())[:200]}. See docs/cluster.md."
         ) from error
 
 

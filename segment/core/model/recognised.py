@@ -28,7 +28,9 @@ class Familiarity:
             codes: Code of each pixel as from `TrainingRecord.cover`, any shape, uint8.
             scored: Whether each pixel is scored, in the same shape. By default all are.
         """
-        counts = np.bincount((codes if scored is None else codes[scored]).ravel(), minlength=NEW + 1)
+        counts = np.bincount(
+            (codes if scored is None else codes[scored]).ravel(), minlength=NEW + 1
+        )
         self._pixels += counts
         self._each += counts > 0
         self._count += 1
@@ -59,9 +61,16 @@ class Familiarity:
         for part, what in whats.items():
             found = self.of(part)
             if found["pixels"]:
-                where = "" if self._kind is None else f" in {found[self._kind]:,} of {self._count:,} {self._kind}"
+                where = (
+                    ""
+                    if self._kind is None
+                    else f" in {found[self._kind]:,} of {self._count:,} {self._kind}"
+                )
                 share = f"{100 * found['share']:.3g} %"
-                said.append(f"{found['pixels']:,} of {int(self._pixels.sum()):,} scored pixels ({share}){where} {what}")
+                said.append(
+                    f"{found['pixels']:,} of {int(self._pixels.sum()):,} scored pixels"
+                    f" ({share}){where} {what}"
+                )
         return " and ".join(said) + ": scores flatter" if said else ""
 
 

@@ -131,7 +131,12 @@ class TrainingRecord:
         first.sort()
         columns = [np.asarray(rows[name])[first] for name in rows.dtype.names or ()]
         return TrainingRecord(
-            columns[0], columns[1], np.stack(columns[2:8], axis=1), np.stack(columns[8:10], axis=1), columns[10], crs
+            columns[0],
+            columns[1],
+            np.stack(columns[2:8], axis=1),
+            np.stack(columns[8:10], axis=1),
+            columns[10],
+            crs,
         )
 
     def save(self, folder: Path) -> None:
@@ -168,7 +173,9 @@ class TrainingRecord:
         """
         return self._by_digest.get(int.from_bytes(digest[:8], "little"), NEW)
 
-    def cover(self, grid: PixelGrid, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
+    def cover(
+        self, grid: PixelGrid, top: int, left: int, height: int, width: int
+    ) -> NDArray[np.uint8]:
         """Looks up the pixels of a rectangle of a raster by their location on the ground.
 
         Args:
@@ -186,9 +193,17 @@ class TrainingRecord:
         if not len(self.crs) or not lies_on_earth(grid):
             return codes
         outlines, low, high, parts = self._outlines_in(grid.crs)
-        columns, rows = np.array([left, left + width] * 2), np.array([top, top, top + height, top + height])
+        columns, rows = (
+            np.array([left, left + width] * 2),
+            np.array([top, top, top + height, top + height]),
+        )
         xs, ys = _apply(grid.transform, columns, rows)
-        near = (low[:, 0] < xs.max()) & (high[:, 0] > xs.min()) & (low[:, 1] < ys.max()) & (high[:, 1] > ys.min())
+        near = (
+            (low[:, 0] < xs.max())
+            & (high[:, 0] > xs.min())
+            & (low[:, 1] < ys.max())
+            & (high[:, 1] > ys.min())
+        )
         shapes = []
         # The last one is on top: training.
         for index in sorted(np.flatnonzero(near), key=lambda i: -int(parts[i])):
@@ -212,19 +227,29 @@ class TrainingRecord:
             along = np.linspace(0, 1, _EDGE_POINTS, endpoint=False)
             across, down = (
                 np.concatenate(edges)
-                for edges in ((along, along**0, 1 - along, 0 * along), (0 * along, along, along**0, 1 - along))
+                for edges in (
+                    (along, along**0, 1 - along, 0 * along),
+                    (0 * along, along, along**0, 1 - along),
+                )
             )
             across, down = np.append(across, 0.0), np.append(down, 0.0)
             for number, other in enumerate(self.crs):
                 chosen = np.flatnonzero(self.systems == number)
                 a, b, c, d, e, f = (column[:, None] for column in self.transforms[chosen].T)
                 columns, rows = self.sizes[chosen, 1:] * across, self.sizes[chosen, :1] * down
-                xs, ys = _reproject(other, name, a * columns + b * rows + c, d * columns + e * rows + f)
+                xs, ys = _reproject(
+                    other, name, a * columns + b * rows + c, d * columns + e * rows + f
+                )
                 finite = np.isfinite(xs).all(axis=1) & np.isfinite(ys).all(axis=1)
                 found.append(np.stack([xs, ys], axis=2)[finite])
                 parts.append(self.parts[chosen][finite])
             outlines = np.concatenate(found)
-            self._outlines[name] = outlines, outlines.min(axis=1), outlines.max(axis=1), np.concatenate(parts)
+            self._outlines[name] = (
+                outlines,
+                outlines.min(axis=1),
+                outlines.max(axis=1),
+                np.concatenate(parts),
+            )
         return self._outlines[name]
 
 
@@ -263,7 +288,9 @@ def _apply(transform: Any, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[A
     return a * columns + b * rows + c, d * columns + e * rows + f
 
 
-def _reproject(source: str, target: str, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> tuple[Any, Any]:
+def _reproject(
+    source: str, target: str, xs: NDArray[np.float64], ys: NDArray[np.float64]
+) -> tuple[Any, Any]:
     """Transforms coordinates to another CRS; they are infinite where it has none."""
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
@@ -305,15 +332,24 @@ def load_record(folder: Path) -> TrainingRecord | None:
                 tuple(str(name) for name in arrays["crs"]),
             )
         count = len(record)
-        shapes = record.parts.shape, record.transforms.shape, record.sizes.shape, record.systems.shape
-        if shapes != ((count,), (count, 6), (count, 2), (count,)) or (count and record.parts.max() >= len(PARTS)):
+        shapes = (
+            record.parts.shape,
+            record.transforms.shape,
+            record.sizes.shape,
+            record.systems.shape,
+        )
+        if shapes != ((count,), (count, 6), (count, 2), (count,)) or (
+            count and record.parts.max() >= len(PARTS)
+        ):
             raise ValueError("arrays that do not fit together")
         if count and not -1 <= record.systems.min() <= record.systems.max() < len(record.crs):
             raise ValueError("systems that there are not")
         return record
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, MemoryError) as error:
         problem = " ".join(str(error).split())[:200]
-        raise InputError(f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it.") from error
+        raise InputError(
+            f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it."
+        ) from error
 
 
 def known_record(folder: Path | None, progress: Progress) -> TrainingRecord | None:
@@ -331,7 +367,10 @@ def known_record(folder: Path | None, progress: Progress) -> TrainingRecord | No
     """
     record = None if folder is None else load_record(folder)
     if folder is not None and record is None:
-        progress.say(f"note: {folder.name} does not say what it was trained on, so that is not checked (no {RECORD_FILE})")
+        progress.say(
+            f"note: {folder.name} does not say what it was trained on, so that is not checked (no"
+            f" {RECORD_FILE})"
+        )
     return record
 
 

@@ -77,7 +77,9 @@ class KerasModel:
         folder: Model folder.
     """
 
-    def __init__(self, info: ModelInfo, file: Path, features: bool = False, progress: Progress | None = None):
+    def __init__(
+        self, info: ModelInfo, file: Path, features: bool = False, progress: Progress | None = None
+    ):
         """Loads a network that training wrote.
 
         Args:
@@ -90,7 +92,9 @@ class KerasModel:
             InputError: If the file cannot be read, or does not match `info`.
         """
         self._network = load_keras_model(file.parent, progress)
-        _require_agreement(file, info, (self._network.input_shape[-1], self._network.output_shape[-1]))
+        _require_agreement(
+            file, info, (self._network.input_shape[-1], self._network.output_shape[-1])
+        )
         if features:
             self._network = _keras_features(self._network, info.task)
         self.info, (self.identity, self.runtime) = info, _identify_keras(file)
@@ -158,7 +162,9 @@ class OpenVinoModel:
         folder: Model folder.
     """
 
-    def __init__(self, info: ModelInfo, file: Path, features: bool = False, cores: int | None = None):
+    def __init__(
+        self, info: ModelInfo, file: Path, features: bool = False, cores: int | None = None
+    ):
         """Reads a network that `segment.core.model.conversion` wrote.
 
         Args:
@@ -174,7 +180,9 @@ class OpenVinoModel:
         self.info, self._file, self._core = info, file, openvino.Core()
         self._network = self._read()
         if features:
-            self._network = openvino.Model([_openvino_features(self._network, info.task)], self._network.get_parameters())
+            self._network = openvino.Model(
+                [_openvino_features(self._network, info.task)], self._network.get_parameters()
+            )
         self.identity, self.runtime = _identify_openvino(info, file)
         self.folder = file.parent.parent
         self._cores, self._streams = cores, min(cores or available_cores(), _MOST_STREAMS)
@@ -221,7 +229,9 @@ class OpenVinoModel:
         Slots are made by one thread at a time and kept, so no tensor is created later: creating
         tensors in several threads can make OpenVINO hang.
         """
-        kept: list[_Slot] = vars(self._slots_kept).setdefault("by_size", {}).setdefault((rows, columns), [])
+        kept: list[_Slot] = (
+            vars(self._slots_kept).setdefault("by_size", {}).setdefault((rows, columns), [])
+        )
         wanted = max(min(count, self._streams), 1)
         if len(kept) < wanted:
             with self._lock:
@@ -245,8 +255,9 @@ class OpenVinoModel:
             return self._core.compile_model(network, "CPU", settings)
         except RuntimeError as error:
             raise InputError(
-                f"{self._file}: the network cannot compute tiles of {rows} x {columns} pixels. Choose another --tile, or restore "
-                "the model folder, whose model.yaml says which tiles fit."
+                f"{self._file}: the network cannot compute tiles of {rows} x {columns} pixels."
+                " Choose another --tile, or restore the model folder, whose model.yaml says which"
+                " tiles fit."
             ) from error
 
     def _read(self) -> Any:
@@ -255,7 +266,10 @@ class OpenVinoModel:
             require_finite(_constants(network))
         except (RuntimeError, ValueError) as error:
             problem = " ".join(str(error).split())[:200]
-            raise InputError(f"{self._file}: must be a whole OpenVINO model. Received: {problem}. Export it again.") from error
+            raise InputError(
+                f"{self._file}: must be a whole OpenVINO model. Received: {problem}. Export it"
+                " again."
+            ) from error
         seen, said = network.input().partial_shape, network.output().partial_shape
         received = (seen[len(seen) - 1], said[len(said) - 1])
         _require_agreement(self._file, self.info, received)
@@ -318,8 +332,9 @@ def require_finite_answers(answers: NDArray[np.float32], info: ModelInfo, what: 
     if not np.isfinite(answers.sum()):  # a single pass, without a temporary array
         low, high = info.range
         raise InputError(
-            f"{what}: {info.name} answers NaN, which is no probability. It learned from pixels of {low:g} to {high:g}. "
-            "See whether a value without data is not declared (--nodata), or whether pixels have another unit."
+            f"{what}: {info.name} answers NaN, which is no probability. It learned from pixels of"
+            f" {low:g} to {high:g}. See whether a value without data is not declared (--nodata), or"
+            " whether pixels have another unit."
         )
 
 
@@ -329,7 +344,11 @@ def _constants(network: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     Single numbers, such as the infinite bound of a clamp, are not counted as weights.
     """
     for operation in network.get_ops():
-        if operation.get_type_name() == "Constant" and operation.get_element_type().is_real() and operation.data.size > 1:
+        if (
+            operation.get_type_name() == "Constant"
+            and operation.get_element_type().is_real()
+            and operation.data.size > 1
+        ):
             yield operation.get_friendly_name(), operation.data
 
 
@@ -350,7 +369,10 @@ def _keras_features(network: Any, task: str) -> Any:
 
     if task == "classify":
         return keras.Model(network.inputs, network.get_layer("features").output)
-    return see_inside(network, lambda core: next(x for x in core.layers if isinstance(x, keras.layers.UpSampling2D)).input)
+    return see_inside(
+        network,
+        lambda core: next(x for x in core.layers if isinstance(x, keras.layers.UpSampling2D)).input,
+    )
 
 
 def _openvino_features(network: Any, task: str) -> Any:
@@ -361,10 +383,18 @@ def _openvino_features(network: Any, task: str) -> Any:
     """
 
     def of(kind: str) -> list[Any]:
-        return [operation for operation in network.get_ordered_ops() if operation.get_type_name() == kind]
+        return [
+            operation
+            for operation in network.get_ordered_ops()
+            if operation.get_type_name() == kind
+        ]
 
     if task == "classify":
-        return of("ReduceMean")[-1].output(0) if of("ReduceMean") else of("MatMul")[-1].input(0).get_source_output()
+        return (
+            of("ReduceMean")[-1].output(0)
+            if of("ReduceMean")
+            else of("MatMul")[-1].input(0).get_source_output()
+        )
     return of("Interpolate")[0].input(0).get_source_output()
 
 
@@ -385,13 +415,22 @@ def choose_runtime(folder: Path, runtime: Runtime) -> Literal["keras", "openvino
             export to it, or if the model does not label images.
     """
     if runtime not in get_args(Runtime):
-        raise InputError(f"Runtimes are {', '.join(get_args(Runtime))}. Received {runtime!r}. Choose one of them.")
+        raise InputError(
+            f"Runtimes are {', '.join(get_args(Runtime))}. Received {runtime!r}. Choose one of"
+            " them."
+        )
     info = load_model_info(folder)
     if info.task == "generate":
-        raise InputError(f"{folder}: a model that labels is needed. Received {info.name}, which draws pictures. Give another.")
+        raise InputError(
+            f"{folder}: a model that labels is needed. Received {info.name}, which draws pictures."
+            " Give another."
+        )
     exported = info.openvino is not None
     if runtime == "openvino" and not exported:
-        raise InputError(f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it: {info.task}-export {folder}")
+        raise InputError(
+            f"{folder}: has no OpenVINO form. Received --runtime openvino. Make it:"
+            f" {info.task}-export {folder}"
+        )
     if runtime == "auto":
         return "openvino" if exported and not (may_have_gpu() and has_gpu()) else "keras"
     return runtime
@@ -401,8 +440,8 @@ def _require_agreement(file: Path, info: ModelInfo, received: tuple[Any, Any]) -
     expected = (info.bands, len(info.class_table))
     if received != expected:
         raise InputError(
-            f"{file}: a network must have the bands and classes of its model.yaml, {expected}. Received {received}. "
-            "Restore the one that was changed."
+            f"{file}: a network must have the bands and classes of its model.yaml, {expected}."
+            f" Received {received}. Restore the one that was changed."
         )
 
 
@@ -439,7 +478,10 @@ def _identify(file: Path, version: str) -> str:
 
 def _describe(model: Model) -> str:
     i = model.info
-    return f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.class_table.names)}; tile {i.tile}; {model.runtime})"
+    return (
+        f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.class_table.names)}; tile"
+        f" {i.tile}; {model.runtime})"
+    )
 
 
 def describe_use(model: Model, augment: bool) -> str:

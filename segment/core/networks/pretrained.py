@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_keras_model, read_keras_model
-from segment.core.model.weight_files import MOST_BYTES, require_finite, require_small_h5, require_small_zip
+from segment.core.model.weight_files import (
+    MOST_BYTES,
+    require_finite,
+    require_small_h5,
+    require_small_zip,
+)
 from segment.core.networks.torch_file import read_torch
 
 if TYPE_CHECKING:
@@ -45,7 +50,10 @@ class Loaded:
         """Returns one line with the counts and the first missing layers."""
         rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
         more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
-        return f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers loaded{rest}{more}"
+        return (
+            f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers"
+            f" loaded{rest}{more}"
+        )
 
 
 def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", "none")) -> None:
@@ -64,12 +72,19 @@ def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", 
     if source in known:
         return
     if not path.is_file():
-        raise InputError(f"{setting}: {', '.join(known)} or a file. Received {source!r}, no such file. Check it.")
+        raise InputError(
+            f"{setting}: {', '.join(known)} or a file. Received {source!r}, no such file. Check it."
+        )
     if path.suffix not in _READERS:
-        raise InputError(f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert them.")
+        raise InputError(
+            f"{path}: weights come as {', '.join(_READERS)}. Received {path.suffix!r}. Convert"
+            " them."
+        )
 
 
-def read_weights(source: str, download: Callable[[], Weights] | None, *, network: str, setting: str) -> Weights:
+def read_weights(
+    source: str, download: Callable[[], Weights] | None, *, network: str, setting: str
+) -> Weights:
     """Reads pretrained weights.
 
     Args:
@@ -93,15 +108,29 @@ def read_weights(source: str, download: Callable[[], Weights] | None, *, network
     path = Path(source)
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
-            raise ValueError(f"{size / 2**20:,.0f} MB, at most {MOST_BYTES / 2**20:,.0f} MB are read")
+            raise ValueError(
+                f"{size / 2**20:,.0f} MB, at most {MOST_BYTES / 2**20:,.0f} MB are read"
+            )
         found = _READERS[path.suffix](path)
         require_finite((layer, array) for layer, arrays in found.items() for array in arrays)
         return found
     except InputError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, MemoryError, RuntimeError, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        BadZipFile,
+        MemoryError,
+        RuntimeError,
+        zlib.error,
+    ) as error:
         problem = str(error).split("\n")[0]
-        raise InputError(f"{path}: must be a whole weights file. Received: {problem}. Get another copy.") from error
+        raise InputError(
+            f"{path}: must be a whole weights file. Received: {problem}. Get another copy."
+        ) from error
 
 
 def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: str) -> Weights:
@@ -112,8 +141,8 @@ def _download_imagenet(download: Callable[[], Weights], backbone: str, setting: 
     except Exception as error:  # urllib raises several kinds, a wrong checksum a plain Exception
         problem = str(error).split("\n")[0]
         raise InputError(
-            f"{setting}: ImageNet weights of {backbone} must be downloaded once. Received: {problem}. "
-            "Connect to the internet, or set it to none or to a local file."
+            f"{setting}: ImageNet weights of {backbone} must be downloaded once. Received:"
+            f" {problem}. Connect to the internet, or set it to none or to a local file."
         ) from error
 
 
@@ -122,7 +151,15 @@ def _read_npz(path: Path) -> Weights:
     with np.load(path) as arrays:
         if not any("/" in key for key in arrays.files):
             return _from_torch(arrays)
-    order = {"kernel": 0, "depthwise_kernel": 0, "bias": 1, "gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3}
+    order = {
+        "kernel": 0,
+        "depthwise_kernel": 0,
+        "bias": 1,
+        "gamma": 0,
+        "beta": 1,
+        "moving_mean": 2,
+        "moving_variance": 3,
+    }
     found: dict[str, list[tuple[int, NDArray[Any]]]] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
@@ -132,7 +169,10 @@ def _read_npz(path: Path) -> Weights:
 
 
 def _in_order(found: dict[str, list[tuple[int, NDArray[Any]]]]) -> Weights:
-    return {layer: [w for _, w in sorted(weights, key=lambda item: item[0])] for layer, weights in found.items()}
+    return {
+        layer: [w for _, w in sorted(weights, key=lambda item: item[0])]
+        for layer, weights in found.items()
+    }
 
 
 def _read_h5(path: Path) -> Weights:
@@ -142,7 +182,11 @@ def _read_h5(path: Path) -> Weights:
     with h5py.File(path) as file:
         groups = file.get("model_weights", file)
         names = [n.decode() if isinstance(n, bytes) else n for n in groups.attrs["layer_names"]]
-        return {n: [np.asarray(groups[n][w]) for w in groups[n].attrs["weight_names"]] for n in names if n in groups}
+        return {
+            n: [np.asarray(groups[n][w]) for w in groups[n].attrs["weight_names"]]
+            for n in names
+            if n in groups
+        }
 
 
 def _read_keras(path: Path) -> Weights:
@@ -194,11 +238,19 @@ def _from_torch(arrays: Mapping[str, NDArray[Any]]) -> Weights:
         if weight in order:
             array = arrays[key].astype(np.float32)
             name = layer.lstrip("_").replace("._", "_").replace(".", "_")
-            found.setdefault(name, []).append((order[weight], array.transpose(axes.get(array.ndim))))
+            found.setdefault(name, []).append(
+                (order[weight], array.transpose(axes.get(array.ndim)))
+            )
     return _in_order(found)
 
 
-_READERS = {".npz": _read_npz, ".h5": _read_h5, ".keras": _read_keras, ".safetensors": read_safetensors, ".pth": _read_torch}
+_READERS = {
+    ".npz": _read_npz,
+    ".h5": _read_h5,
+    ".keras": _read_keras,
+    ".safetensors": read_safetensors,
+    ".pth": _read_torch,
+}
 
 
 def weights_of(model: "keras.Model") -> Weights:
@@ -283,12 +335,17 @@ def load_weights(
     Raises:
         InputError: If the source cannot be read, or no layer of it fits.
     """
-    weights, layers = read_weights(source, download, network=network, setting=setting), layers_by_name(model)
+    weights, layers = (
+        read_weights(source, download, network=network, setting=setting),
+        layers_by_name(model),
+    )
     loaded, missing = [], []
     for name in names:
         layer = layers[name]
         stored = [_depthwise(w, layer) for w in weights.get(name, [])]
-        carried = [carry_over(w, tuple(v.shape), rgb) for w, v in zip(stored, layer.weights, strict=False)]
+        carried = [
+            carry_over(w, tuple(v.shape), rgb) for w, v in zip(stored, layer.weights, strict=False)
+        ]
         if len(stored) == len(layer.weights) and all(w is not None for w in carried):
             layer.set_weights(carried)
             loaded.append(name)
@@ -296,7 +353,8 @@ def load_weights(
             missing.append(name)
     if not loaded:
         raise InputError(
-            f"{setting}: must fit {network}. Received {source}, of which no layer fits. Use weights of the same network."
+            f"{setting}: must fit {network}. Received {source}, of which no layer fits. Use weights"
+            " of the same network."
         )
     return Loaded(source, loaded, missing)
 
@@ -308,11 +366,17 @@ def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:
     """
     import keras
 
-    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and weight.ndim == 4 and weight.shape[2] == 1
+    depthwise = (
+        isinstance(layer, keras.layers.DepthwiseConv2D)
+        and weight.ndim == 4
+        and weight.shape[2] == 1
+    )
     return weight.swapaxes(2, 3) if depthwise else weight
 
 
-def carry_over(weight: NDArray[Any], shape: tuple[int, ...], rgb: tuple[int, int, int] = (0, 1, 2)) -> NDArray[Any] | None:
+def carry_over(
+    weight: NDArray[Any], shape: tuple[int, ...], rgb: tuple[int, int, int] = (0, 1, 2)
+) -> NDArray[Any] | None:
     """Adapts a weight made for RGB to the shape that other bands need.
 
     In kernels (rows, columns, 3, filters), red, green and blue keep their weights and other bands

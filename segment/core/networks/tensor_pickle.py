@@ -183,7 +183,9 @@ def _call(function: Any, arguments: Any) -> Any:
     if function.name == _REBUILD[1] and isinstance(arguments[0], Tensor):
         return arguments[0]
     if function.name != _REBUILD[0]:
-        raise ValueError(f"it calls {function.name.replace(' ', '.')[:60]!r}, which makes no tensor")
+        raise ValueError(
+            f"it calls {function.name.replace(' ', '.')[:60]!r}, which makes no tensor"
+        )
     storage, offset, shape, strides = arguments[:4]
     if not isinstance(storage, Storage) or not _all_counts([offset]):
         raise ValueError("its pickle is broken")

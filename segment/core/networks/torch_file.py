@@ -111,7 +111,9 @@ def _storages(tensors: dict[str, Tensor], size: int) -> dict[str, Storage]:
         storage = storages.setdefault(tensor.storage.key, tensor.storage)
         if storage != tensor.storage:
             raise ValueError(f"storage {storage.key} has two lengths or types")
-        last = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True))
+        last = tensor.offset + sum(
+            (n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True)
+        )
         values = math.prod(tensor.shape)
         if values and (last >= storage.count or values > storage.count):
             raise ValueError(f"{name} reaches beyond its storage")

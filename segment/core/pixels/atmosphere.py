@@ -26,7 +26,9 @@ class Haze(A.ImageOnlyTransform):
         super().__init__(p=p)
         self.most = most
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
         """Draws the haze of an image.
 
         Args:
@@ -37,10 +39,14 @@ class Haze(A.ImageOnlyTransform):
             The share of the haze, and its light, (bands,) from 0 to 1.
         """
         bands = data["image"].shape[-1]
-        light = self.py_random.uniform(0.65, 1.0) * (1 + self.random_generator.uniform(-0.08, 0.08, bands))
+        light = self.py_random.uniform(0.65, 1.0) * (
+            1 + self.random_generator.uniform(-0.08, 0.08, bands)
+        )
         return {"share": self.py_random.uniform(0, self.most), "light": light.clip(0, 1)}
 
-    def apply(self, img: NDArray[Any], share: float, light: NDArray[np.float64], **params: Any) -> NDArray[Any]:
+    def apply(
+        self, img: NDArray[Any], share: float, light: NDArray[np.float64], **params: Any
+    ) -> NDArray[Any]:
         """Adds the haze.
 
         Args:
@@ -61,7 +67,9 @@ class SoftShadow(A.ImageOnlyTransform):
     It resembles the shadow of a cloud, a slope or a tower.
     """
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
         """Draws the shadow of an image.
 
         Args:
@@ -73,7 +81,9 @@ class SoftShadow(A.ImageOnlyTransform):
         """
         rows, columns = data["image"].shape[:2]
         angle, offset = self.py_random.uniform(0, 2 * np.pi), self.py_random.uniform(-0.4, 0.4)
-        across = np.cos(angle) * np.linspace(-0.5, 0.5, rows)[:, None] + np.sin(angle) * np.linspace(-0.5, 0.5, columns)
+        across = np.cos(angle) * np.linspace(-0.5, 0.5, rows)[:, None] + np.sin(
+            angle
+        ) * np.linspace(-0.5, 0.5, columns)
         depth = ((across - offset) / self.py_random.uniform(0.01, 0.3)).clip(0, 1)
         if self.py_random.random() < 0.5:  # a strip of shadow, which has a far edge, too
             depth *= ((offset + self.py_random.uniform(0.1, 0.4) - across) / 0.03).clip(0, 1)
@@ -103,4 +113,6 @@ def _blend(pixels: NDArray[Any], factor: Any, light: Any) -> NDArray[Any]:
         return changed
     mixed = pixels * factor
     mixed += light * np.float32(255)
-    return np.asarray(cv2.convertScaleAbs(mixed.reshape(len(pixels), -1)), np.uint8).reshape(pixels.shape)
+    return np.asarray(cv2.convertScaleAbs(mixed.reshape(len(pixels), -1)), np.uint8).reshape(
+        pixels.shape
+    )

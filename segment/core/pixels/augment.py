@@ -10,10 +10,13 @@ from numpy.typing import DTypeLike, NDArray
 from segment.core.errors import InputError
 from segment.core.pixels.normalise import BandStatistics
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would otherwise go online to look for a newer version
+# its import would otherwise go online to look for a newer version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
-def pipeline(steps: Sequence[Any], statistics: BandStatistics, seed: int) -> Callable[..., dict[str, Any]]:
+def pipeline(
+    steps: Sequence[Any], statistics: BandStatistics, seed: int
+) -> Callable[..., dict[str, Any]]:
     """Composes augmentation steps for pixels of any bit depth and any number of bands.
 
     8-bit pixels are changed as they are, which is several times faster. Other pixels are scaled to
@@ -94,7 +97,10 @@ def require_rgb(quality: str, statistics: BandStatistics) -> None:
     """
     if (statistics.bands, statistics.dtype) != (3, "uint8"):
         received = f"{statistics.bands} bands of {statistics.dtype}"
-        raise InputError(f"augment.{quality}: only RGB of 8 bits has a {quality}. Received {received}. Set it to 0.")
+        raise InputError(
+            f"augment.{quality}: only RGB of 8 bits has a {quality}. Received {received}. Set it"
+            " to 0."
+        )
 
 
 def symmetries(horizontal: float, vertical: float, quarter_turns: bool) -> list[Any]:
@@ -133,7 +139,9 @@ def light(brightness: float, contrast: float) -> list[Any]:
     """
     import albumentations as A
 
-    return [A.RandomBrightnessContrast(brightness, contrast, p=1.0)] if brightness or contrast else []
+    return (
+        [A.RandomBrightnessContrast(brightness, contrast, p=1.0)] if brightness or contrast else []
+    )
 
 
 def blur(probability: float) -> list[Any]:

@@ -63,7 +63,9 @@ class Vectors:
         bounds = np.linspace(0, self._count, max(1, self._count // least) + 1).astype(int).tolist()
         for first, last in pairwise(bounds):
             self._file.seek(4 * self._length * first)
-            yield np.frombuffer(self._file.read(4 * self._length * (last - first)), np.float32).reshape(-1, self._length)
+            yield np.frombuffer(
+                self._file.read(4 * self._length * (last - first)), np.float32
+            ).reshape(-1, self._length)
         self._file.seek(0, 2)
 
 
@@ -112,9 +114,13 @@ def principal_components(vectors: Vectors, count: int) -> Components:
     for batch in vectors.batches():
         placed = model.transform(batch)
         positions.append(placed.astype(np.float32))
-        residuals.append(np.linalg.norm(batch - model.inverse_transform(placed), axis=1).astype(np.float32))
+        residuals.append(
+            np.linalg.norm(batch - model.inverse_transform(placed), axis=1).astype(np.float32)
+        )
     ratios = np.nan_to_num(model.explained_variance_ratio_)
-    return Components(model.mean_, model.components_, ratios, np.concatenate(positions), np.concatenate(residuals))
+    return Components(
+        model.mean_, model.components_, ratios, np.concatenate(positions), np.concatenate(residuals)
+    )
 
 
 def find_outliers(components: Components) -> list[int]:
@@ -133,13 +139,21 @@ def find_outliers(components: Components) -> list[int]:
     """
     positions = components.positions.astype(np.float64)
     rows, variance = len(positions), positions.var(axis=0)
-    used = min(rows // _VECTORS_EACH, int(np.count_nonzero(variance > 1e-9 * max(float(variance.sum()), 1e-30))))
+    used = min(
+        rows // _VECTORS_EACH,
+        int(np.count_nonzero(variance > 1e-9 * max(float(variance.sum()), 1e-30))),
+    )
     if rows < _FEWEST or not used:
         return []
-    left = np.sqrt(components.residuals.astype(np.float64) ** 2 + (positions[:, used:] ** 2).sum(axis=1))
-    distances = np.stack([left, np.linalg.norm(positions[:, :used] / np.sqrt(variance[:used]), axis=1)])
+    left = np.sqrt(
+        components.residuals.astype(np.float64) ** 2 + (positions[:, used:] ** 2).sum(axis=1)
+    )
+    distances = np.stack(
+        [left, np.linalg.norm(positions[:, :used] / np.sqrt(variance[:used]), axis=1)]
+    )
     middle = np.median(distances, axis=1, keepdims=True)
-    deviation = 1.4826 * np.median(np.abs(distances - middle), axis=1, keepdims=True)  # the factor for a normal distribution
+    # the factor for a normal distribution
+    deviation = 1.4826 * np.median(np.abs(distances - middle), axis=1, keepdims=True)
     floor = 0.01 * np.maximum(middle, np.array([[np.sqrt(variance.sum())], [0]])) + 1e-30
     far = ((distances - middle) / np.maximum(deviation, floor)).max(axis=0)
     return [int(row) for row in np.argsort(-far) if far[row] > _FAR]

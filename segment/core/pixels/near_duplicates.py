@@ -93,10 +93,14 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
         The fingerprint.
     """
     grey = pixels.mean(axis=2, dtype=np.float32)
-    small = _stretched(cv2.resize(grey, (4 * _HASH_EDGE, 4 * _HASH_EDGE), interpolation=cv2.INTER_AREA))
+    small = _stretched(
+        cv2.resize(grey, (4 * _HASH_EDGE, 4 * _HASH_EDGE), interpolation=cv2.INTER_AREA)
+    )
     frequencies = np.asarray(cv2.dct(small))[1 : _HASH_EDGE + 1, 1 : _HASH_EDGE + 1].ravel()
     signs = np.where(frequencies > np.median(frequencies), 1, -1).astype(np.float32)
-    thumbnail = _stretched(cv2.resize(grey, (_THUMBNAIL_EDGE, _THUMBNAIL_EDGE), interpolation=cv2.INTER_AREA))
+    thumbnail = _stretched(
+        cv2.resize(grey, (_THUMBNAIL_EDGE, _THUMBNAIL_EDGE), interpolation=cv2.INTER_AREA)
+    )
     return Fingerprint(digest_pixels(pixels), signs, thumbnail.ravel())
 
 
@@ -109,7 +113,9 @@ def _stretched(grey: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(centred / norm, np.float32)
 
 
-def find_duplicates(first: Sequence[Fingerprint], second: Sequence[Fingerprint] | None = None) -> list[Duplicate]:
+def find_duplicates(
+    first: Sequence[Fingerprint], second: Sequence[Fingerprint] | None = None
+) -> list[Duplicate]:
     """Finds duplicates between two sequences of images, or within one.
 
     Two images are duplicates if at most 12 of the 64 bits of their hashes differ and their
@@ -138,7 +144,9 @@ def find_duplicates(first: Sequence[Fingerprint], second: Sequence[Fingerprint] 
     duplicates = []
     for start in range(0, len(first), _AT_A_TIME):
         chunk = first[start : start + _AT_A_TIME]
-        near = np.stack([one.signs for one in chunk]) @ signs.T >= len(signs[0]) - 2 * _DIFFERING_BITS
+        near = (
+            np.stack([one.signs for one in chunk]) @ signs.T >= len(signs[0]) - 2 * _DIFFERING_BITS
+        )
         if second is None:
             near &= np.arange(len(others)) < np.arange(start, start + len(chunk))[:, None]
         correlation = np.stack([one.thumbnail for one in chunk]) @ thumbnails.T
@@ -163,4 +171,7 @@ def find_twins(examples: Sequence[E], prints: Sequence[Fingerprint]) -> list[Twi
     Returns:
         Each such example with the earlier one.
     """
-    return [Twins(examples[found.second], examples[found.first], found.exact) for found in find_duplicates(prints)]
+    return [
+        Twins(examples[found.second], examples[found.first], found.exact)
+        for found in find_duplicates(prints)
+    ]

@@ -16,7 +16,10 @@ Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 It computes `pixels @ matrix + offset`.
 """
 
-_IMAGENET_MEAN, _IMAGENET_DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (
+    np.array([0.485, 0.456, 0.406]),
+    np.array([0.229, 0.224, 0.225]),
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ class BandStatisticsMeter:
         """
         assert self.count, "no pixels were added"
         deviation = np.sqrt(self.squares / self.count)
-        return BandStatistics(self.dtype, self.count, self.minimum, self.maximum, self.mean, deviation)
+        return BandStatistics(
+            self.dtype, self.count, self.minimum, self.maximum, self.mean, deviation
+        )
 
 
 def scaling(scale: float | NDArray[np.float64], offset: float | NDArray[np.float64]) -> Affine:
@@ -126,7 +131,9 @@ def imagenet_statistics() -> Affine:
     return scaling(1 / (255 * _IMAGENET_DEVIATION), -_IMAGENET_MEAN / _IMAGENET_DEVIATION)
 
 
-def resolve_auto(mode: Normalisation, source: str, statistics: BandStatistics, rgb_first: bool = True) -> Normalisation:
+def resolve_auto(
+    mode: Normalisation, source: str, statistics: BandStatistics, rgb_first: bool = True
+) -> Normalisation:
     """Returns the normalisation that `auto` stands for, see `Normalisation`.
 
     Args:
@@ -146,7 +153,9 @@ def resolve_auto(mode: Normalisation, source: str, statistics: BandStatistics, r
     return "imagenet_statistics" if source == "bundled" and fits else "standardise"
 
 
-def normalisation(statistics: BandStatistics, mode: Normalisation, affine: Callable[[], Affine]) -> Callable[[Any], Any]:
+def normalisation(
+    statistics: BandStatistics, mode: Normalisation, affine: Callable[[], Affine]
+) -> Callable[[Any], Any]:
     """Builds the first step of a network from Keras layers, which normalises a batch of pixels.
 
     Bands beyond the first three, which are assumed to be RGB, get the mean of what those get.
@@ -184,13 +193,15 @@ def _layer(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> Callable
     return layer
 
 
-def _rgb_preprocessing(statistics: BandStatistics, mode: Normalisation, affine: Affine) -> Callable[[Any], Any]:
+def _rgb_preprocessing(
+    statistics: BandStatistics, mode: Normalisation, affine: Affine
+) -> Callable[[Any], Any]:
     import keras
 
     if statistics.dtype != "uint8" or statistics.bands < 3:
         raise InputError(
-            f"data.normalise: {mode} is made for RGB of 8 bits. Received {statistics.bands} bands of {statistics.dtype}. "
-            "Use standardise."
+            f"data.normalise: {mode} is made for RGB of 8 bits. Received {statistics.bands} bands"
+            f" of {statistics.dtype}. Use standardise."
         )
     matrix, offset = affine
     swapped = not np.allclose(matrix, np.diag(np.diag(matrix)))

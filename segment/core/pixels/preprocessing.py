@@ -14,7 +14,9 @@ from segment.core.pixels.augment import as_dtype
 _DENOISED_BY_OPENCV = (np.uint8, np.uint16, np.int16, np.float32)
 
 
-def preprocess(pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+def preprocess(
+    pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArray[np.bool_] | None = None
+) -> NDArray[Any]:
     """Denoises an image, then enhances its contrast, then sharpens it.
 
     Contrast is enhanced after Zuiderveld (1994), "Contrast Limited Adaptive Histogram
@@ -51,7 +53,9 @@ def preprocess(pixels: NDArray[Any], settings: PreprocessSettings, valid: NDArra
 def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
     """Replaces each invalid pixel by the nearest valid one."""
     holes = (~valid).astype(np.uint8)
-    _, labels = cv2.distanceTransformWithLabels(holes, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, labels = cv2.distanceTransformWithLabels(
+        holes, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     nearest = np.zeros(labels.max() + 1, np.intp)
     nearest[labels[valid]] = np.flatnonzero(valid)
     filled: NDArray[Any] = pixels.reshape(-1, pixels.shape[2])[nearest[labels]]
@@ -60,7 +64,8 @@ def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
 
 def _denoise(pixels: NDArray[Any], edge: int) -> NDArray[Any]:
     source = pixels if pixels.dtype in _DENOISED_BY_OPENCV else pixels.astype(np.float32)
-    medians = np.asarray(cv2.medianBlur(source, edge)).reshape(pixels.shape)  # OpenCV drops the axis of a single band
+    # OpenCV drops the axis of a single band
+    medians = np.asarray(cv2.medianBlur(source, edge)).reshape(pixels.shape)
     return medians if source is pixels else as_dtype(medians.astype(np.float32), pixels.dtype)
 
 
@@ -68,15 +73,20 @@ def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[
     height, width, bands = pixels.shape
     if pixels.dtype not in (np.uint8, np.uint16):
         received = f"pixels of {pixels.dtype}"
-        raise InputError(f"data.preprocess.clahe: pixels of 8 or 16 bits are counted. Received {received}. Set it to 0.")
+        raise InputError(
+            f"data.preprocess.clahe: pixels of 8 or 16 bits are counted. Received {received}. Set"
+            " it to 0."
+        )
     values = np.iinfo(pixels.dtype).max + 1
     if limit * cell**2 < values:  # OpenCV would round it up
         raise InputError(
-            f"data.preprocess.clahe: the limit, times the pixels of a cell, is at least the {values} values of {pixels.dtype}. "
-            f"Received {limit:g} with cells of {cell} pixels. "
-            f"Raise it to {math.ceil(values / cell**2)}, or clahe_cell to {math.ceil(math.sqrt(values / limit))}."
+            "data.preprocess.clahe: the limit, times the pixels of a cell, is at least the"
+            f" {values} values of {pixels.dtype}. Received {limit:g} with cells of {cell} pixels."
+            f" Raise it to {math.ceil(values / cell**2)}, or clahe_cell to"
+            f" {math.ceil(math.sqrt(values / limit))}."
         )
-    below, right = -height % cell, -width % cell  # to whole cells, which OpenCV would otherwise shrink
+    # to whole cells, which OpenCV would otherwise shrink
+    below, right = -height % cell, -width % cell
     clahe = cv2.createCLAHE(limit, ((width + right) // cell, (height + below) // cell))
 
     def enhance(band: NDArray[Any]) -> NDArray[Any]:

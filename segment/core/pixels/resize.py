@@ -30,7 +30,9 @@ def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     resized = np.empty((height, width, bands), source.dtype)
     for first in range(0, bands, 4):  # OpenCV averages at most four bands at a time
         group = np.ascontiguousarray(source[..., first : first + 4])
-        resized[..., first : first + 4] = cv2.resize(group, (width, height), interpolation=interpolation).reshape(
-            height, width, -1
-        )
-    return (np.rint(resized) if dtype.kind in "iub" and resized.dtype == np.float64 else resized).astype(dtype, copy=False)
+        resized[..., first : first + 4] = cv2.resize(
+            group, (width, height), interpolation=interpolation
+        ).reshape(height, width, -1)
+    return (
+        np.rint(resized) if dtype.kind in "iub" and resized.dtype == np.float64 else resized
+    ).astype(dtype, copy=False)

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def eight_views(pixels: NDArray[Any]) -> Iterator[tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]]:
+def eight_views(
+    pixels: NDArray[Any],
+) -> Iterator[tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]]:
     """Yields a batch of images in each of its eight symmetries.
 
     Args:
@@ -20,7 +22,12 @@ def eight_views(pixels: NDArray[Any]) -> Iterator[tuple[NDArray[Any], Callable[[
     for turns in range(4):
         for flip in (1, -1):
 
-            def turn_back(answers: NDArray[Any], turns: int = turns, flip: int = flip) -> NDArray[Any]:
+            def turn_back(
+                answers: NDArray[Any], turns: int = turns, flip: int = flip
+            ) -> NDArray[Any]:
                 return np.rot90(answers[:, :, ::flip], -turns, axes=(1, 2))
 
-            yield np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip]), turn_back
+            yield (
+                np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip]),
+                turn_back,
+            )

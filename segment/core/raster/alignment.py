@@ -57,7 +57,10 @@ class Alignment:
             grid = f"{mask}: the mask is on another grid ({self.difference})"
             found.append(f"{grid} and is read onto the {noun}'s by nearest neighbour.")
         if self.missing:
-            found.append(f"{mask}: {_percent(self.missing)} of the {noun} lie outside the mask and are ignored.")
+            found.append(
+                f"{mask}: {_percent(self.missing)} of the {noun} lie outside the mask and are"
+                " ignored."
+            )
         if self.doubt:
             found.append(f"{mask}: {self.doubt}.")
         if self.warning:
@@ -74,7 +77,10 @@ class Alignment:
         Returns:
             The notes, each with the prefix "note:" or "warning:".
         """
-        return [note.replace("W", "w", 1) if note.startswith("Warning: ") else f"note: {note}" for note in self.notes(mask, noun)]
+        return [
+            note.replace("W", "w", 1) if note.startswith("Warning: ") else f"note: {note}"
+            for note in self.notes(mask, noun)
+        ]
 
 
 ALIGNED = Alignment()
@@ -112,31 +118,54 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
             return ALIGNED
         missing = nearest.missing()
         if missing < 1:
-            doubt = "" if nearest.is_comparable else "its CRS cannot be compared and is taken for the image's"
+            doubt = (
+                ""
+                if nearest.is_comparable
+                else "its CRS cannot be compared and is taken for the image's"
+            )
             return Alignment(nearest.difference(), missing, doubt)
         if not (_counts_pixels(mask.ground) or _counts_pixels(image.ground)):
             raise InputError(
-                f"{mask.path}: the mask lies elsewhere than its {noun}. Received a mask at {_extent(mask.ground)}, {noun} at "
-                f"{_extent(image.ground)}. Take the mask of this {noun}, or remove a georeference that is wrong."
+                f"{mask.path}: the mask lies elsewhere than its {noun}. Received a mask at"
+                f" {_extent(mask.ground)}, {noun} at {_extent(image.ground)}. Take the mask of this"
+                f" {noun}, or remove a georeference that is wrong."
             )
     stored = mask.turned_by(image.orientation)
     if not same_size and (stored.width, stored.height) == (image.width, image.height):
-        return Alignment(doubt=f"drawn on the {noun} as it is stored, and turned with it", orientation=image.orientation)
+        return Alignment(
+            doubt=f"drawn on the {noun} as it is stored, and turned with it",
+            orientation=image.orientation,
+        )
     if not same_size:
         raise InputError(
-            f"{mask.path}: mask and {noun} differ in size and are not both georeferenced. Received mask "
-            f"{mask.width}x{mask.height}, {noun} {image.width}x{image.height}. Export the mask at the size of its {noun}."
+            f"{mask.path}: mask and {noun} differ in size and are not both georeferenced. Received"
+            f" mask {mask.width}x{mask.height}, {noun} {image.width}x{image.height}. Export the"
+            f" mask at the size of its {noun}."
         )
     if mask.control_points and mask.control_points != image.control_points:
-        return Alignment(doubt="its place is given by control points only, which are not compared with the image")
-    if image.control_points and mask.ground:
-        return Alignment(doubt=f"the {noun}'s place is given by control points only, which are not compared with the mask")
-    if mask.orientation.number != 1:
-        return Alignment(doubt=f"turned upright by its own EXIF orientation {mask.orientation.number}")
-    if image.orientation.number != 1 and (stored.width, stored.height) == (image.width, image.height):
         return Alignment(
-            warning=f"the {noun} is turned by its EXIF orientation {image.orientation.number}, and the mask fits it both ways: "
-            f"it is taken for drawn on the upright {noun}"
+            doubt="its place is given by control points only, which are not compared with the image"
+        )
+    if image.control_points and mask.ground:
+        return Alignment(
+            doubt=(
+                f"the {noun}'s place is given by control points only, which are not compared with"
+                " the mask"
+            )
+        )
+    if mask.orientation.number != 1:
+        return Alignment(
+            doubt=f"turned upright by its own EXIF orientation {mask.orientation.number}"
+        )
+    if image.orientation.number != 1 and (stored.width, stored.height) == (
+        image.width,
+        image.height,
+    ):
+        return Alignment(
+            warning=(
+                f"the {noun} is turned by its EXIF orientation {image.orientation.number}, and the"
+                f" mask fits it both ways: it is taken for drawn on the upright {noun}"
+            )
         )
     return ALIGNED
 
@@ -154,21 +183,28 @@ def summarise(found: Sequence[tuple[Path, Alignment]]) -> list[str]:
     if other := [item for item in found if item[1].difference]:
         mask, first = other[0]
         lines.append(
-            f"{len(other)} of {len(found)} masks are on another grid than their image and are read onto it by nearest "
-            f"neighbour, e.g. {mask} ({first.difference})"
+            f"{len(other)} of {len(found)} masks are on another grid than their image and are read"
+            f" onto it by nearest neighbour, e.g. {mask} ({first.difference})"
         )
     if partial := [item for item in found if item[1].missing]:
         mask, first = partial[0]
         average = _percent(sum(a.missing for _, a in partial) / len(partial))
         lines.append(
-            f"{len(partial)} of {len(found)} masks do not cover their whole image, the rest is ignored: {average} of these "
-            f"images on average, e.g. {mask} ({_percent(first.missing)})"
+            f"{len(partial)} of {len(found)} masks do not cover their whole image, the rest is"
+            f" ignored: {average} of these images on average, e.g. {mask}"
+            f" ({_percent(first.missing)})"
         )
     doubts = Counter(alignment.doubt for _, alignment in found if alignment.doubt)
     warnings = Counter(alignment.warning for _, alignment in found if alignment.warning)
     example = {text: mask for mask, a in reversed(found) for text in (a.doubt, a.warning)}
-    listed = [f"{count} of {len(found)} masks, e.g. {example[doubt]}: {doubt}" for doubt, count in doubts.items()]
-    warned = [f"warning: {count} of {len(found)} masks, e.g. {example[text]}: {text}" for text, count in warnings.items()]
+    listed = [
+        f"{count} of {len(found)} masks, e.g. {example[doubt]}: {doubt}"
+        for doubt, count in doubts.items()
+    ]
+    warned = [
+        f"warning: {count} of {len(found)} masks, e.g. {example[text]}: {text}"
+        for text, count in warnings.items()
+    ]
     return [*(f"note: {line}" for line in [*lines, *listed]), *warned]
 
 
@@ -198,9 +234,13 @@ class NearestPixels:
         # longitudes are continuous around the middle of the image, wherever the CRS wraps
         if self._is_round:
             self._seam = 0.0
-            self._seam = float(self._ground(np.array(image.width / 2), np.array(image.height / 2))[0])
+            self._seam = float(
+                self._ground(np.array(image.width / 2), np.array(image.height / 2))[0]
+            )
 
-    def gather(self, read: Read, pixels: NDArray[Any], labelled: NDArray[np.bool_], row: int, column: int) -> None:
+    def gather(
+        self, read: Read, pixels: NDArray[Any], labelled: NDArray[np.bool_], row: int, column: int
+    ) -> None:
         """Fills a window of the image with the nearest pixels of the mask.
 
         Pixels outside the mask are left as they are.
@@ -217,7 +257,12 @@ class NearestPixels:
         size = 0
         if labelled.size <= _MOST_PIXELS:
             rows, columns = self._positions(row, column, *labelled.shape)
-            inside = (rows >= 0) & (rows < self._mask.height) & (columns >= 0) & (columns < self._mask.width)
+            inside = (
+                (rows >= 0)
+                & (rows < self._mask.height)
+                & (columns >= 0)
+                & (columns < self._mask.width)
+            )
             if not inside.any():
                 return
             rows, columns = rows[inside].astype(np.intp), columns[inside].astype(np.intp)
@@ -226,7 +271,9 @@ class NearestPixels:
             size = height * width
         if labelled.size > 1 and max(size, labelled.size) > _MOST_PIXELS:
             for part in _halves(*labelled.shape):
-                self.gather(read, pixels[part], labelled[part], row + part[0].start, column + part[1].start)
+                self.gather(
+                    read, pixels[part], labelled[part], row + part[0].start, column + part[1].start
+                )
             return
         stored, stored_labelled = read(top, left, height, width)
         pixels[inside] = stored[rows - top, columns - left]
@@ -240,7 +287,10 @@ class NearestPixels:
             the middle of the image and the same pixel of the mask. Infinite where a point cannot be
             converted.
         """
-        columns, rows = (np.array([0, 0, 1, 1, 0.5]) * self._image.width, np.array([0, 1, 0, 1, 0.5]) * self._image.height)
+        columns, rows = (
+            np.array([0, 0, 1, 1, 0.5]) * self._image.width,
+            np.array([0, 1, 0, 1, 0.5]) * self._image.height,
+        )
         xs, ys = self._to_pixels(*self._ground(columns, rows))
         return float(np.nan_to_num(np.maximum(abs(xs - columns), abs(ys - rows)), nan=np.inf).max())
 
@@ -271,31 +321,46 @@ class NearestPixels:
         xs, ys = self._to_pixels(*self._ground(columns, rows))
         along, down = (xs[1] - xs[0]) / image.width, (ys[2] - ys[0]) / image.height
         turned = abs((ys[1] - ys[0]) / image.width), abs((xs[2] - xs[0]) / image.height)
-        times = 1 / max(abs(along * down - (ys[1] - ys[0]) * (xs[2] - xs[0]) / image.width / image.height) ** 0.5, 1e-12)
+        times = 1 / max(
+            abs(along * down - (ys[1] - ys[0]) * (xs[2] - xs[0]) / image.width / image.height)
+            ** 0.5,
+            1e-12,
+        )
         found = [f"in {_name(mask.crs)}, the image in {_name(image.crs)}"] if self._convert else []
         if max(turned) * times > 0.05:
             found.append("rotated")
         elif down < 0:
-            found.append("stored south-up" if mask.transform.e > 0 else "the image is stored south-up")
+            found.append(
+                "stored south-up" if mask.transform.e > 0 else "the image is stored south-up"
+            )
         elif along < 0:
             found.append("mirrored")
         if abs(times - 1) > 0.01:
             found.append(f"pixels {times:.3g} times as large")
         if not found and max(abs(xs[0]), abs(ys[0])) > _SAME:
-            found.append(f"shifted by {0.0 - xs[0].round(2):.7g} columns and {0.0 - ys[0].round(2):.7g} rows")
-        return ", ".join(found) or f"{mask.width}x{mask.height} pixels, the image {image.width}x{image.height}"
+            found.append(
+                f"shifted by {0.0 - xs[0].round(2):.7g} columns and {0.0 - ys[0].round(2):.7g} rows"
+            )
+        return (
+            ", ".join(found)
+            or f"{mask.width}x{mask.height} pixels, the image {image.width}x{image.height}"
+        )
 
     def _outside(self) -> float:
         most = 256 if self._convert else 1024
         height, width = self._image.height, self._image.width
-        rows, columns = (np.linspace(0, size - 1, min(size, most)).round() + 0.5 for size in (height, width))
+        rows, columns = (
+            np.linspace(0, size - 1, min(size, most)).round() + 0.5 for size in (height, width)
+        )
         xs, ys = self._to_pixels(*self._ground(*np.meshgrid(columns, rows)))
         with np.errstate(invalid="ignore"):
             xs, ys = np.floor(xs + _TIE), np.floor(ys + _TIE)
             inside = (xs >= 0) & (xs < self._mask.width) & (ys >= 0) & (ys < self._mask.height)
         return float(1 - np.count_nonzero(inside) / inside.size)
 
-    def _positions(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _positions(
+        self, row: int, column: int, height: int, width: int
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Row and column in the mask of each pixel of an image window.
 
         Both arrays are (height, width); NaN where a pixel has no position.
@@ -306,12 +371,18 @@ class NearestPixels:
         else:
             down, along = rows / _STEP, columns / _STEP
             nodes = [np.arange(int(places[0]), int(places[-1]) + 2) for places in (down, along)]
-            found = self._ground(*(grid.astype(float) for grid in np.meshgrid(nodes[1] * _STEP, nodes[0] * _STEP)))
-            xs, ys = (_between(_between(of, down - nodes[0][0]).T, along - nodes[1][0]).T for of in found)
+            found = self._ground(
+                *(grid.astype(float) for grid in np.meshgrid(nodes[1] * _STEP, nodes[0] * _STEP))
+            )
+            xs, ys = (
+                _between(_between(of, down - nodes[0][0]).T, along - nodes[1][0]).T for of in found
+            )
         xs, ys = self._to_pixels(xs, ys)
         return np.floor(ys + _TIE), np.floor(xs + _TIE)
 
-    def _ground(self, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _ground(
+        self, columns: NDArray[Any], rows: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Converts image positions to coordinates in the CRS of the mask; NaN where none exist."""
         place = self._image.transform
         xs = place.a * columns + place.b * rows + place.c
@@ -339,7 +410,10 @@ def _between(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
 
 def _halves(height: int, width: int) -> list[tuple[slice, slice]]:
     if height >= width:
-        return [(slice(0, height // 2), slice(0, width)), (slice(height // 2, height), slice(0, width))]
+        return [
+            (slice(0, height // 2), slice(0, width)),
+            (slice(height // 2, height), slice(0, width)),
+        ]
     return [(slice(0, height), slice(0, width // 2)), (slice(0, height), slice(width // 2, width))]
 
 
@@ -393,7 +467,13 @@ def _conversion(source: Any, target: Any) -> tuple[bool, Callable[[Any, Any], An
 
 def _name(crs: Any) -> str:
     text = crs.to_string()
-    return str(text) if len(text) < 40 else str(text).split('"')[1][:60] if '"' in text else f"{text[:37]}..."
+    return (
+        str(text)
+        if len(text) < 40
+        else str(text).split('"')[1][:60]
+        if '"' in text
+        else f"{text[:37]}..."
+    )
 
 
 def _extent(grid: PixelGrid) -> str:
@@ -404,4 +484,10 @@ def _extent(grid: PixelGrid) -> str:
 
 
 def _percent(share: float) -> str:
-    return "under 0.1 %" if share < 0.001 else "over 99.9 %" if share > 0.999 else f"{share:.1%}".replace("%", " %")
+    return (
+        "under 0.1 %"
+        if share < 0.001
+        else "over 99.9 %"
+        if share > 0.999
+        else f"{share:.1%}".replace("%", " %")
+    )

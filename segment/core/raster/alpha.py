@@ -42,10 +42,20 @@ def alpha_bands(dataset: Any) -> list[int]:
     """
     from rasterio.enums import ColorInterp
 
-    return [i for i, c in zip(dataset.indexes, dataset.colorinterp, strict=True) if c == ColorInterp.alpha]
+    return [
+        i
+        for i, c in zip(dataset.indexes, dataset.colorinterp, strict=True)
+        if c == ColorInterp.alpha
+    ]
 
 
-def choose_use(dataset: Any, path: str, tagged: Sequence[int], bands: Sequence[int] | None, expected: int | None) -> AlphaUse:
+def choose_use(
+    dataset: Any,
+    path: str,
+    tagged: Sequence[int],
+    bands: Sequence[int] | None,
+    expected: int | None,
+) -> AlphaUse:
     """Decides how to use the alpha band of a dataset.
 
     Args:
@@ -65,7 +75,9 @@ def choose_use(dataset: Any, path: str, tagged: Sequence[int], bands: Sequence[i
     return "band" if verdict == "zero" and bands is None and dataset.count == expected else "mask"
 
 
-def describe_use(use: AlphaUse | None, tagged: Sequence[int], bands: Sequence[int], are_asked_for: bool) -> str | None:
+def describe_use(
+    use: AlphaUse | None, tagged: Sequence[int], bands: Sequence[int], are_asked_for: bool
+) -> str | None:
     """Describes an alpha band that is not used as the mask.
 
     Args:
@@ -83,7 +95,10 @@ def describe_use(use: AlphaUse | None, tagged: Sequence[int], bands: Sequence[in
     if are_asked_for:
         return f"{band} and is not among the bands asked for: its mask is not used."
     if use == "none":
-        return f"{band}, but holds the values of a spectral band: it masks nothing, and is left out: {len(bands)} bands are read."
+        return (
+            f"{band}, but holds the values of a spectral band: it masks nothing, and is left out:"
+            f" {len(bands)} bands are read."
+        )
     return f"{band}, but holds the values of a spectral band: it is read as one, and masks nothing."
 
 
@@ -143,9 +158,20 @@ def looks_like(values: NDArray[Any]) -> Verdict:
     if low == high:
         return "constant" if low else "zero"
     values = (values - low) / (high - low)
-    for tolerance, share in ((_NOISE, 0.0), (np.where(_is_near_both(values, _BLOCK), _RINGING, _TAIL), _EXACT)):
-        exact, below, above = (values == 0) | (values == 1), values <= tolerance, values >= 1 - tolerance
-        if _areas(below).any() and _areas(above).any() and exact.sum() >= share * (below | above).sum():
+    for tolerance, share in (
+        (_NOISE, 0.0),
+        (np.where(_is_near_both(values, _BLOCK), _RINGING, _TAIL), _EXACT),
+    ):
+        exact, below, above = (
+            (values == 0) | (values == 1),
+            values <= tolerance,
+            values >= 1 - tolerance,
+        )
+        if (
+            _areas(below).any()
+            and _areas(above).any()
+            and exact.sum() >= share * (below | above).sum()
+        ):
             values[below], values[above] = 0, 1
     between = (values > 0) & (values < 1)
     if not between.any() or len(np.unique(values)) == 2:
@@ -186,7 +212,11 @@ def _judge(dataset: Any, path: str, band: int) -> Verdict:
         is_cheap = dataset.overviews(band) or dataset.height * dataset.width <= _DENSE
         longest = _EDGE if is_cheap else _COARSE_EDGE
         try:
-            verdict = looks_like(dataset.read(band, out_shape=(min(dataset.height, longest), min(dataset.width, longest))))
+            verdict = looks_like(
+                dataset.read(
+                    band, out_shape=(min(dataset.height, longest), min(dataset.width, longest))
+                )
+            )
         except RasterioError:  # reading the raster to its end will report it
             # else the next call, whatever it is, would raise GDAL's last error
             with suppress(Exception):
@@ -215,7 +245,9 @@ def _areas(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Keeps those of the chosen pixels that belong to an area of at least 3 x 3 of them."""
     import cv2
 
-    return np.asarray(cv2.morphologyEx(chosen.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
+    return np.asarray(
+        cv2.morphologyEx(chosen.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    )
 
 
 def _framed(values: NDArray[np.float32]) -> NDArray[np.float32]:

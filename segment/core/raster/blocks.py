@@ -111,7 +111,9 @@ def divide(size: int, edge: int, places: Sequence[int] = ()) -> tuple[int, ...]:
         InputError: If `edge` is not positive.
     """
     if edge < 1:
-        raise InputError(f"Blocks have an edge of at least one pixel. Received {edge}. Choose e.g. {EDGE}.")
+        raise InputError(
+            f"Blocks have an edge of at least one pixel. Received {edge}. Choose e.g. {EDGE}."
+        )
     count = -(-size // edge)
     wanted = [size * k // count for k in range(1, count)]
     inside = [place for place in places if 0 < place < size]

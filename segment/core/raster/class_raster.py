@@ -26,7 +26,13 @@ _COLUMNS = (
 
 
 def write_class_raster(
-    rows: Path, checksum: int, path: Path, grid: PixelGrid, class_table: ClassTable, counts: NDArray[np.int64], description: str
+    rows: Path,
+    checksum: int,
+    path: Path,
+    grid: PixelGrid,
+    class_table: ClassTable,
+    counts: NDArray[np.int64],
+    description: str,
 ) -> None:
     """Writes a class raster and its `companions` beside it.
 
@@ -69,7 +75,10 @@ def companions(path: Path | str) -> list[str]:
 
 def _category_names(class_table: ClassTable) -> str:
     names = {c.value or 0: c.name for c in class_table.mapped}
-    entries = "".join(f"      <Category>{escape(names.get(value, ''))}</Category>\n" for value in range(max(names) + 1))
+    entries = "".join(
+        f"      <Category>{escape(names.get(value, ''))}</Category>\n"
+        for value in range(max(names) + 1)
+    )
     return f"    <CategoryNames>\n{entries}    </CategoryNames>\n"
 
 
@@ -81,11 +90,18 @@ def _attribute_table(class_table: ClassTable, counts: NDArray[np.int64]) -> str:
         for i, (name, kind, usage) in enumerate(_COLUMNS)
     )
     rows = []
-    counted = sorted(zip(class_table.mapped, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0)
+    counted = sorted(
+        zip(class_table.mapped, counts.tolist(), strict=True), key=lambda pair: pair[0].value or 0
+    )
     for i, (c, count) in enumerate(counted):
         fields = (c.value, count, escape(c.name), *c.rgb, 255)
-        rows.append(f'      <Row index="{i}">{"".join(f"<F>{field}</F>" for field in fields)}</Row>\n')
-    return f'    <GDALRasterAttributeTable tableType="thematic">\n{columns}{"".join(rows)}    </GDALRasterAttributeTable>\n'
+        rows.append(
+            f'      <Row index="{i}">{"".join(f"<F>{field}</F>" for field in fields)}</Row>\n'
+        )
+    return (
+        f'    <GDALRasterAttributeTable tableType="thematic">\n{columns}{"".join(rows)}   '
+        " </GDALRasterAttributeTable>\n"
+    )
 
 
 def write_sidecar(path: Path, content: str) -> None:
@@ -101,7 +117,9 @@ def write_sidecar(path: Path, content: str) -> None:
         InputError: If the file cannot be written.
     """
     with writable(path):
-        path.with_name(sidecar_name(path.name)).write_text(f"<PAMDataset>\n{content}</PAMDataset>\n", encoding="utf-8")
+        path.with_name(sidecar_name(path.name)).write_text(
+            f"<PAMDataset>\n{content}</PAMDataset>\n", encoding="utf-8"
+        )
 
 
 def sidecar_name(name: str) -> str:

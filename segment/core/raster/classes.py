@@ -107,22 +107,40 @@ class ClassTable:
                 or if a learned class has the value 255 and no other value is left for it in maps.
         """
         self.positional = all(c.value is None for c in table)
-        entries = [c if c.value is not None else c.model_copy(update={"value": i}) for i, c in enumerate(table)]
+        entries = [
+            c if c.value is not None else c.model_copy(update={"value": i})
+            for i, c in enumerate(table)
+        ]
         for key in ("name", "color", "map_color", "value"):
             # maps show no ignored class
             held = [c for c in entries if not (key == "map_color" and c.ignore)]
-            repeated = [k for k, n in Counter(str(getattr(c, key)).casefold() for c in held).items() if n > 1]
+            repeated = [
+                k
+                for k, n in Counter(str(getattr(c, key)).casefold() for c in held).items()
+                if n > 1
+            ]
             if repeated:
-                raise InputError(f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change one of them.")
+                raise InputError(
+                    f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change"
+                    " one of them."
+                )
         self.classes = tuple(c for c in entries if not c.ignore)
         self.ignored = tuple(c for c in entries if c.ignore)
         if not self.classes:
-            raise InputError("A class table needs at least one class that is not ignored. Received none. Add classes.")
+            raise InputError(
+                "A class table needs at least one class that is not ignored. Received none. Add"
+                " classes."
+            )
         taken = {c.value for c in entries}
         free = next((value for value in range(IGNORED) if value not in taken), None)
         if free is None and any(c.value == IGNORED for c in self.classes):
-            raise InputError(f"{IGNORED} is nodata in maps. Received a class for each value from 0 to {IGNORED}. Join some.")
-        self.mapped = tuple(c.model_copy(update={"value": free}) if c.value == IGNORED else c for c in self.classes)
+            raise InputError(
+                f"{IGNORED} is nodata in maps. Received a class for each value from 0 to {IGNORED}."
+                " Join some."
+            )
+        self.mapped = tuple(
+            c.model_copy(update={"value": free}) if c.value == IGNORED else c for c in self.classes
+        )
 
     @property
     def table(self) -> tuple[Class, ...]:
@@ -177,7 +195,11 @@ class ClassTable:
         """
         colors = {c.color: c for c in self.table}
         drawn = {c.map_color: c for c in self.classes}
-        return colors if any(colors.get(color, c) is not c for color, c in drawn.items()) else drawn | colors
+        return (
+            colors
+            if any(colors.get(color, c) is not c for color, c in drawn.items())
+            else drawn | colors
+        )
 
     def values(self) -> NDArray[np.uint8]:
         """Makes the look-up table from class indices to the values that maps hold.
@@ -213,7 +235,9 @@ class ClassTable:
         found: NDArray[np.uint8] = lut[values]
         return found
 
-    def decode(self, mask: NDArray[np.generic], names: Sequence[str] | None = None) -> tuple[NDArray[np.uint8], Counter[str]]:
+    def decode(
+        self, mask: NDArray[np.generic], names: Sequence[str] | None = None
+    ) -> tuple[NDArray[np.uint8], Counter[str]]:
         """Decodes a mask to class indices.
 
         Args:
@@ -236,10 +260,16 @@ class ClassTable:
             known = {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
             silent = {IGNORED, *(int(c.value or 0) for c in self.ignored)}
         else:
-            known = {int(k[1:], 16): wanted[c.name.casefold()] for k, c in self.mask_colors().items() if not c.ignore}
+            known = {
+                int(k[1:], 16): wanted[c.name.casefold()]
+                for k, c in self.mask_colors().items()
+                if not c.ignore
+            }
             silent = {int(c.color[1:], 16) for c in self.ignored}
         present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        indices = np.array([known.get(k, IGNORED) for k in present.tolist()], np.uint8)[inverse].reshape(keys.shape)
+        indices = np.array([known.get(k, IGNORED) for k in present.tolist()], np.uint8)[
+            inverse
+        ].reshape(keys.shape)
         if hidden is not None:
             indices[hidden] = IGNORED
             counts = np.bincount(inverse.ravel()[~hidden.ravel()], minlength=len(present))
@@ -268,7 +298,12 @@ def count_values(mask: NDArray[np.generic]) -> tuple[Counter[str], Counter[str]]
 
 def _count(keys: NDArray[np.generic], mask: NDArray[np.generic]) -> Counter[str]:
     present, counts = np.unique(keys, return_counts=True)
-    return Counter({_key_name(key, mask): count for key, count in zip(present.tolist(), counts.tolist(), strict=True)})
+    return Counter(
+        {
+            _key_name(key, mask): count
+            for key, count in zip(present.tolist(), counts.tolist(), strict=True)
+        }
+    )
 
 
 def _keys(mask: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -313,16 +348,24 @@ def load_class_table(path: Path) -> ClassTable:
         entries = read_yaml(path)
         if not isinstance(entries, list):
             received = type(entries).__name__
-            raise InputError(f"A class table is a list of name and color. Received {received}. Write e.g. {_EXAMPLE}.")
+            raise InputError(
+                f"A class table is a list of name and color. Received {received}. Write e.g."
+                f" {_EXAMPLE}."
+            )
         return ClassTable([Class.model_validate(e) for e in entries])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: a class table is YAML. Received: {error}. Correct it.") from error
+        raise InputError(
+            f"{path}: a class table is YAML. Received: {error}. Correct it."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "entry"
-        raise InputError(f"{path}: {where}: {first['msg']}. Received {quoted(first['input'])}. Write e.g. {_EXAMPLE}.") from error
+        raise InputError(
+            f"{path}: {where}: {first['msg']}. Received {quoted(first['input'])}. Write e.g."
+            f" {_EXAMPLE}."
+        ) from error
 
 
 def save_class_table(class_table: ClassTable, path: Path) -> None:

@@ -18,9 +18,16 @@ Colors = Mapping[int, tuple[int, int, int, int]]
 
 
 def write_cog(
-    rows: Path, checksum: int, path: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], overviews: Overviews,
-    colors: Colors | None = None, scale: float | None = None,
-) -> None:  # fmt: skip
+    rows: Path,
+    checksum: int,
+    path: Path,
+    grid: PixelGrid,
+    description: str,
+    tags: Mapping[str, str],
+    overviews: Overviews,
+    colors: Colors | None = None,
+    scale: float | None = None,
+) -> None:
     """Writes one band of uint8 on a grid, with nodata 255 and overviews.
 
     What was written is read back and compared by checksum, as GDAL may lose a write on a full disk
@@ -49,8 +56,16 @@ def write_cog(
     header.write_text(_describe(rows, grid, description, tags, colors, scale), encoding="utf-8")
     try:
         require_space(path, rows.stat().st_size)
-        copy(header, path, driver="COG", blocksize=_BLOCK, compress="DEFLATE", bigtiff="IF_SAFER",
-             overview_resampling=overviews, num_threads="ALL_CPUS")  # fmt: skip
+        copy(
+            header,
+            path,
+            driver="COG",
+            blocksize=_BLOCK,
+            compress="DEFLATE",
+            bigtiff="IF_SAFER",
+            overview_resampling=overviews,
+            num_threads="ALL_CPUS",
+        )
         whole = _read_back(path) == checksum
     except (OSError, RasterioError, CPLE_BaseError) as error:
         raise broken_write(path, getattr(error, "strerror", None) or _LOST) from error
@@ -59,25 +74,37 @@ def write_cog(
 
 
 def _describe(
-    rows: Path, grid: PixelGrid, description: str, tags: Mapping[str, str], colors: Colors | None, scale: float | None
+    rows: Path,
+    grid: PixelGrid,
+    description: str,
+    tags: Mapping[str, str],
+    colors: Colors | None,
+    scale: float | None,
 ) -> str:
     georeference = ""
     if grid.crs is not None:
         georeference = f"<SRS>{escape(grid.crs.to_wkt(version='WKT2_2019'))}</SRS>"
     if grid.crs is not None or not grid.transform.is_identity:
-        georeference += f"<GeoTransform>{', '.join(repr(float(n)) for n in grid.transform.to_gdal())}</GeoTransform>"
-    metadata = "".join(f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in tags.items())
+        numbers = ", ".join(repr(float(number)) for number in grid.transform.to_gdal())
+        georeference += f"<GeoTransform>{numbers}</GeoTransform>"
+    metadata = "".join(
+        f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in tags.items()
+    )
     band = f"<Description>{escape(description)}</Description><NoDataValue>{IGNORED}</NoDataValue>"
     if colors:
         entries = [colors.get(value, (0, 0, 0, 255)) for value in range(max(colors) + 1)]
-        table = "".join('<Entry c1="{}" c2="{}" c3="{}" c4="{}"/>'.format(*entry) for entry in entries)
+        table = "".join(
+            '<Entry c1="{}" c2="{}" c3="{}" c4="{}"/>'.format(*entry) for entry in entries
+        )
         band += f"<ColorInterp>Palette</ColorInterp><ColorTable>{table}</ColorTable>"
     if scale is not None:
         band += f"<Scale>{scale!r}</Scale>"
     return (
-        f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">{georeference}<Metadata>{metadata}</Metadata>'
+        f'<VRTDataset rasterXSize="{grid.width}"'
+        f' rasterYSize="{grid.height}">{georeference}<Metadata>{metadata}</Metadata>'
         f'<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">{band}'
-        f'<SourceFilename relativetoVRT="1">{escape(rows.name)}</SourceFilename><ImageOffset>0</ImageOffset>'
+        "<SourceFilename"
+        f' relativetoVRT="1">{escape(rows.name)}</SourceFilename><ImageOffset>0</ImageOffset>'
         f"<PixelOffset>1</PixelOffset><LineOffset>{grid.width}</LineOffset></VRTRasterBand></VRTDataset>"
     )
 
@@ -91,6 +118,8 @@ def _read_back(path: Path) -> int:
         dataset = rasterio.open(path, num_threads="ALL_CPUS")
     with dataset:
         for start in range(0, dataset.height, _BLOCK):
-            rows = dataset.read(1, window=Window(0, start, dataset.width, min(_BLOCK, dataset.height - start)))
+            rows = dataset.read(
+                1, window=Window(0, start, dataset.width, min(_BLOCK, dataset.height - start))
+            )
             found = zlib.crc32(rows, found)
     return found

@@ -51,7 +51,13 @@ def write_geopackage(
     store_polygon_style(path, layer, class_table)
 
 
-def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], grid: PixelGrid, path: Path, layer: str) -> None:
+def _write(
+    polygons: NDArray[np.object_],
+    fields: Mapping[str, NDArray[Any]],
+    grid: PixelGrid,
+    path: Path,
+    layer: str,
+) -> None:
     import pyogrio
     import shapely
     from pyogrio.errors import DataLayerError, DataSourceError
@@ -61,10 +67,21 @@ def _write(polygons: NDArray[np.object_], fields: Mapping[str, NDArray[Any]], gr
         try:
             for start in range(0, max(len(polygons), 1), _AT_A_TIME):
                 some = slice(start, start + _AT_A_TIME)
-                placed = shapely.transform(polygons[some], lambda x, y: transform @ (x, y), interleaved=False)
+                placed = shapely.transform(
+                    polygons[some], lambda x, y: transform @ (x, y), interleaved=False
+                )
                 columns = [column[some] for column in fields.values()]
-                pyogrio.raw.write(path, shapely.to_wkb(placed), columns, list(fields), layer=layer, driver="GPKG",
-                                  geometry_type="Polygon", crs=crs, append=start > 0)  # fmt: skip
+                pyogrio.raw.write(
+                    path,
+                    shapely.to_wkb(placed),
+                    columns,
+                    list(fields),
+                    layer=layer,
+                    driver="GPKG",
+                    geometry_type="Polygon",
+                    crs=crs,
+                    append=start > 0,
+                )
             found = pyogrio.read_info(path, layer=layer)
         except (DataLayerError, DataSourceError) as error:
             raise broken_write(path, str(error)) from error
@@ -84,6 +101,11 @@ def _can_index() -> bool:
     import pyogrio
     import shapely
 
-    probe, point = f"/vsimem/{uuid.uuid4().hex}.gpkg", shapely.to_wkb(np.array([shapely.Point(0, 0)]))
-    pyogrio.raw.write(probe, point, [], [], layer="probe", driver="GPKG", geometry_type="Point", crs="EPSG:4326")
+    probe, point = (
+        f"/vsimem/{uuid.uuid4().hex}.gpkg",
+        shapely.to_wkb(np.array([shapely.Point(0, 0)])),
+    )
+    pyogrio.raw.write(
+        probe, point, [], [], layer="probe", driver="GPKG", geometry_type="Point", crs="EPSG:4326"
+    )
     return bool(pyogrio.read_info(probe)["capabilities"]["fast_spatial_filter"])

@@ -42,7 +42,9 @@ class PixelGrid:
         Returns:
             The grid of the rectangle, with the same CRS.
         """
-        return PixelGrid(height, width, self.crs, self.transform @ type(self.transform).translation(left, top))
+        return PixelGrid(
+            height, width, self.crs, self.transform @ type(self.transform).translation(left, top)
+        )
 
     @cached_property
     def pixel_area(self) -> float | None:
@@ -74,7 +76,11 @@ class PixelGrid:
         """
         if self.crs is None:
             return None
-        return self._geodesic_areas(start, stop) if self.pixel_area is None else np.full(stop - start, self.pixel_area)
+        return (
+            self._geodesic_areas(start, stop)
+            if self.pixel_area is None
+            else np.full(stop - start, self.pixel_area)
+        )
 
     def _geodesic_areas(self, start: int, stop: int) -> NDArray[np.float64] | None:
         geodetic = self.geodetic()
@@ -130,4 +136,6 @@ class PixelGrid:
             return 0, 0
         column, row = ~self.transform @ (0, 0)
         # grids are often aligned to whole or half pixels: both must round alike in every scene
-        return math.floor(0.25 - row * height / self.height), math.floor(0.25 - column * width / self.width)
+        return math.floor(0.25 - row * height / self.height), math.floor(
+            0.25 - column * width / self.width
+        )

@@ -52,10 +52,12 @@ class Mask:
         """
         from rasterio.enums import MaskFlags
 
-        if (count := len(raster.bands)) not in (1, 3, 4) or (count > 1 and raster.dtype != np.uint8):
+        if (count := len(raster.bands)) not in (1, 3, 4) or (
+            count > 1 and raster.dtype != np.uint8
+        ):
             raise InputError(
-                f"{raster.path}: masks have one band (values), or three or four of uint8 (colours). "
-                f"Received {count} of {raster.dtype}. Export them so."
+                f"{raster.path}: masks have one band (values), or three or four of uint8 (colours)."
+                f" Received {count} of {raster.dtype}. Export them so."
             )
         self.alignment = ALIGNED if image is None else align(raster, image, noun)
         if self.alignment.orientation is not None:
@@ -64,18 +66,27 @@ class Mask:
         self._nearest = None
         if image is not None and image.ground and raster.ground and self.alignment.difference:
             self._nearest = NearestPixels(raster.ground, image.ground)
-        self.path, self.width, self.height, self.identity = raster.path, grid.width, grid.height, raster.identity
+        self.path, self.width, self.height, self.identity = (
+            raster.path,
+            grid.width,
+            grid.height,
+            raster.identity,
+        )
         self._raster, self._dataset = raster, raster._dataset
         self.colors: NDArray[np.uint8] | None = None
         if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
             self.colors = raster.colormap()
         compression = getattr(self._dataset.compression, "value", "")
         self.lossy = self._dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
-        flags = {flag for band in self._raster.bands for flag in self._dataset.mask_flag_enums[band - 1]}
+        flags = {
+            flag for band in self._raster.bands for flag in self._dataset.mask_flag_enums[band - 1]
+        }
         self.declares_nodata = MaskFlags.alpha not in flags and bool(flags - {MaskFlags.all_valid})
         self.nodata = self._dataset.nodatavals[0] if self.declares_nodata else None
 
-    def read(self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None) -> NDArray[Any]:
+    def read(
+        self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None
+    ) -> NDArray[Any]:
         """Reads one rectangle, by default whole rows.
 
         Args:
@@ -98,7 +109,10 @@ class Mask:
             pixels, labelled = self._read(row, column, height, width)
         else:
             bands = len(self._raster.bands) if self.colors is None else 3
-            pixels = np.full((height, width, bands), np.array(IGNORED if bands == 1 else 0).astype(self._raster.dtype))
+            pixels = np.full(
+                (height, width, bands),
+                np.array(IGNORED if bands == 1 else 0).astype(self._raster.dtype),
+            )
             labelled = np.zeros((height, width), bool)
             self._nearest.gather(self._read, pixels, labelled, row, column)
         if labelled.all() and not self.declares_nodata:
@@ -106,14 +120,20 @@ class Mask:
         hidden = np.broadcast_to(~labelled[..., None], pixels.shape)
         return np.ma.masked_array(pixels, hidden)  # type: ignore[no-untyped-call]
 
-    def _read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def _read(
+        self, row: int, column: int, height: int, width: int
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Reads a rectangle of the file, and whether each pixel is labelled (height, width)."""
-        pixels, labelled = self._raster.read_stored(self._raster.bands, row, column, height, width, self.declares_nodata)
+        pixels, labelled = self._raster.read_stored(
+            self._raster.bands, row, column, height, width, self.declares_nodata
+        )
         return (pixels if self.colors is None else self.colors[pixels[..., 0]]), labelled
 
 
 @contextmanager
-def open_mask(source: Path | Source, image: Raster | None = None, noun: str = "image") -> Iterator[Mask]:
+def open_mask(
+    source: Path | Source, image: Raster | None = None, noun: str = "image"
+) -> Iterator[Mask]:
     """Opens a mask for reading by rows, on the grid of its image.
 
     Args:
@@ -127,7 +147,9 @@ def open_mask(source: Path | Source, image: Raster | None = None, noun: str = "i
     Raises:
         InputError: If it cannot be opened, has other bands, or does not fit the image.
     """
-    with replace(source if isinstance(source, Source) else Source(source), alpha="mask").open() as raster:
+    with replace(
+        source if isinstance(source, Source) else Source(source), alpha="mask"
+    ).open() as raster:
         yield Mask(raster, image, noun)
 
 

@@ -49,20 +49,29 @@ def open_raster(
     import rasterio
 
     if not is_utf8(path):
-        raise InputError(f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the file or folder.")
+        raise InputError(
+            f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the"
+            " file or folder."
+        )
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
         # Path.is_file raises for some names
         if isinstance(path, Path) and not os.path.isfile(path):
-            raise InputError(f"{path}: must be a raster file. Received: no such file. Check the path.")
+            raise InputError(
+                f"{path}: must be a raster file. Received: no such file. Check the path."
+            )
         with readable(path), without_warnings():
             dataset = stored = stack.enter_context(rasterio.open(path, driver=driver))
             if dataset.count > MOST_BANDS:
                 raise InputError(
-                    f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are read. "
-                    "Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
+                    f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are"
+                    " read. Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
                 )
             tagged = alpha_bands(dataset)
-            use = (alpha or choose_use(dataset, str(path), tagged, bands, expected)) if tagged else None
+            use = (
+                (alpha or choose_use(dataset, str(path), tagged, bands, expected))
+                if tagged
+                else None
+            )
             if factor != 1:
                 if use in ("band", "none"):  # warping would use it as a mask
                     dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
@@ -85,7 +94,10 @@ def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
     if nodata is None and dataset.nodata is None and dataset.dtypes[0].startswith("float"):
         nodata = math.nan  # else NaN would spread to pixels interpolated or averaged with it
     missing: dict[str, Any] = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[0] and ColorInterp.alpha not in dataset.colorinterp:
+    if (
+        MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        and ColorInterp.alpha not in dataset.colorinterp
+    ):
         missing["add_alpha"] = True  # warping does not keep a mask band
     return WarpedVRT(
         dataset,

@@ -123,8 +123,8 @@ def summarise_turned(found: Sequence[tuple[Path | str, Orientation]]) -> list[st
         return []
     path, orientation = turned[0]
     return [
-        f"note: {len(turned)} of {len(found)} images are turned upright by their EXIF orientation, e.g. {path} "
-        f"({orientation.number}): programs that ignore EXIF see them turned"
+        f"note: {len(turned)} of {len(found)} images are turned upright by their EXIF orientation,"
+        f" e.g. {path} ({orientation.number}): programs that ignore EXIF see them turned"
     ]
 
 

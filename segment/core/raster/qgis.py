@@ -16,8 +16,9 @@ _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
 _STYLES_TABLE = """
 CREATE TABLE layer_styles (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), f_table_schema TEXT(256),
-    f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
+    f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
     useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
     update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
 )"""
@@ -25,9 +26,10 @@ _REGISTER_TABLE = """
 INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
 VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"""
 _INSERT_STYLE = """
-INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, styleSLD,
-                          useAsDefault, description, owner)
-SELECT '', '', table_name, column_name, replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
+    styleName, styleQML, styleSLD, useAsDefault, description, owner)
+SELECT '', '', table_name, column_name,
+    replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
 FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 
@@ -70,10 +72,25 @@ def raster_style(class_table: ClassTable) -> str:
     """
     root = _root()
     pipe = SubElement(root, "pipe")
-    renderer = SubElement(pipe, "rasterrenderer", type="paletted", band="1", alphaBand="-1", opacity="1", nodataColor="")
+    renderer = SubElement(
+        pipe,
+        "rasterrenderer",
+        type="paletted",
+        band="1",
+        alphaBand="-1",
+        opacity="1",
+        nodataColor="",
+    )
     entries = SubElement(renderer, "colorPalette")
     for c in class_table.mapped:
-        SubElement(entries, "paletteEntry", value=str(c.value), label=c.name, color=c.map_color.lower(), alpha="255")
+        SubElement(
+            entries,
+            "paletteEntry",
+            value=str(c.value),
+            label=c.name,
+            color=c.map_color.lower(),
+            alpha="255",
+        )
     SubElement(pipe, "rasterresampler", maxOversampling="2")
     return _text(root)
 
@@ -89,11 +106,19 @@ def polygon_style(class_table: ClassTable) -> str:
     """
     root = _root()
     renderer = SubElement(
-        root, "renderer-v2", type="categorizedSymbol", attr="class", symbollevels="0", forceraster="0", enableorderby="0"
+        root,
+        "renderer-v2",
+        type="categorizedSymbol",
+        attr="class",
+        symbollevels="0",
+        forceraster="0",
+        enableorderby="0",
     )
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
     for number, c in enumerate(class_table.classes):
-        SubElement(categories, "category", value=c.name, label=c.name, symbol=str(number), render="true")
+        SubElement(
+            categories, "category", value=c.name, label=c.name, symbol=str(number), render="true"
+        )
         _add_fill(symbols, str(number), c)
     return _text(root)
 
@@ -126,10 +151,20 @@ def _root() -> Element:
 
 def _add_fill(symbols: Element, name: str, entry: Class) -> None:
     color = ",".join(str(part) for part in (*entry.rgb, 255))
-    symbol = SubElement(symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0")
-    fill = SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"})
+    symbol = SubElement(
+        symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0"
+    )
+    fill = SubElement(
+        symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"}
+    )
     # without a hairline of the same colour, the background would show between neighbours
-    properties = {"color": color, "style": "solid", "outline_color": color, "outline_style": "solid", "outline_width": "0"}
+    properties = {
+        "color": color,
+        "style": "solid",
+        "outline_color": color,
+        "outline_style": "solid",
+        "outline_width": "0",
+    }
     for key, value in properties.items():
         SubElement(fill, "prop", k=key, v=value)
 

@@ -72,7 +72,12 @@ class RasterInfo:
         tagged = [number for number, color in enumerate(self.colors, 1) if color == "alpha"]
         if self.alpha != "band" or self.bands - len(tagged) != bands:
             return self
-        return replace(self, bands=bands, alpha="none", alpha_note=describe_use("none", tagged, range(bands), False))
+        return replace(
+            self,
+            bands=bands,
+            alpha="none",
+            alpha_note=describe_use("none", tagged, range(bands), False),
+        )
 
 
 class Raster(PixelGrid):
@@ -128,27 +133,38 @@ class Raster(PixelGrid):
         self.path = path
         self.bands = tuple(bands) if bands else tuple(sorted({*indexes} - left_out))
         if not set(self.bands) <= set(indexes):
-            raise InputError(f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose among them.")
+            raise InputError(
+                f"{path}: bands run from 1 to {dataset.count}. Received {list(self.bands)}. Choose"
+                " among them."
+            )
         if not self.bands:
             within = (
                 f"{len(dataset.subdatasets)} data sets within, such as {dataset.subdatasets[0]}"
                 if dataset.subdatasets
                 else "none"
             )
-            raise InputError(f"{path}: a raster has bands besides alpha. Received {within}. Name one that has some.")
+            raise InputError(
+                f"{path}: a raster has bands besides alpha. Received {within}. Name one that has"
+                " some."
+            )
         dtypes = {types[band - 1] for band in self.bands}
         if len(dtypes) > 1 or any(name.startswith("complex") for name in dtypes):
             raise InputError(
-                f"{path}: bands in use share one type of real numbers. Received {', '.join(sorted(dtypes))}. "
-                "Convert them: gdal_translate -ot Float32 IN OUT"
+                f"{path}: bands in use share one type of real numbers. Received"
+                f" {', '.join(sorted(dtypes))}. Convert them: gdal_translate -ot Float32 IN OUT"
             )
         if not math.isfinite(dataset.transform.determinant) or dataset.transform.determinant == 0:
-            raise InputError(f"{path}: degenerate geotransform {dataset.transform.to_gdal()}. Fix it with gdal_edit.py.")
+            raise InputError(
+                f"{path}: degenerate geotransform {dataset.transform.to_gdal()}. Fix it with"
+                " gdal_edit.py."
+            )
         stored = stored or dataset
         self.declared_orientation = _declared_orientation(stored, path)
         is_placed = not stored.transform.is_identity or bool(stored.gcps[0])
         self.orientation = UPRIGHT if is_placed else self.declared_orientation
-        super().__init__(*self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform)
+        super().__init__(
+            *self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform
+        )
         self.dtype = np.dtype(dtypes.pop())
         self.nodata = nodata
         self._dataset = dataset
@@ -156,7 +172,9 @@ class Raster(PixelGrid):
         self.alpha, self.alpha_note = alpha, describe_use(alpha, tagged, self.bands, bool(bands))
         # an alpha band is read along with the bands, or masks nothing: its flag does not count here
         used = [flags[band - 1] for band in self.bands]
-        self._masked = any(MaskFlags.all_valid not in found and MaskFlags.alpha not in found for found in used)
+        self._masked = any(
+            MaskFlags.all_valid not in found and MaskFlags.alpha not in found for found in used
+        )
 
     @property
     def identity(self) -> list[Any]:
@@ -172,7 +190,18 @@ class Raster(PixelGrid):
         turned = [f"orientation {self.orientation.number}"] if self.orientation != UPRIGHT else []
         alpha = [self.alpha] if self.alpha in ("band", "none") else []
         size = self.height, self.width
-        return [self.path, files, *size, self.bands, self.dtype.name, georeference, nodata, masks, *turned, *alpha]
+        return [
+            self.path,
+            files,
+            *size,
+            self.bands,
+            self.dtype.name,
+            georeference,
+            nodata,
+            masks,
+            *turned,
+            *alpha,
+        ]
 
     @property
     def likeness(self) -> list[Any]:
@@ -195,7 +224,11 @@ class Raster(PixelGrid):
 
         These are overviews and positions of pixels (geolocation arrays).
         """
-        return [name for name in self._dataset.tag_namespaces() if name.upper() in ("OVERVIEWS", "GEOLOCATION")]
+        return [
+            name
+            for name in self._dataset.tag_namespaces()
+            if name.upper() in ("OVERVIEWS", "GEOLOCATION")
+        ]
 
     @property
     def has_only_control_points(self) -> bool:
@@ -211,10 +244,14 @@ class Raster(PixelGrid):
         number = self.declared_orientation.number
         if self.orientation.number != 1:
             return (
-                f"The picture is turned upright by its EXIF orientation {number}, to a grid of {self.width} x {self.height}: "
-                "programs that ignore EXIF see it turned."
+                f"The picture is turned upright by its EXIF orientation {number}, to a grid of"
+                f" {self.width} x {self.height}: programs that ignore EXIF see it turned."
             )
-        return f"The EXIF orientation {number} is ignored, as the picture has a georeference." if number != 1 else None
+        return (
+            f"The EXIF orientation {number} is ignored, as the picture has a georeference."
+            if number != 1
+            else None
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -224,7 +261,11 @@ class Raster(PixelGrid):
         open.
         """
         within = self._dataset.subdatasets
-        others = f"The file holds {len(within)} images, and one is read. Another is {within[-1]}" if within else None
+        others = (
+            f"The file holds {len(within)} images, and one is read. Another is {within[-1]}"
+            if within
+            else None
+        )
         return [note for note in (self.orientation_note, self.alpha_note, others) if note]
 
     def turned_by(self, orientation: Orientation) -> "Raster":
@@ -268,12 +309,17 @@ class Raster(PixelGrid):
         if not self.transform.is_identity:
             return self
         points, crs = self._dataset.gcps
-        places, found = np.array([(p.col, p.row, 1.0) for p in points]), np.array([(p.x, p.y) for p in points])
+        places, found = (
+            np.array([(p.col, p.row, 1.0) for p in points]),
+            np.array([(p.x, p.y) for p in points]),
+        )
         if len(points) < 3 or np.linalg.matrix_rank(places) < 3:  # all on one line
             return None
         middle = found.mean(axis=0)
         fit = np.linalg.lstsq(places, found - middle, rcond=None)[0].T
-        to_ground = type(self.transform)(*fit[0, :2], fit[0, 2] + middle[0], *fit[1, :2], fit[1, 2] + middle[1])
+        to_ground = type(self.transform)(
+            *fit[0, :2], fit[0, 2] + middle[0], *fit[1, :2], fit[1, 2] + middle[1]
+        )
         if to_ground.is_degenerate:
             return None
         missed = np.linalg.solve(fit[:, :2], (places @ fit.T - (found - middle)).T)  # pixels
@@ -300,7 +346,9 @@ class Raster(PixelGrid):
         """The header of the raster."""
         colors = tuple(c.name for c in self._dataset.colorinterp)
         size = self.width, self.height, len(self.bands)
-        return RasterInfo(self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note)
+        return RasterInfo(
+            self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note
+        )
 
     def read(
         self, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None
@@ -326,7 +374,9 @@ class Raster(PixelGrid):
         height = self.height - row if height is None else height
         width = self.width - column if width is None else width
         # alpha is read in the same call: another would decode a PNG from its top again
-        pixels, valid = self.read_stored([*self.bands, *self._alpha], row, column, height, width, self._masked)
+        pixels, valid = self.read_stored(
+            [*self.bands, *self._alpha], row, column, height, width, self._masked
+        )
         if self._alpha:
             pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
             valid &= alpha
@@ -362,14 +412,20 @@ class Raster(PixelGrid):
 
         turned = self.orientation
         if turned is not UPRIGHT:
-            row, column, height, width = turned.stored_window(row, column, height, width, (self.height, self.width))
+            row, column, height, width = turned.stored_window(
+                row, column, height, width, (self.height, self.width)
+            )
         window = Window(column, row, width, height)
         with readable(self.path):
             pixels = self._dataset.read(bands, window=window).transpose(1, 2, 0)
             valid = np.ones((height, width), bool)
             if masked:
                 valid = (self._dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
-        return (pixels, valid) if turned is UPRIGHT else (turned.turn(pixels), turned.turn(valid).copy())
+        return (
+            (pixels, valid)
+            if turned is UPRIGHT
+            else (turned.turn(pixels), turned.turn(valid).copy())
+        )
 
     def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
         """Reads the whole raster at a smaller size.
@@ -397,7 +453,9 @@ class Raster(PixelGrid):
         if self._dataset.overviews(self.bands[0]) and not damaged:
             with readable(self.path):
                 shape = (len(self.bands), *self.orientation.size(height, width))
-                found: NDArray[Any] = self._dataset.read(self.bands, out_shape=shape, resampling=Resampling.average)
+                found: NDArray[Any] = self._dataset.read(
+                    self.bands, out_shape=shape, resampling=Resampling.average
+                )
             return np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
         tops = np.arange(height + 1) * self.height // height
         result = np.empty((height, width, len(self.bands)), self.dtype)
@@ -443,7 +501,9 @@ def readable(path: object) -> Iterator[None]:
     except RasterioError as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
         cure = "See that it can be reached." if "://" in str(path) else "Get a whole copy."
-        raise InputError(f"{path}: must be a raster that can be read to its end. Received: {problem}. {cure}") from error
+        raise InputError(
+            f"{path}: must be a raster that can be read to its end. Received: {problem}. {cure}"
+        ) from error
 
 
 def _stamp(name: str) -> list[int]:

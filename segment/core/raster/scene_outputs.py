@@ -65,7 +65,11 @@ class SceneOutputs(ABC):
     def _report_of(self, made_of: str) -> dict[str, Any] | None:
         try:
             report: dict[str, Any] = json.loads(self.report_file.read_text())
-            same = report["made_of"] == made_of and report.keys() >= _PRINTED and all(file.is_file() for file in self.files)
+            same = (
+                report["made_of"] == made_of
+                and report.keys() >= _PRINTED
+                and all(file.is_file() for file in self.files)
+            )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
         return report if same else None
@@ -82,7 +86,10 @@ class SceneOutputs(ABC):
         given = [file for file in inputs if isinstance(file, Path) and file.exists()]
         for file in self.files:
             if file.exists() and any(file.samefile(other) for other in given):
-                raise InputError(f"{file}: is the input and would be replaced by an output. Choose another place.")
+                raise InputError(
+                    f"{file}: is the input and would be replaced by an output. Choose another"
+                    " place."
+                )
 
     def closing_lines(self, first: Path) -> list[str]:
         """Formats what is printed after the table of classes.
@@ -96,7 +103,10 @@ class SceneOutputs(ABC):
         memory = self.report["peak_memory_mb"]
         speed = f"{self.report['megapixels_per_second']:.3g} megapixels/s"
         speed += "" if memory is None else f", {memory:,.0f} MB at most"
-        notes = [note if note.startswith("Warning: ") else f"Note: {note}" for note in self.report["notes"]]
+        notes = [
+            note if note.startswith("Warning: ") else f"Note: {note}"
+            for note in self.report["notes"]
+        ]
         return [*notes, speed, f"-> {first}"]
 
 

@@ -39,7 +39,9 @@ class Source:
     alpha: AlphaUse | None = None
 
     @classmethod
-    def of(cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None) -> "Source":
+    def of(
+        cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None
+    ) -> "Source":
         """Makes a source from what a user names.
 
         Args:
@@ -50,7 +52,9 @@ class Source:
         Returns:
             The source.
         """
-        remote = isinstance(path, str) and (path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists()))
+        remote = isinstance(path, str) and (
+            path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists())
+        )
         return as_source(cls(path if remote else Path(path)), bands, nodata)
 
     @property
@@ -73,7 +77,10 @@ class Source:
         is_part = isinstance(self.path, str) and subdataset_name(self.path) is not None
         stem = self.name if is_part else PurePosixPath(self.name).stem
         if not stem:
-            raise InputError(f"{self.path}: maps are named after their scene. Received one without a name. Copy it to a file.")
+            raise InputError(
+                f"{self.path}: maps are named after their scene. Received one without a name. Copy"
+                " it to a file."
+            )
         return stem
 
     @property
@@ -92,7 +99,10 @@ class Source:
         """
         with self.open() as raster:
             if raster.likeness != likeness:
-                raise InputError(f"{self.path}: the scene must be the one that was asked for. Received another. Share the same.")
+                raise InputError(
+                    f"{self.path}: the scene must be the one that was asked for. Received another."
+                    " Share the same."
+                )
 
     def open(self, expected: int | None = None) -> AbstractContextManager[Raster]:
         """Opens the source for reading.
@@ -106,11 +116,16 @@ class Source:
         Raises:
             InputError: On entry to the context, as `open_raster` does.
         """
-        return open_raster(self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected)
+        return open_raster(
+            self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected
+        )
 
 
 def find_sources(
-    names: Sequence[str], outputs: Sequence[str] = (), bands: Sequence[int] | None = None, nodata: float | None = None
+    names: Sequence[str],
+    outputs: Sequence[str] = (),
+    bands: Sequence[int] | None = None,
+    nodata: float | None = None,
 ) -> list[Source]:
     """Finds the rasters that a user names.
 
@@ -136,7 +151,9 @@ def find_sources(
             raise InputError("Rasters have names. Received an empty one. Check the command.")
         source = Source.of(name)
         is_folder = isinstance(source.path, Path) and source.path.is_dir()
-        if not is_folder and (isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)):
+        if not is_folder and (
+            isinstance(source.path, str) or source.path.is_file() or not glob.has_magic(name)
+        ):
             found.append(source)
             continue
         matching = _files(f"{glob.escape(name)}/*" if is_folder else name)
@@ -144,7 +161,10 @@ def find_sources(
         made = {file.with_name(file.stem + ending) for file in rasters for ending in outputs}
         chosen = [Source(file) for file in rasters if file not in made]
         if not chosen:
-            raise InputError(f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or name files.")
+            raise InputError(
+                f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or"
+                " name files."
+            )
         found += chosen
     return [as_source(source, bands, nodata) for source in dict.fromkeys(found)]
 
@@ -189,7 +209,10 @@ def _files(pattern: str) -> list[Path]:
 
 
 def _leads_up(link: str) -> bool:
-    return Path(os.path.realpath(link)) in Path(os.path.realpath(os.path.dirname(link) or os.curdir), "_").parents
+    return (
+        Path(os.path.realpath(link))
+        in Path(os.path.realpath(os.path.dirname(link) or os.curdir), "_").parents
+    )
 
 
 def _matches(pattern: str) -> Iterator[str]:
@@ -207,7 +230,9 @@ def _matches(pattern: str) -> Iterator[str]:
             yield from _matches(os.path.join(glob.escape(str(folder)), *(after or "*")))
 
 
-def as_source(scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None) -> Source:
+def as_source(
+    scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None
+) -> Source:
     """Converts a scene to a source and sets its options.
 
     Args:
@@ -250,11 +275,18 @@ def alpha_note(sources: Sequence[Source]) -> str | None:
     Returns:
         A sentence with the first of them and the number of others, None where there are none.
     """
-    found = [source.path for source in sources if source.alpha != "none" and known_verdict(source.path) == "band"]
+    found = [
+        source.path
+        for source in sources
+        if source.alpha != "none" and known_verdict(source.path) == "band"
+    ]
     if not found:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{found[0]}{more}: the band tagged as alpha holds the values of a spectral band: it masks nothing."
+    return (
+        f"{found[0]}{more}: the band tagged as alpha holds the values of a spectral band: it masks"
+        " nothing."
+    )
 
 
 def parse_bands(text: str | None) -> list[int] | None:
@@ -273,7 +305,9 @@ def parse_bands(text: str | None) -> list[int] | None:
         return None
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2.")
+        raise InputError(
+            f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2."
+        )
     return [int(part) for part in parts]
 
 
@@ -288,4 +322,7 @@ def require_own_names(sources: Sequence[Source]) -> None:
     """
     for stem, count in Counter(source.stem for source in sources).items():
         if count > 1:
-            raise InputError(f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map them one by one.")
+            raise InputError(
+                f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map"
+                " them one by one."
+            )

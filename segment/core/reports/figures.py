@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _NUMBERED = 20  # largest number of classes whose shares are written into a confusion matrix
 
 
-def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]]) -> "Figure":
+def plot_history(
+    history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]]
+) -> "Figure":
     """Plots curves over the epochs.
 
     Args:
@@ -30,9 +32,13 @@ def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Seque
 
     figure = Figure(figsize=(5 * len(panels), 3.4), layout="constrained")
     epochs = [row["epoch"] for row in history]
-    for axes, (title, columns) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    for axes, (title, columns) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
         for column in columns:
-            axes.plot(epochs, [row[column] for row in history], marker=".", label=column.replace("_", " "))
+            axes.plot(
+                epochs, [row[column] for row in history], marker=".", label=column.replace("_", " ")
+            )
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -41,7 +47,9 @@ def plot_history(history: Sequence[dict[str, float]], panels: Mapping[str, Seque
     return figure
 
 
-def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None) -> "Figure":
+def plot_confusion(
+    matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None
+) -> "Figure":
     """Plots a confusion matrix as shares of each row.
 
     With more than 20 classes the shares are shown by colour only, without numbers.
@@ -66,7 +74,15 @@ def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], labels: Sequ
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*shares.shape) if few else ():
         shade = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=shade, fontsize=9)
+        axes.text(
+            column,
+            row,
+            f"{shares[row, column]:.2f}",
+            ha="center",
+            va="center",
+            color=shade,
+            fontsize=9,
+        )
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", parse_math=False)
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_xlabel("predicted")
@@ -92,7 +108,9 @@ def plot_reliability(found: Reliability) -> "Figure":
     mean, share, counts = found.mean[filled], found.share[filled], found.counts[filled]
     figure = Figure(figsize=(6, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.bar(centres[filled], share, 1 / bins, color="#a9c4de", edgecolor="white", label="right answers")
+    upper.bar(
+        centres[filled], share, 1 / bins, color="#a9c4de", edgecolor="white", label="right answers"
+    )
     upper.plot(mean, mean, "_", color="#c44e52", ms=14, mew=2, label="mean probability")
     upper.plot([0, 1], [0, 1], "--", color="0.2", lw=1, label="perfectly calibrated")
     upper.set_ylabel("share of right answers")
@@ -102,7 +120,9 @@ def plot_reliability(found: Reliability) -> "Figure":
     upper.legend(loc="upper left", fontsize=9)
     lower.bar(centres[filled], counts, 1 / bins, color="0.6", edgecolor="white")
     for centre, count in zip(centres[filled], counts, strict=True):
-        lower.text(centre, count, shorten(float(f"{count:.3g}")), ha="center", va="bottom", fontsize=7)
+        lower.text(
+            centre, count, shorten(float(f"{count:.3g}")), ha="center", va="bottom", fontsize=7
+        )
     lower.set_xlim(0, 1)
     lower.margins(y=0.2)
     lower.yaxis.set_major_formatter(shorten)
@@ -124,7 +144,9 @@ def displayable(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) ->
     Returns:
         RGB (rows, columns, 3) uint8.
     """
-    shown: NDArray[Any] = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    shown: NDArray[Any] = (
+        pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+    )
     if shown.dtype == np.uint8:
         return np.ascontiguousarray(shown)
     seen = np.ones(shown.shape[:2], bool) if valid is None else valid
@@ -139,7 +161,9 @@ def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return stretched
 
 
-def plot_gallery(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
+def plot_gallery(
+    images: Sequence[NDArray[np.uint8]], titles: Sequence[str], columns: int = 5
+) -> "Figure":
     """Plots images in a grid, each under its title.
 
     Args:

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222;
+  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-table { border-collapse: collapse; } th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
+table { border-collapse: collapse; }
+th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
-.swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border: 1px solid #0003; vertical-align: -.1em; }
+.swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em;
+  border: 1px solid #0003; vertical-align: -.1em; }
 .note { color: #666; }
-.finding { margin: .8rem 0; padding: .5rem .9rem; border-left: .3rem solid #d08c2a; background: #faf6ef; }
+.finding { margin: .8rem 0; padding: .5rem .9rem;
+  border-left: .3rem solid #d08c2a; background: #faf6ef; }
 """
 
 
@@ -61,7 +65,10 @@ class Exploration:
     figures: dict[str, Any]
 
     def __str__(self) -> str:
-        return "\n".join(f"- {finding}" for finding in self.findings) or "Nothing that asks for a change."
+        return (
+            "\n".join(f"- {finding}" for finding in self.findings)
+            or "Nothing that asks for a change."
+        )
 
 
 class Report:
@@ -91,7 +98,12 @@ class Report:
         """
         self._parts.append(f"<p>{html.escape(text)}</p>")
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]], colors: Sequence[str] | None = None) -> None:
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        colors: Sequence[str] | None = None,
+    ) -> None:
         """Adds a table.
 
         Args:
@@ -118,14 +130,18 @@ class Report:
         """
         buffer = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # one warning for each letter that the font lacks
+            # one warning for each letter that the font lacks
+            warnings.filterwarnings("ignore", "Glyph")
             kind = "jpeg" if photographs else "png"
             figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
         self._image(buffer.getvalue(), kind, caption)
 
     def _image(self, encoded: bytes, kind: str, caption: str) -> None:
         data, text = base64.b64encode(encoded).decode(), html.escape(caption)
-        self._parts.append(f'<p><img alt="{text}" src="data:image/{kind};base64,{data}"></p><p class="note">{text}</p>')
+        self._parts.append(
+            f'<p><img alt="{text}" src="data:image/{kind};base64,{data}"></p><p'
+            f' class="note">{text}</p>'
+        )
 
     def picture(self, pixels: NDArray[np.uint8], caption: str) -> None:
         """Adds an image, embedded in the page pixel by pixel.
@@ -148,7 +164,11 @@ class Report:
         if not found:
             self.text("Nothing that asks for a change.")
         for finding in found:
-            lines = (f"<b>{html.escape(finding.what)}</b>", html.escape(finding.meaning), f"→ {html.escape(finding.cure)}")
+            lines = (
+                f"<b>{html.escape(finding.what)}</b>",
+                html.escape(finding.meaning),
+                f"→ {html.escape(finding.cure)}",
+            )
             self._parts.append(f'<div class="finding">{"<br>".join(lines)}</div>')
 
     def write(self, path: Path) -> None:
@@ -161,8 +181,9 @@ class Report:
             InputError: As in `staged`.
         """
         page = (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
-            f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+            '<!doctype html><html lang="en"><head><meta'
+            f' charset="utf-8"><title>{html.escape(self._title)}</title><meta name="viewport"'
+            f' content="width=device-width"><style>{_STYLE}</style></head><body>'
             + "\n".join(self._parts)
             + "</body></html>\n"
         )
@@ -189,7 +210,9 @@ def format_number(value: object) -> str:
 REPORT_FILES = REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 
 
-def write_report_folder(output: Path, figures: Mapping[str, Any], page: Report, overwrite: bool) -> None:
+def write_report_folder(
+    output: Path, figures: Mapping[str, Any], page: Report, overwrite: bool
+) -> None:
     """Writes a folder with report.json and report.html, completely or not at all.
 
     Args:
@@ -227,5 +250,7 @@ def training_report(
     report = Report(title)
     report.table(("Run", ""), facts)
     report.heading("Curves")
-    report.figure(plot_history(history, panels), "Loss, validation scores and learning rate by epoch.")
+    report.figure(
+        plot_history(history, panels), "Loss, validation scores and learning rate by epoch."
+    )
     return report

@@ -48,13 +48,16 @@ def load_history(path: Path, data: str) -> list[Row]:
         InputError: If there is no checkpoint, it is broken, or it belongs to other data.
     """
     if not path.is_file():
-        raise InputError(f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume.")
+        raise InputError(
+            f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume."
+        )
     with _whole(path) as arrays:
         history: list[Row] = json.loads(str(arrays["history"]))
         known = str(arrays["data"])
     if known != data:
         raise InputError(
-            f"{path}: --resume needs the run's own data and split. Received others. Restore them, or train again from the start."
+            f"{path}: --resume needs the run's own data and split. Received others. Restore them,"
+            " or train again from the start."
         )
     return history
 
@@ -73,7 +76,10 @@ def load_checkpoint(path: Path, trainer: keras.Model) -> None:
     with _whole(path) as arrays:
         stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
     if [s.shape for s in stored] != [tuple(v.shape) for v in state]:
-        raise InputError(f"{path}: --resume needs the same model and optimiser. Received another's. Leave them unchanged.")
+        raise InputError(
+            f"{path}: --resume needs the same model and optimiser. Received another's. Leave them"
+            " unchanged."
+        )
     for variable, value in zip(state, stored, strict=True):
         variable.assign(value)
 
@@ -86,7 +92,10 @@ def _whole(path: Path) -> Iterator[Any]:
             yield arrays
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         problem = str(error) or type(error).__name__
-        raise InputError(f"{path}: must be a whole checkpoint. Received: {problem}. Train again with --overwrite.") from error
+        raise InputError(
+            f"{path}: must be a whole checkpoint. Received: {problem}. Train again with"
+            " --overwrite."
+        ) from error
 
 
 def _state(trainer: keras.Model) -> list[Any]:

@@ -37,5 +37,8 @@ def resolve_class_weights(wanted: ClassWeights, names: Sequence[str], counts: An
     assert not isinstance(wanted, str)
     for name in wanted:
         if name not in names:
-            raise InputError(f"loss.class_weights: classes are {', '.join(names)}. Received {name!r}. Name one of them.")
+            raise InputError(
+                f"loss.class_weights: classes are {', '.join(names)}. Received {name!r}. Name one"
+                " of them."
+            )
     return [wanted.get(name, 1.0) for name in names]

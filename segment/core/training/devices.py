@@ -137,7 +137,9 @@ class SharedBatches(keras.utils.PyDataset):
     devices, its first samples occur twice.
     """
 
-    def __init__(self, dataset: keras.utils.PyDataset, count: int, machine: int = 0, machines: int = 1):
+    def __init__(
+        self, dataset: keras.utils.PyDataset, count: int, machine: int = 0, machines: int = 1
+    ):
         """Wraps a dataset.
 
         Args:
@@ -147,7 +149,12 @@ class SharedBatches(keras.utils.PyDataset):
             machines: Number of machines.
         """
         super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
-        self._dataset, self._count, self._machine, self._machines = dataset, count, machine, machines
+        self._dataset, self._count, self._machine, self._machines = (
+            dataset,
+            count,
+            machine,
+            machines,
+        )
 
     def __len__(self) -> int:
         """Returns the number of batches."""

@@ -37,7 +37,9 @@ class DistributedDevices(SeveralDevices):
             devices: Names of the devices of all machines, as `find` returns them.
         """
         self.count = len(devices)
-        self._distribution = keras.distribution.DataParallel(devices=list(devices), auto_shard_dataset=False)
+        self._distribution = keras.distribution.DataParallel(
+            devices=list(devices), auto_shard_dataset=False
+        )
 
     def scope(self) -> AbstractContextManager[Any]:
         """Returns the context in which trainers must be made: that of the distribution."""
@@ -57,4 +59,7 @@ class DistributedDevices(SeveralDevices):
     def fit(self, trainer: keras.Model, dataset: keras.utils.PyDataset, **options: Any) -> None:
         """Fits a trainer on this machine's share of each batch, see `OneDevice.fit`."""
         with self.scope():
-            trainer.fit(SharedBatches(dataset, self.count, jax.process_index(), jax.process_count()), **options)
+            trainer.fit(
+                SharedBatches(dataset, self.count, jax.process_index(), jax.process_count()),
+                **options,
+            )

@@ -25,7 +25,9 @@ def best_row(history: Sequence[Row], monitor: str) -> Row:
     Returns:
         Row of the best epoch.
     """
-    return max(history, key=lambda row: (0.0 if monitor == "val_loss" else row[monitor], -row["val_loss"]))
+    return max(
+        history, key=lambda row: (0.0 if monitor == "val_loss" else row[monitor], -row["val_loss"])
+    )
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:
@@ -54,6 +56,8 @@ def read_history(path: Path) -> list[Row]:
     """
     try:
         with path.open(newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            return [
+                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+            ]
     except FileNotFoundError:
         return []

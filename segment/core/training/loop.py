@@ -15,7 +15,12 @@ from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.runtime import has_gpu
 from segment.core.progress import Progress
-from segment.core.training.checkpoints import CHECKPOINT, load_checkpoint, load_history, save_checkpoint
+from segment.core.training.checkpoints import (
+    CHECKPOINT,
+    load_checkpoint,
+    load_history,
+    save_checkpoint,
+)
 from segment.core.training.devices import OneDevice
 from segment.core.training.history import HISTORY, Row, best_row, write_history
 from segment.core.training.optimizers import Phase, build_optimizer
@@ -79,7 +84,11 @@ def fit(
         InputError: If a score or the loss is not finite, if a run cannot be resumed from its
             checkpoint, or if TensorBoard is asked for and not installed.
     """
-    phases = [phase for phase in phases or [Phase(settings.epochs, settings.learning_rate)] if phase.epochs]
+    phases = [
+        phase
+        for phase in phases or [Phase(settings.epochs, settings.learning_rate)]
+        if phase.epochs
+    ]
     history: list[Row] = load_history(folder / CHECKPOINT, data) if resume else []
     steps, resumed, end, devices = len(dataset), len(history), 0, devices or OneDevice()
     for number, phase in enumerate(phases, 1):
@@ -97,15 +106,37 @@ def fit(
             write_history(folder / HISTORY, history)
         stops_after = start if number == len(phases) else None
         look = partial(_look, devices, trainer, network, validate)
-        epochs = _Epochs(trainer, history, look, monitor, save_best, settings, folder, progress, steps, data, stops_after)
+        epochs = _Epochs(
+            trainer,
+            history,
+            look,
+            monitor,
+            save_best,
+            settings,
+            folder,
+            progress,
+            steps,
+            data,
+            stops_after,
+        )
         if len(history) < end and not epochs.has_stalled():
             dataset.epoch = len(history)
             callbacks = [epochs, *([_tensorboard(folder)] if settings.tensorboard else [])]
-            devices.fit(trainer, dataset, initial_epoch=len(history), epochs=end, shuffle=False, verbose=0, callbacks=callbacks)
+            devices.fit(
+                trainer,
+                dataset,
+                initial_epoch=len(history),
+                epochs=end,
+                shuffle=False,
+                verbose=0,
+                callbacks=callbacks,
+            )
     return history
 
 
-def _look(devices: OneDevice, trainer: keras.Model, network: keras.Model, validate: Callable[[], Row]) -> Row:
+def _look(
+    devices: OneDevice, trainer: keras.Model, network: keras.Model, validate: Callable[[], Row]
+) -> Row:
     with devices.apart():
         devices.bring_back(trainer, network)
         return validate()
@@ -121,7 +152,9 @@ def _compile(
 ) -> keras.Model:
     slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
     rise = settings.warmup_epochs if settings.warmup_epochs < phase.epochs else phase.epochs / 2
-    own = settings.model_copy(update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise})
+    own = settings.model_copy(
+        update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise}
+    )
     with devices.scope():
         trainer = devices.trainer(network)
         optimizer = build_optimizer(own, steps, devices)
@@ -162,9 +195,24 @@ class _Epochs(keras.callbacks.Callback):
         does not stop early.
         """
         super().__init__()
-        self._trainer, self._history, self._validate, self._monitor = trainer, history, validate, monitor
-        self._save_best, self._settings, self._folder, self._progress = save_best, settings, folder, progress
-        self._steps, self._data, self._started, self._first = steps, data, time.monotonic(), len(history)
+        self._trainer, self._history, self._validate, self._monitor = (
+            trainer,
+            history,
+            validate,
+            monitor,
+        )
+        self._save_best, self._settings, self._folder, self._progress = (
+            save_best,
+            settings,
+            folder,
+            progress,
+        )
+        self._steps, self._data, self._started, self._first = (
+            steps,
+            data,
+            time.monotonic(),
+            len(history),
+        )
         self._patience = 0 if stops_after is None else settings.early_stopping
         self._stops_after = stops_after or 0
 
@@ -179,7 +227,9 @@ class _Epochs(keras.callbacks.Callback):
         """Shows the progress of the training and of the epoch."""
         done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
         epoch = len(self._history)
-        self._progress.advance("training", epoch * self._steps + done, self._settings.epochs * self._steps, note)
+        self._progress.advance(
+            "training", epoch * self._steps + done, self._settings.epochs * self._steps, note
+        )
         self._progress.advance(f"epoch {epoch + 1}/{self._settings.epochs}", done, self._steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -200,7 +250,12 @@ class _Epochs(keras.callbacks.Callback):
         Returns the row, and whether it is the best.
         """
         figures = self._validate()
-        row = {"epoch": float(epoch + 1), "loss": float((logs or {})["loss"]), "learning_rate": rate, **figures}
+        row = {
+            "epoch": float(epoch + 1),
+            "loss": float((logs or {})["loss"]),
+            "learning_rate": rate,
+            **figures,
+        }
         for name, value in row.items():
             if not math.isfinite(value):
                 raise InputError(
@@ -217,11 +272,19 @@ class _Epochs(keras.callbacks.Callback):
 
     def _tell(self, row: Row, best: bool) -> None:
         done = len(self._history)
-        left = (time.monotonic() - self._started) / (done - self._first) * (self._settings.epochs - done)
-        figures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k not in ("epoch", "learning_rate"))
+        left = (
+            (time.monotonic() - self._started)
+            / (done - self._first)
+            * (self._settings.epochs - done)
+        )
+        figures = "  ".join(
+            f"{k} {v:.3f}" for k, v in row.items() if k not in ("epoch", "learning_rate")
+        )
         mark = "  best so far" if best else ""
         minutes, seconds = divmod(round(left), 60)
-        self._progress.say(f"epoch {done}/{self._settings.epochs}  {figures}  ({minutes}:{seconds:02} left){mark}")
+        self._progress.say(
+            f"epoch {done}/{self._settings.epochs}  {figures}  ({minutes}:{seconds:02} left){mark}"
+        )
 
 
 @contextmanager

@@ -24,7 +24,9 @@ class MirroredDevices(SeveralDevices):
     @staticmethod
     def find() -> list[list[str]]:
         """Lists the GPUs of this machine, or its CPU devices if it has no GPU."""
-        found = tensorflow.config.list_logical_devices("GPU") or tensorflow.config.list_logical_devices("CPU")
+        found = tensorflow.config.list_logical_devices(
+            "GPU"
+        ) or tensorflow.config.list_logical_devices("CPU")
         return [[device.name.removeprefix("/device:") for device in found]]
 
     def __init__(self, devices: Sequence[str]):
@@ -50,7 +52,11 @@ class MirroredDevices(SeveralDevices):
 
     def fit(self, trainer: keras.Model, dataset: keras.utils.PyDataset, **options: Any) -> None:
         """Fits a trainer after giving each device its own random state, see `OneDevice.fit`."""
-        states = [variable.value for variable in trainer.variables if variable.path.endswith("seed_generator_state")]
+        states = [
+            variable.value
+            for variable in trainer.variables
+            if variable.path.endswith("seed_generator_state")
+        ]
         if states:
             self._strategy.run(_tell_apart, args=(states,))
         super().fit(trainer, dataset, **options)

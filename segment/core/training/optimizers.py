@@ -42,7 +42,9 @@ def dtype_policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def keep_float32(network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+def keep_float32(
+    network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]
+) -> Callable[[], keras.Model]:
     """Prepares a float32 copy of a network that is trained in another precision.
 
     The saved network is then computed in float32 wherever it is used, whatever the precision of
@@ -108,7 +110,11 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
         step = keras.ops.cast(step, "float32")
         rising = (step + 1) / max(self._rise, 1)
         passed = keras.ops.clip((step - self._rise) / max(self._steps - self._rise, 1), 0, 1)
-        falling = 0.5 * (1 + keras.ops.cos(math.pi * passed)) if self._falls else keras.ops.ones_like(passed)
+        falling = (
+            0.5 * (1 + keras.ops.cos(math.pi * passed))
+            if self._falls
+            else keras.ops.ones_like(passed)
+        )
         return self._peak * keras.ops.where(step < self._rise, rising, falling)
 
 
@@ -133,5 +139,7 @@ def build_optimizer(
     if settings.clip_norm:
         common["global_clipnorm"] = settings.clip_norm
     if settings.optimizer == "adamw":
-        return devices.optimizer(keras.optimizers.AdamW)(weight_decay=settings.weight_decay, **common)
+        return devices.optimizer(keras.optimizers.AdamW)(
+            weight_decay=settings.weight_decay, **common
+        )
     return devices.optimizer(keras.optimizers.Adam)(**common)

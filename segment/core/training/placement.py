@@ -28,29 +28,32 @@ def take_devices(settings: TrainingSettings) -> OneDevice:
         return OneDevice()
     if backend == "torch":
         raise InputError(
-            f"training.devices: torch trains on one device of one machine. Received {settings.devices} of {machines}. "
-            "Set KERAS_BACKEND to tensorflow or jax."
+            "training.devices: torch trains on one device of one machine. Received"
+            f" {settings.devices} of {machines}. Set KERAS_BACKEND to tensorflow or jax."
         )
     if backend == "tensorflow" and machines > 1:
-        raise InputError(f"{MACHINES}: several machines train with JAX. Received tensorflow. Set KERAS_BACKEND=jax.")
+        raise InputError(
+            f"{MACHINES}: several machines train with JAX. Received tensorflow. Set"
+            " KERAS_BACKEND=jax."
+        )
     kind = _kind_of_devices(backend)
     found = kind.find()
     if len(found) != machines:
         raise InputError(
-            f"{MACHINES}: machines must be joined before Keras starts. Received {machines}, joined {len(found)}. "
-            "Call keras.distribution.initialize() first."
+            f"{MACHINES}: machines must be joined before Keras starts. Received {machines}, joined"
+            f" {len(found)}. Call keras.distribution.initialize() first."
         )
     fewest = min(found, key=len)
     if len(fewest) < settings.devices:
         raise InputError(
-            f"training.devices: there must be as many. Received {settings.devices}, found {len(fewest)} ({', '.join(fewest)}). "
-            f"Set at most {len(fewest)}."
+            f"training.devices: there must be as many. Received {settings.devices}, found"
+            f" {len(fewest)} ({', '.join(fewest)}). Set at most {len(fewest)}."
         )
     chosen = [device for machine in found for device in machine[: settings.devices]]
     if settings.batch_size % len(chosen):
         raise InputError(
-            f"training.batch_size: must be a multiple of all machines' devices, {len(chosen)}. Received {settings.batch_size}. "
-            "Change it."
+            f"training.batch_size: must be a multiple of all machines' devices, {len(chosen)}."
+            f" Received {settings.batch_size}. Change it."
         )
     return kind(chosen)
 

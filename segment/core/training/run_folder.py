@@ -9,7 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from segment.core.config import CONFIG_FILE, MACHINERY, Settings, dump_settings, flatten, load_settings
+from segment.core.config import (
+    CONFIG_FILE,
+    MACHINERY,
+    Settings,
+    dump_settings,
+    flatten,
+    load_settings,
+)
 from segment.core.errors import InputError, Interrupted
 from segment.core.lock import alone, refuse_busy
 from segment.core.model.folder import (
@@ -35,9 +42,23 @@ if TYPE_CHECKING:
 
 CURVES_FILE = "curves.png"
 _RUN_FILES = (
-    CONFIG_FILE, HISTORY, CURVES_FILE, REPORT_FILE, PAGE_FILE, "checkpoints", "tensorboard",
-    MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE, RECORD_FILE, NOVELTY_FILE, "latents.npz", "grids", "generated",
-)  # fmt: skip
+    CONFIG_FILE,
+    HISTORY,
+    CURVES_FILE,
+    REPORT_FILE,
+    PAGE_FILE,
+    "checkpoints",
+    "tensorboard",
+    MODEL_FILE,
+    INFO_FILE,
+    OPENVINO_FOLDER,
+    ONNX_FILE,
+    RECORD_FILE,
+    NOVELTY_FILE,
+    "latents.npz",
+    "grids",
+    "generated",
+)
 _BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
 _PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHINERY)
@@ -101,14 +122,18 @@ def _check(output: Path, config: Settings, resume: bool, overwrite: bool) -> Non
         refuse_existing(output, overwrite or _is_only_begun(output), _RUN_FILES)
         return
     if not (output / CHECKPOINT).is_file():
-        raise InputError(f"{output}: --resume needs a run with a checkpoint. Received none. Train without --resume.")
+        raise InputError(
+            f"{output}: --resume needs a run with a checkpoint. Received none. Train without"
+            " --resume."
+        )
     earlier = load_settings(type(config), output / CONFIG_FILE)
     before, now = (flatten(c.model_dump(mode="json")) for c in (earlier, config))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and key not in _CHANGEABLE:
             raise InputError(
-                f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run has {before.get(key)!r}. "
-                f"Leave it; {', '.join(key for key in _CHANGEABLE if key in now)} may change."
+                f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run"
+                f" has {before.get(key)!r}. Leave it;"
+                f" {', '.join(key for key in _CHANGEABLE if key in now)} may change."
             )
 
 
@@ -120,7 +145,9 @@ def _is_only_begun(output: Path) -> bool:
 
 
 @contextmanager
-def run_folder(output: Path, config: Settings, resume: bool, overwrite: bool = True) -> Iterator[None]:
+def run_folder(
+    output: Path, config: Settings, resume: bool, overwrite: bool = True
+) -> Iterator[None]:
     """Locks a run folder for the time of a training, and writes the settings into it.
 
     If the training ends without a checkpoint to resume from, the folder is removed, and an earlier
@@ -176,11 +203,17 @@ def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
             (output / CONFIG_FILE).write_text(before, encoding="utf-8")
         if not isinstance(error, KeyboardInterrupt):
             raise
-        told = "The same command with --resume goes on from the last epoch." if kept else "No epoch had ended, nothing was kept."
+        told = (
+            "The same command with --resume goes on from the last epoch."
+            if kept
+            else "No epoch had ended, nothing was kept."
+        )
         raise Interrupted(f"{output}: stopped. {told}") from error
 
 
-def keep_best(output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]) -> Callable[[Row], None]:
+def keep_best(
+    output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]
+) -> Callable[[Row], None]:
     """Makes a function that saves the current model with the validation scores of its epoch.
 
     Args:
@@ -193,7 +226,9 @@ def keep_best(output: Path, info: ModelInfo, network: Callable[[], "keras.Model"
     """
 
     def save(row: Row) -> None:
-        save_model_folder(output, network(), info.model_copy(update={"scores": {"validation": row}}))
+        save_model_folder(
+            output, network(), info.model_copy(update={"scores": {"validation": row}})
+        )
 
     return save
 
@@ -230,7 +265,10 @@ def finish_run(
         The finished run.
     """
     run = Run(output, history, results["val"], results.get("test"))
-    scores = {part: {k: v for k, v in result.report.items() if k != "confusion"} for part, result in results.items()}
+    scores = {
+        part: {k: v for k, v in result.report.items() if k != "confusion"}
+        for part, result in results.items()
+    }
     save_model_folder(output, network, info.model_copy(update={"scores": scores}))
     best = best_row(history, monitor)
     data = info.training["data"]
@@ -246,7 +284,12 @@ def finish_run(
     page = training_report(f"{info.name} trained on {named}", facts, history, panels)
     for part in results:
         add_scores(page, _PART_NAMES[part], part)
-    figures = {"part": "validation", **run.validation.report, "test": run.test.report if run.test else None, **further}
+    figures = {
+        "part": "validation",
+        **run.validation.report,
+        "test": run.test.report if run.test else None,
+        **further,
+    }
     with staged(output / REPORT_FILE, overwrite=True) as partial:
         partial.write_text(json.dumps(figures, indent=2))
     with staged(output / CURVES_FILE, overwrite=True) as partial:

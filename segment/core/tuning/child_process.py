@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-_TOGETHER = "KERAS_DISTRIBUTION_"  # variables that join processes in one distributed training; a child is not part of it
+# variables that join processes in one distributed training; a child is not part of it
+_TOGETHER = "KERAS_DISTRIBUTION_"
 
 
 def start_attended(
@@ -44,13 +45,17 @@ def start_attended(
     Returns:
         The child process. It runs until it is done or its stdin is closed.
     """
-    command = [sys.executable, "-P", "-m", __name__, module, function, *arguments]  # -P: no imports from the working directory
+    # -P: no imports from the working directory
+    command = [sys.executable, "-P", "-m", __name__, module, function, *arguments]
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=complaints,
-        env={**{k: v for k, v in os.environ.items() if not k.startswith(_TOGETHER)}, **(environment or {})},
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith(_TOGETHER)},
+            **(environment or {}),
+        },
         cwd=start,
         start_new_session=is_apart,
     )

@@ -13,7 +13,13 @@ from segment.core.cluster.worker_pool import WorkerPool
 from segment.core.errors import InputError, Interrupted
 from segment.core.machine import this_machine
 from segment.core.progress import Progress
-from segment.core.tuning.cluster_job import ReceivedProgress, TuningJob, fail_running, trials_of, worker_of
+from segment.core.tuning.cluster_job import (
+    ReceivedProgress,
+    TuningJob,
+    fail_running,
+    trials_of,
+    worker_of,
+)
 from segment.core.tuning.reruns import POLL, Pair, Pairs, Reruns
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space
@@ -59,7 +65,9 @@ def begin_campaign(
     sent = replace(task, data=[place.absolute() for place in task.data], files=())
     files = replace(sent, files=task.find_files(sent.data)).describe_files()
     machine = this_machine() if is_file(storage) else None
-    job = TuningJob(folder, sent, files, space, search, absolute(storage), machine, pool.resource, Path.cwd())
+    job = TuningJob(
+        folder, sent, files, space, search, absolute(storage), machine, pool.resource, Path.cwd()
+    )
     try:
         yield TuningCampaign(pool, job, study, progress)
     finally:
@@ -77,7 +85,10 @@ class _Tally:
     done: Callable[[], int]
 
     def __str__(self) -> str:
-        return f"{self.done()} of {self.total} {self.what} have ended: the same command goes on from there."
+        return (
+            f"{self.done()} of {self.total} {self.what} have ended: the same command goes on from"
+            " there."
+        )
 
 
 class TuningCampaign:
@@ -98,7 +109,9 @@ class TuningCampaign:
         self._under_way = 0
         self._looked = -math.inf
 
-    def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+    def run_trials(
+        self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]
+    ) -> None:
         """Runs trials until enough of the study have ended, or the time is over.
 
         Trials that are still running are counted, too. So no more than `trials` are begun, unless
@@ -119,8 +132,16 @@ class TuningCampaign:
 
         def lacking() -> int:
             """Counts trials still to begin: neither ended, nor running elsewhere, nor given out."""
-            running, ours = fail_dead_trials(self._study), {t.number for t in trials_of(self._study, self._job.pool)}
-            return trials - tally.done() - self._under_way - sum(trial.number not in ours for trial in running)
+            running, ours = (
+                fail_dead_trials(self._study),
+                {t.number for t in trials_of(self._study, self._job.pool)},
+            )
+            return (
+                trials
+                - tally.done()
+                - self._under_way
+                - sum(trial.number not in ours for trial in running)
+            )
 
         def begin() -> Iterator[None]:
             while lacking() > 0 and time.monotonic() < end:
@@ -137,7 +158,9 @@ class TuningCampaign:
                 else:
                     time.sleep(POLL)
 
-    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Reruns | None:
+    def confirm(
+        self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]
+    ) -> Reruns | None:
         """Trains the defaults and the settings of trial `best` with each seed.
 
         Args:
@@ -155,7 +178,9 @@ class TuningCampaign:
             Interrupted: On Ctrl-C, with the same number in the message.
         """
         pairs = Pairs(runs, best, seeds, tell)
-        tally = _Tally(runs, "trainings of --confirm", len(pairs), lambda: len(pairs) - len(pairs.missing))
+        tally = _Tally(
+            runs, "trainings of --confirm", len(pairs), lambda: len(pairs) - len(pairs.missing)
+        )
         with self._counting(tally):
             while pairs.missing:
                 if free := pairs.free:
@@ -179,7 +204,9 @@ class TuningCampaign:
             with suppress(Exception):  # the database may be gone
                 fail_running(tally.study, trials_of(tally.study, self._job.pool))
 
-    def _carry_out(self, pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None], tally: _Tally) -> None:
+    def _carry_out(
+        self, pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None], tally: _Tally
+    ) -> None:
         """Runs trainings on the workers, and calls `note` with each trial that ended in any way."""
         study = tally.study
         told = {trial.number for trial in trials_of(study, self._job.pool)}
@@ -210,7 +237,10 @@ class TuningCampaign:
                 self._under_way -= 1
                 look(patience=0)
                 if attempt.problem:
-                    raise InputError(f"{self._pool.address}: a training ends on some worker. Received: {attempt.problem}")
+                    raise InputError(
+                        f"{self._pool.address}: a training ends on some worker. Received:"
+                        f" {attempt.problem}"
+                    )
 
     def _assemble(self) -> None:
         is_first = self._pool.job is None
@@ -226,7 +256,8 @@ class TuningCampaign:
         """Fails the trials of lost workers and returns the trials of the pool that have ended."""
         trials = trials_of(study, self._job.pool)
         with suppress(OSError):  # the scheduler is gone, which is reported elsewhere
-            alive = self._pool.addresses  # read after the trials: a worker may have joined and begun one meanwhile
+            # read after the trials: a worker may have joined and begun one meanwhile
+            alive = self._pool.addresses
             fail_running(study, [trial for trial in trials if worker_of(trial) not in alive])
             self._received.forget(alive)
         return [trial for trial in trials if trial.state.is_finished()]

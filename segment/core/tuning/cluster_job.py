@@ -58,7 +58,8 @@ class TuningJob:
     task: Task
     files: str
     space: Space
-    search: Search = field(repr=False)  # a URL may contain a password, and Dask logs the arguments of tasks
+    # a URL may contain a password, and Dask logs the arguments of tasks
+    search: Search = field(repr=False)
     storage: str = field(repr=False)
     machine: str | None
     pool: str
@@ -79,11 +80,14 @@ class TuningJob:
         from distributed import get_worker
 
         if find_spec("optuna") is None:
-            raise InputError("Workers have the package optuna. Received none. Install it: pip install 'aerial-segment[tune]'.")
+            raise InputError(
+                "Workers have the package optuna. Received none. Install it: pip install"
+                " 'aerial-segment[tune]'."
+            )
         if self.machine not in (None, this_machine()):
             raise InputError(
-                "Workers on other machines take a database that all machines reach. Received a file of SQLite. "
-                "Name one with --storage, e.g. postgresql://user:password@host/studies."
+                "Workers on other machines take a database that all machines reach. Received a file"
+                " of SQLite. Name one with --storage, e.g. postgresql://user:password@host/studies."
             )
         check_memory_limit(self.search.memory_mb)
         self._check_data()
@@ -95,8 +99,8 @@ class TuningJob:
                 probe.write(b"\0" * 4096)
         except OSError as error:
             raise InputError(
-                f"{folder}: workers must write their trainings there. Received: {error.strerror}. Start them with another "
-                "--local-directory."
+                f"{folder}: workers must write their trainings there. Received: {error.strerror}."
+                " Start them with another --local-directory."
             ) from error
 
     def check_input(self) -> None:
@@ -121,21 +125,37 @@ class TuningJob:
 
         worker = get_worker()
         here, key = worker.address, worker.get_current_task()
-        watch, start = partial(_require_interest, worker, key), self.start if self.start.is_dir() else None
+        watch, start = (
+            partial(_require_interest, worker, key),
+            (self.start if self.start.is_dir() else None),
+        )
         with ExitStack() as stack:
             study = stack.enter_context(self._joined())
             folder = stack.enter_context(
-                tempfile.TemporaryDirectory(dir=worker.local_directory, prefix="training-", ignore_cleanup_errors=True)
+                tempfile.TemporaryDirectory(
+                    dir=worker.local_directory, prefix="training-", ignore_cleanup_errors=True
+                )
             )
             conditions = Conditions(cores, start, watch, is_apart=True)
-            trainer = Trainer(study, self.task, Path(folder), self.search, SentProgress(worker, self.pool), conditions)
+            trainer = Trainer(
+                study,
+                self.task,
+                Path(folder),
+                self.search,
+                SentProgress(worker, self.pool),
+                conditions,
+            )
             if piece is None:
-                score = objective(study, self._distributions, self._blame_place(trainer.attempt, cores), watch)
+                score = objective(
+                    study, self._distributions, self._blame_place(trainer.attempt, cores), watch
+                )
             else:
                 study = stack.enter_context(joined(self.storage, confirmation_of(self.search.name)))
                 score = partial(train_pair, study, piece, self._blame_place(trainer.repeat, cores))
             # trials of a dead process that had the same address
-            fail_running(study, [trial for trial in trials_of(study, self.pool) if worker_of(trial) == here])
+            fail_running(
+                study, [trial for trial in trials_of(study, self.pool) if worker_of(trial) == here]
+            )
             run_one(study, marked(score, self.pool, here))
 
     @property
@@ -144,17 +164,26 @@ class TuningJob:
 
     def _joined(self) -> AbstractContextManager["Study"]:
         search = self.search
-        return joined(self.storage, search.name, self._distributions, search.sampler, search.seed, self.task.patience)
+        return joined(
+            self.storage,
+            search.name,
+            self._distributions,
+            search.sampler,
+            search.seed,
+            self.task.patience,
+        )
 
     def _check_data(self) -> None:
         for folder in self.task.data:
             if not folder.exists():
-                raise InputError(f"{folder}: workers must see the data. Received none there. Share it with them.")
+                raise InputError(
+                    f"{folder}: workers must see the data. Received none there. Share it with them."
+                )
         found = replace(self.task, files=self.task.find_files(self.task.data)).describe_files()
         if found != self.files:
             raise InputError(
-                f"{self.task.data[0]}: workers must see the same data. Received {found} files, not {self.files}. "
-                "Share the folder with them, or copy it again."
+                f"{self.task.data[0]}: workers must see the same data. Received {found} files, not"
+                f" {self.files}. Share the folder with them, or copy it again."
             )
 
     def _blame_place(self, train: Callable[..., R], cores: int) -> Callable[..., R]:
@@ -179,7 +208,11 @@ class TuningJob:
 def _require_interest(worker: "Worker", key: Any) -> None:
     """Raises Recalled if the command has ended, or the worker is closing."""
     task = worker.state.tasks.get(key)
-    if task is None or task.state == "cancelled" or worker.status.name in ("closing", "closed", "failed"):
+    if (
+        task is None
+        or task.state == "cancelled"
+        or worker.status.name in ("closing", "closed", "failed")
+    ):
         raise Recalled
 
 
@@ -253,7 +286,9 @@ class ReceivedProgress:
 _MARK = "worker"  # user attribute: name of the worker pool and address of the worker
 
 
-def marked(objective: Callable[["Trial"], float], pool: str, worker: str) -> Callable[["Trial"], float]:
+def marked(
+    objective: Callable[["Trial"], float], pool: str, worker: str
+) -> Callable[["Trial"], float]:
     """Wraps an objective so that each trial is marked with its worker before anything else.
 
     Args:
@@ -282,7 +317,11 @@ def trials_of(study: "Study", pool: str) -> list["FrozenTrial"]:
     Returns:
         The trials, whether they have ended or not.
     """
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_MARK, [None])[0] == pool]
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.user_attrs.get(_MARK, [None])[0] == pool
+    ]
 
 
 def worker_of(trial: "FrozenTrial") -> str:

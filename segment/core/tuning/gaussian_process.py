@@ -51,7 +51,9 @@ class GaussianProcessSampler(BaseSampler):
         self._distributions, self._startup, self._seed = dict(distributions), startup, seed
         self._random = RandomSampler(seed)
 
-    def infer_relative_search_space(self, study: "Study", trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: "Study", trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         """Returns the settings that `sample_relative` chooses: all that are tuned.
 
         Args:
@@ -64,7 +66,11 @@ class GaussianProcessSampler(BaseSampler):
         return self._distributions
 
     def sample_independent(
-        self, study: "Study", trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        self,
+        study: "Study",
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
         """Chooses a setting at random; called by Optuna for settings outside the search space.
 
@@ -79,7 +85,9 @@ class GaussianProcessSampler(BaseSampler):
         """
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
-    def sample_relative(self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         """Chooses all settings of a trial together.
 
         Args:
@@ -91,16 +99,28 @@ class GaussianProcessSampler(BaseSampler):
             Values by name of the setting.
         """
         trials = study.get_trials(deepcopy=False)
-        others = [other for other in trials if other.number != trial.number and other.params.keys() == search_space.keys()]
+        others = [
+            other
+            for other in trials
+            if other.number != trial.number and other.params.keys() == search_space.keys()
+        ]
         complete = [other for other in others if other.state == TrialState.COMPLETE]
         sign = 1.0 if study.direction.name == "MAXIMIZE" else -1.0
         worst = min((sign * float(other.value or 0) for other in complete), default=None)
-        ended = [(other, score) for other in others if (score := _score(other, complete, sign, worst)) is not None]
+        ended = [
+            (other, score)
+            for other in others
+            if (score := _score(other, complete, sign, worst)) is not None
+        ]
         if len(ended) < self._startup or len({score for _, score in ended}) < 2:
             return as_values(self._spread(trial.number, len(search_space)), search_space)
         x = np.stack([as_point(other.params, search_space) for other, _ in ended])
         y = np.array([score for _, score in ended])
-        running = [as_point(other.params, search_space) for other in others if other.state == TrialState.RUNNING]
+        running = [
+            as_point(other.params, search_space)
+            for other in others
+            if other.state == TrialState.RUNNING
+        ]
         random = np.random.default_rng([self._seed, trial.number])
         return as_values(_propose(x, y, running, search_space, random), search_space)
 
@@ -111,12 +131,15 @@ class GaussianProcessSampler(BaseSampler):
         return point
 
 
-def _score(trial: FrozenTrial, complete: Sequence[FrozenTrial], sign: float, worst: float | None) -> float | None:
+def _score(
+    trial: FrozenTrial, complete: Sequence[FrozenTrial], sign: float, worst: float | None
+) -> float | None:
     """Returns the score that a trial counts with, the larger the better; None if it has none."""
     if trial.state == TrialState.COMPLETE:
         return sign * float(trial.value or 0)
     if trial.state == TrialState.FAIL:
-        return worst if PROBLEM in trial.user_attrs else None  # trials without a problem were only stopped
+        # trials without a problem were only stopped
+        return worst if PROBLEM in trial.user_attrs else None
     last = max(trial.intermediate_values, default=None)
     comparable = [other for other in complete if last in other.intermediate_values]
     if trial.state != TrialState.PRUNED or last is None or not comparable:
@@ -127,7 +150,11 @@ def _score(trial: FrozenTrial, complete: Sequence[FrozenTrial], sign: float, wor
 
 
 def _propose(
-    x: Points, y: NDArray[np.float64], running: list[Points], distributions: Distributions, random: np.random.Generator
+    x: Points,
+    y: NDArray[np.float64],
+    running: list[Points],
+    distributions: Distributions,
+    random: np.random.Generator,
 ) -> Points:
     """Returns the point (settings,) with the largest expected improvement.
 
@@ -141,9 +168,13 @@ def _propose(
     candidates = snap(random.random((_CANDIDATES, x.shape[1])), distributions)
     for step in range(_ROUNDS):
         gains = _improvement(model, encode(candidates, distributions))
-        leaders = np.concatenate([candidates[np.argsort(-gains)[:_LEADERS]], x[np.argsort(-y)[:_LEADERS]]])
+        leaders = np.concatenate(
+            [candidates[np.argsort(-gains)[:_LEADERS]], x[np.argsort(-y)[:_LEADERS]]]
+        )
         near = np.repeat(leaders, _NEIGHBOURS, axis=0)
-        moved = near + random.normal(0, _WIDTH / 3**step, near.shape) * (random.random(near.shape) < 0.5)
+        moved = near + random.normal(0, _WIDTH / 3**step, near.shape) * (
+            random.random(near.shape) < 0.5
+        )
         candidates = np.concatenate([candidates, snap(np.clip(moved, 0, 1), distributions)])
     gains = _improvement(model, encode(candidates, distributions))
     gains[_are_among(candidates, x)] = -1  # the same settings and seed would give the same score
@@ -156,17 +187,24 @@ def _are_among(points: Points, others: Points) -> NDArray[np.bool_]:
     return np.array([point.tobytes() in known for point in points.round(9)])
 
 
-def _fit(x: NDArray[np.float64], y: NDArray[np.float64], random: np.random.Generator) -> "GaussianProcessRegressor":
+def _fit(
+    x: NDArray[np.float64], y: NDArray[np.float64], random: np.random.Generator
+) -> "GaussianProcessRegressor":
     """Fits the process with its noise, and returns it without the noise of single scores."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    kernel = ConstantKernel(1.0, (0.05, 20)) * Matern([0.5] * x.shape[1], (0.05, 10), nu=2.5) + WhiteKernel(0.05, (1e-5, 1))
+    kernel = ConstantKernel(1.0, (0.05, 20)) * Matern(
+        [0.5] * x.shape[1], (0.05, 10), nu=2.5
+    ) + WhiteKernel(0.05, (1e-5, 1))
     seed = int(random.integers(2**31))
-    noisy = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=seed)
+    noisy = GaussianProcessRegressor(
+        kernel, normalize_y=True, n_restarts_optimizer=1, random_state=seed
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # about length scales at their bounds: settings that do not matter
+        # about length scales at their bounds: settings that do not matter
+        warnings.simplefilter("ignore", ConvergenceWarning)
         noisy.fit(x, y)
     signal, noise = noisy.kernel_.k1, noisy.kernel_.k2.noise_level
     model = GaussianProcessRegressor(signal, alpha=noise, optimizer=None, normalize_y=True)

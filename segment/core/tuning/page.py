@@ -36,9 +36,11 @@ def describe_study(study: "Study", best: "FrozenTrial", confirmed: Reruns | None
     """
     return {
         "best": _describe_trial(best),
-        "confirmation": None
-        if confirmed is None
-        else {**vars(confirmed), "gain": confirmed.gain, "standard_error": confirmed.error},
+        "confirmation": (
+            None
+            if confirmed is None
+            else {**vars(confirmed), "gain": confirmed.gain, "standard_error": confirmed.error}
+        ),
         "importance": importance(study),
         "trials": [_describe_trial(trial) for trial in study.get_trials(deepcopy=False)],
     }
@@ -65,7 +67,9 @@ def importance(study: "Study") -> dict[str, float]:
     return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
 
 
-def tuning_page(study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Reruns | None) -> Report:
+def tuning_page(
+    study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Reruns | None
+) -> Report:
     """Builds the report page of a study.
 
     Args:
@@ -90,22 +94,41 @@ def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Reru
     before = flatten(defaults.model_dump(mode="json"))
     page.heading("Best settings")
     page.text(
-        f"Trial {best.number} scored {best.value:.3f} on validation. It was chosen for that score, which therefore flatters it."
+        f"Trial {best.number} scored {best.value:.3f} on validation. It was chosen for that score,"
+        " which therefore flatters it."
     )
     page.table(
         ("Setting", "Default", "Best"),
-        [(key, round_value(before.get(key)), round_value(value)) for key, value in best.params.items()],
+        [
+            (key, round_value(before.get(key)), round_value(value))
+            for key, value in best.params.items()
+        ],
     )
     page.heading("Gain over the defaults")
     if confirmed is None:
-        page.text("Not measured: there are no other seeds with which both the best and the default settings were trained.")
+        page.text(
+            "Not measured: there are no other seeds with which both the best and the default"
+            " settings were trained."
+        )
         return
-    page.text(f"Both were trained again with other seeds and scored on the {confirmed.part} part: {confirmed}.")
-    page.text("The error tells of the chance in training; all seeds are scored on the same part, which has a chance of its own.")
+    page.text(
+        f"Both were trained again with other seeds and scored on the {confirmed.part} part:"
+        f" {confirmed}."
+    )
+    page.text(
+        "The error tells of the chance in training; all seeds are scored on the same part, which"
+        " has a chance of its own."
+    )
     if confirmed.part == "validation":
-        page.text("There is no test part: validation chose the settings and scores them, so expect less on new data.")
+        page.text(
+            "There is no test part: validation chose the settings and scores them, so expect less"
+            " on new data."
+        )
     rows = zip(confirmed.seeds, confirmed.defaults, confirmed.best, strict=True)
-    page.table(("Seed", "Default", "Best", "Gain"), [(f"{seed}", default, own, own - default) for seed, default, own in rows])
+    page.table(
+        ("Seed", "Default", "Best", "Gain"),
+        [(f"{seed}", default, own, own - default) for seed, default, own in rows],
+    )
     for problem in confirmed.problems:
         page.text(f"Left out: {problem}")
 
@@ -115,21 +138,33 @@ def _pictures(page: Report, study: "Study", settings: list[str]) -> None:
     from optuna.visualization import matplotlib as pictures
 
     page.heading("History")
-    with _drawn(lambda: pictures.plot_optimization_history(study, target_name=_SCORE), (9, 4)) as figure:
+    with _drawn(
+        lambda: pictures.plot_optimization_history(study, target_name=_SCORE), (9, 4)
+    ) as figure:
         page.figure(figure, "Score of each trial that was not stopped early, and the best so far.")
     page.heading("Importance")
     evaluator = FanovaImportanceEvaluator(seed=0)
-    with _drawn(lambda: pictures.plot_param_importances(study, evaluator=evaluator, target_name=_SCORE), (9, 4)) as figure:
+    with _drawn(
+        lambda: pictures.plot_param_importances(study, evaluator=evaluator, target_name=_SCORE),
+        (9, 4),
+    ) as figure:
         page.figure(figure, "Share of the differences between scores that each setting explains.")
     page.heading("Slices")
     for first in range(0, len(settings), _ROW):
         some = settings[first : first + _ROW]
-        with _drawn(partial(pictures.plot_slice, study, params=some, target_name=_SCORE), (11, 3.2)) as figure:
+        with _drawn(
+            partial(pictures.plot_slice, study, params=some, target_name=_SCORE), (11, 3.2)
+        ) as figure:
             page.figure(figure, f"Scores against {', '.join(some)}; later trials are darker.")
     page.heading("Parallel coordinates")
-    with _drawn(lambda: pictures.plot_parallel_coordinate(study, params=settings, target_name=_SCORE), (13, 5)) as figure:
+    with _drawn(
+        lambda: pictures.plot_parallel_coordinate(study, params=settings, target_name=_SCORE),
+        (13, 5),
+    ) as figure:
         lines = figure.axes[0]
-        lines.set_xticks(lines.get_xticks(), [_SCORE, *map(_short, sorted(settings))], rotation=20, ha="right")
+        lines.set_xticks(
+            lines.get_xticks(), [_SCORE, *map(_short, sorted(settings))], rotation=20, ha="right"
+        )
         page.figure(figure, "A line for each trial through its settings; better ones are darker.")
 
 
@@ -167,7 +202,15 @@ def _trials(page: Report, study: "Study") -> None:
     page.heading("Trials")
     page.table(
         ("Trial", "Score", "", *map(_short, settings)),
-        [(f"{t.number}", score_of(t), outcome_of(t), *(round_value(t.params.get(key)) for key in settings)) for t in trials],
+        [
+            (
+                f"{t.number}",
+                score_of(t),
+                outcome_of(t),
+                *(round_value(t.params.get(key)) for key in settings),
+            )
+            for t in trials
+        ],
     )
 
 

@@ -62,7 +62,9 @@ class Reruns:
         count = len(self.best)
         if count < 2:
             return None
-        variance = sum((difference - self.gain) ** 2 for difference in self._differences) / (count - 1)
+        variance = sum((difference - self.gain) ** 2 for difference in self._differences) / (
+            count - 1
+        )
         return math.sqrt(variance / count)
 
     @property
@@ -71,9 +73,15 @@ class Reruns:
 
     def __str__(self) -> str:
         """Returns the gain, its standard error, and the mean scores."""
-        error = "" if self.error is None else f" ± {self.error:.3f} (standard error, {len(self.best)} seeds)"
+        error = (
+            ""
+            if self.error is None
+            else f" ± {self.error:.3f} (standard error, {len(self.best)} seeds)"
+        )
         means = (sum(scores) / len(scores) for scores in (self.defaults, self.best))
-        return "gain on {}: {:+.3f}{}, from {:.3f} to {:.3f}".format(self.part, round(self.gain, 3) + 0.0, error, *means)
+        return "gain on {}: {:+.3f}{}, from {:.3f} to {:.3f}".format(
+            self.part, round(self.gain, 3) + 0.0, error, *means
+        )
 
 
 def confirmation_of(name: str) -> str:
@@ -98,7 +106,9 @@ class Pairs:
         tell: Called with a line for each training that ended in this process.
     """
 
-    def __init__(self, study: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]):
+    def __init__(
+        self, study: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]
+    ):
         self._study, self._best, self._seeds, self._tell = study, best, seeds, tell
         self._problems: dict[Pair, str] = {}
 
@@ -110,7 +120,9 @@ class Pairs:
     def missing(self) -> list[Pair]:
         """Trainings that have neither a score nor failed in this process."""
         pairs = [(number, seed) for seed in self._seeds for number in (DEFAULTS, self._best)]
-        return [pair for pair in pairs if not _scored(self._study, pair) and pair not in self._problems]
+        return [
+            pair for pair in pairs if not _scored(self._study, pair) and pair not in self._problems
+        ]
 
     @property
     def free(self) -> list[Pair]:
@@ -139,7 +151,10 @@ class Pairs:
         Returns:
             The scores; None if no seed has both its scores.
         """
-        found = [(seed, _scored(self._study, (DEFAULTS, seed)), _scored(self._study, (self._best, seed))) for seed in self._seeds]
+        found = [
+            (seed, _scored(self._study, (DEFAULTS, seed)), _scored(self._study, (self._best, seed)))
+            for seed in self._seeds
+        ]
         both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
         if not both:
             return None
@@ -152,7 +167,9 @@ class Pairs:
         )
 
 
-def confirm(study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]) -> Reruns | None:
+def confirm(
+    study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]
+) -> Reruns | None:
     """Trains the defaults and the settings of trial `best` with each seed.
 
     Trainings that have a score already are not repeated. Several processes can share the work.
@@ -192,7 +209,9 @@ def train_pair(study: "Study", pair: Pair, train: Train, trial: "Trial") -> floa
         TrialFailed: If another process began the same pair first, or the training fails.
     """
     trial.set_user_attr(_PAIR, list(pair))
-    if any(_pair_of(other) == pair and other.number < trial.number for other in fail_dead_trials(study)):
+    if any(
+        _pair_of(other) == pair and other.number < trial.number for other in fail_dead_trials(study)
+    ):
         raise TrialFailed("another process is at it")
     try:
         part, score = train(*pair)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 
-def build_sampler(kind: Sampler, distributions: Mapping[str, BaseDistribution], seed: int) -> BaseSampler:
+def build_sampler(
+    kind: Sampler, distributions: Mapping[str, BaseDistribution], seed: int
+) -> BaseSampler:
     """Builds a sampler of Optuna.
 
     Its choices depend on the seed, the number of the trial and the trials before it, and not on the
@@ -31,7 +33,9 @@ def build_sampler(kind: Sampler, distributions: Mapping[str, BaseDistribution], 
     if kind == "gp":
         return GaussianProcessSampler(distributions, seed=seed)
     if kind == "tpe":
-        return _SeededByTrial(lambda own: TPESampler(multivariate=True, constant_liar=True, seed=own), seed)
+        return _SeededByTrial(
+            lambda own: TPESampler(multivariate=True, constant_liar=True, seed=own), seed
+        )
     return _SeededByTrial(RandomSampler, seed)
 
 
@@ -49,16 +53,26 @@ class _SeededByTrial(BaseSampler):
         self._sampler = self._build(self._seed * 1_000_003 % 2**31 + trial.number)
         self._sampler.before_trial(study, trial)
 
-    def infer_relative_search_space(self, study: "Study", trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: "Study", trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         return self._sampler.infer_relative_search_space(study, trial)
 
-    def sample_relative(self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
-        self, study: "Study", trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        self,
+        study: "Study",
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(self, study: "Study", trial: FrozenTrial, state: TrialState, values: Any) -> None:
+    def after_trial(
+        self, study: "Study", trial: FrozenTrial, state: TrialState, values: Any
+    ) -> None:
         self._sampler.after_trial(study, trial, state, values)

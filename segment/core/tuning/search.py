@@ -51,10 +51,20 @@ class Search:
         rules: tuple[tuple[str, bool, object, str], ...] = (
             ("trials", self.trials >= 1, self.trials, "1 or more"),
             ("hours", self.hours is None or 0 < self.hours < math.inf, self.hours, "above 0"),
-            ("memory", self.memory_mb is None or 0 < self.memory_mb < math.inf, self.memory_mb, "megabytes, above 0"),
+            (
+                "memory",
+                self.memory_mb is None or 0 < self.memory_mb < math.inf,
+                self.memory_mb,
+                "megabytes, above 0",
+            ),
             ("repeats", self.repeats >= 1, self.repeats, "1 or more"),
             ("confirm", self.confirmations >= 0, self.confirmations, "0 or more"),
-            ("sampler", self.sampler in get_args(Sampler), self.sampler, f"one of {', '.join(get_args(Sampler))}"),
+            (
+                "sampler",
+                self.sampler in get_args(Sampler),
+                self.sampler,
+                f"one of {', '.join(get_args(Sampler))}",
+            ),
             ("seed", 0 <= self.seed < 2**32, self.seed, "from 0 to 4294967295"),
             (
                 "study",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _DRAWS = 100
 _LARGEST = 2**53  # up to here floats can represent every whole number
 _CHECKED = 64  # whole numbers of a range that are checked, roughly
-_REPEATED = ("training.seed", "data.split_seed", "data.val_seed")  # vary between the repeats and confirmations of a trial
+# vary between the repeats and confirmations of a trial
+_REPEATED = ("training.seed", "data.split_seed", "data.val_seed")
 _EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
 
 _Number = Annotated[int | float, Field(ge=-_LARGEST, le=_LARGEST)]
@@ -36,7 +37,8 @@ class Parameter(Settings):
         choices: Values to choose from, instead of a range. A single one is used in all trials.
     """
 
-    model_config = ConfigDict(allow_inf_nan=True)  # the bounds refuse infinity, and their message says what is allowed
+    # the bounds refuse infinity, and their message says what is allowed
+    model_config = ConfigDict(allow_inf_nan=True)
 
     low: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
     high: int | float | None = Field(default=None, ge=-_LARGEST, le=_LARGEST)
@@ -84,16 +86,23 @@ def load_space(path: Path) -> dict[str, Parameter]:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
-        raise InputError(f"{path}: a search space is a readable YAML file. Received: {problem}. Fix it.") from error
+        raise InputError(
+            f"{path}: a search space is a readable YAML file. Received: {problem}. Fix it."
+        ) from error
     if not isinstance(content, dict) or not content:
-        raise InputError(f"{path}: a search space names settings. Received {type(content).__name__}. Write e.g. {_EXAMPLE}")
+        raise InputError(
+            f"{path}: a search space names settings. Received {type(content).__name__}. Write e.g."
+            f" {_EXAMPLE}"
+        )
     space = {}
     for key, values in content.items():
         try:
             space[str(key)] = Parameter.model_validate(values)
         except ValidationError as error:
             problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise InputError(f"{path}: {key}: {problem}. Received {quoted(values)}. Write e.g. {_EXAMPLE}") from error
+            raise InputError(
+                f"{path}: {key}: {problem}. Received {quoted(values)}. Write e.g. {_EXAMPLE}"
+            ) from error
     return space
 
 
@@ -133,7 +142,10 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
         if key in _REPEATED:
-            raise InputError(f"{key} is no setting to tune: scores of other seeds differ by chance. Leave it out.")
+            raise InputError(
+                f"{key} is no setting to tune: scores of other seeds differ by chance. Leave it"
+                " out."
+            )
         for value in parameter.examples:
             _check_value(key, value, space, defaults)
         if parameter.choices is not None:

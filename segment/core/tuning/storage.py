@@ -11,7 +11,8 @@ from segment.core.errors import InputError
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-_HEARTBEAT, _SILENCE = 30, 90  # seconds; a trial has failed if its process sends no heartbeat for the latter
+# seconds; a trial has failed if its process sends no heartbeat for the latter
+_HEARTBEAT, _SILENCE = 30, 90
 
 
 def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
@@ -51,7 +52,8 @@ def _take_turns(storage: "RDBStorage") -> None:
     from sqlalchemy import event
 
     def begin(connection: Any) -> None:
-        connection.connection.dbapi_connection.isolation_level = None  # else Python begins a second transaction
+        # else Python begins a second transaction
+        connection.connection.dbapi_connection.isolation_level = None
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(storage.engine, "begin", begin)
@@ -73,16 +75,24 @@ def unusable(storage: str, error: Exception) -> InputError:
 
     if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # which has the reason
-    problem, cure = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."), "Check it"
+    problem, cure = (
+        (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."),
+        "Check it",
+    )
     try:
         url = make_url(storage)
         shown = url.render_as_string(hide_password=True)
         problem = problem.replace(storage, shown).replace(str(url.password or storage), "***")
         if isinstance(error.__cause__, ImportError):
-            problem, cure = f"no driver ({error.__cause__})", "Install it; of PostgreSQL: pip install 'psycopg[binary]'"
+            problem, cure = (
+                f"no driver ({error.__cause__})",
+                "Install it; of PostgreSQL: pip install 'psycopg[binary]'",
+            )
     except (ArgumentError, ValueError):  # e.g. a port that is not a number
         shown = storage.rpartition("@")[2]
-    return InputError(f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}.")
+    return InputError(
+        f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}."
+    )
 
 
 def is_file(storage: str) -> bool:
@@ -134,7 +144,9 @@ def reachable(storage: str) -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
-        raise unusable(storage, error.__cause__ if isinstance(error.__cause__, Exception) else error) from error
+        raise unusable(
+            storage, error.__cause__ if isinstance(error.__cause__, Exception) else error
+        ) from error
 
 
 @contextmanager

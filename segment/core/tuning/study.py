@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 _BELONGS = "belongs"
 _STILLBORN = 90  # seconds after which a trial without settings and attributes has failed
-_seen_empty: dict[tuple[str, int], float] = {}  # when such trials were first seen, by study and number of the trial
+# when such trials were first seen, by study and number of the trial
+_seen_empty: dict[tuple[str, int], float] = {}
 _HOPELESS = 3  # failed trials, without any success, that end a study
 _LOOK = 0.5  # seconds between checks of what other processes do
 _TWIN = "as trial"  # user attribute: number of an earlier trial with the same settings
-_OPENINGS, _PAUSE = 5, 1.0  # tries, and longest pause in seconds: two processes cannot create tables at once
+# tries, and longest pause in seconds: two processes cannot create tables at once
+_OPENINGS, _PAUSE = 5, 1.0
 
 
 def open_study(
@@ -82,13 +84,16 @@ def open_study(
                 raise unusable(storage, error) from error
             time.sleep(_PAUSE * random.random())
     if known is None:
-        raise InputError(f"--study: must be a study of this toolkit. Received {name!r} of another program. Choose another name.")
+        raise InputError(
+            f"--study: must be a study of this toolkit. Received {name!r} of another program."
+            " Choose another name."
+        )
     for key in sorted(known.keys() | belongs.keys()):
         before, now = known.get(key), belongs.get(key)
         if before != now:
             raise InputError(
-                f"{key}: a study goes on with what it began with. Received {now!r}, but the study {name!r} has {before!r}. "
-                "Leave it, or choose another --output or --study."
+                f"{key}: a study goes on with what it began with. Received {now!r}, but the study"
+                f" {name!r} has {before!r}. Leave it, or choose another --output or --study."
             )
     return study
 
@@ -126,7 +131,9 @@ def joined(
     chooser = build_sampler(sampler, distributions, seed)
     try:
         place = open_storage(storage, make_tables=False)
-        study = optuna.load_study(study_name=name, storage=place, sampler=chooser, pruner=_pruner(patience))
+        study = optuna.load_study(
+            study_name=name, storage=place, sampler=chooser, pruner=_pruner(patience)
+        )
     except KeyError as error:
         raise unusable(storage, ValueError(f"no study {name!r}")) from error
     except Exception as error:  # errors of SQLAlchemy and of the database's driver
@@ -171,7 +178,9 @@ def fail_dead_trials(study: "Study") -> list["FrozenTrial"]:
 
 
 def run_one(
-    study: "Study", objective: Callable[["Trial"], float], tell: Callable[["FrozenTrial"], None] = lambda trial: None
+    study: "Study",
+    objective: Callable[["Trial"], float],
+    tell: Callable[["FrozenTrial"], None] = lambda trial: None,
 ) -> None:
     """Runs one more trial of a study.
 
@@ -182,11 +191,14 @@ def run_one(
             meanwhile because this one sent no heartbeat for too long.
     """
     try:
-        study.optimize(objective, n_trials=1, catch=(TrialFailed,), callbacks=[lambda _, trial: tell(trial)])
+        study.optimize(
+            objective, n_trials=1, catch=(TrialFailed,), callbacks=[lambda _, trial: tell(trial)]
+        )
     except ValueError as error:
         if "Cannot tell" not in str(error):
             raise
-    except (UnboundLocalError, AssertionError) as error:  # raised by Optuna as it handles another error
+    except (UnboundLocalError, AssertionError) as error:
+        # raised by Optuna as it handles another error
         cause = error.__context__
         while isinstance(cause, UnboundLocalError | AssertionError):
             cause = cause.__context__
@@ -287,10 +299,14 @@ def ended_trials(study: "Study") -> list["FrozenTrial"]:
 
 
 def _has_ended(trial: "FrozenTrial") -> bool:
-    return trial.state.name in ("COMPLETE", "PRUNED") or (trial.state.name == "FAIL" and PROBLEM in trial.user_attrs)
+    return trial.state.name in ("COMPLETE", "PRUNED") or (
+        trial.state.name == "FAIL" and PROBLEM in trial.user_attrs
+    )
 
 
-def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any], watch: Callable[[], None]) -> "FrozenTrial | None":
+def _await_twin(
+    study: "Study", trial: "Trial", values: Mapping[str, Any], watch: Callable[[], None]
+) -> "FrozenTrial | None":
     """Returns the first earlier trial with the same values that ended; None if there is none.
 
     Waits for earlier trials that are running with the same values, or still choose theirs.
@@ -298,10 +314,17 @@ def _await_twin(study: "Study", trial: "Trial", values: Mapping[str, Any], watch
     while True:
         watch()
         running = [other for other in fail_dead_trials(study) if other.number < trial.number]
-        twins = [other for other in study.get_trials(deepcopy=False) if other.params == values and other.number < trial.number]
+        twins = [
+            other
+            for other in study.get_trials(deepcopy=False)
+            if other.params == values and other.number < trial.number
+        ]
         if ended := [twin for twin in twins if _has_ended(twin)]:
             return ended[0]
-        if all(other.params.keys() == values.keys() and other.params != values for other in running):  # none is still choosing
+        # none is still choosing
+        if all(
+            other.params.keys() == values.keys() and other.params != values for other in running
+        ):
             return None
         time.sleep(_LOOK)
 
@@ -327,7 +350,11 @@ def score_of(trial: "FrozenTrial") -> float | None:
     Returns:
         The score; None if no epoch has ended.
     """
-    return trial.value if trial.state.name == "COMPLETE" else max(trial.intermediate_values.values(), default=None)
+    return (
+        trial.value
+        if trial.state.name == "COMPLETE"
+        else max(trial.intermediate_values.values(), default=None)
+    )
 
 
 def outcome_of(trial: "FrozenTrial") -> str:
@@ -345,7 +372,11 @@ def outcome_of(trial: "FrozenTrial") -> str:
         "RUNNING": "still running",
         "WAITING": "not begun",
     }.get(trial.state.name, "")
-    twin = f"as trial {trial.user_attrs[_TWIN]}, with the same settings" if _TWIN in trial.user_attrs else ""
+    twin = (
+        f"as trial {trial.user_attrs[_TWIN]}, with the same settings"
+        if _TWIN in trial.user_attrs
+        else ""
+    )
     return ", ".join(part for part in (how, twin) if part)
 
 

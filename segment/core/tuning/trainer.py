@@ -65,7 +65,11 @@ class Trainer:
         for repeat in range(1, self.search.repeats):
             seeds = {"training.seed": self._seed + repeat, "data.split_seed": self._split_seed}
             seeds[self.task.val_seed] = self._split_seed + repeat
-            scores.append(self._run(f"{trial.number}-{repeat}", {**values, **seeds}, _look_on, self._best_score))
+            scores.append(
+                self._run(
+                    f"{trial.number}-{repeat}", {**values, **seeds}, _look_on, self._best_score
+                )
+            )
         mean: float = sum(scores) / len(scores)
         return mean
 
@@ -89,7 +93,9 @@ class Trainer:
         values = {} if number == DEFAULTS else self.study.get_trials(deepcopy=False)[number].params
         seeds = {"training.seed": seed, "data.split_seed": self._split_seed}
         name = f"{'defaults' if number == DEFAULTS else number}-seed{seed}"
-        found: tuple[str, float] = self._run(name, {**values, **seeds}, _look_on, lambda folder: final_score(folder, self.task))
+        found: tuple[str, float] = self._run(
+            name, {**values, **seeds}, _look_on, lambda folder: final_score(folder, self.task)
+        )
         return found
 
     def _best_score(self, folder: Path) -> float:
@@ -107,7 +113,13 @@ class Trainer:
     def _epochs(self, values: Mapping[str, Any]) -> int:
         return int(training_of(change_settings(self.task.defaults, values))["epochs"])
 
-    def _run(self, name: str, values: Mapping[str, Any], watch: Callable[[int, float], None], keep: Callable[[Path], Any]) -> Any:
+    def _run(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        watch: Callable[[int, float], None],
+        keep: Callable[[Path], Any],
+    ) -> Any:
         epochs, told = self._epochs(values), f"trial {name}"
 
         def show(epoch: int, score: float) -> None:
@@ -117,7 +129,15 @@ class Trainer:
         folder = self.folder / f"{self.study.study_name}-{name}"
         try:
             memory = self.search.memory_mb
-            return run_trial(self.task, values, folder, on_epoch=show, memory_mb=memory, keep=keep, conditions=self.conditions)
+            return run_trial(
+                self.task,
+                values,
+                folder,
+                on_epoch=show,
+                memory_mb=memory,
+                keep=keep,
+                conditions=self.conditions,
+            )
         finally:
             self.progress.advance(told, epochs, epochs)
 
@@ -129,7 +149,9 @@ def _look_on(epoch: int, score: float) -> None:
 class TrialExecutor(Protocol):
     """Interface for running the trainings of a study, on one machine or several."""
 
-    def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+    def run_trials(
+        self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]
+    ) -> None:
         """Runs trials until enough of the study have ended, or the time is over.
 
         Args:
@@ -141,7 +163,9 @@ class TrialExecutor(Protocol):
             InputError: If the first trials all fail, see `run_study`.
         """
 
-    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Reruns | None:
+    def confirm(
+        self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]
+    ) -> Reruns | None:
         """Trains the defaults and the settings of trial `best` with each seed.
 
         Args:
@@ -170,7 +194,9 @@ class LocalExecutor:
     distributions: Mapping[str, "BaseDistribution"]
     trainer: Trainer
 
-    def run_trials(self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]) -> None:
+    def run_trials(
+        self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]
+    ) -> None:
         """Runs trials until enough of the study have ended, or the time is over.
 
         Args:
@@ -181,9 +207,18 @@ class LocalExecutor:
         Raises:
             InputError: If the first trials all fail, see `run_study`.
         """
-        run_study(self.study, self.distributions, self.trainer.attempt, trials=trials, hours=hours, tell=tell)
+        run_study(
+            self.study,
+            self.distributions,
+            self.trainer.attempt,
+            trials=trials,
+            hours=hours,
+            tell=tell,
+        )
 
-    def confirm(self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]) -> Reruns | None:
+    def confirm(
+        self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]
+    ) -> Reruns | None:
         """Trains the defaults and the settings of trial `best` with each seed.
 
         Args:

@@ -79,10 +79,15 @@ class Task:
             are.
         """
         names = sorted(
-            next((file.relative_to(folder) for folder in self.data if folder in file.parents), file).as_posix()
+            next(
+                (file.relative_to(folder) for folder in self.data if folder in file.parents), file
+            ).as_posix()
             for file in self.files
         )
-        return f"{len(names)} ({sha256(chr(10).join(names).encode(errors='surrogateescape')).hexdigest()[:8]})"
+        return (
+            f"{len(names)}"
+            f" ({sha256(chr(10).join(names).encode(errors='surrogateescape')).hexdigest()[:8]})"
+        )
 
 
 def training_of(settings: Settings) -> dict[str, Any]:
@@ -125,7 +130,9 @@ def check_memory_limit(memory_mb: float | None) -> None:
         InputError: If the system does not show the memory of other processes.
     """
     if memory_mb is not None and not Path("/proc/self/status").exists():
-        raise InputError("--memory: only Linux reports how much memory processes use. Leave it out.")
+        raise InputError(
+            "--memory: only Linux reports how much memory processes use. Leave it out."
+        )
 
 
 def run_trial(
@@ -198,7 +205,17 @@ def _train(
     memory_mb: float | None,
     conditions: Conditions,
 ) -> None:
-    arguments, told = [*map(str, task.data), "--config", str(config), "--output", str(folder), "--quiet"], 0
+    arguments, told = (
+        [
+            *map(str, task.data),
+            "--config",
+            str(config),
+            "--output",
+            str(folder),
+            "--quiet",
+        ],
+        0,
+    )
     with tempfile.TemporaryFile() as complaints:
         process = start_attended(
             task.module,
@@ -228,7 +245,9 @@ def _train(
             process.wait()
         if process.returncode:
             complaints.seek(0)
-            raise TrialFailed(_explain(process.returncode, complaints.read().decode(errors="replace")))
+            raise TrialFailed(
+                _explain(process.returncode, complaints.read().decode(errors="replace"))
+            )
 
 
 def _score(row: Row, task: Task) -> float:

@@ -32,7 +32,13 @@ from segment.core.tuning.reruns import POLL, Reruns, confirmation_of
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Space, distributions, dump_space
 from segment.core.tuning.storage import reachable
-from segment.core.tuning.study import ended_trials, fail_dead_trials, open_study, outcome_of, score_of
+from segment.core.tuning.study import (
+    ended_trials,
+    fail_dead_trials,
+    open_study,
+    outcome_of,
+    score_of,
+)
 from segment.core.tuning.trainer import LocalExecutor, Trainer, TrialExecutor
 from segment.core.tuning.trials import Task, check_memory_limit, training_of
 from segment.core.tuning.unit_cube import as_point
@@ -66,14 +72,30 @@ class Tuning:
     def __str__(self) -> str:
         """Returns the best trial, its values, their confirmation, and the settings file."""
         values = "\n".join(
-            f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}" for key, value in self.values.items()
+            f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}"
+            for key, value in self.values.items()
         )
-        lines = [f"best of {self.trials} trials: number {self.trial}, validation {self.score:.3f}", values]
-        return "\n".join([*lines, *([str(self.confirmation)] if self.confirmation else []), f"settings: {self.config}"])
+        lines = [
+            f"best of {self.trials} trials: number {self.trial}, validation {self.score:.3f}",
+            values,
+        ]
+        return "\n".join(
+            [
+                *lines,
+                *([str(self.confirmation)] if self.confirmation else []),
+                f"settings: {self.config}",
+            ]
+        )
 
 
 def tune(
-    task: Task, output: Path, space: Space, search: Search, progress: Progress | None = None, *, cluster: str | None = None
+    task: Task,
+    output: Path,
+    space: Space,
+    search: Search,
+    progress: Progress | None = None,
+    *,
+    cluster: str | None = None,
 ) -> Tuning:
     """Searches for the settings with the best validation score.
 
@@ -110,17 +132,26 @@ def tune(
                     trainer = Trainer(study, task, output / TRIALS_FOLDER, search, progress)
                     executor = nullcontext(LocalExecutor(study, wanted, trainer))
                 else:
-                    executor = begin_campaign(client, str(cluster), study, task, space, search, storage, output, progress)
+                    executor = begin_campaign(
+                        client, str(cluster), study, task, space, search, storage, output, progress
+                    )
                 with executor as place:
                     return _tune(study, place, task, output, search, storage, progress)
 
 
 def _open(
-    task: Task, output: Path, space: Space, wanted: Mapping[str, "BaseDistribution"], search: Search, storage: str
+    task: Task,
+    output: Path,
+    space: Space,
+    wanted: Mapping[str, "BaseDistribution"],
+    search: Search,
+    storage: str,
 ) -> "Study":
     """Opens the study and writes the files that its folder begins with."""
     belongs = {"repeats": search.repeats, **_belongs(task, space)}
-    study = open_study(storage, search.name, wanted, belongs, search.sampler, search.seed, task.patience)
+    study = open_study(
+        storage, search.name, wanted, belongs, search.sampler, search.seed, task.patience
+    )
     if not study.get_trials(deepcopy=False) and (defaults := _within(wanted, task.defaults)):
         study.enqueue_trial(defaults)
     clear_folder(output / TRIALS_FOLDER)  # left by a tuning that was killed
@@ -130,7 +161,13 @@ def _open(
 
 
 def _tune(
-    study: "Study", place: TrialExecutor, task: Task, output: Path, search: Search, storage: str, progress: Progress
+    study: "Study",
+    place: TrialExecutor,
+    task: Task,
+    output: Path,
+    search: Search,
+    storage: str,
+    progress: Progress,
 ) -> Tuning:
     book = _Book(study, task, output, progress)
     place.run_trials(search.trials, search.hours, book.tell)
@@ -142,7 +179,8 @@ def _tune(
         ended = ended_trials(study)
         last = f" The last: {outcome_of(ended[-1])}." if ended else ""
         raise InputError(
-            f"{output}: a trial must end well to be the best. Received none that did.{last} Allow more --trials or --hours."
+            f"{output}: a trial must end well to be the best. Received none that did.{last} Allow"
+            " more --trials or --hours."
         )
     best = study.best_trial
     book.write_best(best)
@@ -150,11 +188,20 @@ def _tune(
     if search.confirmations:
         runs = open_study(storage, confirmation_of(search.name), {}, {})
         first = training_of(task.defaults)["seed"] + search.repeats
-        confirmed = place.confirm(runs, best.number, range(first, first + search.confirmations), progress.say)
+        confirmed = place.confirm(
+            runs, best.number, range(first, first + search.confirmations), progress.say
+        )
     figures = describe_study(study, best, confirmed)
     write_text(output / REPORT_FILE, json.dumps(figures, indent=2))
     tuning_page(study, best, task.defaults, confirmed).write(output / PAGE_FILE)
-    return Tuning(output / BEST_FILE, len(figures["trials"]), best.number, float(best.value or 0), dict(best.params), confirmed)
+    return Tuning(
+        output / BEST_FILE,
+        len(figures["trials"]),
+        best.number,
+        float(best.value or 0),
+        dict(best.params),
+        confirmed,
+    )
 
 
 @dataclass(frozen=True)
@@ -173,14 +220,29 @@ class _Book:
         self.progress.say(_describe(trial))
 
     def write_best(self, trial: "FrozenTrial") -> None:
-        write_text(self.output / BEST_FILE, dump_settings(change_settings(self.task.defaults, trial.params)))
+        write_text(
+            self.output / BEST_FILE,
+            dump_settings(change_settings(self.task.defaults, trial.params)),
+        )
 
 
 def _belongs(task: Task, space: Space) -> dict[str, Any]:
     """Returns what all trials of a study have in common."""
-    settings = {k: v for k, v in flatten(task.defaults.model_dump(mode="json")).items() if k not in MACHINERY}
-    tuned = {f"search space, {key}": parameter.model_dump(exclude_defaults=True) for key, parameter in space.items()}
-    return {"data": [folder.resolve().name for folder in task.data], "files": task.describe_files(), **settings, **tuned}
+    settings = {
+        k: v
+        for k, v in flatten(task.defaults.model_dump(mode="json")).items()
+        if k not in MACHINERY
+    }
+    tuned = {
+        f"search space, {key}": parameter.model_dump(exclude_defaults=True)
+        for key, parameter in space.items()
+    }
+    return {
+        "data": [folder.resolve().name for folder in task.data],
+        "files": task.describe_files(),
+        **settings,
+        **tuned,
+    }
 
 
 def _within(wanted: Mapping[str, "BaseDistribution"], defaults: Settings) -> dict[str, Any] | None:

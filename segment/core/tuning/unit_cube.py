@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 Points = NDArray[np.float64]
 """Points (points, settings), or one point (settings,), float64, each from 0 to 1."""
@@ -30,7 +35,9 @@ def as_point(values: Mapping[str, Any], distributions: Distributions) -> Points:
     Raises:
         ValueError: If a value is not one of the choices.
     """
-    return np.array([_position(values[name], distribution) for name, distribution in distributions.items()])
+    return np.array(
+        [_position(values[name], distribution) for name, distribution in distributions.items()]
+    )
 
 
 def as_values(point: Points, distributions: Distributions) -> dict[str, Any]:
@@ -43,7 +50,10 @@ def as_values(point: Points, distributions: Distributions) -> dict[str, Any]:
     Returns:
         Values by the name of the setting; the nearest ones of whole numbers and choices.
     """
-    return {name: _value(share, d) for share, (name, d) in zip(point.tolist(), distributions.items(), strict=True)}
+    return {
+        name: _value(share, d)
+        for share, (name, d) in zip(point.tolist(), distributions.items(), strict=True)
+    }
 
 
 def snap(points: Points, distributions: Distributions) -> Points:
@@ -92,7 +102,9 @@ def _position(value: Any, distribution: BaseDistribution) -> float:
 
 def _value(share: float, distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[min(int(share * len(distribution.choices)), len(distribution.choices) - 1)]
+        return distribution.choices[
+            min(int(share * len(distribution.choices)), len(distribution.choices) - 1)
+        ]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     low, high = _ends(distribution)
     value = low + share * (high - low)

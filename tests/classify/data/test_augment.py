@@ -10,7 +10,13 @@ from segment.core.errors import InputError
 from segment.core.pixels.augment import as_dtype
 from segment.core.pixels.normalise import BandStatistics
 
-OFF = {"random_crop": False, "horizontal_flip": 0, "vertical_flip": 0, "brightness": 0, "contrast": 0}
+OFF = {
+    "random_crop": False,
+    "horizontal_flip": 0,
+    "vertical_flip": 0,
+    "brightness": 0,
+    "contrast": 0,
+}
 STRONG = {
     "random_crop": True,
     "resized_crop": 0.3,
@@ -41,7 +47,9 @@ def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandS
     return BandStatistics(dtype, 1, zeros, zeros + high, zeros + high / 2, zeros + high / 4)
 
 
-def picture(height: int = 80, width: int = 72, bands: int = 3, dtype: str = "uint8", high: float = 255) -> np.ndarray:
+def picture(
+    height: int = 80, width: int = 72, bands: int = 3, dtype: str = "uint8", high: float = 255
+) -> np.ndarray:
     return (np.random.default_rng(0).random((height, width, bands)) * high).astype(dtype)
 
 
@@ -54,8 +62,11 @@ def test_every_depth_is_changed_within_its_range(bands, dtype, high):
     image = picture(bands=bands, dtype=dtype, high=high)
     colours = COLOURS if (bands, dtype) == (3, "uint8") else {}
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # albumentations warns of arguments that it does not know
-        change = augmentation(AugmentSettings(**STRONG, **colours), 64, statistics(bands, dtype, high), 0)
+        # albumentations warns of arguments that it does not know
+        warnings.simplefilter("error", UserWarning)
+        change = augmentation(
+            AugmentSettings(**STRONG, **colours), 64, statistics(bands, dtype, high), 0
+        )
         crops = [change(image) for _ in range(4)]
     for crop in crops:
         assert (crop.shape, crop.dtype) == ((64, 64, bands), image.dtype)
@@ -66,7 +77,10 @@ def test_every_depth_is_changed_within_its_range(bands, dtype, high):
 @pytest.mark.parametrize("bands, dtype, high", DEPTHS)
 def test_seeds_repeat(bands, dtype, high):
     image = picture(bands=bands, dtype=dtype, high=high)
-    make = lambda seed: augmentation(AugmentSettings(**STRONG), 64, statistics(bands, dtype, high), seed)  # noqa: E731
+
+    def make(seed):
+        return augmentation(AugmentSettings(**STRONG), 64, statistics(bands, dtype, high), seed)
+
     first, again, other = make(3), make(3), make(4)
     for _ in range(3):
         crop = first(image)
@@ -80,7 +94,9 @@ def test_each_setting_changes_something(name):
     assert any(not np.array_equal(change(image), centre_crop(image, 64)) for _ in range(8))
 
 
-@pytest.mark.parametrize("shape", [(80, 72), (64, 64), (64, 91), (200, 7), (63, 65), (5, 5), (1, 2)])
+@pytest.mark.parametrize(
+    "shape", [(80, 72), (64, 64), (64, 91), (200, 7), (63, 65), (5, 5), (1, 2)]
+)
 @pytest.mark.parametrize("bands, dtype, high", DEPTHS)
 def test_nothing_asked_is_the_centre_crop(shape, bands, dtype, high):
     image = picture(*shape, bands, dtype, high)
@@ -92,7 +108,12 @@ def test_nothing_asked_is_the_centre_crop(shape, bands, dtype, high):
 @pytest.mark.parametrize("shape", [(40, 72), (5, 5), (1, 2)])
 def test_images_smaller_than_the_crop_are_filled_up_with_their_own_pixels(shape):
     image = picture(*shape, 13, "uint16", 9000) + 1
-    for settings in (AugmentSettings(brightness=0, contrast=0), alone(rotation=90), alone(resized_crop=0.5), alone(elastic=1)):
+    for settings in (
+        AugmentSettings(brightness=0, contrast=0),
+        alone(rotation=90),
+        alone(resized_crop=0.5),
+        alone(elastic=1),
+    ):
         crop = augmentation(settings, 64, statistics(13, "uint16", 9000), 0)(image)
         assert crop.shape == (64, 64, 13)
         assert crop.min() >= image.min() and crop.max() <= image.max(), "no border of zeros"
@@ -126,7 +147,11 @@ def test_turns_have_no_black_corners_and_keep_within_their_angle():
     for _ in range(20):
         assert (change(bright) == 200).all()
         middle = change(half)[16:48, 16:48, 0].astype(float)
-        angles.append(np.degrees(np.arctan2(np.gradient(middle, axis=1).sum(), np.gradient(middle, axis=0).sum())))
+        angles.append(
+            np.degrees(
+                np.arctan2(np.gradient(middle, axis=1).sum(), np.gradient(middle, axis=0).sum())
+            )
+        )
     assert max(np.abs(angles)) <= 32 and min(angles) < -10 and max(angles) > 10
 
 
@@ -141,9 +166,13 @@ def test_brightness_is_a_fraction_of_the_range_and_never_wraps(dtype, high):
 def test_hue_is_in_degrees_and_saturation_a_fraction():
     red = np.full((64, 64, 3), (255, 0, 0), np.uint8)
     turned = [augmentation(alone(hue=60), 64, statistics(), seed)(red)[0, 0] for seed in range(30)]
-    assert all(value == 255 for value, _, _ in turned), "60 degrees of red are yellow one way and magenta the other"
+    assert all(value == 255 for value, _, _ in turned), (
+        "60 degrees of red are yellow one way and magenta the other"
+    )
     assert max(green for _, green, _ in turned) > 180 and max(blue for _, _, blue in turned) > 180
-    paled = [augmentation(alone(saturation=0.5), 64, statistics(), seed)(red)[0, 0] for seed in range(30)]
+    paled = [
+        augmentation(alone(saturation=0.5), 64, statistics(), seed)(red)[0, 0] for seed in range(30)
+    ]
     assert 20 < max(green for _, green, _ in paled) <= 38, "half of red's grey value, 76"
 
 
@@ -153,8 +182,12 @@ def test_cutout_is_one_hole_of_the_training_mean():
         holes = [np.argwhere(change(np.zeros((90, 90, 2), dtype)).any(axis=2)) for _ in range(20)]
         for hole in holes:
             height, width = np.ptp(hole, axis=0) + 1
-            assert len(hole) == height * width and 9 <= min(height, width) <= max(height, width) <= 30
-        np.testing.assert_allclose(change(np.zeros((90, 90, 2), dtype)).max(axis=(0, 1)), high / 2, rtol=1e-6)
+            assert (
+                len(hole) == height * width and 9 <= min(height, width) <= max(height, width) <= 30
+            )
+        np.testing.assert_allclose(
+            change(np.zeros((90, 90, 2), dtype)).max(axis=(0, 1)), high / 2, rtol=1e-6
+        )
 
 
 def test_elastic_displacements_are_as_moderate_at_the_border():
@@ -168,11 +201,15 @@ def test_elastic_displacements_are_as_moderate_at_the_border():
 @pytest.mark.parametrize("name, value", [("hue", 10), ("saturation", 0.1)])
 @pytest.mark.parametrize("bands, dtype", [(1, "uint8"), (4, "uint8"), (3, "uint16")])
 def test_colours_need_rgb_of_8_bits(name, value, bands, dtype):
-    with pytest.raises(InputError, match=rf"augment.{name}: .* Received {bands} bands of {dtype}. Set it to 0."):
+    with pytest.raises(
+        InputError, match=rf"augment.{name}: .* Received {bands} bands of {dtype}. Set it to 0."
+    ):
         augmentation(AugmentSettings(**{name: value}), 64, statistics(bands, dtype), 0)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
+)
 def test_integers_are_rounded_and_never_wrap(dtype):
     limits = np.iinfo(dtype)
     pixels = as_dtype(np.array([-1e30, 2.6, limits.max, 1e30], np.float32), dtype)

@@ -24,18 +24,27 @@ AUGMENT = partial(augmentation, AugmentSettings(quarter_turns=True), 32, statist
 
 
 def labelled(*labels: tuple[int, ...]) -> list[LabelledImage]:
-    return [LabelledImage(Path(f"{number}.png"), label, None, "a") for number, label in enumerate(labels)]
+    return [
+        LabelledImage(Path(f"{number}.png"), label, None, "a")
+        for number, label in enumerate(labels)
+    ]
 
 
 @pytest.fixture
 def images(tmp_path) -> list[LabelledImage]:
     """Five of class 0 and five of class 1."""
-    paths = [(path, label) for label in (0, 1) for path in write_class(tmp_path / str(label), label, 5)]
+    paths = [
+        (path, label) for label in (0, 1) for path in write_class(tmp_path / str(label), label, 5)
+    ]
     return [LabelledImage(path, (label,), None, "a") for path, label in paths]
 
 
-def dataset(images: list[LabelledImage], size: int = 32, batch_size: int = 4, **options) -> ImageDataset:
-    return ImageDataset(images, ImagePixels(read_image, megabytes=1), 2, size, batch_size, **options)
+def dataset(
+    images: list[LabelledImage], size: int = 32, batch_size: int = 4, **options
+) -> ImageDataset:
+    return ImageDataset(
+        images, ImagePixels(read_image, megabytes=1), 2, size, batch_size, **options
+    )
 
 
 def everything(data: ImageDataset) -> list[np.ndarray]:
@@ -65,7 +74,9 @@ def test_images_smaller_than_the_crop_are_continued(images):
 
 
 def test_an_epoch_holds_each_image_once_in_an_order_of_its_own(images):
-    flat = partial(augmentation, AugmentSettings(random_crop=False, brightness=0, contrast=0), 32, statistics())
+    flat = partial(
+        augmentation, AugmentSettings(random_crop=False, brightness=0, contrast=0), 32, statistics()
+    )
     data = dataset(images, augment=flat, seed=1)
 
     def order() -> list[float]:  # flips keep the mean, and no two images have the same
@@ -78,7 +89,12 @@ def test_an_epoch_holds_each_image_once_in_an_order_of_its_own(images):
 
 
 def test_epochs_differ_and_repeat_whatever_is_read_first(images):
-    options = {"augment": AUGMENT, "mix": partial(mix, mixup=0.4, cutmix=0.4), "weighted": True, "seed": 3}
+    options = {
+        "augment": AUGMENT,
+        "mix": partial(mix, mixup=0.4, cutmix=0.4),
+        "weighted": True,
+        "seed": 3,
+    }
     first, second = (dataset(images, **options) for _ in range(2))
     last = second[2]
     start = everything(first)
@@ -92,18 +108,26 @@ def test_epochs_differ_and_repeat_whatever_is_read_first(images):
 
 def test_changes_leave_what_is_kept_in_memory_as_it_was(images):
     pixels = ImagePixels(read_image, megabytes=1)
-    settings = AugmentSettings(random_crop=False, horizontal_flip=0, vertical_flip=0, brightness=0.5, cutout=1)
+    settings = AugmentSettings(
+        random_crop=False, horizontal_flip=0, vertical_flip=0, brightness=0.5, cutout=1
+    )
     change = partial(augmentation, settings, 36, statistics())
-    data = ImageDataset(images, pixels, 2, 36, 4, augment=change, mix=partial(mix, mixup=1, cutmix=1))
+    data = ImageDataset(
+        images, pixels, 2, 36, 4, augment=change, mix=partial(mix, mixup=1, cutmix=1)
+    )
     everything(data)
     for image in images:
         assert pixels.load(image) is pixels.load(image)
         np.testing.assert_array_equal(pixels.load(image), read_image(image.path))
 
 
-@pytest.mark.parametrize("alphas, mixed", [((0, 0), False), ((1, 0), True), ((0, 1), True), ((1, 1), True)])
+@pytest.mark.parametrize(
+    "alphas, mixed", [((0, 0), False), ((1, 0), True), ((0, 1), True), ((1, 1), True)]
+)
 def test_batches_are_mixed_with_their_labels(images, alphas, mixed):
-    data = dataset(images, batch_size=10, augment=AUGMENT, mix=partial(mix, mixup=alphas[0], cutmix=alphas[1]))
+    data = dataset(
+        images, batch_size=10, augment=AUGMENT, mix=partial(mix, mixup=alphas[0], cutmix=alphas[1])
+    )
     shares = []
     for epoch in range(5):
         data.epoch = epoch
@@ -154,7 +178,11 @@ def test_chances_of_several_labels_go_by_the_rarest_and_none_is_a_class():
 
 
 def test_weighted_draws_equalise_classes(tmp_path):
-    paths = [(path, label) for label, count in ((0, 36), (1, 4)) for path in write_class(tmp_path / str(label), label, count)]
+    paths = [
+        (path, label)
+        for label, count in ((0, 36), (1, 4))
+        for path in write_class(tmp_path / str(label), label, count)
+    ]
     images = [LabelledImage(path, (label,), None, "a") for path, label in paths]
     drawn = {}
     for weighted in (False, True):
@@ -164,7 +192,8 @@ def test_weighted_draws_equalise_classes(tmp_path):
             data.epoch = epoch
             drawn[weighted].append(float(data[0][1][:, 1].mean()))
     assert drawn[False] == pytest.approx([0.1] * 20)
-    assert np.mean(drawn[True]) == pytest.approx(0.5, abs=0.07)  # 800 draws: four standard deviations
+    # 800 draws: four standard deviations
+    assert np.mean(drawn[True]) == pytest.approx(0.5, abs=0.07)
 
 
 def test_what_is_scored_is_what_a_model_would_see(images):

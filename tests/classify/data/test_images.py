@@ -37,11 +37,22 @@ def found(root: Path, **settings: object) -> list[tuple[str, list[str], str | No
     collection = find_images([root], DataSettings.model_validate(settings))
     folder = root if root.is_dir() else root.parent
     names = collection.class_table.names
-    return [(i.path.relative_to(folder).as_posix(), [names[k] for k in i.labels], i.part) for i in collection.images]
+    return [
+        (i.path.relative_to(folder).as_posix(), [names[k] for k in i.labels], i.part)
+        for i in collection.images
+    ]
 
 
 def test_class_folders_with_all_that_lies_below(tmp_path):
-    touch(tmp_path, "water/b.png", "water/a.JPEG", "water/lakes/deep/c.tif", "Forest/d.jp2", "notes.txt", "water/a.aux.xml")
+    touch(
+        tmp_path,
+        "water/b.png",
+        "water/a.JPEG",
+        "water/lakes/deep/c.tif",
+        "Forest/d.jp2",
+        "notes.txt",
+        "water/a.aux.xml",
+    )
     touch(tmp_path, ".cache/e.png", "water/.thumbs/f.png", "water/.g.png", "loose.png")
     assert found(tmp_path) == [
         ("Forest/d.jp2", ["Forest"], None),
@@ -80,15 +91,22 @@ def test_folders_of_parts_fix_them(tmp_path):
 def test_folders_of_parts_have_other_names_too(tmp_path, names):
     touch(tmp_path, *(f"{name}/{label}/{name}.png" for name in names for label in "ab"))
     parts = dict(zip(names, ("train", "val", "test"), strict=True))
-    assert sorted(found(tmp_path)) == sorted((f"{n}/{label}/{n}.png", [label], parts[n]) for n in names for label in "ab")
+    assert sorted(found(tmp_path)) == sorted(
+        (f"{n}/{label}/{n}.png", [label], parts[n]) for n in names for label in "ab"
+    )
     said = " ".join(folder_notes(tmp_path))
     assert all(f"folder {n} is taken for {p}" in said for n, p in parts.items() if n != p)
 
 
 def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
-    touch(tmp_path, "train/a/1.png", "train/b/2.png", "Train/a/3.png", "val/a/4.png", "valid/b/5.png")
+    touch(
+        tmp_path, "train/a/1.png", "train/b/2.png", "Train/a/3.png", "val/a/4.png", "valid/b/5.png"
+    )
     assert [part for _, _, part in found(tmp_path)] == ["train", "train", "train", "val", "val"]
-    assert folder_notes(tmp_path) == ["folders Train, train are all taken for train", "folders val, valid are all taken for val"]
+    assert folder_notes(tmp_path) == [
+        "folders Train, train are all taken for train",
+        "folders val, valid are all taken for val",
+    ]
 
 
 def test_classes_that_are_called_like_a_part_stay_classes(tmp_path):
@@ -97,7 +115,9 @@ def test_classes_that_are_called_like_a_part_stay_classes(tmp_path):
 
 
 def test_parts_of_a_csv_have_other_names_too(tmp_path):
-    table = write_csv(tmp_path, "file,labels,part\na.png,x,Validation\nc.tif,y,TRAINING\ndeep/b.JPG,x,testing\n")
+    table = write_csv(
+        tmp_path, "file,labels,part\na.png,x,Validation\nc.tif,y,TRAINING\ndeep/b.JPG,x,testing\n"
+    )
     assert [part for _, _, part in found(table)] == ["val", "train", "test"]
 
 
@@ -110,8 +130,15 @@ def test_links_are_followed_and_do_not_go_in_circles(tmp_path):
 
 
 def test_csv_gives_any_number_of_labels_and_parts(tmp_path):
-    table = write_csv(tmp_path, "\ufefffile,labels,part\ndeep/b.JPG,ship; Water ;ship,val\na.png,,\n\nc.tif,water,Train\n")
-    expected = [("a.png", [], None), ("c.tif", ["water"], "train"), ("deep/b.JPG", ["ship", "water"], "val")]
+    table = write_csv(
+        tmp_path,
+        "\ufefffile,labels,part\ndeep/b.JPG,ship; Water ;ship,val\na.png,,\n\nc.tif,water,Train\n",
+    )
+    expected = [
+        ("a.png", [], None),
+        ("c.tif", ["water"], "train"),
+        ("deep/b.JPG", ["ship", "water"], "val"),
+    ]
     assert found(table) == found(tmp_path) == expected
     assert find_images([table], DataSettings()).multi_label
 
@@ -157,8 +184,14 @@ TABLE = [
 def test_class_table_gives_order_and_colours_and_leaves_ignored_classes_out(tmp_path):
     touch(tmp_path, "crop/1.png", "water/2.png", "cloud/3.png")
     collection = find_images([tmp_path], DataSettings(classes=TABLE))
-    assert [(c.name, c.color) for c in collection.class_table.classes] == [("Water", "#0000FF"), ("crop", "#00FF00")]
-    assert [(i.path.name, i.labels) for i in collection.images] == [("1.png", (1,)), ("2.png", (0,))]
+    assert [(c.name, c.color) for c in collection.class_table.classes] == [
+        ("Water", "#0000FF"),
+        ("crop", "#00FF00"),
+    ]
+    assert [(i.path.name, i.labels) for i in collection.images] == [
+        ("1.png", (1,)),
+        ("2.png", (0,)),
+    ]
 
 
 def test_class_table_beside_the_data_is_the_first_folders_unless_settings_have_one(tmp_path):
@@ -179,7 +212,9 @@ def test_many_classes_have_a_colour_each(tmp_path):
     touch(tmp_path, *(f"c{k:03}/1.png" for k in range(250)))
     classes = find_images([tmp_path], DataSettings()).class_table.classes
     assert len({c.color for c in classes}) == 250
-    few = find_images([touch(tmp_path / "few", "a/1.png", "b/2.png")], DataSettings()).class_table.classes
+    few = find_images(
+        [touch(tmp_path / "few", "a/1.png", "b/2.png")], DataSettings()
+    ).class_table.classes
     assert few[0].color == classes[0].color
 
 
@@ -195,10 +230,22 @@ FAULTS = {
     "no such path": (make_nothing, {}, ["nowhere", "no such path", "class folders", "Check"]),
     "a file that is no CSV": (make_other_file, {}, ["labels.txt", "CSV", "class folders"]),
     "one class": (lambda r: touch(r, "a/1.png"), {}, ["two classes", "'a'", "class folders"]),
-    "a class folder itself": (lambda r: touch(r, "1.png", "2.jpg"), {}, ["2 images and no folder", "folder above"]),
+    "a class folder itself": (
+        lambda r: touch(r, "1.png", "2.jpg"),
+        {},
+        ["2 images and no folder", "folder above"],
+    ),
     "an empty folder": (lambda r: r, {}, ["class folders", "no folder", "Check the path"]),
-    "folders without images": (lambda r: touch(r, "a/1.txt", "b/2.txt"), {}, ["class folders", "without images", ".jp2"]),
-    "part without classes": (lambda r: touch(r, "train/1.png", "val/a/2.png"), {}, ["train", "1 images and no folder"]),
+    "folders without images": (
+        lambda r: touch(r, "a/1.txt", "b/2.txt"),
+        {},
+        ["class folders", "without images", ".jp2"],
+    ),
+    "part without classes": (
+        lambda r: touch(r, "train/1.png", "val/a/2.png"),
+        {},
+        ["train", "1 images and no folder"],
+    ),
     "folder beside parts": (
         lambda r: touch(r, "train/a/1.png", "more/a/2.png"),
         {},
@@ -209,7 +256,11 @@ FAULTS = {
         {},
         ["Valid:", "beside a part", "into a folder train"],
     ),
-    "empty class": (lambda r: touch(r, "a/1.png", "b/2.png", "c/x.txt"), {}, ["/c:", "empty", "Remove it", "{c: null}"]),
+    "empty class": (
+        lambda r: touch(r, "a/1.png", "b/2.png", "c/x.txt"),
+        {},
+        ["/c:", "empty", "Remove it", "{c: null}"],
+    ),
     "unknown key of the map": (
         lambda r: touch(r, "water/1.png", "Woods/2.png"),
         {"label_map": {"wods": "x"}},
@@ -235,20 +286,48 @@ FAULTS = {
         {"classes": TABLE, "label_map": {"crop": "grain"}},
         ["/crop:", "mapped to 'grain'"],
     ),
-    "class without images": (lambda r: touch(r, "water/1.png"), {"classes": TABLE}, ["data.classes", "none of crop", "remove"]),
+    "class without images": (
+        lambda r: touch(r, "water/1.png"),
+        {"classes": TABLE},
+        ["data.classes", "none of crop", "remove"],
+    ),
     "class with images of null only": (
         lambda r: touch(r, "water/1.png", "crop/2.png"),
         {"classes": TABLE, "label_map": {"crop": None}},
         ["none of crop"],
     ),
-    "control character": (lambda r: touch(r, "a/1.png", "b\nc/2.png"), {}, ["in one line", "'b\\nc'", "Rename"]),
-    "blank target": (lambda r: touch(r, "a/1.png", "b/2.png"), {"label_map": {"a": " "}}, ["not blank", "' '"]),
-    "no header": (lambda r: write_csv(r, "a.png,water\n"), {}, ["header", "file,labels,part", "a.png,water"]),
+    "control character": (
+        lambda r: touch(r, "a/1.png", "b\nc/2.png"),
+        {},
+        ["in one line", "'b\\nc'", "Rename"],
+    ),
+    "blank target": (
+        lambda r: touch(r, "a/1.png", "b/2.png"),
+        {"label_map": {"a": " "}},
+        ["not blank", "' '"],
+    ),
+    "no header": (
+        lambda r: write_csv(r, "a.png,water\n"),
+        {},
+        ["header", "file,labels,part", "a.png,water"],
+    ),
     "empty CSV": (lambda r: write_csv(r, ""), {}, ["header", "none"]),
     "no rows": (lambda r: write_csv(r, "file,labels\n\n"), {}, ["no rows", "Add rows"]),
-    "too many cells": (lambda r: write_csv(r, "file,labels\na.png,water,ship\n"), {}, ["line 2", "3 cells", "`;`"]),
-    "missing file": (lambda r: write_csv(r, "file,labels\na.png,w\nx.png,w\n"), {}, ["line 3", "'x.png'", "CSV's folder"]),
-    "file twice": (lambda r: write_csv(r, "file,labels\na.png,w\n./a.png,v\n"), {}, ["line 3", "'./a.png'", "line 2"]),
+    "too many cells": (
+        lambda r: write_csv(r, "file,labels\na.png,water,ship\n"),
+        {},
+        ["line 2", "3 cells", "`;`"],
+    ),
+    "missing file": (
+        lambda r: write_csv(r, "file,labels\na.png,w\nx.png,w\n"),
+        {},
+        ["line 3", "'x.png'", "CSV's folder"],
+    ),
+    "file twice": (
+        lambda r: write_csv(r, "file,labels\na.png,w\n./a.png,v\n"),
+        {},
+        ["line 3", "'./a.png'", "line 2"],
+    ),
     "file twice by detour": (
         lambda r: write_csv(r, "file,labels\na.png,w\ndeep/../a.png,v\n"),
         {},
@@ -259,8 +338,16 @@ FAULTS = {
         {},
         ["line 2", "'later'", "train, val, test"],
     ),
-    "open quotes": (lambda r: write_csv(r, 'file,labels\n"a.png,w\n'), {}, ["CSV in UTF-8", "Save it so"]),
-    "no labels at all": (lambda r: write_csv(r, "file,labels\na.png,\n"), {}, ["classes to learn", "Label images"]),
+    "open quotes": (
+        lambda r: write_csv(r, 'file,labels\n"a.png,w\n'),
+        {},
+        ["CSV in UTF-8", "Save it so"],
+    ),
+    "no labels at all": (
+        lambda r: write_csv(r, "file,labels\na.png,\n"),
+        {},
+        ["classes to learn", "Label images"],
+    ),
 }
 
 
@@ -282,7 +369,9 @@ def test_csv_of_another_encoding_is_refused(tmp_path):
 def test_faults_between_data_folders(tmp_path):
     folders = touch(tmp_path / "folders", "a/1.png", "b/2.png")
     table = write_csv(tmp_path / "listed", "file,labels\na.png,a\n")
-    with pytest.raises(InputError, match=r"one kind. Received class folders, but a CSV in .*labels.csv"):
+    with pytest.raises(
+        InputError, match=r"one kind. Received class folders, but a CSV in .*labels.csv"
+    ):
         find_images([table, folders], DataSettings())
     with pytest.raises(InputError, match=r"comes once.*1\.png"):
         find_images([folders, folders], DataSettings())
@@ -312,7 +401,11 @@ def test_read_image_puts_0_where_nodata(tmp_path):
     pixels = noise(8, 6, 2, dtype="uint16")
     pixels[2, 3] = 9999
     read = read_image(write_raster(tmp_path / "a.tif", pixels, nodata=9999), None)
-    assert read.dtype == np.uint16 and read[2, 3].tolist() == [0, 0] and np.array_equal(read[4:], pixels[4:])
+    assert (
+        read.dtype == np.uint16
+        and read[2, 3].tolist() == [0, 0]
+        and np.array_equal(read[4:], pixels[4:])
+    )
 
 
 def test_read_image_leaves_grey_pictures_grey(tmp_path):
@@ -324,8 +417,11 @@ def test_pictures_of_other_formats_are_found_and_read(tmp_path, suffix):
     pixels = noise(8, 6, 3)
     for name in "ab":
         (tmp_path / name).mkdir()
-        options = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == "webp" else []  # above 100: without loss
-        cv2.imwrite(str(tmp_path / name / f"1.{suffix}"), np.ascontiguousarray(pixels[..., ::-1]), options)
+        # above 100: without loss
+        options = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == "webp" else []
+        cv2.imwrite(
+            str(tmp_path / name / f"1.{suffix}"), np.ascontiguousarray(pixels[..., ::-1]), options
+        )
     images = find_images([tmp_path], DataSettings()).images
     assert len(images) == 2 and np.array_equal(read_image(images[0].path), pixels)
 
@@ -335,12 +431,17 @@ def test_read_image_gives_palette_pictures_as_their_colours(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     indices = np.array([[0, 1], [2, 1]], np.uint8)[..., None]
     driver = {"png": "PNG", "tif": "GTiff"}[suffix]
-    with rasterio.open(path, "w", driver=driver, height=2, width=2, count=1, dtype="uint8", nodata=2) as file:
+    with rasterio.open(
+        path, "w", driver=driver, height=2, width=2, count=1, dtype="uint8", nodata=2
+    ) as file:
         file.write_colormap(1, {0: (10, 20, 30), 1: (200, 100, 50), 2: (9, 9, 9)})
         file.write(indices[..., 0], 1)
     with rasterio.open(path) as file:
         assert file.colorinterp == (ColorInterp.palette,)
-    assert read_image(path).tolist() == [[[10, 20, 30], [200, 100, 50]], [[0, 0, 0], [200, 100, 50]]]
+    assert read_image(path).tolist() == [
+        [[10, 20, 30], [200, 100, 50]],
+        [[0, 0, 0], [200, 100, 50]],
+    ]
     assert read_image(path, [1]).shape == (2, 2, 1)
 
 
@@ -359,7 +460,9 @@ def test_rasters_tell_what_their_bands_are_called(tmp_path):
         assert raster.descriptions == ("B04", None, "B02")
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "uint32", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", "int16", "int32", "uint32", "float32", "float64"]
+)
 @pytest.mark.parametrize("bands", [1, 3, 4, 13])
 @pytest.mark.parametrize("resize", [10, 37])
 def test_prepare_keeps_aspect_dtype_and_values(dtype, bands, resize):
@@ -410,13 +513,17 @@ def test_links_that_lead_up_are_no_images_of_a_class(tmp_path, target):
         write_raster(tmp_path / "data" / name / "deep" / f"{name}.png", noise(8, 8, 3))
         (tmp_path / "data" / name / "deep" / "loop").symlink_to(target)
     found = find_images([tmp_path / "data"], DataSettings())
-    assert [(image.path.stem, found.class_table.names[image.labels[0]]) for image in found.images] == [
+    assert [
+        (image.path.stem, found.class_table.names[image.labels[0]]) for image in found.images
+    ] == [
         ("forest", "forest"),
         ("water", "water"),
     ]
 
 
-@pytest.mark.parametrize("layout", [("sea/Train", "sea/valid", "sand"), ("train/sea/val", "train/sand", "val/sea")])
+@pytest.mark.parametrize(
+    "layout", [("sea/Train", "sea/valid", "sand"), ("train/sea/val", "train/sand", "val/sea")]
+)
 def test_parts_within_classes_are_said(tmp_path, layout):
     for folder in layout:
         write_raster(tmp_path / folder / "a.png", np.zeros((8, 8, 3), np.uint8))

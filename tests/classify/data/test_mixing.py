@@ -17,9 +17,18 @@ def test_labels_say_what_images_are_made_of(mixup, cutmix, dtype, high):
     values = images[:, 0, 0, 0].astype(np.float64)
     for seed in range(40):
         mixed, shares = mix(images, labels, np.random.default_rng(seed), mixup=mixup, cutmix=cutmix)
-        assert (mixed.shape, mixed.dtype, shares.shape, shares.dtype) == (images.shape, images.dtype, (6, 6), np.float32)
+        assert (mixed.shape, mixed.dtype, shares.shape, shares.dtype) == (
+            images.shape,
+            images.dtype,
+            (6, 6),
+            np.float32,
+        )
         np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
-        np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3), dtype=np.float64), shares @ values, atol=0.51 if high > 1 else 1e-5)
+        np.testing.assert_allclose(
+            mixed.mean(axis=(1, 2, 3), dtype=np.float64),
+            shares @ values,
+            atol=0.51 if high > 1 else 1e-5,
+        )
 
 
 def test_mixup_blends_and_cutmix_pastes():
@@ -48,7 +57,11 @@ def test_cutmix_pastes_a_rectangle_of_the_partner_where_it_lies():
             if not changed.any():
                 continue
             rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-            assert changed.sum() == len(rows) * len(columns) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+            assert (
+                changed.sum()
+                == len(rows) * len(columns)
+                == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+            )
             partner = next(j for j in np.flatnonzero(share) if j != i)
             assert np.array_equal(image[changed], images[partner][changed])
             assert share[partner] == pytest.approx(changed.mean(), abs=1e-6)
@@ -63,14 +76,19 @@ def test_several_labels_mix_alike():
         mixed, shares = mix(images, labels, np.random.default_rng(seed), mixup=1, cutmix=1)
         assert shares.min() >= 0 and shares.max() <= 1 + 1e-6
         np.testing.assert_allclose(shares.sum(axis=0), labels.sum(axis=0), rtol=1e-5)
-        np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)).sum(), images.mean(axis=(1, 2, 3)).sum(), atol=1.6)
+        np.testing.assert_allclose(
+            mixed.mean(axis=(1, 2, 3)).sum(), images.mean(axis=(1, 2, 3)).sum(), atol=1.6
+        )
 
 
 def test_seeds_repeat_and_the_given_arrays_stay():
     images, labels = batch()
     before = images.copy(), labels.copy()
     for mixup, cutmix in ((0.4, 0), (0, 1), (0.4, 1)):
-        first, again, other = (mix(images, labels, np.random.default_rng(seed), mixup=mixup, cutmix=cutmix) for seed in (1, 1, 2))
+        first, again, other = (
+            mix(images, labels, np.random.default_rng(seed), mixup=mixup, cutmix=cutmix)
+            for seed in (1, 1, 2)
+        )
         assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
         assert not np.array_equal(first[1], other[1])
     assert np.array_equal(images, before[0]) and np.array_equal(labels, before[1])
@@ -87,7 +105,10 @@ def test_alpha_0_is_off():
 def test_alpha_says_how_even_the_shares_are():
     images, labels = batch()
     shares = {
-        a: [mix(images, labels, np.random.default_rng(s), mixup=a, cutmix=0)[1].max(axis=1).min() for s in range(80)]
+        a: [
+            mix(images, labels, np.random.default_rng(s), mixup=a, cutmix=0)[1].max(axis=1).min()
+            for s in range(80)
+        ]
         for a in (0.1, 20)
     }
     assert np.mean(shares[0.1]) > 0.85 and np.mean(shares[20]) < 0.65

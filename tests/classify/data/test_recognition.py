@@ -40,8 +40,14 @@ def test_pixels_are_counted_by_what_the_training_did_with_them(trained, tmp_path
     report, lines = scores(data, run, output=tmp_path / "scores")
     assert report["trained_on"] == {"pixels": 22 * 36**2, "share": 22 / 40, "images": 22}
     assert report["validated_on"] == {"pixels": 6 * 36**2, "share": 6 / 40, "images": 6}
-    assert len(lines) == 1 and "28,512 of 51,840 scored pixels (55 %) in 22 of 40 images were trained on" in lines[0]
-    assert json.loads((tmp_path / "scores" / "report.json").read_text())["trained_on"] == report["trained_on"]
+    assert (
+        len(lines) == 1
+        and "28,512 of 51,840 scored pixels (55 %) in 22 of 40 images were trained on" in lines[0]
+    )
+    assert (
+        json.loads((tmp_path / "scores" / "report.json").read_text())["trained_on"]
+        == report["trained_on"]
+    )
     assert "in 22 of 40 images were trained on" in (tmp_path / "scores" / "report.html").read_text()
     for part, shares in {"train": (1, 0), "val": (0, 1), "test": (0, 0)}.items():
         report, lines = scores(data, run, part=part)
@@ -57,10 +63,16 @@ def test_copies_are_known_by_their_pixels(trained, tmp_path, kind):
         if kind == "other class":
             folder = folder.with_name("river" if folder.name == "field" else "field")
         if kind == "with alpha":
-            pixels = np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 255, np.uint8)], axis=2)
+            pixels = np.concatenate(
+                [pixels, np.full((*pixels.shape[:2], 1), 255, np.uint8)], axis=2
+            )
         write_raster(folder / f"copy{number}{'.tif' if kind == 'GeoTIFF' else '.png'}", pixels)
     write_class(tmp_path / "copies" / "river", 1, 10, first=100)
-    assert scores(tmp_path / "copies", run)[0]["trained_on"] == {"pixels": 22 * 36**2, "share": 22 / 50, "images": 22}
+    assert scores(tmp_path / "copies", run)[0]["trained_on"] == {
+        "pixels": 22 * 36**2,
+        "share": 22 / 50,
+        "images": 22,
+    }
 
 
 def test_new_images_are_not_known(trained, tmp_path):
@@ -74,15 +86,23 @@ def test_ground_is_known_where_images_say_where_they_are(tmp_path):
     def write(folder: Path, first: int, shift: float) -> None:
         for label, name in enumerate(("field", "river")):
             for number in range(8):
-                transform = from_origin(500_000 + shift + 1000 * number + 10_000 * label, 2_700_000, 0.5, 0.5)
-                write_raster(folder / name / f"{number}.tif", picture(label, first + number), transform=transform)
+                transform = from_origin(
+                    500_000 + shift + 1000 * number + 10_000 * label, 2_700_000, 0.5, 0.5
+                )
+                write_raster(
+                    folder / name / f"{number}.tif",
+                    picture(label, first + number),
+                    transform=transform,
+                )
 
     write(tmp_path / "data", 0, 0)
     train(tmp_path / "data", tmp_path / "run", config("data.test_fraction=0"))
     for shift, share in ((0, 1), (9, 0.5), (18, 0)):
         write(tmp_path / str(shift), 50, shift)
         report, _ = scores(tmp_path / str(shift), tmp_path / "run")
-        assert report["trained_on"]["share"] + report["validated_on"]["share"] == pytest.approx(share)
+        assert report["trained_on"]["share"] + report["validated_on"]["share"] == pytest.approx(
+            share
+        )
 
 
 def test_a_run_remembers_what_its_weights_learned_from_and_old_ones_do_not_say(trained, tmp_path):
@@ -96,7 +116,12 @@ def test_a_run_remembers_what_its_weights_learned_from_and_old_ones_do_not_say(t
     report, lines = scores(data, tmp_path / "old")
     assert report["trained_on"] is None and len(lines) == 1
     told = Lines()
-    train(tmp_path / "new", tmp_path / "third", config(f"model.weights={tmp_path / 'old' / 'model.keras'}"), progress=told)
+    train(
+        tmp_path / "new",
+        tmp_path / "third",
+        config(f"model.weights={tmp_path / 'old' / 'model.keras'}"),
+        progress=told,
+    )
     assert [line for line in told.lines if "old does not say what it was trained on" in line]
 
 
@@ -113,4 +138,8 @@ def test_the_bundled_model_knows_its_images(tmp_path):
             target.parent.mkdir(parents=True, exist_ok=True)
             write_raster(target.with_suffix(".png"), read_image(image.path))
     report, _ = scores(tmp_path / "some", BUNDLED)
-    assert (report["trained_on"]["images"], report["validated_on"]["images"], report["images"]) == (5, 3, 10)
+    assert (report["trained_on"]["images"], report["validated_on"]["images"], report["images"]) == (
+        5,
+        3,
+        10,
+    )

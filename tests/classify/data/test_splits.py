@@ -11,9 +11,14 @@ from segment.core.raster.classes import Class, ClassTable
 from segment.core.splits import PARTS
 
 
-def images(count: int, *labels: int, part: str | None = None, collection: str = "a") -> list[LabelledImage]:
+def images(
+    count: int, *labels: int, part: str | None = None, collection: str = "a"
+) -> list[LabelledImage]:
     name = "-".join(map(str, labels))
-    return [LabelledImage(Path(f"/{collection}/{part}/{name}/{k}.png"), labels, part, collection) for k in range(count)]
+    return [
+        LabelledImage(Path(f"/{collection}/{part}/{name}/{k}.png"), labels, part, collection)
+        for k in range(count)
+    ]
 
 
 def sizes(parts: dict, label: int) -> list[int]:
@@ -23,10 +28,14 @@ def sizes(parts: dict, label: int) -> list[int]:
 def test_every_class_of_every_collection_is_divided_alike_and_nothing_is_lost():
     everything = images(100, 0) + images(20, 1) + images(40, 0, collection="b")
     parts = split_images(everything, 0.2, 0.1, seed=0)
-    counts = {part: Counter((i.collection, i.labels) for i in found) for part, found in parts.items()}
+    counts = {
+        part: Counter((i.collection, i.labels) for i in found) for part, found in parts.items()
+    }
     assert counts["train"] == {("a", (0,)): 70, ("a", (1,)): 14, ("b", (0,)): 28}
     assert counts["val"] == {("a", (0,)): 20, ("a", (1,)): 4, ("b", (0,)): 8}
-    assert Counter(i.path for found in parts.values() for i in found) == Counter(i.path for i in everything)
+    assert Counter(i.path for found in parts.values() for i in found) == Counter(
+        i.path for i in everything
+    )
 
 
 def test_the_split_depends_on_the_seed_and_not_on_the_order():
@@ -43,18 +52,26 @@ def test_validation_is_drawn_anew_and_the_test_stays():
     assert splits[0]["val"] != splits[1]["val"] != splits[2]["val"]
     assert all(len(split["val"]) == len(splits[0]["val"]) for split in splits)
     assert all(
-        Counter(i.path for found in split.values() for i in found) == Counter(i.path for i in everything) for split in splits
+        Counter(i.path for found in split.values() for i in found)
+        == Counter(i.path for i in everything)
+        for split in splits
     )
 
 
 def test_the_split_does_not_depend_on_where_the_data_lie():
     def names(collection: str) -> list[str]:
-        return [image.path.name for image in split_images(images(30, 0, collection=collection), 0.2, 0.2, 0)["val"]]
+        return [
+            image.path.name
+            for image in split_images(images(30, 0, collection=collection), 0.2, 0.2, 0)["val"]
+        ]
 
     assert names("a") == names("z")
 
 
-@pytest.mark.parametrize("count,expected", [(1, [1, 0, 0]), (2, [2, 0, 0]), (3, [2, 1, 0]), (4, [2, 1, 1]), (10, [6, 2, 2])])
+@pytest.mark.parametrize(
+    "count,expected",
+    [(1, [1, 0, 0]), (2, [2, 0, 0]), (3, [2, 1, 0]), (4, [2, 1, 1]), (10, [6, 2, 2])],
+)
 def test_small_classes_keep_training_and_three_images_give_validation(count, expected):
     fraction = 0.15 if count < 4 else 0.2
     assert sizes(split_images(images(count, 0), fraction, fraction, 0), 0) == expected
@@ -82,7 +99,9 @@ def test_fixed_parts_stay():
 
 
 def test_training_and_validation_without_test_get_none():
-    assert sizes(split_images(images(20, 0, part="train") + images(3, 0, part="val"), 0.2, 0.2, 0), 0) == [20, 3, 0]
+    assert sizes(
+        split_images(images(20, 0, part="train") + images(3, 0, part="val"), 0.2, 0.2, 0), 0
+    ) == [20, 3, 0]
 
 
 @pytest.mark.parametrize("tests", [0, 6])
@@ -118,27 +137,35 @@ def test_a_collection_of_training_alone_is_trained_on_beside_others(others):
     before, after = (split_images(found, 0.2, 0.2, 0, 5) for found in (others, others + added))
     assert len(before["val"]) > 0
     if {image.collection for image in others} == {"a"}:
-        assert after == before | {"train": sorted(before["train"] + added, key=lambda image: image.path.as_posix())}
+        assert after == before | {
+            "train": sorted(before["train"] + added, key=lambda image: image.path.as_posix())
+        }
     else:
         assert sizes(after, 0) == [54, 3, 0]
 
 
 def test_a_collection_of_training_alone_gives_validation_beside_a_test_alone():
-    parts = split_images(images(20, 0, part="train") + images(6, 0, part="test", collection="b"), 0.2, 0.3, 0)
+    parts = split_images(
+        images(20, 0, part="train") + images(6, 0, part="test", collection="b"), 0.2, 0.3, 0
+    )
     assert sizes(parts, 0) == [16, 4, 6]
 
 
 @pytest.mark.parametrize("tests", [0, 6])
 def test_of_several_collections_of_training_alone_none_is_chosen(tests):
     alone = [image for name in "ab" for image in images(9, 0, part="train", collection=name)]
-    with pytest.raises(InputError, match=r"more than train\. Received train alone in a, b\. Add val") as caught:
+    with pytest.raises(
+        InputError, match=r"more than train\. Received train alone in a, b\. Add val"
+    ) as caught:
         split_images(alone + images(tests, 0, part="test", collection="c"), 0.2, 0.2, 0)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
 def test_parts_without_training_are_refused(part):
-    with pytest.raises(InputError, match=rf"train on. Received images in {part} only. Add a folder train") as caught:
+    with pytest.raises(
+        InputError, match=rf"train on. Received images in {part} only. Add a folder train"
+    ) as caught:
         split_images(images(4, 0, part=part), 0.2, 0.2, 0)
     assert "\n" not in str(caught.value)
 
@@ -153,7 +180,8 @@ def test_images_of_several_labels_count_to_the_rarest():
 def test_a_label_that_is_never_the_rarest_still_has_validation():
     everything = [i for rare in range(1, 5) for i in images(1, 0, rare)]  # one stratum an image
     parts = split_images(everything + images(30, 9), 0.2, 0.1, 0)
-    assert sizes(parts, 0) == [4, 0, 0]  # a move would take the only image of a rarer label from training
+    # a move would take the only image of a rarer label from training
+    assert sizes(parts, 0) == [4, 0, 0]
     parts = split_images(everything + images(1, 0, 1, collection="b") + images(30, 9), 0.2, 0.1, 0)
     assert sizes(parts, 0) == [4, 1, 0]
 
@@ -162,16 +190,45 @@ PALETTE = ClassTable([Class(name="land", color="#804000"), Class(name="water", c
 
 
 def test_parts_with_all_classes_pass_and_the_test_may_lack_some():
-    check_parts({"train": images(1, 0) + images(1, 1), "val": images(1, 1) + images(1, 0), "test": []}, PALETTE, False)
+    check_parts(
+        {"train": images(1, 0) + images(1, 1), "val": images(1, 1) + images(1, 0), "test": []},
+        PALETTE,
+        False,
+    )
     check_parts({"train": images(1, 0, 1), "val": images(1, 0, 1), "test": []}, PALETTE, True)
 
 
-@pytest.mark.parametrize("part,multi_label,words", [
-    ("train", False, ["Each class", "none of water in train", "Add images", "data.split_seed", "lower data.val_fraction"]),
-    ("val", True, ["Each label", "none of water in val", "Add images", "data.split_seed", "raise data.val_fraction"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "part,multi_label,words",
+    [
+        (
+            "train",
+            False,
+            [
+                "Each class",
+                "none of water in train",
+                "Add images",
+                "data.split_seed",
+                "lower data.val_fraction",
+            ],
+        ),
+        (
+            "val",
+            True,
+            [
+                "Each label",
+                "none of water in val",
+                "Add images",
+                "data.split_seed",
+                "raise data.val_fraction",
+            ],
+        ),
+    ],
+)
 def test_a_class_missing_from_training_or_validation_is_named(part, multi_label, words):
     parts = {"train": images(1, 0, 1), "val": images(1, 0, 1), "test": []} | {part: images(2, 0)}
     with pytest.raises(InputError) as caught:
         check_parts(parts, PALETTE, multi_label)
-    assert [word for word in words if word not in str(caught.value)] == [] and "\n" not in str(caught.value)
+    assert [word for word in words if word not in str(caught.value)] == [] and "\n" not in str(
+        caught.value
+    )

@@ -36,7 +36,10 @@ def truncated(path: Path) -> LabelledImage:
 
 def test_statistics_are_of_the_training_images_alone(tmp_path):
     values = {"a": 10, "b": 20, "c": 200, "d": 250}
-    a, b, c, d = (image(write_raster(tmp_path / f"{n}.png", np.full((20, 30, 3), v, np.uint8))) for n, v in values.items())
+    a, b, c, d = (
+        image(write_raster(tmp_path / f"{n}.png", np.full((20, 30, 3), v, np.uint8)))
+        for n, v in values.items()
+    )
     told = []
     found = survey(parts([a, b], [c], [d]), DataSettings(), OFF, lambda *step: told.append(step))
     statistics = found.statistics
@@ -61,7 +64,9 @@ def test_an_image_that_cannot_be_read_is_refused_or_left_out(tmp_path, broken):
     with pytest.raises(InputError) as error:
         survey(parts([bad, *good]), DataSettings(), OFF)
     words = ["bad.png", "read to its end", "Get a whole copy", "--set data.unreadable=skip"]
-    assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(error.value)
+    assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(
+        error.value
+    )
     found = survey(parts([bad, *good]), DataSettings(unreadable="skip"), OFF)
     assert found.parts["train"] == good
     assert list(found.unreadable) == [bad.path] and "bad.png" in found.unreadable[bad.path]
@@ -77,7 +82,9 @@ def test_how_many_more_cannot_be_read_is_told(tmp_path):
 
 def test_nothing_left_to_train_on(tmp_path):
     bad = truncated(tmp_path / "bad.png")
-    with pytest.raises(InputError, match=r"images to train on\. Received 1 that cannot be used.*bad\.png"):
+    with pytest.raises(
+        InputError, match=r"images to train on\. Received 1 that cannot be used.*bad\.png"
+    ):
         survey(parts([bad], [write(tmp_path, "a.png", 0)]), DataSettings(unreadable="skip"), OFF)
 
 
@@ -98,16 +105,30 @@ def test_an_image_of_another_kind_than_most_is_refused_or_left_out(tmp_path, rec
     images = {"train": [other, *good]} if part == "train" else {"train": good, "val": [other]}
     with pytest.raises(InputError) as error:
         survey(parts(**images), DataSettings(), OFF)
-    words = ["other.tif", f"Received {received}", "0.tif, have 3 of uint8", "data.bands", "data.unreadable=skip"]
-    assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(error.value)
+    words = [
+        "other.tif",
+        f"Received {received}",
+        "0.tif, have 3 of uint8",
+        "data.bands",
+        "data.unreadable=skip",
+    ]
+    assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(
+        error.value
+    )
     found = survey(parts(**images), DataSettings(unreadable="skip"), OFF)
     assert found.parts == parts(good) and list(found.unreadable) == [other.path]
-    assert (found.statistics.bands, found.statistics.dtype, found.bands.file_bands) == (3, "uint8", 3)
+    assert (found.statistics.bands, found.statistics.dtype, found.bands.file_bands) == (
+        3,
+        "uint8",
+        3,
+    )
 
 
 def test_named_bands_that_all_have_make_images_alike(tmp_path):
     good = [write(tmp_path, f"{seed}.tif", seed) for seed in range(3)]
-    other = image(write_raster(tmp_path / "other.tif", picture(0, 9, bands=4), photometric="MINISBLACK"))
+    other = image(
+        write_raster(tmp_path / "other.tif", picture(0, 9, bands=4), photometric="MINISBLACK")
+    )
     found = survey(parts([*good, other]), DataSettings(bands=[1, 2, 3]), OFF)
     assert len(found.parts["train"]) == 4 and found.statistics.bands == 3
 
@@ -140,9 +161,13 @@ def test_bands_are_chosen_by_name_and_rgb_is_found_among_them(tmp_path):
     assert (found.bands.file_bands, found.bands.rgb, found.statistics.bands) == (13, (2, 1, 0), 11)
     swapped = survey(parts(images), DataSettings(bands=["B04", "B03", "B02"]), OFF)
     assert (swapped.bands.numbers, swapped.bands.rgb) == ((4, 3, 2), (0, 1, 2))
-    pixels = np.concatenate([picture(0, seed, bands=13, dtype="uint16").reshape(-1, 13) for seed in range(2)])
+    pixels = np.concatenate(
+        [picture(0, seed, bands=13, dtype="uint16").reshape(-1, 13) for seed in range(2)]
+    )
     np.testing.assert_allclose(swapped.statistics.mean, pixels.mean(axis=0)[[3, 2, 1]])
-    with pytest.raises(InputError, match=r"data\.bands holds bands of the images\. Received 'B99'.*B01.*B8A"):
+    with pytest.raises(
+        InputError, match=r"data\.bands holds bands of the images\. Received 'B99'.*B01.*B8A"
+    ):
         survey(parts(images), DataSettings(bands=["B99"]), OFF)
 
 
@@ -150,7 +175,10 @@ def test_training_images_that_are_scored_too_are_found(tmp_path):
     a, b, c = (write(tmp_path, f"{name}.png", seed, size=64) for seed, name in enumerate("abc"))
     again = write(tmp_path, "a-again.png", 0, size=64)
     smooth = np.kron(picture(0, 5, size=8), np.ones((8, 8, 1))).astype(np.uint8)
-    near = [image(write_raster(tmp_path / f"{n}.png", p)) for n, p in (("s", smooth), ("brighter", smooth + np.uint8(9)))]
+    near = [
+        image(write_raster(tmp_path / f"{n}.png", p))
+        for n, p in (("s", smooth), ("brighter", smooth + np.uint8(9)))
+    ]
     chosen_by = write(tmp_path, "c-again.png", 2, size=64)
     found = survey(parts([a, b, near[0]], [again, chosen_by], [c, near[1]]), DataSettings(), OFF)
     assert [(leak.image, leak.other, leak.other_part, leak.exact) for leak in found.leaks] == [
@@ -159,7 +187,9 @@ def test_training_images_that_are_scored_too_are_found(tmp_path):
         (chosen_by, c, "test", True),
     ]
     assert str(found.leaks[0]) == f"{a.path} (train) is the same as {again.path} (val)"
-    assert str(found.leaks[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
+    assert (
+        str(found.leaks[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
+    )
 
 
 @pytest.mark.parametrize("resize, metres", [(0, 0.3), (72, 0.15), (18, 0.6)])
@@ -171,14 +201,19 @@ def test_ground_sampling_distance_is_that_of_resized_images(tmp_path, resize, me
 
 
 def test_ground_sampling_distance_is_asked_of_images_from_first_to_last(tmp_path):
-    near, far = (image(write_raster(tmp_path / f"{m}.tif", picture(0, 0), transform=from_origin(0, 0, m, m))) for m in (0.5, 2.0))
+    near, far = (
+        image(write_raster(tmp_path / f"{m}.tif", picture(0, 0), transform=from_origin(0, 0, m, m)))
+        for m in (0.5, 2.0)
+    )
     assert ground_sampling_distance([near] * 30 + [far] * 60, 0) == pytest.approx(2.0, rel=1e-3)
 
 
 def test_what_is_nodata_does_not_count_in_the_statistics(tmp_path):
     pixels = np.random.default_rng(0).uniform(3000, 3100, (36, 36, 2)).astype(np.float32)
     pixels[:12] = np.nan
-    found = survey(parts([image(write_raster(tmp_path / "a.tif", pixels))], [], []), DataSettings(), OFF).statistics
+    found = survey(
+        parts([image(write_raster(tmp_path / "a.tif", pixels))], [], []), DataSettings(), OFF
+    ).statistics
     np.testing.assert_allclose(found.mean, pixels[12:].reshape(-1, 2).mean(axis=0, dtype=float))
     assert found.minimum.min() >= 3000 and found.count == 24 * 36
 
@@ -189,16 +224,24 @@ def test_statistics_are_of_preprocessed_pixels(tmp_path):
     pixels[:10] = 7
     images = [image(write_raster(tmp_path / "a.tif", pixels, nodata=7))]
     plain, found = (
-        survey(parts(images), DataSettings(resize=0, size=32), PreprocessSettings(denoise=denoise)).statistics
+        survey(
+            parts(images), DataSettings(resize=0, size=32), PreprocessSettings(denoise=denoise)
+        ).statistics
         for denoise in (0, 3)
     )
     assert plain.maximum.tolist() == [255] * 3 and plain.count == found.count == 38 * 64
     assert found.maximum.tolist() == found.minimum.tolist() == [100] * 3
-    resized = survey(parts(images), DataSettings(resize=96, size=32), PreprocessSettings(denoise=3)).statistics
-    assert resized.count == pytest.approx(38 * 64 * 4, rel=0.03), "at the size that the network sees"
+    resized = survey(
+        parts(images), DataSettings(resize=96, size=32), PreprocessSettings(denoise=3)
+    ).statistics
+    assert resized.count == pytest.approx(38 * 64 * 4, rel=0.03), (
+        "at the size that the network sees"
+    )
 
 
 def test_what_cannot_be_preprocessed_is_told_with_its_file(tmp_path):
     floats = [write(tmp_path, f"{seed}.tif", seed, dtype="float32") for seed in range(2)]
-    with pytest.raises(InputError, match=r"0\.tif: data.preprocess.clahe: .*Received pixels of float32"):
+    with pytest.raises(
+        InputError, match=r"0\.tif: data.preprocess.clahe: .*Received pixels of float32"
+    ):
         survey(parts(floats), DataSettings(), PreprocessSettings(clahe=2))

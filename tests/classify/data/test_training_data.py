@@ -11,7 +11,9 @@ from tests.conftest import write_raster
 
 def prepare(*data, settings=(), progress=None) -> TrainingData:
     wanted = config(*settings)
-    return TrainingData.prepare(data, wanted.data, wanted.data.preprocess, wanted.training, progress or Silent())
+    return TrainingData.prepare(
+        data, wanted.data, wanted.data.preprocess, wanted.training, progress or Silent()
+    )
 
 
 def counts(data: TrainingData) -> dict[str, int]:
@@ -20,10 +22,18 @@ def counts(data: TrainingData) -> dict[str, int]:
 
 def test_the_split_is_told_with_what_each_class_has(class_folders):
     lines = Lines()
-    data = prepare(class_folders(20, river=40), settings=["data.val_fraction=0.2", "data.test_fraction=0.1"], progress=lines)
+    data = prepare(
+        class_folders(20, river=40),
+        settings=["data.val_fraction=0.2", "data.test_fraction=0.1"],
+        progress=lines,
+    )
     assert data.class_table.names == ["field", "river"] and not data.multi_label
     assert counts(data) == {"train": 42, "val": 12, "test": 6}
-    assert lines.lines == ["train     42 images: river 28, field 14", "val       12 images", "test       6 images"]
+    assert lines.lines == [
+        "train     42 images: river 28, field 14",
+        "val       12 images",
+        "test       6 images",
+    ]
 
 
 def test_of_many_classes_the_largest_are_told(class_folders):
@@ -46,7 +56,11 @@ def test_class_weights_are_of_the_training_images(class_folders):
 def doubled(tmp_path):
     """Two of the training images stand in validation, one in the test, too."""
     root = write_parts(tmp_path / "data", {"train": 6, "val": 3, "test": 3})
-    for source, target in (("field/0", "val/field"), ("field/1", "val/field"), ("river/2", "test/river")):
+    for source, target in (
+        ("field/0", "val/field"),
+        ("field/1", "val/field"),
+        ("river/2", "test/river"),
+    ):
         name = source.split("/")[1]
         shutil.copy(root / "train" / f"{source}.png", root / target / f"copy{name}.png")
     return root
@@ -59,16 +73,23 @@ def test_duplicates_across_the_split_are_named(doubled):
     told = [line for line in lines.lines if "is the same as" in line]
     assert len(told) == 3 and all(line.startswith(f"warning: {doubled}") for line in told)
     assert "train/river/2.png (train)" in told[2] and "copy2.png (test)" in told[2]
-    assert any(line.startswith("warning: 3 images that a later part holds too: scores flatter") for line in lines.lines)
+    assert any(
+        line.startswith("warning: 3 images that a later part holds too: scores flatter")
+        for line in lines.lines
+    )
 
 
 def test_duplicates_may_be_dropped_from_training(doubled):
     lines = Lines()
     data = prepare(doubled, settings=["data.duplicates=drop"], progress=lines)
     assert counts(data) == {"train": 9, "val": 8, "test": 7}
-    assert not {"field/0", "field/1", "river/2"} & {f"{i.path.parent.name}/{i.path.stem}" for i in data.parts["train"]}
+    assert not {"field/0", "field/1", "river/2"} & {
+        f"{i.path.parent.name}/{i.path.stem}" for i in data.parts["train"]
+    }
     assert len(data.survey.leaks) == 3
-    assert "warning: 3 images that a later part holds too: left out of the earlier part" in lines.lines
+    assert (
+        "warning: 3 images that a later part holds too: left out of the earlier part" in lines.lines
+    )
     assert "train      9 images: river 5, field 4" in lines.lines
     assert data.class_weights("balanced") == pytest.approx([9 / 8, 9 / 10])
 
@@ -102,18 +123,35 @@ def test_a_class_of_unreadable_images_alone_is_refused(tmp_path):
 
 
 def test_collections_are_joined_by_a_label_map(tmp_path, class_folders):
-    first, second = class_folders(name="first"), class_folders(name="second", classes=("plots", "streams", "clouds"))
-    settings = ["data.label_map={plots: field, streams: river, clouds: null}", "data.test_fraction=0"]
+    first, second = (
+        class_folders(name="first"),
+        class_folders(name="second", classes=("plots", "streams", "clouds")),
+    )
+    settings = [
+        "data.label_map={plots: field, streams: river, clouds: null}",
+        "data.test_fraction=0",
+    ]
     data = prepare(first, second, settings=settings)
     assert data.class_table.names == ["field", "river"]
     assert counts(data) == {"train": 28, "val": 4, "test": 0}
-    folders = {(image.collection, image.path.parent.name, image.labels) for image in data.parts["train"]}
-    assert folders == {("first", "field", (0,)), ("first", "river", (1,)), ("second", "plots", (0,)), ("second", "streams", (1,))}
+    folders = {
+        (image.collection, image.path.parent.name, image.labels) for image in data.parts["train"]
+    }
+    assert folders == {
+        ("first", "field", (0,)),
+        ("first", "river", (1,)),
+        ("second", "plots", (0,)),
+        ("second", "streams", (1,)),
+    }
 
 
 def test_several_labels_from_a_csv(labels_csv):
     data = prepare(labels_csv())
-    assert data.multi_label and data.class_table.names == ["blue", "red"] and data.class_weights("balanced") == [1, 1]
+    assert (
+        data.multi_label
+        and data.class_table.names == ["blue", "red"]
+        and data.class_weights("balanced") == [1, 1]
+    )
     assert {image.labels for image in data.parts["val"]} == {(), (0,), (1,), (0, 1)}
 
 
@@ -121,7 +159,11 @@ def test_the_fingerprint_tells_data_and_split_apart(tmp_path, class_folders):
     root = class_folders(10)
     original = prepare(root).fingerprint
     shutil.copytree(root, tmp_path / "elsewhere" / "data")
-    assert prepare(root).fingerprint == prepare(tmp_path / "elsewhere" / "data").fingerprint == original
+    assert (
+        prepare(root).fingerprint
+        == prepare(tmp_path / "elsewhere" / "data").fingerprint
+        == original
+    )
     assert prepare(root, settings=["training.seed=1"]).fingerprint != original
     assert prepare(root, settings=["data.val_fraction=0.3"]).fingerprint != original
     trained = prepare(root).parts["train"][0].path

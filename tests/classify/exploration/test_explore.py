@@ -24,10 +24,23 @@ def model(tmp_path_factory):
     root = tmp_path_factory.mktemp("explore")
     for name, level in (("dark", 40), ("bright", 200)):
         for number in range(8):
-            noise = np.random.default_rng(number).normal(level, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8)
+            noise = (
+                np.random.default_rng(number)
+                .normal(level, 10, (32, 32, 3))
+                .clip(0, 255)
+                .astype(np.uint8)
+            )
             write_raster(root / "data" / name / f"{number}.png", noise)
-    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=1"]
-    classify.train(root / "data", root / "run", classify.load_settings(classify.Config, overrides=quick))
+    quick = [
+        "model.backbone=baseline",
+        "model.weights=none",
+        "data.size=32",
+        "data.resize=32",
+        "training.epochs=1",
+    ]
+    classify.train(
+        root / "data", root / "run", classify.load_settings(classify.Config, overrides=quick)
+    )
     return root / "run"
 
 
@@ -36,7 +49,9 @@ def images(tmp_path):
     """Fields and towns, unevenly many."""
     for name, count, tint in (("field", 70, 0), ("town", 22, 30), ("lake", 5, 60)):
         for number in range(count):
-            pixels = np.clip(scene(1000 * tint + number, size=80) + np.array([0, 0, tint]), 0, 255).astype(np.uint8)
+            pixels = np.clip(
+                scene(1000 * tint + number, size=80) + np.array([0, 0, tint]), 0, 255
+            ).astype(np.uint8)
             write_raster(tmp_path / "data" / name / f"{name}{number}.png", pixels)
     return tmp_path / "data"
 
@@ -56,12 +71,21 @@ def test_what_spoils_a_training_is_told(images, model, tmp_path):
     told(exploration, "2 of 102 images cannot be used")
     told(exploration, "Fewer than 20 images each of lake (5)")
     told(exploration, "uneven: field has 14.4 times the images of lake")
-    told(exploration, "1 images show the same as one with other labels", "town/copy.png and field/field3.png")
+    told(
+        exploration,
+        "1 images show the same as one with other labels",
+        "town/copy.png and field/field3.png",
+    )
     told(exploration, "1 images come twice", "field/twice.png")
     told(exploration, "look unlike all others", "field/blank.png")
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert figures["classes"] == {"field": 72, "lake": 5, "town": 23} and figures["sizes"] == {"80x80": 100}
-    assert len(figures["explained_variance"]) == 16 and sum(figures["explained_variance_of_features"]) <= 1.0001
+    assert figures["classes"] == {"field": 72, "lake": 5, "town": 23} and figures["sizes"] == {
+        "80x80": 100
+    }
+    assert (
+        len(figures["explained_variance"]) == 16
+        and sum(figures["explained_variance_of_features"]) <= 1.0001
+    )
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<img") >= 10 and "torn.png" in page and "grey.png" in page
 
@@ -86,8 +110,14 @@ def test_other_bands_are_explored_without_the_model(model, tmp_path):
     exploration = explore(tmp_path / "data", tmp_path / "report", model=model)
     told(exploration, "5 bands of uint16", "data.bands")
     assert "5 of uint16" in exploration.figures["without_features"]
-    assert "Left out: the model reads 3 bands of uint8" in (tmp_path / "report" / "report.html").read_text()
-    assert exploration.figures["explained_variance_of_features"] is None and len(exploration.figures["band_mean"]) == 5
+    assert (
+        "Left out: the model reads 3 bands of uint8"
+        in (tmp_path / "report" / "report.html").read_text()
+    )
+    assert (
+        exploration.figures["explained_variance_of_features"] is None
+        and len(exploration.figures["band_mean"]) == 5
+    )
 
 
 def test_the_command_and_its_faults(images, model, tmp_path, capsys):
@@ -112,9 +142,16 @@ def test_the_command_and_its_faults(images, model, tmp_path, capsys):
 
 def test_few_small_images_among_large_ones_are_named(tmp_path):
     for number in range(9):
-        write_raster(tmp_path / "data" / "ab"[number % 2] / f"{number}.png", scene(number, size=40 if number == 4 else 150))
+        write_raster(
+            tmp_path / "data" / "ab"[number % 2] / f"{number}.png",
+            scene(number, size=40 if number == 4 else 150),
+        )
     exploration = explore(tmp_path / "data", tmp_path / "report", model=None)
-    told(exploration, "1 images are smaller than 64 px, the smallest 40 px: a/4.png", "Most have 150 px")
+    told(
+        exploration,
+        "1 images are smaller than 64 px, the smallest 40 px: a/4.png",
+        "Most have 150 px",
+    )
     assert "data.resize" not in str(exploration)
 
 
@@ -133,8 +170,17 @@ def test_images_are_explored_in_the_bands_that_are_trained(tmp_path, chosen):
         if "leave_out" in chosen:
             bands = 5
         path = tmp_path / "data" / "ab"[number % 2] / f"{number}.tif"
-        write_raster(path, np.stack([scene(number + 7 * band, bands=1, size=40)[..., 0] for band in range(bands)], axis=2))
+        write_raster(
+            path,
+            np.stack(
+                [scene(number + 7 * band, bands=1, size=40)[..., 0] for band in range(bands)],
+                axis=2,
+            ),
+        )
     write_raster(tmp_path / "data" / "a" / "short.tif", scene(0, size=40)[..., :2])
     exploration = explore(tmp_path / "data", tmp_path / "report", DataSettings(**chosen))
     told(exploration, "1 of 7 images cannot be used", "short.tif")
-    assert exploration.figures["bands"] == 3 and len(exploration.figures["explained_variance_of_features"]) > 1
+    assert (
+        exploration.figures["bands"] == 3
+        and len(exploration.figures["explained_variance_of_features"]) > 1
+    )

@@ -1,4 +1,6 @@
-"""Autoencoders reconstruct, their parts are of use alone, and the divergence joins the loss with a weight that rises."""
+"""Autoencoders reconstruct, their parts are of use alone, and the divergence joins the loss with a
+weight that rises.
+"""
 
 import keras
 import numpy as np
@@ -10,7 +12,15 @@ from segment.core.training.optimizers import dtype_policy
 
 def build(**options):
     return build_autoencoder(
-        **{"size": 64, "classes": 3, "filters": 2, "latent": 64, "conditional": True, "variational": True} | options
+        **{
+            "size": 64,
+            "classes": 3,
+            "filters": 2,
+            "latent": 64,
+            "conditional": True,
+            "variational": True,
+        }
+        | options
     )
 
 
@@ -24,7 +34,11 @@ def feed(size: int = 64, count: int = 2) -> dict[str, np.ndarray]:
 def test_pictures_come_back_at_their_size(size, variational):
     network = build(size=size, variational=variational)
     answer = network.predict_on_batch(feed(size))
-    assert answer.shape == (2, size, size, 3) and answer.dtype == np.float32 and 0 <= answer.min() <= answer.max() <= 1
+    assert (
+        answer.shape == (2, size, size, 3)
+        and answer.dtype == np.float32
+        and 0 <= answer.min() <= answer.max() <= 1
+    )
     told = network.get_layer("encoder").predict_on_batch(list(feed(size).values()))
     mean = told[0] if variational else told
     assert mean.shape == (2, 64)
@@ -36,7 +50,9 @@ def test_pictures_come_back_at_their_size(size, variational):
 def test_the_class_matters_where_it_is_told(conditional):
     network, told = build(conditional=conditional), feed()
     other = told | {"label": np.roll(told["label"], 1, axis=1)}
-    assert np.allclose(network.predict_on_batch(told), network.predict_on_batch(other)) != conditional
+    assert (
+        np.allclose(network.predict_on_batch(told), network.predict_on_batch(other)) != conditional
+    )
 
 
 def test_it_reloads_in_safe_mode(tmp_path):
@@ -52,8 +68,12 @@ def test_the_divergence_is_that_of_numpy():
     random = np.random.default_rng(0)
     mean, log_variance = random.normal(size=(2, 5, 8)).astype(np.float32)
     expected = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(kullback_leibler(mean, log_variance)), expected, rtol=1e-5)
-    assert float(kullback_leibler(np.zeros((1, 4), np.float32), np.zeros((1, 4), np.float32))[0]) == 0
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(kullback_leibler(mean, log_variance)), expected, rtol=1e-5
+    )
+    assert (
+        float(kullback_leibler(np.zeros((1, 4), np.float32), np.zeros((1, 4), np.float32))[0]) == 0
+    )
 
 
 def test_the_weight_of_the_divergence_rises_and_stays():
@@ -69,9 +89,14 @@ def test_the_weight_of_the_divergence_rises_and_stays():
 
 def test_draws_scatter_as_the_posterior_says_while_training_only():
     layer = Latent(kl_weight=0.0, warmup_steps=0, seed=1)
-    mean, log_variance = np.full((2000, 2), 3, np.float32), np.full((2000, 2), np.log(0.25), np.float32)
+    mean, log_variance = (
+        np.full((2000, 2), 3, np.float32),
+        np.full((2000, 2), np.log(0.25), np.float32),
+    )
     drawn = keras.ops.convert_to_numpy(layer([mean, log_variance], training=True))
-    assert drawn.mean() == pytest.approx(3, abs=0.05) and drawn.std() == pytest.approx(0.5, abs=0.05)
+    assert drawn.mean() == pytest.approx(3, abs=0.05) and drawn.std() == pytest.approx(
+        0.5, abs=0.05
+    )
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer([mean, log_variance])), mean)
 
 

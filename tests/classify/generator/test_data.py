@@ -39,8 +39,15 @@ def test_both_sets_have_the_same_of_each_class(count):
     assert classes(held) == classes(learned) and len(held) == (count or 40)
     if count is None:
         assert classes(held) == {0: 10, 1: 20, 2: 10}
-    assert [image.labels for image in held] == [image.labels for image in learned] == sorted(image.labels for image in held)
-    assert {image.part for image in learned} == {"train"} and {image.part for image in held} == {"val", "test"}
+    assert (
+        [image.labels for image in held]
+        == [image.labels for image in learned]
+        == sorted(image.labels for image in held)
+    )
+    assert {image.part for image in learned} == {"train"} and {image.part for image in held} == {
+        "val",
+        "test",
+    }
     assert len(set(held)) == len(held) and len(set(learned)) == len(learned)
 
 
@@ -57,7 +64,18 @@ def test_more_than_there_are_is_refused(count):
         choose_real(data([100, 40, 10], [5, 10, 15], [5, 10, 15]), count)
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"task": "generate"}', '{"data": "images"}', '{"data": []}', '{"data": [3]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[]",
+        '{"task": "generate"}',
+        '{"data": "images"}',
+        '{"data": []}',
+        '{"data": [3]}',
+    ],
+)
 def test_a_report_that_does_not_say_where_images_were_asks_for_them(tmp_path, text):
     if text is not None:
         (tmp_path / "report.json").write_text(text)

@@ -1,4 +1,5 @@
-"""Pictures for classes that are short of images: which generator can draw them, how many, and that they are trained on only.
+"""Pictures for classes that are short of images: which generator can draw them, how many, and that
+they are trained on only.
 
 Networks are untrained: what they draw is grey, and the same by their seed.
 """
@@ -37,10 +38,22 @@ CLASSES = [Class(name="field", color="#112233"), Class(name="river", color="#445
 
 
 def write_generator(folder: Path, seed: int = 0, **told: object) -> Path:
-    """A generator of fields and rivers, 64 x 64 px of images of 64 px, as `train_generator` leaves it. told: of model.yaml."""
+    """A generator of fields and rivers, 64 x 64 px of images of 64 px, as `train_generator` leaves
+    it. told: of model.yaml.
+    """
     keras.utils.set_random_seed(seed)
-    network = build_autoencoder(size=64, classes=2, filters=2, latent=64, conditional=True, variational=True)
-    info = {"task": "generate", "name": "drawer", "classes": CLASSES, "bands": 3, "dtype": "uint8", "range": (0, 255), "tile": 64}
+    network = build_autoencoder(
+        size=64, classes=2, filters=2, latent=64, conditional=True, variational=True
+    )
+    info = {
+        "task": "generate",
+        "name": "drawer",
+        "classes": CLASSES,
+        "bands": 3,
+        "dtype": "uint8",
+        "range": (0, 255),
+        "tile": 64,
+    }
     folder.mkdir(parents=True)
     save_model_folder(folder, network, ModelInfo(**info | {"labels": LabelInfo(resize=64)} | told))
     save_densities(folder, ClassDensities.standard(2, 64))
@@ -56,7 +69,13 @@ def write_rare(root: Path, size: int = 64, suffix: str = ".png") -> Path:
 
 
 def settings(*more: str) -> Config:
-    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=64", "training.batch_size=8"]
+    quick = [
+        "model.backbone=baseline",
+        "model.weights=none",
+        "data.size=32",
+        "data.resize=64",
+        "training.batch_size=8",
+    ]
     return classify.load_settings(Config, overrides=[*quick, *more])
 
 
@@ -98,12 +117,22 @@ def test_a_generator_of_the_same_images_and_scale_is_taken_without_a_word(genera
 
 def test_another_split_is_told_as_scores_may_flatter(generator, rare):
     (line,) = check(generator, rare)
-    assert line.startswith("warning: drawer: ") and "scores flatter" in line and "data.split_seed" in line
+    assert (
+        line.startswith("warning: drawer: ")
+        and "scores flatter" in line
+        and "data.split_seed" in line
+    )
 
 
 @pytest.mark.parametrize(
     "resize_of_the_generator, resize, times",
-    [(128, 64, "2 times"), (0, 64, None), (64, 0, None), (128, 0, "2 times"), (32, 64, "0.5 times")],
+    [
+        (128, 64, "2 times"),
+        (0, 64, None),
+        (64, 0, None),
+        (128, 0, "2 times"),
+        (32, 64, "0.5 times"),
+    ],
 )
 def test_another_scale_is_refused(generator, rare, resize_of_the_generator, resize, times):
     other = told_of(generator, labels=LabelInfo(resize=resize_of_the_generator))
@@ -137,7 +166,10 @@ def test_another_range_of_values_is_refused(generator, tmp_path):
         for seed in range(count):
             dark = np.random.default_rng(seed).integers(0, 8, (64, 64, 3), np.uint8)
             write_raster(tmp_path / name / f"{seed}.png", dark)
-    with pytest.raises(InputError, match=r"drawer: .*range of values\. Received a mean of \d+ for images of 0 to 7\."):
+    with pytest.raises(
+        InputError,
+        match=r"drawer: .*range of values\. Received a mean of \d+ for images of 0 to 7\.",
+    ):
         check(generator, tmp_path)
 
 
@@ -159,8 +191,14 @@ def test_each_class_is_filled_up_to_the_largest(run, rare, tmp_path):
     before = prepare(rare, wanted=wanted).counts
     assert before == [8, 3]
     found = fill_classes(run, rare, tmp_path / "filled", wanted)
-    assert found.counts == {"river": 5} and str(found) == f"{tmp_path / 'filled'}: 5 pictures: river 5"
-    files = sorted(path.relative_to(tmp_path / "filled") for path in (tmp_path / "filled").rglob("*") if path.is_file())
+    assert (
+        found.counts == {"river": 5} and str(found) == f"{tmp_path / 'filled'}: 5 pictures: river 5"
+    )
+    files = sorted(
+        path.relative_to(tmp_path / "filled")
+        for path in (tmp_path / "filled").rglob("*")
+        if path.is_file()
+    )
     assert files == [Path(f"train/river/drawn-{number:06}.png") for number in range(5)]
     expected = load_generator(run).draw([1] * 5, seed=0)
     for file, pixels in zip(files, expected, strict=True):
@@ -206,20 +244,29 @@ def write_layout(root: Path, layout: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["filled", "data"])
-@pytest.mark.parametrize("layout", ["class folders", "two", "parts", "no val", "train beside others"])
+@pytest.mark.parametrize(
+    "layout", ["class folders", "two", "parts", "no val", "train beside others"]
+)
 def test_validation_and_test_are_the_same_images_with_the_pictures(run, tmp_path, layout, name):
-    folders, wanted = write_layout(tmp_path, layout), settings("data.val_fraction=0.3", "data.val_seed=7", "data.split_seed=2")
+    folders, wanted = (
+        write_layout(tmp_path, layout),
+        settings("data.val_fraction=0.3", "data.val_seed=7", "data.split_seed=2"),
+    )
     before = prepare(*folders, wanted=wanted)
     output = tmp_path / "out" / name
     drawn = sum(fill_classes(run, folders, output, wanted).counts.values())
     for joined in ([*folders, output], [output, *folders]):
         after = prepare(*joined, wanted=wanted)
         for part in PARTS:
-            kept = [image.path for image in after.parts[part] if not image.path.is_relative_to(output)]
+            kept = [
+                image.path for image in after.parts[part] if not image.path.is_relative_to(output)
+            ]
             assert kept == [image.path for image in before.parts[part]], part
             assert len(after.parts[part]) == len(kept) + (drawn if part == "train" else 0), part
         assert len(set(after.counts)) == 1
-        assert [c.name for c in after.class_table.table] == [c.name for c in before.class_table.table]
+        assert [c.name for c in after.class_table.table] == [
+            c.name for c in before.class_table.table
+        ]
 
 
 def test_the_split_is_the_same_whatever_its_seeds(tmp_path):
@@ -250,7 +297,9 @@ def test_the_split_is_the_same_whatever_its_seeds(tmp_path):
         ({"field": 12, "coast": 3, "river": 3}, "{coast: river}", "river"),
     ],
 )
-def test_pictures_are_read_as_the_class_that_they_were_drawn_for(tmp_path, counts, label_map, expected):
+def test_pictures_are_read_as_the_class_that_they_were_drawn_for(
+    tmp_path, counts, label_map, expected
+):
     """Class folders keep a name that they have in the data, by which `data.label_map` goes."""
     for label, (name, count) in enumerate(counts.items()):
         write_class(tmp_path / "data" / name, label, count, size=64)
@@ -260,7 +309,10 @@ def test_pictures_are_read_as_the_class_that_they_were_drawn_for(tmp_path, count
     fill_classes(run, tmp_path / "data", tmp_path / "filled", wanted)
     assert [path.name for path in (tmp_path / "filled" / "train").iterdir()] == [expected]
     after = prepare(tmp_path / "data", tmp_path / "filled", wanted=wanted)
-    assert after.class_table.table == before.class_table.table and after.counts == [max(before.counts)] * 2
+    assert (
+        after.class_table.table == before.class_table.table
+        and after.counts == [max(before.counts)] * 2
+    )
 
 
 def test_bands_that_the_images_name_are_named_in_the_pictures(tmp_path):
@@ -271,7 +323,9 @@ def test_bands_that_the_images_name_are_named_in_the_pictures(tmp_path):
             file = write_raster(tmp_path / "data" / name / f"{seed}.tif", picture(label, seed, 64))
             with rasterio.open(file, "r+") as raster:
                 raster.descriptions = names
-    run = write_generator(tmp_path / "run", labels=LabelInfo(resize=64, rgb=(2, 1, 0), band_names=list(names)))
+    run = write_generator(
+        tmp_path / "run", labels=LabelInfo(resize=64, rgb=(2, 1, 0), band_names=list(names))
+    )
     wanted = settings("data.val_fraction=0.1", "data.test_fraction=0.5")
     drawn = fill_classes(run, tmp_path / "data", tmp_path / "filled", wanted).counts["river"]
     data = prepare(tmp_path / "data", tmp_path / "filled", wanted=wanted)
@@ -306,7 +360,14 @@ def test_earlier_pictures_are_replaced_when_asked_and_nothing_else(run, rare, tm
     with pytest.raises(InputError, match="--overwrite"):
         fill_classes(run, rare, output, settings(), seed=1)
     assert contents(output) == before
-    fill_classes(run, rare, output, settings("data.val_fraction=0.4", "data.test_fraction=0.4"), seed=1, overwrite=True)
+    fill_classes(
+        run,
+        rare,
+        output,
+        settings("data.val_fraction=0.4", "data.test_fraction=0.4"),
+        seed=1,
+        overwrite=True,
+    )
     assert len(contents(output)) == 1 and not set(contents(output)) & set(before)
     own = write_class(output / "train" / "field", 0, 1)[0]
     with pytest.raises(InputError, match=r"Received train/field/0\.png in it"):
@@ -325,7 +386,9 @@ def test_pictures_are_not_written_among_the_data_nor_over_them(run, tmp_path):
 def test_data_that_leave_validation_to_the_pictures_are_refused(run, tmp_path):
     data = write_parts(tmp_path / "data", {"train": 9})
     write_class(data / "train" / "field", 0, 6, first=20)
-    with pytest.raises(InputError, match=r"more than train\. Received train alone in .*data.* DATA/train"):
+    with pytest.raises(
+        InputError, match=r"more than train\. Received train alone in .*data.* DATA/train"
+    ):
         fill_classes(run, data, tmp_path / "filled", settings())
     assert not (tmp_path / "filled").exists()
     fill_classes(run, data / "train", tmp_path / "filled", settings())
@@ -333,7 +396,9 @@ def test_data_that_leave_validation_to_the_pictures_are_refused(run, tmp_path):
 
 
 def test_what_is_short_of_nothing_is_refused(run, class_folders, tmp_path):
-    with pytest.raises(InputError, match=r"data: .*fewer training images .*Received 6 of each class"):
+    with pytest.raises(
+        InputError, match=r"data: .*fewer training images .*Received 6 of each class"
+    ):
         fill_classes(run, class_folders(), tmp_path / "filled", settings())
     assert not (tmp_path / "filled").exists()
 
@@ -351,4 +416,8 @@ def test_images_that_cannot_be_drawn_are_refused(run, tmp_path, labels_csv, made
             wanted, words = settings("data.bands=[3,2,1]"), "3 bands of uint8, chosen by data.bands"
     with pytest.raises(InputError, match=words) as caught:
         fill_classes(run, data, tmp_path / "filled", wanted)
-    assert str(data) in str(caught.value) and "\n" not in str(caught.value) and not (tmp_path / "filled").exists()
+    assert (
+        str(data) in str(caught.value)
+        and "\n" not in str(caught.value)
+        and not (tmp_path / "filled").exists()
+    )

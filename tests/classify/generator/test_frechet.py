@@ -9,9 +9,12 @@ from classify.generator.frechet import frechet_distance
 
 def features(count, seed, shift=0.0, scale=1.0):
     random = np.random.default_rng(seed)
-    return (random.standard_normal((count, 6)) @ np.random.default_rng(9).standard_normal((6, 6)) * scale + shift).astype(
-        np.float32
-    )
+    return (
+        random.standard_normal((count, 6))
+        @ np.random.default_rng(9).standard_normal((6, 6))
+        * scale
+        + shift
+    ).astype(np.float32)
 
 
 @pytest.mark.parametrize("second", [(80, 1), (200, 2, 1.0, 2.0), (3, 3, -4.0)])

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from classify.generator.latents import ClassDensities, Posteriors, fit_densities, load_densities, save_densities
+from classify.generator.latents import (
+    ClassDensities,
+    Posteriors,
+    fit_densities,
+    load_densities,
+    save_densities,
+)
 from segment.core.errors import InputError
 
 COVARIANCES = np.array([[[1.5, 0], [0, 1.5]], [[4.5, 2], [2, 1.75]]])
@@ -13,7 +19,9 @@ def posteriors(count: int = 1000, variance: float = 0.5) -> Posteriors:
     labels = np.arange(count) % 2
     mixing = np.array([[[1, 0], [0, 1]], [[2, 0], [1, 0.5]]], np.float32)
     centres = np.array([[0, 0], [5, -3]], np.float32)
-    means = centres[labels] + np.einsum("nij,nj->ni", mixing[labels], random.standard_normal((count, 2)))
+    means = centres[labels] + np.einsum(
+        "nij,nj->ni", mixing[labels], random.standard_normal((count, 2))
+    )
     return Posteriors(means.astype(np.float32), np.full((count, 2), variance, np.float32), labels)
 
 
@@ -22,7 +30,8 @@ def posteriors(count: int = 1000, variance: float = 0.5) -> Posteriors:
 def test_what_is_drawn_has_mean_and_covariance_of_its_class(bandwidth, label, mean):
     drawn = fit_densities(posteriors(), 2).draw(np.full(4000, label), seed=1, bandwidth=bandwidth)
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.25)
-    added = np.diag([0.5, 0.5]) * (1 - bandwidth**2)  # the posteriors' variance is part of the kernel only
+    # the posteriors' variance is part of the kernel only
+    added = np.diag([0.5, 0.5]) * (1 - bandwidth**2)
     np.testing.assert_allclose(np.cov(drawn.T), COVARIANCES[label] - added, atol=0.4)
 
 
@@ -48,7 +57,9 @@ def test_before_training_it_is_the_standard_normal_distribution():
 
 def test_a_class_of_one_image_without_variance_can_be_drawn_from():
     """As a plain autoencoder has it."""
-    one = Posteriors(np.array([[1.0, 2.0]], np.float32), np.zeros((1, 2), np.float32), np.array([0]))
+    one = Posteriors(
+        np.array([[1.0, 2.0]], np.float32), np.zeros((1, 2), np.float32), np.array([0])
+    )
     assert fit_densities(one, 1).draw(np.array([0]), 0) == pytest.approx(np.array([[1, 2]]))
 
 
@@ -71,7 +82,9 @@ def test_negative_numbers_are_refused(name, number):
 def test_they_survive_their_file(tmp_path):
     found = fit_densities(posteriors(), 2)
     save_densities(tmp_path, found)
-    drawn = [densities.draw(np.array([0, 1]), 7) for densities in (found, load_densities(tmp_path, 2, 2))]
+    drawn = [
+        densities.draw(np.array([0, 1]), 7) for densities in (found, load_densities(tmp_path, 2, 2))
+    ]
     np.testing.assert_array_equal(*drawn)
 
 
@@ -109,14 +122,23 @@ def test_a_missing_a_broken_and_a_foreign_file_are_told(tmp_path):
     ],
 )
 def test_a_changed_file_is_told_in_one_line(tmp_path, change, words):
-    arrays = {"means": np.zeros((2, 4), np.float32), "labels": np.arange(2), "variances": np.ones((2, 4), np.float32)} | change
-    np.savez(tmp_path / "latents.npz", **{name: array for name, array in arrays.items() if array is not None})
+    arrays = {
+        "means": np.zeros((2, 4), np.float32),
+        "labels": np.arange(2),
+        "variances": np.ones((2, 4), np.float32),
+    } | change
+    np.savez(
+        tmp_path / "latents.npz",
+        **{name: array for name, array in arrays.items() if array is not None},
+    )
     with pytest.raises(InputError, match=words) as raised:
         load_densities(tmp_path, 2, 4)
     assert "\n" not in str(raised.value)
 
 
 def test_the_divergence_of_posteriors_is_told_in_nats():
-    found = Posteriors(np.ones((3, 8), np.float32), np.ones((3, 8), np.float32), np.zeros(3, np.intp))
+    found = Posteriors(
+        np.ones((3, 8), np.float32), np.ones((3, 8), np.float32), np.zeros(3, np.intp)
+    )
     assert found.divergence == pytest.approx(4)
     assert Posteriors(found.means, np.zeros((3, 8), np.float32), found.labels).divergence == 0

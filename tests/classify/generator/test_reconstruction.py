@@ -28,7 +28,9 @@ def expected_perception(features: keras.Model, first: np.ndarray, second: np.nda
     def moments(maps: np.ndarray) -> np.ndarray:
         return np.einsum("nrci,nrcj->nij", maps, maps) / (maps.shape[1] * maps.shape[2])
 
-    pairs = zip(features.predict_on_batch(first * 255), features.predict_on_batch(second * 255), strict=True)
+    pairs = zip(
+        features.predict_on_batch(first * 255), features.predict_on_batch(second * 255), strict=True
+    )
     return float(np.mean([relative(a, b) + relative(moments(a), moments(b)) for a, b in pairs]))
 
 
@@ -62,7 +64,9 @@ def test_a_black_picture_beside_others_does_not_outweigh_them():
 def test_second_moments_do_not_ask_where():
     maps = np.random.default_rng(0).random((1, 4, 4, 3), np.float32)
     turned = np.rot90(maps, axes=(1, 2))
-    np.testing.assert_allclose(second_moments(maps.copy()), second_moments(turned.copy()), rtol=1e-5)
+    np.testing.assert_allclose(
+        second_moments(maps.copy()), second_moments(turned.copy()), rtol=1e-5
+    )
 
 
 def test_the_share_explained_is_against_the_mean_image():

@@ -9,7 +9,9 @@ from classify.generator.sample_grids import arrange_in_rows, draw_classes
 
 
 class Drawer:
-    """Draws pictures of 4 x 4 px whose level is the class index, and keeps what it was asked for."""
+    """Draws pictures of 4 x 4 px whose level is the class index, and keeps what it was
+    asked for.
+    """
 
     def __init__(self, classes: int):
         names = [f"c{number}" for number in range(classes)]
@@ -17,20 +19,27 @@ class Drawer:
 
     def draw(self, labels, seed=0, first=0, bandwidth=0.5):
         self.asked = seed, bandwidth
-        return np.broadcast_to(np.asarray(labels, np.uint8)[:, None, None, None], (len(labels), 4, 4, 3))
+        return np.broadcast_to(
+            np.asarray(labels, np.uint8)[:, None, None, None], (len(labels), 4, 4, 3)
+        )
 
 
 def test_the_words_tell_seed_and_bandwidth():
     drawer = Drawer(2)
     grid, words = draw_classes(drawer, 7, 1)
-    assert drawer.asked == (7, 1) and words == "Drawn pictures, a row each of c0, c1; seed 7, bandwidth 1."
+    assert (
+        drawer.asked == (7, 1)
+        and words == "Drawn pictures, a row each of c0, c1; seed 7, bandwidth 1."
+    )
     assert grid.shape == (2 * 6 - 2, 10 * 6 - 2, 3) and grid[0, 0, 0] == 0 and grid[6, 0, 0] == 1
 
 
 def test_of_many_classes_those_that_are_shown_are_named():
     grid, words = draw_classes(Drawer(23))
     assert grid.shape[0] == 20 * 6 - 2
-    assert words.endswith("c18, c19 (20 of 23 classes); seed 0, bandwidth 0.5.") and "c20" not in words
+    assert (
+        words.endswith("c18, c19 (20 of 23 classes); seed 0, bandwidth 0.5.") and "c20" not in words
+    )
 
 
 @pytest.mark.parametrize("count, rows, columns", [(1, 1, 1), (3, 1, 3), (10, 1, 10), (11, 2, 10)])

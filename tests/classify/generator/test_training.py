@@ -24,7 +24,13 @@ from tests.classify.conftest import Lines, write_class
 from tests.conftest import write_raster
 
 COMMANDS = [train, sample, fill, interpolate, judge]
-TINY = ["model.filters=4", "model.latent=64", "training.batch_size=8", "training.precision=float32", "augment.brightness=0"]
+TINY = [
+    "model.filters=4",
+    "model.latent=64",
+    "training.batch_size=8",
+    "training.precision=float32",
+    "augment.brightness=0",
+]
 LEVELS = {"field": 40, "river": 200}
 
 
@@ -47,12 +53,24 @@ def write_levels(folder: Path, counts: dict[str, int]) -> Path:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
-    """Data, a classifier of them, and a generator that was trained long enough to draw their classes."""
+    """Data, a classifier of them, and a generator that was trained long enough to draw their
+    classes.
+    """
     root = tmp_path_factory.mktemp("synthesis")
     write_levels(root / "data", {"field": 24, "river": 24})
-    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=3"]
-    classify.train(root / "data", root / "judge", classify.load_settings(classify.Config, overrides=quick))
-    wanted = generator_config("training.epochs=12", "model.conditional=true", "training.learning_rate=0.003")
+    quick = [
+        "model.backbone=baseline",
+        "model.weights=none",
+        "data.size=32",
+        "data.resize=32",
+        "training.epochs=3",
+    ]
+    classify.train(
+        root / "data", root / "judge", classify.load_settings(classify.Config, overrides=quick)
+    )
+    wanted = generator_config(
+        "training.epochs=12", "model.conditional=true", "training.learning_rate=0.003"
+    )
     train_generator(root / "data", root / "run", wanted)
     return root
 
@@ -60,22 +78,43 @@ def work(tmp_path_factory) -> Path:
 def test_a_run_describes_itself(work):
     folder = work / "run"
     info = yaml.safe_load((folder / "model.yaml").read_text())
-    assert (info["task"], info["tile"], info["bands"], info["dtype"]) == ("generate", 64, 3, "uint8")
+    assert (info["task"], info["tile"], info["bands"], info["dtype"]) == (
+        "generate",
+        64,
+        3,
+        "uint8",
+    )
     assert info["scores"]["val"]["explained"] > 0.8
     report = json.loads((folder / "report.json").read_text())
-    assert report["explained"] == info["scores"]["val"]["explained"] and report["test"]["images"] == 8
+    assert (
+        report["explained"] == info["scores"]["val"]["explained"] and report["test"]["images"] == 8
+    )
     assert report["mean_squared_error"] < 0.2 * report["mean_image_error"]
     page = (folder / "report.html").read_text()
-    assert "Drawn pictures, a row each of field, river; seed 0, bandwidth 0.5." in page and "reconstructions (below)" in page
-    assert "not from N(0, I)" in page and "divergence counts with the weight that it has risen to" in page
+    assert (
+        "Drawn pictures, a row each of field, river; seed 0, bandwidth 0.5." in page
+        and "reconstructions (below)" in page
+    )
+    assert (
+        "not from N(0, I)" in page
+        and "divergence counts with the weight that it has risen to" in page
+    )
     rows = list(csv.DictReader((folder / "history.csv").open()))
     assert len(rows) == 12 and float(rows[-1]["val_kullback_leibler"]) > 0
 
 
 def test_each_epoch_leaves_its_grids(work):
     names = sorted(path.name for path in (work / "run" / "grids").iterdir())
-    assert names == [f"{kind}-{epoch:03}.png" for kind in ("reconstructions", "samples") for epoch in range(1, 13)]
-    assert read_image(work / "run" / "grids" / "samples-012.png").shape == (2 * 66 - 2, 10 * 66 - 2, 3)
+    assert names == [
+        f"{kind}-{epoch:03}.png"
+        for kind in ("reconstructions", "samples")
+        for epoch in range(1, 13)
+    ]
+    assert read_image(work / "run" / "grids" / "samples-012.png").shape == (
+        2 * 66 - 2,
+        10 * 66 - 2,
+        3,
+    )
 
 
 def test_drawn_pictures_are_of_their_class_and_the_same_by_seed(work):
@@ -154,7 +193,9 @@ def test_a_network_of_another_run_is_told(work, tmp_path):
     shutil.copytree(work / "run", tmp_path / "run")
     info = (work / "run" / "model.yaml").read_text()
     (tmp_path / "run" / "model.yaml").write_text(info.replace("tile: 64", "tile: 128"))
-    with pytest.raises(InputError, match=r"model\.keras: must draw .* 128 x 128 pixels of 2 classes"):
+    with pytest.raises(
+        InputError, match=r"model\.keras: must draw .* 128 x 128 pixels of 2 classes"
+    ):
         load_generator(tmp_path / "run")
     shutil.copy(work / "judge" / "model.keras", tmp_path / "run")
     with pytest.raises(InputError, match=r"model\.keras: is damaged, or of another model"):
@@ -168,7 +209,9 @@ def test_a_network_of_another_run_is_told(work, tmp_path):
 def test_samples_are_class_folders_to_train_on(work, tmp_path, capsys):
     assert call("sample", work / "run", "--count", 5, "--output", tmp_path / "drawn") == 0
     assert "5 pictures: field 3, river 2" in capsys.readouterr().out
-    found = sorted(str(path.relative_to(tmp_path / "drawn")) for path in (tmp_path / "drawn").rglob("*.png"))
+    found = sorted(
+        str(path.relative_to(tmp_path / "drawn")) for path in (tmp_path / "drawn").rglob("*.png")
+    )
     assert found == [
         "field/000000.png",
         "field/000002.png",
@@ -177,13 +220,44 @@ def test_samples_are_class_folders_to_train_on(work, tmp_path, capsys):
         "river/000001.png",
         "river/000003.png",
     ]
-    assert read_image(tmp_path / "drawn" / "river" / "000001.png").mean() == pytest.approx(200, abs=25)
+    assert read_image(tmp_path / "drawn" / "river" / "000001.png").mean() == pytest.approx(
+        200, abs=25
+    )
     grid = read_image(tmp_path / "drawn" / "grid.png")
-    assert grid.shape == (3 * 66 - 2, 2 * 66 - 2, 3) and grid[:130, :64].mean() < 80 < 150 < grid[:130, 66:].mean()
-    assert call("sample", work / "run", "--count", 2, "--class", "River", "--output", tmp_path / "rivers") == 0
-    assert call("sample", work / "run", "--count", 1, "--bandwidth", 0, "--output", tmp_path / "repeated") == 0
+    assert (
+        grid.shape == (3 * 66 - 2, 2 * 66 - 2, 3)
+        and grid[:130, :64].mean() < 80 < 150 < grid[:130, 66:].mean()
+    )
+    assert (
+        call(
+            "sample",
+            work / "run",
+            "--count",
+            2,
+            "--class",
+            "River",
+            "--output",
+            tmp_path / "rivers",
+        )
+        == 0
+    )
+    assert (
+        call(
+            "sample",
+            work / "run",
+            "--count",
+            1,
+            "--bandwidth",
+            0,
+            "--output",
+            tmp_path / "repeated",
+        )
+        == 0
+    )
     (repeated,) = load_generator(work / "run").draw([0], bandwidth=0)
-    np.testing.assert_array_equal(read_image(tmp_path / "repeated" / "field" / "000000.png"), repeated)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "repeated" / "field" / "000000.png"), repeated
+    )
     assert [path.name for path in (tmp_path / "rivers").iterdir() if path.is_dir()] == ["river"]
 
 
@@ -192,7 +266,11 @@ def test_the_way_from_one_image_to_another(work, tmp_path):
     strip = classify.interpolate(work / "run", *ends, tmp_path / "way.png", steps=4)
     assert strip.shape == (7, 64, 64, 3)
     means = strip[1:-1].mean(axis=(1, 2, 3))
-    assert (np.diff(means) > 0).all() and means[0] == pytest.approx(40, abs=25) and means[-1] == pytest.approx(200, abs=25)
+    assert (
+        (np.diff(means) > 0).all()
+        and means[0] == pytest.approx(40, abs=25)
+        and means[-1] == pytest.approx(200, abs=25)
+    )
     assert read_image(tmp_path / "way.png").shape == (64, 7 * 66 - 2, 3)
 
 
@@ -200,12 +278,28 @@ def test_the_way_from_one_image_to_another(work, tmp_path):
 def test_images_are_read_again_in_the_bands_that_were_learned(tmp_path):
     for name, level in LEVELS.items():
         for seed in range(6):
-            write_raster(tmp_path / "wide" / name / f"{seed}.tif", np.full((64, 64, 5), level + seed, np.uint8))
+            write_raster(
+                tmp_path / "wide" / name / f"{seed}.tif",
+                np.full((64, 64, 5), level + seed, np.uint8),
+            )
     train_generator(tmp_path / "wide", tmp_path / "run", generator_config("data.bands=[3,2,1]"))
     ends = [tmp_path / "wide" / name / "0.tif" for name in LEVELS]
     strip = classify.interpolate(tmp_path / "run", *ends, tmp_path / "way.png", steps=1)
     assert strip[0].shape == (64, 64, 3)
-    assert call("interpolate", tmp_path / "run", *ends, "--steps", 1, "--bands", "5,4,3", "--output", tmp_path / "other.png") == 0
+    assert (
+        call(
+            "interpolate",
+            tmp_path / "run",
+            *ends,
+            "--steps",
+            1,
+            "--bands",
+            "5,4,3",
+            "--output",
+            tmp_path / "other.png",
+        )
+        == 0
+    )
 
 
 def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
@@ -227,8 +321,13 @@ def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
 
 def test_of_few_pictures_no_distance_is_told(work, tmp_path):
     found = classify.judge(work / "run", work / "judge", tmp_path / "judgement", count=4)
-    assert found.distances == {} and "not told: of 4 pictures it says too little, it takes 50" in str(found)
-    assert json.loads((tmp_path / "judgement" / "report.json").read_text())["frechet_distance"] is None
+    assert (
+        found.distances == {}
+        and "not told: of 4 pictures it says too little, it takes 50" in str(found)
+    )
+    assert (
+        json.loads((tmp_path / "judgement" / "report.json").read_text())["frechet_distance"] is None
+    )
     assert "it takes 50" in (tmp_path / "judgement" / "report.html").read_text()
 
 
@@ -237,7 +336,11 @@ def test_a_judgement_leaves_random_numbers_alone_and_depends_on_its_seed_alone(w
 
     def numbers() -> tuple[float, ...]:
         legacy = np.random.random()  # noqa: NPY002 - of whoever calls
-        return random.random(), legacy, *keras.ops.convert_to_numpy(keras.random.normal((2,))).tolist()
+        return (
+            random.random(),
+            legacy,
+            *keras.ops.convert_to_numpy(keras.random.normal((2,))).tolist(),
+        )
 
     found = []
     for _ in range(2):
@@ -249,7 +352,10 @@ def test_a_judgement_leaves_random_numbers_alone_and_depends_on_its_seed_alone(w
         assert (first, second) == (numbers(), numbers())
         keras.utils.set_random_seed(6)
     assert found[0] == found[1]
-    assert classify.judge(work / "run", work / "judge", count=8, seed=1).distances["untrained"] != found[0]["untrained"]
+    assert (
+        classify.judge(work / "run", work / "judge", count=8, seed=1).distances["untrained"]
+        != found[0]["untrained"]
+    )
 
 
 @pytest.mark.slow
@@ -267,7 +373,9 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
     with pytest.raises(InputError, match=r"latents.npz.*--resume"):
         load_generator(tmp_path / "stopped")
     train_generator(work / "data", tmp_path / "stopped", wanted, resume=True)
-    assert (tmp_path / "stopped" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+    assert (tmp_path / "stopped" / "history.csv").read_text() == (
+        tmp_path / "whole" / "history.csv"
+    ).read_text()
     first, second = (load_generator(tmp_path / name).draw([0, 1]) for name in ("whole", "stopped"))
     np.testing.assert_array_equal(first, second)
 
@@ -287,14 +395,26 @@ def test_a_plain_autoencoder_and_one_with_perception_train_too(work, tmp_path):
     plain = train_generator(work / "data", tmp_path / "plain", generator_config("model.kind=plain"))
     assert plain.history[-1]["val_kullback_leibler"] == 0
     assert load_generator(tmp_path / "plain").draw([0, 1]).shape == (2, 64, 64, 3)
-    perceiving = generator_config("loss.perceptual=0.1", f"loss.perceptual_model={work / 'judge'}", "training.precision=mixed")
+    perceiving = generator_config(
+        "loss.perceptual=0.1", f"loss.perceptual_model={work / 'judge'}", "training.precision=mixed"
+    )
     seen = train_generator(work / "data", tmp_path / "seen", perceiving)
     assert seen.history[-1]["val_loss"] > seen.validation.error
 
 
 def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path, capsys, no_pictures):
-    rare, filled, run_folder = write_levels(tmp_path / "rare", {"field": 20, "river": 8}), tmp_path / "filled", tmp_path / "run"
-    quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32", "training.epochs=1"]
+    rare, filled, run_folder = (
+        write_levels(tmp_path / "rare", {"field": 20, "river": 8}),
+        tmp_path / "filled",
+        tmp_path / "run",
+    )
+    quick = [
+        "model.backbone=baseline",
+        "model.weights=none",
+        "data.size=32",
+        "data.resize=32",
+        "training.epochs=1",
+    ]
     options = [word for setting in quick for word in ("--set", setting)]
     assert call("fill", work / "run", rare, "--output", filled, *options, "--seed", 3) == 0
     shown = capsys.readouterr().out
@@ -304,8 +424,15 @@ def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path, capsys, 
     wanted = classify.load_settings(classify.Config, overrides=quick)
     trained = classify.train([rare, filled], run_folder, wanted)
     info = yaml.safe_load((run_folder / "model.yaml").read_text())["training"]
-    assert (info["data"], info["images"]) == (["rare", "filled"], {"train": 28, "val": 4, "test": 4})
-    assert classify.evaluate([rare, filled], run_folder, part="test").report["images"] == trained.test.report["images"] == 4
+    assert (info["data"], info["images"]) == (
+        ["rare", "filled"],
+        {"train": 28, "val": 4, "test": 4},
+    )
+    assert (
+        classify.evaluate([rare, filled], run_folder, part="test").report["images"]
+        == trained.test.report["images"]
+        == 4
+    )
     with pytest.raises(InputError, match=r"all its data folders \(rare, filled\)"):
         classify.evaluate(rare, run_folder, part="test")
 
@@ -324,44 +451,129 @@ def one_line(capsys) -> str:
         (["sample", "{judge}", "--count", 2], ["of task generate", "of task classify"]),
         (["sample", "{data}", "--count", 2], ["a model folder holds"]),
         (["interpolate", "{run}", "{data}/field/0.png", "nowhere.png"], ["nowhere.png"]),
-        (["interpolate", "{run}", "{data}/field/0.png", "{data}/river/0.png", "--output", "way.gif"], ["'.gif'", ".png"]),
+        (
+            [
+                "interpolate",
+                "{run}",
+                "{data}/field/0.png",
+                "{data}/river/0.png",
+                "--output",
+                "way.gif",
+            ],
+            ["'.gif'", ".png"],
+        ),
         (["judge", "{run}", "--model", "{run}"], ["which draws pictures"]),
-        (["judge", "{run}", "--model", "{other}"], ["must know the generator's classes", "without field, river"]),
+        (
+            ["judge", "{run}", "--model", "{other}"],
+            ["must know the generator's classes", "without field, river"],
+        ),
         (["judge", "{run}", "--model", "{judge}", "--count", 1000], ["count: 1 to 16", "1000"]),
-        (["judge", "{run}", "--model", "{judge}", "--count", 0], ["--count", "greater than or equal to 1"]),
-        (["interpolate", "{run}", "{data}/field/0.png", "{four}"], ["four.tif", "Received 4 of uint8", "--bands 1,2,3"]),
-        (["interpolate", "{run}", "{data}/field/0.png", "{four}", "--steps", 251], ["steps: 1 to 250", "251"]),
-        (["interpolate", "{run}", "{data}/field/0.png", "{data}/river/0.png", "--output", "{file}/way.png"], ["is a file"]),
+        (
+            ["judge", "{run}", "--model", "{judge}", "--count", 0],
+            ["--count", "greater than or equal to 1"],
+        ),
+        (
+            ["interpolate", "{run}", "{data}/field/0.png", "{four}"],
+            ["four.tif", "Received 4 of uint8", "--bands 1,2,3"],
+        ),
+        (
+            ["interpolate", "{run}", "{data}/field/0.png", "{four}", "--steps", 251],
+            ["steps: 1 to 250", "251"],
+        ),
+        (
+            [
+                "interpolate",
+                "{run}",
+                "{data}/field/0.png",
+                "{data}/river/0.png",
+                "--output",
+                "{file}/way.png",
+            ],
+            ["is a file"],
+        ),
         (["sample", "{run}", "--count", 2, "--output", "{file}/drawn"], ["is a file"]),
-        (["sample", "{run}", "--count", 2, "--seed", "-1"], ["--seed", "greater than or equal to 0"]),
+        (
+            ["sample", "{run}", "--count", 2, "--seed", "-1"],
+            ["--seed", "greater than or equal to 0"],
+        ),
         (["sample", "{damaged}", "--count", 2], ["latents.npz", "train again"]),
         (["judge", "{damaged}", "--model", "{judge}"], ["latents.npz", "train again"]),
         (["judge", "{run}", "--model", "{wide}"], ["the judge takes what is drawn", "3 of uint16"]),
-        (["judge", "{run}", "--model", "{judge}", "--data", "{foreign}"], ["trained on", "Received others"]),
+        (
+            ["judge", "{run}", "--model", "{judge}", "--data", "{foreign}"],
+            ["trained on", "Received others"],
+        ),
         (["fill", "{run}", "{data}", "--output", "new"], ["Received 16 of each class"]),
-        (["fill", "{run}", "{data}", "--output", "new", "--set", "data.rezise=64"], ["'data.rezise'", "'resize'"]),
-        (["fill", "{judge}", "{data}", "--output", "new"], ["of task generate", "of task classify"]),
+        (
+            ["fill", "{run}", "{data}", "--output", "new", "--set", "data.rezise=64"],
+            ["'data.rezise'", "'resize'"],
+        ),
+        (
+            ["fill", "{judge}", "{data}", "--output", "new"],
+            ["of task generate", "of task classify"],
+        ),
         (["fill", "{run}", "{data}", "--output", "{data}/new"], ["outside of the data"]),
         (["fill", "{run}", "{data}", "--output", "{judge}"], ["--overwrite"]),
-        (["fill", "{run}", "{data}", "--output", "{judge}", "--overwrite"], ["earlier outputs only"]),
-        (["fill", "{run}", "nowhere", "--output", "new"], ["nowhere", "no such path"]),
-        (["fill", "{run}", "{data}", "--output", "new", "--seed", "-1"], ["--seed", "greater than or equal to 0"]),
-        (["train", "{data}", "--output", "new", "--set", "model.latnt=64"], ["'model.latnt'", "'latent'"]),
-        (["train", "{data}", "--output", "new", "--set", "loss.kl_warmup_epochs=.inf"], ["loss.kl_warmup_epochs", "finite"]),
-        (["train", "{data}", "--output", "new", "--set", "loss.perceptual_model={judge}"], ["with perceptual 0", "leave"]),
         (
-            ["train", "{data}", "--output", "new", "--set", "loss.perceptual=1", "--set", "loss.perceptual_model={run}"],
+            ["fill", "{run}", "{data}", "--output", "{judge}", "--overwrite"],
+            ["earlier outputs only"],
+        ),
+        (["fill", "{run}", "nowhere", "--output", "new"], ["nowhere", "no such path"]),
+        (
+            ["fill", "{run}", "{data}", "--output", "new", "--seed", "-1"],
+            ["--seed", "greater than or equal to 0"],
+        ),
+        (
+            ["train", "{data}", "--output", "new", "--set", "model.latnt=64"],
+            ["'model.latnt'", "'latent'"],
+        ),
+        (
+            ["train", "{data}", "--output", "new", "--set", "loss.kl_warmup_epochs=.inf"],
+            ["loss.kl_warmup_epochs", "finite"],
+        ),
+        (
+            ["train", "{data}", "--output", "new", "--set", "loss.perceptual_model={judge}"],
+            ["with perceptual 0", "leave"],
+        ),
+        (
+            [
+                "train",
+                "{data}",
+                "--output",
+                "new",
+                "--set",
+                "loss.perceptual=1",
+                "--set",
+                "loss.perceptual_model={run}",
+            ],
             ["task classify"],
         ),
     ],
 )
-def test_faults_of_users_are_one_line_and_leave_nothing(work, tmp_path, monkeypatch, capsys, arguments, words):
-    folders = {"run": work / "run", "judge": work / "judge", "data": work / "data", "other": tmp_path / "other"}
+def test_faults_of_users_are_one_line_and_leave_nothing(
+    work, tmp_path, monkeypatch, capsys, arguments, words
+):
+    folders = {
+        "run": work / "run",
+        "judge": work / "judge",
+        "data": work / "data",
+        "other": tmp_path / "other",
+    }
     if "{other}" in arguments:
         for label, name in enumerate(("sand", "snow")):
             write_class(tmp_path / "sands" / name, label, 8)
-        quick = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=0", "training.epochs=1"]
-        classify.train(tmp_path / "sands", folders["other"], classify.load_settings(classify.Config, overrides=quick))
+        quick = [
+            "model.backbone=baseline",
+            "model.weights=none",
+            "data.size=32",
+            "data.resize=0",
+            "training.epochs=1",
+        ]
+        classify.train(
+            tmp_path / "sands",
+            folders["other"],
+            classify.load_settings(classify.Config, overrides=quick),
+        )
     if "{foreign}" in arguments:
         folders["foreign"] = write_levels(tmp_path / "foreign", {"field": 24, "river": 20})
     if "{damaged}" in arguments:
@@ -373,13 +585,18 @@ def test_faults_of_users_are_one_line_and_leave_nothing(work, tmp_path, monkeypa
         (folders["wide"] / "model.yaml").write_text(yaml.safe_dump(info))
     if "{four}" in arguments:
         four = np.full((64, 64, 4), 90, np.uint8)
-        folders["four"] = write_raster(tmp_path / "four.tif", four, photometric="rgb", alpha="unspecified")
+        folders["four"] = write_raster(
+            tmp_path / "four.tif", four, photometric="rgb", alpha="unspecified"
+        )
     folders["file"] = work / "data" / "field" / "0.png"
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert call(*(str(argument).format(**folders) for argument in arguments)) == 2
     shown = one_line(capsys)
-    assert shown.startswith("classify-generate: ") and [word for word in words if word not in shown] == [], shown
+    assert (
+        shown.startswith("classify-generate: ")
+        and [word for word in words if word not in shown] == []
+    ), shown
     assert not list((tmp_path / "here").iterdir())
 
 
@@ -389,7 +606,12 @@ def test_data_that_moved_are_named(work, tmp_path, capsys):
     report.write_text(json.dumps(json.loads(before) | {"data": [str(tmp_path / "gone")]}))
     assert call("judge", work / "run", "--model", work / "judge") == 2
     assert "--data" in one_line(capsys)
-    assert call("judge", work / "run", "--model", work / "judge", "--data", work / "data", "--count", 4) == 0
+    assert (
+        call(
+            "judge", work / "run", "--model", work / "judge", "--data", work / "data", "--count", 4
+        )
+        == 0
+    )
     report.unlink()
     assert call("judge", work / "run", "--model", work / "judge") == 2
     assert "report.json" in one_line(capsys)
@@ -399,11 +621,16 @@ def test_data_that_moved_are_named(work, tmp_path, capsys):
 def test_data_that_cannot_be_drawn_are_refused(tmp_path, request):
     for name, level in LEVELS.items():
         for seed in range(4):
-            write_raster(tmp_path / "wide" / name / f"{seed}.tif", np.full((64, 64, 4), level + seed, np.uint16))
+            write_raster(
+                tmp_path / "wide" / name / f"{seed}.tif",
+                np.full((64, 64, 4), level + seed, np.uint16),
+            )
     with pytest.raises(InputError, match="RGB of 8 bits. Received 4 bands of uint16"):
         train_generator(tmp_path / "wide", tmp_path / "run", generator_config())
     with pytest.raises(InputError, match="one label an image"):
-        train_generator(request.getfixturevalue("labels_csv")(), tmp_path / "run", generator_config())
+        train_generator(
+            request.getfixturevalue("labels_csv")(), tmp_path / "run", generator_config()
+        )
     assert not (tmp_path / "run").exists()
 
 

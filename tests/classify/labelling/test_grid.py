@@ -35,15 +35,36 @@ from tests.fakes import COLORS, NAMES, FakeModel
 EDGE = 16
 CLEARER = PreprocessSettings(denoise=3, clahe=4, clahe_cell=8, sharpen=0.5)
 STEP = 40  # values of the first band between one class and the next
-SIZES = [(32, 48), (33, 48), (32, 49), (37, 53), (31, 47), (16, 16), (10, 40), (40, 10), (9, 7), (1, 1)]
+SIZES = [
+    (32, 48),
+    (33, 48),
+    (32, 49),
+    (37, 53),
+    (31, 47),
+    (16, 16),
+    (10, 40),
+    (40, 10),
+    (9, 7),
+    (1, 1),
+]
 ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
-OUTPUTS = {"town_labels.tif", "town_labels.tif.aux.xml", "town_labels.qml", "town_labels.gpkg", "town_labels.json"}
+OUTPUTS = {
+    "town_labels.tif",
+    "town_labels.tif.aux.xml",
+    "town_labels.qml",
+    "town_labels.gpkg",
+    "town_labels.json",
+}
 
 
 class FakeLabeller(FakeModel):
-    """Knows an image's class by the mean of its first band: k times 40 is class k, and what is in between both neighbours."""
+    """Knows an image's class by the mean of its first band: k times 40 is class k, and what is in
+    between both neighbours.
+    """
 
-    def __init__(self, pace: tuple[int, int] = (8, 2), labels: dict[str, Any] | None = None, **options: Any):
+    def __init__(
+        self, pace: tuple[int, int] = (8, 2), labels: dict[str, Any] | None = None, **options: Any
+    ):
         info = {"tile": EDGE, "multiple": 1} | options
         super().__init__(**info, labels=LabelInfo(**({"resize": 0} | (labels or {}))))
         self.info = self.info.model_copy(update={"task": "classify"})
@@ -54,14 +75,23 @@ class FakeLabeller(FakeModel):
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
         place = pixels[..., 0].mean(axis=(1, 2), dtype=np.float64) / STEP
-        near = np.clip(1 - np.abs(place[:, None] - np.arange(len(self.info.classes))), 0, 1) * 0.8 + 0.04
+        near = (
+            np.clip(1 - np.abs(place[:, None] - np.arange(len(self.info.classes))), 0, 1) * 0.8
+            + 0.04
+        )
         return (near / near.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def scene_of_cells(height: int, width: int, bands: int = 1, dtype: type = np.uint8) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (height, width, bands) and the classes of their cells; what cells at the edge lack is of their own class."""
+def scene_of_cells(
+    height: int, width: int, bands: int = 1, dtype: type = np.uint8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (height, width, bands) and the classes of their cells; what cells at the edge lack is
+    of their own class.
+    """
     cells = Cells(height, width, EDGE)
-    classes = np.random.default_rng(height * 100 + width).integers(0, 5, (cells.rows, cells.columns))
+    classes = np.random.default_rng(height * 100 + width).integers(
+        0, 5, (cells.rows, cells.columns)
+    )
     pixels = np.kron(classes * STEP, np.ones((EDGE, EDGE), int))[:height, :width].astype(dtype)
     return np.repeat(pixels[..., None], bands, axis=2), classes
 
@@ -84,11 +114,15 @@ def read(result: SceneLabels) -> np.ndarray:
 
 def read_polygons(result: SceneLabels) -> tuple[np.ndarray, dict[str, Any]]:
     meta, _, geometry, fields = pyogrio.raw.read(result.polygons, layer="labels")
-    return shapely.from_wkb(geometry), dict(zip(meta["fields"], fields, strict=True)) | {"crs": meta["crs"]}
+    return shapely.from_wkb(geometry), dict(zip(meta["fields"], fields, strict=True)) | {
+        "crs": meta["crs"]
+    }
 
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(8, 120))
-def test_cells_cover_every_pixel_once_and_windows_their_cells(height: int, width: int, edge: int) -> None:
+def test_cells_cover_every_pixel_once_and_windows_their_cells(
+    height: int, width: int, edge: int
+) -> None:
     cells = Cells(height, width, edge)
     covered = np.zeros((height, width), int)
     rows, columns = cells.borders()
@@ -103,19 +137,24 @@ def test_cells_cover_every_pixel_once_and_windows_their_cells(height: int, width
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
-def test_every_cell_has_the_label_of_its_window(tmp_path: Path, height: int, width: int, suffix: str) -> None:
+def test_every_cell_has_the_label_of_its_window(
+    tmp_path: Path, height: int, width: int, suffix: str
+) -> None:
     pixels, classes = scene_of_cells(height, width)
     scene = write_raster(tmp_path / f"town{suffix}", pixels)
     result = label_scene(scene, FakeLabeller(), tmp_path / "out", grid=EDGE)
     unshifted = np.s_[: height // EDGE or 1, : width // EDGE or 1]
-    np.testing.assert_array_equal(read(result)[unshifted], classes[unshifted] * 10)  # values, not indices
+    # values, not indices
+    np.testing.assert_array_equal(read(result)[unshifted], classes[unshifted] * 10)
     if min(height, width) >= EDGE:
         np.testing.assert_array_equal(read(result), seen_classes(pixels) * 10)
     assert read(result).shape == classes.shape
     assert {path.name for path in (tmp_path / "out").iterdir()} == OUTPUTS
     polygons, fields = read_polygons(result)
     assert len(polygons) == classes.size
-    assert shapely.area(polygons).sum() == pytest.approx(height * width * (0.09 if suffix == ".tif" else 1))
+    assert shapely.area(polygons).sum() == pytest.approx(
+        height * width * (0.09 if suffix == ".tif" else 1)
+    )
     assert shapely.area(shapely.union_all(polygons)) == pytest.approx(shapely.area(polygons).sum())
     np.testing.assert_array_equal(fields["value"], read(result).ravel())
     assert result.report["cells"] == sum(result.report["cells_by_class"].values()) == classes.size
@@ -154,7 +193,9 @@ def test_windows_are_preprocessed_one_by_one_without_their_nodata(tmp_path: Path
     for seen, place in zip(model.seen, np.ndindex(cells.rows, cells.columns), strict=True):
         top, bottom, left, right = cells.window(*place)
         window = np.s_[top:bottom, left:right]
-        np.testing.assert_array_equal(seen, prepare_seen(pixels[window], valid[window], 32, CLEARER)[0])
+        np.testing.assert_array_equal(
+            seen, prepare_seen(pixels[window], valid[window], 32, CLEARER)[0]
+        )
         assert (seen[~valid[window]] == 0).all() and (seen != pixels[window]).any()
 
 
@@ -230,7 +271,9 @@ def test_raster_lies_on_the_scene_and_speaks_for_itself(tmp_path: Path) -> None:
         assert file.crs.to_epsg() == 32640
         assert file.transform.almost_equals(ROTATED @ Affine.scale(EDGE))
         assert file.descriptions == ("scene label",)
-        assert [file.colormap(1)[10 * k][:3] for k in range(5)] == [Class(name="n", color=c).rgb for c in COLORS]
+        assert [file.colormap(1)[10 * k][:3] for k in range(5)] == [
+            Class(name="n", color=c).rgb for c in COLORS
+        ]
         assert [file.tags()[f"class_{10 * k}"] for k in range(5)] == NAMES
     polygons, fields = read_polygons(result)
     assert CRS.from_user_input(fields["crs"]).to_epsg() == 32640
@@ -247,18 +290,30 @@ def test_raster_lies_on_the_scene_and_speaks_for_itself(tmp_path: Path) -> None:
 def test_without_georeference_there_is_none(tmp_path: Path, suffix: str) -> None:
     pixels, _ = scene_of_cells(37, 53)
     options = {"crs": None, "transform": None} if suffix == ".tif" else {}
-    result = label_scene(write_raster(tmp_path / f"town{suffix}", pixels, **options), FakeLabeller(), tmp_path, grid=EDGE)
+    result = label_scene(
+        write_raster(tmp_path / f"town{suffix}", pixels, **options),
+        FakeLabeller(),
+        tmp_path,
+        grid=EDGE,
+    )
     with rasterio.open(result.labels) as file:
         assert file.crs is None
         assert file.transform.is_identity
     polygons, fields = read_polygons(result)
     assert fields["crs"] is None
     assert shapely.total_bounds(polygons).tolist() == [0, 0, 53, 37]
-    assert result.report["area_m2"] is result.report["ground_sampling_distance"] is result.report["crs"] is None
+    assert (
+        result.report["area_m2"]
+        is result.report["ground_sampling_distance"]
+        is result.report["crs"]
+        is None
+    )
 
 
 @pytest.mark.parametrize(
-    "place", [{}, {"crs": CRS.from_epsg(4326), "transform": from_origin(55, 25, 1e-3, 1e-3)}], ids=["utm", "degrees"]
+    "place",
+    [{}, {"crs": CRS.from_epsg(4326), "transform": from_origin(55, 25, 1e-3, 1e-3)}],
+    ids=["utm", "degrees"],
 )
 def test_report_adds_up(tmp_path: Path, place: dict[str, Any]) -> None:
     pixels, _ = scene_of_cells(37, 53)
@@ -267,11 +322,18 @@ def test_report_adds_up(tmp_path: Path, place: dict[str, Any]) -> None:
     report, (polygons, fields) = result.report, read_polygons(result)
     assert json.loads(result.report_file.read_text()) == report
     assert (report["scene"], report["model"], report["runtime"]) == ("town.tif", "fake", "fake")
-    assert (report["width"], report["height"], report["grid"], report["cells"]) == (53, 37, EDGE, 12)
+    assert (report["width"], report["height"], report["grid"], report["cells"]) == (
+        53,
+        37,
+        EDGE,
+        12,
+    )
     assert report["mean_probability"] == pytest.approx(fields["probability"].mean(), abs=1e-5)
     with Source(scene).open() as raster:
         to_degrees, geod = raster.geodetic()
-        assert sum(report["area_m2"].values()) == pytest.approx(raster.row_pixel_areas(0, 37).sum() * 53, rel=1e-6)
+        assert sum(report["area_m2"].values()) == pytest.approx(
+            raster.row_pixel_areas(0, 37).sum() * 53, rel=1e-6
+        )
     for index, name in enumerate(NAMES):
         chosen = fields["value"] == 10 * index
         assert report["cells_by_class"][name] == chosen.sum()
@@ -293,7 +355,13 @@ def test_several_labels_count_from_their_thresholds_on(tmp_path: Path) -> None:
     assert len(polygons) == 3
     assert fields["class"].tolist() == ["building", "building", "road"]
     assert fields["labels"].tolist() == ["building", "building;land", "road"]
-    assert result.report["cells_by_class"] == {"building": 2, "land": 0, "road": 1, "vegetation": 0, "water": 0}
+    assert result.report["cells_by_class"] == {
+        "building": 2,
+        "land": 0,
+        "road": 1,
+        "vegetation": 0,
+        "water": 0,
+    }
 
 
 def test_probabilities_have_the_temperature(tmp_path: Path) -> None:
@@ -310,12 +378,24 @@ def test_neither_batches_nor_threads_change_the_map(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", pixels, nodata=0)
     found = []
     for size, workers in ((1, 1), (3, 2), (8, 1), (64, 3)):
-        model, folder = FakeLabeller((size, workers), {"temperature": 1.7}, bands=3), tmp_path / str(size)
+        model, folder = (
+            FakeLabeller((size, workers), {"temperature": 1.7}, bands=3),
+            tmp_path / str(size),
+        )
         result = label_scene(scene, model, folder, grid=EDGE)
         assert model.shapes == {(size, EDGE, EDGE, 3)}
         _, fields = read_polygons(result)
-        rasters = [(folder / name).read_bytes() for name in sorted(OUTPUTS) if name.endswith((".tif", ".xml", ".qml"))]
-        found.append([*rasters, *(column.tolist() for column in fields.values() if isinstance(column, np.ndarray))])
+        rasters = [
+            (folder / name).read_bytes()
+            for name in sorted(OUTPUTS)
+            if name.endswith((".tif", ".xml", ".qml"))
+        ]
+        found.append(
+            [
+                *rasters,
+                *(column.tolist() for column in fields.values() if isinstance(column, np.ndarray)),
+            ]
+        )
     assert all(other == found[0] for other in found[1:])
 
 
@@ -323,7 +403,13 @@ def test_scenes_are_read_forward_by_strips(tmp_path: Path, monkeypatch: pytest.M
     read_rows: list[tuple[int, int]] = []
     original = Raster.read
 
-    def watched(self: Raster, row: int = 0, column: int = 0, height: int | None = None, width: int | None = None) -> Any:
+    def watched(
+        self: Raster,
+        row: int = 0,
+        column: int = 0,
+        height: int | None = None,
+        width: int | None = None,
+    ) -> Any:
         read_rows.append((row, self.height - row if height is None else height))
         return original(self, row, column, height, width)
 
@@ -341,7 +427,9 @@ def test_bands_of_the_training_are_read(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", pixels, **profile)
     result = label_scene(scene, FakeLabeller(bands=2, labels=trained), tmp_path, grid=EDGE)
     np.testing.assert_array_equal(read(result), classes * 10)
-    result = label_scene(scene, FakeLabeller(bands=2), tmp_path, grid=EDGE, bands=[3, 4], overwrite=True)
+    result = label_scene(
+        scene, FakeLabeller(bands=2), tmp_path, grid=EDGE, bands=[3, 4], overwrite=True
+    )
     np.testing.assert_array_equal(read(result), classes * 10)
     other = write_raster(tmp_path / "other.tif", pixels[..., :3], **profile)
     with pytest.raises(InputError, match="--bands 1,2"):
@@ -353,7 +441,9 @@ def test_other_types_of_pixels_are_labelled_as_they_are(tmp_path: Path) -> None:
         pixels, classes = scene_of_cells(32, 48, dtype=dtype)
         scene = write_raster(tmp_path / np.dtype(dtype).name / "town.tif", pixels)
         model = FakeLabeller(dtype=np.dtype(dtype).name, tile=24)
-        np.testing.assert_array_equal(read(label_scene(scene, model, scene.parent, grid=EDGE)), classes * 10)
+        np.testing.assert_array_equal(
+            read(label_scene(scene, model, scene.parent, grid=EDGE)), classes * 10
+        )
 
 
 def test_notes_tell_of_pixels_the_model_never_saw(tmp_path: Path) -> None:
@@ -389,16 +479,23 @@ def test_progress_ends_with_all_cells(tmp_path: Path) -> None:
 
 def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", scene_of_cells(37, 53)[0])
-    rgbn = write_raster(tmp_path / "rgbn.tif", np.zeros((40, 40, 4), np.uint8), photometric="MINISBLACK", alpha="no")
+    rgbn = write_raster(
+        tmp_path / "rgbn.tif", np.zeros((40, 40, 4), np.uint8), photometric="MINISBLACK", alpha="no"
+    )
     grey16 = write_raster(tmp_path / "grey16.tif", np.zeros((40, 40, 1), np.uint16))
-    palette = write_raster(tmp_path / "palette.tif", np.zeros((40, 40, 1), np.uint8), photometric="PALETTE")
+    palette = write_raster(
+        tmp_path / "palette.tif", np.zeros((40, 40, 1), np.uint8), photometric="PALETTE"
+    )
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
     cut = write_raster(tmp_path / "cut.jpg", noise)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    folder = tmp_path / "model"  # a network that cannot be read: whoever complains of anything else has not loaded it
+    # a network that cannot be read: whoever complains of anything else has not loaded it
+    folder = tmp_path / "model"
     folder.mkdir()
     (folder / MODEL_FILE).write_text("none")
-    (folder / INFO_FILE).write_text(json.dumps(FakeLabeller(bands=3, versions={"keras": "3"}).info.model_dump(mode="json")))
+    (folder / INFO_FILE).write_text(
+        json.dumps(FakeLabeller(bands=3, versions={"keras": "3"}).info.model_dump(mode="json"))
+    )
     one, rgb, out = FakeLabeller(), FakeLabeller(bands=3), tmp_path / "deep" / "out"
     unfed = FakeLabeller()
     unfed.info = unfed.info.model_copy(update={"labels": None})

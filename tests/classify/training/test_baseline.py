@@ -42,7 +42,9 @@ def fit(data, size=32, multi_label=False, **settings):
     values = np.full(3, 100.0)
     statistics = BandStatistics("uint8", 1, 0 * values, values + 155, values, values / 4)
     options = {"multi_label": multi_label, "seed": 0, "progress": Silent()}
-    return fit_classical(ModelSettings(components=8, **settings), data, size, statistics, 3, **options)
+    return fit_classical(
+        ModelSettings(components=8, **settings), data, size, statistics, 3, **options
+    )
 
 
 def test_it_answers_as_scikit_learn_does_and_is_stored(tmp_path):
@@ -82,23 +84,39 @@ def test_labels_it_was_fitted_to_are_given_again(classifier, labels, multi_label
 def test_training_it_takes_a_setting_and_networks_are_compared_with_it(tmp_path):
     for number in range(24):
         for name, level in (("dark", 60), ("bright", 150)):
-            noise = np.random.default_rng(number).normal(level, 20, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+            noise = (
+                np.random.default_rng(number)
+                .normal(level, 20, (40, 40, 3))
+                .clip(0, 255)
+                .astype(np.uint8)
+            )
             write_raster(tmp_path / "data" / name / f"{number}.png", noise)
     size = ["data.size=32", "data.resize=32"]
-    for kind, settings in {"pca": ["model.kind=pca"], "network": ["model.backbone=baseline", "model.weights=none"]}.items():
-        config = classify.load_settings(classify.Config, overrides=[*size, *settings, "training.epochs=1"])
+    for kind, settings in {
+        "pca": ["model.kind=pca"],
+        "network": ["model.backbone=baseline", "model.weights=none"],
+    }.items():
+        config = classify.load_settings(
+            classify.Config, overrides=[*size, *settings, "training.epochs=1"]
+        )
         run = classify.train(tmp_path / "data", tmp_path / kind, config)
         report = json.loads((tmp_path / kind / "report.json").read_text())
         assert report["baseline"] == ({} if kind == "pca" else {"val": 1.0, "test": 1.0})
         if kind == "pca":
             assert run.test.report["accuracy"] == 1.0
-    (told,) = classify.predict_images([tmp_path / "data" / "dark" / "0.png"], tmp_path / "pca", top=1)
+    (told,) = classify.predict_images(
+        [tmp_path / "data" / "dark" / "0.png"], tmp_path / "pca", top=1
+    )
     assert told.labels[0][0] == "dark"
     classify.export_model(tmp_path / "pca")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     components, exported = (
-        load_model(tmp_path / "pca", runtime, features=True).predict(pixels) for runtime in ("keras", "openvino")
+        load_model(tmp_path / "pca", runtime, features=True).predict(pixels)
+        for runtime in ("keras", "openvino")
     )
     assert len(components) == 2
     np.testing.assert_allclose(exported, components, atol=0.02 * np.abs(components).max())
-    assert "Principal components and a linear classifier, test" in (tmp_path / "network" / "report.html").read_text()
+    assert (
+        "Principal components and a linear classifier, test"
+        in (tmp_path / "network" / "report.html").read_text()
+    )

@@ -56,7 +56,10 @@ def test_scores_do_not_depend_on_how_images_are_batched(trained):
 
 def test_parts_divide_the_whole(trained):
     data, run = trained
-    paths = {part: {i.path for i in evaluate(data, run, part=part).images} for part in ("all", "train", "val", "test")}
+    paths = {
+        part: {i.path for i in evaluate(data, run, part=part).images}
+        for part in ("all", "train", "val", "test")
+    }
     assert [len(paths[part]) for part in ("train", "val", "test")] == [22, 6, 12]
     assert paths["train"] | paths["val"] | paths["test"] == paths["all"] == set(data.rglob("*.png"))
 
@@ -64,10 +67,17 @@ def test_parts_divide_the_whole(trained):
 def test_who_scores_training_images_is_warned(trained, tmp_path):
     data, run = trained
     shutil.copytree(data, tmp_path / "others")
-    for folder, part, warned in ((data, "all", True), (data, "test", False), (tmp_path / "others", "all", False)):
+    for folder, part, warned in (
+        (data, "all", True),
+        (data, "test", False),
+        (tmp_path / "others", "all", False),
+    ):
         lines = Lines()
         evaluate([folder], run, part=part, progress=lines)
-        assert any("trained on images of such a folder: --part test" in line for line in lines.lines) == warned
+        assert (
+            any("trained on images of such a folder: --part test" in line for line in lines.lines)
+            == warned
+        )
 
 
 def test_other_data_may_lack_classes_and_be_split_or_not(trained, tmp_path):
@@ -107,9 +117,17 @@ def training_images_alone(folder: Path) -> Path:
 FAULTS = {
     "4 bands": (four_bands, "all", ["a.tif", "reads 3 bands of uint8", "Received 4 of uint8"]),
     "labels never learned": (other_labels, "all", ["'volcano'", "field, river"]),
-    "several labels": (labels_in_a_csv, "all", ["learned one label an image", "Received several labels an image"]),
+    "several labels": (
+        labels_in_a_csv,
+        "all",
+        ["learned one label an image", "Received several labels an image"],
+    ),
     "truncated": (no_whole_image, "all", ["a.png", "read to its end", "Get a whole copy"]),
-    "no such part in the data": (training_images_alone, "test", ["test must hold images", "Received none"]),
+    "no such part in the data": (
+        training_images_alone,
+        "test",
+        ["test must hold images", "Received none"],
+    ),
     "no such part": (training_images_alone, "tests", ["'tests'", "all, train, val, test"]),
 }
 
@@ -124,10 +142,14 @@ def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(trained, 
     assert not (tmp_path / "new").exists()
 
 
-def test_class_folders_are_refused_by_a_model_of_several_labels(labels_csv, trained, tmp_path, no_pictures):
+def test_class_folders_are_refused_by_a_model_of_several_labels(
+    labels_csv, trained, tmp_path, no_pictures
+):
     train(labels_csv(), tmp_path / "run", config("data.test_fraction=0"))
     write_class(tmp_path / "folders" / "red", 0, 2)
-    with pytest.raises(InputError, match="learned several labels an image, from a CSV. Received one label an image"):
+    with pytest.raises(
+        InputError, match="learned several labels an image, from a CSV. Received one label an image"
+    ):
         evaluate([tmp_path / "folders"], tmp_path / "run")
 
 
@@ -141,27 +163,49 @@ def test_outputs_are_not_replaced_unless_asked_to(trained, tmp_path):
         evaluate([data], run, tmp_path / "scores", overwrite=True)
 
 
-SENTINEL = ["data.size=32", "training.batch_size=16", "model.batch_norm_momentum=0.5", "augment.brightness=0"]
+SENTINEL = [
+    "data.size=32",
+    "training.batch_size=16",
+    "model.batch_norm_momentum=0.5",
+    "augment.brightness=0",
+]
 
 
 def test_thirteen_bands_tell_what_rgb_does_not_show(sentinel, tmp_path, no_pictures):
     settings = config(*SENTINEL, "training.epochs=5")
     run = train(sentinel, tmp_path / "run", settings)
     info = load_model_info(run.folder)
-    assert (info.bands, info.dtype, info.labels.rgb, info.labels.read_bands) == (13, "uint16", (3, 2, 1), None)
+    assert (info.bands, info.dtype, info.labels.rgb, info.labels.read_bands) == (
+        13,
+        "uint16",
+        (3, 2, 1),
+        None,
+    )
     assert run.test.report["images"] == 80 and run.test.report["accuracy"] >= 0.95
 
 
 def test_rgb_alone_does_not_tell_them(sentinel, tmp_path, no_pictures):
-    run = train(sentinel, tmp_path / "run", config(*SENTINEL, "training.epochs=5", "data.bands=[B04, B03, B02]"))
+    run = train(
+        sentinel,
+        tmp_path / "run",
+        config(*SENTINEL, "training.epochs=5", "data.bands=[B04, B03, B02]"),
+    )
     info = load_model_info(run.folder)
-    assert (info.bands, info.labels.read_bands, info.labels.file_bands, info.labels.rgb) == (3, [4, 3, 2], 13, (0, 1, 2))
-    assert run.test.report["accuracy"] <= 0.75  # by chance, of 80 images, more would be right once in a million times
+    assert (info.bands, info.labels.read_bands, info.labels.file_bands, info.labels.rgb) == (
+        3,
+        [4, 3, 2],
+        13,
+        (0, 1, 2),
+    )
+    # by chance, of 80 images, more would be right once in a million times
+    assert run.test.report["accuracy"] <= 0.75
 
 
 @pytest.mark.slow
 def test_a_model_that_leaves_a_band_out_reads_the_whole_files(sentinel, tmp_path, no_pictures):
-    run = train(sentinel, tmp_path / "run", config(*SENTINEL, "training.epochs=5", "data.leave_out=[B10]"))
+    run = train(
+        sentinel, tmp_path / "run", config(*SENTINEL, "training.epochs=5", "data.leave_out=[B10]")
+    )
     info = load_model_info(run.folder)
     assert info.bands == 12 and info.labels.file_bands == 13
     assert info.labels.read_bands == [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13]
@@ -176,18 +220,27 @@ def test_images_of_more_bands_are_scored_by_those_that_are_named(trained, tmp_pa
     for file in data.rglob("*.png"):
         pixels = read_image(file)
         further = np.full((*pixels.shape[:2], 2), 9, np.uint8)
-        write_raster(tmp_path / "data" / file.parent.name / f"{file.stem}.tif", np.concatenate([further, pixels], axis=2))
+        write_raster(
+            tmp_path / "data" / file.parent.name / f"{file.stem}.tif",
+            np.concatenate([further, pixels], axis=2),
+        )
     with pytest.raises(InputError, match="--bands"):
         evaluate(tmp_path / "data", run)
     named = evaluate(tmp_path / "data", run, bands=[3, 4, 5])
-    np.testing.assert_array_equal(named.scores.probabilities, evaluate(data, run).scores.probabilities)
+    np.testing.assert_array_equal(
+        named.scores.probabilities, evaluate(data, run).scores.probabilities
+    )
 
 
 def test_images_that_training_left_out_are_left_out_again(trained, tmp_path):
     shutil.copytree(trained[0], tmp_path / "data")
     for number in range(20):
         (tmp_path / "data" / "river" / f"broken{number}.png").write_bytes(b"\x89PNG")
-    run = train(tmp_path / "data", tmp_path / "run", config("data.test_fraction=0.3", "data.unreadable=skip"))
+    run = train(
+        tmp_path / "data",
+        tmp_path / "run",
+        config("data.test_fraction=0.3", "data.unreadable=skip"),
+    )
     lines = Lines()
     again = evaluate(tmp_path / "data", tmp_path / "run", part="test", progress=lines)
     assert again.report == run.test.report and again.images == run.test.images
@@ -197,7 +250,10 @@ def test_images_that_training_left_out_are_left_out_again(trained, tmp_path):
 def test_a_part_is_drawn_of_the_images_that_training_had_only(trained, tmp_path):
     data, run = trained
     shutil.copytree(data, tmp_path / "elsewhere")
-    assert evaluate(tmp_path / "elsewhere", run, part="test").report == evaluate(data, run, part="test").report
+    assert (
+        evaluate(tmp_path / "elsewhere", run, part="test").report
+        == evaluate(data, run, part="test").report
+    )
     write_raster(tmp_path / "elsewhere" / "river" / "another.png", picture(1, 77))
     with pytest.raises(InputError, match="--part all"):
         evaluate(tmp_path / "elsewhere", run, part="test")
@@ -208,10 +264,23 @@ def test_a_part_is_drawn_of_the_images_that_training_had_only(trained, tmp_path)
 def test_preprocessing_goes_with_the_model(trained, tmp_path):
     """What training did to pixels is done wherever the model is used, whoever uses it."""
     (data, _), run = trained, tmp_path / "run"
-    train(data, run, config("model.kind=pca", "model.components=4", "data.preprocess={denoise: 3, clahe: 3, sharpen: 0.5}"))
+    train(
+        data,
+        run,
+        config(
+            "model.kind=pca",
+            "model.components=4",
+            "data.preprocess={denoise: 3, clahe: 3, sharpen: 0.5}",
+        ),
+    )
     info = load_model_info(run)
-    assert str(info.preprocess) == "denoise 3, clahe 3 (clahe_cell 32), sharpen 0.5 (sharpen_radius 1)"
-    found, report = evaluate(data, run, part="test"), json.loads((run / "report.json").read_text())["test"]
+    assert (
+        str(info.preprocess) == "denoise 3, clahe 3 (clahe_cell 32), sharpen 0.5 (sharpen_radius 1)"
+    )
+    found, report = (
+        evaluate(data, run, part="test"),
+        json.loads((run / "report.json").read_text())["test"],
+    )
     assert found.report == {key: report[key] for key in found.report}
     image = found.images[0]
     seen = preprocess(read_image(image.path), info.preprocess)[2:34, 2:34]
@@ -221,11 +290,15 @@ def test_preprocessing_goes_with_the_model(trained, tmp_path):
     assert prediction.labels[0][1] == pytest.approx(expected.max(), abs=1e-6)
     calibration = exporting._Images([data], info, 0, Lines())._calibration
     np.testing.assert_array_equal(
-        calibration.image_at(0), preprocess(read_image(calibration.images[0].path), info.preprocess)[2:34, 2:34]
+        calibration.image_at(0),
+        preprocess(read_image(calibration.images[0].path), info.preprocess)[2:34, 2:34],
     )
     lines = Lines()
     export_model(run, progress=lines)
-    assert lines.lines == [f"warning: other programs have to preprocess pixels as this model's commands do: {info.preprocess}"]
+    assert lines.lines == [
+        "warning: other programs have to preprocess pixels as this model's commands do:"
+        f" {info.preprocess}"
+    ]
     save_model_info(run, info.model_copy(update={"preprocess": PreprocessSettings()}))
     forgotten = evaluate(data, run, part="test").scores.probabilities
     assert np.abs(forgotten - found.scores.probabilities).max() > 0.01
@@ -249,6 +322,13 @@ def test_bands_that_files_name_may_come_in_another_order(tmp_path):
                 file = write_raster(tmp_path / folder / name / f"{seed}.tif", pixels[..., order])
                 with rasterio.open(file, "r+") as raster:
                     raster.descriptions = [("B04", "B03", "B02")[band] for band in order]
-    train(tmp_path / "first", tmp_path / "run", config("data.bands=[B04, B03, B02]", "training.epochs=3"))
-    first, second = (evaluate(tmp_path / folder, tmp_path / "run").scores.probabilities for folder in ("first", "second"))
+    train(
+        tmp_path / "first",
+        tmp_path / "run",
+        config("data.bands=[B04, B03, B02]", "training.epochs=3"),
+    )
+    first, second = (
+        evaluate(tmp_path / folder, tmp_path / "run").scores.probabilities
+        for folder in ("first", "second")
+    )
     np.testing.assert_array_equal(first, second)

@@ -26,9 +26,15 @@ def labelled(classes, absent=(), images=300):
     labels = random.choice([c for c in range(classes) if c not in absent], images)
     labels[:classes] = [c if c not in absent else labels[0] for c in range(classes)]
     truth = np.eye(classes, dtype=int)[labels]
-    probabilities = random.dirichlet(np.ones(classes), images) + truth * np.linspace(0.05, 0.6, classes)
+    probabilities = random.dirichlet(np.ones(classes), images) + truth * np.linspace(
+        0.05, 0.6, classes
+    )
     names = ["_cost$a", "in$b_c", *(f"class_{c}" for c in range(2, classes))]
-    return truth, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32), names
+    return (
+        truth,
+        (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32),
+        names,
+    )
 
 
 @pytest.mark.parametrize("plot", [plot_roc, plot_precision_recall])
@@ -36,7 +42,8 @@ def test_curves_name_their_area_lowest_first(plot):
     truth = np.array([[1, 0], [1, 0], [0, 1], [0, 1]])
     probabilities = np.array([[0.9, 0.8], [0.8, 0.2], [0.3, 0.7], [0.1, 0.6]])
     figure = plot(truth, probabilities, ["good", "poor"])
-    # Poor ranks an image of the others first: 2 of 4 pairs in order; precision 1/2 and 2/3 at its two images.
+    # Poor ranks an image of the others first: 2 of 4 pairs in order; precision 1/2 and 2/3 at its
+    # two images.
     expected = 0.5 if plot is plot_roc else (1 / 2 + 2 / 3) / 2
     assert legend(figure) == [f"{expected:.3f}  poor", "1.000  good"]
     assert write(figure)
@@ -47,7 +54,9 @@ def test_curves_name_their_area_lowest_first(plot):
 def test_legends_hold_few_entries_and_names_as_they_are(plot, classes):
     figure = plot(*labelled(classes))
     entries = legend(figure)
-    assert any("_cost$a" in entry for entry in entries) and any("in$b_c" in entry for entry in entries)
+    assert any("_cost$a" in entry for entry in entries) and any(
+        "in$b_c" in entry for entry in entries
+    )
     assert len(entries) == (classes if classes <= 20 else 11)
     assert classes < 45 or entries[-1].endswith("35 other classes")
     assert write(figure)
@@ -58,7 +67,9 @@ def test_classes_without_images_are_named_apart(plot):
     figure = plot(*labelled(12, absent=(0, 1, 4, 5, 6, 7, 8)))
     entries = legend(figure)
     assert len(entries) == 6
-    assert entries[-1].startswith("no curve (on no") and " ".join(entries[-1].split()).endswith("and 2 more")
+    assert entries[-1].startswith("no curve (on no") and " ".join(entries[-1].split()).endswith(
+        "and 2 more"
+    )
     assert write(figure)
 
 
@@ -85,14 +96,18 @@ def test_bars_are_sorted(classes):
 def test_a_class_that_occurs_nowhere_has_no_bar():
     figure = plot_per_class(score([[1, 0, 0]], [[0.9, 0.1, 0.0]], ["a", "b_$c$", "d"]))
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["in neither truth nor answers"] * 2 + ["1.00"]
+    assert [text.get_text() for text in axes.texts] == ["in neither truth nor answers"] * 2 + [
+        "1.00"
+    ]
 
 
 @pytest.mark.parametrize("count, cells", [(0, 1), (1, 1), (5, 5), (7, 10)])
 def test_gallery_holds_images_of_any_size_and_wraps_titles(count, cells):
     sizes = [(64, 64), (20, 90), (300, 8), (1, 1), (33, 64), (64, 64), (2, 3)][:count]
     images = [np.full((*size, 3), 200, np.uint8) for size in sizes]
-    figure = plot_gallery(images, ["a_$b$_river.jpg\nHerbaceousVegetation 0.98, truth AnnualCrop"] * count)
+    figure = plot_gallery(
+        images, ["a_$b$_river.jpg\nHerbaceousVegetation 0.98, truth AnnualCrop"] * count
+    )
     assert len(figure.axes) == cells
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.images[0].get_array().shape[:2] for axes in shown] == sizes

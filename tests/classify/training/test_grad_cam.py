@@ -19,7 +19,10 @@ def write_model(folder, dense_units, convolution=True):
         x = keras.layers.Dense(dense_units, "relu", name="hidden")(x)
     x = keras.layers.Dropout(0.5)(x)
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Dense(3, name="logits")(x)))
-    classes = [Class(name=name, color=color) for name, color in (("a", "#000000"), ("b", "#FFFFFF"), ("c", "#FF0000"))]
+    classes = [
+        Class(name=name, color=color)
+        for name, color in (("a", "#000000"), ("b", "#FFFFFF"), ("c", "#FF0000"))
+    ]
     info = ModelInfo(
         task="classify",
         name="tiny",
@@ -42,7 +45,9 @@ def test_heat_is_the_gradient_of_the_label_times_the_maps(tmp_path, dense_units)
         pytest.skip("gradients are TensorFlow's here")
     model = write_model(tmp_path / "model", dense_units)
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
-    inner = keras.Model(model.inputs, [model.get_layer("features").input, model.get_layer("logits").output])
+    inner = keras.Model(
+        model.inputs, [model.get_layer("features").input, model.get_layer("logits").output]
+    )
     for index, label in enumerate("abc"):
         with tensorflow.GradientTape() as tape:
             maps, logits = inner(pixels[None].astype(np.float32))

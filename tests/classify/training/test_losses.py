@@ -27,7 +27,9 @@ def reference(truth: np.ndarray, p: np.ndarray, smoothing: float, multi_label: b
 
 @pytest.fixture
 def probabilities() -> np.ndarray:
-    return np.random.default_rng(0).dirichlet([1, 1, 1], 4).astype(np.float32) * 0.9 + np.float32(0.1 / 3)
+    return np.random.default_rng(0).dirichlet([1, 1, 1], 4).astype(np.float32) * 0.9 + np.float32(
+        0.1 / 3
+    )
 
 
 TRUTHS = {
@@ -44,13 +46,18 @@ def test_value_and_gradient(kind, smoothing, probabilities):
     multi_label, truth = TRUTHS[kind][0], np.array(TRUTHS[kind][1], np.float32)
     loss = build_loss(LossSettings(label_smoothing=smoothing), WEIGHTS, multi_label)
     expected = reference(truth, probabilities, smoothing, multi_label)
-    assert float(loss(ops.convert_to_tensor(truth), ops.convert_to_tensor(probabilities))) == pytest.approx(expected, rel=1e-5)
+    assert float(
+        loss(ops.convert_to_tensor(truth), ops.convert_to_tensor(probabilities))
+    ) == pytest.approx(expected, rel=1e-5)
     numeric = np.zeros(probabilities.shape)
     for index in np.ndindex(*probabilities.shape):
         high, low = probabilities.astype(float), probabilities.astype(float)
         high[index] += 1e-5
         low[index] -= 1e-5
-        numeric[index] = (reference(truth, high, smoothing, multi_label) - reference(truth, low, smoothing, multi_label)) / 2e-5
+        numeric[index] = (
+            reference(truth, high, smoothing, multi_label)
+            - reference(truth, low, smoothing, multi_label)
+        ) / 2e-5
     np.testing.assert_allclose(gradient(loss, truth, probabilities), numeric, atol=2e-5, rtol=1e-3)
 
 
@@ -67,5 +74,8 @@ def test_extremes_stay_finite(multi_label):
 def test_smoothing_costs_the_sure_and_spares_the_even():
     loss = build_loss(LossSettings(label_smoothing=0.2), [1.0] * 4, False)
     truth = np.eye(4, dtype=np.float32)
-    sure, even = (ops.convert_to_tensor(truth * (1 - 4 * rest) + rest) for rest in (np.float32(1e-5), np.float32(0.05)))
+    sure, even = (
+        ops.convert_to_tensor(truth * (1 - 4 * rest) + rest)
+        for rest in (np.float32(1e-5), np.float32(0.05))
+    )
     assert float(loss(truth, sure)) > float(loss(truth, even))

@@ -29,8 +29,16 @@ STAGES = {
     "efficientnet_lite2": 7,
     "baseline": 4,
 }
-LARGE = {"efficientnetv2-s", "efficientnetv2-l", "wide_resnet50_2", "efficientnet_lite1", "efficientnet_lite2"}
-BACKBONES = [pytest.param(b, marks=pytest.mark.slow) if b in LARGE else b for b in get_args(Backbone)]
+LARGE = {
+    "efficientnetv2-s",
+    "efficientnetv2-l",
+    "wide_resnet50_2",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+}
+BACKBONES = [
+    pytest.param(b, marks=pytest.mark.slow) if b in LARGE else b for b in get_args(Backbone)
+]
 
 
 def statistics(bands: int = 3, dtype: str = "uint8") -> BandStatistics:
@@ -39,10 +47,17 @@ def statistics(bands: int = 3, dtype: str = "uint8") -> BandStatistics:
 
 
 def build(
-    bands: int = 3, dtype: str = "uint8", normalise: str = "auto", multi_label: bool = False, rgb=(0, 1, 2), **settings
+    bands: int = 3,
+    dtype: str = "uint8",
+    normalise: str = "auto",
+    multi_label: bool = False,
+    rgb=(0, 1, 2),
+    **settings,
 ) -> Built:
     settings = ModelSettings(**({"backbone": "baseline", "weights": "none"} | settings))
-    return build_model(settings, 5, statistics(bands, dtype), normalise, multi_label=multi_label, rgb=rgb)
+    return build_model(
+        settings, 5, statistics(bands, dtype), normalise, multi_label=multi_label, rgb=rgb
+    )
 
 
 def pixels(bands: int = 3, dtype: str = "uint8", size: int = 64) -> np.ndarray:
@@ -73,19 +88,34 @@ def each_backbone(request) -> tuple[str, Built]:
 def test_every_backbone_has_its_stages(each_backbone):
     backbone, built = each_backbone
     layers = layers_by_name(built.backbone)
-    norms = [layer for layer in layers.values() if isinstance(layer, keras.layers.BatchNormalization)]
+    norms = [
+        layer for layer in layers.values() if isinstance(layer, keras.layers.BatchNormalization)
+    ]
     assert norms and all(layer.momentum == 0.8 for layer in norms)
     pretrained = replace(built, loaded=Loaded("somewhere", list(layers), []))
     tuned = []
     for unfreeze in [*range(STAGES[backbone] + 1), "all"]:
-        set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=unfreeze), tuned=True)
+        set_trainable(
+            pretrained,
+            ModelSettings(backbone=backbone),
+            PhaseSettings(unfreeze=unfreeze),
+            tuned=True,
+        )
         flags = [layer.trainable for layer in layers.values()]
         assert flags == sorted(flags)
         tuned.append(sum(flags))
     assert tuned[0] == 0 and tuned[-1] == len(layers)
     assert all(a < b for a, b in pairwise(tuned[:-1]))
-    with pytest.raises(InputError, match=rf"training.unfreeze: .*{STAGES[backbone]} stages. Received {STAGES[backbone] + 1}"):
-        set_trainable(pretrained, ModelSettings(backbone=backbone), PhaseSettings(unfreeze=STAGES[backbone] + 1), tuned=False)
+    with pytest.raises(
+        InputError,
+        match=rf"training.unfreeze: .*{STAGES[backbone]} stages. Received {STAGES[backbone] + 1}",
+    ):
+        set_trainable(
+            pretrained,
+            ModelSettings(backbone=backbone),
+            PhaseSettings(unfreeze=STAGES[backbone] + 1),
+            tuned=False,
+        )
 
 
 def test_every_backbone_trains_a_step_and_reloads_in_safe_mode(each_backbone, tmp_path):
@@ -100,7 +130,8 @@ def test_every_head_trains_a_step_and_reloads_in_safe_mode(head, tmp_path):
 def assert_trains_and_reloads(network: keras.Model, file: Path) -> None:
     """On images of one size, and answers on images of another."""
     before = network.get_weights()
-    train_a_step(network, pixels(4, "uint16", 64)[:1])  # of 32 pixels gradients overflow: features are 1 x 1, without variance
+    # of 32 pixels gradients overflow: features are 1 x 1, without variance
+    train_a_step(network, pixels(4, "uint16", 64)[:1])
     assert any((a != b).any() for a, b in zip(before, network.get_weights(), strict=True))
     batch = pixels(4, "uint16", 32)
     answer = predict(network, batch)
@@ -119,8 +150,19 @@ def test_several_labels_do_not_exclude_each_other():
 
 def test_heads_are_what_they_say():
     linear, mlp = build(dropout=0.4).network, build(head="mlp", dense_units=16, dropout=0.4).network
-    assert [layer.name for layer in linear.layers][-4:] == ["features", "dropout", "logits", "probabilities"]
-    assert [layer.name for layer in mlp.layers][-5:] == ["features", "hidden", "dropout", "logits", "probabilities"]
+    assert [layer.name for layer in linear.layers][-4:] == [
+        "features",
+        "dropout",
+        "logits",
+        "probabilities",
+    ]
+    assert [layer.name for layer in mlp.layers][-5:] == [
+        "features",
+        "hidden",
+        "dropout",
+        "logits",
+        "probabilities",
+    ]
     assert mlp.get_layer("logits").kernel.shape == (16, 5)
     assert mlp.get_layer("dropout").rate == linear.get_layer("dropout").rate == 0.4
 
@@ -143,12 +185,16 @@ def normalised(network: keras.Model, batch: np.ndarray) -> np.ndarray:
     "backbone, builder",
     [
         ("efficientnetv2-b0", keras.applications.EfficientNetV2B0),
-        pytest.param("efficientnetv2-s", keras.applications.EfficientNetV2S, marks=pytest.mark.slow),
+        pytest.param(
+            "efficientnetv2-s", keras.applications.EfficientNetV2S, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_imagenet_preprocessing_is_that_of_keras_applications(backbone, builder):
     original = builder(weights=None, include_top=False, include_preprocessing=True)
-    expected = keras.Model(original.input, original.get_layer("stem_conv").input)(pixels().astype(np.float32))
+    expected = keras.Model(original.input, original.get_layer("stem_conv").input)(
+        pixels().astype(np.float32)
+    )
     inside = normalised(build(backbone=backbone, normalise="imagenet").network, pixels())
     np.testing.assert_allclose(inside, expected, atol=1e-5)
 
@@ -157,7 +203,9 @@ def test_imagenet_preprocessing_of_the_others():
     batch = pixels()
     expected = keras.applications.mobilenet_v2.preprocess_input(batch.astype(np.float32))
     np.testing.assert_allclose(
-        normalised(build(backbone="mobilenetv2", normalise="imagenet").network, batch), expected, atol=1e-5
+        normalised(build(backbone="mobilenetv2", normalise="imagenet").network, batch),
+        expected,
+        atol=1e-5,
     )
     inside = normalised(build(backbone="resnet50", normalise="imagenet").network, batch)
     np.testing.assert_array_equal(inside, batch)  # its first layer normalises
@@ -167,7 +215,9 @@ def test_auto_normalises_as_the_weights_expect(monkeypatch, tmp_path):
     assert normalised(build().network, np.full((1, 2, 2, 3), 150, np.uint8)).max() == 1
     source = build(backbone="mobilenetv2").backbone
     source.save_weights(tmp_path / "w.weights.h5")
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(tmp_path / "w.weights.h5"))
+    monkeypatch.setattr(
+        "keras.src.utils.file_utils.get_file", lambda *_, **__: str(tmp_path / "w.weights.h5")
+    )
     network = build(backbone="mobilenetv2", weights="imagenet").network
     assert normalised(network, np.full((1, 2, 2, 3), 255, np.uint8)).max() == 1
 
@@ -177,12 +227,16 @@ def test_imagenet_weights_of_keras_applications_reach_all_bands(monkeypatch, tmp
     source.save_weights(tmp_path / "w.weights.h5")
     asked = []
     monkeypatch.setattr(
-        "keras.src.utils.file_utils.get_file", lambda name, url, **_: asked.append(url) or str(tmp_path / "w.weights.h5")
+        "keras.src.utils.file_utils.get_file",
+        lambda name, url, **_: asked.append(url) or str(tmp_path / "w.weights.h5"),
     )
     built = build(4, "uint16", "standardise", backbone="mobilenetv2", weights="imagenet")
     assert asked and "mobilenet_v2" in asked[0] and asked[0].endswith("_224_no_top.h5")
     assert built.loaded.missing == []
-    kernel, rgb = built.backbone.get_layer("Conv1").get_weights()[0], source.get_layer("Conv1").get_weights()[0]
+    kernel, rgb = (
+        built.backbone.get_layer("Conv1").get_weights()[0],
+        source.get_layer("Conv1").get_weights()[0],
+    )
     np.testing.assert_allclose(kernel[:, :, :3] * 4 / 3, rgb, rtol=1e-6)
 
 
@@ -201,13 +255,23 @@ def test_imagenet_weights_of_the_wide_resnet_come_in_pytorchs_layout(monkeypatch
     }
     save_file(stored, tmp_path / "w.safetensors")
     asked = []
-    monkeypatch.setattr(keras.utils, "get_file", lambda name, url, **_: asked.append(url) or str(tmp_path / "w.safetensors"))
+    monkeypatch.setattr(
+        keras.utils,
+        "get_file",
+        lambda name, url, **_: asked.append(url) or str(tmp_path / "w.safetensors"),
+    )
     built = build(backbone="wide_resnet50_2", weights="imagenet")
-    assert asked == ["https://huggingface.co/timm/wide_resnet50_2.racm_in1k/resolve/main/model.safetensors"]
+    assert asked == [
+        "https://huggingface.co/timm/wide_resnet50_2.racm_in1k/resolve/main/model.safetensors"
+    ]
     assert set(built.loaded.loaded) == {"conv1", "bn1", "layer1_0_downsample_0"}
     layers = layers_by_name(built.backbone)
-    np.testing.assert_array_equal(layers["conv1"].get_weights()[0][2, 5, 1], stored["conv1.weight"][:, 1, 2, 5])
-    for weight, key in zip(layers["bn1"].get_weights(), ["weight", "bias", "running_mean", "running_var"], strict=True):
+    np.testing.assert_array_equal(
+        layers["conv1"].get_weights()[0][2, 5, 1], stored["conv1.weight"][:, 1, 2, 5]
+    )
+    for weight, key in zip(
+        layers["bn1"].get_weights(), ["weight", "bias", "running_mean", "running_var"], strict=True
+    ):
         np.testing.assert_array_equal(weight, stored[f"bn1.{key}"])
 
 
@@ -223,12 +287,18 @@ def test_wide_resnet_computes_what_torchvisions_does():
             layer.set_weights([kernel.transpose(2, 3, 1, 0)])
     features = np.asarray(network(wave(2, 64, 64, 3), training=False))
     assert features.shape == (2, 2, 2, 2048)
-    np.testing.assert_allclose(features.mean(axis=(0, 3)), [[2.8917408, 3.608306], [3.76671, 4.6971083]], rtol=1e-4)
-    np.testing.assert_allclose(features[1, :, :, 2000], [[0, 2.9623895], [5.8740144, 1.3006032]], rtol=1e-3)
+    np.testing.assert_allclose(
+        features.mean(axis=(0, 3)), [[2.8917408, 3.608306], [3.76671, 4.6971083]], rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        features[1, :, :, 2000], [[0, 2.9623895], [5.8740144, 1.3006032]], rtol=1e-3
+    )
 
 
 def wave(*shape: int) -> np.ndarray:
-    return np.sin(np.arange(np.prod(shape), dtype=np.float64) ** 1.5).astype(np.float32).reshape(shape)
+    return (
+        np.sin(np.arange(np.prod(shape), dtype=np.float64) ** 1.5).astype(np.float32).reshape(shape)
+    )
 
 
 @pytest.mark.parametrize("backbone", ["resnet50", "wide_resnet50_2", "mobilenetv2"])
@@ -238,7 +308,9 @@ def test_a_failed_download_says_what_to_do(backbone, monkeypatch):
 
     monkeypatch.setattr(keras.utils, "get_file", fail)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", fail)
-    with pytest.raises(InputError, match=rf"^model.weights: .*{backbone} .*no route to host\. .*local file") as error:
+    with pytest.raises(
+        InputError, match=rf"^model.weights: .*{backbone} .*no route to host\. .*local file"
+    ) as error:
         build(backbone=backbone, weights="imagenet")
     assert "\n" not in str(error.value)
 
@@ -246,13 +318,21 @@ def test_a_failed_download_says_what_to_do(backbone, monkeypatch):
 def test_rgb_weights_go_to_the_bands_that_are_rgb(tmp_path):
     weights = baseline_weights()
     path = save_weights(tmp_path / "w.npz", weights)
-    built = build(13, "uint16", weights=str(path), rgb=(3, 2, 1))  # Sentinel-2: B01, B02 blue, B03 green, B04 red
+    # Sentinel-2: B01, B02 blue, B03 green, B04 red
+    built = build(13, "uint16", weights=str(path), rgb=(3, 2, 1))
     assert built.loaded.missing == []
-    carried, rgb = built.backbone.get_layer("block1_conv").get_weights()[0] * 13 / 3, weights["block1_conv"][0]
+    carried, rgb = (
+        built.backbone.get_layer("block1_conv").get_weights()[0] * 13 / 3,
+        weights["block1_conv"][0],
+    )
     for band in range(13):
         expected = {3: rgb[:, :, 0], 2: rgb[:, :, 1], 1: rgb[:, :, 2]}.get(band, rgb.mean(axis=2))
         np.testing.assert_allclose(carried[:, :, band], expected, rtol=1e-5, atol=1e-7)
-    swapped = build(3, "uint16", weights=str(path), rgb=(2, 1, 0)).backbone.get_layer("block1_conv").get_weights()[0]
+    swapped = (
+        build(3, "uint16", weights=str(path), rgb=(2, 1, 0))
+        .backbone.get_layer("block1_conv")
+        .get_weights()[0]
+    )
     np.testing.assert_array_equal(swapped[:, :, ::-1], rgb)
 
 
@@ -304,25 +384,46 @@ def test_phases_freeze_what_was_loaded(partly_loaded, phase, unfreeze, batch_nor
     set_trainable(partly_loaded, ModelSettings(backbone="baseline"), training, tuned=True)
     set_trainable(partly_loaded, ModelSettings(backbone="baseline"), training, tuned=phase == 2)
     expected = {f"block{name[0]}_{name[1:]}" for name in trainable.split()}
-    before = {name: layer.get_weights() for name, layer in layers_by_name(partly_loaded.network).items()}
+    before = {
+        name: layer.get_weights() for name, layer in layers_by_name(partly_loaded.network).items()
+    }
     train_a_step(partly_loaded.network, pixels())
-    after = {name: layer.get_weights() for name, layer in layers_by_name(partly_loaded.network).items()}
-    changed = {name for name in before if any((a != b).any() for a, b in zip(before[name], after[name], strict=True))}
+    after = {
+        name: layer.get_weights() for name, layer in layers_by_name(partly_loaded.network).items()
+    }
+    changed = {
+        name
+        for name in before
+        if any((a != b).any() for a, b in zip(before[name], after[name], strict=True))
+    }
     assert changed == expected | {"logits"}
 
 
 def test_nothing_is_frozen_where_nothing_was_loaded():
     built = build()
     for phase in (1, 2):
-        set_trainable(built, ModelSettings(backbone="baseline"), PhaseSettings(unfreeze=0, batch_norm="frozen"), tuned=phase == 2)
+        set_trainable(
+            built,
+            ModelSettings(backbone="baseline"),
+            PhaseSettings(unfreeze=0, batch_norm="frozen"),
+            tuned=phase == 2,
+        )
         assert all(layer.trainable for layer in layers_by_name(built.network).values())
 
 
 @pytest.mark.parametrize(
     "model, data, words",
     [
-        ({"backbone": "baseline", "weights": "imagenet"}, {}, ["model.weights", "baseline", "Use none"]),
-        ({"backbone": "baseline", "weights": "none"}, {"normalise": "imagenet"}, ["data.normalise", "baseline", "standardise"]),
+        (
+            {"backbone": "baseline", "weights": "imagenet"},
+            {},
+            ["model.weights", "baseline", "Use none"],
+        ),
+        (
+            {"backbone": "baseline", "weights": "none"},
+            {"normalise": "imagenet"},
+            ["data.normalise", "baseline", "standardise"],
+        ),
         ({"weights": "nowhere.npz"}, {}, ["model.weights", "nowhere.npz"]),
         ({"weights": __file__}, {}, ["test_models.py", ".safetensors"]),
     ],
@@ -336,7 +437,9 @@ def test_settings_that_do_not_fit(model, data, words):
 
 
 def test_imagenet_normalisation_needs_rgb_first():
-    with pytest.raises(InputError, match=r"data.normalise: imagenet_statistics .* bands 4, 3, 2\. Use standardise"):
+    with pytest.raises(
+        InputError, match=r"data.normalise: imagenet_statistics .* bands 4, 3, 2\. Use standardise"
+    ):
         build(5, normalise="imagenet_statistics", rgb=(3, 2, 1))
 
 
@@ -344,6 +447,9 @@ def test_broken_and_foreign_weights_are_refused(tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{broken}")
     with pytest.raises(InputError, match="broken.safetensors"):
         build(weights=str(tmp_path / "broken.safetensors"))
-    save_file({"cls_token": np.zeros(3, np.float32), "blocks.0.weight": np.zeros(3, np.float32)}, tmp_path / "vit.safetensors")
+    save_file(
+        {"cls_token": np.zeros(3, np.float32), "blocks.0.weight": np.zeros(3, np.float32)},
+        tmp_path / "vit.safetensors",
+    )
     with pytest.raises(InputError, match="model.weights: must fit baseline.*no layer fits"):
         build(weights=str(tmp_path / "vit.safetensors"))

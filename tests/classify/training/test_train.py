@@ -1,4 +1,6 @@
-"""Whole trainings of seconds: what a run folder holds, its two phases, what it takes to go on, and what is refused."""
+"""Whole trainings of seconds: what a run folder holds, its two phases, what it takes to go on, and
+what is refused.
+"""
 
 import json
 import shutil
@@ -46,10 +48,15 @@ def report(folder: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> tuple[Path, Path]:
-    """A data folder of three classes, hard to tell apart, with a part for each purpose, and a run on it."""
+    """A data folder of three classes, hard to tell apart, with a part for each purpose, and a run
+    on it.
+    """
     root = tmp_path_factory.mktemp("whole")
     counts = {"train": 6, "val": 6, "test": 9}
-    data, output = write_parts(root / "data", counts, ("field", "river", "town", "wood")), root / "runs" / "first"
+    data, output = (
+        write_parts(root / "data", counts, ("field", "river", "town", "wood")),
+        root / "runs" / "first",
+    )
     run = train(data, output, config("training.epochs=2", "model.batch_norm_momentum=0.5"))
     assert len(run.history) == 2 and str(run).splitlines()[0] == f"{output}: 2 epochs"
     assert "validation  accuracy" in str(run) and "test        accuracy" in str(run)
@@ -58,9 +65,20 @@ def finished(tmp_path_factory) -> tuple[Path, Path]:
 
 def test_a_run_folder_is_whole(finished):
     _, output = finished
-    files = {"model.keras", "model.yaml", "config.yaml", "history.csv", "curves.png", "report.json", "report.html", "checkpoints"}
+    files = {
+        "model.keras",
+        "model.yaml",
+        "config.yaml",
+        "history.csv",
+        "curves.png",
+        "report.json",
+        "report.html",
+        "checkpoints",
+    }
     assert {p.name for p in output.iterdir()} == files | {"tiles.npz"}
-    assert load_settings(Config, output / "config.yaml") == config("training.epochs=2", "model.batch_norm_momentum=0.5")
+    assert load_settings(Config, output / "config.yaml") == config(
+        "training.epochs=2", "model.batch_norm_momentum=0.5"
+    )
     lines = (output / "history.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,learning_rate,val_loss,val_accuracy,val_f1" and len(lines) == 3
 
@@ -74,7 +92,9 @@ def test_the_report_holds_what_validation_and_test_scored(finished):
         assert scores["per_class"]["wood"]["images"] == images // 4
         assert scores["accuracy"] == pytest.approx(np.trace(scores["confusion"]) / images, abs=1e-6)
         low, high = scores["accuracy_interval"]
-        assert low < scores["accuracy"] < high and scores["accuracy"] <= scores["top3_accuracy"] <= 1
+        assert (
+            low < scores["accuracy"] < high and scores["accuracy"] <= scores["top3_accuracy"] <= 1
+        )
         assert {"f1_macro", "log_loss", "calibration_error"} <= scores.keys()
     assert found["part"] == "validation" and found["unreadable"] == {} and found["duplicates"] == []
     info = load_model_info(output)
@@ -84,7 +104,8 @@ def test_the_report_holds_what_validation_and_test_scored(finished):
 
 def test_the_page_has_its_pictures_within(finished):
     page = (finished[1] / "report.html").read_text()
-    # curves; then twice scores per class, confusion, reliability, both curves per class, and mistakes
+    # curves; then twice scores per class, confusion, reliability, both curves per class, and
+    # mistakes
     assert page.count('src="data:image/') == page.count("<img") == 13
     assert "http" not in page and "<script" not in page and "<link" not in page
     assert "Validation</h2>" in page and "Test</h2>" in page and "The surest of" in page
@@ -93,12 +114,24 @@ def test_the_page_has_its_pictures_within(finished):
 def test_the_model_folder_says_how_the_model_is_fed(finished):
     data, output = finished
     info = yaml.safe_load((output / "model.yaml").read_text())
-    assert (info["task"], info["bands"], info["dtype"], info["tile"]) == ("classify", 3, "uint8", 32)
+    assert (info["task"], info["bands"], info["dtype"], info["tile"]) == (
+        "classify",
+        3,
+        "uint8",
+        32,
+    )
     assert [c["name"] for c in info["classes"]] == ["field", "river", "town", "wood"]
     labels = info["labels"]
-    assert (labels["resize"], labels["multi_label"], labels["thresholds"], labels["read_bands"]) == (0, False, [], None)
+    assert (
+        labels["resize"],
+        labels["multi_label"],
+        labels["thresholds"],
+        labels["read_bands"],
+    ) == (0, False, [], None)
     assert info["training"]["images"] == {"train": 24, "val": 24, "test": 36}
-    assert info["training"]["data"] == ["data"] and str(data.parent) not in json.dumps(info), "no path of this machine"
+    assert info["training"]["data"] == ["data"] and str(data.parent) not in json.dumps(info), (
+        "no path of this machine"
+    )
     model = load_model(output, "keras")  # in safe mode
     assert "field, river, town, wood" in repr(model)
     answers = model.predict(np.zeros((2, 32, 32, 3), np.uint8))
@@ -109,14 +142,21 @@ def test_the_model_folder_says_how_the_model_is_fed(finished):
 def test_the_temperature_is_fitted_to_validation_and_applied(finished):
     data, output = finished
     found = report(output)
-    assert found["temperature"] != 1 and found["calibration_error_before_temperature"] != found["calibration_error"]
+    assert (
+        found["temperature"] != 1
+        and found["calibration_error_before_temperature"] != found["calibration_error"]
+    )
     model = load_model(output, "keras")
     warm = evaluate([data], model, part="val", batch_size=8)
     assert warm.report["log_loss"] == found["log_loss"]
-    model.info = model.info.model_copy(update={"labels": model.info.labels.model_copy(update={"temperature": 1.0})})
+    model.info = model.info.model_copy(
+        update={"labels": model.info.labels.model_copy(update={"temperature": 1.0})}
+    )
     raw = evaluate([data], model, part="val", batch_size=8)
     assert raw.report["log_loss"] > found["log_loss"]
-    assert raw.report["calibration_error"] == pytest.approx(found["calibration_error_before_temperature"], abs=1e-6)
+    assert raw.report["calibration_error"] == pytest.approx(
+        found["calibration_error_before_temperature"], abs=1e-6
+    )
     logits = np.log(raw.scores.probabilities.astype(float)) / found["temperature"]
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(warm.scores.probabilities, expected, atol=1e-6)
@@ -138,23 +178,46 @@ def pretrained(tmp_path) -> tuple[Path, dict[str, list[np.ndarray]]]:
     """Weights of the baseline, but for those of its third block, as a file."""
     ones = np.ones(3)
     keras.utils.set_random_seed(7)
-    built = build_model(config().model, 2, BandStatistics("uint8", 1, 0 * ones, 255 * ones, 100 * ones, 50 * ones), "auto")
-    stored = {name: found for name, found in weights_of(built.backbone).items() if not name.startswith("block3")}
+    built = build_model(
+        config().model,
+        2,
+        BandStatistics("uint8", 1, 0 * ones, 255 * ones, 100 * ones, 50 * ones),
+        "auto",
+    )
+    stored = {
+        name: found
+        for name, found in weights_of(built.backbone).items()
+        if not name.startswith("block3")
+    }
     return save_weights(tmp_path / "weights.npz", stored), stored
 
 
 def phases(file: Path, *more: str) -> Config:
-    return config(f"model.weights={file}", "data.test_fraction=0", "training.fine_tuning_rate=0.001", *more)
+    return config(
+        f"model.weights={file}", "data.test_fraction=0", "training.fine_tuning_rate=0.001", *more
+    )
 
 
-def test_pretrained_layers_stay_in_the_first_phase(class_folders, pretrained, tmp_path, no_pictures):
+def test_pretrained_layers_stay_in_the_first_phase(
+    class_folders, pretrained, tmp_path, no_pictures
+):
     file, stored = pretrained
     lines = Lines()
-    train(class_folders(), tmp_path / "run", phases(file, "training.epochs=2", "training.frozen_epochs=5"), progress=lines)
+    train(
+        class_folders(),
+        tmp_path / "run",
+        phases(file, "training.epochs=2", "training.frozen_epochs=5"),
+        progress=lines,
+    )
     after = weights(tmp_path / "run")
     assert all(same(after[name], values) for name, values in stored.items())
-    assert f"backbone starts from {file}: 6 of 8 layers loaded; at their initial values: block3_conv, block3_bn" in lines.lines
-    fresh = build_model(phases(file).model, 2, BandStatistics("uint8", 1, *np.ones((4, 3))), "auto").network
+    assert (
+        f"backbone starts from {file}: 6 of 8 layers loaded; at their initial values: block3_conv,"
+        " block3_bn" in lines.lines
+    )
+    fresh = build_model(
+        phases(file).model, 2, BandStatistics("uint8", 1, *np.ones((4, 3))), "auto"
+    ).network
     assert not same(after["block3_bn"], layers_by_name(fresh)["block3_bn"].get_weights())
 
 
@@ -168,9 +231,15 @@ def test_pretrained_layers_stay_in_the_first_phase(class_folders, pretrained, tm
         ("0", "training", "1conv 1bn 2conv 2bn 4conv 4bn"),
     ],
 )
-def test_the_second_phase_tunes_what_is_asked_for(class_folders, pretrained, tmp_path, no_pictures, unfreeze, batch_norm, stay):
+def test_the_second_phase_tunes_what_is_asked_for(
+    class_folders, pretrained, tmp_path, no_pictures, unfreeze, batch_norm, stay
+):
     file, stored = pretrained
-    more = (f"training.unfreeze={unfreeze}", f"training.batch_norm={batch_norm}", "training.frozen_epochs=0")
+    more = (
+        f"training.unfreeze={unfreeze}",
+        f"training.batch_norm={batch_norm}",
+        "training.frozen_epochs=0",
+    )
     train(class_folders(), tmp_path / "run", phases(file, *more))
     after = weights(tmp_path / "run")
     assert {name for name, values in stored.items() if same(after[name], values)} == {
@@ -179,13 +248,23 @@ def test_the_second_phase_tunes_what_is_asked_for(class_folders, pretrained, tmp
 
 
 RANDOM = [
-    "training.epochs=4", "training.frozen_epochs=2", "training.unfreeze=2", "training.warmup_epochs=0.5", "model.head=mlp",
-    "data.sampling=weighted", "augment.mixup=0.4", "augment.cutmix=0.4", "augment.rotation=20", "loss.class_weights=balanced",
-]  # fmt: skip
+    "training.epochs=4",
+    "training.frozen_epochs=2",
+    "training.unfreeze=2",
+    "training.warmup_epochs=0.5",
+    "model.head=mlp",
+    "data.sampling=weighted",
+    "augment.mixup=0.4",
+    "augment.cutmix=0.4",
+    "augment.rotation=20",
+    "loss.class_weights=balanced",
+]
 
 
 @pytest.mark.slow
-def test_the_same_seed_trains_the_same_model_and_breaks_change_nothing(class_folders, pretrained, tmp_path, no_pictures):
+def test_the_same_seed_trains_the_same_model_and_breaks_change_nothing(
+    class_folders, pretrained, tmp_path, no_pictures
+):
     data, settings = class_folders(river=16), phases(pretrained[0], *RANDOM)
     whole = train(data, tmp_path / "whole", settings)
     # in the first phase, between the phases, in the second
@@ -199,20 +278,36 @@ def test_the_same_seed_trains_the_same_model_and_breaks_change_nothing(class_fol
     first, second = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert first.keys() == second.keys() and all(same(first[name], second[name]) for name in first)
     assert report(tmp_path / "whole") == report(tmp_path / "broken")
-    assert (tmp_path / "whole" / "history.csv").read_bytes() == (tmp_path / "broken" / "history.csv").read_bytes()
+    assert (tmp_path / "whole" / "history.csv").read_bytes() == (
+        tmp_path / "broken" / "history.csv"
+    ).read_bytes()
 
 
 def test_another_seed_trains_another_model(class_folders, tmp_path, no_pictures):
     data = write_parts(tmp_path / "data", {"train": 6, "val": 3})
-    runs = [train(data, tmp_path / f"run{seed}", config(f"training.seed={seed}")) for seed in (0, 1)]
+    runs = [
+        train(data, tmp_path / f"run{seed}", config(f"training.seed={seed}")) for seed in (0, 1)
+    ]
     assert runs[0].history != runs[1].history
 
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on(class_folders, tmp_path, no_pictures):
     data, output = class_folders(), tmp_path / "run"
-    settings = [part for s in [*QUICK, "training.epochs=60", "training.schedule=constant"] for part in ("--set", s)]
-    command = [sys.executable, "-c", "import classify.cli; classify.cli.train()", str(data), "--output", str(output), *settings]
+    settings = [
+        part
+        for s in [*QUICK, "training.epochs=60", "training.schedule=constant"]
+        for part in ("--set", s)
+    ]
+    command = [
+        sys.executable,
+        "-c",
+        "import classify.cli; classify.cli.train()",
+        str(data),
+        "--output",
+        str(output),
+        *settings,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (output / CHECKPOINT).is_file() and process.poll() is None:
         time.sleep(0.1)
@@ -248,8 +343,15 @@ def test_resume_refuses_what_would_not_be_the_same_run(finished, tmp_path):
         "training.frozen_epochs=1",
         "model.head=mlp",
     ):
-        with pytest.raises(InputError, match=f"^{change.split('=')[0]}: --resume keeps the run's settings"):
-            train(data, output, config("training.epochs=3", "model.batch_norm_momentum=0.5", change), resume=True)
+        with pytest.raises(
+            InputError, match=f"^{change.split('=')[0]}: --resume keeps the run's settings"
+        ):
+            train(
+                data,
+                output,
+                config("training.epochs=3", "model.batch_norm_momentum=0.5", change),
+                resume=True,
+            )
     settings = config("training.epochs=3", "model.batch_norm_momentum=0.5")
     (data / "train" / "field" / "0.png").unlink()
     with pytest.raises(InputError, match="own data and split"):
@@ -268,7 +370,10 @@ def test_joined_collections_with_a_label_map(class_folders, tmp_path, no_picture
     fractions = ("data.val_fraction=0.2", "data.test_fraction=0.25")
     run = train([first, second], tmp_path / "run", config(label_map, *fractions))
     info = load_model_info(run.folder)
-    assert [c.name for c in info.classes] == ["field", "river"] and info.training["data"] == ["first", "second"]
+    assert [c.name for c in info.classes] == ["field", "river"] and info.training["data"] == [
+        "first",
+        "second",
+    ]
     assert info.training["images"] == {"train": 14, "val": 6, "test": 8}
     again = evaluate([first, second], run.folder, part="test", batch_size=8)
     assert again.report == run.test.report
@@ -277,12 +382,25 @@ def test_joined_collections_with_a_label_map(class_folders, tmp_path, no_picture
 
 def test_several_labels_an_image(labels_csv, tmp_path):
     data = labels_csv(10)
-    run = train(data, tmp_path / "run", config("training.epochs=8", "model.batch_norm_momentum=0.5", "augment.cutmix=0.3"))
+    run = train(
+        data,
+        tmp_path / "run",
+        config("training.epochs=8", "model.batch_norm_momentum=0.5", "augment.cutmix=0.3"),
+    )
     found, info = report(run.folder), load_model_info(run.folder)
     assert found["mean_average_precision"] > 0.9 and found["test"]["mean_average_precision"] > 0.9
     assert found["classes"] == ["blue", "red"] and "accuracy" not in found
-    assert {"f1_macro", "f1_micro", "exact_match", "average_precision", "per_class", "calibration_error"} <= found.keys()
-    assert info.labels.multi_label and info.labels.thresholds == pytest.approx(found["thresholds"], abs=1e-6)
+    assert {
+        "f1_macro",
+        "f1_micro",
+        "exact_match",
+        "average_precision",
+        "per_class",
+        "calibration_error",
+    } <= found.keys()
+    assert info.labels.multi_label and info.labels.thresholds == pytest.approx(
+        found["thresholds"], abs=1e-6
+    )
     assert all(0 < threshold < 1 for threshold in info.labels.thresholds)
     model = load_model(run.folder, "keras")
     both = np.full((1, 32, 32, 3), (180, 60, 180), np.uint8)
@@ -293,7 +411,11 @@ def test_several_labels_an_image(labels_csv, tmp_path):
 
 
 def test_images_without_any_label_are_learned_too(labels_csv, tmp_path, no_pictures):
-    run = train(labels_csv() / "labels.csv", tmp_path / "run", config("data.sampling=weighted", "data.test_fraction=0"))
+    run = train(
+        labels_csv() / "labels.csv",
+        tmp_path / "run",
+        config("data.sampling=weighted", "data.test_fraction=0"),
+    )
     assert run.test is None and report(run.folder)["test"] is None
     assert not all(image.labels for image in run.validation.images)
 
@@ -301,13 +423,28 @@ def test_images_without_any_label_are_learned_too(labels_csv, tmp_path, no_pictu
 def test_a_test_part_without_any_label_has_no_score(labels_csv, tmp_path, no_pictures):
     table = labels_csv() / "labels.csv"
     header, *rows = table.read_text().splitlines()
-    table.write_text("\n".join([f"{header},part", *(f"{row},{'train' if row.split(',')[1] else 'test'}" for row in rows)]))
+    table.write_text(
+        "\n".join(
+            [
+                f"{header},part",
+                *(f"{row},{'train' if row.split(',')[1] else 'test'}" for row in rows),
+            ]
+        )
+    )
     run = train(table, tmp_path / "run", config("data.val_fraction=0.2"))
     found = report(run.folder)
     assert found["test"]["mean_average_precision"] is None
     assert found["baseline"]["test"] is None and 0 <= found["baseline"]["val"] <= 1
     with pytest.raises(TrialFailed, match="no image of its test has any label"):
-        final_score(run.folder, Task("classify.cli", [table], config(), {"val_mean_average_precision": "mean_average_precision"}))
+        final_score(
+            run.folder,
+            Task(
+                "classify.cli",
+                [table],
+                config(),
+                {"val_mean_average_precision": "mean_average_precision"},
+            ),
+        )
 
 
 def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path):
@@ -320,22 +457,36 @@ def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path):
         train(data, tmp_path / "refused", config())
     assert not (tmp_path / "refused").exists()
     lines = Lines()
-    run = train(data, tmp_path / "run", config("data.unreadable=skip", "data.duplicates=drop"), progress=lines)
+    run = train(
+        data,
+        tmp_path / "run",
+        config("data.unreadable=skip", "data.duplicates=drop"),
+        progress=lines,
+    )
     assert any(line.startswith(f"warning: left out: {bad}: ") for line in lines.lines)
     found = report(run.folder)
-    assert list(found["unreadable"]) == [str(bad)] and "read to its end" in found["unreadable"][str(bad)]
-    assert found["duplicates"] == [f"{data / 'train/river/0.png'} (train) is the same as {twin} (val)"]
+    assert (
+        list(found["unreadable"]) == [str(bad)]
+        and "read to its end" in found["unreadable"][str(bad)]
+    )
+    assert found["duplicates"] == [
+        f"{data / 'train/river/0.png'} (train) is the same as {twin} (val)"
+    ]
     assert load_model_info(run.folder).training["images"] == {"train": 11, "val": 7, "test": 0}
     page = (run.folder / "report.html").read_text()
     assert "<td>Left out as unreadable</td><td>1</td>" in page
 
 
-def test_mixed_precision_trains_and_keeps_a_float32_model(class_folders, pretrained, tmp_path, no_pictures):
+def test_mixed_precision_trains_and_keeps_a_float32_model(
+    class_folders, pretrained, tmp_path, no_pictures
+):
     settings = phases(pretrained[0], "training.precision=mixed", "training.frozen_epochs=1")
     train(class_folders(), tmp_path / "run", settings)
     kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert {layer.compute_dtype for layer in layers_by_name(kept).values()} == {"float32"}
-    assert all(same(weights(tmp_path / "run")[name], values) for name, values in pretrained[1].items())
+    assert all(
+        same(weights(tmp_path / "run")[name], values) for name, values in pretrained[1].items()
+    )
 
 
 def empty_class(data: Path) -> None:
@@ -343,7 +494,9 @@ def empty_class(data: Path) -> None:
 
 
 def four_bands(data: Path) -> None:
-    write_raster(data / "train" / "field" / "four.tif", picture(0, 99, bands=4), photometric="MINISBLACK")
+    write_raster(
+        data / "train" / "field" / "four.tif", picture(0, 99, bands=4), photometric="MINISBLACK"
+    )
 
 
 def zero_bytes(data: Path) -> None:
@@ -384,36 +537,82 @@ def nothing(data: Path) -> None:
 
 
 FAULTS = {
-    "empty class folder": (empty_class, [], ["train/lake", "class folders hold images", "data.label_map: {lake: null}"]),
-    "another number of bands": (four_bands, [], ["four.tif", "4 of uint8", "3 of uint8", "data.unreadable=skip"]),
+    "empty class folder": (
+        empty_class,
+        [],
+        ["train/lake", "class folders hold images", "data.label_map: {lake: null}"],
+    ),
+    "another number of bands": (
+        four_bands,
+        [],
+        ["four.tif", "4 of uint8", "3 of uint8", "data.unreadable=skip"],
+    ),
     "no bytes": (zero_bytes, [], ["zero.png", "data.unreadable=skip"]),
     "label map to an unknown class": (
         nothing,
         ["data.classes=[{name: field, color: '#00FF00'}]", "data.label_map={river: feild}"],
         ["'river', mapped to 'feild'", "data.classes", "{river: field}"],
     ),
-    "label map of an unknown label": (nothing, ["data.label_map={rivver: field}"], ["'rivver'", "'river'"]),
+    "label map of an unknown label": (
+        nothing,
+        ["data.label_map={rivver: field}"],
+        ["'rivver'", "'river'"],
+    ),
     "class missing from validation": (no_river_in_val, [], ["none of river in val", "Add images"]),
-    "weights that fit nowhere": (other_weights, ["model.weights=other.npz"], ["model.weights", "baseline", "no layer fits"]),
-    "weights that are not whole": (broken_weights, ["model.weights=broken.npz"], ["broken.npz", "whole weights file"]),
+    "weights that fit nowhere": (
+        other_weights,
+        ["model.weights=other.npz"],
+        ["model.weights", "baseline", "no layer fits"],
+    ),
+    "weights that are not whole": (
+        broken_weights,
+        ["model.weights=broken.npz"],
+        ["broken.npz", "whole weights file"],
+    ),
     "weights of unknown layers": (
         foreign_weights,
         ["model.weights=foreign.keras"],
         ["foreign.keras", "whole weights", "Attentive"],
     ),
-    "weights that are nowhere": (nothing, ["model.weights=nowhere.npz"], ["model.weights", "nowhere.npz", "Check it"]),
+    "weights that are nowhere": (
+        nothing,
+        ["model.weights=nowhere.npz"],
+        ["model.weights", "nowhere.npz", "Check it"],
+    ),
     "hue of 13 bands": (thirteen_bands, ["augment.hue=10"], ["augment.hue", "13 bands of uint16"]),
-    "saturation of 13 bands": (thirteen_bands, ["augment.saturation=0.1"], ["augment.saturation", "13 bands of uint16"]),
-    "a band that there is not": (nothing, ["data.bands=[B04]"], ["data.bands", "'B04'", "1 to 3, without names"]),
-    "too many stages": (nothing, ["training.unfreeze=9"], ["training.unfreeze", "4 stages", "Received 9", "or all"]),
-    "weights of an unknown class": (nothing, ["loss.class_weights={sea: 2}"], ["'sea'", "field, river"]),
-    "imagenet for 13 bands": (thirteen_bands, ["data.normalise=imagenet_statistics"], ["data.normalise", "standardise"]),
+    "saturation of 13 bands": (
+        thirteen_bands,
+        ["augment.saturation=0.1"],
+        ["augment.saturation", "13 bands of uint16"],
+    ),
+    "a band that there is not": (
+        nothing,
+        ["data.bands=[B04]"],
+        ["data.bands", "'B04'", "1 to 3, without names"],
+    ),
+    "too many stages": (
+        nothing,
+        ["training.unfreeze=9"],
+        ["training.unfreeze", "4 stages", "Received 9", "or all"],
+    ),
+    "weights of an unknown class": (
+        nothing,
+        ["loss.class_weights={sea: 2}"],
+        ["'sea'", "field, river"],
+    ),
+    "imagenet for 13 bands": (
+        thirteen_bands,
+        ["data.normalise=imagenet_statistics"],
+        ["data.normalise", "standardise"],
+    ),
     "no such folder": (shutil.rmtree, [], ["no such path"]),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(tmp_path, monkeypatch, fault):
+def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(
+    tmp_path, monkeypatch, fault
+):
     spoil, settings, words = FAULTS[fault]
     data = write_parts(tmp_path / "data", {"train": 3, "val": 2})
     spoil(data)
@@ -426,17 +625,25 @@ def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(tmp_path,
 
 
 def test_data_folders_are_of_one_kind(class_folders, labels_csv, tmp_path):
-    with pytest.raises(InputError, match=r"data are all of one kind\. Received a CSV, but class folders"):
+    with pytest.raises(
+        InputError, match=r"data are all of one kind\. Received a CSV, but class folders"
+    ):
         train([class_folders(), labels_csv()], tmp_path / "run", config())
 
 
-def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(class_folders, tmp_path):
+def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(
+    class_folders, tmp_path
+):
     data = class_folders()
     train(data, tmp_path / "run", config())
-    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()}
+    before = {
+        file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()
+    }
     with pytest.raises(InputError, match=r"training\.learning_rate"):
         train(data, tmp_path / "run", config("training.learning_rate=1e30"), overwrite=True)
-    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()} == before
+    assert {
+        file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()
+    } == before
     with pytest.raises(InputError, match=r"training\.learning_rate"):
         train(data, tmp_path / "new" / "deep" / "run", config("training.learning_rate=1e30"))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "data") == ["run"]

@@ -104,11 +104,18 @@ def test_sigterm_while_gdal_writes_a_map(tmp_path: Path):
     code = "import segment.cli; segment.cli.sample()"
     for delay in (0.0, 0.03, 0.11):
         command = [sys.executable, "-c", code, str(tmp_path / "town"), "--size", "20000"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        while not any(f.is_file() and f.stat().st_size > 10**6 for f in tmp_path.rglob("*")) and process.poll() is None:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        while (
+            not any(f.is_file() and f.stat().st_size > 10**6 for f in tmp_path.rglob("*"))
+            and process.poll() is None
+        ):
             time.sleep(0.02)
         time.sleep(delay)
         process.send_signal(signal.SIGTERM)
         message = process.communicate(timeout=60)[1]
-        assert process.returncode == 2 and message.strip().endswith("stopped. Nothing half-written was kept.")
+        assert process.returncode == 2 and message.strip().endswith(
+            "stopped. Nothing half-written was kept."
+        )
         assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,9 @@ from segment.core.cluster.assembly import Assembly
 
 
 @pytest.mark.parametrize(("cores", "at_a_time"), [(1, 1), (2, 1), (8, 4), (64, 8)])
-def test_two_cores_put_one_result_together_at_a_time(monkeypatch: pytest.MonkeyPatch, cores: int, at_a_time: int) -> None:
+def test_two_cores_put_one_result_together_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, cores: int, at_a_time: int
+) -> None:
     monkeypatch.setattr("segment.core.cluster.assembly.available_cores", lambda: cores)
     assembly, together, goal = Assembly[int](), Barrier(at_a_time + 1), Event()
 
@@ -32,7 +34,9 @@ def test_two_cores_put_one_result_together_at_a_time(monkeypatch: pytest.MonkeyP
     assembly.close()
 
 
-def test_those_that_wait_are_dropped_and_those_under_way_are_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_that_wait_are_dropped_and_those_under_way_are_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("segment.core.cluster.assembly.available_cores", lambda: 1)
     assembly, begun, goal = Assembly[int](), Event(), Event()
     assembly.add(lambda: begun.set() or int(goal.wait(60)))
@@ -45,7 +49,9 @@ def test_those_that_wait_are_dropped_and_those_under_way_are_finished(monkeypatc
     assembly.close()
 
 
-def test_a_result_that_is_there_does_not_wait_for_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_that_is_there_does_not_wait_for_an_earlier_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("segment.core.cluster.assembly.available_cores", lambda: 4)
     assembly, goal = Assembly[str](), Event()
     assembly.add(lambda: "slow" if goal.wait(60) else "")

@@ -51,9 +51,16 @@ def test_a_block_is_given_up_after_three_failures_or_too_many_lost_workers():
 
 def test_block_files_are_read_by_rows_and_told_from_broken_ones(tmp_path):
     path = block_path(tmp_path, Block(3, 4, 0, 7, 0, 5))
-    classes, confidence = np.arange(35, dtype=np.uint8).reshape(7, 5), np.linspace(0, 1, 14, dtype=np.float32).reshape(7, 2)
+    classes, confidence = (
+        np.arange(35, dtype=np.uint8).reshape(7, 5),
+        np.linspace(0, 1, 14, dtype=np.float32).reshape(7, 2),
+    )
     words = np.char.encode(np.array([["", "ü;b"], ["a", ""]]), "utf-8")
-    write_block(path, {"classes": classes, "confidence": confidence[::-1], "words": words}, {"seen": [1, "ü"]})
+    write_block(
+        path,
+        {"classes": classes, "confidence": confidence[::-1], "words": words},
+        {"seen": [1, "ü"]},
+    )
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     file = BlockFile(path)
     np.testing.assert_array_equal(file.read("classes", 2, 5), classes[2:5])
@@ -62,7 +69,14 @@ def test_block_files_are_read_by_rows_and_told_from_broken_ones(tmp_path):
     assert file.state == {"seen": [1, "ü"]}
     assert is_finished(path)
     content = path.read_bytes()
-    for damaged in (content[:-1], content + b"x", content[:-1] + b"\xff", b"", b"[]\n", b"\xff" * 50):
+    for damaged in (
+        content[:-1],
+        content + b"x",
+        content[:-1] + b"\xff",
+        b"",
+        b"[]\n",
+        b"\xff" * 50,
+    ):
         path.write_bytes(damaged)
         assert not is_finished(path)
         assert not path.exists()
@@ -90,7 +104,13 @@ def test_finished_blocks_stay_for_the_same_work_alone(tmp_path):
         folder.close()
         return found
 
-    assert [leave("a"), leave("a"), leave("b"), leave("b"), leave("b", keep=False)] == [0, 1, 0, 1, 0]
+    assert [leave("a"), leave("a"), leave("b"), leave("b"), leave("b", keep=False)] == [
+        0,
+        1,
+        0,
+        1,
+        0,
+    ]
     assert not list(tmp_path.glob("out/.*"))
     assert [leave("a"), leave("a", done=True), leave("a")] == [0, 1, 0]
     first, second = (BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in "ab")
@@ -100,8 +120,12 @@ def test_finished_blocks_stay_for_the_same_work_alone(tmp_path):
     first.close()
 
 
-def test_a_block_that_is_finished_for_a_command_that_was_ended_is_not_taken_for_another_one(tmp_path):
-    ended, other = (BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in ("with flips", "without"))
+def test_a_block_that_is_finished_for_a_command_that_was_ended_is_not_taken_for_another_one(
+    tmp_path,
+):
+    ended, other = (
+        BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in ("with flips", "without")
+    )
     block = Block(0, 0, 0, 1, 0, 1)
     ended.open()
     write_block(block_path(ended.path, Block(1, 0, 1, 2, 0, 1)), {"a": np.zeros(1)}, {})

@@ -64,7 +64,11 @@ def test_the_next_is_not_waited_for_and_others_are_expected_to_be_like_it() -> N
 def test_scenes_of_no_use_and_finished_ones_are_told_as_soon_as_it_is_known() -> None:
     goal = Event()
     unreadable = OSError(5, "Input/output error", "c.tif")
-    done = [lambda: SimpleNamespace(found="map"), fail(InputError("b.tif is broken.")), fail(unreadable)]
+    done = [
+        lambda: SimpleNamespace(found="map"),
+        fail(InputError("b.tif is broken.")),
+        fail(unreadable),
+    ]
     planning = Planning([*done, lambda: goal.wait(60) and plans(1)[0]()])
     found = []
     deadline = time.monotonic() + 60

@@ -19,7 +19,9 @@ def written(figure):
 
 def test_odd_names_are_drawn_as_they_are():
     positions = np.random.default_rng(0).normal(size=(9, 2))
-    scatter = plot_scatter(positions, [0, 1, 2] * 3, ODD, ["red", "green", "blue"], {0: "p$_$1.png", 4: "_q.png"})
+    scatter = plot_scatter(
+        positions, [0, 1, 2] * 3, ODD, ["red", "green", "blue"], {0: "p$_$1.png", 4: "_q.png"}
+    )
     assert written(scatter) == ODD
     assert {text.get_text() for text in scatter.axes[0].texts} == {"p$_$1.png", "_q.png"}
     assert written(plot_histograms(np.random.default_rng(0).normal(size=(50, 3)), ODD)) == ODD

@@ -26,7 +26,10 @@ def small_model() -> keras.Model:
     pixels = keras.Input((8, 8, 3), dtype="uint8")
     x = keras.layers.Conv2D(64, 3, name="convolution")(keras.layers.Rescaling(1 / 255)(pixels))
     x = keras.layers.BatchNormalization(name="normalisation")(keras.layers.Conv2D(64, 3)(x))
-    return keras.Model(pixels, keras.layers.Dense(5, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x)))
+    return keras.Model(
+        pixels,
+        keras.layers.Dense(5, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x)),
+    )
 
 
 def test_halved_models_load_as_float32_and_answer_alike(tmp_path):
@@ -80,7 +83,9 @@ def test_a_run_is_bundled_without_what_only_training_needs(tmp_path):
     (run / "model.yaml").write_text(INFO.replace("small", "large"))
     with pytest.raises(ValueError, match="beyond float16"):
         bundle_model(run, folder)
-    assert (folder / "model.keras").read_bytes() == before and load_model_info(folder).name == "small"
+    assert (folder / "model.keras").read_bytes() == before and load_model_info(
+        folder
+    ).name == "small"
 
 
 def test_what_a_model_was_trained_on_goes_with_it(tmp_path):

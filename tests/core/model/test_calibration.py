@@ -19,7 +19,9 @@ def test_error_by_hand():
 
 
 def test_bins_hold_their_upper_edge():
-    found = Reliability(bins=4).add(np.array([0.0, 0.25, 0.26, 0.5, 1.0]), np.array([0, 1, 0, 1, 1]))
+    found = Reliability(bins=4).add(
+        np.array([0.0, 0.25, 0.26, 0.5, 1.0]), np.array([0, 1, 0, 1, 1])
+    )
     np.testing.assert_array_equal(found.counts, [2, 2, 0, 1])
     np.testing.assert_allclose(found.mean, [0.125, 0.38, np.nan, 1])
     np.testing.assert_allclose(found.share, [0.5, 0.5, np.nan, 1])
@@ -28,10 +30,17 @@ def test_bins_hold_their_upper_edge():
 def test_piece_by_piece_and_restored_is_the_same_as_at_once():
     random = np.random.default_rng(0)
     probability, right = random.random((4, 50)), random.random((4, 50)) < 0.5
-    whole, first, second = Reliability().add(probability, right), Reliability().add(probability[:1], right[:1]), Reliability()
+    whole, first, second = (
+        Reliability().add(probability, right),
+        Reliability().add(probability[:1], right[:1]),
+        Reliability(),
+    )
     second.restore(first.state())
     second.add(probability[1:], right[1:])
-    assert second.error == pytest.approx(whole.error) and second.counts.tolist() == whole.counts.tolist()
+    assert (
+        second.error == pytest.approx(whole.error)
+        and second.counts.tolist() == whole.counts.tolist()
+    )
 
 
 @pytest.mark.parametrize("right, expected", [(True, 0.1), (False, 0.9)])
@@ -43,7 +52,9 @@ def test_calibrated_and_overconfident_answers():
     random = np.random.default_rng(0)
     probability = random.uniform(0.5, 1, 50_000)
     assert error(probability, random.random(50_000) < probability) < 0.01
-    assert error(probability, random.random(50_000) < probability - 0.2) == pytest.approx(0.2, abs=0.01)
+    assert error(probability, random.random(50_000) < probability - 0.2) == pytest.approx(
+        0.2, abs=0.01
+    )
 
 
 def test_nothing_answered_has_no_error():
@@ -81,9 +92,13 @@ def test_temperature_never_worsens_the_likelihood(multi_label, seed):
     def loss(p):
         if multi_label:
             return log_loss(truth.ravel(), p.ravel().astype(np.float64))
-        return -log_softmax(np.log(p.astype(np.float64) + 1e-38), axis=1)[np.arange(8), labels].mean()
+        return -log_softmax(np.log(p.astype(np.float64) + 1e-38), axis=1)[
+            np.arange(8), labels
+        ].mean()
 
-    tempered = apply_temperature(probabilities, fit_temperature(truth, probabilities, multi_label), multi_label)
+    tempered = apply_temperature(
+        probabilities, fit_temperature(truth, probabilities, multi_label), multi_label
+    )
     assert loss(tempered) <= loss(probabilities) + 1e-6
 
 
@@ -115,8 +130,12 @@ def test_extremes_stay_probabilities_in_order(multi_label, temperature):
 
 
 def test_temperature_by_hand():
-    np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 2.0, False), [[2 / 3, 1 / 3]], rtol=1e-6)
-    np.testing.assert_allclose(apply_temperature(np.array([[0.8, 0.2]]), 0.5, True), [[16 / 17, 1 / 17]], rtol=1e-6)
+    np.testing.assert_allclose(
+        apply_temperature(np.array([[0.8, 0.2]]), 2.0, False), [[2 / 3, 1 / 3]], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        apply_temperature(np.array([[0.8, 0.2]]), 0.5, True), [[16 / 17, 1 / 17]], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("multi_label", [False, True])

@@ -8,7 +8,10 @@ def test_what_the_model_learned_from_calibrates_and_what_is_new_is_scored():
     calibrating, scored = divide(learned, seed=0)
     assert len(calibrating) == MOST_CALIBRATED and all(learned[i] for i in calibrating)
     assert scored == [i for i in range(900) if not learned[i]]
-    assert divide(learned, seed=0) == (calibrating, scored) and divide(learned, seed=1)[0] != calibrating
+    assert (
+        divide(learned, seed=0) == (calibrating, scored)
+        and divide(learned, seed=1)[0] != calibrating
+    )
 
 
 @pytest.mark.parametrize("known", [True, False])

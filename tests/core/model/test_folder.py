@@ -6,14 +6,23 @@ from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.raster.classes import Class
 
-TABLE = [Class(name=name, color=color) for name, color in (("field", "#00FF00"), ("river", "#0000FF"))]
+TABLE = [
+    Class(name=name, color=color) for name, color in (("field", "#00FF00"), ("river", "#0000FF"))
+]
 
 
 def describe(**labels: object) -> dict[str, object]:
     info = ModelInfo(
-        task="classify", name="tiny", classes=TABLE, bands=3, dtype="uint8", range=(0, 255), tile=32,
-        labels=LabelInfo(resize=0), versions={"keras": "3"},
-    )  # fmt: skip
+        task="classify",
+        name="tiny",
+        classes=TABLE,
+        bands=3,
+        dtype="uint8",
+        range=(0, 255),
+        tile=32,
+        labels=LabelInfo(resize=0),
+        versions={"keras": "3"},
+    )
     content = info.model_dump(mode="json")
     content["labels"] |= labels
     return content
@@ -74,7 +83,12 @@ def test_absurd_values_of_a_model_yaml_are_refused_by_name(tmp_path, changes, wo
     with pytest.raises(InputError, match=words) as error:
         load_model_info(tmp_path)
     assert len(str(error.value)) <= 500
-    for key, value in {"temperature": float("inf"), "resize": -1, "rgb": [0, 1, 10**6], "read_bands": [0]}.items():
+    for key, value in {
+        "temperature": float("inf"),
+        "resize": -1,
+        "rgb": [0, 1, 10**6],
+        "read_bands": [0],
+    }.items():
         (tmp_path / INFO_FILE).write_text(yaml.safe_dump(describe(**{key: value})))
         with pytest.raises(InputError, match=f"labels.{key}"):
             load_model_info(tmp_path)

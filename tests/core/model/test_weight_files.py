@@ -44,13 +44,24 @@ class Notes(Silent):
 def network(seed: int = 0) -> keras.Model:
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((None, None, 3), dtype="uint8", name="pixels")
-    x = keras.layers.Conv2D(2, 3, padding="same", name="logits")(keras.layers.Rescaling(1 / 255)(pixels))
+    x = keras.layers.Conv2D(2, 3, padding="same", name="logits")(
+        keras.layers.Rescaling(1 / 255)(pixels)
+    )
     return keras.Model(pixels, keras.layers.Softmax()(x))
 
 
 def write(folder: Path, seed: int = 0) -> Path:
     folder.mkdir()
-    info = ModelInfo(task="segment", name="tiny", classes=TABLE, bands=3, dtype="uint8", range=(0, 255), tile=32, multiple=8)
+    info = ModelInfo(
+        task="segment",
+        name="tiny",
+        classes=TABLE,
+        bands=3,
+        dtype="uint8",
+        range=(0, 255),
+        tile=32,
+        multiple=8,
+    )
     save_model_folder(folder, network(seed), info)
     export_openvino(folder, load_model_info(folder), Silent())
     return folder
@@ -88,7 +99,8 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_file_that_is_not_the_one_that_was_written_is_refused(models, model, name, damage):
     other = models[1] / name
-    if name.endswith(".xml") and damage == "that of another model":  # the same network: other weights lie in the .bin
+    # the same network: other weights lie in the .bin
+    if name.endswith(".xml") and damage == "that of another model":
         other = models[1] / INFO_FILE
     DAMAGES[damage](model / name, other)
     with pytest.raises(InputError, match=rf"{name}: is damaged, or of another model") as error:
@@ -121,7 +133,10 @@ def test_models_without_checksums_load_with_a_note(model):
     load_model(model, "keras", progress=notes)
     assert not notes.lines
     load_model(model, "openvino", progress=notes)
-    assert len(notes.lines) == 1 and "no checksum of openvino/model.xml, openvino/model.bin" in notes.lines[0]
+    assert (
+        len(notes.lines) == 1
+        and "no checksum of openvino/model.xml, openvino/model.bin" in notes.lines[0]
+    )
     del content["checksums"]
     (model / INFO_FILE).write_text(yaml.safe_dump(content, sort_keys=False))
     load_model(model, "keras", progress=notes)
@@ -154,17 +169,26 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, model):
         with pytest.raises(InputError, match="logits/bias holds values that are not finite"):
             load_keras_model(folder)
         np.savez(tmp_path / "weights.npz", **{"logits/kernel": kernel, "logits/bias": bias})
-        with pytest.raises(InputError, match="weights.npz.*logits holds values that are not finite"):
-            read_weights(str(tmp_path / "weights.npz"), None, network="tiny", setting="model.weights")
+        with pytest.raises(
+            InputError, match="weights.npz.*logits holds values that are not finite"
+        ):
+            read_weights(
+                str(tmp_path / "weights.npz"), None, network="tiny", setting="model.weights"
+            )
 
 
-@pytest.mark.parametrize("error", [type("ResourceExhaustedError", (Exception,), {}), MemoryError, RecursionError, AttributeError])
+@pytest.mark.parametrize(
+    "error",
+    [type("ResourceExhaustedError", (Exception,), {}), MemoryError, RecursionError, AttributeError],
+)
 def test_a_network_that_a_backend_cannot_build_is_a_fault_of_the_file(model, monkeypatch, error):
     def fail(*_, **__):
         raise error("OOM when allocating tensor with shape[7,7,3,64000000]")
 
     monkeypatch.setattr(keras.saving, "load_model", fail)
-    with pytest.raises(InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore it"):
+    with pytest.raises(
+        InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore it"
+    ):
         load_keras_model(model)
 
 
@@ -181,7 +205,9 @@ def h5_bomb(file: Path) -> None:
 
 
 def keras_bombs(folder: Path) -> dict[str, Path]:
-    """Small files that unpack to more than `MOST_BYTES`, or to a configuration that fills the memory."""
+    """Small files that unpack to more than `MOST_BYTES`, or to a configuration that fills the
+    memory.
+    """
     small = folder / "small.keras"
     network().save(small)
     found = {name: folder / f"{name}.keras" for name in ("zeros", "many", "config", "shape")}
@@ -202,7 +228,9 @@ def keras_bombs(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("kind", ["zeros", "many", "config", "shape"])
-def test_a_model_that_unpacks_to_more_than_a_network_holds_is_refused(tmp_path, model, kind, monkeypatch):
+def test_a_model_that_unpacks_to_more_than_a_network_holds_is_refused(
+    tmp_path, model, kind, monkeypatch
+):
     monkeypatch.setattr(weight_files, "MOST_BYTES", 2**24)
     bomb = keras_bombs(tmp_path)[kind]
     assert bomb.stat().st_size < 2**24
@@ -216,7 +244,9 @@ def test_a_model_that_unpacks_to_more_than_a_network_holds_is_refused(tmp_path, 
         load_model(model, "keras")
 
 
-def test_weights_and_checkpoints_that_unpack_to_more_than_they_hold_are_refused(tmp_path, monkeypatch):
+def test_weights_and_checkpoints_that_unpack_to_more_than_they_hold_are_refused(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(weight_files, "MOST_BYTES", 2**24)
     h5_bomb(tmp_path / "weights.h5")
     np.savez_compressed(tmp_path / "last.npz", history=np.zeros(2**22))

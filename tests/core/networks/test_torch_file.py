@@ -29,7 +29,10 @@ def test_tensors_are_read_with_their_shapes_and_dtypes(write, tmp_path):
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_views_and_brain_floats_are_read(write, tmp_path):
-    values = {"0": np.arange(12, dtype=np.float32), "1": np.array([1.5, -3], np.float32).view("<u2")[1::2].view("<f2")}
+    values = {
+        "0": np.arange(12, dtype=np.float32),
+        "1": np.array([1.5, -3], np.float32).view("<u2")[1::2].view("<f2"),
+    }
     tensors = {
         "turned": files.tensor("0", (3, 4), (1, 3), 12),
         "late": files.tensor("0", (2,), (1,), 12, offset=10),
@@ -66,9 +69,15 @@ HOSTILE = {
     "in a list of a newer protocol": pickle.dumps([Hostile(os.system, "touch HARMED")], 5),
     "protocol 0": pickle.dumps(Hostile(os.system, "touch HARMED"), 0),
     "os.system by hand": calls(("posix", "system"), files.text("touch HARMED")),
-    "getattr chain": calls(("builtins", "getattr"), files.name("os", "system"), files.text("__call__")),
-    "ordered dictionary of a call": calls(("collections", "OrderedDict"), calls(("os", "getcwd"))[2:-1]),
-    "build on a name": b"\x80\x02" + files.name("os", "system") + b"}" + files.text("a") + b"K\x01sb.",
+    "getattr chain": calls(
+        ("builtins", "getattr"), files.name("os", "system"), files.text("__call__")
+    ),
+    "ordered dictionary of a call": calls(
+        ("collections", "OrderedDict"), calls(("os", "getcwd"))[2:-1]
+    ),
+    "build on a name": (
+        b"\x80\x02" + files.name("os", "system") + b"}" + files.text("a") + b"K\x01sb."
+    ),
     "nested tuples": b"\x80\x02" + b")" + b"\x85" * 150_000 + b".",
     "nested tuples as a key": b"\x80\x02})" + b"\x85" * 150_000 + b"K\x01s.",
     "nested lists": b"\x80\x02" + b"]" * 150_000 + b"a" * 149_999 + b".",
@@ -162,7 +171,9 @@ def test_archives_that_pytorch_does_not_write_are_refused(tmp_path):
 
 
 def test_a_size_that_the_archive_only_claims_is_refused(tmp_path):
-    path = files.write_archive(tmp_path / "w.pth", {"w": np.zeros(4, np.float32)}, one(shape=(64,), count=64))
+    path = files.write_archive(
+        tmp_path / "w.pth", {"w": np.zeros(4, np.float32)}, one(shape=(64,), count=64)
+    )
     data = path.read_bytes()
     claimed = data.replace(struct.pack("<II", 16, 16), struct.pack("<II", 16, 256))
     assert claimed != data

@@ -31,7 +31,9 @@ def test_components_are_those_of_all_vectors_at_once(count, expected):
         found = principal_components(vectors, count)
     centred = values - values.mean(0)
     _, lengths, axes = np.linalg.svd(centred, full_matrices=False)
-    np.testing.assert_allclose(found.ratios, (lengths**2 / (lengths**2).sum())[:expected], atol=0.005)
+    np.testing.assert_allclose(
+        found.ratios, (lengths**2 / (lengths**2).sum())[:expected], atol=0.005
+    )
     np.testing.assert_allclose(np.abs((found.axes[:2] * axes[:2]).sum(1)), 1, atol=0.01)
     np.testing.assert_allclose(found.mean, values.mean(0), atol=1e-4)
     assert found.positions.shape == (1500, expected)

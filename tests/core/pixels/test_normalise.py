@@ -34,9 +34,13 @@ def test_pixels_that_are_not_finite_do_not_count():
     assert (meter.count, meter.statistics().mean.tolist()) == (2, [2.0])
 
 
-def made(mode: str, pixels: np.ndarray, affine=imagenet_statistics, deviation: float = 50) -> np.ndarray:
+def made(
+    mode: str, pixels: np.ndarray, affine=imagenet_statistics, deviation: float = 50
+) -> np.ndarray:
     ones = np.ones(pixels.shape[-1])
-    statistics = BandStatistics(pixels.dtype.name, 1, 20 * ones, 220 * ones, 100 * ones, deviation * ones)
+    statistics = BandStatistics(
+        pixels.dtype.name, 1, 20 * ones, 220 * ones, 100 * ones, deviation * ones
+    )
     return np.asarray(normalisation(statistics, mode, affine)(pixels))
 
 
@@ -50,21 +54,31 @@ def test_pixels_are_brought_into_range():
 def test_imagenet_statistics_are_those_of_pytorch():
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4)).astype(np.uint8)
     found = made("imagenet_statistics", pixels, lambda: scaling(1 / 128, -1))
-    np.testing.assert_allclose(found[..., :3], (pixels[..., :3] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225], atol=1e-5)
+    np.testing.assert_allclose(
+        found[..., :3],
+        (pixels[..., :3] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
+        atol=1e-5,
+    )
     assert found[..., 3].min() > -2.2 and found[..., 3].max() < 2.7
 
 
 def test_imagenet_is_the_preprocessing_of_the_backbone():
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4)).astype(np.uint8)
-    np.testing.assert_allclose(made("imagenet", pixels, lambda: scaling(1 / 128, -1)), pixels / 128 - 1, atol=1e-5)
+    np.testing.assert_allclose(
+        made("imagenet", pixels, lambda: scaling(1 / 128, -1)), pixels / 128 - 1, atol=1e-5
+    )
     caffe = (np.eye(3)[::-1], np.array([-103.939, -116.779, -123.68]))
-    np.testing.assert_allclose(made("imagenet", pixels[..., :3], lambda: caffe), pixels[..., 2::-1] + caffe[1], atol=1e-4)
+    np.testing.assert_allclose(
+        made("imagenet", pixels[..., :3], lambda: caffe), pixels[..., 2::-1] + caffe[1], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("mode", ["imagenet", "imagenet_statistics"])
 @pytest.mark.parametrize("bands, dtype", [(2, "uint8"), (3, "uint16")])
 def test_imagenet_is_for_rgb_of_8_bits(mode, bands, dtype):
-    with pytest.raises(InputError, match=f"data.normalise: {mode} is .* Received {bands} bands of {dtype}"):
+    with pytest.raises(
+        InputError, match=f"data.normalise: {mode} is .* Received {bands} bands of {dtype}"
+    ):
         made(mode, np.zeros((1, 2, 2, bands), dtype))
 
 

@@ -13,7 +13,9 @@ ALL = PreprocessSettings(denoise=3, clahe=64, sharpen=0.5)
 KINDS = [(bands, dtype) for bands in (1, 3, 4, 13) for dtype in ("uint8", "uint16")]
 
 
-def noise(bands: int = 3, dtype: str = "uint8", rows: int = 96, columns: int = 80, spread: float = 0.03) -> np.ndarray:
+def noise(
+    bands: int = 3, dtype: str = "uint8", rows: int = 96, columns: int = 80, spread: float = 0.03
+) -> np.ndarray:
     """Low contrast around a third of the range."""
     high = 255 if dtype == "uint8" else 1 if dtype.startswith("float") else 65535
     pixels = np.random.default_rng(0).normal(high / 3, high * spread, (rows, columns, bands))
@@ -27,7 +29,9 @@ def test_off_is_the_same_array():
     assert str(ALL) == "denoise 3, clahe 64 (clahe_cell 32), sharpen 0.5 (sharpen_radius 1)"
 
 
-@pytest.mark.parametrize("bands, dtype", [*KINDS, (2, "int16"), (3, "float32"), (3, "float64"), (5, "int32")])
+@pytest.mark.parametrize(
+    "bands, dtype", [*KINDS, (2, "int16"), (3, "float32"), (3, "float64"), (5, "int32")]
+)
 @pytest.mark.parametrize("edge", [3, 5])
 def test_denoising_takes_the_median_of_each_band(bands, dtype, edge):
     pixels = noise(bands, dtype, 12, 10, spread=0.2)
@@ -41,7 +45,9 @@ def test_denoising_takes_the_median_of_each_band(bands, dtype, edge):
 
 
 def test_denoising_removes_salt_and_keeps_edges():
-    clean = np.repeat(np.where(np.arange(40) < 20, 50, 200).astype(np.uint8)[None, :, None], 30, axis=0)
+    clean = np.repeat(
+        np.where(np.arange(40) < 20, 50, 200).astype(np.uint8)[None, :, None], 30, axis=0
+    )
     salted = clean.copy()
     salted[5, 7], salted[20, 33] = 255, 0
     np.testing.assert_array_equal(preprocess(salted, PreprocessSettings(denoise=3)), clean)
@@ -56,28 +62,42 @@ def test_contrast_grows_within_the_limit(bands, dtype):
         assert found.dtype == pixels.dtype and found.shape == pixels.shape
         spread.append(found.std(axis=(0, 1)).mean() / pixels.std(axis=(0, 1)).mean())
     assert 1.2 < spread[0] < spread[1] < spread[2]
-    assert dtype == "uint16" or spread[1] < 3.1, "a slope of the limit and of what is spread over all values"
+    assert dtype == "uint16" or spread[1] < 3.1, (
+        "a slope of the limit and of what is spread over all values"
+    )
 
 
 def test_contrast_of_rgb_is_that_of_its_lightness():
     pixels = (noise(1) * np.array([1.5, 1, 0.7])).astype(np.uint8)
     before, after = (
-        cv2.cvtColor(p, cv2.COLOR_RGB2LAB).astype(int) for p in (pixels, preprocess(pixels, PreprocessSettings(clahe=3)))
+        cv2.cvtColor(p, cv2.COLOR_RGB2LAB).astype(int)
+        for p in (pixels, preprocess(pixels, PreprocessSettings(clahe=3)))
     )
     assert after[..., 0].std() > 2 * before[..., 0].std()
     assert np.abs(after[..., 1:] - before[..., 1:]).mean() < 1.5, "colours stay"
-    each = preprocess(np.concatenate([pixels, pixels[..., :1]], axis=2), PreprocessSettings(clahe=3))
+    each = preprocess(
+        np.concatenate([pixels, pixels[..., :1]], axis=2), PreprocessSettings(clahe=3)
+    )
     np.testing.assert_array_equal(each[..., 3], each[..., 0])
-    np.testing.assert_array_equal(each[..., :1], preprocess(pixels[..., :1], PreprocessSettings(clahe=3)))
+    np.testing.assert_array_equal(
+        each[..., :1], preprocess(pixels[..., :1], PreprocessSettings(clahe=3))
+    )
 
 
 def test_flat_ground_stays_flat():
     for dtype in ("uint8", "uint16"):
         flat = np.full((70, 50, 3), 90 if dtype == "uint8" else 9000, dtype)
-        np.testing.assert_array_equal(preprocess(flat, PreprocessSettings(denoise=5, sharpen=2)), flat)
+        np.testing.assert_array_equal(
+            preprocess(flat, PreprocessSettings(denoise=5, sharpen=2)), flat
+        )
         enhanced = preprocess(flat, ALL)
         assert len(np.unique(enhanced.reshape(-1, 3), axis=0)) == 1
-    assert np.abs(preprocess(flat.astype(np.uint8) * 0 + 90, PreprocessSettings(clahe=2)).astype(int) - 90).max() <= 3
+    assert (
+        np.abs(
+            preprocess(flat.astype(np.uint8) * 0 + 90, PreprocessSettings(clahe=2)).astype(int) - 90
+        ).max()
+        <= 3
+    )
 
 
 def test_sharpening_is_an_unsharp_mask_rounded_and_held_in_range():
@@ -90,14 +110,20 @@ def test_sharpening_is_an_unsharp_mask_rounded_and_held_in_range():
     assert found.dtype == np.uint8
     np.testing.assert_allclose(found, expected.clip(0, 255), atol=0.51)
     for dtype in ("int16", "float32", "float64"):  # which reach beyond
-        np.testing.assert_allclose(preprocess(pixels.astype(dtype), settings), expected, atol=0.51 if dtype == "int16" else 1e-3)
+        np.testing.assert_allclose(
+            preprocess(pixels.astype(dtype), settings),
+            expected,
+            atol=0.51 if dtype == "int16" else 1e-3,
+        )
 
 
 def test_steps_come_one_after_the_other():
     pixels = noise(spread=0.1)
     denoised = preprocess(pixels, PreprocessSettings(denoise=3))
     enhanced = preprocess(denoised, PreprocessSettings(clahe=64))
-    np.testing.assert_array_equal(preprocess(pixels, ALL), preprocess(enhanced, PreprocessSettings(sharpen=0.5)))
+    np.testing.assert_array_equal(
+        preprocess(pixels, ALL), preprocess(enhanced, PreprocessSettings(sharpen=0.5))
+    )
 
 
 @pytest.mark.parametrize("bands, dtype", [(3, "uint8"), (4, "uint16")])
@@ -106,8 +132,11 @@ def test_tiles_of_any_size_are_treated_alike(bands, dtype):
     whole = preprocess(pixels, ALL)
     for row, column, height, width in ((0, 0, 160, 192), (32, 64, 192, 160), (64, 32, 160, 164)):
         tile = preprocess(pixels[row : row + height, column : column + width], ALL)
-        inside = np.s_[56 : height - 56, 56 : width - 56]  # the outermost cells see less of what is around
-        np.testing.assert_array_equal(tile[inside], whole[row : row + height, column : column + width][inside])
+        # the outermost cells see less of what is around
+        inside = np.s_[56 : height - 56, 56 : width - 56]
+        np.testing.assert_array_equal(
+            tile[inside], whole[row : row + height, column : column + width][inside]
+        )
 
 
 def test_images_smaller_than_a_cell_are_continued_by_reflection():
@@ -129,7 +158,9 @@ def test_nodata_stays_and_is_not_seen(bands, dtype):
         assert (found[-1][~valid] == value).all() and (found[-1][valid] != pixels[valid]).any()
     np.testing.assert_array_equal(found[0][valid], found[1][valid])
     assert preprocess(pixels, ALL, np.zeros_like(valid)) is pixels
-    np.testing.assert_array_equal(preprocess(pixels, ALL, np.ones_like(valid)), preprocess(pixels, ALL))
+    np.testing.assert_array_equal(
+        preprocess(pixels, ALL, np.ones_like(valid)), preprocess(pixels, ALL)
+    )
 
 
 def test_ground_beside_nodata_gets_no_rim():
@@ -137,7 +168,9 @@ def test_ground_beside_nodata_gets_no_rim():
     pixels[:, :15] = 0
     sharp = preprocess(pixels, PreprocessSettings(denoise=5, sharpen=2), pixels[..., 0] > 0)
     np.testing.assert_array_equal(sharp, pixels)
-    assert preprocess(pixels, PreprocessSettings(sharpen=2))[:, 15:].max() > 120, "which it would have"
+    assert preprocess(pixels, PreprocessSettings(sharpen=2))[:, 15:].max() > 120, (
+        "which it would have"
+    )
 
 
 def test_the_nearest_valid_pixel_stands_in():
@@ -157,7 +190,10 @@ def test_the_nearest_valid_pixel_stands_in():
         (
             "uint16",
             {"clahe": 2},
-            "65536 values of uint16. Received 2 with cells of 32 pixels. Raise it to 64, or clahe_cell to 182",
+            (
+                "65536 values of uint16. Received 2 with cells of 32 pixels. Raise it to 64, or"
+                " clahe_cell to 182"
+            ),
         ),
         (
             "uint8",
@@ -178,7 +214,15 @@ def test_the_cure_works(cure):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"denoise": 4}, {"clahe": -1}, {"clahe": float("inf")}, {"sharpen": -0.1}, {"sharpen_radius": 0}, {"blur": 1}]
+    "wrong",
+    [
+        {"denoise": 4},
+        {"clahe": -1},
+        {"clahe": float("inf")},
+        {"sharpen": -0.1},
+        {"sharpen_radius": 0},
+        {"blur": 1},
+    ],
 )
 def test_settings_know_their_ranges(wrong):
     with pytest.raises(ValidationError):

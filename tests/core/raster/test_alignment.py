@@ -25,7 +25,13 @@ NOWHERE = {"crs": None, "transform": Affine.identity()}
 VALUES = np.random.default_rng(0).integers(0, 5, (64, 96, 1), np.uint8)
 
 
-def put(path: Path, pixels: np.ndarray = VALUES, transform: Affine = HERE, crs: CRS | None = UTM, **profile: object) -> Path:
+def put(
+    path: Path,
+    pixels: np.ndarray = VALUES,
+    transform: Affine = HERE,
+    crs: CRS | None = UTM,
+    **profile: object,
+) -> Path:
     return write_raster(path, pixels, transform=transform, crs=crs, **profile)
 
 
@@ -53,8 +59,16 @@ def image(tmp_path: Path) -> Path:
         (VALUES.transpose(1, 0, 2), HERE @ Affine(0, 1, 0, 1, 0, 0), "rotated"),
         (np.rot90(VALUES), HERE @ Affine(0, -1, 96, 1, 0, 0), "rotated"),
         (VALUES.repeat(2, 0).repeat(2, 1), HERE @ Affine.scale(0.5), "pixels 0.5 times as large"),
-        (VALUES.repeat(3, 0).repeat(3, 1)[::-1], HERE @ Affine(1 / 3, 0, 0, 0, -1 / 3, 64), "south-up, pixels 0.333 times"),
-        (np.pad(VALUES, ((5, 9), (7, 1), (0, 0))), HERE @ Affine.translation(-7, -5), "shifted by -7 columns and -5 rows"),
+        (
+            VALUES.repeat(3, 0).repeat(3, 1)[::-1],
+            HERE @ Affine(1 / 3, 0, 0, 0, -1 / 3, 64),
+            "south-up, pixels 0.333 times",
+        ),
+        (
+            np.pad(VALUES, ((5, 9), (7, 1), (0, 0))),
+            HERE @ Affine.translation(-7, -5),
+            "shifted by -7 columns and -5 rows",
+        ),
         (np.pad(VALUES, ((0, 1), (0, 2), (0, 0))), HERE, "98x65 pixels, the image 96x64"),
         (VALUES, HERE @ Affine.translation(0.3, 0.0), "shifted by 0.3 columns and 0 rows"),
     ],
@@ -80,7 +94,9 @@ def test_the_same_ground_on_another_grid_is_read_onto_the_images(
         (HERE, CRS.from_wkt(UTM.to_wkt(version="WKT1_ESRI"))),
     ],
 )
-def test_a_right_pair_needs_no_note(tmp_path: Path, image: Path, transform: Affine, crs: CRS | None) -> None:
+def test_a_right_pair_needs_no_note(
+    tmp_path: Path, image: Path, transform: Affine, crs: CRS | None
+) -> None:
     mask = put(tmp_path / "mask.tif", VALUES, transform, crs)
     assert aligned(mask, image) == Alignment()
     np.testing.assert_array_equal(read(mask, image)[0], VALUES)
@@ -92,24 +108,35 @@ def test_a_right_pair_needs_no_note(tmp_path: Path, image: Path, transform: Affi
         ("EPSG:4326", "EPSG:3857", Affine(0.3, 0, 6_100_000, 0, -0.3, 2_800_000)),
         ("EPSG:32639", "EPSG:32640", Affine(2.0, 0, 250_000, 0, -2.0, 2_700_000)),
         ("EPSG:32640", "EPSG:4326", Affine(3e-6, 0, 55.0, 0, -3e-6, 24.4)),
-        ("EPSG:3067", "EPSG:4258", Affine(2e-5, 4e-6, 25.0, 4e-6, -1e-5, 60.2)),  # axes are named north first
+        # axes are named north first
+        ("EPSG:3067", "EPSG:4258", Affine(2e-5, 4e-6, 25.0, 4e-6, -1e-5, 60.2)),
         ("EPSG:2056", "EPSG:32632", Affine(0.25, 0, 465_000, 0, -0.25, 5_250_000)),
     ],
 )
-def test_another_crs_is_read_pixel_by_pixel(tmp_path: Path, crs: str, image_crs: str, place: Affine) -> None:
-    image = put(tmp_path / "image.tif", np.zeros((150, 130, 1), np.uint8), place, CRS.from_string(image_crs))
+def test_another_crs_is_read_pixel_by_pixel(
+    tmp_path: Path, crs: str, image_crs: str, place: Affine
+) -> None:
+    image = put(
+        tmp_path / "image.tif", np.zeros((150, 130, 1), np.uint8), place, CRS.from_string(image_crs)
+    )
     (x,), (y,) = to_crs(image_crs, crs, *([c] for c in place @ (65, 75)))
     (x1,), (y1,) = to_crs(image_crs, crs, *([c] for c in place @ (66, 75)))
     pixel = float(np.hypot(x1 - x, y1 - y)) * 1.7
     values = np.random.default_rng(1).integers(0, 250, (100, 110, 1), np.uint8)
-    mask = put(tmp_path / "m.tif", values, Affine(pixel, 0, x - 50 * pixel, 0, -pixel, y + 60 * pixel), CRS.from_string(crs))
+    mask = put(
+        tmp_path / "m.tif",
+        values,
+        Affine(pixel, 0, x - 50 * pixel, 0, -pixel, y + 60 * pixel),
+        CRS.from_string(crs),
+    )
     assert_read_exactly(mask, image, values)
     assert f"in {crs}, the image in {image_crs}" in aligned(mask, image).difference
 
 
 def assert_read_exactly(mask: Path, image: Path, values: np.ndarray) -> None:
-    """What GDAL says of the middle of each pixel, one by one; what lies a hundredth of a pixel from a border may fall to
-    either side."""
+    """What GDAL says of the middle of each pixel, one by one; what lies a hundredth of a pixel from
+    a border may fall to either side.
+    """
     found, labelled = read(mask, image)
     with rasterio.open(mask) as of, rasterio.open(image) as on:
         columns, rows = np.meshgrid(np.arange(on.width) + 0.5, np.arange(on.height) + 0.5)
@@ -129,7 +156,9 @@ def assert_read_exactly(mask: Path, image: Path, values: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("most", [1 << 22, 900, 1])
-def test_any_window_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+def test_any_window_is_that_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
     turned = Affine.translation(500_000, 2_700_000) @ Affine.rotation(33) @ Affine.scale(0.3, -0.3)
     image = put(tmp_path / "image.tif", np.zeros((70, 90, 3), np.uint8), turned)
     place = Affine(1.5e-6, 0, 57.00002, 0, -1.5e-6, 24.41358)
@@ -139,18 +168,29 @@ def test_any_window_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.Mon
     assert 0.1 < labelled.mean() < 1
     assert (whole[~labelled] == 255).all()
     monkeypatch.setattr("segment.core.raster.alignment._MOST_PIXELS", most)
-    for row, height, column, width in [(0, 70, 0, 90), (13, 21, 17, 40), (69, 1, 0, 90), (0, 70, 89, 1), (30, 17, 5, 1)]:
+    for row, height, column, width in [
+        (0, 70, 0, 90),
+        (13, 21, 17, 40),
+        (69, 1, 0, 90),
+        (0, 70, 89, 1),
+        (30, 17, 5, 1),
+    ]:
         found, inside = read(mask, image, row, height, column, width)
         np.testing.assert_array_equal(found, whole[row : row + height, column : column + width])
         np.testing.assert_array_equal(inside, labelled[row : row + height, column : column + width])
 
 
-def test_colours_and_palettes_outside_are_no_class_even_where_black_is_one(tmp_path: Path, image: Path) -> None:
+def test_colours_and_palettes_outside_are_no_class_even_where_black_is_one(
+    tmp_path: Path, image: Path
+) -> None:
     black = ClassTable([Class(name="land", color="#000000"), Class(name="water", color="#0000FF")])
     colours = np.zeros((64, 96, 3), np.uint8)
     colours[..., 2] = np.where(VALUES[..., 0] > 2, 255, 0)
     shifted = HERE @ Affine.translation(48, 0)
-    for mask in (put(tmp_path / "mask.tif", colours, shifted), put(tmp_path / "mask.png", colours, shifted, None)):
+    for mask in (
+        put(tmp_path / "mask.tif", colours, shifted),
+        put(tmp_path / "mask.png", colours, shifted, None),
+    ):
         with open_raster(image) as raster:
             indices, unknown = decode_mask(mask, black, image=raster)
         assert (indices[:, :48] == 255).all()
@@ -158,23 +198,35 @@ def test_colours_and_palettes_outside_are_no_class_even_where_black_is_one(tmp_p
         np.testing.assert_array_equal(indices[:, 48:], colours[:, :48, 2] // 255)
 
 
-def test_a_picture_with_a_palette_and_a_world_file_stored_south_up(tmp_path: Path, image: Path) -> None:
+def test_a_picture_with_a_palette_and_a_world_file_stored_south_up(
+    tmp_path: Path, image: Path
+) -> None:
     mask = tmp_path / "mask.png"
     place = HERE @ Affine(1, 0, 0, 0, -1, 64)
-    with rasterio.open(mask, "w", driver="PNG", height=64, width=96, count=1, dtype="uint8") as file:
+    with rasterio.open(
+        mask, "w", driver="PNG", height=64, width=96, count=1, dtype="uint8"
+    ) as file:
         file.write(VALUES[::-1, :, 0], 1)
         file.write_colormap(1, {value: (40 * value, 0, 255 - value, 255) for value in range(5)})
-    mask.with_suffix(".pgw").write_text("\n".join(map(str, (place.a, 0, 0, place.e, place.c + 0.15, place.f + place.e / 2))))
+    mask.with_suffix(".pgw").write_text(
+        "\n".join(map(str, (place.a, 0, 0, place.e, place.c + 0.15, place.f + place.e / 2)))
+    )
     found, labelled = read(mask, image)
     assert labelled.all()
-    np.testing.assert_array_equal(found, np.concatenate([40 * VALUES, 0 * VALUES, 255 - VALUES], axis=2))
+    np.testing.assert_array_equal(
+        found, np.concatenate([40 * VALUES, 0 * VALUES, 255 - VALUES], axis=2)
+    )
     notes = aligned(mask, image).notes("mask.png")
     assert "stored south-up" in notes[0]
     assert "CRS cannot be compared" in notes[1]
 
 
-@pytest.mark.parametrize(("dtype", "nodata"), [("float32", -9999), ("uint16", 65535), ("uint8", 0), ("int16", None)])
-def test_values_of_any_type_are_exact(tmp_path: Path, image: Path, dtype: str, nodata: float | None) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("float32", -9999), ("uint16", 65535), ("uint8", 0), ("int16", None)]
+)
+def test_values_of_any_type_are_exact(
+    tmp_path: Path, image: Path, dtype: str, nodata: float | None
+) -> None:
     values = VALUES.astype(dtype)
     values[3:6] = 0 if nodata is None else nodata
     mask = put(tmp_path / "mask.tif", values, HERE @ Affine.translation(0, 10), nodata=nodata)
@@ -206,31 +258,54 @@ def test_what_its_mask_band_leaves_out_is_not_labelled(tmp_path: Path, image: Pa
         (HERE @ Affine.translation(500, 0), LOCAL),
     ],
 )
-def test_elsewhere_is_refused(tmp_path: Path, image: Path, transform: Affine, crs: CRS | None) -> None:
-    with pytest.raises(InputError, match=r"mask\.tif: the mask lies elsewhere than its image\. Received .* Take") as error:
+def test_elsewhere_is_refused(
+    tmp_path: Path, image: Path, transform: Affine, crs: CRS | None
+) -> None:
+    with pytest.raises(
+        InputError, match=r"mask\.tif: the mask lies elsewhere than its image\. Received .* Take"
+    ) as error:
         aligned(put(tmp_path / "mask.tif", VALUES, transform, crs), image)
     assert "\n" not in str(error.value)
 
 
-def test_without_a_georeference_in_both_sizes_have_to_be_the_same(tmp_path: Path, image: Path) -> None:
+def test_without_a_georeference_in_both_sizes_have_to_be_the_same(
+    tmp_path: Path, image: Path
+) -> None:
     plain = write_raster(tmp_path / "plain.png", VALUES)
     counting = put(tmp_path / "counting.tif", VALUES, Affine(1, 0, -0.5, 0, -1, 64.5), None)
     bare = put(tmp_path / "bare.tif", VALUES, **NOWHERE)
-    for mask, other in [(plain, image), (counting, image), (bare, image), (image, plain), (plain, bare), (counting, plain)]:
+    for mask, other in [
+        (plain, image),
+        (counting, image),
+        (bare, image),
+        (image, plain),
+        (plain, bare),
+        (counting, plain),
+    ]:
         assert aligned(mask, other) == Alignment()
     small = write_raster(tmp_path / "small.png", VALUES[:60])
     for mask, other in [(small, image), (image, small), (small, plain)]:
-        with pytest.raises(InputError, match="differ in size and are not both georeferenced. Received mask .* Export"):
+        with pytest.raises(
+            InputError,
+            match="differ in size and are not both georeferenced. Received mask .* Export",
+        ):
             aligned(mask, other)
 
 
-def put_by_points(path: Path, transform: Affine, crs: CRS = UTM, bent: float = 0, pixels: np.ndarray = VALUES) -> Path:
-    """Places a raster by ground control points. bent: pixels by which one of them misses the transform."""
+def put_by_points(
+    path: Path, transform: Affine, crs: CRS = UTM, bent: float = 0, pixels: np.ndarray = VALUES
+) -> Path:
+    """Places a raster by ground control points. bent: pixels by which one of them misses the
+    transform.
+    """
     put(path, pixels, **NOWHERE)
     height, width = pixels.shape[:2]
     corners = [(0.0, 0.0), (0.0, width), (height, 0.0), (height + bent, width)]
     with rasterio.open(path, "r+") as file:
-        file.gcps = [GroundControlPoint(min(r, height), c, *(transform @ (c, r))) for r, c in corners], crs
+        file.gcps = (
+            [GroundControlPoint(min(r, height), c, *(transform @ (c, r))) for r, c in corners],
+            crs,
+        )
     return path
 
 
@@ -242,23 +317,41 @@ def test_control_points_that_fit_no_transform_are_noted(tmp_path: Path, image: P
     assert aligned(bent, bent) == Alignment()
 
 
-def test_control_points_that_fit_a_transform_say_where_a_raster_lies(tmp_path: Path, image: Path) -> None:
+def test_control_points_that_fit_a_transform_say_where_a_raster_lies(
+    tmp_path: Path, image: Path
+) -> None:
     same = put_by_points(tmp_path / "same.tif", HERE)
     assert aligned(same, image) == aligned(image, same) == Alignment()
-    upside_down = put_by_points(tmp_path / "south.tif", HERE @ Affine(1, 0, 0, 0, -1, 64), pixels=VALUES[::-1])
-    for other in (image, put_by_points(tmp_path / "scene.tif", HERE, pixels=np.zeros((64, 96, 3), np.uint8))):
+    upside_down = put_by_points(
+        tmp_path / "south.tif", HERE @ Affine(1, 0, 0, 0, -1, 64), pixels=VALUES[::-1]
+    )
+    for other in (
+        image,
+        put_by_points(tmp_path / "scene.tif", HERE, pixels=np.zeros((64, 96, 3), np.uint8)),
+    ):
         found, labelled = read(upside_down, other)
         assert labelled.all()
         np.testing.assert_array_equal(found, VALUES)
-    germany = put_by_points(tmp_path / "germany.tif", Affine(1e-5, 0, 10, 0, -1e-5, 50), CRS.from_epsg(4326))
+    germany = put_by_points(
+        tmp_path / "germany.tif", Affine(1e-5, 0, 10, 0, -1e-5, 50), CRS.from_epsg(4326)
+    )
     for mask, scene in [(germany, image), (image, germany)]:
-        with pytest.raises(InputError, match=r"the mask lies elsewhere than its image\. Received .*EPSG:4326"):
+        with pytest.raises(
+            InputError, match=r"the mask lies elsewhere than its image\. Received .*EPSG:4326"
+        ):
             aligned(mask, scene)
 
 
 def test_a_mask_that_is_tiny_beside_its_image_still_overlaps_it(tmp_path: Path) -> None:
     image = tmp_path / "image.tif"
-    size = {"height": 9000, "width": 9000, "count": 1, "dtype": "uint8", "sparse_ok": True, "tiled": True}
+    size = {
+        "height": 9000,
+        "width": 9000,
+        "count": 1,
+        "dtype": "uint8",
+        "sparse_ok": True,
+        "tiled": True,
+    }
     with rasterio.open(image, "w", driver="GTiff", crs=UTM, transform=HERE, **size):
         pass
     mask = put(tmp_path / "mask.tif", VALUES[:2, :2], HERE @ Affine.translation(4004, 4004))
@@ -268,13 +361,23 @@ def test_a_mask_that_is_tiny_beside_its_image_still_overlaps_it(tmp_path: Path) 
 
 def test_longitudes_are_the_same_ground_all_the_way_round(tmp_path: Path) -> None:
     degrees = CRS.from_epsg(4326)
-    image = put(tmp_path / "image.tif", np.zeros((64, 96, 3), np.uint8), Affine(1e-5, 0, -60, 0, -1e-5, 10), degrees)
+    image = put(
+        tmp_path / "image.tif",
+        np.zeros((64, 96, 3), np.uint8),
+        Affine(1e-5, 0, -60, 0, -1e-5, 10),
+        degrees,
+    )
     mask = put(tmp_path / "mask.tif", VALUES, Affine(1e-5, 0, 300, 0, -1e-5, 10), degrees)
     assert aligned(mask, image) == Alignment()
     fiji = put(
-        tmp_path / "fiji.tif", np.zeros((64, 96, 3), np.uint8), Affine(90, 0, 801_000, 0, -90, 8_150_000), CRS.from_epsg(32760)
+        tmp_path / "fiji.tif",
+        np.zeros((64, 96, 3), np.uint8),
+        Affine(90, 0, 801_000, 0, -90, 8_150_000),
+        CRS.from_epsg(32760),
     )  # the antimeridian runs through it
     (lon,), (lat,) = to_crs("EPSG:32760", "EPSG:4326", [801_000], [8_150_000])
     for west in (lon, lon - 360):
-        world = put(tmp_path / "world.tif", VALUES, Affine(0.0011, 0, west, 0, -0.0011, lat), degrees)
+        world = put(
+            tmp_path / "world.tif", VALUES, Affine(0.0011, 0, west, 0, -0.0011, lat), degrees
+        )
         assert_read_exactly(world, fiji, VALUES)

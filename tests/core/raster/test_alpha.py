@@ -24,9 +24,13 @@ def distances(size: int, shape: str) -> np.ndarray:
     if shape == "half":
         return columns - size / 2
     if shape == "turned":
-        across, along = columns - size / 2 + 0.3 * (rows - size / 2), rows - size / 2 - 0.3 * (columns - size / 2)
+        across, along = (
+            columns - size / 2 + 0.3 * (rows - size / 2),
+            rows - size / 2 - 0.3 * (columns - size / 2),
+        )
         return np.minimum(size * 0.4 - abs(across), size * 0.4 - abs(along))
-    return np.minimum.reduce([columns, rows, size - 1 - columns, size - 1 - rows]) + 1  # to the border of the picture
+    # to the border of the picture
+    return np.minimum.reduce([columns, rows, size - 1 - columns, size - 1 - rows]) + 1
 
 
 def feathered(size: int, width: float, shape: str, dtype: str = "uint8") -> np.ndarray:
@@ -52,9 +56,18 @@ def test_feathered_edges_are_a_mask(size, width, shape, dtype):
 def test_other_masks():
     blurred = cv2.GaussianBlur(feathered(256, 1, "disc"), (0, 0), 5)
     averaged = cv2.resize(feathered(512, 1, "turned"), (128, 128), interpolation=cv2.INTER_AREA)
-    lossy = cv2.imdecode(cv2.imencode(".jpg", feathered(256, 1, "turned"), [cv2.IMWRITE_JPEG_QUALITY, 90])[1], 0)
+    lossy = cv2.imdecode(
+        cv2.imencode(".jpg", feathered(256, 1, "turned"), [cv2.IMWRITE_JPEG_QUALITY, 90])[1], 0
+    )
     half_transparent = np.where(distances(64, "disc") > 0, 128, 0)
-    for mask in (blurred, averaged, lossy, half_transparent, half_transparent > 0, feathered(64, 4, "half") / 255.0):
+    for mask in (
+        blurred,
+        averaged,
+        lossy,
+        half_transparent,
+        half_transparent > 0,
+        feathered(64, 4, "half") / 255.0,
+    ):
         assert looks_like(mask) == "mask"
 
 
@@ -73,7 +86,11 @@ def test_infrared_of_water_and_even_land_is_no_mask(size):
 
 
 def test_one_level_decides_nothing():
-    assert [looks_like(np.full((9, 9), value, np.uint8)) for value in (0, 1, 255)] == ["zero", "constant", "constant"]
+    assert [looks_like(np.full((9, 9), value, np.uint8)) for value in (0, 1, 255)] == [
+        "zero",
+        "constant",
+        "constant",
+    ]
 
 
 def test_spectral_bands_are_none():
@@ -82,11 +99,20 @@ def test_spectral_bands_are_none():
     outlier = np.random.default_rng(0).integers(200, 3000, (256, 256)).astype(np.uint16)
     outlier[5, 5] = outlier[50:60, 5:20] = 65535
     outlier[:, :100] = 0
-    patches = np.kron(np.array([[0, 60], [180, 255]]), np.ones((32, 32))).astype(np.uint8)  # one value a class
+    # one value a class
+    patches = np.kron(np.array([[0, 60], [180, 255]]), np.ones((32, 32))).astype(np.uint8)
     gradient = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
     holes = infrared().astype(np.float32)
     holes[40:50, 40:50] = np.nan
-    for band in (infrared(), infrared(200, dtype="uint16"), islands, outlier, patches, gradient, holes):
+    for band in (
+        infrared(),
+        infrared(200, dtype="uint16"),
+        islands,
+        outlier,
+        patches,
+        gradient,
+        holes,
+    ):
         assert looks_like(band) == "band"
 
 
@@ -115,7 +141,9 @@ def test_infrared_masks_nothing_whatever_is_read(tmp_path, name):
     path = rgb_and(tmp_path / name, infrared())
     with open_raster(path) as raster:
         pixels, valid = raster.read()
-        assert raster.bands == (1, 2, 3, 4) and valid.all() and "tagged as alpha" in raster.alpha_note
+        assert (
+            raster.bands == (1, 2, 3, 4) and valid.all() and "tagged as alpha" in raster.alpha_note
+        )
         np.testing.assert_array_equal(pixels[..., 3], infrared())
         assert pixels[:, 0, :3].all()  # over the lake
     for source, expected, bands in [
@@ -136,7 +164,9 @@ def test_infrared_masks_nothing_when_it_is_resampled(tmp_path):
             pixels, valid = raster.read()
             assert valid.all() and pixels[:, 0, :2].all() and raster.height == 32
             assert len(raster.bands) == (expected or 2)
-    with open_raster(rgb_and(tmp_path / "mask.tif", feathered(64, 1, "half")), factor=0.5) as raster:
+    with open_raster(
+        rgb_and(tmp_path / "mask.tif", feathered(64, 1, "half")), factor=0.5
+    ) as raster:
         assert raster.read()[1].mean() == 0.5
 
 
@@ -144,7 +174,11 @@ def test_masks_mask_but_where_bands_are_asked_for(tmp_path):
     path = rgb_and(tmp_path / "a.tif", feathered(64, 4, "half"))
     for source in (Source(path), Source(path, (1, 2, 3))):  # bands that a model reads
         with source.open(4) as raster:
-            assert raster.bands == (1, 2, 3) and 0.4 < raster.read()[1].mean() < 0.6 and raster.alpha_note is None
+            assert (
+                raster.bands == (1, 2, 3)
+                and 0.4 < raster.read()[1].mean() < 0.6
+                and raster.alpha_note is None
+            )
     with Source.of(path, (1, 2, 3)).open() as raster:
         assert raster.read()[1].all() and "its mask is not used" in raster.alpha_note
     with Source.of(path, (1, 2, 3, 4)).open() as raster:
@@ -158,7 +192,8 @@ def test_grey_and_other_masks_beside_infrared(tmp_path):
         file.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
     with open_raster(path) as raster:
         assert raster.bands == (1, 2)
-        np.testing.assert_array_equal(raster.read()[1], (grey != 0).any(axis=2))  # declared nodata counts on
+        # declared nodata counts on
+        np.testing.assert_array_equal(raster.read()[1], (grey != 0).any(axis=2))
     masked = rgb_and(tmp_path / "masked.tif", infrared())
     mask = np.zeros((64, 64), bool)
     mask[:20] = True
@@ -169,10 +204,15 @@ def test_grey_and_other_masks_beside_infrared(tmp_path):
 
 
 def test_a_large_scene_is_judged_by_an_overview(tmp_path, monkeypatch):
-    whole = rgb_and(tmp_path / "a.tif", cv2.resize(infrared(), (1200, 1500), interpolation=cv2.INTER_NEAREST))
+    whole = rgb_and(
+        tmp_path / "a.tif", cv2.resize(infrared(), (1200, 1500), interpolation=cv2.INTER_NEAREST)
+    )
     read = []
     original = looks_like
-    monkeypatch.setattr("segment.core.raster.alpha.looks_like", lambda values: read.append(values.shape) or original(values))
+    monkeypatch.setattr(
+        "segment.core.raster.alpha.looks_like",
+        lambda values: read.append(values.shape) or original(values),
+    )
     with open_raster(whole) as raster:
         assert raster.alpha == "band"
     monkeypatch.setattr("segment.core.raster.alpha._DENSE", 1000)
@@ -197,7 +237,9 @@ def test_a_folder_decides_together(tmp_path):
     for path in (lake, two, *others):
         with open_raster(path) as raster:
             assert raster.bands == (1, 2, 3, 4) and raster.read()[1].all()
-    masks = [rgb_and(tmp_path / f"m{width}.png", feathered(64, width, "turned")) for width in (1, 4)]
+    masks = [
+        rgb_and(tmp_path / f"m{width}.png", feathered(64, width, "turned")) for width in (1, 4)
+    ]
     full = rgb_and(tmp_path / "full.png", np.full((64, 64), 255, np.uint8))
     decide_alpha([*masks, full, rgb_and(tmp_path / "noise.png", infrared())])
     for path in (*masks, full):

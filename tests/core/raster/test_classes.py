@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Class, ClassTable, load_class_table, save_class_table
+from segment.core.raster.classes import (
+    IGNORED,
+    Class,
+    ClassTable,
+    load_class_table,
+    save_class_table,
+)
 
 CLASSES = [
     Class(name="land", color="#804000"),
@@ -12,7 +18,9 @@ CLASSES = [
 
 
 def test_values_decode_to_positions():
-    indices, undeclared = ClassTable(CLASSES).decode(np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None])
+    indices, undeclared = ClassTable(CLASSES).decode(
+        np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None]
+    )
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED, IGNORED]]
     assert undeclared == {"3": 2}
 
@@ -41,7 +49,9 @@ def test_table_survives_its_file(tmp_path):
 
 
 def test_indices_can_count_by_another_tables_classes():
-    indices, undeclared = ClassTable(CLASSES).decode(np.array([[0, 7, 9]], np.uint8)[..., None], ["road", "Water"])
+    indices, undeclared = ClassTable(CLASSES).decode(
+        np.array([[0, 7, 9]], np.uint8)[..., None], ["road", "Water"]
+    )
     assert indices.tolist() == [[IGNORED, 1, IGNORED]]
     assert not undeclared
 
@@ -70,7 +80,14 @@ def test_unclear_tables_are_refused(table, word):
 
 
 @pytest.mark.parametrize(
-    "text", ["name: water", "- {name: a}", "- {name: a, color: blue}", "- [", "- {name: a, color: '#000000', x: 1}"]
+    "text",
+    [
+        "name: water",
+        "- {name: a}",
+        "- {name: a, color: blue}",
+        "- [",
+        "- {name: a, color: '#000000', x: 1}",
+    ],
 )
 def test_broken_files_are_named(tmp_path, text):
     (tmp_path / "classes.yaml").write_text(text)
@@ -79,14 +96,26 @@ def test_broken_files_are_named(tmp_path, text):
 
 
 def test_maps_are_drawn_in_a_colour_of_their_own():
-    class_table = ClassTable([Class(name="land", color="#804000", map_color="#f4e0b4"), Class(name="water", color="#0000FF")])
+    class_table = ClassTable(
+        [
+            Class(name="land", color="#804000", map_color="#f4e0b4"),
+            Class(name="water", color="#0000FF"),
+        ]
+    )
     assert class_table.colors()[[0, 1]].tolist() == [[0xF4, 0xE0, 0xB4, 255], [0, 0, 255, 255]]
     assert [c.map_color for c in class_table.classes] == ["#F4E0B4", "#0000FF"]
-    assert class_table.classes[1] == Class(name="water", color="#0000FF", value=1, map_color="#0000ff")
+    assert class_table.classes[1] == Class(
+        name="water", color="#0000FF", value=1, map_color="#0000ff"
+    )
 
 
 def test_a_map_colour_survives_the_file_and_is_left_out_where_it_is_the_default(tmp_path):
-    class_table = ClassTable([Class(name="land", color="#804000", map_color="#F4E0B4"), Class(name="water", color="#0000FF")])
+    class_table = ClassTable(
+        [
+            Class(name="land", color="#804000", map_color="#F4E0B4"),
+            Class(name="water", color="#0000FF"),
+        ]
+    )
     save_class_table(class_table, tmp_path / "classes.yaml")
     assert load_class_table(tmp_path / "classes.yaml") == class_table
     assert (tmp_path / "classes.yaml").read_text().count("map_color") == 1
@@ -96,16 +125,27 @@ A, B, C = [[16, 0, 0]], [[32, 0, 0]], [[48, 0, 0]]
 
 
 def pairs(first: str, second: str, **ignored: str) -> ClassTable:
-    """Two learned classes in colours A and B that are drawn in `first` and `second`, and an ignored one."""
-    table = [Class(name="a", color="#100000", map_color=first), Class(name="b", color="#200000", map_color=second)]
+    """Two learned classes in colours A and B that are drawn in `first` and `second`, and an ignored
+    one.
+    """
+    table = [
+        Class(name="a", color="#100000", map_color=first),
+        Class(name="b", color="#200000", map_color=second),
+    ]
     return ClassTable([*table, Class(name="none", ignore=True, **({"color": "#9B9B9B"} | ignored))])
 
 
 def test_a_drawn_map_decodes_as_a_mask():
-    assert pairs("#300000", "#200000").decode(np.array([A, B, C], np.uint8))[0].tolist() == [[0], [1], [0]]
+    assert pairs("#300000", "#200000").decode(np.array([A, B, C], np.uint8))[0].tolist() == [
+        [0],
+        [1],
+        [0],
+    ]
 
 
-@pytest.mark.parametrize("class_table", [pairs("#200000", "#300000"), pairs("#300000", "#400000", color="#300000")])
+@pytest.mark.parametrize(
+    "class_table", [pairs("#200000", "#300000"), pairs("#300000", "#400000", color="#300000")]
+)
 def test_a_drawn_map_that_could_be_misread_is_undeclared(class_table):
     indices, undeclared = class_table.decode(np.array([A, B, [[64, 0, 0]], C], np.uint8))
     assert indices[:3].tolist() == [[0], [1], [IGNORED]]
@@ -114,13 +154,19 @@ def test_a_drawn_map_that_could_be_misread_is_undeclared(class_table):
 
 
 def test_what_ignored_classes_are_drawn_in_hides_nothing():
-    undeclared = pairs("#300000", "#400000", map_color="#FFFFFF").decode(np.full((1, 1, 3), 255, np.uint8))[1]
+    undeclared = pairs("#300000", "#400000", map_color="#FFFFFF").decode(
+        np.full((1, 1, 3), 255, np.uint8)
+    )[1]
     assert undeclared == {"#FFFFFF": 1}
 
 
-@pytest.mark.parametrize(("first", "second"), [("#300000", "#300000"), ("#20000a", "#20000A"), ("#200000", "#200000")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("#300000", "#300000"), ("#20000a", "#20000A"), ("#200000", "#200000")]
+)
 def test_maps_of_classes_in_one_colour_are_refused(first, second):
-    with pytest.raises(InputError, match=r"Classes need a map_color each\. Received '#[0-9a-f]{6}' more than once"):
+    with pytest.raises(
+        InputError, match=r"Classes need a map_color each\. Received '#[0-9a-f]{6}' more than once"
+    ):
         pairs(first, second)
 
 

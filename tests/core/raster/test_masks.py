@@ -6,14 +6,23 @@ from segment.core.raster.masks import read_mask
 from tests.conftest import write_raster
 
 
-@pytest.mark.parametrize("bands, dtype", [(2, np.uint8), (5, np.uint8), (3, np.uint16), (4, np.float32)])
+@pytest.mark.parametrize(
+    "bands, dtype", [(2, np.uint8), (5, np.uint8), (3, np.uint16), (4, np.float32)]
+)
 def test_what_is_neither_values_nor_colours_is_refused_by_name(tmp_path, bands, dtype):
-    mask = write_raster(tmp_path / "m.tif", np.zeros((2, 2, bands), dtype), photometric="minisblack")
-    with pytest.raises(InputError, match=rf"m\.tif: masks have one band.*Received {bands} of {np.dtype(dtype).name}"):
+    mask = write_raster(
+        tmp_path / "m.tif", np.zeros((2, 2, bands), dtype), photometric="minisblack"
+    )
+    with pytest.raises(
+        InputError,
+        match=rf"m\.tif: masks have one band.*Received {bands} of {np.dtype(dtype).name}",
+    ):
         read_mask(mask)
 
 
-@pytest.mark.parametrize("bands, dtype", [(1, np.uint16), (1, np.float32), (3, np.uint8), (4, np.uint8)])
+@pytest.mark.parametrize(
+    "bands, dtype", [(1, np.uint16), (1, np.float32), (3, np.uint8), (4, np.uint8)]
+)
 def test_values_and_colours_are_read_as_they_are_stored(tmp_path, bands, dtype):
     pixels = np.arange(4 * bands).reshape(2, 2, bands).astype(dtype)
     mask = write_raster(tmp_path / "m.tif", pixels, photometric="minisblack")

@@ -50,16 +50,28 @@ def test_pictures_are_read_upright_by_any_window(tmp_path: Path, suffix: str, nu
         np.testing.assert_array_equal(expected, Orientation(number).turn(STORED))
     height, width = expected.shape[:2]
     with open_raster(picture) as raster:
-        assert (raster.height, raster.width) == (raster.info.height, raster.info.width) == (height, width)
+        assert (
+            (raster.height, raster.width)
+            == (raster.info.height, raster.info.width)
+            == (height, width)
+        )
         whole, valid = raster.read()
         assert valid.all()
         assert abs(whole.astype(int) - expected).max() <= (3 if suffix == ".jpg" else 0)
-        for row, column, rows, columns in [(0, 0, 1, width), (7, 3, 11, 20), (height - 2, width - 3, 2, 3)]:
+        for row, column, rows, columns in [
+            (0, 0, 1, width),
+            (7, 3, 11, 20),
+            (height - 2, width - 3, 2, 3),
+        ]:
             found, _ = raster.read(row, column, rows, columns)
             np.testing.assert_array_equal(found, whole[row : row + rows, column : column + columns])
         reduced = raster.read_reduced(height // 2, width // 2)
         assert reduced.shape == (height // 2, width // 2, 3)
-        means = whole[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
+        means = (
+            whole[: height // 2 * 2, : width // 2 * 2]
+            .reshape(height // 2, 2, width // 2, 2, 3)
+            .mean(axis=(1, 3))
+        )
         assert abs(reduced.astype(int) - means).mean() < 8
         assert (raster.orientation_note is None) == (number == 1)
 
@@ -69,7 +81,9 @@ def test_alpha_and_nodata_turn_with_the_pixels(tmp_path: Path) -> None:
     with open_raster(save(tmp_path / "p.png", rgba, 6)) as raster:
         np.testing.assert_array_equal(raster.read()[1], Orientation(6).turn(LABELS > 1))
     with open_raster(save(tmp_path / "q.png", STORED, 8), nodata=float(STORED[0, 0, 0])) as raster:
-        np.testing.assert_array_equal(raster.read()[1], Orientation(8).turn((STORED[0, 0, 0] != STORED).any(axis=2)))
+        np.testing.assert_array_equal(
+            raster.read()[1], Orientation(8).turn((STORED[0, 0, 0] != STORED).any(axis=2))
+        )
 
 
 def test_a_georeferenced_picture_is_read_as_it_is_stored(tmp_path: Path) -> None:
@@ -105,8 +119,15 @@ def test_masks_are_laid_on_the_upright_picture(tmp_path: Path, number: int) -> N
 
 def test_a_square_picture_that_is_turned_warns(tmp_path: Path) -> None:
     Image.fromarray(LABELS[:40, :40]).save(tmp_path / "mask.png")
-    with open_raster(save(tmp_path / "p.jpg", STORED[:, :40], 6)) as image, open_raster(tmp_path / "mask.png") as mask:
-        assert align(mask, image).notes("mask.png")[0].startswith("Warning: mask.png: the image is turned")
+    with (
+        open_raster(save(tmp_path / "p.jpg", STORED[:, :40], 6)) as image,
+        open_raster(tmp_path / "mask.png") as mask,
+    ):
+        assert (
+            align(mask, image)
+            .notes("mask.png")[0]
+            .startswith("Warning: mask.png: the image is turned")
+        )
         assert align(mask, mask) == ALIGNED
     with (
         open_raster(save(tmp_path / "q.jpg", STORED, 6)) as image,
@@ -145,21 +166,30 @@ def test_what_makes_no_sense_is_upright(tmp_path: Path, content: bytes) -> None:
         (struct.pack(">2s3HQQHHQHHI", b"MM", 43, 8, 0, 16, 1, 0x112, 3, 1, 8, 0, 0), 8),
     ],
 )
-def test_both_byte_orders_are_read_of_bigtiff_too(tmp_path: Path, content: bytes, number: int) -> None:
+def test_both_byte_orders_are_read_of_bigtiff_too(
+    tmp_path: Path, content: bytes, number: int
+) -> None:
     (tmp_path / "x.tif").write_bytes(content)
     assert read_orientation(tmp_path / "x.tif").number == number
 
 
 def test_a_file_that_rasterio_writes_is_upright(tmp_path: Path) -> None:
-    with rasterio.open(tmp_path / "x.tif", "w", driver="GTiff", height=4, width=6, count=1, dtype="uint8") as file:
+    with rasterio.open(
+        tmp_path / "x.tif", "w", driver="GTiff", height=4, width=6, count=1, dtype="uint8"
+    ) as file:
         file.write(LABELS[None, :4, :6])
     assert read_orientation(tmp_path / "x.tif") == UPRIGHT
 
 
-def test_a_turned_scene_gives_the_map_and_tiles_of_the_upright_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_turned_scene_gives_the_map_and_tiles_of_the_upright_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("segment.mapping.model_view.TILE", 32)
     maps = []
-    for name, pixels, number in (("a.png", STORED, 6), ("b.png", np.ascontiguousarray(Orientation(6).turn(STORED)), 1)):
+    for name, pixels, number in (
+        ("a.png", STORED, 6),
+        ("b.png", np.ascontiguousarray(Orientation(6).turn(STORED)), 1),
+    ):
         scene = save(tmp_path / name, pixels, number)
         mask = tmp_path / f"mask-{name}"
         Image.fromarray(np.ascontiguousarray(Orientation(6).turn(LABELS)) * 10).save(mask)
@@ -181,10 +211,18 @@ def test_folders_say_once_how_many_are_turned(tmp_path: Path) -> None:
     for number in (1, 6, 8):
         for folder, pixels in (("images", STORED), ("masks", LABELS)):
             (tmp_path / folder).mkdir(exist_ok=True)
-            drawn = pixels if folder == "images" else np.ascontiguousarray(Orientation(number).turn(pixels))
+            drawn = (
+                pixels
+                if folder == "images"
+                else np.ascontiguousarray(Orientation(number).turn(pixels))
+            )
             save(tmp_path / folder / f"{number}.png", drawn, number if folder == "images" else 1)
     (line,) = grid_notes(find_pairs(tmp_path))
-    assert line.startswith("note: 2 of 3 images are turned upright by their EXIF orientation, e.g. ")
+    assert line.startswith(
+        "note: 2 of 3 images are turned upright by their EXIF orientation, e.g. "
+    )
     assert orientation_notes(sorted((tmp_path / "images").iterdir())) == [line]
     assert orientation_notes([tmp_path / "images" / "1.png"]) == []
-    np.testing.assert_array_equal(read_image(tmp_path / "images" / "6.png"), Orientation(6).turn(STORED))
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "images" / "6.png"), Orientation(6).turn(STORED)
+    )

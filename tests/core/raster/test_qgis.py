@@ -12,7 +12,13 @@ ODD = 'roads & <"paved"> squares, Straße'
 @pytest.fixture
 def class_table() -> ClassTable:
     ignored = Class(name="unlabeled", color="#9B9B9B", value=255, ignore=True)
-    return ClassTable([Class(name="water", color="#0000FF", value=7), Class(name=ODD, color="#804000", value=3), ignored])
+    return ClassTable(
+        [
+            Class(name="water", color="#0000FF", value=7),
+            Class(name=ODD, color="#804000", value=3),
+            ignored,
+        ]
+    )
 
 
 def test_style_has_the_name_that_qgis_looks_for() -> None:
@@ -38,7 +44,10 @@ def test_raster_style_shows_names_and_colours(tmp_path: Path, class_table: Class
 def test_polygon_style_fills_each_class_in_its_colour(class_table: ClassTable) -> None:
     renderer = ElementTree.fromstring(polygon_style(class_table)).find("renderer-v2")
     assert (renderer.get("type"), renderer.get("attr")) == ("categorizedSymbol", "class")
-    colors = {symbol.get("name"): symbol.find("layer/prop[@k='color']").get("v") for symbol in renderer.iter("symbol")}
+    colors = {
+        symbol.get("name"): symbol.find("layer/prop[@k='color']").get("v")
+        for symbol in renderer.iter("symbol")
+    }
     categories = renderer.findall("categories/category")
     assert [(c.get("value"), c.get("label"), colors[c.get("symbol")]) for c in categories] == [
         ("water", "water", "0,0,255,255"),

@@ -62,19 +62,29 @@ def test_reading_a_header_asks_no_more_of_many_bands(tmp_path, asked, planar):
         path = write_tiff(tmp_path / f"{bands}.tif", {BANDS: bands, PLANAR: planar})
         with open_raster(path) as raster:
             assert len(raster.bands) == bands and raster.info.bands == bands
-            assert raster.block_bytes == bands and len(raster.identity) == 9 and len(raster.descriptions) == bands
+            assert (
+                raster.block_bytes == bands
+                and len(raster.identity) == 9
+                and len(raster.descriptions) == bands
+            )
         found.append(sorted(asked))
         asked.clear()
     assert all(names == found[0] for names in found) and len(found[0]) < 40
 
 
 @pytest.mark.parametrize("bands", [MOST_BANDS + 1, 30_000, 65_535])
-@pytest.mark.parametrize("options", [{}, {"bands": (1, 2, 3)}, {"factor": 0.5}, {"driver": "GTiff"}])
-def test_more_bands_than_a_file_may_have_are_refused_before_any_is_asked_for(tmp_path, asked, bands, options):
+@pytest.mark.parametrize(
+    "options", [{}, {"bands": (1, 2, 3)}, {"factor": 0.5}, {"driver": "GTiff"}]
+)
+def test_more_bands_than_a_file_may_have_are_refused_before_any_is_asked_for(
+    tmp_path, asked, bands, options
+):
     path = write_tiff(tmp_path / "many.tif", {BANDS: bands})
     assert path.stat().st_size < 140
     with (
-        pytest.raises(InputError, match=f"declares {bands:,} bands, at most 4,096 are read. Extract"),
+        pytest.raises(
+            InputError, match=f"declares {bands:,} bands, at most 4,096 are read. Extract"
+        ),
         open_raster(path, **options),
     ):
         pass
@@ -85,9 +95,15 @@ def test_more_bands_than_a_file_may_have_are_refused_before_any_is_asked_for(tmp
 def test_a_file_of_several_images_says_that_one_of_them_is_read(tmp_path, pages):
     path = tmp_path / "pages.tif"
     for page in range(pages):
-        write_raster(path, np.full((3, 16, 16), page, np.uint8), **({"APPEND_SUBDATASET": "YES"} if page else {}))
+        write_raster(
+            path,
+            np.full((3, 16, 16), page, np.uint8),
+            **({"APPEND_SUBDATASET": "YES"} if page else {}),
+        )
     with open_raster(path) as raster:
         assert raster.notes == (
-            [f"The file holds {pages} images, and one is read. Another is GTIFF_DIR:{pages}:{path}"] if pages > 1 else []
+            [f"The file holds {pages} images, and one is read. Another is GTIFF_DIR:{pages}:{path}"]
+            if pages > 1
+            else []
         )
         assert not raster.read()[0].any()

@@ -29,7 +29,10 @@ SAFE = "S2A_MSIL2A_20240501T073611_N0510_R092_T40RCN_20240501T110000"
         ("NETCDF:C:\\data\\f.nc:a", "f_a"),
         ('HDF5:"f.h5"://group/set', "f_group-set"),
         ("HDF5:f.h5://group_set", "f_group_set"),
-        (f"SENTINEL2_L2A:/vsizip/{SAFE}.zip/{SAFE}.SAFE/MTD_MSIL2A.xml:10m:EPSG_32640", f"{SAFE}_10m_EPSG_32640"),
+        (
+            f"SENTINEL2_L2A:/vsizip/{SAFE}.zip/{SAFE}.SAFE/MTD_MSIL2A.xml:10m:EPSG_32640",
+            f"{SAFE}_10m_EPSG_32640",
+        ),
         (f"SENTINEL2_L2A:{SAFE}.zip:20m:EPSG_32640", f"{SAFE}_20m_EPSG_32640"),
         ("GTIFF_DIR:2:file.tif", "file_2"),
         ("GTIFF_DIR:off:1234:/data/file.tif", "file_off_1234"),
@@ -51,11 +54,17 @@ def test_names_of_subdatasets(connection, stem):
     [
         ('HDF5:"f.h5"://a/b', 'HDF5:"f.h5"://a_b'),
         ('HDF4_EOS:EOS_GRID:"f.hdf":G:band 1', 'HDF4_EOS:EOS_GRID:"f.hdf":G:band_1'),
-        ("WMS:https://host/wms?CRS=EPSG:4326&LAYERS=a", "WMS:https://host/wms?CRS=EPSG:4326&LAYERS=b"),
+        (
+            "WMS:https://host/wms?CRS=EPSG:4326&LAYERS=a",
+            "WMS:https://host/wms?CRS=EPSG:4326&LAYERS=b",
+        ),
         ("ZARR:s.zarr:/a:{0}", "ZARR:s.zarr:/a:{1}"),
         ('NETCDF:"f.nc":a', 'NETCDF:"f.nc":a.b'),
         ("vrt://a.tif?bands=1,2,3", "vrt://a.tif?bands=3,2,1"),
-        ("SENTINEL2_L2A:A.SAFE/MTD_MSIL2A.xml:10m:EPSG_32640", "SENTINEL2_L2A:B.SAFE/MTD_MSIL2A.xml:10m:EPSG_32640"),
+        (
+            "SENTINEL2_L2A:A.SAFE/MTD_MSIL2A.xml:10m:EPSG_32640",
+            "SENTINEL2_L2A:B.SAFE/MTD_MSIL2A.xml:10m:EPSG_32640",
+        ),
     ],
 )
 def test_names_of_two_subdatasets_differ(one, other):
@@ -75,8 +84,18 @@ def test_a_product_is_named_by_its_folder_from_within(tmp_path, monkeypatch):
 def test_a_container_is_read_by_its_tables(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number, table in enumerate(("may", "june")):
-        profile = {"raster_table": table, "append_subdataset": "YES" if number else "NO", "dtype": "uint8"}
-        size = {"height": 64, "width": 64, "count": 3, "crs": "EPSG:32640", "transform": Affine(0.3, 0, 0, 0, -0.3, 99)}
+        profile = {
+            "raster_table": table,
+            "append_subdataset": "YES" if number else "NO",
+            "dtype": "uint8",
+        }
+        size = {
+            "height": 64,
+            "width": 64,
+            "count": 3,
+            "crs": "EPSG:32640",
+            "transform": Affine(0.3, 0, 0, 0, -0.3, 99),
+        }
         with rasterio.open("flights.gpkg", "w", driver="GPKG", **size, **profile) as file:
             file.write(np.full((3, 64, 64), number + 1, np.uint8))
     sources = find_sources(["GPKG:flights.gpkg:may", "GPKG:flights.gpkg:june"])
@@ -104,7 +123,15 @@ def tree(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-LINKS = {"a/up": "..", "a/self": ".", "a/b/out": "../../d", "root": "/", "again": "a", "dangling": "nowhere", "loop": "loop"}
+LINKS = {
+    "a/up": "..",
+    "a/self": ".",
+    "a/b/out": "../../d",
+    "root": "/",
+    "again": "a",
+    "dangling": "nowhere",
+    "loop": "loop",
+}
 
 
 @pytest.mark.parametrize("links", [[], LINKS])
@@ -123,7 +150,9 @@ LINKS = {"a/up": "..", "a/self": ".", "a/b/out": "../../d", "root": "/", "again"
 def test_recursive_patterns_end(tree, links, pattern, expected):
     for name, target in dict(links).items():
         os.symlink(target, name)
-    found = sorted(os.path.relpath(os.path.realpath(source.path), tree) for source in find_sources([pattern]))
+    found = sorted(
+        os.path.relpath(os.path.realpath(source.path), tree) for source in find_sources([pattern])
+    )
     reached = {"d/[w].tif"} if links and pattern.startswith("a/**/b") else set()  # by a/b/out
     assert sorted({*found} - reached) == expected
     assert len(found) == len(set(found))
@@ -151,7 +180,12 @@ def test_a_path_that_is_not_utf8_is_told_in_one_line(tmp_path, name):
     write_raster(tmp_path / "a.tif", np.ones((8, 8, 3), np.uint8))
     path.parent.mkdir(exist_ok=True)
     (tmp_path / "a.tif").rename(path)
-    with pytest.raises(InputError, match=r"\\x.*must be UTF-8\. Received other bytes\. Rename") as error, open_raster(path):
+    with (
+        pytest.raises(
+            InputError, match=r"\\x.*must be UTF-8\. Received other bytes\. Rename"
+        ) as error,
+        open_raster(path),
+    ):
         pass
     str(error.value).encode()
 
@@ -167,7 +201,10 @@ def test_a_folder_with_such_a_name_is_done_but_for_it(tmp_path, capsys):
     assert run(predict.__wrapped__, [scenes, "--output", str(maps), "--quiet"]) == 2
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2 and "caf\\xe9.tif: paths of rasters must be UTF-8" in told[0]
-    assert sorted(file.name for file in maps.glob("*_classes.tif")) == ["a_classes.tif", "line\nbreak #?[x]_classes.tif"]
+    assert sorted(file.name for file in maps.glob("*_classes.tif")) == [
+        "a_classes.tif",
+        "line\nbreak #?[x]_classes.tif",
+    ]
 
 
 def test_tile_folders_and_images_with_such_a_name(tmp_path):

@@ -1,5 +1,6 @@
-"""Trains a small network on one and on two virtual devices of this process, or with other machines; prints what came of each as
-JSON."""
+"""Trains a small network on one and on two virtual devices of this process, or with other machines;
+prints what came of each as JSON.
+"""
 
 import json
 import os
@@ -53,7 +54,9 @@ def network(random: bool) -> keras.Model:
     x = keras.layers.BatchNormalization(momentum=0.5, name="normal")(
         keras.layers.Conv2D(4, 3, use_bias=False, name="middle")(inner)
     )
-    inside = keras.Model(inner, keras.layers.Dropout(0.5 if random else 0.0, seed=1)(x), name="inside")
+    inside = keras.Model(
+        inner, keras.layers.Dropout(0.5 if random else 0.0, seed=1)(x), name="inside"
+    )
     x = inside(keras.layers.Conv2D(4, 1, use_bias=False, name="first")(pixels))
     x = keras.layers.UpSampling2D(8 // 2)(keras.layers.AveragePooling2D(3)(keras.layers.ReLU()(x)))
     if random:
@@ -64,15 +67,30 @@ def network(random: bool) -> keras.Model:
 def overlap(truth, answers):
     """Depends on the batch as a whole, as Dice does."""
     one_hot = keras.ops.one_hot(keras.ops.cast(truth, "int32"), _CLASSES)
-    hits, true, found = (keras.ops.sum(x, axis=(0, 1, 2)) for x in (one_hot * answers, one_hot, answers))
+    hits, true, found = (
+        keras.ops.sum(x, axis=(0, 1, 2)) for x in (one_hot * answers, one_hot, answers)
+    )
     return keras.ops.mean(1 - 2 * hits / (true + found))
 
 
-def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, random: bool = False, resume: bool = False) -> dict:
+def train(
+    folder: Path,
+    devices: int,
+    *,
+    last: int = 8,
+    epochs: int = 3,
+    random: bool = False,
+    resume: bool = False,
+) -> dict:
     folder.mkdir(exist_ok=True)
     trained = network(random)
     settings = TrainingSettings(
-        optimizer="adamw", learning_rate=0.01, schedule="constant", epochs=epochs, clip_norm=0.05, devices=devices
+        optimizer="adamw",
+        learning_rate=0.01,
+        schedule="constant",
+        epochs=epochs,
+        clip_norm=0.05,
+        devices=devices,
     )
 
     def freeze(trainable: bool) -> None:
@@ -80,7 +98,10 @@ def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, random:
 
     def validate() -> Row:
         images, truth = Images(8)[100]
-        loss = overlap(keras.ops.convert_to_tensor(truth), keras.ops.convert_to_tensor(trained.predict_on_batch(images)))
+        loss = overlap(
+            keras.ops.convert_to_tensor(truth),
+            keras.ops.convert_to_tensor(trained.predict_on_batch(images)),
+        )
         return {"val_loss": float(loss), "score": 1 - float(loss)}
 
     history = fit(
@@ -94,7 +115,10 @@ def train(folder: Path, devices: int, *, last: int = 8, epochs: int = 3, random:
         folder=folder,
         progress=Silent(),
         data="images",
-        phases=[Phase(1, 0.01, partial(freeze, False)), Phase(epochs - 1, 0.01, partial(freeze, True))],
+        phases=[
+            Phase(1, 0.01, partial(freeze, False)),
+            Phase(epochs - 1, 0.01, partial(freeze, True)),
+        ],
         devices=take_devices(settings),
         resume=resume,
     )
@@ -116,7 +140,10 @@ def main(folder: Path) -> None:
     found["unbroken"] = train(folder / "unbroken", 1, epochs=4)
     found["uneven"] = train(folder / "uneven", 2, last=5)
     found["random"] = train(folder / "random", 2, random=True)
-    refused = {"too many": {"devices": 3, "batch_size": 9}, "uneven": {"devices": 2, "batch_size": 9}}
+    refused = {
+        "too many": {"devices": 3, "batch_size": 9},
+        "uneven": {"devices": 2, "batch_size": 9},
+    }
     for name, settings in refused.items():
         try:
             take_devices(TrainingSettings(**settings))

@@ -1,4 +1,6 @@
-"""Training on several devices, two virtual ones of a process each: figures are those of one device."""
+"""Training on several devices, two virtual ones of a process each: figures are those of
+one device.
+"""
 
 import json
 import os
@@ -19,7 +21,13 @@ from segment.core.training.placement import take_devices
 
 def start(folder: Path, **environment: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "tests.core.training.device_runs", str(folder)]
-    return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def outcome(process: subprocess.Popen) -> dict:
@@ -35,10 +43,15 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(backend, marks=pytest.mark.slow) for backend in ("tensorflow", "jax")])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(backend, marks=pytest.mark.slow) for backend in ("tensorflow", "jax")],
+)
 def runs(request, tmp_path_factory) -> dict:
     """What came of trainings, with one backend of Keras."""
-    return outcome(start(tmp_path_factory.mktemp("devices"), KERAS_BACKEND=request.param)) | {"backend": request.param}
+    return outcome(start(tmp_path_factory.mktemp("devices"), KERAS_BACKEND=request.param)) | {
+        "backend": request.param
+    }
 
 
 def assert_same(run: dict, other: dict) -> None:
@@ -73,8 +86,13 @@ def test_models_do_not_tell_that_several_devices_made_them(runs):
 
 
 def test_devices_that_are_not_there_and_batches_that_cannot_be_shared_are_refused(runs):
-    assert "training.devices: there must be as many. Received 3, found 2" in runs["refused: too many"]
-    assert "training.batch_size: must be a multiple of all machines' devices, 2. Received 9." in runs["refused: uneven"]
+    assert (
+        "training.devices: there must be as many. Received 3, found 2" in runs["refused: too many"]
+    )
+    assert (
+        "training.batch_size: must be a multiple of all machines' devices, 2. Received 9."
+        in runs["refused: uneven"]
+    )
 
 
 def test_two_machines_learn_what_one_learns(runs, tmp_path):
@@ -108,7 +126,10 @@ def test_each_machine_sees_its_part_of_all_that_a_batch_holds():
 
     (inputs, truth), (others, _) = (SharedBatches(Pairs(), 4, number, 2)[0] for number in range(2))
     assert (inputs["label"].tolist(), others["label"].tolist()) == ([0, 1, 2, 3], [4, 0, 1, 2])
-    assert (inputs["pixels"].tolist(), truth.tolist()) == ([[0, 1], [2, 3], [4, 5], [6, 7]], [0, 10, 20, 30])
+    assert (inputs["pixels"].tolist(), truth.tolist()) == (
+        [[0, 1], [2, 3], [4, 5], [6, 7]],
+        [0, 10, 20, 30],
+    )
 
 
 @pytest.mark.parametrize("told", ["two", "0", "-1"])

@@ -36,7 +36,11 @@ class Points(keras.utils.PyDataset):
 
 def small_network() -> keras.Model:
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Dense(4, name="first"), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(1, name="last")]
+    layers = [
+        keras.layers.Dense(4, name="first"),
+        keras.layers.Dropout(0.5, seed=1),
+        keras.layers.Dense(1, name="last"),
+    ]
     return keras.Sequential([keras.Input((2,)), *layers])
 
 
@@ -65,11 +69,18 @@ class Training:
 
     def validate(self) -> Row:
         self.first_layer.append(self.network.get_layer("first").get_weights()[0])
-        return {"val_loss": self.losses[len(self.first_layer) - 1], "score": self.scores[len(self.first_layer) - 1]}
+        return {
+            "val_loss": self.losses[len(self.first_layer) - 1],
+            "score": self.scores[len(self.first_layer) - 1],
+        }
 
-    def fit(self, first: int, second: int, *, resume: bool = False, stop: int = 0, **settings) -> list[Row]:
+    def fit(
+        self, first: int, second: int, *, resume: bool = False, stop: int = 0, **settings
+    ) -> list[Row]:
         self.folder.mkdir(exist_ok=True)
-        settings = TrainingSettings(**({"epochs": first + second, "schedule": "constant"} | settings))
+        settings = TrainingSettings(
+            **({"epochs": first + second, "schedule": "constant"} | settings)
+        )
         return fit(
             self.network,
             Points(),
@@ -100,7 +111,9 @@ def test_phases_follow_each_other_with_their_own_layers_and_rates(tmp_path):
 
 
 def test_of_epochs_that_score_alike_the_one_with_the_lowest_loss_is_kept(tmp_path):
-    training = Training(tmp_path, scores=[0.5, 0.9, 0.9, 0.9, 0.8], losses=[0.9, 0.7, 0.6, 0.65, 0.5])
+    training = Training(
+        tmp_path, scores=[0.5, 0.9, 0.9, 0.9, 0.8], losses=[0.9, 0.7, 0.6, 0.65, 0.5]
+    )
     training.fit(2, 3)
     assert training.best == [1, 2, 3]
 
@@ -161,7 +174,8 @@ def test_the_first_phase_is_not_stopped_early(tmp_path):
     training = Training(tmp_path, scores=[0.9, *[0.1] * 19])
     assert len(training.fit(4, 0, early_stopping=1)) < 4  # the only one there is
     training = Training(tmp_path, scores=[0.9, *[0.1] * 19])
-    assert len(training.fit(4, 10, early_stopping=2)) == 6  # two more, which got no better than the first phase
+    # two more, which got no better than the first phase
+    assert len(training.fit(4, 10, early_stopping=2)) == 6
 
 
 def test_the_second_phase_has_its_patience_after_a_break_too(tmp_path):
@@ -174,12 +188,17 @@ def test_the_second_phase_has_its_patience_after_a_break_too(tmp_path):
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     Training(tmp_path).fit(1, 1)
-    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(9, name="first"), keras.layers.Dense(1)])
+    other = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(9, name="first"), keras.layers.Dense(1)]
+    )
     with pytest.raises(InputError, match="same model"):
         Training(tmp_path, network=other).fit(1, 2, resume=True)
 
 
 def test_what_is_not_finite_is_told(tmp_path):
     training = Training(tmp_path, scores=[0.5, float("nan")])
-    with pytest.raises(InputError, match=r"must stay finite\. Received score nan in epoch 2\. Lower training\.learning_rate"):
+    with pytest.raises(
+        InputError,
+        match=r"must stay finite\. Received score nan in epoch 2\. Lower training\.learning_rate",
+    ):
         training.fit(1, 1)

@@ -16,7 +16,10 @@ def test_a_run_to_be_replaced_outlives_two_trainings_without_an_epoch(tmp_path):
         folder.mkdir()
         (folder / name).write_text("{}")
     check_run(output, Config(), resume=False, overwrite=False)
-    with pytest.raises(Interrupted, match="nothing was kept"), run_folder(output, Config(), resume=False):
+    with (
+        pytest.raises(Interrupted, match="nothing was kept"),
+        run_folder(output, Config(), resume=False),
+    ):
         assert [entry.name for entry in output.iterdir()] == ["config.yaml"]
         raise KeyboardInterrupt
     assert [entry.name for entry in output.iterdir()] == ["model.keras"]

@@ -1,4 +1,6 @@
-"""Starts Keras on two virtual devices, and with the other machines that the environment names; to be imported before it."""
+"""Starts Keras on two virtual devices, and with the other machines that the environment names; to
+be imported before it.
+"""
 
 import os
 
@@ -10,5 +12,7 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":
     import tensorflow
 
     two = [tensorflow.config.LogicalDeviceConfiguration()] * 2
-    tensorflow.config.set_logical_device_configuration(tensorflow.config.list_physical_devices("CPU")[0], two)
+    tensorflow.config.set_logical_device_configuration(
+        tensorflow.config.list_physical_devices("CPU")[0], two
+    )
 load_keras(join=True)

@@ -30,12 +30,20 @@ def quiet() -> None:
 def score(values: dict) -> float:
     """At most 1, without noise; a rate ten times too large costs a quarter."""
     rate, units = math.log10(values["rate"]) + 3, math.log2(values["units"]) - 7
-    lost = 0.25 * rate**2 + 0.02 * units**2 + (values["dropout"] - 0.3) ** 2 + (values["rotation"] / 180 - 0.2) ** 2
+    lost = (
+        0.25 * rate**2
+        + 0.02 * units**2
+        + (values["dropout"] - 0.3) ** 2
+        + (values["rotation"] / 180 - 0.2) ** 2
+    )
     return 1 - lost - 0.05 * [16, 8, 32, 64].index(values["batch"])
 
 
 def best_found(sampler: BaseSampler, seed: int) -> float:
-    study, noise = optuna.create_study(direction="maximize", sampler=sampler), np.random.default_rng(seed)
+    study, noise = (
+        optuna.create_study(direction="maximize", sampler=sampler),
+        np.random.default_rng(seed),
+    )
     for _ in range(TRIALS):
         trial = study.ask(SPACE)
         study.tell(trial, score(trial.params) + noise.normal(0, 0.02))
@@ -46,7 +54,10 @@ def best_found(sampler: BaseSampler, seed: int) -> float:
 def test_it_finds_better_settings_than_random_search_with_as_many_trials():
     bayesian = [best_found(GaussianProcessSampler(SPACE, seed=seed), seed) for seed in range(3)]
     random = [best_found(RandomSampler(seed), seed) for seed in range(3)]
-    assert all(ours > other for ours, other in zip(bayesian, random, strict=True)), (bayesian, random)
+    assert all(ours > other for ours, other in zip(bayesian, random, strict=True)), (
+        bayesian,
+        random,
+    )
     assert np.mean(bayesian) > 0.9
 
 
@@ -67,7 +78,9 @@ def test_settings_that_make_trials_fail_are_left_alone():
 
 def test_settings_are_not_tried_twice():
     space = {"batch": CategoricalDistribution([8, 16, 32, 64]), "units": IntDistribution(1, 6)}
-    study = optuna.create_study(direction="maximize", sampler=GaussianProcessSampler(space, startup=4, seed=0))
+    study = optuna.create_study(
+        direction="maximize", sampler=GaussianProcessSampler(space, startup=4, seed=0)
+    )
     for _ in range(20):
         trial = study.ask(space)
         study.tell(trial, trial.params["units"] / 6)
@@ -77,7 +90,9 @@ def test_settings_are_not_tried_twice():
 
 def test_the_same_seed_and_trials_propose_the_same_and_running_trials_are_avoided():
     def ended(seed: int) -> optuna.Study:
-        study = optuna.create_study(direction="maximize", sampler=GaussianProcessSampler(SPACE, startup=6, seed=seed))
+        study = optuna.create_study(
+            direction="maximize", sampler=GaussianProcessSampler(SPACE, startup=6, seed=seed)
+        )
         for _ in range(8):
             trial = study.ask(SPACE)
             study.tell(trial, score(trial.params))
@@ -86,11 +101,17 @@ def test_the_same_seed_and_trials_propose_the_same_and_running_trials_are_avoide
     first, second = ended(3), ended(3)
     proposed, running = first.ask(SPACE).params, first.ask(SPACE).params
     assert second.ask(SPACE).params == proposed
-    assert running != proposed and math.dist(*([*map(float, (p["dropout"], p["idle"]))] for p in (proposed, running))) > 0.01
+    assert (
+        running != proposed
+        and math.dist(*([*map(float, (p["dropout"], p["idle"]))] for p in (proposed, running)))
+        > 0.01
+    )
 
 
 def test_it_minimises_too_and_takes_trials_stopped_early_for_what_others_became():
-    study = optuna.create_study(direction="minimize", sampler=GaussianProcessSampler(SPACE, startup=4, seed=0))
+    study = optuna.create_study(
+        direction="minimize", sampler=GaussianProcessSampler(SPACE, startup=4, seed=0)
+    )
     for number in range(16):
         trial = study.ask(SPACE)
         trial.report(5 - score(trial.params), 1)  # learning brings all down by four

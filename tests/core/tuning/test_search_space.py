@@ -21,7 +21,9 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("space, config, count", [(CLASSIFY_SPACE, Config(), 10), (SEGMENT_SPACE, SegmentConfig(), 9)])
+@pytest.mark.parametrize(
+    "space, config, count", [(CLASSIFY_SPACE, Config(), 10), (SEGMENT_SPACE, SegmentConfig(), 9)]
+)
 def test_the_default_spaces_read_back(space, config, count, tmp_path):
     found = distributions(space, config)
     assert sum(not distribution.single() for distribution in found.values()) == count
@@ -52,7 +54,10 @@ def test_any_range_of_a_setting_with_fractions_has_them(ends):
 
 def test_fractions_that_need_other_values_of_the_space_stay_fractions():
     defaults = load_settings(Config, overrides=["data.test_fraction=0.8", "data.val_fraction=0.1"])
-    space = {"data.test_fraction": Parameter(low=0.05, high=0.2), "data.val_fraction": Parameter(low=0.1, high=0.5)}
+    space = {
+        "data.test_fraction": Parameter(low=0.05, high=0.2),
+        "data.val_fraction": Parameter(low=0.1, high=0.5),
+    }
     assert distributions(space, defaults)["data.val_fraction"] == FloatDistribution(0.1, 0.5)
 
 
@@ -94,7 +99,11 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
         ("training.batch_size", Parameter(low=0.5, high=9), "training.batch_size"),
         ("model.head", Parameter(choices=["linear", "round"]), "round"),
         ("training.epochs.more", Parameter(low=1, high=2), "has no parts"),
-        ("data.preprocess.denoise", Parameter(low=0, high=5), "denoise.*Received .*name the choices"),
+        (
+            "data.preprocess.denoise",
+            Parameter(low=0, high=5),
+            "denoise.*Received .*name the choices",
+        ),
         ("training.seed", Parameter(low=0, high=5), "no setting to tune"),
     ],
 )
@@ -109,9 +118,14 @@ def test_values_come_back_from_their_points_and_choices_lie_equally_far_apart():
         "units": IntDistribution(1, 9, log=True),
         "size": CategoricalDistribution(["s", "m", "l"]),
     }
-    for values in ({"rate": 1e-4, "units": 1, "size": "s"}, {"rate": 0.0123, "units": 7, "size": "l"}):
+    for values in (
+        {"rate": 1e-4, "units": 1, "size": "s"},
+        {"rate": 0.0123, "units": 7, "size": "l"},
+    ):
         assert as_values(as_point(values, space), space) == pytest.approx(values)
     corners = snap(np.random.default_rng(0).random((200, 3)), space)
     assert {as_values(corner, space)["units"] for corner in corners} == set(range(1, 10))
     sizes = encode(np.array([[0.5, 0.5, p] for p in (0.1, 0.5, 0.9)]), space)
-    assert [np.linalg.norm(sizes[i] - sizes[j]) for i, j in ((0, 1), (0, 2), (1, 2))] == pytest.approx([1, 1, 1])
+    assert [
+        np.linalg.norm(sizes[i] - sizes[j]) for i, j in ((0, 1), (0, 2), (1, 2))
+    ] == pytest.approx([1, 1, 1])

@@ -37,14 +37,17 @@ SPACE = {
     "model.dropout": Parameter(low=0.0, high=0.6),
     "training.batch_size": Parameter(choices=[8, 16]),
 }
-DEFAULTS = Config.model_validate({"training": {"epochs": 2, "warmup_epochs": 0, "learning_rate": 1e-4}})
+DEFAULTS = Config.model_validate(
+    {"training": {"epochs": 2, "warmup_epochs": 0, "learning_rate": 1e-4}}
+)
 TWICE = """
 import sys
 from pathlib import Path
 from tests.core.tuning.test_tune import SPACE, TASK, Search, tune
 from segment.core.cli.command import progress_bar
 with progress_bar(False) as progress:
-    tune(TASK, Path(sys.argv[1]), SPACE, Search(trials=int(sys.argv[2]), storage=sys.argv[3], confirmations=1), progress)
+    search = Search(trials=int(sys.argv[2]), storage=sys.argv[3], confirmations=1)
+    tune(TASK, Path(sys.argv[1]), SPACE, search, progress)
 """
 
 
@@ -83,21 +86,36 @@ def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_p
     assert found.score > 0.85
     gain = found.score - accuracy(1e-4, 0.2)
     assert found.confirmation is not None
-    assert found.confirmation.gain == pytest.approx(gain) and found.confirmation.error == pytest.approx(0, abs=1e-9)
-    assert found.confirmation.defaults == pytest.approx([accuracy(1e-4, 0.2) - 0.05 + 0.01 * seed for seed in (1, 2)])
+    assert found.confirmation.gain == pytest.approx(
+        gain
+    ) and found.confirmation.error == pytest.approx(0, abs=1e-9)
+    assert found.confirmation.defaults == pytest.approx(
+        [accuracy(1e-4, 0.2) - 0.05 + 0.01 * seed for seed in (1, 2)]
+    )
     assert found.confirmation.part == "test"
     report = json.loads((output / "report.json").read_text())
     assert len(report["trials"]) == 14 and report["best"]["values"] == found.values
     assert report["confirmation"]["gain"] == pytest.approx(gain)
     assert max(report["importance"], key=report["importance"].get) == "training.learning_rate"
     page = (output / "report.html").read_text()
-    assert all(word in page for word in ("Gain over the defaults", "Importance", "Slices", "Parallel coordinates"))
+    assert all(
+        word in page
+        for word in ("Gain over the defaults", "Importance", "Slices", "Parallel coordinates")
+    )
     assert "http" not in page.replace("http-equiv", "")
     assert sorted(p.name for p in output.iterdir()) == [
-        "best.yaml", "defaults.yaml", "report.html", "report.json", "space.yaml", "study.db", "trials",
-    ]  # fmt: skip
+        "best.yaml",
+        "defaults.yaml",
+        "report.html",
+        "report.json",
+        "space.yaml",
+        "study.db",
+        "trials",
+    ]
     assert not any((output / "trials").iterdir())
-    assert sum("stopped after" in line for line in told.lines) == sum(t["state"] == "pruned" for t in report["trials"])
+    assert sum("stopped after" in line for line in told.lines) == sum(
+        t["state"] == "pruned" for t in report["trials"]
+    )
     assert "seeds" in str(found)
 
 
@@ -105,21 +123,40 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=3, confirmations=0))
     told = Lines()
     found = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1), told)
-    assert found.trials == 5 and [line.split(":")[0] for line in told.lines[:2]] == ["trial 3", "trial 4"]
+    assert found.trials == 5 and [line.split(":")[0] for line in told.lines[:2]] == [
+        "trial 3",
+        "trial 4",
+    ]
     again = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1))
     assert again.confirmation == found.confirmation and again.trials == 5
     assert not any((tmp_path / "t" / "trials").iterdir())
     runs = study_of(tmp_path / "t", "tuning/confirmation").trials
     assert len(runs) == 2
-    other = Task(TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=3"]), SCORES)
-    with pytest.raises(InputError, match="training.epochs: a study goes on with what it began with. Received 3"):
+    other = Task(
+        TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=3"]), SCORES
+    )
+    with pytest.raises(
+        InputError, match="training.epochs: a study goes on with what it began with. Received 3"
+    ):
         tune(other, tmp_path / "t", SPACE, Search(trials=5))
     with pytest.raises(InputError, match="search space, model.dropout"):
-        tune(TASK, tmp_path / "t", {**SPACE, "model.dropout": Parameter(low=0.0, high=0.1)}, Search(trials=5))
+        tune(
+            TASK,
+            tmp_path / "t",
+            {**SPACE, "model.dropout": Parameter(low=0.0, high=0.1)},
+            Search(trials=5),
+        )
     with pytest.raises(InputError, match="data: a study goes on"):
-        tune(Task(TASK.module, [Path("others")], DEFAULTS, SCORES), tmp_path / "t", SPACE, Search(trials=5))
+        tune(
+            Task(TASK.module, [Path("others")], DEFAULTS, SCORES),
+            tmp_path / "t",
+            SPACE,
+            Search(trials=5),
+        )
     more = Task(TASK.module, TASK.data, DEFAULTS, SCORES, [Path("pictures/new.jpg")])
-    with pytest.raises(InputError, match=r"files: a study goes on with what it began with. Received '1 \("):
+    with pytest.raises(
+        InputError, match=r"files: a study goes on with what it began with. Received '1 \("
+    ):
         tune(more, tmp_path / "t", SPACE, Search(trials=5))
 
 
@@ -152,7 +189,10 @@ def test_what_a_killed_study_leaves_stands_in_no_ones_way(tmp_path):
 
 def test_a_folder_is_tuned_into_by_one_process(tmp_path):
     (tmp_path / "t" / "trials").mkdir(parents=True)
-    with alone(tmp_path / "t" / "trials", "work."), pytest.raises(InputError, match="tuned into by one process"):
+    with (
+        alone(tmp_path / "t" / "trials", "work."),
+        pytest.raises(InputError, match="tuned into by one process"),
+    ):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=1))
 
 
@@ -176,10 +216,18 @@ def test_names_that_no_database_or_folder_can_have_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"trials": 0}, {"hours": 0.0}, {"hours": float("nan")}, {"memory_mb": 0.0}, {"repeats": 0}, {"confirmations": -1},
-        {"sampler": "bayes"}, {"seed": -1}, {"name": "tuning/confirmation"}, {"name": "x" * 101},
+        {"trials": 0},
+        {"hours": 0.0},
+        {"hours": float("nan")},
+        {"memory_mb": 0.0},
+        {"repeats": 0},
+        {"confirmations": -1},
+        {"sampler": "bayes"},
+        {"seed": -1},
+        {"name": "tuning/confirmation"},
+        {"name": "x" * 101},
     ],
-)  # fmt: skip
+)
 def test_searches_check_themselves(wrong):
     with pytest.raises(InputError, match=r"^--\w+: .* Received .*\. Choose another\."):
         Search(**wrong)
@@ -193,18 +241,28 @@ def test_folders_of_others_stay_as_they_are(tmp_path):
     (tmp_path / "own" / "trials").mkdir(parents=True)
     (tmp_path / "own" / "trials" / "precious.tif").touch()
     for output in (tmp_path / "link", tmp_path / "own"):
-        with pytest.raises(InputError, match="holds a tuning and nothing else. Received trials in it"):
+        with pytest.raises(
+            InputError, match="holds a tuning and nothing else. Received trials in it"
+        ):
             tune(TASK, output, SPACE, Search(trials=1))
     inside = Task(TASK.module, [tmp_path / "photos"], DEFAULTS, SCORES)
     with pytest.raises(InputError, match="must lie apart from the data"):
         tune(inside, tmp_path / "photos" / "tuned", SPACE, Search(trials=1))
-    assert (tmp_path / "own" / "trials" / "precious.tif").exists() and (tmp_path / "photos" / "precious.tif").exists()
+    assert (tmp_path / "own" / "trials" / "precious.tif").exists() and (
+        tmp_path / "photos" / "precious.tif"
+    ).exists()
 
 
 def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr("segment.core.tuning.trainer.run_trial", lambda *a, **k: begun.append(a) or run_trial(*a, **k))
-    space = {"training.batch_size": Parameter(choices=[8, 16]), "model.dropout": Parameter(choices=[0.1, 0.2])}
+    monkeypatch.setattr(
+        "segment.core.tuning.trainer.run_trial",
+        lambda *a, **k: begun.append(a) or run_trial(*a, **k),
+    )
+    space = {
+        "training.batch_size": Parameter(choices=[8, 16]),
+        "model.dropout": Parameter(choices=[0.1, 0.2]),
+    }
     told = Lines()
     tune(TASK, tmp_path / "t", space, Search(trials=7, confirmations=0), told)
     assert len(begun) == 4 and sum("with the same settings" in line for line in told.lines) == 3
@@ -216,20 +274,30 @@ def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeyp
     study_of(tmp_path / "t").ask()  # and no word of it since
     monkeypatch.setattr("segment.core.tuning.study._STILLBORN", 0)
     found = tune(TASK, tmp_path / "t", SPACE, Search(trials=2, confirmations=0))
-    assert [trial.state.name for trial in study_of(tmp_path / "t").trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert [trial.state.name for trial in study_of(tmp_path / "t").trials] == [
+        "COMPLETE",
+        "FAIL",
+        "COMPLETE",
+    ]
     assert found.trials == 3
 
 
 def test_trainings_without_a_score_are_failed_trials(tmp_path):
     unknown = Task(TASK.module, TASK.data, DEFAULTS, {"val_beauty": "beauty"})
-    with pytest.raises(InputError, match="All 3 trials failed. Last error: scored nan as val_beauty"):
+    with pytest.raises(
+        InputError, match="All 3 trials failed. Last error: scored nan as val_beauty"
+    ):
         tune(unknown, tmp_path / "t", SPACE, Search(trials=9))
 
 
 def test_studies_of_other_programs_are_left_alone(tmp_path):
-    optuna.create_study(study_name="tuning", storage=f"sqlite:///{tmp_path}/study.db", direction="minimize").ask()
+    optuna.create_study(
+        study_name="tuning", storage=f"sqlite:///{tmp_path}/study.db", direction="minimize"
+    ).ask()
     with pytest.raises(InputError, match="Received 'tuning' of another program"):
-        tune(TASK, tmp_path / "t", SPACE, Search(trials=1, storage=f"sqlite:///{tmp_path}/study.db"))
+        tune(
+            TASK, tmp_path / "t", SPACE, Search(trials=1, storage=f"sqlite:///{tmp_path}/study.db")
+        )
 
 
 def test_a_database_that_vanishes_is_told(tmp_path):
@@ -253,7 +321,13 @@ def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, 
     def read(folder: Path) -> dict:
         return json.loads((folder / "report.json").read_text())
 
-    found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read, conditions=Conditions(3, tmp_path, is_apart=True))
+    found = run_trial(
+        TASK,
+        {},
+        tmp_path / "runs" / "one",
+        keep=read,
+        conditions=Conditions(3, tmp_path, is_apart=True),
+    )
     assert (found["threads"], Path(found["made_in"])) == ("3", tmp_path)
     found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read)
     assert (found["threads"], Path(found["made_in"])) == (None, Path.cwd())
@@ -273,18 +347,29 @@ def test_a_study_is_joined_where_it_is_and_nothing_is_made_where_it_is_not(tmp_p
 def test_paths_of_databases_are_right_in_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     server = "postgresql://bob:secret@host/studies"
-    assert [absolute("sqlite:///study.db"), absolute(server)] == [f"sqlite:///{tmp_path}/study.db", server]
+    assert [absolute("sqlite:///study.db"), absolute(server)] == [
+        f"sqlite:///{tmp_path}/study.db",
+        server,
+    ]
     assert [is_file("sqlite:///study.db"), is_file(server)] == [True, False]
 
 
 def test_passwords_stay_unsaid(tmp_path):
     with pytest.raises(InputError) as error:
-        tune(TASK, tmp_path / "t", SPACE, Search(storage="postgresql://bob:hunter2@localhost/studies"))
+        tune(
+            TASK,
+            tmp_path / "t",
+            SPACE,
+            Search(storage="postgresql://bob:hunter2@localhost/studies"),
+        )
     assert "hunter2" not in str(error.value) and "bob:***@localhost" in str(error.value)
 
 
 def test_a_missing_driver_of_a_database_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"no driver \(No module named .*\)\. Install it; of PostgreSQL: pip install"):
+    with pytest.raises(
+        InputError,
+        match=r"no driver \(No module named .*\)\. Install it; of PostgreSQL: pip install",
+    ):
         tune(TASK, tmp_path / "t", SPACE, Search(storage="mysql://localhost/studies"))
 
 
@@ -299,7 +384,11 @@ def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_trie
         return "test", 0.5 + 0.1 * (number == 7) + 0.01 * seed
 
     first = confirm(study, 7, (1, 2), train, lines.append)
-    assert first is not None and first.seeds == [1] and first.problems == ["trial 7 with seed 2 failed: no memory"]
+    assert (
+        first is not None
+        and first.seeds == [1]
+        and first.problems == ["trial 7 with seed 2 failed: no memory"]
+    )
     assert first.gain == pytest.approx(0.1) and first.error is None
     broken[0] = False
     second = confirm(study, 7, (1, 2), train, lines.append)
@@ -310,7 +399,10 @@ def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_trie
 @pytest.mark.parametrize("kind", get_args(Sampler))
 def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
     space = distributions(SPACE, DEFAULTS)
-    studies = [open_study(f"sqlite:///{tmp_path}/study.db", "s", space, {}, sampler=kind, seed=1) for _ in range(2)]
+    studies = [
+        open_study(f"sqlite:///{tmp_path}/study.db", "s", space, {}, sampler=kind, seed=1)
+        for _ in range(2)
+    ]
     tried = [tuple(study.ask(space).params.values()) for _ in range(3) for study in studies]
     assert len(set(tried)) == 6
 
@@ -333,21 +425,34 @@ def test_a_trial_that_waits_is_taken_once(tmp_path):
 
 @pytest.mark.slow
 def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
-    code = "import sys; from segment.core.tuning.study import open_study; open_study(sys.argv[1], 's', {}, {'data': 'x'})"
+    code = (
+        "import sys; from segment.core.tuning.study import open_study; open_study(sys.argv[1], 's',"
+        " {}, {'data': 'x'})"
+    )
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/study.db"]
     begun = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [process.communicate()[1] for process in begun] == [""] * 4
     assert [process.returncode for process in begun] == [0] * 4
 
 
-def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_study_goes_on(tmp_path):
+def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_study_goes_on(
+    tmp_path,
+):
     space = {
         "training.learning_rate": Parameter(choices=[0.2, 0.001]),
         "training.batch_size": Parameter(choices=[1, 2, 8, 16]),
     }
     told = Lines()
-    tune(TASK, tmp_path / "t", space, Search(trials=16, confirmations=0, memory_mb=250, sampler="random", seed=3), told)
-    problems = {t.user_attrs["problem"] for t in study_of(tmp_path / "t").trials if t.state.name == "FAIL"}
+    tune(
+        TASK,
+        tmp_path / "t",
+        space,
+        Search(trials=16, confirmations=0, memory_mb=250, sampler="random", seed=3),
+        told,
+    )
+    problems = {
+        t.user_attrs["problem"] for t in study_of(tmp_path / "t").trials if t.state.name == "FAIL"
+    }
     assert any("must stay finite. Received loss nan" in problem for problem in problems), problems
     assert any("was killed" in problem for problem in problems)
     assert any("MB of memory, more than 250" in problem for problem in problems)
@@ -356,7 +461,12 @@ def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_st
 
 def test_nothing_but_failures_ends_with_their_reason(tmp_path):
     with pytest.raises(InputError, match=r"All 3 trials failed. Last error: .*must stay finite"):
-        tune(TASK, tmp_path / "t", {"training.learning_rate": Parameter(low=0.2, high=0.3)}, Search(trials=9))
+        tune(
+            TASK,
+            tmp_path / "t",
+            {"training.learning_rate": Parameter(low=0.2, high=0.3)},
+            Search(trials=9),
+        )
 
 
 def test_a_folder_with_other_things_and_a_database_that_is_none_are_refused(tmp_path):
@@ -372,13 +482,17 @@ def test_a_folder_with_other_things_and_a_database_that_is_none_are_refused(tmp_
 
 def test_a_training_ends_with_the_process_that_began_it(tmp_path, monkeypatch):
     monkeypatch.setenv(SECONDS, "0.2")
-    slow = Task(TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=500"]), SCORES)
-    (tmp_path / "run.py").write_text(
-        "from pathlib import Path\nfrom tests.core.tuning.test_tune import *\n"
-        f"run_trial(Task({slow.module!r}, [Path('x')], load_settings(Config, overrides=['training.epochs=500']), SCORES), "
-        f"{{}}, Path({str(tmp_path / 'run')!r}))\n"
+    slow = Task(
+        TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=500"]), SCORES
     )
-    parent = subprocess.Popen([sys.executable, str(tmp_path / "run.py")], env={**os.environ, "PYTHONPATH": "."})
+    (tmp_path / "run.py").write_text(
+        "from pathlib import Path\nfrom tests.core.tuning.test_tune import"
+        f" *\nrun_trial(Task({slow.module!r}, [Path('x')], load_settings(Config,"
+        f" overrides=['training.epochs=500']), SCORES), {{}}, Path({str(tmp_path / 'run')!r}))\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "run.py")], env={**os.environ, "PYTHONPATH": "."}
+    )
     history = tmp_path / "run" / "history.csv"
     while not history.exists():
         assert parent.poll() is None
@@ -403,18 +517,30 @@ def test_what_watches_a_training_may_end_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progress(tmp_path, monkeypatch):
+def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progress(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv(SECONDS, "0.3")
     storage = f"sqlite:///{tmp_path}/shared.db"
     (tmp_path / "tune.py").write_text(TWICE)
 
     def begin(name: str) -> "subprocess.Popen[str]":
         command = [sys.executable, str(tmp_path / "tune.py"), str(tmp_path / name), "10", storage]
-        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": "."}, stdout=subprocess.PIPE, text=True
+        )
 
     def ended() -> int:
-        with closing(sqlite3.connect(tmp_path / "shared.db")) as database, suppress(sqlite3.OperationalError):  # no tables yet
-            return int(database.execute("select count(*) from trials where state not in ('RUNNING', 'WAITING')").fetchone()[0])
+        # no tables yet
+        with (
+            closing(sqlite3.connect(tmp_path / "shared.db")) as database,
+            suppress(sqlite3.OperationalError),
+        ):
+            return int(
+                database.execute(
+                    "select count(*) from trials where state not in ('RUNNING', 'WAITING')"
+                ).fetchone()[0]
+            )
         return 0
 
     first, second = begin("a"), begin("b")
@@ -432,7 +558,9 @@ def test_two_processes_share_a_study_and_a_killed_one_loses_the_trial_in_progres
     assert before >= 4 and len(complete) >= 9
     assert 0 < lines.count("\ntrial ") < len(complete) and len(study.trials) <= 12
     assert len({tuple(t.params.values()) for t in complete}) == len(complete)
-    assert (tmp_path / "a" / "best.yaml").read_bytes() == (tmp_path / "b" / "best.yaml").read_bytes()
+    assert (tmp_path / "a" / "best.yaml").read_bytes() == (
+        tmp_path / "b" / "best.yaml"
+    ).read_bytes()
     confirmed = optuna.load_study(study_name="tuning/confirmation", storage=storage).trials
     done = sorted(t.user_attrs["pair"] for t in confirmed if t.state.name == "COMPLETE")
     assert done == sorted([[-1, 1], [study.best_trial.number, 1]])

@@ -35,14 +35,23 @@ CLASSES = """
 """
 
 
-def folder(root: Path, table: str, count: int = 6, values: tuple[int, int] = (0, 1), size: int = 64, groups: int = 1) -> Path:
+def folder(
+    root: Path,
+    table: str,
+    count: int = 6,
+    values: tuple[int, int] = (0, 1),
+    size: int = 64,
+    groups: int = 1,
+) -> Path:
     """A tile folder of blue and brown scenes, whose masks hold one value for each."""
     for group in range(groups):
         place = root / f"g{group}" if groups > 1 else root
         for number in range(count):
             image, mask = two_class_scene(size, size, seed=number + 50 * group)
             write_raster(place / "images" / f"t{number}.png", image)
-            write_raster(place / "masks" / f"t{number}.png", np.choose(mask, values).astype(np.uint8))
+            write_raster(
+                place / "masks" / f"t{number}.png", np.choose(mask, values).astype(np.uint8)
+            )
     (root / "classes.yaml").write_text(table)
     return root
 
@@ -56,14 +65,17 @@ def two(tmp_path: Path) -> Path:
         '- {name: other, value: 3, color: "#000000"}\n- {name: pond, value: 7, color: "#FFFFFF"}\n',
         values=(3, 7),
     )
-    (tmp_path / "config.yaml").write_text(
-        f"""
+    (tmp_path / "config.yaml").write_text(f"""
 data:
   classes: {CLASSES.replace(chr(10), chr(10) + "    ")}
   root: {tmp_path}
   collections:
     - {{path: both, gsd: 0.5}}
-    - {{path: ponds, gsd: 1.0, weight: 3, pixel_size: [0.5, 2], classes: {{pond: water, other: [land, road]}}}}
+    - path: ponds
+      gsd: 1.0
+      weight: 3
+      pixel_size: [0.5, 2]
+      classes: {{pond: water, other: [land, road]}}
   split: run
   tile: 32
   crops: random
@@ -71,8 +83,7 @@ data:
 augment: {{pixel_size: [1, 1.5]}}
 model: {{backbone: resnet18}}
 training: {{epochs: 1, batch_size: 4}}
-"""
-    )
+""")
     return tmp_path
 
 
@@ -98,8 +109,12 @@ def test_runs_of_neighbours_are_held_out(tmp_path, two):
     folder(tmp_path / "long", CLASSES, count=24)
     config = settings(two, "data.collections=[{path: long}]", "data.val_fraction=0.25")
     (one,) = open_collections(config.data, seed=4)
-    held = sorted(int(p.pair.image.stem[1:]) for p in one.parts["val"] if not p.row and not p.column)
-    assert len(held) == 6 and {(b - a) % 24 for a, b in zip(held, held[1:] + held[:1], strict=True)} == {1, 19}
+    held = sorted(
+        int(p.pair.image.stem[1:]) for p in one.parts["val"] if not p.row and not p.column
+    )
+    assert len(held) == 6 and {
+        (b - a) % 24 for a, b in zip(held, held[1:] + held[:1], strict=True)
+    } == {1, 19}
     assert not {p.pair.image for p in one.parts["train"]} & {p.pair.image for p in one.parts["val"]}
 
 
@@ -107,7 +122,9 @@ def test_a_collection_may_only_train_and_groups_may_only_test(tmp_path, two):
     folder(tmp_path / "grouped", CLASSES, count=2, groups=3)
     listed = "[{path: both}, {path: grouped, val_fraction: 0, test_groups: [g1]}]"
     _, grouped = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
-    found = {part: sorted({p.pair.group for p in patches}) for part, patches in grouped.parts.items()}
+    found = {
+        part: sorted({p.pair.group for p in patches}) for part, patches in grouped.parts.items()
+    }
     assert found == {"train": ["grouped/g0", "grouped/g2"], "val": [], "test": ["grouped/g1"]}
 
 
@@ -141,7 +158,8 @@ def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
         assert images.shape == (4, 32, 32, 3) and masks.shape == (4, 32, 32)
         blue = images[..., 2].astype(int) > images[..., 0]
         known = masks != IGNORED
-        assert known.all() and (blue == (masks == 1)).mean() > 0.9  # labels move with what they label
+        # labels move with what they label
+        assert known.all() and (blue == (masks == 1)).mean() > 0.9
 
 
 def test_training_reports_each_collection(two, tmp_path):
@@ -165,25 +183,67 @@ def test_training_reports_each_collection(two, tmp_path):
         (["data.collections=[{path: nowhere}]"], ["nowhere", "no such folder"]),
         (["data.collections=[{path: both}, {path: both}]"], ["'both'", "name"]),
         (["data.collections=[{path: ponds}]"], ["ponds", "'other'", "null"]),
-        (["data.collections=[{path: ponds, classes: {pont: water, other: land}}]"], ["'pont'", "'pond'"]),
-        (["data.collections=[{path: ponds, classes: {pond: watr, other: land}}]"], ["'watr'", "'water'"]),
+        (
+            ["data.collections=[{path: ponds, classes: {pont: water, other: land}}]"],
+            ["'pont'", "'pond'"],
+        ),
+        (
+            ["data.collections=[{path: ponds, classes: {pond: watr, other: land}}]"],
+            ["'watr'", "'water'"],
+        ),
         (["data.collections=[{path: both, val_fraction: 0}]"], ["validation"]),
         (["data.collections=[{path: both, pixel_size: [2, 1]}]"], ["smaller first"]),
-        (["data.collections=[{path: both}, {path: both, name: again}]"], ["'both'", "'again'", "once"]),
+        (
+            ["data.collections=[{path: both}, {path: both, name: again}]"],
+            ["'both'", "'again'", "once"],
+        ),
         (["data.collections=[{path: both, name: ../away}]"], ["'../away'", "slashes"]),
         (["data.collections=[{path: both, name: ..}]"], ["'..'", "name"]),
-        (["data.collections=[{path: both}, {path: ponds, classes: {pond: null, other: []}}]"], ["ponds", "teaches nothing"]),
-        (["data.collections=[{path: ponds, classes: {pond: water, Pond: land, other: land}}]"], ["twice", "Pond"]),
-        (["data.collections=[{path: ponds, classes: {pond: [water, land], other: land}, val_groups: [pons]}]"], ["ponds/pons"]),
-        (["data.collections=[{path: ponds, classes: {pond: [water, land], other: [land, road]}}]"], ["for certain"]),
+        (
+            ["data.collections=[{path: both}, {path: ponds, classes: {pond: null, other: []}}]"],
+            ["ponds", "teaches nothing"],
+        ),
+        (
+            ["data.collections=[{path: ponds, classes: {pond: water, Pond: land, other: land}}]"],
+            ["twice", "Pond"],
+        ),
+        (
+            [
+                "data.collections=[{path: ponds, classes: {pond: [water, land], other: land},"
+                " val_groups: [pons]}]"
+            ],
+            ["ponds/pons"],
+        ),
+        (
+            [
+                "data.collections=[{path: ponds, classes: {pond: [water, land], other: [land,"
+                " road]}}]"
+            ],
+            ["for certain"],
+        ),
         (["data.collections=[{path: both}, {path: both, name: Both}]"], ["2 collections"]),
-        (["data.split=group", "data.collections=[{path: both}]"], ["data.collections: both:", "two groups"]),
-        (["data.collections=[{path: both}, {path: both/., name: b, weight: 0, val_groups: [x]}]"], ["once"]),
-        (["data.collections=[{path: both, weight: 0, val_groups: [x]}]"], ["a test alone", "val_groups"]),
+        (
+            ["data.split=group", "data.collections=[{path: both}]"],
+            ["data.collections: both:", "two groups"],
+        ),
+        (
+            [
+                "data.collections=[{path: both}, {path: both/., name: b, weight: 0, val_groups:"
+                " [x]}]"
+            ],
+            ["once"],
+        ),
+        (
+            ["data.collections=[{path: both, weight: 0, val_groups: [x]}]"],
+            ["a test alone", "val_groups"],
+        ),
         (["data.val_groups=[nowhere]"], ["data.val_groups", "each collection"]),
         (["data.test_groups=[both]"], ["data.test_groups", "each collection"]),
         (["data.crops=fixed"], ["pixel_size", "data.crops=random"]),
-        (["data.crops=fixed", "data.collections=[{path: both}]"], ["augment.pixel_size", "data.crops=random"]),
+        (
+            ["data.crops=fixed", "data.collections=[{path: both}]"],
+            ["augment.pixel_size", "data.crops=random"],
+        ),
         (["data.classes=null"], ["data.classes"]),
         (["data.collections=null"], ["tile folder", "data.collections"]),
     ],
@@ -203,11 +263,17 @@ def test_tiles_and_collections_exclude_each_other(two, tmp_path):
 def test_images_of_all_collections_are_alike(two, tmp_path):
     image, mask = two_class_scene(64, 64)
     for number in range(2):
-        write_raster(tmp_path / "four" / "images" / f"{number}.tif", np.dstack([image, image[..., :1]]), photometric="minisblack")
+        write_raster(
+            tmp_path / "four" / "images" / f"{number}.tif",
+            np.dstack([image, image[..., :1]]),
+            photometric="minisblack",
+        )
         write_raster(tmp_path / "four" / "masks" / f"{number}.tif", mask)
     (tmp_path / "four" / "classes.yaml").write_text(CLASSES)
     with pytest.raises(InputError, match="4 bands"):
-        segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}, {path: four}]"))
+        segment.train(
+            None, tmp_path / "run", settings(two, "data.collections=[{path: both}, {path: four}]")
+        )
 
 
 def test_reports_show_the_collections_of_a_part(two, tmp_path):
@@ -237,27 +303,42 @@ def test_collections_do_not_lie_within_each_other(two):
 
 
 def test_what_may_be_anything_is_ignored_and_noted(two):
-    listed = "[{path: both}, {path: ponds, gsd: 1, classes: {pond: [Water, land, road], other: land}}]"
+    listed = (
+        "[{path: both}, {path: ponds, gsd: 1, classes: {pond: [Water, land, road], other: land}}]"
+    )
     _, ponds = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
-    assert ponds.codes[:2].tolist() == [0, IGNORED] and ponds.notes == ["pond may be any class: ignored, as if null"]
+    assert ponds.codes[:2].tolist() == [0, IGNORED] and ponds.notes == [
+        "pond may be any class: ignored, as if null"
+    ]
 
 
 def test_the_only_group_of_a_collection_goes_by_its_name(two):
-    listed = "[{path: both}, {path: ponds, classes: {pond: water, other: land}, val_fraction: 0, val_groups: [ponds]}]"
+    listed = (
+        "[{path: both}, {path: ponds, classes: {pond: water, other: land}, val_fraction: 0,"
+        " val_groups: [ponds]}]"
+    )
     with pytest.raises(InputError, match=r"data\.collections: ponds: .*none for train"):
         open_collections(settings(two, f"data.collections={listed}").data, seed=0)
 
 
 def test_a_collection_is_called_as_its_folder_below_the_root(two):
-    (one,) = open_collections(settings(two, f"data.root={two}/both", "data.collections=[{path: .}]").data, seed=0)
+    (one,) = open_collections(
+        settings(two, f"data.root={two}/both", "data.collections=[{path: .}]").data, seed=0
+    )
     assert one.name == "both"
 
 
 def test_a_class_that_a_table_ignores_is_no_class_of_the_model(two):
-    (two / "both" / "classes.yaml").write_text(CLASSES + '- {name: rest, color: "#123456", value: 9, ignore: true}\n')
+    (two / "both" / "classes.yaml").write_text(
+        CLASSES + '- {name: rest, color: "#123456", value: 9, ignore: true}\n'
+    )
     with pytest.raises(InputError, match="'rest' is ignored"):
-        open_collections(settings(two, "data.collections=[{path: both, classes: {rest: land}}]").data, seed=0)
-    assert open_collections(settings(two, "data.collections=[{path: both, classes: {rest: null}}]").data, seed=0)
+        open_collections(
+            settings(two, "data.collections=[{path: both, classes: {rest: land}}]").data, seed=0
+        )
+    assert open_collections(
+        settings(two, "data.collections=[{path: both, classes: {rest: null}}]").data, seed=0
+    )
 
 
 def test_pixel_sizes_that_are_unknown_or_contradict_are_noted(two):
@@ -272,7 +353,9 @@ def test_pixel_sizes_that_are_unknown_or_contradict_are_noted(two):
     both, placed = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
     assert "unknown" in both.notes[-1] and "0.3 m a pixel, its `gsd` 3" in placed.notes[-1]
     assert placed.gsd == pytest.approx(0.3, rel=0.01)
-    (close,) = open_collections(settings(two, "data.collections=[{path: placed, gsd: 0.3}]").data, seed=0)
+    (close,) = open_collections(
+        settings(two, "data.collections=[{path: placed, gsd: 0.3}]").data, seed=0
+    )
     assert not close.notes
 
 
@@ -305,7 +388,11 @@ def test_colours_of_deep_images_are_refused_before_anything_is_written(two, tmp_
     (two / "deep" / "classes.yaml").write_text(CLASSES)
     for quality in ("hue=5", "grey=0.5", "jpeg=0.5", "saturation=9"):
         with pytest.raises(InputError, match=quality.split("=")[0]):
-            segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: deep}]", f"augment.{quality}"))
+            segment.train(
+                None,
+                tmp_path / "run",
+                settings(two, "data.collections=[{path: deep}]", f"augment.{quality}"),
+            )
         assert not (tmp_path / "run").exists()
 
 
@@ -325,7 +412,10 @@ def test_tuning_says_that_it_takes_one_tile_folder(two, tmp_path, capsys):
 
 
 def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
-    listed = "[{path: both}, {path: ponds, weight: 0, classes: {pond: [water, land], other: [land, road]}}]"
+    listed = (
+        "[{path: both}, {path: ponds, weight: 0, classes: {pond: [water, land], other: [land,"
+        " road]}}]"
+    )
     data = TrainingData.prepare(None, settings(two, f"data.collections={listed}"), Silent())
     dataset = TileDataset(
         data.parts["test"],
@@ -338,7 +428,9 @@ def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
     def predict(images):
         return np.full((*images.shape[:3], 3), 1 / 3, np.float32)
 
-    found = score_patches(predict, dataset, data.class_table.names, Silent(), labels=data.labels_of_collections)
+    found = score_patches(
+        predict, dataset, data.class_table.names, Silent(), labels=data.labels_of_collections
+    )
     scores_page("ponds", found, dataset, predict, data.class_table).write(two / "page.html")
     page = (two / "page.html").read_text()
     assert "Mean Jaccard -," in page and ">nan<" not in page and "nan" not in str(found)
@@ -347,9 +439,16 @@ def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
 def test_a_part_that_only_sets_label_has_no_score_in_reports(two):
     labels = LabelSets(["land", "water"], (frozenset({0, 1}),), used=frozenset({2}))
     confusion = Confusion(labels.names, labels)
-    confusion.add(np.full((2, 2), 2, np.uint8), np.zeros((2, 2), np.uint8), np.full((2, 2, 2), 0.5, np.float32))
+    confusion.add(
+        np.full((2, 2), 2, np.uint8),
+        np.zeros((2, 2), np.uint8),
+        np.full((2, 2, 2), 0.5, np.float32),
+    )
     report = Evaluation(confusion, [], [], {"ponds": confusion}).report
-    assert report["mean_of_collections"]["mean_jaccard"] is None and report["mean_of_collections"]["accuracy"] == 1
+    assert (
+        report["mean_of_collections"]["mean_jaccard"] is None
+        and report["mean_of_collections"]["accuracy"] == 1
+    )
     assert "nan" not in str(Evaluation(confusion, [], [], {"ponds": confusion}))
 
 
@@ -357,5 +456,7 @@ def test_a_run_goes_on_where_its_collections_were_moved_to(two, tmp_path):
     segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}]"))
     (two / "elsewhere").mkdir()
     (two / "both").rename(two / "elsewhere" / "both")
-    moved = settings(two, "data.collections=[{path: both}]", f"data.root={two}/elsewhere", "training.epochs=2")
+    moved = settings(
+        two, "data.collections=[{path: both}]", f"data.root={two}/elsewhere", "training.epochs=2"
+    )
     assert len(segment.train(None, tmp_path / "run", moved, resume=True).history) == 2

@@ -22,7 +22,13 @@ def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandS
 
 def dataset(root, class_table, **options) -> TileDataset:
     patches = grid_patches(find_pairs(root), 32)
-    return TileDataset(patches, TilePixels(class_table, "ignore", megabytes=1), 32, 4, **({"preprocessing": OFF} | options))
+    return TileDataset(
+        patches,
+        TilePixels(class_table, "ignore", megabytes=1),
+        32,
+        4,
+        **({"preprocessing": OFF} | options),
+    )
 
 
 def everything(data: TileDataset) -> list[np.ndarray]:
@@ -32,20 +38,29 @@ def everything(data: TileDataset) -> list[np.ndarray]:
 def test_batches_have_the_files_dtype_and_every_tile_comes_once(tile_folder, class_table):
     data = dataset(tile_folder(groups=2, count=2, size=64), class_table)
     images, masks = data[0]
-    assert (images.shape, images.dtype, masks.shape, masks.dtype) == ((4, 32, 32, 3), np.uint8, (4, 32, 32), np.uint8)
+    assert (images.shape, images.dtype, masks.shape, masks.dtype) == (
+        (4, 32, 32, 3),
+        np.uint8,
+        (4, 32, 32),
+        np.uint8,
+    )
     assert sum(len(data[i][0]) for i in range(len(data))) == len(data.patches) == 16
 
 
 def test_epochs_differ_and_repeat(tile_folder, class_table):
     root = tile_folder()
     change = lambda seed: augmentation(AugmentSettings(noise=0.1), statistics(), seed)  # noqa: E731
-    first, second = (dataset(root, class_table, augment=change, random_crops=True, seed=3) for _ in range(2))
+    first, second = (
+        dataset(root, class_table, augment=change, random_crops=True, seed=3) for _ in range(2)
+    )
     start = everything(first)
     assert all(np.array_equal(a, b) for a, b in zip(start, everything(second), strict=True))
     first.on_epoch_end()
     assert not all(np.array_equal(a, b) for a, b in zip(start, everything(first), strict=True))
     second.epoch = 1
-    assert all(np.array_equal(a, b) for a, b in zip(everything(first), everything(second), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(everything(first), everything(second), strict=True)
+    )
 
 
 def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path, class_table):
@@ -56,7 +71,9 @@ def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path,
     for patch in grid_patches(find_pairs(tmp_path), 32):
         for augment in (None, lambda seed: lambda image, mask: (image, mask)):
             pixels = TilePixels(class_table, "ignore", megabytes=1)
-            images, masks = TileDataset([patch], pixels, 32, 1, preprocessing=OFF, augment=augment)[0]
+            images, masks = TileDataset([patch], pixels, 32, 1, preprocessing=OFF, augment=augment)[
+                0
+            ]
             where = images[masks != IGNORED]
             np.add.at(counts, (where[:, 0], where[:, 1]), 1)
     assert (counts == 2).all(), "learned once, scored once"
@@ -68,16 +85,30 @@ def test_random_crops_come_larger_and_smaller(dtype, tmp_path, class_table):
     mask = np.repeat(np.arange(2, dtype=np.uint8), 100)
     write_raster(tmp_path / "images" / "a.tif", np.tile(ramp[:, None], (200, 1, 5)))
     write_raster(tmp_path / "masks" / "a.tif", np.tile(mask[:, None], (200, 1, 1)))
-    data = dataset(tmp_path, class_table, random_crops=True, zoom=0.5, augment=lambda seed: lambda image, mask: (image, mask))
+    data = dataset(
+        tmp_path,
+        class_table,
+        random_crops=True,
+        zoom=0.5,
+        augment=lambda seed: lambda image, mask: (image, mask),
+    )
     slopes = []
     for epoch in range(6):
         data.epoch = epoch
         for images, masks in (data[i] for i in range(len(data))):
-            assert images.dtype == dtype and images.shape[1:] == (32, 32, 5) and (masks != IGNORED).all()
+            assert (
+                images.dtype == dtype
+                and images.shape[1:] == (32, 32, 5)
+                and (masks != IGNORED).all()
+            )
             wrong = (images[..., 0] > 100) != (masks == 1)
-            assert not wrong[np.abs(images[..., 0].astype(float) - 100) > 3].any(), "masks move with images"
+            assert not wrong[np.abs(images[..., 0].astype(float) - 100) > 3].any(), (
+                "masks move with images"
+            )
             slopes += list(np.ptp(images[:, 0, :, 0].astype(float), axis=1) / 31)
-    assert 0.6 < min(slopes) < 0.8 and 1.6 < max(slopes) < 2.1, "from half to one and a half times the size"
+    assert 0.6 < min(slopes) < 0.8 and 1.6 < max(slopes) < 2.1, (
+        "from half to one and a half times the size"
+    )
 
 
 def test_images_smaller_than_a_tile_are_filled_up_and_ignored_there(tmp_path, class_table):
@@ -104,7 +135,10 @@ def test_nodata_is_ignored_and_not_measured(tmp_path, class_table):
 def test_survey_measures_training_only_and_reads_all(tmp_path, class_table):
     for name, value in (("a", 10), ("b", 20), ("c", 200)):
         write_raster(tmp_path / "images" / f"{name}.png", np.full((32, 32, 3), value, np.uint8))
-        write_raster(tmp_path / "masks" / f"{name}.png", np.full((32, 32, 1), 0 if name == "a" else 5, np.uint8))
+        write_raster(
+            tmp_path / "masks" / f"{name}.png",
+            np.full((32, 32, 1), 0 if name == "a" else 5, np.uint8),
+        )
     a, b, c = grid_patches(find_pairs(tmp_path), 32)
     write_raster(tmp_path / "masks" / "c.png", np.eye(32, dtype=np.uint8)[..., None] * 5)
     found = survey({"train": [a, b], "val": [c]}, class_table, "ignore", 32, OFF)
@@ -118,7 +152,9 @@ def test_survey_measures_training_only_and_reads_all(tmp_path, class_table):
 
 
 def salted(root, dtype="uint8"):
-    """An image of 50 x 70 of 100, with a speck every eight pixels and a corner of nodata, and its mask."""
+    """An image of 50 x 70 of 100, with a speck every eight pixels and a corner of nodata, and its
+    mask.
+    """
     image = np.full((50, 70, 3), 100, dtype)
     image[4::8, 4::8] = 200
     image[:10, :10] = 7
@@ -129,8 +165,13 @@ def salted(root, dtype="uint8"):
 
 def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, class_table):
     patches, denoise = salted(tmp_path), PreprocessSettings(denoise=3)
-    plain, found = (survey({"train": patches}, class_table, "ignore", 32, settings) for settings in (OFF, denoise))
-    assert plain.statistics.maximum.tolist() == [200] * 3 and plain.statistics.count == 50 * 70 - 100
+    plain, found = (
+        survey({"train": patches}, class_table, "ignore", 32, settings)
+        for settings in (OFF, denoise)
+    )
+    assert (
+        plain.statistics.maximum.tolist() == [200] * 3 and plain.statistics.count == 50 * 70 - 100
+    )
     assert found.statistics.maximum.tolist() == found.statistics.minimum.tolist() == [100] * 3
     assert found.statistics.count == plain.statistics.count
     for options in ({}, {"random_crops": True}, {"random_crops": True, "zoom": 0.5}):
@@ -141,11 +182,20 @@ def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, class_table)
 
 
 @pytest.mark.parametrize(
-    "settings, dtype, words", [({"clahe": 3}, "float32", "8 or 16 bits"), ({"clahe": 3}, "uint16", "Raise it to 64")]
+    "settings, dtype, words",
+    [({"clahe": 3}, "float32", "8 or 16 bits"), ({"clahe": 3}, "uint16", "Raise it to 64")],
 )
-def test_what_cannot_be_preprocessed_is_told_before_training(settings, dtype, words, tmp_path, class_table):
+def test_what_cannot_be_preprocessed_is_told_before_training(
+    settings, dtype, words, tmp_path, class_table
+):
     with pytest.raises(InputError, match=f"data.preprocess.clahe: .*{words}"):
-        survey({"train": salted(tmp_path, dtype)}, class_table, "ignore", 32, PreprocessSettings(**settings))
+        survey(
+            {"train": salted(tmp_path, dtype)},
+            class_table,
+            "ignore",
+            32,
+            PreprocessSettings(**settings),
+        )
 
 
 def test_a_truncated_jpeg_is_named(tmp_path, class_table):
@@ -159,15 +209,28 @@ def test_a_truncated_jpeg_is_named(tmp_path, class_table):
 
 @pytest.mark.parametrize(
     "bands, dtype, high",
-    [(3, "uint8", 255), (1, "uint8", 255), (4, "uint16", 9000), (13, "uint16", 9000), (3, "uint16", 65535), (2, "float32", 1.5)],
+    [
+        (3, "uint8", 255),
+        (1, "uint8", 255),
+        (4, "uint16", 9000),
+        (13, "uint16", 9000),
+        (3, "uint16", 65535),
+        (2, "float32", 1.5),
+    ],
 )
 def test_any_depth_is_augmented(bands, dtype, high):
     image = (np.random.default_rng(0).random((64, 64, bands)) * high).astype(dtype)
     mask = np.random.default_rng(1).integers(0, 3, (64, 64)).astype(np.uint8)
-    settings = AugmentSettings(scale=0.3, shift=0.1, brightness=0.2, contrast=0.2, blur=1, noise=0.05)
+    settings = AugmentSettings(
+        scale=0.3, shift=0.1, brightness=0.2, contrast=0.2, blur=1, noise=0.05
+    )
     for seed in range(5):
         changed, labels = augmentation(settings, statistics(bands, dtype, high), seed)(image, mask)
-        assert (changed.shape, changed.dtype, labels.shape) == (image.shape, image.dtype, mask.shape)
+        assert (changed.shape, changed.dtype, labels.shape) == (
+            image.shape,
+            image.dtype,
+            mask.shape,
+        )
         assert changed.min() >= 0 and changed.max() <= high
         assert set(np.unique(labels)) <= {0, 1, 2}, "masks never interpolate"
 
@@ -176,7 +239,9 @@ def test_bright_pixels_of_16_bits_never_wrap():
     image = np.full((32, 32, 1), 65000, np.uint16)
     settings = AugmentSettings(brightness=0.1, contrast=0, noise=0.05)
     for seed in range(5):
-        changed, _ = augmentation(settings, statistics(1, "uint16", 65535), seed)(image, image[..., 0].astype(np.uint8))
+        changed, _ = augmentation(settings, statistics(1, "uint16", 65535), seed)(
+            image, image[..., 0].astype(np.uint8)
+        )
         assert changed.min() > 40000
 
 

@@ -1,4 +1,6 @@
-"""What masks hold decides how they are read, and what is odd about them is said before anything is learned."""
+"""What masks hold decides how they are read, and what is odd about them is said before anything is
+learned.
+"""
 
 import json
 
@@ -36,7 +38,9 @@ class Lines(Silent):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Makes a tile folder of three groups; mask: of (64, 64) class indices what is stored, an array or how it is saved."""
+    """Makes a tile folder of three groups; mask: of (64, 64) class indices what is stored, an array
+    or how it is saved.
+    """
 
     def make(table, mask, suffix="png", groups=3, **profile):
         root = tmp_path / "tiles"
@@ -45,7 +49,11 @@ def folder(tmp_path):
             write_raster(root / f"g{group}" / "images" / "a.png", image)
             path = root / f"g{group}" / "masks" / f"a.{suffix}"
             path.parent.mkdir(exist_ok=True)
-            stored = mask(indices[..., 0], path) if mask.__code__.co_argcount == 2 else mask(indices[..., 0])
+            stored = (
+                mask(indices[..., 0], path)
+                if mask.__code__.co_argcount == 2
+                else mask(indices[..., 0])
+            )
             if stored is not None:
                 write_raster(path, stored if stored.ndim == 3 else stored[..., None], **profile)
         (root / "classes.yaml").write_text(table)
@@ -87,14 +95,35 @@ WATER = float(np.mean(indices_of()))
     [
         (TABLE, lambda i: i * 255),
         (BLACK_WHITE, lambda i: i * 255),
-        ('- {name: land, color: "#804000", value: 0}\n- {name: water, color: "#0000FF", value: 255}\n', lambda i: i * 255),
-        ('- {name: land, color: "#804000", value: 7}\n- {name: water, color: "#0000FF", value: 255}\n', lambda i: 7 + i * 248),
+        (
+            (
+                '- {name: land, color: "#804000", value: 0}\n- {name: water, color: "#0000FF",'
+                " value: 255}\n"
+            ),
+            lambda i: i * 255,
+        ),
+        (
+            (
+                '- {name: land, color: "#804000", value: 7}\n- {name: water, color: "#0000FF",'
+                " value: 255}\n"
+            ),
+            lambda i: 7 + i * 248,
+        ),
         (TABLE, lambda i: i * np.float32(255)),
         (TABLE, lambda i: i.astype(np.uint16) * 255),
         (TABLE, lambda i: i),
         (TABLE, lambda i, path: Image.fromarray(i > 0).save(path)),
     ],
-    ids=["two classes", "black and white", "value 255", "7 and 255", "float", "uint16", "0 and 1", "one bit"],
+    ids=[
+        "two classes",
+        "black and white",
+        "value 255",
+        "7 and 255",
+        "float",
+        "uint16",
+        "0 and 1",
+        "one bit",
+    ],
 )
 def test_255_is_a_class_where_one_claims_it(folder, table, mask):
     data, said = prepare(folder(table, mask, "png" if mask.__code__.co_argcount == 2 else "tif"))
@@ -102,19 +131,26 @@ def test_255_is_a_class_where_one_claims_it(folder, table, mask):
     assert data.class_table.names == ["land", "water"] and "warning" not in said
     shown = {str(c.value) for c in data.class_table.classes}
     assert ("255" in shown) == ("255 is nodata" in said)
-    assert 255 not in data.class_table.values()[:2] and len(set(data.class_table.values()[:2].tolist())) == 2
+    assert (
+        255 not in data.class_table.values()[:2]
+        and len(set(data.class_table.values()[:2].tolist())) == 2
+    )
 
 
 def test_white_before_black_is_read_by_colour(folder):
     table = '- {name: water, color: "#FFFFFF"}\n- {name: land, color: "#000000"}\n'
     data, said = prepare(folder(table, lambda i: i * 255))
-    assert data.class_table.names == ["water", "land"] and water_share(data) == pytest.approx(1 - WATER)
+    assert data.class_table.names == ["water", "land"] and water_share(data) == pytest.approx(
+        1 - WATER
+    )
     assert "read 0 as land, 255 as water" in said
 
 
 def test_levels_of_grey_are_read_by_colour(folder):
     table = BLACK_WHITE + '- {name: road, color: "#808080"}\n'
-    data, said = prepare(folder(table, lambda i: np.where(np.arange(64) < 5, 128, i * 255).astype(np.uint8)))
+    data, said = prepare(
+        folder(table, lambda i: np.where(np.arange(64) < 5, 128, i * 255).astype(np.uint8))
+    )
     assert (data.survey.class_pixels["train"] > 0).all() and "128 as road" in said
 
 
@@ -136,10 +172,14 @@ def test_255_beside_0_and_1_is_unlabelled_however_much_of_it(folder):
 def test_an_ignored_second_entry_keeps_its_meaning(folder):
     table = '- {name: land, color: "#804000", ignore: true}\n- {name: water, color: "#0000FF"}\n'
     data, _ = prepare(folder(table, lambda i: i * 255))
-    assert data.survey.class_pixels["train"].tolist() == [sum(i.sum() for i in indices_of()) - data.survey.class_pixels["val"][0]]
+    assert data.survey.class_pixels["train"].tolist() == [
+        sum(i.sum() for i in indices_of()) - data.survey.class_pixels["val"][0]
+    ]
 
 
-EXPLICIT = '- {name: land, color: "#804000", value: 0}\n- {name: water, color: "#0000FF", value: 1}\n'
+EXPLICIT = (
+    '- {name: land, color: "#804000", value: 0}\n- {name: water, color: "#0000FF", value: 1}\n'
+)
 
 
 @pytest.mark.parametrize("table", [EXPLICIT, TABLE + '- {name: rail, color: "#111111"}\n'])
@@ -152,11 +192,17 @@ def test_255_that_no_class_claims_is_told_where_a_class_has_no_pixel(folder, tmp
 
 @pytest.mark.parametrize(
     "entry, absent",
-    [('- {name: snow, color: "#FFFFFF", value: 2}', 2), ('- {name: unlabeled, color: "#9B9B9B", value: 255, ignore: true}', 1)],
+    [
+        ('- {name: snow, color: "#FFFFFF", value: 2}', 2),
+        ('- {name: unlabeled, color: "#9B9B9B", value: 255, ignore: true}', 1),
+    ],
     ids=["masks hold several of its values", "the table names it"],
 )
 def test_255_that_a_table_leaves_unlabelled_is_nothing_odd(folder, tmp_path, entry, absent):
-    masks = folder(f"{EXPLICIT}{entry}\n", lambda i: np.where(np.arange(64) < 9, 255, np.minimum(i, absent - 1)).astype(np.uint8))
+    masks = folder(
+        f"{EXPLICIT}{entry}\n",
+        lambda i: np.where(np.arange(64) < 9, 255, np.minimum(i, absent - 1)).astype(np.uint8),
+    )
     for text in both(masks, tmp_path):
         assert "255" not in text
 
@@ -165,7 +211,10 @@ def test_a_class_without_a_pixel_is_reported_before_training(folder):
     data, said = prepare(folder(THREE, lambda i: i))
     assert "warning: no pixel of the training part is snow" in said
     assert said.index("snow") < said.index("train ")
-    assert data.masks["absent"] == ["snow"] and ("Classes without a pixel in the training part", "snow") in data.facts
+    assert (
+        data.masks["absent"] == ["snow"]
+        and ("Classes without a pixel in the training part", "snow") in data.facts
+    )
 
 
 @pytest.mark.parametrize("value", [0, 1, 255])
@@ -175,23 +224,42 @@ def test_declared_nodata_wins_loudly(folder, tmp_path, value):
     said, seen = both(folder(table, masks[value], "tif", nodata=value), tmp_path)
     name, other = ("land", "water") if value == 0 else ("water", "land")
     for text in (said, seen):
-        assert f"Mask files declare {value} as nodata, which is {name}" in text and "-unsetnodata" in text
-    assert f"no pixel of the training part is {name}" in said and other not in said.split("training part is")[1].split("\n")[0]
+        assert (
+            f"Mask files declare {value} as nodata, which is {name}" in text
+            and "-unsetnodata" in text
+        )
+    assert (
+        f"no pixel of the training part is {name}" in said
+        and other not in said.split("training part is")[1].split("\n")[0]
+    )
 
 
 def test_nodata_of_0_leaves_255_a_class(folder):
-    data, said = prepare(folder(TABLE, lambda i, path: Image.fromarray(i * 255).save(path, transparency=0)))
-    assert data.survey.class_pixels["train"][1] > 0 and "which is land" in said and "training part is land" in said
+    data, said = prepare(
+        folder(TABLE, lambda i, path: Image.fromarray(i * 255).save(path, transparency=0))
+    )
+    assert (
+        data.survey.class_pixels["train"][1] > 0
+        and "which is land" in said
+        and "training part is land" in said
+    )
 
 
 def test_transparency_is_not_looked_at(folder):
-    la, rgba = (lambda i, p: Image.fromarray(np.dstack([i * 255, i]), "LA").save(p)), rgb((0, 0, 0, 0), (255, 255, 255, 9))
+    la, rgba = (
+        (lambda i, p: Image.fromarray(np.dstack([i * 255, i]), "LA").save(p)),
+        rgb((0, 0, 0, 0), (255, 255, 255, 9)),
+    )
     for mask in (la, rgba):
         assert water_share(prepare(folder(BLACK_WHITE, mask))[0]) == WATER
 
 
 def test_declared_nodata_counts_in_no_share(folder):
-    data, said = prepare(folder(TABLE, lambda i: np.where(np.arange(64) < 50, 9, i).astype(np.uint8), "tif", nodata=9))
+    data, said = prepare(
+        folder(
+            TABLE, lambda i: np.where(np.arange(64) < 50, 9, i).astype(np.uint8), "tif", nodata=9
+        )
+    )
     assert data.masks["undeclared_share"] == 0 and "warning" not in said
 
 
@@ -200,7 +268,9 @@ def stripes(width, value):
 
 
 def test_most_pixels_of_no_class_are_refused_unless_allowed(folder, tmp_path):
-    root = folder(TABLE, lambda i: np.where(np.arange(64) < 40, 9 + np.arange(64) % 2, i).astype(np.uint8))
+    root = folder(
+        TABLE, lambda i: np.where(np.arange(64) < 40, 9 + np.arange(64) % 2, i).astype(np.uint8)
+    )
     said, seen = both(root, tmp_path)
     for text in (said, seen):
         assert "62.5% of the labelled mask pixels" in text and "data.max_undeclared=1" in text
@@ -220,7 +290,10 @@ def test_ignored_entries_and_255_count_in_no_share(folder):
 
 def test_half_of_the_pixels_may_be_of_no_class(folder):
     data, said = prepare(folder(TABLE, stripes(32, 9)))
-    assert data.masks["undeclared_share"] == 0.5 and "warning: 50.0% of the labelled mask pixels" in said
+    assert (
+        data.masks["undeclared_share"] == 0.5
+        and "warning: 50.0% of the labelled mask pixels" in said
+    )
     assert data.masks["undeclared"] == {"9": 3 * 64 * 32}
 
 
@@ -240,7 +313,9 @@ def noisy(i, path):
 
 def blocks(i, path):
     """Of the size of JPEG's, which keep no other values than their own, and these not exactly."""
-    Image.fromarray(i[::8, ::8].repeat(8, 0).repeat(8, 1) * 255).save(path.with_suffix(".jpg"), quality=70)
+    Image.fromarray(i[::8, ::8].repeat(8, 0).repeat(8, 1) * 255).save(
+        path.with_suffix(".jpg"), quality=70
+    )
 
 
 def resized(i, path):
@@ -249,13 +324,19 @@ def resized(i, path):
 
 
 def noisy_colours(i, path):
-    Image.fromarray(np.array([(0x80, 0x40, 0), (0, 0, 255)], np.uint8)[i]).save(path.with_suffix(".jpg"), quality=50)
+    Image.fromarray(np.array([(0x80, 0x40, 0), (0, 0, 255)], np.uint8)[i]).save(
+        path.with_suffix(".jpg"), quality=50
+    )
 
 
 @pytest.mark.parametrize(
     "table, mask, words",
     [
-        (TABLE, lambda i: i + 1, ["count classes from 1", "they hold", "land value: 1, water value: 2"]),
+        (
+            TABLE,
+            lambda i: i + 1,
+            ["count classes from 1", "they hold", "land value: 1, water value: 2"],
+        ),
         (THREE, lambda i: 1 + 2 * i, ["count classes from 1", "snow value: 3"]),
         (TABLE, stripes(8, 2), ["one value more", "2 (", "land value: 1, water value: 2"]),
         (TABLE, noisy, ["JPEG", "hold", "Export the masks again as PNG"]),
@@ -263,9 +344,17 @@ def noisy_colours(i, path):
         (TABLE, resized, ["besides those of the classes", "nearest neighbour"]),
         (TABLE, noisy_colours, ["JPEG", "#0000FD", "Export the masks as PNG"]),
         (EXPLICIT, saved_with_palette, ["palette", "#800000", 'water color: "#800000"']),
-        (BLACK_WHITE, rgb((0, 0, 0), (1, 1, 1)), ["three equal bands", "#010101", 'water color: "#010101"']),
+        (
+            BLACK_WHITE,
+            rgb((0, 0, 0), (1, 1, 1)),
+            ["three equal bands", "#010101", 'water color: "#010101"'],
+        ),
         (TABLE, rgb((0, 0x40, 0x80), (255, 0, 0)), ["red and blue exchanged", "#FF0000"]),
-        (TABLE, lambda i: i.astype(np.uint16) * 65535, ["65535", "0, 65535", "masks of 8 bits that hold 0, 1"]),
+        (
+            TABLE,
+            lambda i: i.astype(np.uint16) * 65535,
+            ["65535", "0, 65535", "masks of 8 bits that hold 0, 1"],
+        ),
         (TABLE, lambda i: 10 + 10 * i, ["10 (", "20 (", "land value: 10, water value: 20"]),
         (THREE, lambda i: i * 127, ["127 (", "the values 0, 1, 2"]),
     ],
@@ -277,7 +366,9 @@ def test_what_masks_hold_and_what_to_write_is_said_by_both(folder, tmp_path, tab
 
 
 def rare_black(indices, path):
-    """Colours of TABLE, with some black pixels, as a picture with a palette where the path says so."""
+    """Colours of TABLE, with some black pixels, as a picture with a palette where the
+    path says so.
+    """
     held = indices.copy()
     held[:4, :8] = 2
     picture = Image.fromarray(held, "P")
@@ -287,7 +378,9 @@ def rare_black(indices, path):
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_a_rare_colour_of_no_class_does_not_make_masks_odd(folder, suffix):
-    """Real masks hold a few stray colours: that is a count, and no reason to rewrite the class table."""
+    """Real masks hold a few stray colours: that is a count, and no reason to rewrite the class
+    table.
+    """
     root = folder(TABLE, rare_black, suffix)
     lines = Lines()
     TrainingData.prepare(root, load_settings(Config, None, ["data.tile=64"]), lines)
@@ -313,7 +406,9 @@ def test_masks_that_would_teach_something_else_are_refused(folder, mask):
 def test_explicit_values_make_jpeg_masks_usable(folder):
     data, said = prepare(folder(EXPLICIT.replace("value: 1", "value: 255"), noisy, groups=3))
     assert "warning: Masks hold" in said and "JPEG" in said
-    assert (data.survey.class_pixels["train"] > 0).all() and 0 < data.masks["undeclared_share"] < 0.7
+    assert (data.survey.class_pixels["train"] > 0).all() and 0 < data.masks[
+        "undeclared_share"
+    ] < 0.7
 
 
 def test_groups_with_other_values_are_told(folder, tmp_path):
@@ -340,20 +435,31 @@ def test_tiles_cut_from_a_mask_mean_the_same_later(tmp_path):
     image, mask = two_class_scene(128, 128)
     mask = np.zeros_like(mask)
     mask[:64, :64] = 255
-    scene, truth = write_raster(tmp_path / "scene.tif", image), write_raster(tmp_path / "truth.tif", mask)
+    scene, truth = (
+        write_raster(tmp_path / "scene.tif", image),
+        write_raster(tmp_path / "truth.tif", mask),
+    )
     (tmp_path / "classes.yaml").write_text(TABLE)
     cut = cut_scene(scene, truth, tmp_path / "tiles" / "a", 64)
     assert (cut.tiles, cut.empty) == (4, 0) and "read as 0 land, 1 water" in str(cut)
-    assert [c.value for c in load_class_table(tmp_path / "tiles" / "a" / "classes.yaml").classes] == [0, 255]
+    assert [
+        c.value for c in load_class_table(tmp_path / "tiles" / "a" / "classes.yaml").classes
+    ] == [0, 255]
     (tmp_path / "tiles" / "classes.yaml").write_text(TABLE)  # the same classes, without values
     pairs = find_pairs(tmp_path / "tiles")
-    assert decode_mask(pairs[0].mask, find_class_table(tmp_path / "tiles", pairs))[0].tolist() == [[1] * 64] * 64
+    assert (
+        decode_mask(pairs[0].mask, find_class_table(tmp_path / "tiles", pairs))[0].tolist()
+        == [[1] * 64] * 64
+    )
 
 
 def test_nodata_of_a_mask_stays_nodata_in_its_tiles(tmp_path, class_table):
     image, mask = two_class_scene(64, 128)
     mask[:, :70] = 9
-    scene, truth = write_raster(tmp_path / "scene.tif", image), write_raster(tmp_path / "truth.tif", mask, nodata=9)
+    scene, truth = (
+        write_raster(tmp_path / "scene.tif", image),
+        write_raster(tmp_path / "truth.tif", mask, nodata=9),
+    )
     save_class_table(class_table, tmp_path / "classes.yaml")
     assert cut_scene(scene, truth, tmp_path / "tiles", 64).empty == 1
     (pair,) = find_pairs(tmp_path / "tiles")
@@ -363,13 +469,17 @@ def test_nodata_of_a_mask_stays_nodata_in_its_tiles(tmp_path, class_table):
 
 def two_classes(water=1, **options):
     model = FakeModel(classes=2, **options)
-    table = [Class(name="land", color="#804000", value=0), Class(name="water", color="#0000FF", value=water)]
+    table = [
+        Class(name="land", color="#804000", value=0),
+        Class(name="water", color="#0000FF", value=water),
+    ]
     model.info = model.info.model_copy(update={"classes": table})
     return model
 
 
 @pytest.mark.parametrize(
-    "water, white, beside", [(1, 255, False), (255, 255, False), (255, 1, False), (1, 255, True), (1, 1, True)]
+    "water, white, beside",
+    [(1, 255, False), (255, 255, False), (255, 1, False), (1, 255, True), (1, 1, True)],
 )
 def test_a_truth_is_read_by_the_whole_of_it(tmp_path, water, white, beside):
     indices = np.zeros((300, 40, 1), np.uint8)
@@ -384,33 +494,56 @@ def test_a_truth_is_read_by_the_whole_of_it(tmp_path, water, white, beside):
         values = file.read(1)
         assert file.nodata == 255 and file.tags()["class_1"] == "water"
     assert np.array_equal(values, indices[..., 0])
-    assert np.array_equal(predict_window(scene, two_classes(water), 250, 3, 30, 30), values[250:280, 3:33])
+    assert np.array_equal(
+        predict_window(scene, two_classes(water), 250, 3, 30, 30), values[250:280, 3:33]
+    )
     assert ("water has the value 1 in the map" in repr(result)) == (water == 255)
 
 
 def test_a_truth_that_lacks_a_class_is_nothing_odd(tmp_path):
     indices = np.repeat(np.arange(4, dtype=np.uint8), 16)[None, :, None].repeat(64, 0)
     truth = np.where(indices == 3, 255, indices * 10).astype(np.uint8)
-    scene, mask = write_raster(tmp_path / "scene.tif", indices), write_raster(tmp_path / "truth.tif", truth)
+    scene, mask = (
+        write_raster(tmp_path / "scene.tif", indices),
+        write_raster(tmp_path / "truth.tif", truth),
+    )
     result = predict_scene(scene, FakeModel(), tmp_path / "out", truth=mask)
-    assert not [note for note in result.report["notes"] if "Truth" in note] and result.report["accuracy"] == 1
+    assert (
+        not [note for note in result.report["notes"] if "Truth" in note]
+        and result.report["accuracy"] == 1
+    )
 
 
 def test_a_map_value_is_the_smallest_that_is_free():
-    table = [Class(name=n, color=f"#{i:06X}", value=v) for i, (n, v) in enumerate([("a", 0), ("b", 255), ("c", 1), ("d", 3)])]
+    table = [
+        Class(name=n, color=f"#{i:06X}", value=v)
+        for i, (n, v) in enumerate([("a", 0), ("b", 255), ("c", 1), ("d", 3)])
+    ]
     ignored = Class(name="e", color="#FFFFFF", value=2, ignore=True)
     class_table = ClassTable([*table, ignored])
     assert class_table.values()[:4].tolist() == [0, 4, 1, 3]
-    assert class_table.indices(np.array([0, 4, 1, 3, 2, 255], np.uint8)).tolist() == [0, 1, 2, 3, 255, 255]
+    assert class_table.indices(np.array([0, 4, 1, 3, 2, 255], np.uint8)).tolist() == [
+        0,
+        1,
+        2,
+        3,
+        255,
+        255,
+    ]
 
 
 def test_the_share_of_a_truth_that_no_class_has_is_reported(tmp_path):
     indices = np.zeros((64, 64, 1), np.uint8)
     truth = indices.copy()
     truth[:16], truth[16:32] = 77, 255
-    scene, mask = write_raster(tmp_path / "scene.tif", indices), write_raster(tmp_path / "t" / "truth.tif", truth)
+    scene, mask = (
+        write_raster(tmp_path / "scene.tif", indices),
+        write_raster(tmp_path / "t" / "truth.tif", truth),
+    )
     result = predict_scene(scene, two_classes(), tmp_path / "out", truth=mask)
-    assert result.report["undeclared_share"] == pytest.approx(1 / 3) and "33.3% of the truth's labelled pixels" in repr(result)
+    assert result.report["undeclared_share"] == pytest.approx(
+        1 / 3
+    ) and "33.3% of the truth's labelled pixels" in repr(result)
 
 
 @pytest.mark.parametrize("water, white", [(1, 255), (255, 255), (255, 1)])
@@ -440,11 +573,17 @@ def test_evaluation_reports_the_share_of_no_class(tmp_path):
 def test_exploring_masks_of_0_and_255_shows_both_classes(folder, tmp_path):
     explore(folder(TABLE, lambda i: i * 255), tmp_path / "look", model=None)
     figures = json.loads((tmp_path / "look" / "report.json").read_text())
-    assert figures["class_pixels"]["water"] == sum(i.sum() for i in indices_of()) and not figures["undeclared"]
+    assert (
+        figures["class_pixels"]["water"] == sum(i.sum() for i in indices_of())
+        and not figures["undeclared"]
+    )
     assert figures["class_tables"][0]["not_named"] == {} and figures["mask_notes"]
 
 
 def test_exploring_masks_of_0_and_255_without_a_table_asks_for_both_names(folder, tmp_path):
     root = folder(TABLE, lambda i: i * 255)
     (root / "classes.yaml").unlink()
-    assert "value: 0" in (found := str(explore(root, tmp_path / "look", model=None))) and "value: 255" in found
+    assert (
+        "value: 0" in (found := str(explore(root, tmp_path / "look", model=None)))
+        and "value: 255" in found
+    )

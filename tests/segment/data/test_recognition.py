@@ -42,7 +42,14 @@ def place(row: int, column: int, size: float = 0.3) -> Affine:
     return from_origin(500_000 + column * 0.3, 2_700_000 - row * 0.3, size, size)
 
 
-def write_pair(root: Path, name: str, image: np.ndarray, mask: np.ndarray, ending: str = ".tif", **profile: object) -> None:
+def write_pair(
+    root: Path,
+    name: str,
+    image: np.ndarray,
+    mask: np.ndarray,
+    ending: str = ".tif",
+    **profile: object,
+) -> None:
     write_raster(root / "images" / f"{name}{ending}", image, **profile)
     write_raster(root / "masks" / f"{name}{ending}", mask, **profile)
 
@@ -53,15 +60,25 @@ def ground() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, ground: tuple[np.ndarray, np.ndarray]) -> tuple[Path, Path]:
-    """Tiles of the upper half of a scene, by rows of tiles: train and val; below them one of test. And a run."""
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, ground: tuple[np.ndarray, np.ndarray]
+) -> tuple[Path, Path]:
+    """Tiles of the upper half of a scene, by rows of tiles: train and val; below them one of test.
+    And a run.
+    """
     root = tmp_path_factory.mktemp("recognised")
     image, mask = ground
     for part, tile_row in (("train", 0), ("val", 1), ("test", 2)):
         for column in range(0, 4 * EDGE, EDGE):
             window = slice(tile_row * EDGE, (tile_row + 1) * EDGE), slice(column, column + EDGE)
             transform = place(tile_row * EDGE, column)
-            write_pair(root / "tiles" / part / "town", str(column), image[window], mask[window], transform=transform)
+            write_pair(
+                root / "tiles" / part / "town",
+                str(column),
+                image[window],
+                mask[window],
+                transform=transform,
+            )
     (root / "tiles" / "classes.yaml").write_text(
         "- {name: land, color: '#804000', value: 0}\n- {name: water, color: '#0000FF', value: 1}\n"
     )
@@ -70,7 +87,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, ground: tuple[np.ndarray, 
 
 
 def train(tiles: Path, run: Path, *changes: str, **options: object) -> object:
-    settings = [f"data.tile={EDGE}", "training.epochs=1", "training.batch_size=4", "model.backbone=resnet18"]
+    settings = [
+        f"data.tile={EDGE}",
+        "training.epochs=1",
+        "training.batch_size=4",
+        "model.backbone=resnet18",
+    ]
     config = load_settings(Config, None, [*settings, "model.encoder_weights=none", *changes])
     return segment.train(tiles, run, config, **options)
 
@@ -78,18 +100,27 @@ def train(tiles: Path, run: Path, *changes: str, **options: object) -> object:
 def scores(tiles: Path, run: Path, **options: object) -> tuple[dict, list[str]]:
     told = Told()
     found = segment.evaluate(tiles, run, progress=told, **options)
-    return found.report, [line for line in told.lines if "trained on" in line or "validation" in line]
+    return found.report, [
+        line for line in told.lines if "trained on" in line or "validation" in line
+    ]
 
 
 def test_pixels_are_counted_by_what_the_training_did_with_them(trained, tmp_path):
     tiles, run = trained
     report, lines = scores(tiles, run, output=tmp_path / "scores")
-    assert report["trained_on"] == {"pixels": 4 * EDGE**2, "share": pytest.approx(1 / 3), "tiles": 4}
+    assert report["trained_on"] == {
+        "pixels": 4 * EDGE**2,
+        "share": pytest.approx(1 / 3),
+        "tiles": 4,
+    }
     assert report["validated_on"] == report["trained_on"]
     assert len(lines) == 1
     assert "16,384 of 49,152 scored pixels (33.3 %) in 4 of 12 tiles were trained on" in lines[0]
     assert "chose the epoch" in lines[0]
-    assert json.loads((tmp_path / "scores" / "report.json").read_text())["trained_on"] == report["trained_on"]
+    assert (
+        json.loads((tmp_path / "scores" / "report.json").read_text())["trained_on"]
+        == report["trained_on"]
+    )
     assert "16,384 of 49,152 scored pixels" in (tmp_path / "scores" / "report.html").read_text()
     told = json.loads((run / "report.json").read_text())
     assert told["trained_on"]["pixels"] == told["test"]["trained_on"]["pixels"] == 0
@@ -107,25 +138,45 @@ def test_parts_are_found_by_folders_or_by_what_the_model_remembers(trained, tmp_
                     pixels = raster.read().transpose(1, 2, 0)
                 ending = ".tif" if layout == "flat" else ".png"
                 profile = {"transform": raster.transform} if layout == "flat" else {}
-                write_raster(tmp_path / "flat" / file.parent.name / f"{name}{file.stem}{ending}", pixels, **profile)
+                write_raster(
+                    tmp_path / "flat" / file.parent.name / f"{name}{file.stem}{ending}",
+                    pixels,
+                    **profile,
+                )
         shutil.copy(tiles / "classes.yaml", tmp_path / "flat")
         tiles = tmp_path / "flat"
     report, _ = scores(tiles, run, part=part)
     assert report["pixels"] == 4 * EDGE**2
-    assert (report["trained_on"]["share"], report["validated_on"]["share"]) == (part == "train", part == "val")
+    assert (report["trained_on"]["share"], report["validated_on"]["share"]) == (
+        part == "train",
+        part == "val",
+    )
 
 
 def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
     tiles, run = trained
     shutil.copytree(tiles / "train" / "town", tmp_path / "mixed" / "town")
-    write_pair(tmp_path / "mixed" / "town", "new", *two_class_scene(EDGE, EDGE, seed=9), transform=place(900, 900))
+    write_pair(
+        tmp_path / "mixed" / "town",
+        "new",
+        *two_class_scene(EDGE, EDGE, seed=9),
+        transform=place(900, 900),
+    )
     told = Told()
-    assert segment.evaluate(tmp_path / "mixed", run, part="train", progress=told).report["pixels"] == 4 * EDGE**2
+    assert (
+        segment.evaluate(tmp_path / "mixed", run, part="train", progress=told).report["pixels"]
+        == 4 * EDGE**2
+    )
     assert "note: 1 of 5 tiles are new to the model and in no part: left out" in told.lines
     with pytest.raises(InputError, match="test must hold tiles. Received none"):
         segment.evaluate(tmp_path / "mixed", run, part="test")
     shutil.rmtree(tmp_path / "mixed" / "town")
-    write_pair(tmp_path / "mixed" / "town", "new", *two_class_scene(EDGE, EDGE, seed=9), transform=place(900, 900))
+    write_pair(
+        tmp_path / "mixed" / "town",
+        "new",
+        *two_class_scene(EDGE, EDGE, seed=9),
+        transform=place(900, 900),
+    )
     with pytest.raises(InputError, match="--part takes tiles that the model knows, or folders"):
         segment.evaluate(tmp_path / "mixed", run, part="train")
     with pytest.raises(InputError, match="Received 'tests'"):
@@ -133,7 +184,9 @@ def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
 
 
 def recut(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
-    """Other tiles, half a tile further: a quarter of each trained tile is in the first of them. Returns trained pixels."""
+    """Other tiles, half a tile further: a quarter of each trained tile is in the first of them.
+    Returns trained pixels.
+    """
     for row in (32, 96):
         window = slice(row, row + EDGE), slice(32, 32 + EDGE)
         write_pair(root / "town", f"r{row}", image[window], mask[window], transform=place(row, 32))
@@ -152,28 +205,52 @@ def south_up(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
 
 
 def coarser(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
-    write_pair(root / "town", "half", image[::2, ::2].copy(), mask[::2, ::2].copy(), transform=place(0, 0, 0.6))
+    write_pair(
+        root / "town",
+        "half",
+        image[::2, ::2].copy(),
+        mask[::2, ::2].copy(),
+        transform=place(0, 0, 0.6),
+    )
     return EDGE * EDGE
 
 
 def sharpened(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
     """Other pixels of the same ground."""
-    write_pair(root / "town", "first", (image[:EDGE] // 2).copy(), mask[:EDGE], transform=place(0, 0))
+    write_pair(
+        root / "town", "first", (image[:EDGE] // 2).copy(), mask[:EDGE], transform=place(0, 0)
+    )
     return EDGE * 4 * EDGE
 
 
 def neighbours(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
-    write_pair(root / "town", "right", image[:EDGE, :EDGE].copy() // 3, mask[:EDGE, :EDGE], transform=place(0, 4 * EDGE))
-    write_pair(root / "town", "above", image[:EDGE, :EDGE].copy() // 3, mask[:EDGE, :EDGE], transform=place(-EDGE, 0))
+    write_pair(
+        root / "town",
+        "right",
+        image[:EDGE, :EDGE].copy() // 3,
+        mask[:EDGE, :EDGE],
+        transform=place(0, 4 * EDGE),
+    )
+    write_pair(
+        root / "town",
+        "above",
+        image[:EDGE, :EDGE].copy() // 3,
+        mask[:EDGE, :EDGE],
+        transform=place(-EDGE, 0),
+    )
     return 0
 
 
 def another_zone(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
-    write_pair(root / "town", "far", image // 3, mask, crs=CRS.from_epsg(32633), transform=place(0, 0))
+    write_pair(
+        root / "town", "far", image // 3, mask, crs=CRS.from_epsg(32633), transform=place(0, 0)
+    )
     return 0
 
 
-@pytest.mark.parametrize("cut", [recut, larger, south_up, coarser, sharpened, neighbours, another_zone])
+@pytest.mark.parametrize(
+    "cut", [recut, larger, south_up, coarser, sharpened, neighbours, another_zone]
+)
 def test_the_same_ground_is_known_however_it_is_cut(trained, ground, tmp_path, cut):
     expected = cut(*ground, tmp_path / "new")
     report, lines = scores(tmp_path / "new", trained[1])
@@ -182,19 +259,39 @@ def test_the_same_ground_is_known_however_it_is_cut(trained, ground, tmp_path, c
 
 
 def test_ground_is_known_in_another_crs(trained, ground, tmp_path):
-    target, bounds = CRS.from_epsg(3857), (500_000, 2_700_000 - 4 * EDGE * 0.3, 500_000 + 4 * EDGE * 0.3, 2_700_000)
-    transform, width, height = calculate_default_transform(CRS.from_epsg(32640), target, 4 * EDGE, 4 * EDGE, *bounds)
+    target, bounds = (
+        CRS.from_epsg(3857),
+        (
+            500_000,
+            2_700_000 - 4 * EDGE * 0.3,
+            500_000 + 4 * EDGE * 0.3,
+            2_700_000,
+        ),
+    )
+    transform, width, height = calculate_default_transform(
+        CRS.from_epsg(32640), target, 4 * EDGE, 4 * EDGE, *bounds
+    )
     warped = []
     for pixels in (*ground, np.ones_like(ground[1])):
         found = np.zeros((pixels.shape[2], height, width), np.uint8)
         reproject(
-            pixels.transpose(2, 0, 1).copy(), found, src_transform=place(0, 0), src_crs=CRS.from_epsg(32640),
-            dst_transform=transform, dst_crs=target, resampling=Resampling.nearest,
-        )  # fmt: skip
+            pixels.transpose(2, 0, 1).copy(),
+            found,
+            src_transform=place(0, 0),
+            src_crs=CRS.from_epsg(32640),
+            dst_transform=transform,
+            dst_crs=target,
+            resampling=Resampling.nearest,
+        )
         warped.append(found.transpose(1, 2, 0))
     image, mask, inside = warped
     write_pair(
-        tmp_path / "new" / "town", "a", image, np.where(inside, mask, 255).astype(np.uint8), crs=target, transform=transform
+        tmp_path / "new" / "town",
+        "a",
+        image,
+        np.where(inside, mask, 255).astype(np.uint8),
+        crs=target,
+        transform=transform,
     )
     report, _ = scores(tmp_path / "new", trained[1])
     assert report["trained_on"]["share"] == pytest.approx(1 / 4, abs=0.01)
@@ -207,20 +304,29 @@ def test_a_scene_with_truth_tells_what_was_trained_on(trained, ground, tmp_path)
     ignored = mask.copy()
     ignored[:8] = 255
     truth = write_raster(tmp_path / "truth.tif", ignored, transform=place(0, 0))
-    report = segment.predict_scene(scene, trained[1], tmp_path / "map", truth=truth, tile=EDGE).report
+    report = segment.predict_scene(
+        scene, trained[1], tmp_path / "map", truth=truth, tile=EDGE
+    ).report
     assert report["trained_on"]["pixels"] == 56 * 4 * EDGE
     assert report["validated_on"]["pixels"] == EDGE * 4 * EDGE
     assert any("were trained on" in note for note in report["notes"])
     picture = write_raster(tmp_path / "scene.png", image)  # without a place
-    report = segment.predict_scene(picture, trained[1], tmp_path / "map2", truth=truth, tile=EDGE).report
+    report = segment.predict_scene(
+        picture, trained[1], tmp_path / "map2", truth=truth, tile=EDGE
+    ).report
     assert report["trained_on"]["pixels"] == 56 * 4 * EDGE
     assert report["validated_on"]["pixels"] == EDGE * 4 * EDGE
     elsewhere = write_raster(tmp_path / "other.tif", image // 2, transform=place(5000, 0))
     there = write_raster(tmp_path / "there.tif", ignored, transform=place(5000, 0))
-    report = segment.predict_scene(elsewhere, trained[1], tmp_path / "map", truth=there, tile=EDGE).report
+    report = segment.predict_scene(
+        elsewhere, trained[1], tmp_path / "map", truth=there, tile=EDGE
+    ).report
     assert report["trained_on"] == {"pixels": 0, "share": 0}
     assert not [note for note in report["notes"] if "trained on" in note]
-    assert "trained_on" not in segment.predict_scene(scene, trained[1], tmp_path / "plain", tile=EDGE).report
+    assert (
+        "trained_on"
+        not in segment.predict_scene(scene, trained[1], tmp_path / "plain", tile=EDGE).report
+    )
 
 
 def test_models_that_do_not_say_are_told_of_once(trained, tmp_path):
@@ -239,7 +345,12 @@ def test_models_that_do_not_say_are_told_of_once(trained, tmp_path):
 def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path):
     tiles, run = trained
     for group in "ab":
-        write_pair(tmp_path / "new" / group, "a", *two_class_scene(EDGE, EDGE, seed=ord(group)), ending=".png")
+        write_pair(
+            tmp_path / "new" / group,
+            "a",
+            *two_class_scene(EDGE, EDGE, seed=ord(group)),
+            ending=".png",
+        )
     shutil.copy(tiles / "classes.yaml", tmp_path / "new")
     train(tmp_path / "new", tmp_path / "second", f"model.weights={run / 'model.keras'}")
     report, _ = scores(tiles, tmp_path / "second")
@@ -248,7 +359,14 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
     assert scores(tmp_path / "new", run)[0]["trained_on"]["tiles"] == 0
     told = Told()
     wanted = f"model.weights={run / 'model.keras'}"
-    train(tmp_path / "new", tmp_path / "second", wanted, "training.epochs=2", resume=True, progress=told)
+    train(
+        tmp_path / "new",
+        tmp_path / "second",
+        wanted,
+        "training.epochs=2",
+        resume=True,
+        progress=told,
+    )
     assert scores(tiles, tmp_path / "second")[0]["trained_on"]["tiles"] == 4
     assert not [line for line in told.lines if "scores flatter" in line]
     (tiles_again := tmp_path / "swapped").mkdir()
@@ -257,7 +375,11 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
     shutil.copytree(tiles / "test", tiles_again / "val")
     shutil.copy(tiles / "classes.yaml", tiles_again)
     train(tiles_again, tmp_path / "third", wanted, progress=told)
-    assert [line for line in told.lines if line.startswith("warning: test: 16,384 of 16,384 scored pixels (100 %)")]
+    assert [
+        line
+        for line in told.lines
+        if line.startswith("warning: test: 16,384 of 16,384 scored pixels (100 %)")
+    ]
 
 
 @pytest.mark.slow
@@ -266,7 +388,8 @@ def test_patches_of_one_image_have_parts_of_their_own(tmp_path, ground):
         root = tmp_path / ending[1:]
         write_pair(root / "tiles" / "town", "a", *ground, ending=ending)
         (root / "tiles" / "classes.yaml").write_text(
-            "- {name: land, color: '#804000', value: 0}\n- {name: water, color: '#0000FF', value: 1}\n"
+            "- {name: land, color: '#804000', value: 0}\n- {name: water, color: '#0000FF', value:"
+            " 1}\n"
         )
         train(root / "tiles", root / "run", "data.split=patch", "data.val_fraction=0.25")
         report, _ = scores(root / "tiles", root / "run")
@@ -277,17 +400,24 @@ def test_patches_of_one_image_have_parts_of_their_own(tmp_path, ground):
 
 def test_records_join_and_say_the_worst(tmp_path):
     pixels = [np.full((2, 3, 1), value, np.uint8) for value in range(3)]
-    first = TrainingRecord.of([Remembered(digest_pixels(pixels[0]), "test"), Remembered(digest_pixels(pixels[1]), "val")])
+    first = TrainingRecord.of(
+        [Remembered(digest_pixels(pixels[0]), "test"), Remembered(digest_pixels(pixels[1]), "val")]
+    )
     grid = PixelGrid(2, 3, CRS.from_epsg(32640), place(0, 0))
     local = PixelGrid(2, 3, CRS.from_wkt('LOCAL_CS["mine",UNIT["metre",1]]'), place(0, 0))
     second = TrainingRecord.of(
-        [Remembered(digest_pixels(pixels[0]), "train", grid), Remembered(digest_pixels(pixels[2]), "val", local)]
+        [
+            Remembered(digest_pixels(pixels[0]), "train", grid),
+            Remembered(digest_pixels(pixels[2]), "val", local),
+        ]
     )
     joined = first.join(second, first)
     assert len(joined) == 4
     joined.save(tmp_path)
     loaded = load_record(tmp_path)
-    assert [loaded.find(digest_pixels(found)) for found in (*pixels, pixels[0].astype(np.uint16))] == [0, 1, 1, NEW]
+    assert [
+        loaded.find(digest_pixels(found)) for found in (*pixels, pixels[0].astype(np.uint16))
+    ] == [0, 1, 1, NEW]
     covered = loaded.cover(PixelGrid(2, 3, grid.crs, place(1, 1)), 0, 0, 2, 3)
     np.testing.assert_array_equal(covered, [[0, 0, NEW], [NEW, NEW, NEW]])
     assert (loaded.cover(local, 0, 0, 2, 3) == NEW).all()
@@ -299,7 +429,11 @@ def test_a_record_of_many_tiles_is_small_and_quick(tmp_path):
     random = np.random.default_rng(0)
     crs = CRS.from_epsg(32640)
     tiles = [
-        Remembered(random.bytes(16), "train", PixelGrid(256, 256, crs, place(256 * (i // 100), 256 * (i % 100))))
+        Remembered(
+            random.bytes(16),
+            "train",
+            PixelGrid(256, 256, crs, place(256 * (i // 100), 256 * (i % 100))),
+        )
         for i in range(20_000)
     ]
     record = TrainingRecord.of(tiles)
@@ -311,7 +445,12 @@ def test_a_record_of_many_tiles_is_small_and_quick(tmp_path):
 
 
 def test_a_record_whose_header_declares_terabytes_is_named(tmp_path):
-    with zipfile.ZipFile(tmp_path / RECORD_FILE, "w") as archive, archive.open("digests.npy", "w") as array:
-        np.lib.format.write_array_header_1_0(array, {"descr": "<u8", "fortran_order": False, "shape": (1 << 45,)})
+    with (
+        zipfile.ZipFile(tmp_path / RECORD_FILE, "w") as archive,
+        archive.open("digests.npy", "w") as array,
+    ):
+        np.lib.format.write_array_header_1_0(
+            array, {"descr": "<u8", "fortran_order": False, "shape": (1 << 45,)}
+        )
     with pytest.raises(InputError, match=r"tiles\.npz: must be as training wrote it"):
         load_record(tmp_path)

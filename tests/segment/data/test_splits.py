@@ -19,7 +19,9 @@ from tests.segment.data.test_mask_reading import Lines
 
 
 def put(root, *folders):
-    """An image and its mask in each folder, which names `images` where it matters where this lies."""
+    """An image and its mask in each folder, which names `images` where it matters where
+    this lies.
+    """
     for number, folder in enumerate(folders):
         image, mask = two_class_scene(32, 32, seed=number)
         path = folder if "images" in folder else f"{folder}/images"
@@ -30,14 +32,31 @@ def put(root, *folders):
 
 def split(root, seed=0, **settings):
     parts = split_patches(find_pairs(root), DataSettings(tile=32, **settings), seed)
-    return {part: sorted(p.pair.image.relative_to(root).as_posix() for p in some) for part, some in parts.items() if some}
+    return {
+        part: sorted(p.pair.image.relative_to(root).as_posix() for p in some)
+        for part, some in parts.items()
+        if some
+    }
 
 
 @pytest.mark.parametrize(
     "name, part",
-    [("train", "train"), ("Training", "train"), ("VAL", "val"), ("valid", "val"), ("Validation", "val"), ("DEV", "val"),
-     ("TEST", "test"), ("testing", "test"), ("train_01", None), ("trainset", None), ("vale", None), ("", None), ("tests", None)],
-)  # fmt: skip
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("VAL", "val"),
+        ("valid", "val"),
+        ("Validation", "val"),
+        ("DEV", "val"),
+        ("TEST", "test"),
+        ("testing", "test"),
+        ("train_01", None),
+        ("trainset", None),
+        ("vale", None),
+        ("", None),
+        ("tests", None),
+    ],
+)
 def test_names_of_parts(name, part):
     assert part_named(name) == part
 
@@ -45,9 +64,16 @@ def test_names_of_parts(name, part):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     "names",
-    [("train", "valid", "test"), ("Train", "Val", "Test"), ("training", "validation", "testing"), ("TRAIN", "dev", "TEST")],
+    [
+        ("train", "valid", "test"),
+        ("Train", "Val", "Test"),
+        ("training", "validation", "testing"),
+        ("TRAIN", "dev", "TEST"),
+    ],
 )
-@pytest.mark.parametrize("layout", ["{}", "{}/town", "town/{}", "images/{}", "{}/images/deep", "city/images/{}"])
+@pytest.mark.parametrize(
+    "layout", ["{}", "{}/town", "town/{}", "images/{}", "{}/images/deep", "city/images/{}"]
+)
 def test_folders_fix_the_split_whatever_their_names(tmp_path, names, layout, seed):
     root = put(tmp_path, *(layout.format(name) for name in names))
     found = split(root, seed)
@@ -72,13 +98,17 @@ def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
     assert "note: folder valid is taken for val" in lines.text
 
 
-@pytest.mark.parametrize("name", ["train_01", "trainset", "Train2017", "test-2", "val_data", "eval"])
+@pytest.mark.parametrize(
+    "name", ["train_01", "trainset", "Train2017", "test-2", "val_data", "eval"]
+)
 def test_names_that_are_nearly_those_of_parts_are_said(name):
     (note,) = part_notes([name, "town", "images"])
     assert name in note and "name no part" in note
 
 
-@pytest.mark.parametrize("name", ["town", "validated", "devon", "contest", "testament", "trainyard"])
+@pytest.mark.parametrize(
+    "name", ["town", "validated", "devon", "contest", "testament", "trainyard"]
+)
 def test_other_names_are_not(name):
     assert part_notes([name]) == []
 
@@ -87,7 +117,9 @@ def test_other_names_are_not(name):
 def test_a_group_that_a_folder_fixes_is_never_drawn(tmp_path, seed):
     root = put(tmp_path, "Train/a", "Train/b", "Train/c", "d", "e", "TEST/f")
     found = split(root, seed, val_fraction=0.4)
-    assert all(file.startswith(("d/", "e/")) for file in found["val"]) and found["test"] == ["TEST/f/images/5.png"]
+    assert all(file.startswith(("d/", "e/")) for file in found["val"]) and found["test"] == [
+        "TEST/f/images/5.png"
+    ]
     assert {f"Train/{g}/images/{i}.png" for i, g in enumerate("abc")} <= set(found["train"])
     single = split(root, seed, split="patch", val_fraction=0.2)
     assert all(file.startswith(("d/", "e/")) for file in single["val"])
@@ -100,21 +132,27 @@ def test_the_rest_of_a_fixed_group_goes_with_it(tmp_path):
     assert "group town lies in a folder for test" in " ".join(part_folders(root, find_pairs(root)))
 
 
-@pytest.mark.parametrize("folders", [("train/a", "train/b", "test/c"), ("Training/a", "Training/b")])
+@pytest.mark.parametrize(
+    "folders", [("train/a", "train/b", "test/c"), ("Training/a", "Training/b")]
+)
 def test_validation_is_not_drawn_from_a_folder_for_training(tmp_path, folders):
     root = put(tmp_path, *folders)
     with pytest.raises(InputError, match=r"folder val.*data\.val_groups.*data\.split=patch"):
         split(root)
     assert (
-        split(root.rename(root.with_name("x")), split="patch", val_fraction=0.5)["val"] if folders[-1] == "Training/b" else True
+        split(root.rename(root.with_name("x")), split="patch", val_fraction=0.5)["val"]
+        if folders[-1] == "Training/b"
+        else True
     )
 
 
 def test_groups_of_training_can_be_named_for_validation_and_others_not(tmp_path):
     root = put(tmp_path, "train/a", "train/b", "test/c")
     assert split(root, val_groups=["b"]) == {
-        "train": ["train/a/images/0.png"], "val": ["train/b/images/1.png"], "test": ["test/c/images/2.png"],
-    }  # fmt: skip
+        "train": ["train/a/images/0.png"],
+        "val": ["train/b/images/1.png"],
+        "test": ["test/c/images/2.png"],
+    }
     with pytest.raises(InputError, match="'c', which lies in a folder for test"):
         split(root, val_groups=["c"])
 
@@ -136,7 +174,9 @@ def test_folders_within_images_do_not_vanish(tmp_path):
     pairs = find_pairs(root)
     assert [p.group for p in pairs] == [root.resolve().name, "east", "west/far"]
     shutil.rmtree(root / "masks" / "east")
-    with pytest.raises(InputError, match=r"masks/east: folders within `images` and `masks` are alike"):
+    with pytest.raises(
+        InputError, match=r"masks/east: folders within `images` and `masks` are alike"
+    ):
         find_pairs(root)
     write_raster(root / "masks" / "east" / "1.png", np.zeros((32, 32, 1), np.uint8))
     shutil.rmtree(root / "images" / "west")
@@ -146,13 +186,20 @@ def test_folders_within_images_do_not_vanish(tmp_path):
 
 @pytest.mark.parametrize(
     "link, target",
-    [("valid", "all/a"), ("Train/a", "all/a"), ("test/images", "all/a/images"), ("all/a/images/dev", "all/b/images")],
+    [
+        ("valid", "all/a"),
+        ("Train/a", "all/a"),
+        ("test/images", "all/a/images"),
+        ("all/a/images/dev", "all/b/images"),
+    ],
 )
 def test_a_link_that_names_a_part_for_images_read_elsewhere_is_refused(tmp_path, link, target):
     put(tmp_path, "all/a", "all/b", "all/c")
     (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / link).symlink_to(tmp_path / target)
-    with pytest.raises(InputError, match=rf"{link}: a link names a part .* Received one to \S*{target}\. Put"):
+    with pytest.raises(
+        InputError, match=rf"{link}: a link names a part .* Received one to \S*{target}\. Put"
+    ):
         find_pairs(tmp_path)
 
 

@@ -48,7 +48,9 @@ def test_groups_are_never_divided(tile_folder):
     assert sum(map(len, parts.values())) == 5 * 2 * 4
     assert leaks(parts) == []
     assert split_patches(pairs, DataSettings(tile=32), seed=0) == parts
-    named = split_patches(pairs, DataSettings(tile=32, val_groups=["scene1"], test_groups=["scene3"]), seed=0)
+    named = split_patches(
+        pairs, DataSettings(tile=32, val_groups=["scene1"], test_groups=["scene3"]), seed=0
+    )
     assert {part: {p.pair.group for p in some} for part, some in named.items()} == {
         "train": {"scene0", "scene2", "scene4"},
         "val": {"scene1"},
@@ -57,7 +59,11 @@ def test_groups_are_never_divided(tile_folder):
 
 
 def test_split_by_patch_divides_groups_and_says_so(tile_folder):
-    parts = split_patches(find_pairs(tile_folder(groups=2)), DataSettings(tile=32, split="patch", val_fraction=0.25), seed=0)
+    parts = split_patches(
+        find_pairs(tile_folder(groups=2)),
+        DataSettings(tile=32, split="patch", val_fraction=0.25),
+        seed=0,
+    )
     assert (len(parts["train"]), len(parts["val"])) == (12, 4)
     assert leaks(parts)
 
@@ -113,7 +119,11 @@ def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path,
     pairs = find_pairs(tmp_path)
     grids, parts = grid_notes(pairs)
     assert "3 of 5 masks are on another grid" in grids and "b.tif (stored south-up)" in grids
-    assert "1 of 5 masks do not cover" in parts and "50.0 % of these images on average" in parts and "c.tif" in parts
+    assert (
+        "1 of 5 masks do not cover" in parts
+        and "50.0 % of these images on average" in parts
+        and "c.tif" in parts
+    )
     pixels = TilePixels(class_table, "refuse", 10)
     for pair in pairs:
         expected = mask[..., 0].copy()
@@ -124,7 +134,9 @@ def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path,
 def test_a_mask_of_other_ground_is_named(tmp_path):
     place = Affine(1e-5, 0, 10, 0, -1e-5, 50)
     put_pair(tmp_path, "a", np.zeros((64, 64, 1), np.uint8), place, crs=CRS.from_epsg(4326))
-    put_pair(tmp_path, "b", np.zeros((64, 64, 1), np.uint8), Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000))
+    put_pair(
+        tmp_path, "b", np.zeros((64, 64, 1), np.uint8), Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000)
+    )
     pairs, problems = scan_pairs(tmp_path)
     assert [pair.image.name for pair in pairs] == ["b.tif"]
     assert "a.tif: the mask lies elsewhere than its image" in problems[0]
@@ -202,7 +214,9 @@ def test_spoilt_folders_are_named_in_one_line(tile_folder, spoil, words):
     spoil(root)
     with pytest.raises(InputError) as error:
         find_pairs(root)
-    assert all(word in str(error.value) for word in words) and "\n" not in str(error.value), error.value
+    assert all(word in str(error.value) for word in words) and "\n" not in str(error.value), (
+        error.value
+    )
 
 
 def test_splits_that_cannot_be_made(tile_folder):

@@ -9,7 +9,10 @@ from segment.exploration.class_tables import find_class_tables
 
 @pytest.fixture
 def dubai_table(tmp_path):
-    classes = [{"title": "Water", "color": "#50e3c2", "shape": "polygon"}, {"title": "Unlabeled", "color": "#9B9B9B"}]
+    classes = [
+        {"title": "Water", "color": "#50e3c2", "shape": "polygon"},
+        {"title": "Unlabeled", "color": "#9B9B9B"},
+    ]
     (tmp_path / "classes.json").write_text(json.dumps({"classes": classes, "tags": []}))
     return tmp_path
 
@@ -25,11 +28,17 @@ def test_own_tables_hold_for_values_as_for_colours(tmp_path, class_table):
     (tmp_path / "deep").mkdir()
     save_class_table(class_table, tmp_path / "deep" / "classes.yaml")
     (table,) = find_class_tables(tmp_path)
-    assert not table.absent(Counter({"0": 5, "1": 5})) and not table.unknown(Counter({"0": 5, "1": 5}))
-    assert table.absent(Counter({"0": 5})) == {"#0000FF": "water"} and table.unknown(Counter({"7": 1})) == {"7": 1}
+    assert not table.absent(Counter({"0": 5, "1": 5})) and not table.unknown(
+        Counter({"0": 5, "1": 5})
+    )
+    assert table.absent(Counter({"0": 5})) == {"#0000FF": "water"} and table.unknown(
+        Counter({"7": 1})
+    ) == {"7": 1}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '{"name": "x", "color": 5}', '{"name": "x", "color": "red"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1, 2]", '{"name": "x", "color": 5}', '{"name": "x", "color": "red"}']
+)
 def test_other_files_are_no_tables(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     (tmp_path / "classes.yaml").write_text(content)
@@ -37,7 +46,9 @@ def test_other_files_are_no_tables(tmp_path, content):
 
 
 def test_masks_drawn_in_map_colours_fit_their_table(tmp_path):
-    class_table = ClassTable([Class(name="a", color="#100000", map_color="#300000"), Class(name="b", color="#200000")])
+    class_table = ClassTable(
+        [Class(name="a", color="#100000", map_color="#300000"), Class(name="b", color="#200000")]
+    )
     save_class_table(class_table, tmp_path / "classes.yaml")
     (table,) = find_class_tables(tmp_path)
     drawn = Counter({"#300000": 5, "#200000": 5})

@@ -39,7 +39,9 @@ def told(exploration, *words):
 
 @pytest.fixture
 def scenes(tmp_path):
-    """Three scenes of four parts each, a seventh of them water; one mask holds a blank, one scene has masks with palettes."""
+    """Three scenes of four parts each, a seventh of them water; one mask holds a blank, one scene
+    has masks with palettes.
+    """
     root = tmp_path / "tiles"
     for number in range(3):
         scene = ground(number, 160, 200)
@@ -60,7 +62,9 @@ def scenes(tmp_path):
 
 def write_palette(path, indices):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", driver="PNG", height=80, width=100, count=1, dtype="uint8") as file:
+    with rasterio.open(
+        path, "w", driver="PNG", height=80, width=100, count=1, dtype="uint8"
+    ) as file:
         file.write(indices, 1)
         file.write_colormap(1, {0: (*LAND, 255), 1: (*WATER, 255)})
 
@@ -81,10 +85,16 @@ def test_what_spoils_a_training_is_told(scenes, class_table, tmp_path):
     told(exploration, "4 masks are pictures with a palette (scene 2)")
     told(exploration, "12 images are smaller than a tile")
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert figures["class_pixels"]["water"] == 12 * 14 * 80 and figures["undeclared"] == {"#000000": 1000}
+    assert figures["class_pixels"]["water"] == 12 * 14 * 80 and figures["undeclared"] == {
+        "#000000": 1000
+    }
     assert figures["ignored_pixels"] == 1000 and len(figures["neighbours"]) == 12
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "scene 2" in page and page.count("<img") >= 7 and "http" not in page.replace("http://www.w3.org", "")
+    assert (
+        "scene 2" in page
+        and page.count("<img") >= 7
+        and "http" not in page.replace("http://www.w3.org", "")
+    )
 
 
 def test_tables_that_contradict_the_masks_are_told(scenes, tmp_path):
@@ -92,7 +102,13 @@ def test_tables_that_contradict_the_masks_are_told(scenes, tmp_path):
         json.dumps([{"name": "Land", "color": "#111111"}, {"name": "Water", "color": "#222222"}])
     )
     exploration = found(scenes, tmp_path)
-    told(exploration, "classes.json contradicts the masks", "#111111 (Land)", "#804000", "does not name")
+    told(
+        exploration,
+        "classes.json contradicts the masks",
+        "#111111 (Land)",
+        "#804000",
+        "does not name",
+    )
     told(exploration, "No class table fits", "'#0000FF'")
     told(exploration, "#000000", "few masks hold it")
 
@@ -109,16 +125,27 @@ def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_
 
 
 def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
-    table = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="snow", color="#FFFFFF")]
+    table = [
+        Class(name="land", color="#804000"),
+        Class(name="water", color="#0000FF"),
+        Class(name="snow", color="#FFFFFF"),
+    ]
     root = tmp_path / "tiles"
     for part, seeds in (("train", (1, 2, 3)), ("val", (4, 3))):
         for seed in seeds:
             write_raster(root / part / "town" / "images" / f"{seed}.tif", ground(seed, 96, 96))
-            write_raster(root / part / "town" / "masks" / f"{seed}.tif", np.eye(96, dtype=np.uint8)[..., None])
+            write_raster(
+                root / part / "town" / "masks" / f"{seed}.tif",
+                np.eye(96, dtype=np.uint8)[..., None],
+            )
     save_class_table(ClassTable(table), root / "classes.yaml")
     exploration = found(root, tmp_path)
     told(exploration, "divided between parts: town")
-    told(exploration, "1 images come twice: val/town/images/3.tif and train/town/images/3.tif", "1 of them in different parts")
+    told(
+        exploration,
+        "1 images come twice: val/town/images/3.tif and train/town/images/3.tif",
+        "1 of them in different parts",
+    )
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Images that come twice" in page and "the same pixels" in page
     told(exploration, "No pixel is snow")
@@ -128,11 +155,20 @@ def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
 def test_groups_that_continue_each_other_are_told(tmp_path, class_table):
     scene = ground(5, 96, 288)
     for number in range(3):
-        write_raster(tmp_path / "t" / f"g{number}" / "images" / "a.png", scene[:, 96 * number : 96 * (number + 1)])
-        write_raster(tmp_path / "t" / f"g{number}" / "masks" / "a.png", np.eye(96, dtype=np.uint8)[..., None])
+        write_raster(
+            tmp_path / "t" / f"g{number}" / "images" / "a.png",
+            scene[:, 96 * number : 96 * (number + 1)],
+        )
+        write_raster(
+            tmp_path / "t" / f"g{number}" / "masks" / "a.png", np.eye(96, dtype=np.uint8)[..., None]
+        )
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     told(
-        found(tmp_path / "t", tmp_path), "Groups continue each other", "share 1 borders", "1 other pairs", "They may be parts of"
+        found(tmp_path / "t", tmp_path),
+        "Groups continue each other",
+        "share 1 borders",
+        "1 other pairs",
+        "They may be parts of",
     )
 
 
@@ -142,24 +178,37 @@ def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp
     shares = exploration.figures["explained_variance_of_features"]
     assert len(shares) == 12 and sum(shares) == pytest.approx(1, abs=1e-3)
     assert exploration.figures["without_features"] is None
-    assert "Principal components of a model&#x27;s features" in (tmp_path / "report" / "report.html").read_text()
+    assert (
+        "Principal components of a model&#x27;s features"
+        in (tmp_path / "report" / "report.html").read_text()
+    )
 
 
 def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, class_table):
     for number in range(3):
-        write_raster(tmp_path / "t" / "images" / f"{number}.tif", np.full((64, 64, 4), number, np.uint16))
-        write_raster(tmp_path / "t" / "masks" / f"{number}.tif", np.eye(64, dtype=np.uint8)[..., None])
+        write_raster(
+            tmp_path / "t" / "images" / f"{number}.tif", np.full((64, 64, 4), number, np.uint16)
+        )
+        write_raster(
+            tmp_path / "t" / "masks" / f"{number}.tif", np.eye(64, dtype=np.uint8)[..., None]
+        )
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path, model=BUNDLED)
     assert "the images have 4 of uint16" in exploration.figures["without_features"]
-    assert "Left out: the model reads 3 bands of uint8" in (tmp_path / "report" / "report.html").read_text()
+    assert (
+        "Left out: the model reads 3 bands of uint8"
+        in (tmp_path / "report" / "report.html").read_text()
+    )
     with pytest.raises(InputError, match="of task segment"):
         explore(tmp_path / "t", tmp_path / "new", model=classify.bundled.BUNDLED)
 
 
 def test_both_runtimes_give_the_same_features():
     pixels = ground(1, 128, 128)[None]
-    keras, openvino = (load_model(BUNDLED, runtime, features=True).predict(pixels) for runtime in ("keras", "openvino"))
+    keras, openvino = (
+        load_model(BUNDLED, runtime, features=True).predict(pixels)
+        for runtime in ("keras", "openvino")
+    )
     assert keras.shape == openvino.shape == (1, 4, 4, 320)
     assert np.corrcoef(keras.ravel(), openvino.ravel())[0, 1] > 0.98  # that of eight bits
 
@@ -174,11 +223,16 @@ def test_the_command(scenes, tmp_path, capsys):
 
 def write_pair(folder, name, image, mask=None):
     write_raster(folder / "images" / f"{name}.tif", image)
-    write_raster(folder / "masks" / f"{name}.tif", np.eye(*image.shape[:2], dtype=np.uint8)[..., None] if mask is None else mask)
+    write_raster(
+        folder / "masks" / f"{name}.tif",
+        np.eye(*image.shape[:2], dtype=np.uint8)[..., None] if mask is None else mask,
+    )
 
 
 def untold(exploration, *words):
-    assert not [f for f in map(str, exploration.findings) if all(word in f for word in words)], words
+    assert not [f for f in map(str, exploration.findings) if all(word in f for word in words)], (
+        words
+    )
 
 
 def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, class_table):
@@ -189,11 +243,19 @@ def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, cla
     save_class_table(class_table, root / "classes.yaml")
     exploration = found(root, tmp_path)
     untold(exploration, "divided between parts")
-    told(exploration, "1 images come twice: val/images/3.tif and train/images/3.tif", "1 of them in different parts")
+    told(
+        exploration,
+        "1 images come twice: val/images/3.tif and train/images/3.tif",
+        "1 of them in different parts",
+    )
 
 
-@pytest.mark.parametrize("folders, divided", [(("train", ""), False), (("val", "test"), False), (("", "val"), True)])
-def test_scenes_are_divided_where_they_are_learned_and_scored(tmp_path, class_table, folders, divided):
+@pytest.mark.parametrize(
+    "folders, divided", [(("train", ""), False), (("val", "test"), False), (("", "val"), True)]
+)
+def test_scenes_are_divided_where_they_are_learned_and_scored(
+    tmp_path, class_table, folders, divided
+):
     for seed, part in enumerate(folders):
         write_pair(tmp_path / "t" / part / "town", str(seed), ground(seed, 64, 64))
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
@@ -207,7 +269,10 @@ def test_masks_of_too_many_colours_are_told(tmp_path):
     write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
     write_raster(tmp_path / "tiles" / "masks" / "a.png", mask)
     finding = told(found(tmp_path / "tiles", tmp_path), "No class table")
-    assert "of the 66 values or colours that they hold, the 40 commonest stand for classes" in finding and "JPEG" in finding
+    assert (
+        "of the 66 values or colours that they hold, the 40 commonest stand for classes" in finding
+        and "JPEG" in finding
+    )
     assert "'#804000'" in finding and "'#0000FF'" in finding
 
 
@@ -229,7 +294,9 @@ def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
         write_raster(tmp_path / "tiles" / "masks" / f"{number}.png", mask)
     exploration = found(tmp_path / "tiles", tmp_path)
     told(exploration, "No class table")
-    assert exploration.figures["class_pixels"] == dict.fromkeys(("0", "1", "#0000FF", "#804000"), 64 * 64 // 2)
+    assert exploration.figures["class_pixels"] == dict.fromkeys(
+        ("0", "1", "#0000FF", "#804000"), 64 * 64 // 2
+    )
 
 
 def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
@@ -241,11 +308,17 @@ def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
 
 def test_colours_that_are_held_stand_for_no_value():
     class_table = class_table_of(MaskCensus(Counter({"0": 9, "#550040": 5}), {}, []))
-    assert class_table.names == ["0", "#550040"] and len({c.color for c in class_table.classes}) == 2
+    assert (
+        class_table.names == ["0", "#550040"] and len({c.color for c in class_table.classes}) == 2
+    )
 
 
 def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
-    table = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="snow", color="#FFFFFF")]
+    table = [
+        Class(name="land", color="#804000"),
+        Class(name="water", color="#0000FF"),
+        Class(name="snow", color="#FFFFFF"),
+    ]
     mask = np.full((64, 64, 3), LAND, np.uint8)
     mask[20:] = WATER
     mask[:2] = BLANK
@@ -255,26 +328,48 @@ def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     untold(exploration, "contradicts")
     told(exploration, "#000000", "3.1% of all", "town/masks/a.tif")
     (tmp_path / "t" / "other.json").write_text(
-        json.dumps([{"name": n, "color": c} for n, c in (("Land", "#804000"), ("Water", "#0000FF"), ("Ice", "#AAAAAA"))])
+        json.dumps(
+            [
+                {"name": n, "color": c}
+                for n, c in (("Land", "#804000"), ("Water", "#0000FF"), ("Ice", "#AAAAAA"))
+            ]
+        )
     )
-    told(explore(tmp_path / "t", tmp_path / "again", model=None), "other.json contradicts", "3.1% of the pixels would be ignored")
+    told(
+        explore(tmp_path / "t", tmp_path / "again", model=None),
+        "other.json contradicts",
+        "3.1% of the pixels would be ignored",
+    )
 
 
 def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, class_table):
     for number in range(2):
         write_pair(tmp_path / "t" / f"g{number}", "a", ground(number, 64, 64))
-        save_class_table(ClassTable([*class_table.classes][: number + 1]), tmp_path / "t" / f"g{number}" / "classes.yaml")
+        save_class_table(
+            ClassTable([*class_table.classes][: number + 1]),
+            tmp_path / "t" / f"g{number}" / "classes.yaml",
+        )
     told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class tables must agree")
     (tmp_path / "t" / "classes.yaml").write_text("land: [")
-    told(explore(tmp_path / "t", tmp_path / "again", model=None), "Files that do not fit", "classes.yaml")
+    told(
+        explore(tmp_path / "t", tmp_path / "again", model=None),
+        "Files that do not fit",
+        "classes.yaml",
+    )
 
 
-@pytest.mark.parametrize("edge, cure", [(100, "data.tile=96,"), (40, "data.tile=32,"), (20, "Cut larger images")])
+@pytest.mark.parametrize(
+    "edge, cure", [(100, "data.tile=96,"), (40, "data.tile=32,"), (20, "Cut larger images")]
+)
 def test_the_advised_tile_fits_the_smallest_image(tmp_path, class_table, edge, cure):
     write_pair(tmp_path / "t" / "town", "a", ground(1, 200, 200))
     write_pair(tmp_path / "t" / "town", "b", ground(2, edge, edge + 7))
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
-    told(found(tmp_path / "t", tmp_path, settings=DataSettings(tile=128)), "1 images are smaller than a tile of 128 px", cure)
+    told(
+        found(tmp_path / "t", tmp_path, settings=DataSettings(tile=128)),
+        "1 images are smaller than a tile of 128 px",
+        cure,
+    )
 
 
 def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, class_table):
@@ -284,7 +379,11 @@ def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, class_tabl
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     masks, _ = take_census(find_pairs(tmp_path / "t"), Silent(), shares=True)
     (held,) = masks.of_mask.values()
-    assert len(held) == 40 and held["#0000FF"] == pytest.approx(34 / 64) and masks.held.total() == 64 * 64
+    assert (
+        len(held) == 40
+        and held["#0000FF"] == pytest.approx(34 / 64)
+        and masks.held.total() == 64 * 64
+    )
     exploration = found(tmp_path / "t", tmp_path)
     assert len(exploration.figures["undeclared"]) == 100
 
@@ -305,4 +404,6 @@ def test_values_that_look_like_nodata_are_told(tmp_path, class_table, value):
         write_pair(tmp_path / "t" / "town", str(number), image)
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path)
-    (told if np.isfinite(value) else untold)(exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3")
+    (told if np.isfinite(value) else untold)(
+        exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3"
+    )

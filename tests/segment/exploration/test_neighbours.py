@@ -7,12 +7,16 @@ import pytest
 from segment.exploration.neighbours import Neighbours, borders, find_neighbours
 
 
-def ground(seed: int, height: int, width: int, dtype: str = "uint8", bands: int = 3, blur: float = 2) -> np.ndarray:
+def ground(
+    seed: int, height: int, width: int, dtype: str = "uint8", bands: int = 3, blur: float = 2
+) -> np.ndarray:
     """Blurred noise, as correlated from pixel to pixel as aerial images are."""
     random = np.random.default_rng(seed)
     noise = cv2.GaussianBlur(random.normal(0, 1, (height, width)).astype(np.float32), (0, 0), blur)
     scaled = 120 + 60 * noise / noise.std()
-    return np.clip(scaled[..., None] + random.normal(0, 3, (height, width, bands)), 0, 255).astype(dtype)
+    return np.clip(scaled[..., None] + random.normal(0, 3, (height, width, bands)), 0, 255).astype(
+        dtype
+    )
 
 
 @pytest.mark.parametrize("dtype, bands", [("uint8", 3), ("uint16", 1), ("float32", 5)])
@@ -31,11 +35,15 @@ def test_cuts_of_uneven_size_and_calm_water_are_told_apart():
     assert find_neighbours([borders(upper), borders(lower)]) == [Neighbours(0, 1, "below")]
     water = [np.full((64, 64, 3), 40, np.uint8) for _ in range(4)]
     assert find_neighbours([borders(image) for image in water]) == []
-    assert find_neighbours([borders(upper), borders(cv2.resize(lower, (90, 90)))]) == [], "borders of other lengths do not touch"
+    assert find_neighbours([borders(upper), borders(cv2.resize(lower, (90, 90)))]) == [], (
+        "borders of other lengths do not touch"
+    )
 
 
 def fields(seed: int, size: int = 128) -> np.ndarray:
-    """A patchwork of uniform fields with straight edges: borders with a few steps, which often meet by chance."""
+    """A patchwork of uniform fields with straight edges: borders with a few steps, which often meet
+    by chance.
+    """
     random = np.random.default_rng(seed)
     image = np.full((size, size, 3), random.integers(40, 200, 3), np.float32)
     rows, columns = np.mgrid[:size, :size]
@@ -51,9 +59,13 @@ def blocks(seed: int, size: int = 128) -> np.ndarray:
     random = np.random.default_rng(seed)
     edge = int(random.integers(2, 6))
     levels = random.integers(30, 220, (edge, edge, 3)).astype(np.float32)
-    return cv2.resize(levels, (size, size), interpolation=cv2.INTER_NEAREST) + random.normal(0, 3, (size, size, 3))
+    return cv2.resize(levels, (size, size), interpolation=cv2.INTER_NEAREST) + random.normal(
+        0, 3, (size, size, 3)
+    )
 
 
-@pytest.mark.parametrize("draw", [fields, blocks, *(partial(ground, height=128, width=128, blur=b) for b in (4, 12, 30))])
+@pytest.mark.parametrize(
+    "draw", [fields, blocks, *(partial(ground, height=128, width=128, blur=b) for b in (4, 12, 30))]
+)
 def test_images_that_have_nothing_to_do_with_each_other_are_no_neighbours(draw):
     assert find_neighbours([borders(np.asarray(draw(seed), np.uint8)) for seed in range(100)]) == []

@@ -1,4 +1,6 @@
-"""What maps of the bundled classes are drawn in: hues that people expect, told apart with each kind of colour vision."""
+"""What maps of the bundled classes are drawn in: hues that people expect, told apart with each kind
+of colour vision.
+"""
 
 from itertools import combinations
 from pathlib import Path
@@ -50,7 +52,10 @@ def least_distance(rgb: np.ndarray, vision: str) -> float:
     return min(float(np.linalg.norm(a - b)) for a, b in combinations(seen(rgb, vision), 2))
 
 
-@pytest.mark.parametrize(("vision", "at_least"), [("normal", 40), ("protanopia", 30), ("deuteranopia", 30), ("tritanopia", 27)])
+@pytest.mark.parametrize(
+    ("vision", "at_least"),
+    [("normal", 40), ("protanopia", 30), ("deuteranopia", 30), ("tritanopia", 27)],
+)
 def test_classes_are_told_apart(vision: str, at_least: float):
     assert least_distance(np.array([c.rgb for c in LEARNED], float), vision) > at_least
 
@@ -58,7 +63,10 @@ def test_classes_are_told_apart(vision: str, at_least: float):
 @pytest.mark.parametrize("vision", VISION)
 def test_what_is_laid_over_a_grey_scene_at_45_percent_is_still_told_apart(vision: str):
     for grey in (60, 120, 180):
-        assert least_distance(0.45 * np.array([c.rgb for c in LEARNED], float) + 0.55 * grey, vision) > 8
+        assert (
+            least_distance(0.45 * np.array([c.rgb for c in LEARNED], float) + 0.55 * grey, vision)
+            > 8
+        )
 
 
 def test_red_and_green_that_deuteranopes_confuse_would_fail():
@@ -77,9 +85,13 @@ def test_hues_are_those_that_people_expect():
 @pytest.mark.parametrize("name", ["bundled", "dubai", "dubai-tutorials"])
 def test_configs_draw_the_five_classes_alike(name: str):
     classes = load_settings(Config, CONFIGS / f"{name}.yaml", []).data.classes
-    assert {c.name: (c.color, c.map_color) for c in classes} == {c.name: (c.color, c.map_color) for c in SAMPLE_CLASSES}
+    assert {c.name: (c.color, c.map_color) for c in classes} == {
+        c.name: (c.color, c.map_color) for c in SAMPLE_CLASSES
+    }
 
 
 def test_the_bundled_model_draws_them_so():
     drawn = load_model_info(BUNDLED).class_table
-    assert [(c.name, c.color, c.map_color) for c in drawn.classes] == [(c.name, c.color, c.map_color) for c in LEARNED]
+    assert [(c.name, c.color, c.map_color) for c in drawn.classes] == [
+        (c.name, c.color, c.map_color) for c in LEARNED
+    ]

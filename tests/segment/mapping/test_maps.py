@@ -31,13 +31,21 @@ def indices() -> np.ndarray:
     return indices
 
 
-def map_it(tmp_path: Path, indices: np.ndarray, suffix: str = ".tif", **options: object) -> SceneMap:
-    scene = write_raster(tmp_path / f"town{suffix}", indices[..., None], **({"nodata": 99} if suffix == ".tif" else {}) | options)
+def map_it(
+    tmp_path: Path, indices: np.ndarray, suffix: str = ".tif", **options: object
+) -> SceneMap:
+    scene = write_raster(
+        tmp_path / f"town{suffix}",
+        indices[..., None],
+        **({"nodata": 99} if suffix == ".tif" else {}) | options,
+    )
     return predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
 
 
 def test_class_raster_is_cloud_optimised_and_speaks_for_itself(tmp_path: Path) -> None:
-    indices = np.kron(np.random.default_rng(0).integers(0, 5, (60, 55)), np.ones((10, 20), int)).astype(np.uint8)
+    indices = np.kron(
+        np.random.default_rng(0).integers(0, 5, (60, 55)), np.ones((10, 20), int)
+    ).astype(np.uint8)
     result = map_it(tmp_path, indices)
     for path in (result.classes, result.confidence):
         valid, errors, warnings = cog_validate(path, strict=True)
@@ -68,7 +76,10 @@ def attributes(result: SceneMap) -> list[list[object]]:
 
 def test_sidecar_names_values_and_colours(tmp_path: Path, indices: np.ndarray) -> None:
     result = map_it(tmp_path, indices)
-    assert [(result.classes.parent / name).is_file() for name in companions(result.classes)] == [True, True]
+    assert [(result.classes.parent / name).is_file() for name in companions(result.classes)] == [
+        True,
+        True,
+    ]
     root = ElementTree.parse(f"{result.classes}.aux.xml").getroot()
     names = [entry.text or "" for entry in root.iter("Category")]
     assert len(names) == 41
@@ -79,22 +90,34 @@ def test_sidecar_names_values_and_colours(tmp_path: Path, indices: np.ndarray) -
     columns = [tuple(entry.text for entry in column) for column in table.iter("FieldDefn")]
     integer, real, text = "0", "1", "2"
     assert columns == [
-        ("Value", integer, "5"), ("Count", real, "1"), ("Class", text, "2"),
-        ("Red", integer, "6"), ("Green", integer, "7"), ("Blue", integer, "8"), ("Alpha", integer, "9"),
-    ]  # fmt: skip
+        ("Value", integer, "5"),
+        ("Count", real, "1"),
+        ("Class", text, "2"),
+        ("Red", integer, "6"),
+        ("Green", integer, "7"),
+        ("Blue", integer, "8"),
+        ("Alpha", integer, "9"),
+    ]
     rows = [[field.text for field in row] for row in table.iter("Row")]
     assert rows == [[str(field) for field in row] for row in attributes(result)]
 
 
-@pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="GDAL's own tools are not here (Debian: gdal-bin)")
+@pytest.mark.skipif(
+    shutil.which("gdalinfo") is None, reason="GDAL's own tools are not here (Debian: gdal-bin)"
+)
 def test_gdal_reads_classes_colours_and_table(tmp_path: Path, indices: np.ndarray) -> None:
     model = FakeModel()
     odd = ["<building> & 'co'", 'the "land"', "Straße", "vegetation", "water"]
-    table = [Class(name=name, color=c.color, value=c.value) for name, c in zip(odd, model.info.classes, strict=True)]
+    table = [
+        Class(name=name, color=c.color, value=c.value)
+        for name, c in zip(odd, model.info.classes, strict=True)
+    ]
     model.info = model.info.model_copy(update={"classes": table})
     scene = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
     result = predict_scene(scene, model, tmp_path / "out")
-    run = subprocess.run(["gdalinfo", "-json", str(result.classes)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        ["gdalinfo", "-json", str(result.classes)], capture_output=True, text=True, check=True
+    )
     assert not run.stderr
     found = json.loads(run.stdout)
     [band] = found["bands"]
@@ -132,18 +155,24 @@ def test_pictures_show_the_classes(tmp_path: Path, indices: np.ndarray) -> None:
         assert file.count == 3
 
 
-@pytest.mark.parametrize(("dtype", "bands"), [(np.uint8, 3), (np.uint16, 3), (np.uint16, 13), (np.int32, 5)])
+@pytest.mark.parametrize(
+    ("dtype", "bands"), [(np.uint8, 3), (np.uint16, 3), (np.uint16, 13), (np.int32, 5)]
+)
 def test_large_scenes_give_small_pictures_in_pure_colours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type, bands: int
 ) -> None:
     monkeypatch.setattr(pictures, "LARGEST", 64)
-    indices = np.kron(np.random.default_rng(0).integers(0, 5, (10, 6)), np.ones((20, 20), int)).astype(dtype)
+    indices = np.kron(
+        np.random.default_rng(0).integers(0, 5, (10, 6)), np.ones((20, 20), int)
+    ).astype(dtype)
     scene = write_raster(tmp_path / "town.tif", np.repeat(indices[..., None], bands, axis=2))
     result = predict_scene(scene, FakeModel(bands=bands, dtype=np.dtype(dtype).name), tmp_path)
     with rasterio.open(result.mask) as file:
         assert (file.height, file.width) == (64, 38)
         assert file.bounds == pytest.approx((500_000, 2_699_940, 500_036, 2_700_000))
-        found = {"#{:02X}{:02X}{:02X}".format(*color) for color in file.read([1, 2, 3]).reshape(3, -1).T}
+        found = {
+            "#{:02X}{:02X}{:02X}".format(*color) for color in file.read([1, 2, 3]).reshape(3, -1).T
+        }
     assert found <= set(COLORS)
     assert len(found) == 5
 
@@ -164,22 +193,32 @@ def test_polygons_have_the_areas_of_the_report(tmp_path: Path, indices: np.ndarr
     table = dict(zip(meta["fields"], fields, strict=True))
     for name in NAMES:
         found = table["area_m2"][table["class"] == name].sum()
-        assert found == pytest.approx(result.report["area_m2"][name], rel=1e-3)  # a map of blocks keeps its corners
+        # a map of blocks keeps its corners
+        assert found == pytest.approx(result.report["area_m2"][name], rel=1e-3)
 
 
 def test_all_files_of_a_map_are_drawn_in_map_colours(tmp_path: Path, indices: np.ndarray) -> None:
     model = FakeModel()
-    model.info.classes = [c.model_copy(update={"map_color": f"#0{i}00FF"}) for i, c in enumerate(model.info.classes)]
+    model.info.classes = [
+        c.model_copy(update={"map_color": f"#0{i}00FF"}) for i, c in enumerate(model.info.classes)
+    ]
     drawn = {c.map_color for c in model.info.classes}
     scene = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
     result = predict_scene(scene, model, tmp_path / "out", polygons=True)
     with rasterio.open(result.classes) as file:
         assert [file.colormap(1)[10 * i][:3] for i in range(5)] == [(i, 0, 255) for i in range(5)]
-    _, _, _, fields = pyogrio.raw.read(result.polygons, layer="land_cover", columns=["color"], read_geometry=False)
+    _, _, _, fields = pyogrio.raw.read(
+        result.polygons, layer="land_cover", columns=["color"], read_geometry=False
+    )
     assert set(fields[0]) == drawn
     colors = read_mask(result.mask)[indices != 99][:, :3]
-    np.testing.assert_array_equal(colors, np.stack([indices, 0 * indices, 255 + 0 * indices], -1)[indices != 99])
-    np.testing.assert_array_equal(model.info.class_table.decode(read_mask(result.mask))[0], np.where(indices == 99, 255, indices))
+    np.testing.assert_array_equal(
+        colors, np.stack([indices, 0 * indices, 255 + 0 * indices], -1)[indices != 99]
+    )
+    np.testing.assert_array_equal(
+        model.info.class_table.decode(read_mask(result.mask))[0],
+        np.where(indices == 99, 255, indices),
+    )
     for file in (tmp_path / "out").iterdir():
         content = file.read_bytes().decode("latin-1").upper()
         assert not [c for c in COLORS if c in content], file
@@ -193,7 +232,9 @@ def test_legend_has_every_colour_and_the_width_asked_for() -> None:
     class_table, shares = FakeModel().info.class_table, dict.fromkeys(NAMES, 0.2)
     wide, narrow = draw_legend(class_table, shares, 768), draw_legend(class_table, shares, 300)
     assert narrow.shape[0] > wide.shape[0]
-    assert [draw_legend(class_table, shares, width).shape[1] for width in range(1000, 1020)] == list(range(1000, 1020))
+    assert [
+        draw_legend(class_table, shares, width).shape[1] for width in range(1000, 1020)
+    ] == list(range(1000, 1020))
     for color in COLORS:
         rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
         assert (wide == rgb).all(axis=2).any()
@@ -222,7 +263,11 @@ def test_full_disk_is_an_error_and_leaves_no_outputs(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", noise)
     for limit in (100, 5_000, 20_000, 30_000, 60_000, 110_000):
         command = [sys.executable, "-c", FULL_DISK, str(scene), str(tmp_path / "out"), str(limit)]
-        run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=60)
+        run = subprocess.run(
+            command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=60
+        )
         assert run.returncode == 2, (limit, run)
         assert re.fullmatch(".*outputs must be written to their end.*\n", run.stdout), (limit, run)
-        assert [p.name for p in tmp_path.rglob("*") if not re.search(r"/out(/\.|$)", str(p))] == ["town.tif"], limit
+        assert [p.name for p in tmp_path.rglob("*") if not re.search(r"/out(/\.|$)", str(p))] == [
+            "town.tif"
+        ], limit

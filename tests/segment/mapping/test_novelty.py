@@ -10,7 +10,13 @@ import pytest
 from segment.core.errors import InputError
 from segment.core.model.folder import NOVELTY_FILE, load_model_info
 from segment.core.raster.sources import Source
-from segment.mapping.novelty import NoveltyDetector, _places, describe_share, load_novelty, unfamiliar_share
+from segment.mapping.novelty import (
+    NoveltyDetector,
+    _places,
+    describe_share,
+    load_novelty,
+    unfamiliar_share,
+)
 from segment.mapping.predict import predict_scene
 from tests.cluster.conftest import write_model
 from tests.conftest import two_class_scene, write_raster
@@ -21,7 +27,10 @@ Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 def tiles(count: int, seed: int, bands: int = 3, dtype: str = "uint8") -> list[np.ndarray]:
     """Land and water, each of its own shape."""
-    images = [two_class_scene(EDGE, EDGE, 1000 * seed + i)[0][..., np.arange(bands) % 3] for i in range(count)]
+    images = [
+        two_class_scene(EDGE, EDGE, 1000 * seed + i)[0][..., np.arange(bands) % 3]
+        for i in range(count)
+    ]
     factor = {"uint8": 1, "uint16": 16, "float32": 1 / 255}[dtype]
     return [(image * factor).astype(dtype) for image in images]
 
@@ -46,7 +55,9 @@ def test_one_in_twenty_known_tiles_is_unfamiliar(detector: NoveltyDetector) -> N
         lambda tile, random: 255 - tile,
         lambda tile, random: tile // 16,
         lambda tile, random: tile // 8 + 200,
-        lambda tile, random: np.where((np.indices(tile.shape[:2]).sum(axis=0) // 2 % 2 == 0)[..., None], tile, 255),
+        lambda tile, random: np.where(
+            (np.indices(tile.shape[:2]).sum(axis=0) // 2 % 2 == 0)[..., None], tile, 255
+        ),
     ],
     ids=["noise", "blank", "blue first", "bands turned", "negative", "night", "haze", "pattern"],
 )
@@ -55,11 +66,16 @@ def test_other_kinds_of_tiles_are_unfamiliar(detector: NoveltyDetector, change: 
     assert np.mean([detector.score(change(tile, random)) > 1 for tile in tiles(50, 4)]) > 0.8
 
 
-@pytest.mark.parametrize(("bands", "dtype"), [(1, "uint8"), (4, "uint16"), (5, "float32"), (12, "uint16")])
+@pytest.mark.parametrize(
+    ("bands", "dtype"), [(1, "uint8"), (4, "uint16"), (5, "float32"), (12, "uint16")]
+)
 def test_any_bands_and_units_are_compared(bands: int, dtype: str) -> None:
     detector = NoveltyDetector.fit(tiles(60, 1, bands, dtype), tiles(40, 2, bands, dtype))
     known = [detector.score(tile) for tile in tiles(40, 3, bands, dtype)]
-    other = [detector.score(tile.transpose(1, 0, 2)[::-1] * 0 + tile.max()) for tile in tiles(40, 4, bands, dtype)]
+    other = [
+        detector.score(tile.transpose(1, 0, 2)[::-1] * 0 + tile.max())
+        for tile in tiles(40, 4, bands, dtype)
+    ]
     assert np.median(known) < 1 < min(other)
 
 
@@ -77,7 +93,9 @@ def test_pixels_without_data_are_not_looked_at(detector: NoveltyDetector) -> Non
     left, right = tile.copy(), tile.copy()
     left[:, 25:], right[:, 25:] = 0, 255
     assert detector.score(left, valid) == pytest.approx(detector.score(right, valid), abs=0.05)
-    assert abs(detector.score(left, valid) - detector.score(tile)) < abs(detector.score(left) - detector.score(tile))
+    assert abs(detector.score(left, valid) - detector.score(tile)) < abs(
+        detector.score(left) - detector.score(tile)
+    )
 
 
 def test_a_detector_comes_back_from_its_file(detector: NoveltyDetector, tmp_path: Path) -> None:
@@ -90,7 +108,10 @@ def test_a_detector_comes_back_from_its_file(detector: NoveltyDetector, tmp_path
         assert again.score(tile) == detector.score(tile)
 
 
-@pytest.mark.parametrize("damage", ["cut", "no archive", "other bands", "other shapes", "not finite", "missing", "no tiles"])
+@pytest.mark.parametrize(
+    "damage",
+    ["cut", "no archive", "other bands", "other shapes", "not finite", "missing", "no tiles"],
+)
 def test_a_damaged_file_is_refused(detector: NoveltyDetector, tmp_path: Path, damage: str) -> None:
     info = load_model_info(write_model(tmp_path / "model"))
     file, arrays = tmp_path / "model" / NOVELTY_FILE, dict(vars(detector))
@@ -101,7 +122,9 @@ def test_a_damaged_file_is_refused(detector: NoveltyDetector, tmp_path: Path, da
         "missing": {},
     }
     if damage == "other bands":
-        NoveltyDetector.fit(tiles(20, 1, 4, "uint16"), tiles(20, 2, 4, "uint16")).save(tmp_path / "model")
+        NoveltyDetector.fit(tiles(20, 1, 4, "uint16"), tiles(20, 2, 4, "uint16")).save(
+            tmp_path / "model"
+        )
     else:
         detector.save(tmp_path / "model")
     if damage == "cut":
@@ -110,15 +133,27 @@ def test_a_damaged_file_is_refused(detector: NoveltyDetector, tmp_path: Path, da
         file.write_bytes(b"novelty")
     elif damage in changes:
         arrays |= changes[damage]
-        np.savez(file, **{name: value for name, value in arrays.items() if damage != "missing" or name != "axes"})
+        np.savez(
+            file,
+            **{
+                name: value
+                for name, value in arrays.items()
+                if damage != "missing" or name != "axes"
+            },
+        )
     with pytest.raises(
-        InputError, match=r"novelty\.npz: must be as training wrote it\. Received: .+\. Restore it, or delete it\."
+        InputError,
+        match=(
+            r"novelty\.npz: must be as training wrote it\. Received: .+\. Restore it, or delete"
+            r" it\."
+        ),
     ):
         load_novelty(tmp_path / "model", info)
 
 
 @pytest.mark.parametrize(
-    ("height", "width"), [(1, 1), (255, 10_000), (256, 256), (257, 511), (2048, 2048), (5000, 300), (90_000, 90_001)]
+    ("height", "width"),
+    [(1, 1), (255, 10_000), (256, 256), (257, 511), (2048, 2048), (5000, 300), (90_000, 90_001)],
 )
 def test_tiles_are_spread_over_a_scene(height: int, width: int) -> None:
     places = _places(height, width, 256)
@@ -140,7 +175,9 @@ def test_a_scene_of_another_kind_is_warned_of(detector: NoveltyDetector, tmp_pat
     assert predict_scene(scene, model, tmp_path / "maps").report["unfamiliar"] is None
     detector.save(model)
     report = predict_scene(scene, model, tmp_path / "maps", overwrite=True).report
-    assert 0 <= report["unfamiliar"] < 0.25 and not any("unlike" in note for note in report["notes"])
+    assert 0 <= report["unfamiliar"] < 0.25 and not any(
+        "unlike" in note for note in report["notes"]
+    )
     scene = write_raster(tmp_path / "odd.tif", known[..., ::-1])
     odd = predict_scene(scene, model, tmp_path / "maps")
     assert odd.report["unfamiliar"] > 0.9
@@ -148,11 +185,17 @@ def test_a_scene_of_another_kind_is_warned_of(detector: NoveltyDetector, tmp_pat
     assert warning.startswith("Warning: 2") and "of 25 tiles" in warning and warning in str(odd)
     half = np.concatenate([known, known[..., ::-1]], axis=1)
     info = load_model_info(model)
-    unfamiliar, seen = unfamiliar_share(detector, Source(write_raster(tmp_path / "half.tif", half)), info)
-    assert seen == 50 and unfamiliar / seen == pytest.approx((report["unfamiliar"] + odd.report["unfamiliar"]) / 2)
+    unfamiliar, seen = unfamiliar_share(
+        detector, Source(write_raster(tmp_path / "half.tif", half)), info
+    )
+    assert seen == 50 and unfamiliar / seen == pytest.approx(
+        (report["unfamiliar"] + odd.report["unfamiliar"]) / 2
+    )
 
 
-def test_a_scene_without_valid_tiles_is_not_judged(detector: NoveltyDetector, tmp_path: Path) -> None:
+def test_a_scene_without_valid_tiles_is_not_judged(
+    detector: NoveltyDetector, tmp_path: Path
+) -> None:
     model = write_model(tmp_path / "model")
     detector.save(model)
     scene = write_raster(tmp_path / "empty.tif", np.zeros((64, 64, 3), np.uint8), nodata=0)

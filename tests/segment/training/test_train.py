@@ -1,4 +1,6 @@
-"""Whole trainings of seconds: what a run folder holds, what it takes to go on with one, and what is refused."""
+"""Whole trainings of seconds: what a run folder holds, what it takes to go on with one, and what is
+refused.
+"""
 
 import json
 import shutil
@@ -49,7 +51,11 @@ def weights(folder: Path) -> list[np.ndarray]:
 @pytest.mark.slow
 def test_a_run_folder_is_whole(tile_folder, tmp_path):
     root, output = tile_folder(groups=3, count=3), tmp_path / "runs" / "first"
-    run = segment.train(root, output, config("training.epochs=2", "data.test_groups=[scene1]", "data.val_groups=[scene2]"))
+    run = segment.train(
+        root,
+        output,
+        config("training.epochs=2", "data.test_groups=[scene1]", "data.val_groups=[scene2]"),
+    )
     assert {p.name for p in output.iterdir()} == {
         "model.keras",
         "model.yaml",
@@ -66,9 +72,17 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
     assert report["mean_jaccard"] == pytest.approx(run.validation.confusion.mean_jaccard, abs=1e-6)
     assert report["pixels"] == report["test"]["pixels"] == 3 * 64 * 64
     # validation and test are other scenes, but of one kind
-    assert report["temperature"] != 1 and report["calibration_error"] < report["calibration_error_before_temperature"]
+    assert (
+        report["temperature"] != 1
+        and report["calibration_error"] < report["calibration_error_before_temperature"]
+    )
     info = yaml.safe_load((output / "model.yaml").read_text())
-    assert (info["bands"], info["dtype"], info["tile"], info["training"]["groups"]["val"]) == (3, "uint8", 64, ["scene2"])
+    assert (info["bands"], info["dtype"], info["tile"], info["training"]["groups"]["val"]) == (
+        3,
+        "uint8",
+        64,
+        ["scene2"],
+    )
     page = (output / "report.html").read_text()
     assert page.count("data:image/png;base64") == 7 and "http" not in page
     model = segment.load_model(output)
@@ -85,7 +99,9 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
 @pytest.mark.slow
 def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_folder, tmp_path):
     root = tile_folder()
-    settings = config("training.epochs=3", "data.crops=random", "augment.noise=0.05", "training.warmup_epochs=1")
+    settings = config(
+        "training.epochs=3", "data.crops=random", "augment.noise=0.05", "training.warmup_epochs=1"
+    )
     whole = segment.train(root, tmp_path / "whole", settings)
     with pytest.raises(Interrupted, match="--resume"):
         segment.train(root, tmp_path / "broken", settings, progress=StopAfter(2))
@@ -98,8 +114,20 @@ def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_fo
 @pytest.mark.slow
 def test_a_killed_training_goes_on(tile_folder, tmp_path):
     root, output = tile_folder(), tmp_path / "run"
-    settings = [part for setting in [*QUICK, "training.epochs=40", "training.schedule=constant"] for part in ("--set", setting)]
-    command = [sys.executable, "-c", "import segment.cli; segment.cli.train()", str(root), "--output", str(output), *settings]
+    settings = [
+        part
+        for setting in [*QUICK, "training.epochs=40", "training.schedule=constant"]
+        for part in ("--set", setting)
+    ]
+    command = [
+        sys.executable,
+        "-c",
+        "import segment.cli; segment.cli.train()",
+        str(root),
+        "--output",
+        str(output),
+        *settings,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (output / CHECKPOINT).is_file() and process.poll() is None:
         time.sleep(0.2)
@@ -114,17 +142,28 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     assert unbroken.history == run.history
     again = segment.train(root, tmp_path / "unbroken", settings, resume=True)
     for figure in ("temperature", "calibration_error", "calibration_error_before_temperature"):
-        told = [json.loads((folder / "report.json").read_text())[figure] for folder in (output, tmp_path / "unbroken")]
-        assert told[0] == pytest.approx(told[1], abs=1e-3), "a run that had ended is not calibrated twice"
+        told = [
+            json.loads((folder / "report.json").read_text())[figure]
+            for folder in (output, tmp_path / "unbroken")
+        ]
+        assert told[0] == pytest.approx(told[1], abs=1e-3), (
+            "a run that had ended is not calibrated twice"
+        )
     figures = [found.validation.report["accuracy"] for found in (again, unbroken)]
-    assert figures[0] == pytest.approx(figures[1], abs=1e-3)  # taking the temperature out and in rounds: a pixel may flip
+    # taking the temperature out and in rounds: a pixel may flip
+    assert figures[0] == pytest.approx(figures[1], abs=1e-3)
 
 
 @pytest.mark.slow
 def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     root, output = tile_folder(groups=4), tmp_path / "run"
     segment.train(root, output, config("training.epochs=1"))
-    for change in ("training.seed=5", "training.optimizer=adamw", "loss.name=dice", "data.preprocess.denoise=3"):
+    for change in (
+        "training.seed=5",
+        "training.optimizer=adamw",
+        "loss.name=dice",
+        "data.preprocess.denoise=3",
+    ):
         with pytest.raises(InputError, match=change.split("=")[0]):
             segment.train(root, output, config("training.epochs=2", change), resume=True)
     shutil.rmtree(root / "scene3")
@@ -139,15 +178,20 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
 
 @pytest.mark.slow
 def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
-    """A model that learned from denoised tiles maps and scores what is full of specks as if there were none."""
+    """A model that learned from denoised tiles maps and scores what is full of specks as if there
+    were none.
+    """
     root, output = tile_folder(), tmp_path / "run"
-    run = segment.train(root, output, config("training.epochs=1", "data.preprocess={denoise: 3, clahe: 2}"))
+    run = segment.train(
+        root, output, config("training.epochs=1", "data.preprocess={denoise: 3, clahe: 2}")
+    )
     settings = load_model_info(output).preprocess
     assert (settings.denoise, settings.clahe, settings.sharpen) == (3, 2, 0)
     (group,) = load_model_info(output).training["groups"]["val"]
     assert segment.evaluate(root / group, output).report == run.validation.report
     clean, _ = two_class_scene(64, 64, seed=100)
-    clean = preprocess(clean, PreprocessSettings(denoise=5))  # specks alone are then what a median takes away
+    # specks alone are then what a median takes away
+    clean = preprocess(clean, PreprocessSettings(denoise=5))
     speckled = clean.copy()
     speckled[4::8, 4::8] = 255
     maps = []
@@ -158,7 +202,9 @@ def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
         model = segment.load_model(output)
         for name, pixels in (("clean", clean), ("speckled", speckled)):
             scene = write_raster(tmp_path / f"{name}.tif", pixels)
-            result = segment.predict_scene(scene, model, tmp_path / f"{name}{forget}", overlap=0, confidence=True)
+            result = segment.predict_scene(
+                scene, model, tmp_path / f"{name}{forget}", overlap=0, confidence=True
+            )
             with rasterio.open(result.confidence) as file:
                 maps.append(file.read(1).astype(int))
     assert np.abs(maps[0] - maps[1]).mean() < np.abs(maps[2] - maps[3]).mean() / 4
@@ -186,24 +232,32 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(tile_folder, tmp_path, mon
 @pytest.mark.slow
 def test_early_stopping_ends_a_run_that_stands_still(tile_folder, tmp_path):
     settings = config(
-        "training.epochs=30", "training.learning_rate=1e-12", "training.schedule=constant", "training.early_stopping=1"
+        "training.epochs=30",
+        "training.learning_rate=1e-12",
+        "training.schedule=constant",
+        "training.early_stopping=1",
     )
     run = segment.train(tile_folder(), tmp_path / "run", settings)
     assert len(run.history) < 30
 
 
 @pytest.mark.parametrize(
-    "schedule, first, middle, last", [("constant", 1, 1, 1), ("cosine", 1, 0.5, 0), ("one_cycle", 0, 0.7, 0)]
+    "schedule, first, middle, last",
+    [("constant", 1, 1, 1), ("cosine", 1, 0.5, 0), ("one_cycle", 0, 0.7, 0)],
 )
 def test_schedules(schedule, first, middle, last):
-    rate = build_optimizer(TrainingSettings(learning_rate=1, schedule=schedule, epochs=10), 100)._learning_rate
+    rate = build_optimizer(
+        TrainingSettings(learning_rate=1, schedule=schedule, epochs=10), 100
+    )._learning_rate
     assert float(rate(0)) == pytest.approx(first, abs=0.01)
     assert float(rate(500)) == pytest.approx(middle, abs=0.15)
     assert float(rate(999)) == pytest.approx(last, abs=0.01)
 
 
 def test_warm_up_rises_linearly():
-    rate = build_optimizer(TrainingSettings(learning_rate=1, warmup_epochs=2, epochs=10), 100)._learning_rate
+    rate = build_optimizer(
+        TrainingSettings(learning_rate=1, warmup_epochs=2, epochs=10), 100
+    )._learning_rate
     assert float(rate(99)) == pytest.approx(0.5) and float(rate(199)) == pytest.approx(1)
 
 
@@ -217,7 +271,9 @@ def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
 
 @pytest.mark.slow
 def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path):
-    segment.train(tile_folder(), tmp_path / "run", config("training.epochs=1", "training.precision=mixed"))
+    segment.train(
+        tile_folder(), tmp_path / "run", config("training.epochs=1", "training.precision=mixed")
+    )
     kept = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
 
@@ -226,7 +282,9 @@ def test_mixed_precision_trains_and_keeps_a_float32_model(tile_folder, tmp_path)
 def test_tensorboard_gets_the_scores_or_says_what_is_missing(tile_folder, tmp_path, monkeypatch):
     root, settings = tile_folder(), config("training.epochs=1", "training.tensorboard=true")
     segment.train(root, tmp_path / "run", settings)
-    logs = b"".join(file.read_bytes() for file in (tmp_path / "run" / "tensorboard").rglob("events*"))
+    logs = b"".join(
+        file.read_bytes() for file in (tmp_path / "run" / "tensorboard").rglob("events*")
+    )
     assert b"epoch_loss" in logs and b"epoch_jaccard" in logs
     monkeypatch.setattr("segment.core.training.loop.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install"):
@@ -256,7 +314,10 @@ def test_examples_are_scored_whole_where_such_tiles_are(tile_folder):
     [
         (["loss.class_weights={sea: 2}"], ["'sea'", "land, water"]),
         (["data.classes=[{name: lava, color: '#FF0000', value: 9}]"], ["lava"]),
-        (["data.undeclared=refuse", "data.classes=[{name: land, color: '#804000'}]"], ["declared", "1 ("]),
+        (
+            ["data.undeclared=refuse", "data.classes=[{name: land, color: '#804000'}]"],
+            ["declared", "1 ("],
+        ),
         (["data.val_groups=[nowhere]"], ["'nowhere'", "scene0"]),
         (["model.backbone=resnet"], ["'resnet'"]),
     ],
@@ -286,13 +347,22 @@ def test_unfamiliar_scenes_are_recognised_from_enough_tiles(tile_folder, class_t
 
     def dataset(count: int, **options: Any) -> TileDataset:
         return TileDataset(
-            patches[-count:] if options else patches[:count], pixels, 32, 4, preprocessing=PreprocessSettings(), **options
+            patches[-count:] if options else patches[:count],
+            pixels,
+            32,
+            4,
+            preprocessing=PreprocessSettings(),
+            **options,
         )
 
     augment = {"augment": lambda seed: lambda image, mask: (image, mask), "random_crops": True}
     detector = fit_novelty_detector(dataset(60, **augment), dataset(24), Silent())
     assert detector is not None
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    assert detector.score(noise) > 1 > np.median([detector.score(pixels.load(pair).image[:32, :32]) for pair in pairs[-5:]])
+    assert (
+        detector.score(noise)
+        > 1
+        > np.median([detector.score(pixels.load(pair).image[:32, :32]) for pair in pairs[-5:]])
+    )
     assert fit_novelty_detector(dataset(60, **augment), dataset(19), Silent()) is None
     assert fit_novelty_detector(dataset(49, **augment), dataset(24), Silent()) is None
