@@ -1,6 +1,7 @@
 """Cutting of a scene and its mask into a tile folder, by row strips."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from segment.core.errors import InputError
 from segment.core.outputs import staged, writable
 from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import IGNORED, load_class_table, save_class_table
+from segment.core.raster.classes import IGNORED, ClassTable, load_class_table, save_class_table
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
 from segment.data.mask_census import census_of_rows
 from segment.data.mask_reading import choose_reading
+from segment.data.vector_labels import BurnedLabels, VectorLabels, burn_labels
 from segment.tiling import TilePlan, cut_strip, tile_starts
 
 
@@ -28,31 +30,34 @@ class CutScene:
     Attributes:
         folder: The tile folder.
         tiles: Number of tiles written.
-        empty: Number of tiles left out because they hold only nodata or ignored pixels.
-        notes: Notes on the scene and the mask, as commands print them.
+        empty: Number of tiles left out because they hold too few pixels of a class.
+        notes: Notes on the scene and the labels, as commands print them.
+        labelled: Share of the pixels of the tiles written that have a class, 0 to 1.
     """
 
     folder: Path
     tiles: int
     empty: int
     notes: Sequence[str] = ()
+    labelled: float = 1.0
 
     def __str__(self) -> str:
         cut = (
-            f"{self.folder}: {self.tiles} tiles written, {self.empty} left out that hold only"
-            " nodata or ignored pixels"
+            f"{self.folder}: {self.tiles} tiles written, {self.labelled:.1%} of their pixels"
+            f" labelled; {self.empty} left out without enough labels"
         )
         return "\n".join([*self.notes, cut])
 
 
 def cut_scene(
     scene: Path | str,
-    mask: Path | str,
+    mask: Path | str | VectorLabels,
     output: Path | str,
     size: int = 256,
     overlap: float = 0.0,
     *,
     classes: Path | str | None = None,
+    min_labelled: float = 0.0,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> CutScene:
@@ -66,13 +71,17 @@ def cut_scene(
 
     Args:
         scene: Image to cut: GeoTIFF or whatever GDAL reads.
-        mask: Class values or colours of the same ground.
+        mask: Class values or colours of the same ground, or labels drawn as polygons, lines and
+            points.
         output: Folder to write.
         size: Edge of a tile, pixels.
         overlap: Fraction of the tile edge shared with the neighbour, 0 to below 1; the last row and
             column shift inward.
         classes: Class table (YAML) by which pixels are ignored, written beside the tiles; by
-            default classes.yaml beside the mask.
+            default classes.yaml beside the mask. Vector labels need none: by default the values
+            of their field are the classes.
+        min_labelled: Share of a tile's pixels that must have a class, 0 to 1. With 0, one pixel
+            is enough.
         overwrite: Whether an earlier output may be replaced.
         progress: Where progress is reported.
 
@@ -81,12 +90,13 @@ def cut_scene(
 
     Raises:
         InputError: If the mask does not fit the scene, the scene is smaller than a tile, every tile
-            is empty, `overlap` is out of range, or `output` exists and `overwrite` is not set.
+            is empty, `overlap` or `min_labelled` is out of range, the labels cannot be used, or
+            `output` exists and `overwrite` is not set.
     """
-    scene, mask, output = Path(scene), Path(mask), Path(output)
-    table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
-    class_table = load_class_table(table) if classes is not None or table.is_file() else None
-    with open_raster(scene) as raster, open_mask(mask, raster, "scene") as truth:
+    scene, output = Path(scene), Path(output)
+    if not 0 <= min_labelled <= 1:
+        raise InputError(f"--min-labelled is a share from 0 to 1. Received {min_labelled:g}.")
+    with open_raster(scene) as raster, _open_labels(mask, raster, classes) as labels:
         step = TilePlan(raster.height, raster.width, size, overlap).step
         if min(raster.width, raster.height) < size:
             raise InputError(
@@ -96,37 +106,69 @@ def cut_scene(
         with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
             for name in ("images", "masks"):
                 (folder / name).mkdir(parents=True)
-            reading = choose_reading(class_table, census_of_rows(truth)) if class_table else None
-            if reading:
-                class_table = reading.class_table
-                save_class_table(class_table, folder / "classes.yaml")
-            said = [f"note: {scene}: {note}" for note in raster.notes]
-            written = empty = 0
-            for row, column, pixels, valid, labels, declared in _tiles(
-                raster, truth, size, step, progress
+            if labels.class_table:
+                save_class_table(labels.class_table, folder / "classes.yaml")
+            written = empty = labelled = 0
+            for row, column, pixels, valid, stored, declared in _tiles(
+                raster, labels.mask, size, step, progress
             ):
                 known = valid & declared
-                if class_table:
-                    known &= class_table.decode(labels)[0] != IGNORED
-                if not known.any():
+                if labels.class_table:
+                    known &= labels.class_table.decode(stored)[0] != IGNORED
+                count = np.count_nonzero(known)
+                if count == 0 or count < min_labelled * known.size:
                     empty += 1
                     continue
                 name = f"r{row:06}_c{column:06}.tif"
                 _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
-                _write_tile(folder / "masks" / name, labels, declared, raster, row, column)
-                written += 1
+                _write_tile(folder / "masks" / name, stored, declared, raster, row, column)
+                written, labelled = written + 1, labelled + count
             if not written:
                 raise InputError(
-                    f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones."
-                    " Check the classes."
+                    f"{scene}: none of {empty} tiles holds enough pixels of a class. Check the"
+                    " classes, or lower --min-labelled."
                 )
-    odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
-    grid = [*said, *truth.alignment.lines(str(mask), "scene")]
-    return CutScene(output, written, empty, [*grid, *odd, *reading.lines] if reading else grid)
+    notes = [*(f"note: {scene}: {note}" for note in raster.notes), *labels.notes]
+    return CutScene(output, written, empty, notes, labelled / (written * size * size))
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What is cut along with a scene.
+
+    Attributes:
+        mask: The open mask, or labels that are read like one.
+        class_table: Class table written beside the tiles, None for none.
+        notes: Notes and warnings, as commands print them.
+    """
+
+    mask: Mask | BurnedLabels
+    class_table: ClassTable | None
+    notes: Sequence[str]
+
+
+@contextmanager
+def _open_labels(
+    labels: Path | str | VectorLabels, scene: Raster, classes: Path | str | None
+) -> Iterator[_Labels]:
+    """Opens a mask or vector labels on the grid of a scene."""
+    if isinstance(labels, VectorLabels):
+        burned = burn_labels(labels, scene, None if classes is None else load_class_table(classes))
+        yield _Labels(burned, burned.class_table, [f"note: {note}" for note in burned.notes])
+        return
+    table = Path(classes) if classes is not None else Path(labels).with_name("classes.yaml")
+    class_table = load_class_table(table) if classes is not None or table.is_file() else None
+    with open_mask(Path(labels), scene, "scene") as mask:
+        notes = mask.alignment.lines(str(labels), "scene")
+        if class_table is not None:
+            reading = choose_reading(class_table, census_of_rows(mask))
+            class_table = reading.class_table
+            notes += [f"warning: {refusal}" for refusal in reading.refusals] + reading.lines
+        yield _Labels(mask, class_table, notes)
 
 
 def _tiles(
-    scene: Raster, mask: Mask, size: int, step: int, progress: Progress | None
+    scene: Raster, mask: Mask | BurnedLabels, size: int, step: int, progress: Progress | None
 ) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]]:
     """Yields row, column, pixels, valid, mask and declared of each tile.
 
