@@ -96,38 +96,41 @@ def cut_scene(
     scene, output = Path(scene), Path(output)
     if not 0 <= min_labelled <= 1:
         raise InputError(f"--min-labelled is a share from 0 to 1. Received {min_labelled:g}.")
-    with open_raster(scene) as raster, _open_labels(mask, raster, classes) as labels:
+    with (
+        open_raster(scene) as raster,
+        staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder,
+        _open_labels(mask, raster, classes) as labels,
+    ):
         step = TilePlan(raster.height, raster.width, size, overlap).step
         if min(raster.width, raster.height) < size:
             raise InputError(
-                f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height}"
-                f" for tiles of {size}. Lower --size."
+                f"{scene}: the scene is {raster.width}x{raster.height} px, smaller than a tile of"
+                f" {size}. Lower --size."
             )
-        with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
-            for name in ("images", "masks"):
-                (folder / name).mkdir(parents=True)
+        for name in ("images", "masks"):
+            (folder / name).mkdir(parents=True)
+        if labels.class_table:
+            save_class_table(labels.class_table, folder / "classes.yaml")
+        written = empty = labelled = 0
+        for row, column, pixels, valid, stored, declared in _tiles(
+            raster, labels.mask, size, step, progress
+        ):
+            known = valid & declared
             if labels.class_table:
-                save_class_table(labels.class_table, folder / "classes.yaml")
-            written = empty = labelled = 0
-            for row, column, pixels, valid, stored, declared in _tiles(
-                raster, labels.mask, size, step, progress
-            ):
-                known = valid & declared
-                if labels.class_table:
-                    known &= labels.class_table.decode(stored)[0] != IGNORED
-                count = np.count_nonzero(known)
-                if count == 0 or count < min_labelled * known.size:
-                    empty += 1
-                    continue
-                name = f"r{row:06}_c{column:06}.tif"
-                _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
-                _write_tile(folder / "masks" / name, stored, declared, raster, row, column)
-                written, labelled = written + 1, labelled + count
-            if not written:
-                raise InputError(
-                    f"{scene}: none of {empty} tiles holds enough pixels of a class. Check the"
-                    " classes, or lower --min-labelled."
-                )
+                known &= labels.class_table.decode(stored)[0] != IGNORED
+            count = np.count_nonzero(known)
+            if count == 0 or count < min_labelled * known.size:
+                empty += 1
+                continue
+            name = f"r{row:06}_c{column:06}.tif"
+            _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
+            _write_tile(folder / "masks" / name, stored, declared, raster, row, column)
+            written, labelled = written + 1, labelled + count
+        if not written:
+            raise InputError(
+                f"{scene}: none of {empty} tiles holds enough pixels of a class. Check the"
+                " classes, or lower --min-labelled."
+            )
     notes = [*(f"note: {scene}: {note}" for note in raster.notes), *labels.notes]
     return CutScene(output, written, empty, notes, labelled / (written * size * size))
 
@@ -153,11 +156,12 @@ def _open_labels(
 ) -> Iterator[_Labels]:
     """Opens a mask or vector labels on the grid of a scene."""
     if isinstance(labels, VectorLabels):
-        burned = burn_labels(labels, scene, None if classes is None else load_class_table(classes))
+        table = None if classes is None else load_class_table(Path(classes))
+        burned = burn_labels(labels, scene, table)
         yield _Labels(burned, burned.class_table, [f"note: {note}" for note in burned.notes])
         return
-    table = Path(classes) if classes is not None else Path(labels).with_name("classes.yaml")
-    class_table = load_class_table(table) if classes is not None or table.is_file() else None
+    file = Path(classes) if classes is not None else Path(labels).with_name("classes.yaml")
+    class_table = load_class_table(file) if classes is not None or file.is_file() else None
     with open_mask(Path(labels), scene, "scene") as mask:
         notes = mask.alignment.lines(str(labels), "scene")
         if class_table is not None:

@@ -16,8 +16,9 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine, from_origin
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable
+from segment.core.raster.classes import Class, ClassTable, load_class_table
 from segment.core.raster.opening import open_raster
+from segment.data.cutting import cut_scene
 from segment.data.vector_labels import BurnedLabels, VectorLabels, burn_labels
 from tests.conftest import write_raster
 
@@ -273,3 +274,27 @@ def test_geojson_is_in_degrees_whatever_it_says(tmp_path):
     refused(file, VectorLabels(path=path, field="kind", radius=1.0), "shapes lies on")
     with rasterio.open(file) as opened:
         assert opened.crs == UTM
+
+
+def test_tiles_are_cut_with_vector_labels(tmp_path):
+    file = scene(tmp_path, 64, 96)
+    path = write(
+        tmp_path / "labels.gpkg", [box(0, 0, 20, 20), box(70, 40, 72, 42)], kind=["a", "b"]
+    )
+    labels = VectorLabels(path=path, field="kind")
+    cut = cut_scene(file, labels, tmp_path / "tiles", 32)
+    assert (cut.tiles, cut.empty) == (2, 4) and cut.labelled == 404 / 2048
+    whole = burned(file, labels).read()
+    for name, row, column in (("r000000_c000000", 0, 0), ("r000032_c000064", 32, 64)):
+        with rasterio.open(tmp_path / "tiles" / "masks" / f"{name}.tif") as mask:
+            assert np.array_equal(mask.read(1), whole[row : row + 32, column : column + 32, 0])
+    assert load_class_table(tmp_path / "tiles" / "classes.yaml").names == ["a", "b"]
+    assert "20.0%" not in str(cut) and "19.7% of their pixels labelled" in str(cut)
+
+    few = cut_scene(file, labels, tmp_path / "few", 32, min_labelled=0.1)
+    assert (few.tiles, few.empty) == (1, 5)
+    with pytest.raises(InputError, match="none of 6 tiles holds enough"):
+        cut_scene(file, labels, tmp_path / "none", 32, min_labelled=0.5)
+    with pytest.raises(InputError, match="a share from 0 to 1"):
+        cut_scene(file, labels, tmp_path / "none", 32, min_labelled=1.5)
+    assert not (tmp_path / "none").exists()
