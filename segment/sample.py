@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.choices import SampleStyle
+from segment.core.disk import writable
 from segment.core.errors import InputError
-from segment.core.outputs import staged, writable
+from segment.core.outputs import staged
 from segment.core.progress import Progress
 from segment.core.raster.classes import IGNORED, Class, ClassTable, save_class_table
 

@@ -20,8 +20,9 @@ from classify.generator.latents import check_draw
 from classify.generator.sampling import Samples, write_pictures
 from classify.labelling.inference import label_info
 from segment.core.choices import BANDWIDTH
+from segment.core.disk import writable
 from segment.core.errors import InputError
-from segment.core.outputs import refuse_existing, staged, writable
+from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress, Silent
 from segment.core.reports.picture import write_picture
 from segment.core.splits import Part

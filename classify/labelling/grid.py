@@ -25,11 +25,12 @@ from classify.labelling.inference import (
 from classify.labelling.result import CellLabels, describe
 from classify.labelling.result import SceneLabels as SceneLabels
 from segment.core.choices import Runtime
+from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
-from segment.core.outputs import Stage, finish_moving, staged_files, writable
+from segment.core.outputs import Stage, finish_moving, staged_files
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
 from segment.core.raster.class_raster import write_class_raster

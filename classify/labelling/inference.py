@@ -14,7 +14,7 @@ from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, require_finite_answers
-from segment.core.pixels.symmetries import eight_views
+from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source

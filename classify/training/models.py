@@ -17,7 +17,8 @@ from classify.config import Backbone, DataSettings, ModelSettings, PhaseSettings
 from classify.training.wide_resnet import wide_resnet50_2, wide_resnet50_2_weights
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model.folder import bundled_weights, load_keras_model, load_model_info, see_inside
+from segment.core.model.folder import bundled_weights, load_keras_model, load_model_info
+from segment.core.model.keras_model import see_inside
 from segment.core.networks.backbones import (
     build_backbone,
     check_imagenet,

@@ -15,7 +15,7 @@ from classify.scores import Scores, score
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import Familiarity
 from segment.core.model.record import TrainingRecord, read_grid
-from segment.core.pixels.digest import digest_pixels
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.progress import Progress
 
 

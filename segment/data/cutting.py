@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.disk import writable
 from segment.core.errors import InputError
-from segment.core.outputs import staged, writable
+from segment.core.outputs import staged
 from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.classes import IGNORED, load_class_table, save_class_table

@@ -18,9 +18,9 @@ from segment.core.cache import Cache
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.record import Remembered, TrainingRecord
+from segment.core.pixels.geometry import resize
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.pixels.resize import resize
 from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.opening import open_raster
 from segment.core.splits import Part

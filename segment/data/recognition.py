@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model.record import NEW, Remembered, TrainingRecord, read_grid
-from segment.core.pixels.digest import digest_pixels
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from segment.core.splits import PARTS, Part
 from segment.data.patches import Patch

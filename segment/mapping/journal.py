@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import broken_write
+from segment.core.disk import broken_write
 from segment.core.raster.cog import write_cog
 from segment.core.raster.reader import Raster
 from segment.mapping.loop import RowStrip

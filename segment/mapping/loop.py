@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, require_finite_answers
+from segment.core.pixels.geometry import eight_views
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.pixels.symmetries import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source

@@ -10,7 +10,7 @@ import cv2  # not in a thread: the import sets environment variables, which GDAL
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import writable
+from segment.core.disk import writable
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.class_raster import write_sidecar
 from segment.core.raster.classes import IGNORED, ClassTable

@@ -7,7 +7,7 @@ import numpy as np
 from segment.core.errors import InputError
 from segment.core.model.recognised import Familiarity
 from segment.core.model.record import TrainingRecord
-from segment.core.pixels.digest import digest_pixels
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster
 from segment.mapping.journal import CLASSES, Journal

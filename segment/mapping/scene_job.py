@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segment.core.disk import writable
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import load_record
-from segment.core.outputs import writable
 from segment.core.raster.class_raster import companions, write_class_raster
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source

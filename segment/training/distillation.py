@@ -22,7 +22,8 @@ from segment.core.cache import Cache
 from segment.core.choices import Normalisation
 from segment.core.config import Settings, TrainingSettings
 from segment.core.errors import InputError
-from segment.core.model.folder import MODEL_FILE, save_keras_model
+from segment.core.model.folder import MODEL_FILE
+from segment.core.model.weight_files import save_keras_model
 from segment.core.networks.backbones import (
     build_backbone,
     check_imagenet,
@@ -31,8 +32,8 @@ from segment.core.networks.backbones import (
 )
 from segment.core.networks.efficientnet_lite import SCALES, feature_layers
 from segment.core.networks.pretrained import check_source, layers_by_name, load_weights
+from segment.core.pixels.geometry import resize
 from segment.core.pixels.normalise import BandStatistics, imagenet_statistics, normalisation
-from segment.core.pixels.resize import resize
 from segment.core.progress import Progress, Silent
 from segment.core.raster.opening import open_raster
 from segment.core.training.history import Row

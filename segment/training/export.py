@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segment.config import Config
 from segment.core.choices import ExportFormat
 from segment.core.config import load_settings
+from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.lock import alone
 from segment.core.model.conversion import require_converter, save_onnx
@@ -28,14 +29,13 @@ from segment.core.model.export import (
 )
 from segment.core.model.folder import (
     ONNX_FILE,
-    RULE,
     load_keras_model,
     load_model_info,
     save_model_info,
 )
 from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum
-from segment.core.outputs import refuse_existing, staged, writable
+from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress, Silent
 from segment.core.splits import PARTS
 from segment.data.dataset import TileDataset, TilePixels
@@ -103,7 +103,7 @@ def export_model(
                 "--int8 is for --format openvino. Received --format onnx. Leave one of them out."
             )
         file = Path(output or folder / ONNX_FILE)
-        with alone(folder, RULE) if file.parent.resolve() == folder.resolve() else nullcontext():
+        with alone(folder) if file.parent.resolve() == folder.resolve() else nullcontext():
             return _export_onnx(folder, info, file, overwrite, progress)
     if output is not None:
         raise InputError(

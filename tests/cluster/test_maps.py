@@ -331,7 +331,7 @@ def test_one_scene_is_given_out_by_one_process(
     (done,) = predict_scenes([scene], model, tmp_path / "out", cluster=cluster.address)
     other.close()
     assert done.result is None
-    assert "given out by one process" in done.problems[0]
+    assert "is being written by process" in done.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -449,7 +449,7 @@ def test_a_full_disk_leaves_nothing(work, tmp_path):
     assert (
         failed.returncode == 2
         and line.startswith("segment-sample: ")
-        and "town: outputs must be written" in line
+        and "town: cannot be written completely" in line
     )
     assert list(tmp_path.iterdir()) == []
 

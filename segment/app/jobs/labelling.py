@@ -18,7 +18,7 @@ from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.pixels.resize import resize
+from segment.core.pixels.geometry import resize
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable

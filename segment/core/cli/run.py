@@ -10,8 +10,7 @@ from typing import Any
 
 from segment.core.cli.command import progress_bar
 from segment.core.errors import InputError
-from segment.core.model.backend import load_keras
-from segment.core.model.machines import count_machines, machine_number, own_folder
+from segment.core.model.backend import count_machines, load_keras, machine_number, own_folder
 
 
 def run_training(

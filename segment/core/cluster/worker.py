@@ -137,7 +137,7 @@ def require_gpu() -> None:
     Raises:
         Refusal: If it finds none.
     """
-    from segment.core.model.runtime import has_gpu, may_have_gpu
+    from segment.core.model.backend import has_gpu, may_have_gpu
 
     if not (may_have_gpu() and has_gpu()):
         raise Refusal("Keras sees no GPU.")

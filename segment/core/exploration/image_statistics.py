@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.pixels.components import Components, Vectors, principal_components
-from segment.core.pixels.resize import resize
+from segment.core.pixels.geometry import resize
 
 EDGE = 32
 """Edge in pixels to which images are resized for mean images and principal components."""

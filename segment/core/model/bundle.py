@@ -17,7 +17,6 @@ from segment.core.model.folder import (
     MODEL_FILE,
     NOVELTY_FILE,
     RECORD_FILE,
-    RULE,
     check_files,
     load_model_info,
     remove_exports,
@@ -54,7 +53,7 @@ def bundle_model(run: Path, folder: Path) -> None:
         )
     check_files(run, info, [MODEL_FILE])
     with (
-        alone(folder, RULE),
+        alone(folder),
         staged_files(folder, (MODEL_FILE, INFO_FILE, *_RECORDS), overwrite=True) as stage,
     ):
         shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.disk import writable
 from segment.core.lock import alone
 from segment.core.model.conversion import (
     convert_to_openvino,
@@ -20,15 +21,14 @@ from segment.core.model.conversion import (
 from segment.core.model.folder import (
     MODEL_FILE,
     OPENVINO_FILES,
-    RULE,
     load_keras_model,
     openvino_file,
     save_model_info,
 )
 from segment.core.model.info import ModelInfo, OpenVinoInfo
-from segment.core.model.runtime import OpenVinoModel
+from segment.core.model.openvino_model import OpenVinoModel
 from segment.core.model.weight_files import checksum
-from segment.core.outputs import refuse_existing, staged, writable
+from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress
 
 MOST_CALIBRATED = 300
@@ -145,7 +145,7 @@ def export_openvino(
             folder, if a package that is needed is not installed, or as `draw` does.
         RuntimeError: If the outputs of Keras and of fp16 differ.
     """
-    with alone(folder, RULE):
+    with alone(folder):
         return _export_openvino(folder, info, progress, draw, overwrite, seed)
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_keras_model, read_keras_model
+from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_keras_model
 from segment.core.model.weight_files import (
     MOST_BYTES,
+    read_keras_model,
     require_finite,
     require_small_h5,
     require_small_zip,

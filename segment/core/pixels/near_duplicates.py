@@ -1,5 +1,6 @@
-"""Duplicates among images, exact or nearly so."""
+"""Duplicates among images: exact by a digest of their pixels, or nearly so by a fingerprint."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -7,8 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from segment.core.pixels.digest import digest_pixels
 
 _HASH_EDGE, _THUMBNAIL_EDGE = 8, 16
 _DIFFERING_BITS = 12
@@ -76,6 +75,21 @@ class Twins(Generic[E]):
     def divided(self) -> bool:
         """Whether folders assign the two to different parts."""
         return self.first.part != self.second.part
+
+
+def digest_pixels(pixels: NDArray[Any]) -> bytes:
+    """Computes the digest of an image.
+
+    Args:
+        pixels: Image (rows, columns, bands).
+
+    Returns:
+        16 bytes, which are the same for the same pixels in any file.
+    """
+    header = f"{pixels.shape} {pixels.dtype.str}".encode()
+    digest = hashlib.blake2b(header, digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:

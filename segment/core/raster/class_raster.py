@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import writable
+from segment.core.disk import writable
 from segment.core.raster.classes import ClassTable
 from segment.core.raster.cog import write_cog
 from segment.core.raster.grid import PixelGrid

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import broken_write, writable
+from segment.core.disk import broken_write, writable
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.classes import ClassTable
 from segment.core.raster.grid import PixelGrid

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from segment.core.outputs import broken_write, writable
+from segment.core.disk import broken_write, writable
 from segment.core.raster.classes import Class, ClassTable
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"

@@ -448,7 +448,7 @@ class Raster(PixelGrid):
         """
         from rasterio.enums import Resampling
 
-        from segment.core.pixels.resize import resize
+        from segment.core.pixels.geometry import resize
 
         if self._dataset.overviews(self.bands[0]) and not damaged:
             with readable(self.path):

@@ -13,7 +13,7 @@ import keras
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.model.runtime import has_gpu
+from segment.core.model.backend import has_gpu
 from segment.core.progress import Progress
 from segment.core.training.checkpoints import (
     CHECKPOINT,

@@ -17,6 +17,7 @@ from segment.core.config import (
     flatten,
     load_settings,
 )
+from segment.core.disk import make_folder, remove_empty
 from segment.core.errors import InputError, Interrupted
 from segment.core.lock import alone, refuse_busy
 from segment.core.model.folder import (
@@ -26,11 +27,10 @@ from segment.core.model.folder import (
     ONNX_FILE,
     OPENVINO_FOLDER,
     RECORD_FILE,
-    RULE,
     save_model_folder,
 )
 from segment.core.model.info import ModelInfo
-from segment.core.outputs import is_unfinished, make_folder, refuse_existing, remove_empty, staged
+from segment.core.outputs import is_unfinished, refuse_existing, staged
 from segment.core.reports.figures import plot_history
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE, Report, training_report
 from segment.core.splits import Part
@@ -113,7 +113,7 @@ def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) 
         InputError: If a run may not be written there, if it cannot be resumed with these settings,
             or if another process is writing a run there.
     """
-    refuse_busy(output, RULE)
+    refuse_busy(output)
     _check(output, config, resume, overwrite)
 
 
@@ -166,7 +166,7 @@ def run_folder(
     """
     made = make_folder(output.absolute().parent)
     try:
-        with alone(output, RULE):
+        with alone(output):
             _check(output, config, resume, overwrite)
             with _written(output, config, resume):
                 yield

@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from segment.core.cluster.connect import connect
 from segment.core.config import MACHINERY, Settings, change_settings, dump_settings, flatten
+from segment.core.disk import clear_folder
 from segment.core.errors import InputError
 from segment.core.lock import alone
-from segment.core.outputs import clear_folder
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE
 from segment.core.tuning.cluster import begin_campaign
@@ -123,7 +123,7 @@ def tune(
     check_memory_limit(search.memory_mb)
     with nullcontext() if cluster is None else connect(cluster) as client:
         make_tuning_folder(output, task.data, has_database=search.storage is None)
-        with alone(output / TRIALS_FOLDER, "a folder is tuned into by one process."):
+        with alone(output / TRIALS_FOLDER):
             storage = search.storage or f"sqlite:///{output.resolve() / DATABASE}"
             with reachable(storage):
                 study = _open(task, output, space, wanted, search, storage)

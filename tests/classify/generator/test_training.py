@@ -516,7 +516,7 @@ def one_line(capsys) -> str:
         (["fill", "{run}", "{data}", "--output", "{judge}"], ["--overwrite"]),
         (
             ["fill", "{run}", "{data}", "--output", "{judge}", "--overwrite"],
-            ["earlier outputs only"],
+            ["which is no earlier output"],
         ),
         (["fill", "{run}", "nowhere", "--output", "new"], ["nowhere", "no such path"]),
         (

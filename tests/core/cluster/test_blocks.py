@@ -115,7 +115,7 @@ def test_finished_blocks_stay_for_the_same_work_alone(tmp_path):
     assert [leave("a"), leave("a", done=True), leave("a")] == [0, 1, 0]
     first, second = (BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in "ab")
     first.open()
-    with pytest.raises(InputError, match="one process"):
+    with pytest.raises(InputError, match="is being written by process"):
         second.open()
     first.close()
 

@@ -18,12 +18,11 @@ from segment.core.model.folder import (
     MODEL_FILE,
     load_keras_model,
     load_model_info,
-    save_keras_model,
     save_model_folder,
 )
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
-from segment.core.model.weight_files import checksum, require_small_zip
+from segment.core.model.weight_files import checksum, require_small_zip, save_keras_model
 from segment.core.networks.pretrained import read_weights
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class

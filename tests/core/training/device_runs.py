@@ -14,7 +14,7 @@ import numpy as np
 from classify.generator.autoencoder import Latent
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.model.machines import MACHINES, machine_number
+from segment.core.model.backend import MACHINES, machine_number
 from segment.core.progress import Silent
 from segment.core.training.history import Row
 from segment.core.training.loop import fit

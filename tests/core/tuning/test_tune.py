@@ -190,8 +190,8 @@ def test_what_a_killed_study_leaves_stands_in_no_ones_way(tmp_path):
 def test_a_folder_is_tuned_into_by_one_process(tmp_path):
     (tmp_path / "t" / "trials").mkdir(parents=True)
     with (
-        alone(tmp_path / "t" / "trials", "work."),
-        pytest.raises(InputError, match="tuned into by one process"),
+        alone(tmp_path / "t" / "trials"),
+        pytest.raises(InputError, match="trials: is being written by process"),
     ):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=1))
 

@@ -19,7 +19,7 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.folder import RECORD_FILE
 from segment.core.model.record import NEW, Remembered, TrainingRecord, load_record
-from segment.core.pixels.digest import digest_pixels
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from tests.conftest import two_class_scene, write_raster
 

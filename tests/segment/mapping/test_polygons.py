@@ -318,6 +318,4 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     lines = run.stdout.splitlines()
     assert len(lines) == len(limits), run
     for line in lines:
-        assert re.fullmatch(
-            r".*again\.gpkg: outputs must be written to their end\. Received: .*", line
-        )
+        assert re.fullmatch(r".*again\.gpkg: cannot be written completely: .*", line)

@@ -512,7 +512,7 @@ def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
     model = FakeModel()
 
     def map_the_same(pixels: np.ndarray) -> np.ndarray:
-        with pytest.raises(InputError, match="one process"):
+        with pytest.raises(InputError, match="is being written by process"):
             predict_scene(scene, FakeModel(), tmp_path)
         return FakeModel.answer(model, pixels)
 

@@ -1,5 +1,6 @@
-"""Resizing of images."""
+"""Geometry of images: resizing, and the eight flips and quarter turns of a view from above."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -36,3 +37,29 @@ def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     return (
         np.rint(resized) if dtype.kind in "iub" and resized.dtype == np.float64 else resized
     ).astype(dtype, copy=False)
+
+
+def eight_views(
+    pixels: NDArray[Any],
+) -> Iterator[tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]]:
+    """Yields a batch of images in each of its eight symmetries.
+
+    Args:
+        pixels: Square tiles or images (batch, rows, columns, bands).
+
+    Yields:
+        The transformed batch, and a function that transforms its predictions (batch, rows,
+        columns, classes) back to the original orientation.
+    """
+    for turns in range(4):
+        for flip in (1, -1):
+
+            def turn_back(
+                answers: NDArray[Any], turns: int = turns, flip: int = flip
+            ) -> NDArray[Any]:
+                return np.rot90(answers[:, :, ::flip], -turns, axes=(1, 2))
+
+            yield (
+                np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip]),
+                turn_back,
+            )
