@@ -19,9 +19,10 @@ from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
 from segment.core.config import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.model.info import LabelInfo
-from segment.core.model.record import Remembered, TrainingRecord, read_grid
+from segment.core.model.record import Remembered, TrainingRecord
 from segment.core.progress import Progress
 from segment.core.raster.classes import ClassTable
+from segment.core.raster.opening import read_grid
 from segment.core.raster.sources import Source, alpha_note
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import ClassWeights, resolve_class_weights

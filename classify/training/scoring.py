@@ -14,9 +14,10 @@ from classify.labelling.inference import label_info
 from classify.scores import Scores, score
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import Familiarity
-from segment.core.model.record import TrainingRecord, read_grid
+from segment.core.model.record import TrainingRecord
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.progress import Progress
+from segment.core.raster.opening import read_grid
 
 
 @dataclass(frozen=True)

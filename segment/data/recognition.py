@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.record import NEW, Remembered, TrainingRecord, read_grid
+from segment.core.model.record import NEW, Remembered, TrainingRecord
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
+from segment.core.raster.opening import read_grid
 from segment.core.splits import PARTS, Part
 from segment.data.patches import Patch
 from segment.data.tiles import Pair

@@ -49,7 +49,7 @@ def bundle_model(run: Path, folder: Path) -> None:
     info = load_model_info(run)
     if folder.resolve() == run.resolve():
         raise InputError(
-            f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder."
+            f"{folder} is the run itself. Choose another folder for its bundled model."
         )
     check_files(run, info, [MODEL_FILE])
     with (

@@ -72,17 +72,15 @@ def _denoise(pixels: NDArray[Any], edge: int) -> NDArray[Any]:
 def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[Any]:
     height, width, bands = pixels.shape
     if pixels.dtype not in (np.uint8, np.uint16):
-        received = f"pixels of {pixels.dtype}"
         raise InputError(
-            f"data.preprocess.clahe: pixels of 8 or 16 bits are counted. Received {received}. Set"
-            " it to 0."
+            "data.preprocess.clahe: needs unsigned integers of 8 or 16 bits, pixels are"
+            f" {pixels.dtype}. Set it to 0."
         )
     values = np.iinfo(pixels.dtype).max + 1
     if limit * cell**2 < values:  # OpenCV would round it up
         raise InputError(
-            "data.preprocess.clahe: the limit, times the pixels of a cell, is at least the"
-            f" {values} values of {pixels.dtype}. Received {limit:g} with cells of {cell} pixels."
-            f" Raise it to {math.ceil(values / cell**2)}, or clahe_cell to"
+            f"data.preprocess.clahe: {limit:g} is too low for cells of {cell} x {cell} pixels of"
+            f" {pixels.dtype}. Raise it to {math.ceil(values / cell**2)}, or clahe_cell to"
             f" {math.ceil(math.sqrt(values / limit))}."
         )
     # to whole cells, which OpenCV would otherwise shrink

@@ -10,6 +10,7 @@ from typing import Any
 from segment.core.errors import InputError, is_utf8, printable
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, without_alpha_tags
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import MOST_BANDS, Raster, RasterInfo, readable
 
 
@@ -140,6 +141,22 @@ def read_info(path: Path) -> RasterInfo:
     """
     with open_raster(path) as raster:
         return raster.info
+
+
+def read_grid(path: Path) -> PixelGrid:
+    """Reads the size and georeference of a raster.
+
+    Args:
+        path: File of the raster.
+
+    Returns:
+        Grid of the raster.
+
+    Raises:
+        InputError: If the raster cannot be opened.
+    """
+    with open_raster(path) as raster:
+        return PixelGrid(raster.height, raster.width, raster.crs, raster.transform)
 
 
 _GDAL_OPTIONS = {

@@ -95,7 +95,7 @@ def test_folders_of_parts_have_other_names_too(tmp_path, names):
         (f"{n}/{label}/{n}.png", [label], parts[n]) for n in names for label in "ab"
     )
     said = " ".join(folder_notes(tmp_path))
-    assert all(f"folder {n} is taken for {p}" in said for n, p in parts.items() if n != p)
+    assert all(f"folder {n} is read as {p}" in said for n, p in parts.items() if n != p)
 
 
 def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
@@ -104,8 +104,8 @@ def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
     )
     assert [part for _, _, part in found(tmp_path)] == ["train", "train", "train", "val", "val"]
     assert folder_notes(tmp_path) == [
-        "folders Train, train are all taken for train",
-        "folders val, valid are all taken for val",
+        "folders Train, train are all read as train",
+        "folders val, valid are all read as val",
     ]
 
 

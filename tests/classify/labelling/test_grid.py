@@ -502,7 +502,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     cases: list[tuple[str, Path, Any, dict[str, Any]]] = [
         ("8 pixels or more", scene, one, {"grid": 7}),
         ("8 pixels or more", scene, one, {"grid": -16}),
-        ("model of task classify", scene, FakeModel(), {}),
+        ("one of task classify", scene, FakeModel(), {}),
         ("how images reach the network", scene, unfed, {}),
         ("--bands 1,2,3", rgbn, rgb, {}),
         ("--bands 1,2,3", rgbn, folder, {}),
@@ -512,7 +512,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         ("no such file", tmp_path / "none.tif", one, {}),
         ("read to its end", cut, rgb, {}),
         ("a model folder", scene, tmp_path, {}),
-        ("whole Keras 3 model", scene, folder, {"bands": [1, 1, 1]}),
+        ("as a Keras 3 model", scene, folder, {"bands": [1, 1, 1]}),
     ]
     for expected, path, model, options in cases:
         with pytest.raises(InputError, match=expected) as error:

@@ -73,7 +73,7 @@ def test_an_unreadable_image_is_named_while_scoring(tmp_path):
 def test_only_models_of_scene_labels_have_them():
     assert label_info(model_info(resize=64)).resize == 64
     with pytest.raises(
-        InputError, match="needed is a model of task classify. Received one of task segment"
+        InputError, match="is a model of task segment, needed is one of task classify"
     ):
         label_info(model_info(task="segment"))
     with pytest.raises(InputError, match=r"labels\). Received none. Restore it"):
@@ -190,5 +190,5 @@ def test_answers_that_are_no_probabilities_are_refused(value, augment):
         def predict(self, pixels):
             return np.array([[0.2, 0.3, 0.5], [0.2, value, 0.5]], np.float32)
 
-    with pytest.raises(InputError, match="an image: tiny answers NaN.*0 to 255"):
+    with pytest.raises(InputError, match="an image: tiny computed NaN.*0 to 255"):
         answer(Broken(), np.zeros((2, 32, 32, 3), np.uint8), augment)

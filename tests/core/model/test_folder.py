@@ -63,7 +63,7 @@ def test_a_model_yaml_that_tells_of_no_preprocessing_means_none(tmp_path):
     [
         ({"range": [0, float("nan")]}, "range.1"),
         ({"range": [float("-inf"), 1]}, "range.0"),
-        ({"range": [255, 0]}, "range: a range begins with its lower end"),
+        ({"range": [255, 0]}, "range: the first value is above the second"),
         ({"range": [0, 1e300]}, "range.1"),
         ({"bands": 10**9}, "bands"),
         ({"tile": 10**9}, "tile"),

@@ -334,10 +334,10 @@ def test_models_that_do_not_say_are_told_of_once(trained, tmp_path):
     shutil.copytree(run, tmp_path / "old")
     (tmp_path / "old" / RECORD_FILE).unlink()
     report, lines = scores(tiles, tmp_path / "old")
-    assert len(lines) == 1 and "old does not say what it was trained on" in lines[0]
+    assert len(lines) == 1 and "old has no record of what it was trained on" in lines[0]
     assert report["trained_on"] is None
     (tmp_path / "old" / RECORD_FILE).write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match=r"tiles\.npz: must be as training wrote it"):
+    with pytest.raises(InputError, match=r"tiles\.npz: not as training wrote it"):
         segment.evaluate(tiles, tmp_path / "old")
 
 
@@ -368,7 +368,7 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
         progress=told,
     )
     assert scores(tiles, tmp_path / "second")[0]["trained_on"]["tiles"] == 4
-    assert not [line for line in told.lines if "scores flatter" in line]
+    assert not [line for line in told.lines if "scores are too high" in line]
     (tiles_again := tmp_path / "swapped").mkdir()
     shutil.copytree(tiles / "train", tiles_again / "test")
     shutil.copytree(tiles / "val", tiles_again / "train")
@@ -452,5 +452,5 @@ def test_a_record_whose_header_declares_terabytes_is_named(tmp_path):
         np.lib.format.write_array_header_1_0(
             array, {"descr": "<u8", "fortran_order": False, "shape": (1 << 45,)}
         )
-    with pytest.raises(InputError, match=r"tiles\.npz: must be as training wrote it"):
+    with pytest.raises(InputError, match=r"tiles\.npz: not as training wrote it"):
         load_record(tmp_path)

@@ -86,16 +86,16 @@ def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
     root = put(tmp_path, "train/a", "Train/b", "valid/c", "test/d")
     assert len(split(root)["train"]) == 2
     assert part_folders(root, find_pairs(root)) == [
-        "folders Train, train are all taken for train",
-        "folder valid is taken for val",
+        "folders Train, train are all read as train",
+        "folder valid is read as val",
     ]
     save_class_table(class_table, root / "classes.yaml")
     lines = Lines()
     TrainingData.prepare(root, load_settings(Config, None, ["data.tile=32"]), lines)
-    assert "note: folder valid is taken for val" in lines.text
+    assert "note: folder valid is read as val" in lines.text
     lines = Lines()
     explore(root, tmp_path / "look", model=None, progress=lines)
-    assert "note: folder valid is taken for val" in lines.text
+    assert "note: folder valid is read as val" in lines.text
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
 )
 def test_names_that_are_nearly_those_of_parts_are_said(name):
     (note,) = part_notes([name, "town", "images"])
-    assert name in note and "name no part" in note
+    assert name in note and "read as no part" in note
 
 
 @pytest.mark.parametrize(

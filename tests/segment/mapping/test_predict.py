@@ -614,11 +614,11 @@ def test_answers_that_are_no_probabilities_are_refused(
     model = BrokenModel()
     model.value = value
     with pytest.raises(
-        InputError, match=r"scene\.tif: fake answers NaN.*pixels of 0 to 255.*--nodata"
+        InputError, match=r"scene\.tif: fake computed NaN.*pixels of 0 to 255.*--nodata"
     ):
         predict_scene(scene, model, tmp_path / "out", augment=augment, resume=False)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="answers NaN"):
+    with pytest.raises(InputError, match="computed NaN"):
         predict_window(scene, model, 0, 0, 40, 60)
 
 
