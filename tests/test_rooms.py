@@ -13,6 +13,7 @@ ROOMS = (
     "segment.core",
     "segment.core.pixels",
     "segment.core.raster",
+    "segment.core.maps",
     "segment.core.model",
     "segment.core.networks",
     "segment.core.reports",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from classify.data.labels_csv import Entry
 from segment.core.errors import InputError
-from segment.core.raster.sources import SUFFIXES, folders_below
+from segment.core.file_search import folders_below
+from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part, part_named, part_notes
 
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"

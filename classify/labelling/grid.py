@@ -27,15 +27,15 @@ from classify.labelling.result import SceneLabels as SceneLabels
 from segment.core.choices import Runtime
 from segment.core.disk import writable
 from segment.core.errors import InputError
+from segment.core.maps.class_raster import write_class_raster
+from segment.core.maps.geopackage import write_geopackage
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
 from segment.core.outputs import Stage, finish_moving, staged_files
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
-from segment.core.raster.class_raster import write_class_raster
 from segment.core.raster.classes import IGNORED
-from segment.core.raster.geopackage import write_geopackage
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source, as_source

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from classify.labelling.cells import SMALLEST, Cells
 from segment.core.machine import peak_memory_mb
+from segment.core.maps.class_raster import companions
+from segment.core.maps.scene_outputs import SceneOutputs, are_strange, format_area
 from segment.core.model.info import ModelInfo
-from segment.core.raster.class_raster import companions
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import SceneOutputs, are_strange, format_area
 from segment.core.raster.sources import Source
 
 

@@ -132,3 +132,20 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def file_stamp(path: Path | str) -> tuple[int, ...]:
+    """Returns what changes when a file does.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Size in bytes and time of the last change in nanoseconds; empty where there is no such file
+        on this machine.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_size, found.st_mtime_ns

@@ -14,6 +14,7 @@ from segment.core.outputs import staged
 from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.classes import IGNORED, load_class_table, save_class_table
+from segment.core.raster.mask_values import decode_values
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
@@ -108,7 +109,7 @@ def cut_scene(
             ):
                 known = valid & declared
                 if class_table:
-                    known &= class_table.decode(labels)[0] != IGNORED
+                    known &= decode_values(labels, class_table)[0] != IGNORED
                 if not known.any():
                     empty += 1
                     continue

@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from segment.config import Undeclared
 from segment.core.errors import InputError
+from segment.core.file_search import folders_below
 from segment.core.raster.alignment import ALIGNED, Alignment, align, summarise
 from segment.core.raster.classes import ClassTable, load_class_table
+from segment.core.raster.info import RasterInfo
+from segment.core.raster.mask_values import decode_values
 from segment.core.raster.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.reader import Raster, RasterInfo
-from segment.core.raster.sources import decide_alpha, folders_below
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import decide_alpha
 from segment.core.splits import Part, part_named, part_notes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -335,7 +338,7 @@ def decode_mask(
             `undeclared` is "refuse".
     """
     with open_mask(path, image) as mask:
-        indices, unknown = class_table.decode(mask.read(), names)
+        indices, unknown = decode_values(mask.read(), class_table, names)
     if unknown and undeclared == "refuse":
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(

@@ -20,8 +20,8 @@ from segment.core.pixels.components import Vectors
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Progress, Silent
 from segment.core.raster.classes import ClassTable
+from segment.core.raster.info import RasterInfo
 from segment.core.raster.opening import open_raster
-from segment.core.raster.reader import RasterInfo
 from segment.core.raster.sources import Source
 from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
 from segment.data.collections import open_collections

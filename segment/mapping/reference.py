@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.raster.classes import IGNORED, ClassTable, load_class_table
+from segment.core.raster.mask_values import decode_values
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
@@ -78,8 +79,8 @@ class Reference:
             InputError: If the rows cannot be decoded.
         """
         width = None if right is None else right - left
-        indices, undeclared = self.class_table.decode(
-            self._mask.read(start, stop - start, left, width), self._names
+        indices, undeclared = decode_values(
+            self._mask.read(start, stop - start, left, width), self.class_table, self._names
         )
         self.undeclared += undeclared
         return indices
@@ -97,7 +98,9 @@ class Reference:
         Raises:
             InputError: If the rows cannot be decoded.
         """
-        indices, _ = self.class_table.decode(self._mask.read(start, stop - start), self._names)
+        indices, _ = decode_values(
+            self._mask.read(start, stop - start), self.class_table, self._names
+        )
         return np.asarray(indices != IGNORED)
 
 

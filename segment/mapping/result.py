@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.machine import peak_memory_mb
+from segment.core.maps.scene_outputs import SceneOutputs, format_area
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import SceneOutputs, format_area
 from segment.core.raster.sources import Source
 from segment.mapping.scale import Scale
 from segment.scores import Confusion

@@ -6,9 +6,9 @@ It is the scene's own, or one that the model learned from.
 from dataclasses import dataclass
 
 from segment.core.errors import InputError
+from segment.core.maps.scene_outputs import are_strange
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import are_strange
 
 _MOST_REDUCED = 16  # times along each axis: the pixels to read at once grow with it
 _MOST_ENLARGED = 4  # by default: sixteen times the work

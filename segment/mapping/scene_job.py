@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from segment.core.disk import writable
+from segment.core.maps.class_raster import companions, write_class_raster
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import load_record
-from segment.core.raster.class_raster import companions, write_class_raster
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.journal import CLASSES, Journal, write_confidence_raster

@@ -8,7 +8,7 @@ from segment.app.jobs.mapping import Settings, find_probabilities, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.core.errors import InputError
-from segment.core.raster.scene_outputs import format_area
+from segment.core.maps.scene_outputs import format_area
 from tests.conftest import write_raster
 from tests.fakes import NAMES, FakeModel
 

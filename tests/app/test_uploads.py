@@ -52,7 +52,7 @@ def received(tmp_path):
         ("svg", "an SVG drawing"),
         ("vrt", "a VRT"),
         ("vrt as tif", "a VRT"),
-        ("vrt in a jpeg", "must be a raster"),
+        ("vrt in a jpeg", "cannot be read as a raster"),
         ("remote", "a VRT"),
         ("zip", "a ZIP archive"),
     ],
@@ -138,7 +138,7 @@ def test_headers_of_jpegs_may_be_anything(tmp_path, cut):
 def test_bands_are_named_by_numbers():
     assert choose_bands("4, 3,2") == (4, 3, 2) and choose_bands(" ") is None
     for text, rule in (
-        ("red", "numbers from 1"),
+        ("red", "not a list of band numbers"),
         ([1, 2], "in quotes"),
         ("9" * 5000, "a list"),
         (",".join("1" * 17), "at most 16"),

@@ -27,9 +27,7 @@ class Zeros(BlockJob):
 
     def check_input(self) -> None:
         if "NO_SCENE" in os.environ:
-            raise InputError(
-                "scene.tif: must be a raster file. Received: no such file. Check the path."
-            )
+            raise InputError("scene.tif: no such file. Check the path.")
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         place = f"{block.row}-{block.column}"

@@ -136,7 +136,7 @@ def test_a_worker_that_loses_the_scene_is_left_out(
     assert not any(attempt.problem for attempt in done)
     assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
     (line,) = told
-    assert "scene.tif: must be a raster file" in line
+    assert "scene.tif: no such file" in line
 
 
 def test_a_worker_whose_disk_is_full_is_left_out(

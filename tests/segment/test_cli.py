@@ -367,7 +367,7 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         ),
         (
             ["predict", tmp_path / "empty", "--model", model, "--output", tmp_path / "out"],
-            ["must lead to rasters"],
+            ["no rasters found"],
         ),
         (["evaluate", tmp_path / "empty", "--model", model], ["empty"]),
         (

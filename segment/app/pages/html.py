@@ -11,8 +11,8 @@ from classify.labelling.predict import Prediction
 from segment.app.jobs.job import Job
 from segment.app.jobs.labelling import Labelled
 from segment.app.jobs.mapping import Mapped
+from segment.core.maps.scene_outputs import format_area
 from segment.core.raster.classes import ClassTable
-from segment.core.raster.scene_outputs import format_area
 
 SCORES = "Scores against the truth"
 

@@ -1,13 +1,15 @@
 """Alpha bands: masks, or spectral bands such as near infrared that are tagged as alpha."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segment.core.disk import file_stamp
 
 AlphaUse = Literal["mask", "band", "none"]
 """How an alpha band is used: as a mask, as an ordinary band, or not at all."""
@@ -102,7 +104,7 @@ def describe_use(
     return f"{band}, but holds the values of a spectral band: it is read as one, and masks nothing."
 
 
-def decide_together(paths: Sequence[Path], look: Any) -> None:
+def decide_together(paths: Sequence[Path], open_once: Callable[[Path], None]) -> None:
     """Makes all files of a folder treat their alpha bands alike, as most of them do.
 
     Only files whose alpha band holds several values count; "mask" wins a tie. A tile of water
@@ -112,11 +114,11 @@ def decide_together(paths: Sequence[Path], look: Any) -> None:
 
     Args:
         paths: The files of the folder.
-        look: Opens a file, given its path, so that its verdict is stored. It must raise nothing.
+        open_once: Opens a file, so that its verdict is stored. It must raise nothing.
     """
     for some in (paths[:: max(1, len(paths) // 64)], paths):
         for path in some:
-            look(path)
+            open_once(path)
         votes = Counter(verdict for path in some if (verdict := known_verdict(path)))
         if not votes:
             return
@@ -135,7 +137,7 @@ def known_verdict(path: Path | str) -> Verdict | None:
         The verdict, None where there is none or the file has changed since.
     """
     stamp, verdict = _verdicts.get(str(path), ((), None))
-    return verdict if verdict and stamp == _stamp(path) else None
+    return verdict if verdict and stamp == file_stamp(path) else None
 
 
 def looks_like(values: NDArray[Any]) -> Verdict:
@@ -228,17 +230,9 @@ def _judge(dataset: Any, path: str, band: int) -> Verdict:
 
 def _keep_all(paths: Iterable[Path | str], verdict: Verdict) -> None:
     for path in paths:
-        _verdicts[str(path)] = (_stamp(path), verdict)
+        _verdicts[str(path)] = (file_stamp(path), verdict)
     while len(_verdicts) > _KEPT:
         _verdicts.pop(next(iter(_verdicts)), None)
-
-
-def _stamp(path: Path | str) -> tuple[int, ...]:
-    try:
-        found = Path(path).stat()
-    except (OSError, ValueError):
-        return ()
-    return found.st_size, found.st_mtime_ns
 
 
 def _areas(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -508,9 +508,9 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         ("--bands 1,2,3", rgbn, folder, {}),
         ("Convert it to uint8", grey16, one, {}),
         ("-expand rgb", palette, rgb, {}),
-        ("bands run from 1", scene, one, {"bands": [2]}),
+        ("Choose from 1 to 1", scene, one, {"bands": [2]}),
         ("no such file", tmp_path / "none.tif", one, {}),
-        ("read to its end", cut, rgb, {}),
+        ("read as a raster", cut, rgb, {}),
         ("a model folder", scene, tmp_path, {}),
         ("as a Keras 3 model", scene, folder, {"bands": [1, 1, 1]}),
     ]
@@ -546,7 +546,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == OUTPUTS
     again.labels.unlink()
     again.labels.hardlink_to(scene)
-    with pytest.raises(InputError, match="would be replaced by an output"):
+    with pytest.raises(InputError, match="input would be replaced by an output"):
         label_scene(scene, FakeLabeller(), out, grid=32, overwrite=True)
 
 

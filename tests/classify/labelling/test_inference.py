@@ -66,7 +66,7 @@ def test_an_unreadable_image_is_named_while_scoring(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     image = LabelledImage(tmp_path / "a.png", (0,), None, "a")
     pixels = ImagePixels(lambda path: read_input(Source(path), model_info()), megabytes=0)
-    with pytest.raises(InputError, match=r"a\.png.*read to its end"):
+    with pytest.raises(InputError, match=r"a\.png.*read as a raster"):
         predict_dataset(lambda batch: batch, ImageDataset([image], pixels, 3, 32, 1), Silent())
 
 

@@ -122,7 +122,7 @@ FAULTS = {
         "all",
         ["learned one label an image", "Received several labels an image"],
     ),
-    "truncated": (no_whole_image, "all", ["a.png", "read to its end", "Get a whole copy"]),
+    "truncated": (no_whole_image, "all", ["a.png", "read as a raster", "Get a whole copy"]),
     "no such part in the data": (
         training_images_alone,
         "test",

@@ -467,7 +467,7 @@ def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path):
     found = report(run.folder)
     assert (
         list(found["unreadable"]) == [str(bad)]
-        and "read to its end" in found["unreadable"][str(bad)]
+        and "read as a raster" in found["unreadable"][str(bad)]
     )
     assert found["duplicates"] == [
         f"{data / 'train/river/0.png'} (train) is the same as {twin} (val)"

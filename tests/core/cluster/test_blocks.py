@@ -31,7 +31,7 @@ def test_blocks_are_even_and_keep_to_the_places_that_are_given():
     assert divide(100, 30, [0, 120]) == (0, 100)
     sizes = [b - a for a, b in pairwise(divide(16384, 8192, range(-48, 16384, 416)))]
     assert max(sizes) - min(sizes) <= 416
-    with pytest.raises(InputError, match="at least one pixel"):
+    with pytest.raises(InputError, match="at least 1 is needed"):
         divide(100, 0)
 
 

@@ -132,7 +132,7 @@ def test_a_square_picture_that_is_turned_warns(tmp_path: Path) -> None:
     with (
         open_raster(save(tmp_path / "q.jpg", STORED, 6)) as image,
         open_raster(tmp_path / "mask.png") as mask,
-        pytest.raises(InputError, match="differ in size"),
+        pytest.raises(InputError, match="mask is .* and not both are georeferenced"),
     ):
         align(mask, image)
 

@@ -302,7 +302,7 @@ def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
 def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
     write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
     write_raster(tmp_path / "tiles" / "masks" / "a.tif", np.zeros((64, 64, 2), np.uint8))
-    with pytest.raises(InputError, match=r"a\.tif: masks have one band.*Received 2 of uint8"):
+    with pytest.raises(InputError, match=r"a\.tif: mask has 2 bands of uint8\. Export it"):
         found(tmp_path / "tiles", tmp_path)
 
 

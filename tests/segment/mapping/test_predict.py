@@ -270,8 +270,8 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("holds classes of the model", lambda: predict_scene(scene, one, out, truth=alien)),
         ("no such file", lambda: predict_scene(tmp_path / "none.tif", one, out)),
         ("no such file", lambda: predict_scene(scene, one, out, truth=tmp_path / "none.tif")),
-        ("read to its end", lambda: predict_scene(cut, rgb, out)),
-        ("bands run from 1", lambda: predict_scene(scene, one, out, bands=[2])),
+        ("read as a raster", lambda: predict_scene(cut, rgb, out)),
+        ("Choose from 1 to 1", lambda: predict_scene(scene, one, out, bands=[2])),
         ("a model folder", lambda: predict_scene(scene, tmp_path, out)),
         ("a file", lambda: predict_scene(scene, one, small)),
     ]
@@ -296,7 +296,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(again.classes), indices * 10)
     truth, _ = write_scene(tmp_path / "truth_mask.png")
     truth.rename(tmp_path / "scene_mask.png")
-    with pytest.raises(InputError, match="would be replaced by an output"):
+    with pytest.raises(InputError, match="input would be replaced by an output"):
         predict_scene(
             scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True
         )
@@ -503,7 +503,7 @@ def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
 def test_scenes_do_not_become_outputs(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "a.tif")
     other, _ = write_scene(tmp_path / "a_classes.tif")
-    with pytest.raises(InputError, match="would be replaced by an output"):
+    with pytest.raises(InputError, match="input would be replaced by an output"):
         SceneMap.planned(Source(scene), tmp_path, False, False).spare([scene, other, None])
 
 
@@ -564,9 +564,9 @@ def test_probabilities_of_a_window_are_those_of_its_classes(tmp_path: Path) -> N
 def test_a_scene_may_be_opened_as_one_format_only(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     as_png = Source(scene, driver="PNG")
-    with pytest.raises(InputError, match="must be a raster"):
+    with pytest.raises(InputError, match="cannot be read as a raster"):
         predict_scene(as_png, FakeModel(), tmp_path)
-    with pytest.raises(InputError, match="must be a raster"):
+    with pytest.raises(InputError, match="cannot be read as a raster"):
         predict_scene(scene, FakeModel(), tmp_path, truth=as_png)
     assert predict_scene(
         Source(scene, driver="GTiff"), FakeModel(), tmp_path, truth=Source(scene, driver="GTiff")

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
@@ -13,21 +14,28 @@ from segment.core.raster.grid import PixelGrid
 
 _BLOCK = 512
 _LOST = "a file that lost pixels, as on a full disk"
-Overviews = Literal["MODE", "AVERAGE"]
-Colors = Mapping[int, tuple[int, int, int, int]]
 
 
-def write_cog(
-    rows: Path,
-    checksum: int,
-    path: Path,
-    grid: PixelGrid,
-    description: str,
-    tags: Mapping[str, str],
-    overviews: Overviews,
-    colors: Colors | None = None,
-    scale: float | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class BandContent:
+    """What the values of a band mean.
+
+    Attributes:
+        description: Description of the band.
+        overviews: How pixels are resampled for overviews.
+        tags: Metadata of the dataset.
+        colors: RGBA (0 to 255) of each value, None for no colour table.
+        scale: Factor by which stored values are to be multiplied, None for none.
+    """
+
+    description: str
+    overviews: Literal["MODE", "AVERAGE"]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    colors: Mapping[int, tuple[int, int, int, int]] | None = None
+    scale: float | None = None
+
+
+def write_cog(rows: Path, checksum: int, path: Path, grid: PixelGrid, content: BandContent) -> None:
     """Writes one band of uint8 on a grid, with nodata 255 and overviews.
 
     What was written is read back and compared by checksum, as GDAL may lose a write on a full disk
@@ -38,11 +46,7 @@ def write_cog(
         checksum: CRC-32 of `rows`.
         path: GeoTIFF to write.
         grid: Grid of the raster.
-        description: Description of the band.
-        tags: Metadata of the dataset.
-        overviews: How pixels are resampled for overviews.
-        colors: RGBA (0 to 255) of each value, None for no colour table.
-        scale: Factor by which stored values are to be multiplied, None for none.
+        content: What the values mean.
 
     Raises:
         InputError: If the file cannot be written to its end.
@@ -53,7 +57,7 @@ def write_cog(
 
     # GDAL reads raw rows as a raster where a VRT beside them describes their layout
     header = rows.with_suffix(".vrt")
-    header.write_text(_describe(rows, grid, description, tags, colors, scale), encoding="utf-8")
+    header.write_text(_describe(rows, grid, content), encoding="utf-8")
     try:
         require_space(path, rows.stat().st_size)
         copy(
@@ -63,7 +67,7 @@ def write_cog(
             blocksize=_BLOCK,
             compress="DEFLATE",
             bigtiff="IF_SAFER",
-            overview_resampling=overviews,
+            overview_resampling=content.overviews,
             num_threads="ALL_CPUS",
         )
         whole = _read_back(path) == checksum
@@ -73,14 +77,7 @@ def write_cog(
         raise broken_write(path, _LOST)
 
 
-def _describe(
-    rows: Path,
-    grid: PixelGrid,
-    description: str,
-    tags: Mapping[str, str],
-    colors: Colors | None,
-    scale: float | None,
-) -> str:
+def _describe(rows: Path, grid: PixelGrid, content: BandContent) -> str:
     georeference = ""
     if grid.crs is not None:
         georeference = f"<SRS>{escape(grid.crs.to_wkt(version='WKT2_2019'))}</SRS>"
@@ -88,17 +85,18 @@ def _describe(
         numbers = ", ".join(repr(float(number)) for number in grid.transform.to_gdal())
         georeference += f"<GeoTransform>{numbers}</GeoTransform>"
     metadata = "".join(
-        f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in tags.items()
+        f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in content.tags.items()
     )
-    band = f"<Description>{escape(description)}</Description><NoDataValue>{IGNORED}</NoDataValue>"
+    description, colors = escape(content.description), content.colors
+    band = f"<Description>{description}</Description><NoDataValue>{IGNORED}</NoDataValue>"
     if colors:
         entries = [colors.get(value, (0, 0, 0, 255)) for value in range(max(colors) + 1)]
         table = "".join(
             '<Entry c1="{}" c2="{}" c3="{}" c4="{}"/>'.format(*entry) for entry in entries
         )
         band += f"<ColorInterp>Palette</ColorInterp><ColorTable>{table}</ColorTable>"
-    if scale is not None:
-        band += f"<Scale>{scale!r}</Scale>"
+    if content.scale is not None:
+        band += f"<Scale>{content.scale!r}</Scale>"
     return (
         f'<VRTDataset rasterXSize="{grid.width}"'
         f' rasterYSize="{grid.height}">{georeference}<Metadata>{metadata}</Metadata>'

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.disk import broken_write, writable
+from segment.core.maps.qgis import store_polygon_style
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.classes import ClassTable
 from segment.core.raster.grid import PixelGrid
-from segment.core.raster.qgis import store_polygon_style
 
 _AT_A_TIME = 20_000  # polygons written at a time
 
@@ -41,55 +41,43 @@ def write_geopackage(
     Raises:
         InputError: If the file cannot be written to its end.
     """
-    if "!" not in str(path):
-        _write(polygons, fields, grid, path, layer)
-    else:  # pyogrio reads "!" as a path into an archive
-        with TemporaryDirectory() as folder:
-            _write(polygons, fields, grid, Path(folder) / "map.gpkg", layer)
-            with writable(path):
-                shutil.copyfile(Path(folder) / "map.gpkg", path)
-    store_polygon_style(path, layer, class_table)
-
-
-def _write(
-    polygons: NDArray[np.object_],
-    fields: Mapping[str, NDArray[Any]],
-    grid: PixelGrid,
-    path: Path,
-    layer: str,
-) -> None:
     import pyogrio
     import shapely
     from pyogrio.errors import DataLayerError, DataSourceError
 
     crs, transform = None if grid.crs is None else grid.crs.to_wkt(), grid.transform
-    with writable(path), without_warnings():
-        try:
-            for start in range(0, max(len(polygons), 1), _AT_A_TIME):
-                some = slice(start, start + _AT_A_TIME)
-                placed = shapely.transform(
-                    polygons[some], lambda x, y: transform @ (x, y), interleaved=False
-                )
-                columns = [column[some] for column in fields.values()]
-                pyogrio.raw.write(
-                    path,
-                    shapely.to_wkb(placed),
-                    columns,
-                    list(fields),
-                    layer=layer,
-                    driver="GPKG",
-                    geometry_type="Polygon",
-                    crs=crs,
-                    append=start > 0,
-                )
-            found = pyogrio.read_info(path, layer=layer)
-        except (DataLayerError, DataSourceError) as error:
-            raise broken_write(path, str(error)) from error
+    with TemporaryDirectory() as folder:
+        # pyogrio reads "!" as a path into an archive
+        file = Path(folder) / "map.gpkg" if "!" in str(path) else path
+        with writable(path), without_warnings():
+            try:
+                for start in range(0, max(len(polygons), 1), _AT_A_TIME):
+                    some = slice(start, start + _AT_A_TIME)
+                    placed = shapely.transform(
+                        polygons[some], lambda x, y: transform @ (x, y), interleaved=False
+                    )
+                    pyogrio.raw.write(
+                        file,
+                        shapely.to_wkb(placed),
+                        [column[some] for column in fields.values()],
+                        list(fields),
+                        layer=layer,
+                        driver="GPKG",
+                        geometry_type="Polygon",
+                        crs=crs,
+                        append=start > 0,
+                    )
+                found = pyogrio.read_info(file, layer=layer)
+            except (DataLayerError, DataSourceError) as error:
+                raise broken_write(path, str(error)) from error
+            if file != path:
+                shutil.copyfile(file, path)
     if found["features"] != len(polygons):
         raise broken_write(path, f"{found['features']} of {len(polygons)} polygons")
     # the index is made when the file is closed, where GDAL reports no errors
     if not found["capabilities"]["fast_spatial_filter"] and _can_index():
         raise broken_write(path, "no spatial index")
+    store_polygon_style(path, layer, class_table)
 
 
 @cache

@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from segment.core.maps.qgis import polygon_style, raster_style, style_name, write_qml
 from segment.core.raster.classes import Class, ClassTable
-from segment.core.raster.qgis import polygon_style, raster_style, style_name, write_qml
 
 ODD = 'roads & <"paved"> squares, Straße'
 

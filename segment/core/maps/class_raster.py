@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.disk import writable
+from segment.core.maps.cog import BandContent, write_cog
+from segment.core.maps.qgis import style_name, write_qml
 from segment.core.raster.classes import ClassTable
-from segment.core.raster.cog import write_cog
 from segment.core.raster.grid import PixelGrid
-from segment.core.raster.qgis import style_name, write_qml
 
 _INTEGER, _REAL, _TEXT = 0, 1, 2  # GDALRATFieldType
 _COLUMNS = (
@@ -52,11 +52,15 @@ def write_class_raster(
     Raises:
         InputError: If a file cannot be written.
     """
-    tags = {f"class_{c.value}": c.name for c in class_table.mapped}
-    colors = {c.value or 0: (*c.rgb, 255) for c in class_table.mapped}
-    write_cog(rows, checksum, path, grid, description, tags, "MODE", colors=colors)
-    content = _category_names(class_table) + _attribute_table(class_table, counts)
-    write_sidecar(path, f'  <PAMRasterBand band="1">\n{content}  </PAMRasterBand>\n')
+    content = BandContent(
+        description=description,
+        overviews="MODE",
+        tags={f"class_{c.value}": c.name for c in class_table.mapped},
+        colors={c.value or 0: (*c.rgb, 255) for c in class_table.mapped},
+    )
+    write_cog(rows, checksum, path, grid, content)
+    names_and_table = _category_names(class_table) + _attribute_table(class_table, counts)
+    write_sidecar(path, f'  <PAMRasterBand band="1">\n{names_and_table}  </PAMRasterBand>\n')
     write_qml(path.with_name(style_name(path.name)), class_table)
 
 

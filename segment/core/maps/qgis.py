@@ -14,6 +14,21 @@ from segment.core.raster.classes import Class, ClassTable
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
+_PALETTED = {
+    "type": "paletted",
+    "band": "1",
+    "alphaBand": "-1",
+    "opacity": "1",
+    "nodataColor": "",
+}
+_CATEGORIZED = {
+    "type": "categorizedSymbol",
+    "attr": "class",
+    "symbollevels": "0",
+    "forceraster": "0",
+    "enableorderby": "0",
+}
+
 _STYLES_TABLE = """
 CREATE TABLE layer_styles (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -72,15 +87,7 @@ def raster_style(class_table: ClassTable) -> str:
     """
     root = _root()
     pipe = SubElement(root, "pipe")
-    renderer = SubElement(
-        pipe,
-        "rasterrenderer",
-        type="paletted",
-        band="1",
-        alphaBand="-1",
-        opacity="1",
-        nodataColor="",
-    )
+    renderer = SubElement(pipe, "rasterrenderer", _PALETTED)
     entries = SubElement(renderer, "colorPalette")
     for c in class_table.mapped:
         SubElement(
@@ -105,15 +112,7 @@ def polygon_style(class_table: ClassTable) -> str:
         The style as XML.
     """
     root = _root()
-    renderer = SubElement(
-        root,
-        "renderer-v2",
-        type="categorizedSymbol",
-        attr="class",
-        symbollevels="0",
-        forceraster="0",
-        enableorderby="0",
-    )
+    renderer = SubElement(root, "renderer-v2", _CATEGORIZED)
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
     for number, c in enumerate(class_table.classes):
         SubElement(

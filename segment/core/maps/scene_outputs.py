@@ -87,8 +87,7 @@ class SceneOutputs(ABC):
         for file in self.files:
             if file.exists() and any(file.samefile(other) for other in given):
                 raise InputError(
-                    f"{file}: is the input and would be replaced by an output. Choose another"
-                    " place."
+                    f"{file}: input would be replaced by an output. Choose another place."
                 )
 
     def closing_lines(self, first: Path) -> list[str]:
