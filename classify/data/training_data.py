@@ -19,7 +19,7 @@ from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
 from segment.core.config import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.model.info import LabelInfo
-from segment.core.model.record import Remembered, TrainingRecord
+from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.progress import Progress
 from segment.core.raster.classes import ClassTable
 from segment.core.raster.opening import read_grid
@@ -189,7 +189,7 @@ class TrainingData:
         """Record by which the images are recognised later."""
         digests = self.survey.digests
         return TrainingRecord.of(
-            Remembered(digests[image.path], part, read_grid(image.path))
+            RecordEntry(digests[image.path], part, read_grid(image.path))
             for part, images in self.parts.items()
             for image in images
             if image.path in digests

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from classify.labelling.cells import SMALLEST, Cells
 from segment.core.machine import peak_memory_mb
 from segment.core.maps.class_raster import companions
-from segment.core.maps.scene_outputs import SceneOutputs, are_strange, format_area
+from segment.core.maps.scene_outputs import SceneOutputs, differ_in_scale, format_area
 from segment.core.model.info import ModelInfo
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster
@@ -182,7 +182,7 @@ def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) ->
             pixel * cells.edge / info.tile,
             max(round(learned / pixel * info.tile), SMALLEST),
         )
-        if are_strange(seen, learned):
+        if differ_in_scale(seen, learned):
             notes.append(
                 f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it"
                 f" with --grid {grid}."

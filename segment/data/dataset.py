@@ -17,7 +17,7 @@ from segment.config import PixelSizes, Undeclared
 from segment.core.cache import Cache
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.model.record import Remembered, TrainingRecord
+from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
@@ -408,7 +408,7 @@ def survey(
     class_pixels = {part: np.zeros(codes, np.int64) for part, some in parts.items() if some}
     unknown: Counter[str] = Counter()
     pair = None
-    remembered: list[Remembered] = []
+    remembered: list[RecordEntry] = []
     of_image: dict[Path, list[tuple[Part, Patch]]] = {}
     for part, patch in patches:
         of_image.setdefault(patch.pair.image, []).append((part, patch))

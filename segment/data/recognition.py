@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.record import NEW, Remembered, TrainingRecord
+from segment.core.model.record import NEW, RecordEntry, TrainingRecord
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.opening import read_grid
@@ -19,7 +19,7 @@ from segment.data.tiles import Pair
 
 def remember(
     image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int
-) -> list[Remembered]:
+) -> list[RecordEntry]:
     """Returns what a training record keeps of an image and its patches.
 
     The whole image is recorded where all its patches are of one part. Patches are recorded where
@@ -36,19 +36,19 @@ def remember(
     pair, parts = patches[0][1].pair, {part for part, _ in patches}
     grid, found = read_grid(pair.image), []
     if len(parts) == 1:
-        found.append(Remembered(digest_pixels(image), patches[0][0], grid))
+        found.append(RecordEntry(digest_pixels(image), patches[0][0], grid))
     for part, patch in patches:
         pixels = _cut(image, patch, tile)
         if len(parts) > 1:
             found.append(
-                Remembered(
+                RecordEntry(
                     digest_pixels(pixels),
                     part,
                     grid.window(patch.row, patch.column, *pixels.shape[:2]),
                 )
             )
         elif pixels.shape != image.shape:  # to recognise images that are cut into such tiles
-            found.append(Remembered(digest_pixels(pixels), part))
+            found.append(RecordEntry(digest_pixels(pixels), part))
     return found
 
 

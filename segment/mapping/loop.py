@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.model.runtime import Model, require_finite_answers
+from segment.core.model.runtime import Model, require_finite_output
 from segment.core.pixels.geometry import eight_views
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.prefetch import prefetch
@@ -273,7 +273,7 @@ def predict_batch(
                 f"{model.info.name}: must answer {expected}. Received {answer.shape}. Fix its"
                 " model.yaml."
             )
-        require_finite_answers(answer, model.info, name)
+        require_finite_output(answer, model.info, name)
         return answer
     total = np.zeros((*pixels.shape[:3], model.info.class_count), np.float32)
     for view, turn_back in eight_views(pixels):

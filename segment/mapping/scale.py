@@ -6,7 +6,7 @@ It is the scene's own, or one that the model learned from.
 from dataclasses import dataclass
 
 from segment.core.errors import InputError
-from segment.core.maps.scene_outputs import are_strange
+from segment.core.maps.scene_outputs import differ_in_scale
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
 
@@ -97,7 +97,9 @@ def choose_scale(
             )
         return Scale(1.0, pixel, notes)
     wanted = pixel / min(max(pixel, known[0]), known[1])
-    is_fit = abs(wanted - 1) < 0.01 if has_range or resample else not are_strange(pixel, known[0])
+    is_fit = (
+        abs(wanted - 1) < 0.01 if has_range or resample else not differ_in_scale(pixel, known[0])
+    )
     if is_fit:
         return Scale(1.0, pixel, notes)
     factor = min(

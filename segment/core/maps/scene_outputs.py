@@ -11,7 +11,7 @@ from segment.core.errors import InputError
 
 _PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
 # times finer or coarser than the training images, beyond which a user is warned
-_STRANGE_PIXELS = 1.5
+_MOST_DIFFERENT = 1.5
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,7 +35,7 @@ class SceneOutputs(ABC):
         """All output files."""
 
     def found(self, made_of: str) -> Self | None:
-        """Looks for finished outputs of the same work.
+        """Finds finished outputs of the same work.
 
         Args:
             made_of: Digest of everything that the outputs depend on.
@@ -121,14 +121,14 @@ def format_area(square_metres: float) -> str:
     return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
 
 
-def are_strange(seen: float, learned: float) -> bool:
+def differ_in_scale(scene: float, training: float) -> bool:
     """Compares a pixel size with that of the training images.
 
     Args:
-        seen: Metres per pixel of the scene.
-        learned: Metres per pixel of the training images.
+        scene: Metres per pixel of the scene.
+        training: Metres per pixel of the training images.
 
     Returns:
         Whether pixels are so much larger or smaller that the user is warned.
     """
-    return not 1 / _STRANGE_PIXELS <= seen / learned <= _STRANGE_PIXELS
+    return not 1 / _MOST_DIFFERENT <= scene / training <= _MOST_DIFFERENT

@@ -24,7 +24,7 @@ _MOST_BYTES = 2**30  # unpacked
 
 
 @dataclass(frozen=True)
-class Remembered:
+class RecordEntry:
     """An image, or a tile of it, and the part of the data that it belonged to.
 
     Attributes:
@@ -55,16 +55,16 @@ class TrainingRecord:
     footprints: Footprints
 
     @classmethod
-    def of(cls, remembered: Iterable[Remembered]) -> "TrainingRecord":
+    def of(cls, images: Iterable[RecordEntry]) -> "TrainingRecord":
         """Builds a record from images and tiles.
 
         Args:
-            remembered: Images and tiles with their parts.
+            images: Images and tiles with their parts.
 
         Returns:
             A record with one entry for each of them.
         """
-        entries = list(remembered)
+        entries = list(images)
         return cls(
             np.array([int.from_bytes(one.digest[:8], "little") for one in entries], np.uint64),
             np.array([PARTS.index(one.part) for one in entries], np.uint8),

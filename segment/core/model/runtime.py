@@ -95,21 +95,21 @@ def load_model(
     return KerasModel(info, folder / MODEL_FILE, features, progress)
 
 
-def require_finite_answers(answers: NDArray[np.float32], info: ModelInfo, what: str) -> None:
+def require_finite_output(output: NDArray[np.float32], info: ModelInfo, what: str) -> None:
     """Checks that the output of a network is finite.
 
     Pixels far beyond those of the training overflow within a network, and arg-max turns every NaN
     into the first class.
 
     Args:
-        answers: Output of the network, any shape.
+        output: Output of the network, any shape.
         info: Description of the model.
         what: What the output was computed for, for the error.
 
     Raises:
         InputError: If the output holds NaN or infinity.
     """
-    if not np.isfinite(answers.sum()):  # a single pass, without a temporary array
+    if not np.isfinite(output.sum()):  # a single pass, without a temporary array
         low, high = info.range
         raise InputError(
             f"{what}: {info.name} computed NaN. It was trained on pixels of {low:g} to {high:g}."

@@ -55,9 +55,9 @@ def eight_views(
         for flip in (1, -1):
 
             def turn_back(
-                answers: NDArray[Any], turns: int = turns, flip: int = flip
+                predictions: NDArray[Any], turns: int = turns, flip: int = flip
             ) -> NDArray[Any]:
-                return np.rot90(answers[:, :, ::flip], -turns, axes=(1, 2))
+                return np.rot90(predictions[:, :, ::flip], -turns, axes=(1, 2))
 
             yield (
                 np.ascontiguousarray(np.rot90(pixels, turns, axes=(1, 2))[:, :, ::flip]),

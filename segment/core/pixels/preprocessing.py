@@ -40,14 +40,14 @@ def preprocess(
     """
     if settings.is_off or (valid is not None and not valid.any()):
         return pixels
-    seen = np.ascontiguousarray(pixels) if valid is None or valid.all() else _fill(pixels, valid)
+    changed = np.ascontiguousarray(pixels) if valid is None or valid.all() else _fill(pixels, valid)
     if settings.denoise:
-        seen = _denoise(seen, settings.denoise)
+        changed = _denoise(changed, settings.denoise)
     if settings.clahe:
-        seen = _enhance_contrast(seen, settings.clahe, settings.clahe_cell)
+        changed = _enhance_contrast(changed, settings.clahe, settings.clahe_cell)
     if settings.sharpen:
-        seen = _sharpen(seen, settings.sharpen, settings.sharpen_radius)
-    return seen if valid is None else np.where(valid[..., None], seen, pixels)
+        changed = _sharpen(changed, settings.sharpen, settings.sharpen_radius)
+    return changed if valid is None else np.where(valid[..., None], changed, pixels)
 
 
 def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:

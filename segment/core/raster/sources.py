@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
 from segment.core.file_search import files_matching
-from segment.core.raster.alpha import AlphaUse, decide_together, known_verdict
+from segment.core.raster.alpha import AlphaUse, decide_together, known_content
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.subdatasets import subdataset_name
@@ -215,7 +215,7 @@ def alpha_note(sources: Sequence[Source]) -> str | None:
     found = [
         source.path
         for source in sources
-        if source.alpha != "none" and known_verdict(source.path) == "band"
+        if source.alpha != "none" and known_content(source.path) == "band"
     ]
     if not found:
         return None

@@ -18,7 +18,7 @@ from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.folder import RECORD_FILE
-from segment.core.model.record import NEW, Remembered, TrainingRecord, load_record
+from segment.core.model.record import NEW, RecordEntry, TrainingRecord, load_record
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from tests.conftest import two_class_scene, write_raster
@@ -401,14 +401,17 @@ def test_patches_of_one_image_have_parts_of_their_own(tmp_path, ground):
 def test_records_join_and_say_the_worst(tmp_path):
     pixels = [np.full((2, 3, 1), value, np.uint8) for value in range(3)]
     first = TrainingRecord.of(
-        [Remembered(digest_pixels(pixels[0]), "test"), Remembered(digest_pixels(pixels[1]), "val")]
+        [
+            RecordEntry(digest_pixels(pixels[0]), "test"),
+            RecordEntry(digest_pixels(pixels[1]), "val"),
+        ]
     )
     grid = PixelGrid(2, 3, CRS.from_epsg(32640), place(0, 0))
     local = PixelGrid(2, 3, CRS.from_wkt('LOCAL_CS["mine",UNIT["metre",1]]'), place(0, 0))
     second = TrainingRecord.of(
         [
-            Remembered(digest_pixels(pixels[0]), "train", grid),
-            Remembered(digest_pixels(pixels[2]), "val", local),
+            RecordEntry(digest_pixels(pixels[0]), "train", grid),
+            RecordEntry(digest_pixels(pixels[2]), "val", local),
         ]
     )
     joined = first.join(second, first)
@@ -429,7 +432,7 @@ def test_a_record_of_many_tiles_is_small_and_quick(tmp_path):
     random = np.random.default_rng(0)
     crs = CRS.from_epsg(32640)
     tiles = [
-        Remembered(
+        RecordEntry(
             random.bytes(16),
             "train",
             PixelGrid(256, 256, crs, place(256 * (i // 100), 256 * (i % 100))),
