@@ -264,7 +264,7 @@ def load_class_table(path: Path) -> ClassTable:
         place = ", ".join([f"class {int(number) + 1}", *map(str, keys)])
         problem = first["msg"].replace(f"match pattern '{_COLOR}'", "be like '#E2A929'")
         raise InputError(
-            f"{path}: {place}: {problem}, not {quoted(first['input'])}. {_EXAMPLE}"
+            f"{path}: {place}: {problem} ({quoted(first['input'])}). {_EXAMPLE}"
         ) from error
 
 

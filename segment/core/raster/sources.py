@@ -258,6 +258,6 @@ def require_own_names(sources: Sequence[Source]) -> None:
     for stem, count in Counter(source.stem for source in sources).items():
         if count > 1:
             raise InputError(
-                f"{count} scenes are named {stem!r}, so that their outputs would be, too. Map them"
-                " one by one."
+                f"{count} scenes are named {stem!r}, their outputs would have the same names. Map"
+                " them one by one, into different folders."
             )
