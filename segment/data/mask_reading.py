@@ -1,13 +1,53 @@
-"""How masks are read with a class table, decided by what all of them hold."""
+"""The class table of masks, and how masks are read with it, decided by what all of them hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from segment.core.raster.classes import IGNORED, ClassTable, rgb_of
+from segment.core.errors import InputError
+from segment.core.raster.classes import IGNORED, ClassTable, load_class_table, rgb_of
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_checks import find_faults, find_refusals
+from segment.data.tiles import Pair
 
 _WHITE = str(IGNORED)
+
+
+def find_class_table(root: Path, pairs: Sequence[Pair]) -> ClassTable | None:
+    """Finds the class table beside the data.
+
+    It is `classes.yaml` in the root, or the same table in the groups. A table without values agrees
+    with one that has the same classes and gives values.
+
+    Args:
+        root: The tile folder.
+        pairs: Its images and masks.
+
+    Returns:
+        The class table; None if there is none.
+
+    Raises:
+        InputError: If tables do not agree, or one cannot be read.
+    """
+    folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
+    files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
+    tables = [load_class_table(f) for f in files]
+    # a table that gives the values of masks has priority over tables without values
+    first = next((i for i, table in enumerate(tables) if not table.positional), 0)
+    for file, table in zip(files, tables, strict=True):
+        agrees = table.decodes_as(tables[first]) or (
+            table.positional and _entries(table) == _entries(tables[first])
+        )
+        if not agrees:
+            raise InputError(
+                f"{file}: class table differs from {files[first]}. Make them the same."
+            )
+    return tables[first] if tables else None
+
+
+def _entries(class_table: ClassTable) -> list[tuple[str, str, bool]]:
+    return [(c.name, c.color, c.ignore) for c in class_table.table]
 
 
 @dataclass(frozen=True)

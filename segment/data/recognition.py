@@ -142,12 +142,9 @@ def choose_part(
             chosen.append(patch)
     if unknown == len(patches):
         raise InputError(
-            f"{root}: --part takes tiles that the model knows, or folders train, val and test."
-            " Received neither. Score all of them: --part all"
+            f"{root}: --part {part} needs folders train, val and test, or tiles that the model was"
+            " trained on. Found neither. Score all tiles: --part all"
         )
     if not chosen:
-        raise InputError(
-            f"{root}: {part} must hold tiles. Received none. Choose another part of"
-            f" {', '.join(PARTS)}."
-        )
+        raise InputError(f"{root}: no tiles of {part}. Choose another part of {', '.join(PARTS)}.")
     return chosen, unknown

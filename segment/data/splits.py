@@ -44,9 +44,7 @@ def split_patches(
             named[name] = part
         elif part_named(name) != part or not any(p.part == part for p in pairs):
             # otherwise the folder fixes it
-            raise InputError(
-                f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}."
-            )
+            raise InputError(f"There is no group {name!r}. Known are: {', '.join(groups)}.")
     fixed = _fix(pairs, named)
     needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
     if needs_validation and settings.split == "run":
@@ -57,15 +55,15 @@ def split_patches(
     if needs_validation and settings.split == "group":
         if learned and not free:
             raise InputError(
-                "Validation needs tiles. Received folders that fix all others to train"
-                f" ({', '.join(learned[:6])}). Add a folder val, name groups of train by"
-                " data.val_groups, or set data.split=patch (whose neighbours leak)."
+                "No tiles for validation: folders assign all groups to train"
+                f" ({', '.join(learned[:6])}). Add a folder val, name groups of train in"
+                " data.val_groups, or set data.split=patch (scores then are too good)."
             )
         if len(free) + len(learned) < 2:
             raise InputError(
-                f"Splitting by group needs two groups or more. Received {len(free)}"
+                f"Splitting by group needs two groups or more, there is {len(free)}"
                 f" ({', '.join(free)}). Add scenes as further groups, or set data.split=patch"
-                " (whose neighbours leak)."
+                " (scores then are too good)."
             )
         count = round((len(free) + len(learned)) * settings.val_fraction)
         drawn = set(random.Random(seed).sample(free, min(max(1, count), len(free) - (not learned))))
@@ -84,10 +82,7 @@ def split_patches(
         parts["val"], parts["train"] = patches[:count], kept + patches[count:]
     for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
         if not parts[part]:
-            raise InputError(
-                f"Training and validation need tiles each. Received none for {part}. Change the"
-                " split."
-            )
+            raise InputError(f"No tiles for {part}. Change the split.")
     return parts
 
 
@@ -100,8 +95,8 @@ def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
     for group, part in named.items():
         if others := by_folder.get(group, set()) - {"train", part}:
             raise InputError(
-                f"data.{part}_groups: a folder fixes a group to its part. Received {group!r}, which"
-                f" lies in a folder for {', '.join(sorted(others))}. Move it, or leave it out."
+                f"data.{part}_groups: group {group!r} is in a folder for"
+                f" {', '.join(sorted(others))}. Move it, or leave it out."
             )
     alone = {group: next(iter(found)) for group, found in by_folder.items() if len(found) == 1}
     fixed = []

@@ -19,7 +19,8 @@ from segment.core.progress import Silent
 from segment.core.raster.classes import IGNORED
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import open_collections
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import Drawing, TileDataset
+from segment.data.pixels import TilePixels
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore_collections
 from segment.label_sets import LabelSets
@@ -144,11 +145,13 @@ def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
         32,
         4,
         preprocessing=config.data.preprocess,
-        augment=lambda seed: lambda image, mask: (image, mask),
-        random_crops=True,
-        pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
-        weights={"both": 1, "ponds": 3},
-        tiles=400,
+        drawing=Drawing(
+            augment=lambda seed: lambda image, mask: (image, mask),
+            random_crops=True,
+            pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
+            weights={"both": 1, "ponds": 3},
+            tiles=400,
+        ),
     )
     assert len(dataset) == 100
     drawn = [dataset.patches[i].pair.collection for i in dataset._order()]

@@ -8,10 +8,11 @@ from rasterio.crs import CRS
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.data.dataset import TilePixels
+from segment.data.mask_reading import find_class_table
 from segment.data.patches import grid_patches
+from segment.data.pixels import TilePixels, decode_mask
 from segment.data.splits import leaks, split_patches
-from segment.data.tiles import decode_mask, find_class_table, find_pairs, grid_notes, scan_pairs
+from segment.data.tiles import find_pairs, grid_notes, scan_pairs
 from tests.conftest import two_class_scene, write_raster
 
 
