@@ -1,7 +1,7 @@
 """Checks of masks and a class table: what is wrong, what that means, and what to write."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,15 +11,12 @@ from segment.data.mask_census import MaskCensus
 from segment.data.mask_values import (
     NAMED,
     NEAR,
+    REFUSALS,
     SMEARED,
+    VALUE_CHECKS,
+    Check,
     MaskContents,
-    counted_from_one,
-    from_zero_to_n,
     listed,
-    lossy_values,
-    mixed,
-    other_values,
-    unclaimed_255,
 )
 
 
@@ -34,7 +31,7 @@ def find_refusals(class_table: ClassTable, census: MaskCensus) -> list[Finding]:
         A finding for each fault.
     """
     masks = MaskContents(class_table, census)
-    return [*counted_from_one(masks), *lossy_values(masks)]
+    return [finding for check in REFUSALS for finding in check(masks)]
 
 
 def find_faults(
@@ -53,7 +50,7 @@ def find_faults(
     """
     masks, steps = MaskContents(class_table, census), _OF_MODELS
     if not of_model or len(masks.absent) >= len(class_table) - 1:
-        steps = (*steps, unclaimed_255, mixed, other_values)
+        steps = (*steps, *VALUE_CHECKS)
     return [finding for step in steps for finding in step(masks)]
 
 
@@ -85,7 +82,7 @@ def too_much_undeclared(class_table: ClassTable, census: MaskCensus, most: float
 
 def _lossy(masks: MaskContents) -> Iterator[Finding]:
     undeclared = masks.undeclared
-    if not undeclared or any(lossy_values(masks)):
+    if not undeclared or masks.classes_blend:
         return
     total, between = undeclared.total(), _between(masks.class_table, undeclared)
     blended = len(between) > SMEARED and between.total() > 0.5 * total
@@ -151,6 +148,18 @@ def _declared_nodata(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
+def _from_zero_to_n(masks: MaskContents) -> Iterator[Finding]:
+    size = len(masks.class_table.table)
+    if masks.counts_one_too_many:
+        yield Finding(
+            f"Masks hold 0 to {size}, one value more than the class table has entries:"
+            f" {masks.held}.",
+            f"The table gives no values, so 0 is its first entry, and {size} is of no class.",
+            f"If masks count classes from 1, {masks.entries(list(range(1, size + 1)))}, and"
+            " for 0 an entry of its own, with ignore: true if it is unlabelled.",
+        )
+
+
 def _palette_numbers(masks: MaskContents) -> Iterator[Finding]:
     """Checks for palette pictures whose numbers are in the class table, but not their colours."""
     undeclared, absent = masks.undeclared, masks.absent
@@ -213,9 +222,9 @@ def _swapped(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
-_OF_MODELS: tuple[Callable[[MaskContents], Iterator[Finding]], ...] = (
+_OF_MODELS: tuple[Check, ...] = (
     _declared_nodata,
-    from_zero_to_n,
+    _from_zero_to_n,
     _lossy,
     _palette_numbers,
     _grey_bands,

@@ -1,7 +1,7 @@
 """Masks beside their class table: what they hold, and checks of the values in one band."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -87,6 +87,38 @@ class MaskContents:
         most = sum(sorted(counts)[-size - 1 :])
         return len(others) > max(SMEARED, 2 * size) and most >= 0.8 * sum(counts)
 
+    @cached_property
+    def counts_from_one(self) -> bool:
+        """Whether masks count classes from 1, with a table that gives no values."""
+        size = len(self.class_table.table)
+        numbers = [number for number in self.numbers if number != IGNORED]
+        return (
+            self.class_table.positional
+            and size > 1
+            and bool(numbers)
+            and set(numbers) <= set(range(1, size + 1))
+            and numbers[-1] == size
+        )
+
+    @cached_property
+    def counts_one_too_many(self) -> bool:
+        """Whether masks hold 0 to the size of a table that gives no values."""
+        size = len(self.class_table.table)
+        numbers = set(self.numbers) - {IGNORED}
+        return (
+            self.class_table.positional and numbers <= set(range(size + 1)) and {0, size} <= numbers
+        )
+
+    @cached_property
+    def classes_blend(self) -> bool:
+        """Whether files are lossy, and classes have values so close that one can become another."""
+        values = sorted(c.value or 0 for c in self.class_table.table)
+        return bool(
+            self.census.lossy
+            and self.census.values
+            and any(later - earlier < NEAR for earlier, later in pairwise(values))
+        )
+
     def entries(self, numbers: list[int]) -> str:
         """Returns advice to write values into the class table.
 
@@ -103,24 +135,9 @@ class MaskContents:
         return f"write the values into the class table ({entries})"
 
 
-def counted_from_one(masks: MaskContents) -> Iterator[Finding]:
-    """Checks for masks that count classes from 1, with a table that gives no values.
-
-    Args:
-        masks: Masks and their class table.
-
-    Yields:
-        The finding, if there is one.
-    """
+def _counted_from_one(masks: MaskContents) -> Iterator[Finding]:
     size = len(masks.class_table.table)
-    numbers = [number for number in masks.numbers if number != IGNORED]
-    if (
-        masks.class_table.positional
-        and size > 1
-        and numbers
-        and set(numbers) <= set(range(1, size + 1))
-        and numbers[-1] == size
-    ):
+    if masks.counts_from_one:
         yield Finding(
             f"Masks count classes from 1: they hold {masks.held}.",
             f"The class table gives no values, and positions in it count from 0, so {size} would be"
@@ -129,47 +146,9 @@ def counted_from_one(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
-def from_zero_to_n(masks: MaskContents) -> Iterator[Finding]:
-    """Checks for masks with one value more than a table without values has entries.
-
-    Args:
-        masks: Masks and their class table.
-
-    Yields:
-        The finding, if there is one.
-    """
-    size = len(masks.class_table.table)
-    numbers = [number for number in masks.numbers if number != IGNORED]
-    if (
-        masks.class_table.positional
-        and numbers
-        and set(numbers) <= set(range(size + 1))
-        and {0, size} <= set(numbers)
-    ):
-        yield Finding(
-            f"Masks hold 0 to {size}, one value more than the class table has entries:"
-            f" {masks.held}.",
-            f"The table gives no values, so 0 is its first entry, and {size} is of no class.",
-            f"If masks count classes from 1, {masks.entries(list(range(1, size + 1)))}, and"
-            " for 0 an entry of its own, with ignore: true if it is unlabelled.",
-        )
-
-
-def lossy_values(masks: MaskContents) -> Iterator[Finding]:
-    """Checks for lossy files with class values so close that one can become another.
-
-    Args:
-        masks: Masks and their class table.
-
-    Yields:
-        The finding, if there is one.
-    """
+def _lossy_values(masks: MaskContents) -> Iterator[Finding]:
     values = sorted(c.value or 0 for c in masks.class_table.table)
-    if (
-        masks.census.lossy
-        and masks.census.values
-        and any(later - earlier < NEAR for earlier, later in pairwise(values))
-    ):
+    if masks.classes_blend:
         yield Finding(
             f"{masks.census.lossy:,} of {masks.census.masks:,} masks are JPEG files, whose"
             f" compression changes values: they hold {masks.held}.",
@@ -180,20 +159,13 @@ def lossy_values(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
-def unclaimed_255(masks: MaskContents) -> Iterator[Finding]:
-    """Checks for 255 that no class has, where a class has no pixel.
-
-    Args:
-        masks: Masks and their class table.
-
-    Yields:
-        The finding, if there is one.
-    """
+def _unclaimed_255(masks: MaskContents) -> Iterator[Finding]:
+    """Checks for 255 that no class has, where a class has no pixel."""
     absent, table = masks.absent, masks.class_table
     if any(c.value == IGNORED for c in table.ignored):
         return
     has_values = not table.positional and len(absent) < len(table) - 1  # and masks hold several
-    if masks.census.at_255 and absent and not has_values and not any(counted_from_one(masks)):
+    if masks.census.at_255 and absent and not has_values and not masks.counts_from_one:
         yield Finding(
             f"Masks hold {masks.held}; no pixel is {', '.join(absent[:NAMED])}, and no class"
             f" has the value {IGNORED}.",
@@ -204,15 +176,8 @@ def unclaimed_255(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
-def mixed(masks: MaskContents) -> Iterator[Finding]:
-    """Checks for groups or masks that show classes by different values.
-
-    Args:
-        masks: Masks and their class table.
-
-    Yields:
-        The finding, if there is one.
-    """
+def _mixed(masks: MaskContents) -> Iterator[Finding]:
+    """Checks for groups or masks that show classes by different values."""
     groups = masks.census.groups
     if masks.class_table.claims_255:
         mapped = {
@@ -247,19 +212,16 @@ def mixed(masks: MaskContents) -> Iterator[Finding]:
             )
 
 
-def other_values(masks: MaskContents) -> Iterator[Finding]:
-    """Checks for values of one band that the table lacks, where classes have no pixel.
-
-    Args:
-        masks: Masks and their class table.
-
-    Yields:
-        The finding, if there is one.
-    """
+def _other_values(masks: MaskContents) -> Iterator[Finding]:
+    """Checks for values of one band that the table lacks, where classes have no pixel."""
     numbers, declared = masks.numbers, [c.value or 0 for c in masks.class_table.table]
-    if not set(numbers) - {*declared, IGNORED} or not masks.absent or masks.is_smeared:
-        return
-    if any(counted_from_one(masks)) or any(from_zero_to_n(masks)):
+    if (
+        not set(numbers) - {*declared, IGNORED}
+        or not masks.absent
+        or masks.is_smeared
+        or masks.counts_from_one
+        or masks.counts_one_too_many
+    ):
         return
     cure = "Write the classes' values into the table, or export masks with those that it has"
     if len(numbers) == len(declared):
@@ -280,3 +242,11 @@ def other_values(masks: MaskContents) -> Iterator[Finding]:
         "What no class has is neither learned nor scored.",
         f"{cure}.",
     )
+
+
+Check = Callable[[MaskContents], Iterator[Finding]]
+REFUSALS: tuple[Check, ...] = (_counted_from_one, _lossy_values)
+"""Checks for faults with which nothing can be learned or scored correctly."""
+
+VALUE_CHECKS: tuple[Check, ...] = (_unclaimed_255, _mixed, _other_values)
+"""Checks for other faults of values, where the class table was written for the masks."""
