@@ -15,8 +15,8 @@ from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
 from segment.data.class_mapping import admitted_classes, join_label_sets, wide_classes
 from segment.data.mask_reading import find_class_table
-from segment.data.patches import Patch, grid_patches
-from segment.data.splits import split_patches
+from segment.data.patches import Patch
+from segment.data.splits import split_collection, split_patches
 from segment.data.tiles import Pair, find_pairs, part_folders
 from segment.label_sets import LabelSets
 
@@ -152,7 +152,7 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     ):
         codes = np.full(256, IGNORED, np.uint8)
         codes[: len(admitted)] = [labels.code(some) for some in admitted]
-        parts = _split(pairs, one, name, settings, seed)
+        parts = split_collection(pairs, one, name, settings, seed)
         gsd, notes = _choose_gsd(pairs, one)
         folder, split = Path(settings.root, one.path), one.split or settings.split
         held = labels.of(codes.tolist())
@@ -212,33 +212,6 @@ def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], ClassTable
         )
         for pair in pairs
     ], own
-
-
-def _split(
-    pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int
-) -> dict[Part, list[Patch]]:
-    if one.weight == 0:
-        if one.val_groups:
-            raise InputError(
-                f"data.collections: {name}: weight 0 leaves no tiles for val_groups, all are test."
-                " Leave val_groups out, or set a weight."
-            )
-        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
-    groups = {pair.group for pair in pairs}
-
-    def whole_name(group: str) -> str:
-        return name if group == name and name in groups else f"{name}/{group}"
-
-    own = {
-        "split": one.split or settings.split,
-        "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,
-        "val_groups": [whole_name(group) for group in one.val_groups],
-        "test_groups": [whole_name(group) for group in one.test_groups],
-    }
-    try:
-        return split_patches(pairs, settings.model_copy(update=own), seed)
-    except InputError as error:
-        raise InputError(f"data.collections: {name}: {error}") from error
 
 
 def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segment.config import DataSettings
+from segment.config import Collection, DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
 from segment.data.patches import Patch, grid_patches
@@ -84,6 +84,48 @@ def split_patches(
         if not parts[part]:
             raise InputError(f"No tiles for {part}. Change the split.")
     return parts
+
+
+def split_collection(
+    pairs: Sequence[Pair], one: Collection, name: str, settings: DataSettings, seed: int
+) -> dict[Part, list[Patch]]:
+    """Divides the patches of a collection.
+
+    Args:
+        pairs: Images and masks of the collection.
+        one: Its settings, which have priority; with weight 0 all is test.
+        name: Its name, by which its groups start.
+        settings: Split, validation fraction and tile size.
+        seed: Seed of what is drawn.
+
+    Returns:
+        The patches of each part.
+
+    Raises:
+        InputError: As in `split_patches`, and if groups of a collection of weight 0 are named.
+    """
+    if one.weight == 0:
+        if one.val_groups:
+            raise InputError(
+                f"data.collections: {name}: weight 0 leaves no tiles for val_groups, all are test."
+                " Leave val_groups out, or set a weight."
+            )
+        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
+    groups = {pair.group for pair in pairs}
+
+    def whole_name(group: str) -> str:
+        return name if group == name and name in groups else f"{name}/{group}"
+
+    own = {
+        "split": one.split or settings.split,
+        "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,
+        "val_groups": [whole_name(group) for group in one.val_groups],
+        "test_groups": [whole_name(group) for group in one.test_groups],
+    }
+    try:
+        return split_patches(pairs, settings.model_copy(update=own), seed)
+    except InputError as error:
+        raise InputError(f"data.collections: {name}: {error}") from error
 
 
 def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:

@@ -85,9 +85,8 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
             continue
         for below in sorted({*_with_files(images), *_with_files(masks)}):
             if (images / below).is_dir() and (masks / below).is_dir():
-                pairs += _pair_up(
-                    root, images / below, masks / below, _folders(root, images, below), problems
-                )
+                way = (*images.parent.relative_to(root).parts, *below.parts)
+                pairs += _pair_up(root, images / below, masks / below, way, problems)
             else:
                 missing = masks / below if (images / below).is_dir() else images / below
                 problems.append(
@@ -154,11 +153,6 @@ def _with_files(folder: Path) -> Iterator[Path]:
         seen.update(os.path.realpath(Path(below, n)) for n in names)
         if any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for name in files):
             yield Path(below).relative_to(folder)
-
-
-def _folders(root: Path, images: Path, below: Path) -> tuple[str, ...]:
-    """Returns the names of the folders on the way down to some images, without `images`."""
-    return (*images.parent.relative_to(root).parts, *below.parts)
 
 
 def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:

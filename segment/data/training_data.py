@@ -17,9 +17,7 @@ from segment.core.raster.classes import ClassTable
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
-from segment.data.mask_census import take_census
-from segment.data.mask_checks import too_much_undeclared
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.mask_reading import read_masks
 from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels
 from segment.data.splits import leaks
@@ -78,7 +76,10 @@ class TrainingData:
             else [open_tiles(tiles, settings, seed)]
         )
         require_alike([pair for one in collections for pair in one.pairs])
-        readings = [_read_masks(one, config, progress) for one in collections]
+        readings = [
+            read_masks(one.folder, one.pairs, one.class_table, settings, progress, _prefix(one))
+            for one in collections
+        ]
         collections = [
             replace(one, class_table=reading.class_table)
             for one, (reading, _) in zip(collections, readings, strict=True)
@@ -273,37 +274,3 @@ def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:
     names = sorted({patch.pair.group for patch in patches})
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return f"{part:5} {len(patches):5} tiles of {tile} px from {listed}"
-
-
-def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[MaskReading, float]:
-    """Returns how masks of a collection are read, and the share of pixels without a class.
-
-    The reading is printed before anything else. Raises InputError if a mask cannot be read, and if
-    most pixels would teach nothing, or something other than they show.
-    """
-    census, problems = take_census(one.pairs, progress)
-    if problems:
-        raise InputError(problems[0])
-    reading = choose_reading(one.class_table, census)
-    share = census.undeclared_share(reading.class_table)
-    most = 1.0 if config.data.undeclared == "refuse" else config.data.max_undeclared
-    too_much = too_much_undeclared(reading.class_table, census, most)
-    for c, mapped in zip(reading.class_table.classes, reading.class_table.mapped, strict=True):
-        if c.value != mapped.value:
-            reading.notes.append(
-                f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is"
-                " nodata"
-            )
-    for line in reading.lines:
-        progress.say(f"{_prefix(one)}{line}")
-    if reading.refusals:
-        raise InputError(f"{one.folder}: {reading.refusals[0]}")
-    if too_much and reading.findings:
-        cause = reading.findings[0]
-        raise InputError(
-            f"{one.folder}: {too_much[0].what} {cause.what} {cause.cure} Or allow it: --set"
-            " data.max_undeclared=1."
-        )
-    if too_much:
-        raise InputError(f"{one.folder}: {too_much[0]}")
-    return reading, share

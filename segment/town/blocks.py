@@ -111,7 +111,7 @@ def park(plan: Plan, block: Block) -> None:
             "ground", plan.patch.box(*corner, 22, 10)[[0, 1, 2, 3, 0]], Material.COURT, WHITE, 1
         )
     if rng.random() < 0.7:
-        house(plan, block.right - 16, block.bottom - 14, 14, 10, 4, plan.roof())
+        house(plan, block.right - 16, block.bottom - 14, 14, 10, 4, plan.pick(plan.season.roofs))
     for _ in range(int(size / 9)):
         x, y = rng.uniform(block.left, block.right), rng.uniform(block.top, block.bottom)
         for _ in range(int(rng.integers(3, 12))):

@@ -48,7 +48,7 @@ def fields(plan: Plan, block: Block) -> None:
         s, t = block.left + 22, block.bottom - 20
         plan.box("ground", s, t, 36, 30, Material.GRAVEL, (176, 164, 142), 10)
         hall(plan, s - 5, t - 6, 16, 11)
-        house(plan, s + 9, t + 5, 11, 10, 6, plan.roof())
+        house(plan, s + 9, t + 5, 11, 10, 6, plan.pick(plan.season.roofs))
         for _ in range(5):
             plan.trees.within(Block(s - 18, t - 15, s + 18, t + 15), 1.8, 4)
 

@@ -24,7 +24,7 @@ def perimeter(plan: Plan, block: Block) -> None:
     lawn(plan, block.shrunk(depth)) if plan.rng.random() < 0.6 else yard(plan, block.shrunk(depth))
     for _ in range(int(plan.rng.integers(4, 10))):
         plan.trees.within(block.shrunk(depth + 4), 2, 4)
-    floors, row = plan.rng.uniform(9, 17), plan.roof()
+    floors, row = plan.rng.uniform(9, 17), plan.pick(plan.season.roofs)
     for t, length in (
         (block.top + depth / 2, block.width),
         (block.bottom - depth / 2, block.width),
@@ -122,7 +122,7 @@ def _villa(plan: Plan, lot: Block, wide: bool, front: int) -> None:
             plan.shade(((84, 140, 150), (104, 178, 190))),
             12,
         )
-    colour = plan.roof()
+    colour = plan.pick(plan.season.roofs)
     house(plan, *place(side, forth, width, depth), rng.uniform(5, 8), colour)
     if rng.random() < 0.5:
         a = side + rng.choice((-1, 1)) * (width / 2 - 2.6)
@@ -165,7 +165,7 @@ def slabs(plan: Plan, block: Block) -> None:
                 length,
                 plan.rng.uniform(13, 17),
                 plan.rng.uniform(12, 24),
-                plan.roof(),
+                plan.pick(plan.season.roofs),
                 flat=True,
             )
         if pitch > 36:
@@ -202,7 +202,7 @@ def huts(plan: Plan, block: Block) -> None:
                     width,
                     depth,
                     rng.uniform(2.4, 4.5),
-                    plan.roof(),
+                    plan.pick(plan.season.roofs),
                 )
             elif rng.random() < 0.7:
                 plan.trees.at(s, t, rng.uniform(1.5, 3.5))

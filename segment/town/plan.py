@@ -207,14 +207,6 @@ class Plan:
         points = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
         return bool(self.to_bank(points).min() > BANK)
 
-    def roof(self) -> Color:
-        """Draws the colour of a roof of a house, RGB 0 to 255.
-
-        Returns:
-            The colour.
-        """
-        return self.pick(self.season.roofs)
-
     def pick(self, colours: Sequence[Color]) -> Color:
         """Picks one of several colours, and varies it a little.
 

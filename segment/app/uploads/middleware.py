@@ -235,19 +235,7 @@ class Page(gradio.Blocks):
     """The page, whose refusals do not reveal where the server keeps its files."""
 
     async def preprocess_data(self, *arguments: Any, **options: Any) -> Any:
-        """Turns what a call sent into values, with messages of our own for errors.
-
-        Args:
-            *arguments: As Gradio's method takes them.
-            **options: As Gradio's method takes them.
-
-        Returns:
-            What Gradio's method returns.
-
-        Raises:
-            gradio.Error: If a file was not uploaded or is no longer kept, or a value is of the
-                wrong kind.
-        """
+        """See `gradio.Blocks`; raises `gradio.Error` with a message of ours for wrong values."""
         try:
             return await super().preprocess_data(*arguments, **options)
         except gradio.Error:  # has a message already
