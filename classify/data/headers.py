@@ -1,7 +1,7 @@
 """What the headers of images hold: bands, size and ground sampling distance."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,11 +111,7 @@ def shorter_side(images: Sequence[LabelledImage]) -> float:
     Raises:
         InputError: If an image cannot be opened.
     """
-    found = []
-    for image in _spread(images):
-        with open_raster(image.path) as raster:
-            found.append(min(raster.width, raster.height))
-    return float(np.median(found))
+    return float(np.median([side for side, _ in _measure(images)]))
 
 
 def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> float | None:
@@ -131,13 +127,15 @@ def ground_sampling_distance(images: Sequence[LabelledImage], resize: int) -> fl
     Raises:
         InputError: If an image cannot be opened.
     """
-    found = []
+    found = [gsd * side / (resize or side) for side, gsd in _measure(images) if gsd]
+    return float(np.median(found)) if found else None
+
+
+def _measure(images: Sequence[LabelledImage]) -> Iterator[tuple[int, float | None]]:
+    """Yields the shorter side in pixels and the ground sampling distance of some images."""
     for image in _spread(images):
         with open_raster(image.path) as raster:
-            if raster.ground_sampling_distance:
-                shorter = min(raster.width, raster.height)
-                found.append(raster.ground_sampling_distance * shorter / (resize or shorter))
-    return float(np.median(found)) if found else None
+            yield min(raster.width, raster.height), raster.ground_sampling_distance
 
 
 def _spread(images: Sequence[LabelledImage]) -> Sequence[LabelledImage]:
