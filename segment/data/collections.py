@@ -33,7 +33,7 @@ class Labelled:
         labels: The codes of all collections, with those that this one can hold.
         parts: Its patches for training, validation and test.
         split: What is never divided between training and validation.
-        gsd: Metres per pixel, the median over the groups, or else as the settings say; None where
+        gsd: Metres per pixel, the median over the groups, or else of the settings; None where
             unknown.
         weight: Share of the tiles drawn from it, relative to other collections.
         pixel_size: See `AugmentSettings.pixel_size`; None: the same as for all.

@@ -130,7 +130,8 @@ def choose_part(
         The patches of the part, and the number of patches that are in no part.
 
     Raises:
-        InputError: If no patch is of the part, or nothing says which patches are.
+        InputError: If no patch is of the part, or neither folders nor the record assign patches to
+            parts.
     """
     chosen, unknown = [], 0
     for patch in patches:

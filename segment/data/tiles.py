@@ -26,8 +26,8 @@ class Pair:
         mask: File of the mask.
         group: Name of the scene that they come from.
         part: Part of the data, where a folder fixes it.
-        info: What the header of the image says.
-        alignment: How the mask lies on the image.
+        info: What the header of the image holds.
+        alignment: How the mask is aligned with the image.
         collection: Name of the tile folder they are from, where a model learns from several.
     """
 
@@ -51,7 +51,7 @@ def find_pairs(root: Path) -> list[Pair]:
 
     Raises:
         InputError: If there are none, if a mask has no image or an image no mask, if a mask does
-            not lie on its image (see `align`), or if the bands or depth of images differ.
+            not fit its image (see `align`), or if the bands or depth of images differ.
     """
     pairs, problems = scan_pairs(root)
     if problems:
@@ -219,7 +219,7 @@ def _pair_up(
 
 
 def grid_notes(pairs: Sequence[Pair]) -> list[str]:
-    """Returns what a user has to know of how images and masks lie.
+    """Returns notes on the orientation of images and the alignment of masks.
 
     Args:
         pairs: Images and masks.

@@ -116,7 +116,7 @@ def map_upload(
     models: OfferedModels,
     received: Sequence[Path],
     scene: Path,
-    truth: Path | None,
+    reference: Path | None,
     settings: Settings,
 ) -> Mapped:
     """Maps an uploaded scene, and writes the results into the folder of a job.
@@ -126,8 +126,8 @@ def map_upload(
         models: Models to choose from.
         received: Folders that uploads may be in, see `admit`.
         scene: Uploaded scene.
-        truth: Uploaded reference mask, for scores: of the scene's size, or on any grid if both are
-            georeferenced. None for no scores.
+        reference: Uploaded mask of the true classes, for scores: of the scene's size, or on any
+            grid if both are georeferenced. None for no scores.
         settings: How to map it.
 
     Returns:
@@ -142,7 +142,11 @@ def map_upload(
     source = admit(
         scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands)
     )
-    mask = None if truth is None else admit(truth, received, job.folder / "truth", SCENE_PIXELS)
+    mask = (
+        None
+        if reference is None
+        else admit(reference, received, job.folder / "truth", SCENE_PIXELS)
+    )
     model = models.load("segment", settings.model)
     files = predict_scene(
         source,

@@ -65,7 +65,7 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
                     ),
                     minimum=0,
                 )
-                truth = make_upload("True mask of the scene, if there is one", "single")
+                reference = make_upload("True mask of the scene, if there is one", "single")
             with gradio.Row():
                 start = gradio.Button("Map", variant="primary")
                 cancel = gradio.Button("Cancel")
@@ -80,7 +80,7 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
             areas = gradio.HTML(value=_HINT)
 
     def map_scene(values: dict[Any, Any], request: gradio.Request) -> Iterator[tuple[Any, ...]]:
-        files, references = as_paths(values[scene]), as_paths(values[truth])
+        files, references = as_paths(values[scene]), as_paths(values[reference])
         visitor = identify_visitor(request)
         kept = (gradio.skip(),) * 4
         jobs.withdraw(visitor, KIND)  # its turn has come
@@ -143,7 +143,7 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
             return gradio.skip(), gradio.skip(), look_up(None, None, request)
         return row, column, look_up(row, column, request)
 
-    inputs = {scene, truth, model, bands, overlap, augment, resample, gsd}
+    inputs = {scene, reference, model, bands, overlap, augment, resample, gsd}
     outputs = [progress, viewer, place, pixel, areas]
     run_in_turn(start, cancel, map_scene, show, inputs, outputs, jobs, KIND)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -158,10 +158,12 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
         **limit,
         **quiet,
     )
-    scene.clear(lambda: None, None, truth, **quiet)  # the mask belongs to the scene that is removed
+    scene.clear(
+        lambda: None, None, reference, **quiet
+    )  # the mask belongs to the scene that is removed
     for choice, folder in zip(choices, samples.values(), strict=True):
         files = (str(folder / "scene.tif"), str(folder / "truth.tif"))
-        choice.click(lambda files=files: files, None, [scene, truth], **quiet)
+        choice.click(lambda files=files: files, None, [scene, reference], **quiet)
 
 
 _HINT = show_note(
