@@ -204,7 +204,9 @@ def _table(root: Path) -> Path | None:
     if root.is_dir():
         return root / "labels.csv" if (root / "labels.csv").is_file() else None
     if not root.exists():
-        raise InputError(f"{root}: no such path. Name a folder with {LAYOUT}, or a CSV.")
+        raise InputError(
+            f"{root}: no such path. Check it, or name a folder with {LAYOUT}, or a CSV."
+        )
     if root.suffix.lower() != ".csv":
         raise InputError(f"{root}: is neither a folder nor a CSV. Name a folder with {LAYOUT}.")
     return root

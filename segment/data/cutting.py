@@ -118,8 +118,8 @@ def cut_scene(
                 written += 1
             if not written:
                 raise InputError(
-                    f"{scene}: all {empty} tiles are empty, no pixel is of a class. Check the class"
-                    " table."
+                    f"{scene}: all {empty} tiles are empty, no pixel is of a class. Check the"
+                    " classes."
                 )
     odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
     notes = [f"note: {scene}: {note}" for note in raster.notes]

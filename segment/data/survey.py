@@ -93,9 +93,9 @@ def survey(
     for part, counts in class_pixels.items():
         if not counts.any():
             raise InputError(
-                f"No mask pixel of {part} is of the classes"
-                f" {', '.join(pixels.class_table.names)}. Compare the class table's colours or"
-                " values with the masks, or change the split."
+                f"None of the classes {', '.join(pixels.class_table.names)} is in the masks of"
+                f" {part}. Compare the class table's colours or values with the masks, or change"
+                " the split."
             )
     undeclared = sum(pixels.unknown.values(), Counter[str]())
     return Survey(meter.statistics(), class_pixels, undeclared, TrainingRecord.of(remembered))

@@ -229,7 +229,7 @@ def make_other_file(root: Path) -> Path:
 FAULTS = {
     "no such path": (make_nothing, {}, ["nowhere", "no such path", "class folders", "Check"]),
     "a file that is no CSV": (make_other_file, {}, ["labels.txt", "CSV", "class folders"]),
-    "one class": (lambda r: touch(r, "a/1.png"), {}, ["two classes", "'a'", "class folders"]),
+    "one class": (lambda r: touch(r, "a/1.png"), {}, ["only one class", "'a'", "class folders"]),
     "a class folder itself": (
         lambda r: touch(r, "1.png", "2.jpg"),
         {},
