@@ -84,7 +84,7 @@ def test_headers_that_come_twice_or_not_at_all_are_refused():
         assert "none, or several" in Hosts("127.0.0.1").find_fault(headers)
     own = (b"origin", b"http://localhost")
     assert Hosts("127.0.0.1").find_fault([ours, own]) is None
-    assert "own page" in Hosts("127.0.0.1").find_fault(
+    assert "not of this server" in Hosts("127.0.0.1").find_fault(
         [ours, own, (b"origin", b"http://evil.example")]
     )
 

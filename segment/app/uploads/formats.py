@@ -172,7 +172,8 @@ def _check_header(source: Source, size: int, most_pixels: int) -> None:
             )
         if len(raster.bands) > _MOST_BANDS:
             raise InputError(
-                f"{name}: has {len(raster.bands)} bands, at most {_MOST_BANDS}. Leave some out."
+                f"{name}: has {len(raster.bands)} bands, at most {_MOST_BANDS} bands are possible."
+                " Leave some out."
             )
         if max(raster.height, raster.width) > _LONGEST:
             raise InputError(

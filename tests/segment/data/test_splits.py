@@ -129,7 +129,8 @@ def test_the_rest_of_a_fixed_group_goes_with_it(tmp_path):
     root = put(tmp_path, "test/town", "town", "a", "b")
     for seed in range(4):
         assert split(root, seed)["test"] == ["test/town/images/0.png", "town/images/1.png"]
-    assert "group town is partly in a folder for test" in " ".join(part_folders(root, find_pairs(root)))
+    notes = " ".join(part_folders(root, find_pairs(root)))
+    assert "group town is partly in a folder for test" in notes
 
 
 @pytest.mark.parametrize(
