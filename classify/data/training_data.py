@@ -112,8 +112,8 @@ class TrainingData:
                 progress.say(f"warning: {count}: left out of the earlier part")
             else:
                 progress.say(
-                    f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the"
-                    " earlier part)"
+                    f"warning: {count}: scores are too good (data.duplicates=drop leaves them out"
+                    " of the earlier part)"
                 )
         check_parts(parts, found.class_table, found.multi_label)
         prepared = cls(
@@ -162,7 +162,7 @@ class TrainingData:
                 self.preprocessing,
             )[0]
 
-        return ImagePixels(read, settings.cache_mb)
+        return ImagePixels(read, settings.cache_mb, bands.rgb)
 
     def label_info(self, settings: ImageSettings) -> LabelInfo:
         """Describes how images are read for a model that is trained on this data.

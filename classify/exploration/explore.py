@@ -7,9 +7,9 @@ from pathlib import Path
 from classify.bundled import BUNDLED
 from classify.config import ImageSettings
 from classify.data.class_folders import folder_notes
+from classify.data.headers import Bands, find_bands
 from classify.data.images import Data, data_folders, find_images
 from classify.data.pixels import orientation_notes
-from classify.data.survey import Bands, find_bands
 from classify.exploration.checks import find_all
 from classify.exploration.image_statistics import common_kind, look_at, read_headers
 from classify.exploration.page import exploration_page

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.data.headers import Bands
 from classify.data.images import Collection, LabelledImage
 from classify.data.pixels import centre_crop, is_picture_with_palette, prepare, read_pixels
-from classify.data.survey import Bands
 from segment.core.errors import InputError
 from segment.core.exploration.image_statistics import EDGE, settled, shrunk, some_values
 from segment.core.pixels.components import Vectors

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.augment import augmentation
-from classify.data.dataset import ImageDataset
+from classify.data.dataset import Drawing, ImageDataset
 from classify.data.images import Data, LabelledImage, data_folders
 from classify.data.training_data import TrainingData
 from classify.generator.config import GeneratorConfig
@@ -78,9 +78,11 @@ def build_datasets(
         classes,
         config.data.size,
         settings.batch_size,
-        augment=partial(augmentation, config.augment, config.data.size, data.survey.statistics),
-        weighted=config.data.sampling == "weighted",
-        seed=settings.seed,
+        drawing=Drawing(
+            augment=partial(augmentation, config.augment, config.data.size, data.survey.statistics),
+            weighted=config.data.sampling == "weighted",
+            seed=settings.seed,
+        ),
         workers=settings.workers,
     )
     common = pixels, classes, config.data.size, settings.batch_size

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from classify.config import Config, DataSettings
 from classify.data.class_folders import read_class_folders
+from classify.data.headers import ground_sampling_distance, shorter_side
 from classify.data.images import Data, LabelledImage, data_folders
 from classify.data.splits import find_lacking_validation
-from classify.data.survey import ground_sampling_distance, shorter_side
 from classify.data.training_data import TrainingData
 from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import check_draw

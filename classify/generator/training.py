@@ -10,8 +10,8 @@ import numpy as np
 
 from classify.bundled import BUNDLED
 from classify.data.augment import augmentation
+from classify.data.headers import ground_sampling_distance
 from classify.data.images import Data, collection_name, data_folders
-from classify.data.survey import ground_sampling_distance
 from classify.data.training_data import TrainingData
 from classify.generator.autoencoder import build_autoencoder
 from classify.generator.config import GeneratorConfig, ReconstructionLossSettings

@@ -217,10 +217,10 @@ def scored_dataset(
         InputError: If the first image does not have the bands and the dtype that the model takes.
     """
     chosen = None if bands is None else tuple(bands)
-    pixels = ImagePixels(lambda path: read_resized(Source(path, chosen), info), megabytes=0)
-    dataset = ImageDataset(
-        images, pixels, len(info.class_table), info.tile, batch_size, rgb=label_info(info).rgb
+    pixels = ImagePixels(
+        lambda path: read_resized(Source(path, chosen), info), 0, label_info(info).rgb
     )
+    dataset = ImageDataset(images, pixels, len(info.class_table), info.tile, batch_size)
     dataset.image_at(0)
     return dataset
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.config import Config, ModelSettings
 from classify.data.augment import augmentation
-from classify.data.dataset import ImageDataset, ImagePixels, one_hot
+from classify.data.dataset import Drawing, ImageDataset, ImagePixels, one_hot
+from classify.data.headers import ground_sampling_distance
 from classify.data.images import Data, collection_name, data_folders
 from classify.data.mixing import mix
 from classify.data.pixels import read_pixels
-from classify.data.survey import ground_sampling_distance
 from classify.data.training_data import TrainingData
 from classify.labelling.inference import predict_dataset, tempered
 from classify.scores import score
@@ -219,10 +219,12 @@ def _training_dataset(pixels: ImagePixels, data: TrainingData, config: Config) -
         len(data.class_table),
         wanted.size,
         config.training.batch_size,
-        augment=partial(augmentation, augment, wanted.size, data.survey.statistics),
-        mix=partial(mix, mixup=augment.mixup, cutmix=augment.cutmix),
-        weighted=wanted.sampling == "weighted",
-        seed=config.training.seed,
+        drawing=Drawing(
+            augment=partial(augmentation, augment, wanted.size, data.survey.statistics),
+            mix=partial(mix, mixup=augment.mixup, cutmix=augment.cutmix),
+            weighted=wanted.sampling == "weighted",
+            seed=config.training.seed,
+        ),
         workers=config.training.workers,
     )
 
@@ -231,18 +233,8 @@ def _plain_datasets(
     pixels: ImagePixels, data: TrainingData, config: Config
 ) -> dict[Part, ImageDataset]:
     """Returns all parts that have images, not augmented and in order."""
-    common, rgb = (
-        (
-            pixels,
-            len(data.class_table),
-            config.data.size,
-            config.training.batch_size,
-        ),
-        data.survey.bands.rgb,
-    )
-    return {
-        part: ImageDataset(data.parts[part], *common, rgb=rgb) for part in PARTS if data.parts[part]
-    }
+    common = pixels, len(data.class_table), config.data.size, config.training.batch_size
+    return {part: ImageDataset(data.parts[part], *common) for part in PARTS if data.parts[part]}
 
 
 def _name(settings: ModelSettings) -> str:

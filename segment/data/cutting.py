@@ -88,24 +88,25 @@ def cut_scene(
     scene, mask, output = Path(scene), Path(mask), Path(output)
     table = Path(classes) if classes is not None else mask.with_name("classes.yaml")
     class_table = load_class_table(table) if classes is not None or table.is_file() else None
-    with open_raster(scene) as raster, open_mask(mask, raster, "scene") as truth:
+    with open_raster(scene) as raster, open_mask(mask, raster, "scene") as reference:
         step = TilePlan(raster.height, raster.width, size, overlap).step
         if min(raster.width, raster.height) < size:
             raise InputError(
-                f"{scene}: a scene holds one tile at least. Received {raster.width}x{raster.height}"
-                f" for tiles of {size}. Lower --size."
+                f"{scene}: scene is {raster.width}x{raster.height}, smaller than a tile of {size}."
+                " Lower --size."
             )
         with staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder:
             for name in ("images", "masks"):
                 (folder / name).mkdir(parents=True)
-            reading = choose_reading(class_table, census_of_rows(truth)) if class_table else None
+            reading = (
+                choose_reading(class_table, census_of_rows(reference)) if class_table else None
+            )
             if reading:
                 class_table = reading.class_table
                 save_class_table(class_table, folder / "classes.yaml")
-            said = [f"note: {scene}: {note}" for note in raster.notes]
             written = empty = 0
             for row, column, pixels, valid, labels, declared in _tiles(
-                raster, truth, size, step, progress
+                raster, reference, size, step, progress
             ):
                 known = valid & declared
                 if class_table:
@@ -119,12 +120,13 @@ def cut_scene(
                 written += 1
             if not written:
                 raise InputError(
-                    f"{scene}: some tile must hold pixels of a class. Received {empty} empty ones."
-                    " Check the classes."
+                    f"{scene}: all {empty} tiles are empty, no pixel is of a class. Check the"
+                    " classes."
                 )
     odd = [f"warning: {refusal}" for refusal in reading.refusals] if reading else []
-    grid = [*said, *truth.alignment.lines(str(mask), "scene")]
-    return CutScene(output, written, empty, [*grid, *odd, *reading.lines] if reading else grid)
+    notes = [f"note: {scene}: {note}" for note in raster.notes]
+    notes += reference.alignment.lines(str(mask), "scene")
+    return CutScene(output, written, empty, [*notes, *odd, *reading.lines] if reading else notes)
 
 
 def _tiles(

@@ -158,7 +158,7 @@ class MaskCensus:
 def take_census(
     pairs: Sequence[Pair], progress: Progress, shares: bool = False
 ) -> tuple[MaskCensus, list[str]]:
-    """Reads every mask of a tile folder, and prints how the masks lie on their images.
+    """Reads every mask of a tile folder, and prints how the masks are aligned with their images.
 
     Args:
         pairs: Images and masks.

@@ -131,7 +131,8 @@ def choose_part(
         The patches of the part, and the number of patches that are in no part.
 
     Raises:
-        InputError: If no patch is of the part, or nothing says which patches are.
+        InputError: If no patch is of the part, or neither folders nor the record assign patches to
+            parts.
     """
     chosen, unknown = [], 0
     for patch in patches:
@@ -143,12 +144,9 @@ def choose_part(
             chosen.append(patch)
     if unknown == len(patches):
         raise InputError(
-            f"{root}: --part takes tiles that the model knows, or folders train, val and test."
-            " Received neither. Score all of them: --part all"
+            f"{root}: --part {part} needs folders train, val and test, or tiles that the model was"
+            " trained on. Found neither. Score all tiles: --part all"
         )
     if not chosen:
-        raise InputError(
-            f"{root}: {part} must hold tiles. Received none. Choose another part of"
-            f" {', '.join(PARTS)}."
-        )
+        raise InputError(f"{root}: no tiles of {part}. Choose another part of {', '.join(PARTS)}.")
     return chosen, unknown

@@ -26,9 +26,9 @@ from segment.core.raster.sources import Source
 from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
 from segment.data.collections import open_collections
 from segment.data.mask_census import MaskCensus, take_census
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
 from segment.data.patches import fill_up
-from segment.data.tiles import Pair, find_class_table, part_folders, scan_pairs
+from segment.data.tiles import Pair, part_folders, scan_pairs
 from segment.exploration.checks import find_all
 from segment.exploration.class_tables import as_class_table, find_class_tables
 from segment.exploration.image_statistics import class_table_of, gather_statistics

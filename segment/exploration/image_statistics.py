@@ -19,7 +19,8 @@ from segment.core.raster.classes import IGNORED, Class, ClassTable
 from segment.core.raster.opening import open_raster
 from segment.data.mask_census import MaskCensus
 from segment.data.patches import pad_tile
-from segment.data.tiles import Pair, decode_mask
+from segment.data.pixels import decode_mask
+from segment.data.tiles import Pair
 from segment.exploration.neighbours import Borders, borders
 from segment.tiling import tile_starts
 

@@ -18,12 +18,13 @@ from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import REPORT_FILES, write_report_folder
 from segment.core.splits import PartChoice
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import TileDataset
 from segment.data.mask_census import take_census
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
 from segment.data.patches import grid_patches
+from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer, choose_part
-from segment.data.tiles import Pair, find_class_table, find_pairs
+from segment.data.tiles import Pair, find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
 from segment.training.report import scores_page

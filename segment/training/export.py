@@ -38,8 +38,9 @@ from segment.core.model.weight_files import checksum
 from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress, Silent
 from segment.core.splits import PARTS
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import TileDataset
 from segment.data.patches import Patch, grid_patches
+from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData
 from segment.label_sets import LabelSets

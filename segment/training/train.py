@@ -28,7 +28,8 @@ from segment.core.training.placement import take_devices
 from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
 from segment.data.augment import augmentation
 from segment.data.collections import check_data
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import Drawing, TileDataset
+from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer
 from segment.data.training_data import TrainingData
 from segment.mapping.novelty import NoveltyDetector
@@ -139,15 +140,19 @@ def _train(
         size,
         batch,
         preprocessing=preprocessing,
-        augment=augment,
-        random_crops=random_crops,
-        zoom=zoom,
-        pixel_sizes=data.pixel_sizes(config.augment.pixel_size) if random_crops else {},
-        weights=(
-            {one.name: one.weight for one in data.collections} if config.data.collections else {}
+        drawing=Drawing(
+            augment=augment,
+            random_crops=random_crops,
+            zoom=zoom,
+            pixel_sizes=data.pixel_sizes(config.augment.pixel_size) if random_crops else {},
+            weights=(
+                {one.name: one.weight for one in data.collections}
+                if config.data.collections
+                else {}
+            ),
+            tiles=config.data.epoch_tiles,
+            seed=config.training.seed,
         ),
-        tiles=config.data.epoch_tiles,
-        seed=config.training.seed,
         workers=config.training.workers,
     )
     scored = {

@@ -387,7 +387,7 @@ def test_data_that_leave_validation_to_the_pictures_are_refused(run, tmp_path):
     data = write_parts(tmp_path / "data", {"train": 9})
     write_class(data / "train" / "field", 0, 6, first=20)
     with pytest.raises(
-        InputError, match=r"more than train\. Received train alone in .*data.* DATA/train"
+        InputError, match=r"No images for validation: .*data.* hold train only\..* DATA/train"
     ):
         fill_classes(run, data, tmp_path / "filled", settings())
     assert not (tmp_path / "filled").exists()

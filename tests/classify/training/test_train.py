@@ -540,12 +540,12 @@ FAULTS = {
     "empty class folder": (
         empty_class,
         [],
-        ["train/lake", "class folders hold images", "data.label_map: {lake: null}"],
+        ["train/lake", "class folder has no images", "data.label_map: {lake: null}"],
     ),
     "another number of bands": (
         four_bands,
         [],
-        ["four.tif", "4 of uint8", "3 of uint8", "data.unreadable=skip"],
+        ["four.tif", "4 bands of uint8", "3 of uint8", "data.unreadable=skip"],
     ),
     "no bytes": (zero_bytes, [], ["zero.png", "data.unreadable=skip"]),
     "label map to an unknown class": (
@@ -558,7 +558,11 @@ FAULTS = {
         ["data.label_map={rivver: field}"],
         ["'rivver'", "'river'"],
     ),
-    "class missing from validation": (no_river_in_val, [], ["none of river in val", "Add images"]),
+    "class missing from validation": (
+        no_river_in_val,
+        [],
+        ["val has no images of the class river", "Add images"],
+    ),
     "weights that fit nowhere": (
         other_weights,
         ["model.weights=other.npz"],
@@ -625,9 +629,7 @@ def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(
 
 
 def test_data_folders_are_of_one_kind(class_folders, labels_csv, tmp_path):
-    with pytest.raises(
-        InputError, match=r"data are all of one kind\. Received a CSV, but class folders"
-    ):
+    with pytest.raises(InputError, match=r"has a CSV, .* has class folders\. List"):
         train([class_folders(), labels_csv()], tmp_path / "run", config())
 
 

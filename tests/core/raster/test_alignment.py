@@ -15,7 +15,7 @@ from segment.core.raster.alignment import Alignment, align
 from segment.core.raster.classes import Class, ClassTable
 from segment.core.raster.masks import open_mask
 from segment.core.raster.opening import open_raster
-from segment.data.tiles import decode_mask
+from segment.data.pixels import decode_mask
 from tests.conftest import write_raster
 
 UTM = CRS.from_epsg(32640)

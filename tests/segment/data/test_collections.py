@@ -19,7 +19,8 @@ from segment.core.progress import Silent
 from segment.core.raster.classes import IGNORED
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import open_collections
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import Drawing, TileDataset
+from segment.data.pixels import TilePixels
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore_collections
 from segment.label_sets import LabelSets
@@ -144,11 +145,13 @@ def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
         32,
         4,
         preprocessing=config.data.preprocess,
-        augment=lambda seed: lambda image, mask: (image, mask),
-        random_crops=True,
-        pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
-        weights={"both": 1, "ponds": 3},
-        tiles=400,
+        drawing=Drawing(
+            augment=lambda seed: lambda image, mask: (image, mask),
+            random_crops=True,
+            pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
+            weights={"both": 1, "ponds": 3},
+            tiles=400,
+        ),
     )
     assert len(dataset) == 100
     drawn = [dataset.patches[i].pair.collection for i in dataset._order()]
@@ -201,7 +204,7 @@ def test_training_reports_each_collection(two, tmp_path):
         (["data.collections=[{path: both, name: ..}]"], ["'..'", "name"]),
         (
             ["data.collections=[{path: both}, {path: ponds, classes: {pond: null, other: []}}]"],
-            ["ponds", "teaches nothing"],
+            ["ponds", "nothing can be learned"],
         ),
         (
             ["data.collections=[{path: ponds, classes: {pond: water, Pond: land, other: land}}]"],
@@ -219,7 +222,7 @@ def test_training_reports_each_collection(two, tmp_path):
                 "data.collections=[{path: ponds, classes: {pond: [water, land], other: [land,"
                 " road]}}]"
             ],
-            ["for certain"],
+            ["nothing can be scored"],
         ),
         (["data.collections=[{path: both}, {path: both, name: Both}]"], ["2 collections"]),
         (
@@ -235,7 +238,7 @@ def test_training_reports_each_collection(two, tmp_path):
         ),
         (
             ["data.collections=[{path: both, weight: 0, val_groups: [x]}]"],
-            ["a test alone", "val_groups"],
+            ["weight 0", "all are test", "val_groups"],
         ),
         (["data.val_groups=[nowhere]"], ["data.val_groups", "each collection"]),
         (["data.test_groups=[both]"], ["data.test_groups", "each collection"]),
@@ -298,7 +301,7 @@ def test_collections_do_not_lie_within_each_other(two):
     (two / "outer" / "g1" / "classes.yaml").write_text(CLASSES)
     (two / "outer" / "g0" / "classes.yaml").write_text(CLASSES)
     for listed in ("{path: outer}, {path: outer/g1}", "{path: both}, {path: link, name: other}"):
-        with pytest.raises(InputError, match="within another"):
+        with pytest.raises(InputError, match="inside another"):
             open_collections(settings(two, f"data.collections=[{listed}]").data, seed=0)
 
 
@@ -317,7 +320,7 @@ def test_the_only_group_of_a_collection_goes_by_its_name(two):
         "[{path: both}, {path: ponds, classes: {pond: water, other: land}, val_fraction: 0,"
         " val_groups: [ponds]}]"
     )
-    with pytest.raises(InputError, match=r"data\.collections: ponds: .*none for train"):
+    with pytest.raises(InputError, match=r"data\.collections: ponds: .*No tiles for train"):
         open_collections(settings(two, f"data.collections={listed}").data, seed=0)
 
 
@@ -332,7 +335,7 @@ def test_a_class_that_a_table_ignores_is_no_class_of_the_model(two):
     (two / "both" / "classes.yaml").write_text(
         CLASSES + '- {name: rest, color: "#123456", value: 9, ignore: true}\n'
     )
-    with pytest.raises(InputError, match="'rest' is ignored"):
+    with pytest.raises(InputError, match="ignores 'rest'"):
         open_collections(
             settings(two, "data.collections=[{path: both, classes: {rest: land}}]").data, seed=0
         )

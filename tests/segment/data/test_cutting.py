@@ -11,7 +11,8 @@ from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.data.cutting import cut_scene
-from segment.data.tiles import decode_mask, find_pairs
+from segment.data.pixels import decode_mask
+from segment.data.tiles import find_pairs
 from tests.conftest import two_class_scene, write_raster
 
 NOWHERE = {"crs": None, "transform": Affine.identity()}

@@ -168,7 +168,7 @@ def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
         == 4 * EDGE**2
     )
     assert "note: 1 of 5 tiles are new to the model and in no part: left out" in told.lines
-    with pytest.raises(InputError, match="test must hold tiles. Received none"):
+    with pytest.raises(InputError, match="no tiles of test"):
         segment.evaluate(tmp_path / "mixed", run, part="test")
     shutil.rmtree(tmp_path / "mixed" / "town")
     write_pair(
@@ -177,7 +177,9 @@ def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
         *two_class_scene(EDGE, EDGE, seed=9),
         transform=place(900, 900),
     )
-    with pytest.raises(InputError, match="--part takes tiles that the model knows, or folders"):
+    with pytest.raises(
+        InputError, match="--part train needs folders train, val and test, or tiles"
+    ):
         segment.evaluate(tmp_path / "mixed", run, part="train")
     with pytest.raises(InputError, match="Received 'tests'"):
         segment.evaluate(tmp_path / "mixed", run, part="tests")

@@ -349,7 +349,7 @@ def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, class_table
             ClassTable([*class_table.classes][: number + 1]),
             tmp_path / "t" / f"g{number}" / "classes.yaml",
         )
-    told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class tables must agree")
+    told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class table differs")
     (tmp_path / "t" / "classes.yaml").write_text("land: [")
     told(
         explore(tmp_path / "t", tmp_path / "again", model=None),

@@ -27,8 +27,9 @@ from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.optimizers import build_optimizer, wanted_precision
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import Drawing, TileDataset
 from segment.data.patches import Patch, grid_patches
+from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
@@ -352,7 +353,7 @@ def test_unfamiliar_scenes_are_recognised_from_enough_tiles(tile_folder, class_t
             32,
             4,
             preprocessing=PreprocessSettings(),
-            **options,
+            drawing=Drawing(**options),
         )
 
     augment = {"augment": lambda seed: lambda image, mask: (image, mask), "random_crops": True}
