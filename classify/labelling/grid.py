@@ -223,7 +223,7 @@ def label_cells(
     found = CellLabels(
         np.full(count, IGNORED, np.uint8), np.zeros(count, np.float32), np.full(count, "", object)
     )
-    size, workers = network.pace(info.tile)
+    size, workers = network.recommended_batches(info.tile)
 
     def compute(batch: Batch) -> NDArray[np.float32]:
         return answer(network, batch.pixels, augment)[: len(batch.cells)]

@@ -112,7 +112,7 @@ def _predict(
     info = network.info
     for note in orientation_notes([source.path for source in sources]):
         progress.say(note)
-    names, (size, workers), done = info.class_table.names, network.pace(info.tile), 0
+    names, (size, workers), done = info.class_table.names, network.recommended_batches(info.tile), 0
 
     def compute(batch: _Batch) -> NDArray[np.float32]:
         empty = np.empty((0, len(names)), np.float32)

@@ -10,7 +10,7 @@ from segment.core.raster.opening import resampled_size
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.loop import Advance, RowStrip, map_window
-from segment.mapping.options import MapOptions
+from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
 from segment.tiling import TilePlan, Window
 
@@ -44,7 +44,7 @@ class ModelView:
 
     @classmethod
     def of(
-        cls, source: Source, raster: Raster, info: ModelInfo, options: MapOptions, factor: float
+        cls, source: Source, raster: Raster, info: ModelInfo, options: ViewOptions, factor: float
     ) -> "ModelView":
         """Plans how a model sees a scene.
 
@@ -52,7 +52,7 @@ class ModelView:
             source: The scene as it is opened.
             raster: The same, open on its own grid.
             info: Description of the model.
-            options: How the scene is mapped.
+            options: How the model sees it.
             factor: Pixels that the model sees in place of one of the scene, along each axis.
 
         Returns:

@@ -138,7 +138,7 @@ class SceneTally:
         start: int,
         labels: NDArray[np.uint8],
         probabilities: NDArray[np.float32] | None = None,
-        truth: NDArray[np.uint8] | None = None,
+        reference: NDArray[np.uint8] | None = None,
     ) -> None:
         """Adds rows of the map.
 
@@ -147,7 +147,8 @@ class SceneTally:
             labels: Class indices, (rows, width) uint8; 255 where not valid.
             probabilities: Class probabilities, (rows, width, classes); None leaves out the scores
                 that need them.
-            truth: Class indices of the reference, (rows, width) uint8; None leaves out all scores.
+            reference: Class indices of the reference, (rows, width) uint8; None leaves out all
+                scores.
         """
         counts = np.stack(
             [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
@@ -158,9 +159,9 @@ class SceneTally:
             self._areas = None
         else:
             self._areas += areas @ counts
-        if truth is not None:
+        if reference is not None:
             self._confusion = self._confusion or Confusion(self._names)
-            self._confusion.add(truth, labels, probabilities)
+            self._confusion.add(reference, labels, probabilities)
 
     def merge_scores(self, state: dict[str, Any]) -> None:
         """Adds scores that were counted elsewhere.

@@ -19,8 +19,8 @@ from segment.cluster.scenes import predict_scenes
 from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.raster.sources import Source
+from segment.mapping.options import MapOptions
 from segment.mapping.predict import predict_scene
-from segment.mapping.scene_job import MapOptions
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster

@@ -56,7 +56,7 @@ class Model(Protocol):
             for scene labels.
         """
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Recommends how to call `predict`.
 
         Args:
@@ -111,7 +111,7 @@ class KerasModel:
         """
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Recommends batches of as many pixels as 8 tiles of 256 x 256, from one thread.
 
         Args:
@@ -212,7 +212,7 @@ class OpenVinoModel:
             answers[index] = slots[index % len(slots)].answer()
         return answers
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Recommends single tiles, from as many threads as there are streams.
 
         Args:

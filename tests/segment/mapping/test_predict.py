@@ -17,8 +17,9 @@ from segment.core.progress import Silent
 from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
-from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
+from segment.mapping.window import predict_probabilities, predict_window
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
@@ -239,7 +240,7 @@ def test_float_scene_and_class_count(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", dtype=np.float64)
     result = predict_scene(scene, FakeModel(dtype="float32"), tmp_path)
     np.testing.assert_array_equal(read(result.classes), indices * 10)
-    with pytest.raises(InputError, match="must answer"):
+    with pytest.raises(InputError, match="output of the network has the shape"):
         predict_scene(scene, ConstantModel(dtype="float32", classes=3), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -330,7 +331,7 @@ def test_interruption_without_resuming_leaves_nothing_and_restores_what_was(
     if stage == "predict":
         stopping(model, 8)
     elif stage == "pictures":
-        monkeypatch.setattr("segment.mapping.scene_job.write_pictures", interrupt)
+        monkeypatch.setattr("segment.mapping.scene.write_pictures", interrupt)
     else:
         rename = Path.rename
 

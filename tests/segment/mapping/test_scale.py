@@ -18,9 +18,10 @@ from rasterio.transform import from_origin
 from segment.core.cli.command import run
 from segment.core.errors import InputError, Interrupted
 from segment.mapping.options import MapOptions
-from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
 from segment.mapping.scale import choose_scale
+from segment.mapping.window import predict_probabilities, predict_window
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel
 from tests.segment.mapping.test_predict import outputs, stopping
