@@ -246,8 +246,9 @@ def predict(
     """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
     from classify.labelling.formats import as_csv, as_json, as_table
-    from classify.labelling.grid import LABEL_ENDINGS, label_scene
     from classify.labelling.predict import predict_images
+    from classify.labelling.result import LABEL_ENDINGS
+    from classify.labelling.scene import label_scene
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
     from segment.core.raster.sources import (

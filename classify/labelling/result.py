@@ -5,48 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from classify.labelling.cell_labels import CellLabels
 from classify.labelling.cells import SMALLEST, Cells
 from segment.core.machine import peak_memory_mb
 from segment.core.model.info import ModelInfo
 from segment.core.raster.class_raster import companions
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster
 from segment.core.raster.scene_outputs import SceneOutputs, are_strange, format_area
 from segment.core.raster.sources import Source
 
-
-@dataclass(frozen=True)
-class CellLabels:
-    """Labels of cells, in reading order.
-
-    Attributes:
-        indices: Class index of each cell, (cells,) uint8; 255 without a label.
-        probabilities: Probability of that class, (cells,) float32.
-        given: All labels of each cell, joined with `;`, (cells,) of str.
-    """
-
-    indices: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
-    given: NDArray[np.object_]
-
-    @property
-    def labelled(self) -> NDArray[np.bool_]:
-        """Whether each cell has a label, (cells,) bool."""
-        labelled: NDArray[np.bool_] = self.indices != IGNORED
-        return labelled
-
-    def count(self, classes: int) -> NDArray[np.int64]:
-        """Counts the cells of each class.
-
-        Args:
-            classes: Number of classes.
-
-        Returns:
-            Counts (classes,) int64.
-        """
-        return np.bincount(self.indices[self.labelled], minlength=classes)
+LABEL_ENDINGS = ("_labels.tif",)
+"""What is appended to the name of a scene in the names of its rasters."""
 
 
 @dataclass(frozen=True, repr=False)

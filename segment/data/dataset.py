@@ -28,6 +28,7 @@ from segment.data.augment import Change
 from segment.data.patches import Patch, fill_up, pad_tile
 from segment.data.recognition import remember
 from segment.data.tiles import Pair, decode_mask
+from segment.tiling import reflect
 
 Tables = Mapping[str, tuple[ClassTable, NDArray[np.uint8]]]
 """Class table of each collection, and (256,) codes of what its classes admit, see `LabelSets`."""
@@ -73,18 +74,10 @@ class Decoded(NamedTuple):
         Returns:
             The square, (edge, edge).
         """
-        places = [np.arange(first, first + edge) for first in (row, column)]
-        rows, columns = (
-            _reflected(p, length) for p, length in zip(places, self.mask.shape, strict=True)
-        )
+        height, width = self.mask.shape
+        rows = reflect(np.arange(row, row + edge), height)
+        columns = reflect(np.arange(column, column + edge), width)
         return Decoded(*(array[rows[:, None], columns] for array in self))
-
-
-def _reflected(places: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Returns positions within 0 to `length` - 1, reflected at both ends as often as needed."""
-    period = max(2 * length - 2, 1)
-    folded = np.abs(places) % period
-    return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(places)
 
 
 class TilePixels:

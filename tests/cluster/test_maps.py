@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 
 from classify.cli import predict as classify_predict
 from classify.cluster.scenes import label_scenes
-from classify.labelling.grid import label_scene
+from classify.labelling.scene import label_scene
 from segment.cli import predict
 from segment.cluster.scenes import predict_scenes
 from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run

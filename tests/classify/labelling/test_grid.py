@@ -19,8 +19,9 @@ from rio_cogeo.cogeo import cog_validate
 from classify.data.pixels import prepare_seen
 from classify.labelling import grid as grid_module
 from classify.labelling.cells import Cells
-from classify.labelling.grid import SceneLabels, label_scene
 from classify.labelling.inference import read_input
+from classify.labelling.result import SceneLabels
+from classify.labelling.scene import label_scene
 from segment.core.config import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE
@@ -503,8 +504,8 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     unfed = FakeLabeller()
     unfed.info = unfed.info.model_copy(update={"labels": None})
     cases: list[tuple[str, Path, Any, dict[str, Any]]] = [
-        ("8 pixels or more", scene, one, {"grid": 7}),
-        ("8 pixels or more", scene, one, {"grid": -16}),
+        ("at least 8 pixels", scene, one, {"grid": 7}),
+        ("at least 8 pixels", scene, one, {"grid": -16}),
         ("model of task classify", scene, FakeModel(), {}),
         ("how images reach the network", scene, unfed, {}),
         ("--bands 1,2,3", rgbn, rgb, {}),
