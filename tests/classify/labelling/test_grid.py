@@ -17,7 +17,7 @@ from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
 from classify.data.pixels import prepare_seen
-from classify.labelling import grid as grid_module
+from classify.labelling import scene as scene_module
 from classify.labelling.cells import Cells
 from classify.labelling.inference import read_input
 from classify.labelling.result import SceneLabels
@@ -572,7 +572,7 @@ def test_a_stop_leaves_nothing_and_restores_what_was(
     if stage == "predict":
         model.answer = stop  # type: ignore[method-assign]
     else:
-        monkeypatch.setattr(grid_module, "write_geopackage", stop)
+        monkeypatch.setattr(scene_module, "write_geopackage", stop)
     with pytest.raises(error):
         label_scene(scene, model, tmp_path / "new" / "folder", grid=EDGE)
     assert not (tmp_path / "new").exists()
