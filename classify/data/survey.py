@@ -14,7 +14,7 @@ from classify.config import ImageSettings, Unreadable
 from classify.data.bands import band_names, bands_by_name, choose_bands, rgb_positions
 from classify.data.images import LabelledImage
 from classify.data.pixels import is_picture_with_palette, prepare_seen, read_pixels
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter

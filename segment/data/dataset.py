@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segment.config import PixelSizes, Undeclared
 from segment.core.cache import Cache
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.record import Remembered, TrainingRecord
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter

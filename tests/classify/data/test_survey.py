@@ -8,7 +8,7 @@ from rasterio.transform import from_origin
 from classify.config import DataSettings
 from classify.data.images import LabelledImage
 from classify.data.survey import ground_sampling_distance, survey
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from tests.classify.conftest import picture
 from tests.conftest import write_raster

@@ -22,7 +22,7 @@ from classify.labelling.cells import Cells
 from classify.labelling.inference import read_input
 from classify.labelling.result import SceneLabels
 from classify.labelling.scene import label_scene
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE
 from segment.core.model.info import LabelInfo

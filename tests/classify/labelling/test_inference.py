@@ -16,7 +16,7 @@ from classify.labelling.inference import (
     require_input,
     tempered,
 )
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.preprocessing import preprocess

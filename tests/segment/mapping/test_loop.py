@@ -14,7 +14,7 @@ import rasterio.control
 from affine import Affine
 from rasterio.transform import from_origin
 
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source, find_sources
