@@ -257,7 +257,8 @@ class ModelSettings(Settings):
         if self.weights != "none" and self.encoder_weights != "none":
             received = f"weights {self.weights}, encoder_weights {self.encoder_weights}"
             raise ValueError(
-                f"a network starts from one thing. Received {received}. Set one of them to none."
+                f"weights and encoder_weights exclude each other. Received {received}. Set one of"
+                " them to none."
             )
         return self
 

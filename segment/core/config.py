@@ -73,29 +73,26 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
         InputError: If the file cannot be read, or a key or value is invalid. The message names the
             key, the value received, and the nearest known key.
     """
-    content: Any = {}
-    if path is not None:
-        try:
-            content = read_yaml(path)
-        except (OSError, yaml.YAMLError) as error:
-            problem = " ".join(str(error).split())
-            raise InputError(
-                f"{path}: a configuration is a readable YAML file. Received: {problem}. Fix it."
-            ) from error
-        if content is None:
-            content = {}
-        if not isinstance(content, dict):
-            received = type(content).__name__
-            raise InputError(
-                f"{path}: a configuration holds `key: value` lines. Received {received}. See the"
-                " folder configs."
-            )
-        # a part with all lines commented out
-        content = {key: value for key, value in content.items() if value is not None}
+    content = {} if path is None else _read(path)
     for override in overrides:
-        key, value = _parse_override(override)
-        _put(content, key, value)
+        _put(content, *_parse_override(override))
     return _validate(kind, content, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = read_yaml(path)
+    except (OSError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as YAML: {problem}") from error
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: settings are `key: value` lines. Received a {type(content).__name__}. See the"
+            " folder configs."
+        )
+    # without parts of which all lines are commented out
+    return {key: value for key, value in content.items() if value is not None}
 
 
 def change_settings(settings: S, values: Mapping[str, Any]) -> S:
@@ -142,15 +139,12 @@ def _parse_override(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not all(name.strip().split(".")):
         raise InputError(
-            f"Overrides read `part.key=value`. Received {quoted(text)}. Write e.g."
-            " training.epochs=20."
+            f"--set takes part.key=value, e.g. training.epochs=20. Received {quoted(text)}."
         )
     try:
         return name.strip(), parse_yaml(value)
     except yaml.YAMLError as error:
-        raise InputError(
-            f"{name}: the value is YAML. Received {quoted(value)} ({error}). Quote it."
-        ) from error
+        raise InputError(f"{name}: {quoted(value)} is not YAML ({error}). Quote it.") from error
 
 
 def _put(content: dict[str, Any], name: str, value: Any) -> None:
@@ -161,7 +155,7 @@ def _put(content: dict[str, Any], name: str, value: Any) -> None:
         inner = content[key]
         if not isinstance(inner, dict):
             raise InputError(
-                f"{name}: {key!r} is a value, it has no parts. Received {quoted(value)}. Set {key}"
+                f"{name}: {key!r} is a value, not a group. Received {quoted(value)}. Set {key}"
                 " itself."
             )
         content = inner
@@ -178,9 +172,8 @@ def _validate(kind: type[S], content: Mapping[str, Any], path: Path | None = Non
 def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
     # of union members, the best fit fails deepest
     first = max(error.errors(), key=lambda e: len(e["loc"]))
-    place = ".".join(
-        str(part) for part in first["loc"] if str(part).isidentifier() or isinstance(part, int)
-    )
+    keys = [key for key in first["loc"] if isinstance(key, int) or key.isidentifier()]
+    place = ".".join(map(str, keys))
     prefix = f"{path}: " if path else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, first["loc"][:-1])
@@ -197,13 +190,12 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
 
 
 def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[str]:
-    for part in location:
-        field = kind.model_fields.get(str(part))
-        if field is None or not (
-            isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
-        ):
+    for key in location:
+        field = kind.model_fields.get(str(key))
+        inner = field and field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, Settings)):
             return []
-        kind = field.annotation
+        kind = inner
     return list(kind.model_fields)
 
 
@@ -219,11 +211,10 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for key, value in content.items():
-        flat |= (
-            flatten(value, f"{prefix}{key}.")
-            if isinstance(value, dict)
-            else {f"{prefix}{key}": value}
-        )
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
     return flat
 
 
@@ -247,10 +238,8 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
             return [name_files(inner) for inner in value]
         return Path(value).name if isinstance(value, str) and Path(value).exists() else value
 
-    found: dict[str, Any] = name_files(
-        settings.model_dump(mode="json", exclude={"data": {"classes"}})
-    )
-    return found
+    content = settings.model_dump(mode="json", exclude={"data": {"classes"}})
+    return {key: name_files(value) for key, value in content.items()}
 
 
 def dump_settings(settings: Settings) -> str:

@@ -32,6 +32,7 @@ _AXES = 64
 _NEAREST = 3
 _FALSE_ALARMS = 0.05  # share of the validation tiles beyond the limit
 _SAMPLED = 64  # tiles of a scene, at most
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, BadZipFile, MemoryError)
 _WARNED = 0.25  # share of unfamiliar tiles beyond which there is a warning
 
 
@@ -106,11 +107,8 @@ class NoveltyDetector:
         Returns:
             The score; above 1 the tile is unfamiliar.
         """
-        place = (
-            (describe_tile(tile, self.edges, self.flat, valid) - self.mean)
-            / self.deviation
-            @ self.axes
-        )
+        features = describe_tile(tile, self.edges, self.flat, valid)
+        place = (features - self.mean) / self.deviation @ self.axes
         squared = np.square(self.known.astype(np.float32) - place).sum(axis=1)
         nearest = np.partition(squared, min(_NEAREST, len(squared)) - 1)[:_NEAREST]
         return float(np.sqrt(nearest).mean() / self.limit)
@@ -171,20 +169,9 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
         detector._require_whole(info.bands)
         detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
         return detector
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        BadZipFile,
-        MemoryError,
-    ) as error:
+    except _DAMAGE as error:
         problem = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it."
-        ) from error
+        raise InputError(f"{file}: damaged: {problem}. Restore it, or delete it.") from error
 
 
 def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo) -> tuple[int, int]:

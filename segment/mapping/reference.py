@@ -165,8 +165,8 @@ def _require_classes(
     listed = ", ".join([*undeclared, *unlabelled]) or "ignored values only"
     declared = ", ".join(f"{c.name} {c.color} or {c.value}" for c in class_table.classes)
     raise InputError(
-        f"{mask.path}: a truth holds classes of the model ({declared}). Received {listed}. "
-        "Lay its own classes.yaml beside it, or give another mask."
+        f"{mask.path}: holds no class of the model ({declared}). Received {listed}. Put a"
+        " classes.yaml of its own beside the mask, or give another one."
     )
 
 

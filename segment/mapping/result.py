@@ -76,25 +76,16 @@ class SceneMap(SceneOutputs):
     @property
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
-        every = (
-            self.classes,
-            self.mask,
-            self.overlay,
-            self.report_file,
-            self.confidence,
-            self.polygons,
-        )
-        return [file for file in every if file is not None]
+        optional = [file for file in (self.confidence, self.polygons) if file is not None]
+        return [self.classes, self.mask, self.overlay, self.report_file, *optional]
 
     def __repr__(self) -> str:
         """Returns a table of the classes with their shares, areas and scores."""
         report = self.report
         title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
-            title += (
-                f", mean Jaccard {_figure(report['mean_jaccard'])}, accuracy"
-                f" {_figure(report['accuracy'])}"
-            )
+            title += f", mean Jaccard {_figure(report['mean_jaccard'])}"
+            title += f", accuracy {_figure(report['accuracy'])}"
         longest = max(len(name) for name in report["classes"])
         valid = max(sum(report["pixels_by_class"].values()), 1)
         lines = [title]
@@ -239,9 +230,8 @@ class SceneTally:
         notes = []
         if not self.pixels.any():
             notes.append("No pixel of the scene is valid: the map is empty.")
-        for c, mapped in zip(
-            self._info.class_table.classes, self._info.class_table.mapped, strict=True
-        ):
+        table = self._info.class_table
+        for c, mapped in zip(table.classes, table.mapped, strict=True):
             if c.value != mapped.value:
                 notes.append(
                     f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."

@@ -87,13 +87,9 @@ class OpenScene:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        parts = [
-            description,
-            self.options.polygons and self.options.min_area,
-            self.scale.pixel,
-            self.scale.notes,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        min_area = self.options.polygons and self.options.min_area
+        ingredients = [description, min_area, self.scale.pixel, self.scale.notes]
+        return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     def write(
         self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any

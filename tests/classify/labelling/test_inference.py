@@ -76,7 +76,7 @@ def test_only_models_of_scene_labels_have_them():
         InputError, match="needed is a model of task classify. Received one of task segment"
     ):
         label_info(model_info(task="segment"))
-    with pytest.raises(InputError, match=r"labels\). Received none. Restore it"):
+    with pytest.raises(InputError, match=r"lacks `labels`.*Received none. Restore the file"):
         label_info(model_info().model_copy(update={"labels": None}))
 
 

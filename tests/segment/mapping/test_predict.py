@@ -260,7 +260,7 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("--bands 1,2,3", lambda: predict_scene(rgbn, rgb, out)),
         ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, rgb, out)),
         ("3 bands", lambda: predict_scene(scene, rgb, out)),
-        ("multiples of 8", lambda: predict_scene(scene, one, out, tile=33)),
+        ("a multiple of 8", lambda: predict_scene(scene, one, out, tile=33)),
         (
             "tiles of 32 pixels only",
             lambda: predict_scene(scene, FakeModel(fixed_tile=True), out, tile=64),
@@ -268,7 +268,7 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("below 1", lambda: predict_scene(scene, one, out, overlap=1)),
         ("batch_size=0", lambda: predict_scene(scene, one, out, batch_size=0)),
         ("size of its scene", lambda: predict_scene(scene, one, out, truth=small)),
-        ("holds classes of the model", lambda: predict_scene(scene, one, out, truth=alien)),
+        ("holds no class of the model", lambda: predict_scene(scene, one, out, truth=alien)),
         ("no such file", lambda: predict_scene(tmp_path / "none.tif", one, out)),
         ("no such file", lambda: predict_scene(scene, one, out, truth=tmp_path / "none.tif")),
         ("read to its end", lambda: predict_scene(cut, rgb, out)),
@@ -542,7 +542,7 @@ def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -
             )
             alone = predict_window(scene, model, top, left, height, width, overlap=overlap)
             np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
-    with pytest.raises(InputError, match="inside its scene"):
+    with pytest.raises(InputError, match="not inside the scene"):
         predict_window(write_scene(Path(folder) / "s.tif")[0], FakeModel(), 40, 0, 20, 20)
 
 

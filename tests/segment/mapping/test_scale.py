@@ -324,7 +324,7 @@ def test_what_is_not_known_of_pixel_sizes_is_a_note(tmp_path: Path) -> None:
     )
     for scene, lack in (
         (plain, "the scene has no CRS"),
-        (local, "the scene's CRS does not say where on the ground it is"),
+        (local, "the scene's CRS is not tied to the ground"),
     ):
         (note,) = predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32).report["notes"]
         said = (
