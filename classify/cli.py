@@ -29,7 +29,7 @@ from segment.core.cli.run import (
     load_model_and_keras,
     require_optuna,
     run_tuning,
-    training_run,
+    training,
 )
 from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
@@ -57,18 +57,10 @@ def train(
     """Trains a model on images in class folders."""
     from classify.config import Config
 
-    with training_run(Config, output, options, console) as run:
+    with training(Config, output, options, console) as run:
         from classify.training.train import train as train_model
 
-        found = train_model(
-            data,
-            run.folder,
-            run.settings,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            progress=run.progress,
-        )
-        run.progress.say(str(found))
+        run(train_model, data)
 
 
 @entry_point

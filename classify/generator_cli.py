@@ -19,7 +19,7 @@ from segment.core.cli.options import (
     RunOptions,
     RuntimeOption,
 )
-from segment.core.cli.run import training_run
+from segment.core.cli.run import training
 from segment.core.model.backend import load_keras
 
 Images = Annotated[
@@ -48,18 +48,10 @@ def train(
     """Trains a generator on images in class folders."""
     from classify.generator.config import GeneratorConfig
 
-    with training_run(GeneratorConfig, output, options, console) as run:
+    with training(GeneratorConfig, output, options, console) as run:
         from classify.generator.training import train_generator
 
-        found = train_generator(
-            data,
-            run.folder,
-            run.settings,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            progress=run.progress,
-        )
-        run.progress.say(str(found))
+        run(train_generator, data)
 
 
 def sample(

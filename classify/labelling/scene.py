@@ -1,6 +1,5 @@
 """Labelling of a scene cell by cell, as a coarse class raster and as polygons."""
 
-import json
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -135,13 +134,9 @@ class OpenScene:
         self._write_raster(files.labels, stage.work / "labels.rows", labels)
         self._write_polygons(files.polygons, labels)
         seconds = time.monotonic() - started
-        report = {"scene": self.source.name} | describe(
-            labels, self.cells, self.raster, self.info, seconds
-        )
-        report |= details | {"notes": [*report["notes"], *details.get("notes", [])]}
-        with writable(files.report_file):
-            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
-        return replace(files, report=report)
+        report = describe(labels, self.cells, self.raster, self.info, seconds)
+        notes = [*report["notes"], *details.get("notes", [])]
+        return files.written({"scene": self.source.name} | report | details | {"notes": notes})
 
     def _write_raster(self, path: Path, rows: Path, labels: CellLabels) -> None:
         """Writes the class raster; `rows` is a working file with the values it is made from."""

@@ -23,7 +23,7 @@ from segment.core.cli.run import (
     load_model_and_keras,
     require_optuna,
     run_tuning,
-    training_run,
+    training,
 )
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
@@ -48,18 +48,10 @@ def train(
     """Trains a model on a tile folder, or on several collections."""
     from segment.config import Config
 
-    with training_run(Config, output, options, console) as run:
+    with training(Config, output, options, console) as run:
         from segment.training.train import train as train_model
 
-        found = train_model(
-            tiles,
-            run.folder,
-            run.settings,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            progress=run.progress,
-        )
-        run.progress.say(str(found))
+        run(train_model, tiles)
 
 
 @entry_point

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.machine import peak_memory_mb
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import SceneOutputs, format_area
+from segment.core.raster.scene_outputs import SceneOutputs, describe_scene, format_area
 from segment.core.raster.sources import Source
 from segment.mapping.scale import Scale
 from segment.scores import Confusion
@@ -188,10 +187,7 @@ class SceneTally:
         return {name: int(n) / total for name, n in zip(self._names, self.pixels, strict=True)}
 
     def report(self, seconds: float) -> dict[str, Any]:
-        """Makes the report of the map.
-
-        `area_m2` is None without a CRS. `peak_memory_mb` is that of this process since it started,
-        including what it loaded.
+        """Makes the report of the map; see `describe_scene`.
 
         Args:
             seconds: Time that mapping took.
@@ -199,47 +195,22 @@ class SceneTally:
         Returns:
             Keys of report.json. The scores are among them only if there was a reference.
         """
-        scene = self._scene
-        report: dict[str, Any] = {
-            "scene": Path(scene.path).name,
+        areas = None if self._areas is None else self._areas.tolist()
+        report = describe_scene(self._scene, self._names, areas, seconds)
+        report |= {
+            "scene": Path(self._scene.path).name,
             "model": self._info.name,
-            "width": scene.width,
-            "height": scene.height,
-            "crs": None if scene.crs is None else scene.crs.to_string(),
             "ground_sampling_distance": self._scale.pixel,
-            "classes": self._names,
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
-            "area_m2": None,
+            "notes": [*self._notes(), *report["notes"], *self._scale.notes],
         }
-        if self._areas is not None:
-            report["area_m2"] = {
-                name: round(area, 2)
-                for name, area in zip(self._names, self._areas.tolist(), strict=True)
-            }
-        if self._confusion is not None:
-            report |= self._confusion.report()
-        return report | {
-            "notes": self._notes(),
-            "megapixels_per_second": round(
-                scene.width * scene.height / 1e6 / max(seconds, 1e-9), 4
-            ),
-            "peak_memory_mb": peak_memory_mb(),
-        }
+        return report | (self._confusion.report() if self._confusion else {})
 
     def _notes(self) -> list[str]:
-        notes = []
-        if not self.pixels.any():
-            notes.append("No pixel of the scene is valid: the map is empty.")
         table = self._info.class_table
-        for c, mapped in zip(table.classes, table.mapped, strict=True):
-            if c.value != mapped.value:
-                notes.append(
-                    f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."
-                )
-        notes += self._scene.notes
-        if self._scene.has_only_control_points:
-            notes.append(
-                "The scene is georeferenced by control points only, so the map has no georeference."
-                " Run gdalwarp SCENE OUT and map that."
-            )
-        return [*notes, *self._scale.notes]
+        empty = [] if self.pixels.any() else ["No pixel of the scene is valid: the map is empty."]
+        return empty + [
+            f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."
+            for c, mapped in zip(table.classes, table.mapped, strict=True)
+            if c.value != mapped.value
+        ]

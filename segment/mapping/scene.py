@@ -14,7 +14,6 @@ from typing import Any
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import load_record
-from segment.core.outputs import writable
 from segment.core.raster.class_raster import companions, write_class_raster
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
@@ -123,9 +122,7 @@ class OpenScene:
             report["undeclared"] = dict(self.reference.undeclared.most_common())
             report |= self._recognise(journal, model, notes)
         report["notes"] = notes
-        with writable(files.report_file):
-            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
-        return replace(files, report=report)
+        return files.written(report)
 
     def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
         """Returns the share of unfamiliar tiles, and a warning if it is large.

@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from segment.core.choices import Runtime
 from segment.core.cli.command import progress_bar
@@ -15,36 +14,18 @@ from segment.core.cli.options import ConsoleOptions, RunOptions, SearchOptions
 from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
 from segment.core.model.machines import count_machines, machine_number, own_folder
-from segment.core.progress import Progress
 
 if TYPE_CHECKING:
     from segment.core.config import Settings
     from segment.core.model.runtime import Model
     from segment.core.tuning.search_space import Space
 
-S = TypeVar("S", bound="Settings")
-
-
-@dataclass(frozen=True)
-class TrainingRun(Generic[S]):
-    """A training that can begin: Keras is loaded, and all machines have joined.
-
-    Attributes:
-        folder: Run folder of this machine.
-        settings: Settings of the run.
-        progress: Where progress is reported.
-    """
-
-    folder: Path
-    settings: S
-    progress: Progress
-
 
 @contextmanager
-def training_run(
-    kind: "type[S]", output: Path, options: RunOptions, console: ConsoleOptions
-) -> "Iterator[TrainingRun[S]]":
-    """Prepares a training, and prints where its report is.
+def training(
+    kind: "type[Settings]", output: Path, options: RunOptions, console: ConsoleOptions
+) -> Iterator[Callable[[Callable[..., object], object], None]]:
+    """Prepares a training: settings are loaded, all machines have joined, Keras is loaded.
 
     If several machines train together, only the first one writes to `output`.
 
@@ -55,7 +36,7 @@ def training_run(
         console: What is printed.
 
     Yields:
-        The run.
+        A function that trains: it takes `train` of the library and its data, and prints the result.
 
     Raises:
         InputError: If settings are invalid, or the other machines do not answer.
@@ -68,9 +49,14 @@ def training_run(
     load_keras(join=True)
     number = machine_number()
     place = own_folder(output, options.resume) if number else nullcontext(output)
+    again = {"resume": options.resume, "overwrite": options.overwrite}
     with progress_bar(console.quiet or number > 0) as progress, place as folder:
-        yield TrainingRun(folder, settings, progress)
-        progress.say(f"report: {output / 'report.html'}")
+
+        def run(train: Callable[..., object], data: object) -> None:
+            progress.say(str(train(data, folder, settings, **again, progress=progress)))
+            progress.say(f"report: {output / 'report.html'}")
+
+        yield run
 
 
 def require_optuna() -> None:
