@@ -111,7 +111,7 @@ class ImageSettings(Settings):
         if self.val_fraction + self.test_fraction >= 1:
             received = f"val_fraction {self.val_fraction}, test_fraction {self.test_fraction}"
             raise ValueError(
-                f"fractions must leave something to train on. Received {received}. Lower them."
+                f"val_fraction and test_fraction must be less than 1 together. Received {received}."
             )
         return self
 

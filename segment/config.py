@@ -30,7 +30,7 @@ PixelSizes = tuple[Annotated[float, Field(ge=0.05, le=20)], Annotated[float, Fie
 
 def _are_sizes(sizes: PixelSizes | None) -> PixelSizes | None:
     if sizes is not None and sizes[0] > sizes[1]:
-        raise ValueError(f"a range is two numbers, the smaller first, not {list(sizes)}")
+        raise ValueError(f"must be two numbers, the smaller first. Received {list(sizes)}.")
     return sizes
 
 
@@ -136,9 +136,7 @@ class DataSettings(PixelSettings):
     @model_validator(mode="after")
     def _collections_have_targets(self) -> "DataSettings":
         if self.collections and not self.classes:
-            raise ValueError(
-                "collections need data.classes, the classes that the model is to tell apart"
-            )
+            raise ValueError("collections need data.classes, the classes that the model learns")
         for key in ("val_groups", "test_groups"):
             if self.collections and getattr(self, key):
                 raise ValueError(

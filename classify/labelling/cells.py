@@ -160,7 +160,7 @@ def read_batches(
         return Batch(np.stack(windows + windows[-1:] * (size - len(windows))), numbers)
 
     with source.open() as raster:
-        for row, (start, strip, valid, labelled) in enumerate(_strips(raster, cells, area)):
+        for row, (start, strip, valid, labelled) in enumerate(_rows_of_cells(raster, cells, area)):
             for column in np.flatnonzero(labelled).tolist():
                 left, right = (
                     edge - start for edge in cells.window(area.rows[row], area.columns[column])[2:]
@@ -174,7 +174,7 @@ def read_batches(
         yield batch()
 
 
-def _strips(
+def _rows_of_cells(
     raster: Raster, cells: Cells, area: CellArea
 ) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
     """Row strips of the scene, one for each row of cells.

@@ -84,7 +84,7 @@ def predict_images(
         InputError: If the model is not a scene classifier, or `top` is below 1.
     """
     if top < 1:
-        raise InputError(f"top: at least 1 label an image. Received {top}. Raise it.")
+        raise InputError(f"top must be at least 1. Received {top}.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
     sources = [as_source(image, bands) for image in images]

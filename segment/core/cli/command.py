@@ -46,16 +46,14 @@ def spread_options(function: Callable[..., None]) -> Callable[..., None]:
     Returns:
         The command with the fields of its groups in place of these parameters.
     """
-    groups: dict[str, type[Any]] = {}
+    groups: dict[str, Any] = {}
     options: list[inspect.Parameter] = []
-    for parameter in inspect.signature(function).parameters.values():
-        kind = parameter.annotation
-        if not is_dataclass(kind):
+    for name, parameter in inspect.signature(function).parameters.items():
+        if is_dataclass(parameter.annotation):
+            groups[name] = parameter.annotation
+            options += map(_option, fields(parameter.annotation))
+        else:
             options.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
-            continue
-        assert isinstance(kind, type)
-        groups[parameter.name] = kind
-        options += map(_option, fields(kind))
 
     @wraps(function)
     def spread(**values: Any) -> None:
