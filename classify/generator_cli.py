@@ -8,17 +8,18 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
-from segment.core.cli.command import entry_group, progress_bar
+from segment.core.cli.command import entry_group, progress_bar, spread_options
 from segment.core.cli.options import (
     ConfigFile,
+    ConsoleOptions,
     Debug,
     Overrides,
     Overwrite,
     Quiet,
-    Resume,
+    RunOptions,
     RuntimeOption,
 )
-from segment.core.cli.run import run_training
+from segment.core.cli.run import training
 from segment.core.model.backend import load_keras
 
 Images = Annotated[
@@ -36,31 +37,21 @@ Seed = Annotated[
 ]
 
 
+@spread_options
 def train(
     data: Images,
     output: Annotated[Path, Option(help="Run folder to write.")],
-    config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    options: RunOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Trains a generator on images in class folders."""
     from classify.generator.config import GeneratorConfig
 
-    run_training(
-        "classify.generator.training",
-        GeneratorConfig,
-        data,
-        output,
-        config,
-        settings,
-        resume=resume,
-        overwrite=overwrite,
-        quiet=quiet,
-        function="train_generator",
-    )
+    with training(GeneratorConfig, output, options, console) as run:
+        from classify.generator.training import train_generator
+
+        run(train_generator, data)
 
 
 def sample(

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from segment.core.tuning.tune import Tuning as Tuning
     from segment.data.cutting import cut_scene as cut_scene
     from segment.exploration.explore import explore as explore
-    from segment.mapping.predict import predict_probabilities as predict_probabilities
     from segment.mapping.predict import predict_scene as predict_scene
-    from segment.mapping.predict import predict_window as predict_window
     from segment.mapping.result import SceneMap as SceneMap
+    from segment.mapping.window import predict_probabilities as predict_probabilities
+    from segment.mapping.window import predict_window as predict_window
     from segment.sample import write_sample as write_sample
     from segment.training.distillation import ImitationConfig as ImitationConfig
     from segment.training.distillation import imitate as imitate
@@ -50,10 +50,10 @@ _HOMES = {
     "imitate": "segment.training.distillation",
     "load_model": "segment.core.model.runtime",
     "load_settings": "segment.core.config",
-    "predict_probabilities": "segment.mapping.predict",
+    "predict_probabilities": "segment.mapping.window",
     "predict_scene": "segment.mapping.predict",
     "predict_scenes": "segment.cluster.scenes",
-    "predict_window": "segment.mapping.predict",
+    "predict_window": "segment.mapping.window",
     "preprocess": "segment.core.pixels.preprocessing",
     "train": "segment.training.train",
     "tune": "segment.tuning",

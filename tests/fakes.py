@@ -53,7 +53,7 @@ class FakeModel:
         self.tiles += len(pixels)
         return self.answer(pixels)
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Returns tiles per batch and number of threads."""
         return 8, 2
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from classify.cluster.cell_job import GIVEN, INDICES, PROBABILITIES, CellJob
-from classify.labelling.grid import open_grid
-from classify.labelling.result import CellLabels, SceneLabels
+from classify.labelling.cell_labels import CellLabels
+from classify.labelling.result import SceneLabels
+from classify.labelling.scene import open_scene
 from segment.core.cluster.block_file import BlockFile, block_path
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.cluster.scene_job import SceneJob
@@ -62,7 +63,7 @@ class CellAssembly(SceneJob[SceneLabels]):
         self._planned = SceneLabels.planned(source, output)
         self._planned.spare([source.path])
         finish_moving(output, self._planned.names)
-        with open_grid(source, info, grid) as work:
+        with open_scene(source, info, grid) as work:
             rows, columns = (edges.tolist() for edges in work.cells.borders())
             blocks = Blocks(divide(rows[-1], edge, rows), divide(columns[-1], edge, columns))
             ingredients = {
@@ -96,7 +97,7 @@ class CellAssembly(SceneJob[SceneLabels]):
         begun = time.monotonic() - seconds
         labels = self._labels(holes)
         with (
-            open_grid(self._source, self._info, self._grid) as work,
+            open_scene(self._source, self._info, self._grid) as work,
             staged_files(self._output, self._planned.names, self._overwrite) as stage,
         ):
             report = work.write(stage, labels, begun, runtime=self._runtime, **details).report
@@ -110,10 +111,10 @@ class CellAssembly(SceneJob[SceneLabels]):
         for block in self.blocks:
             if block in lacking:
                 continue
-            file, part = BlockFile(block_path(self._folder.path, block)), cells.part(block)
+            file, area = BlockFile(block_path(self._folder.path, block)), cells.within(block)
             place = (
-                slice(part.rows.start, part.rows.stop),
-                slice(part.columns.start, part.columns.stop),
+                slice(area.rows.start, area.rows.stop),
+                slice(area.columns.start, area.columns.stop),
             )
             indices[place], probabilities[place] = file.read(INDICES), file.read(PROBABILITIES)
             given[place] = np.char.decode(file.read(GIVEN), "utf-8")

@@ -14,7 +14,7 @@ from classify.config import ImageSettings
 from classify.data.headers import Bands, find_bands
 from classify.data.images import LabelledImage
 from classify.data.pixels import prepare_seen, read_pixels
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter

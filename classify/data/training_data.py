@@ -17,7 +17,7 @@ from classify.data.images import LabelledImage, find_images
 from classify.data.pixels import orientation_notes, prepare_seen, read_pixels
 from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
-from segment.core.config import PreprocessSettings, TrainingSettings, split_seed
+from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.model.info import LabelInfo
 from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.progress import Progress

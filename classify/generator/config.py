@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from classify.config import ChangeSettings, ImageSettings
-from segment.core.config import MOST_BATCH, MOST_EPOCHS, Settings, TrainingSettings
+from segment.core.common_settings import MOST_BATCH, MOST_EPOCHS, TrainingSettings
+from segment.core.config import Settings
 
 Kind = Literal["variational", "plain"]
 

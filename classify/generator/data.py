@@ -14,7 +14,7 @@ from classify.data.dataset import Drawing, ImageDataset
 from classify.data.images import Data, LabelledImage, data_folders
 from classify.data.training_data import TrainingData
 from classify.generator.config import GeneratorConfig
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.progress import Progress

@@ -27,7 +27,8 @@ from classify.generator.reconstruction import (
 )
 from classify.generator.sample_grids import GRIDS, Album, draw_classes
 from classify.training.models import load_stage_maps
-from segment.core.config import PreprocessSettings, describe_settings
+from segment.core.common_settings import PreprocessSettings
+from segment.core.config import describe_settings
 from segment.core.model.folder import load_keras_model
 from segment.core.model.info import ModelInfo
 from segment.core.progress import Progress, Silent

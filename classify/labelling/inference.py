@@ -68,8 +68,8 @@ def label_info(info: ModelInfo) -> LabelInfo:
         info.require_task("classify")
     if info.labels is None:
         raise InputError(
-            f"{info.name}: model.yaml must say how images reach the network (labels). Received"
-            " none. Restore it."
+            f"{info.name}: model.yaml lacks `labels`: how images reach the network. Received none."
+            " Restore the file."
         )
     return info.labels
 

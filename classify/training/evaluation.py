@@ -95,7 +95,10 @@ def evaluate(
     dataset = scored_dataset(images, info, batch_size, bands)
     _warn_of_training(folders, info, part, progress)
     answers = predict_dataset(
-        partial(answer, model, augment=augment), dataset, progress, model.pace(info.tile)[1]
+        partial(answer, model, augment=augment),
+        dataset,
+        progress,
+        model.recommended_batches(info.tile)[1],
     )
     evaluation = score_images(images, answers, info)
     record, known = known_record(folder_of(model), progress), ""

@@ -25,7 +25,7 @@ from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.model_view import ModelView
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
-from segment.mapping.scene_job import SceneWork, open_work, output_names
+from segment.mapping.scene import OpenScene, open_scene, output_names
 
 _ROWS = 256  # assembled at a time
 
@@ -81,7 +81,7 @@ class MapAssembly(SceneJob[SceneMap]):
         planned = SceneMap.planned(source, output, options.confidence, options.polygons)
         planned.spare([source.path, None if truth is None else truth.path])
         finish_moving(output, self._names)
-        with open_work(source, info, options, truth) as work:
+        with open_scene(source, info, options, truth) as work:
             description = work.describe(*identity)
             made_of = work.made_of(description)
             folder = BlockFolder(
@@ -94,7 +94,7 @@ class MapAssembly(SceneJob[SceneMap]):
                 replace(work.view, source=work.view.source.absolute),
                 work.raster.likeness,
                 None if truth is None else truth.absolute,
-                None if work.truth is None else work.truth.class_table,
+                None if work.reference is None else work.reference.class_table,
                 options.confidence,
             )
         found = planned.found(made_of) if resume and not overwrite else None
@@ -107,7 +107,7 @@ class MapAssembly(SceneJob[SceneMap]):
 
     def _write(self, holes: Sequence[Block], seconds: float, details: dict[str, Any]) -> SceneMap:
         with (
-            open_work(self._source, self._info, self._options, self._truth) as work,
+            open_scene(self._source, self._info, self._options, self._truth) as work,
             staged_files(self._output, self._names, self._overwrite) as stage,
         ):
             journal = Journal(stage.work, work.raster.width)
@@ -120,7 +120,7 @@ class MapAssembly(SceneJob[SceneMap]):
         return replace(self._planned, report=report)
 
     def _rows(
-        self, work: SceneWork, holes: Sequence[Block]
+        self, work: OpenScene, holes: Sequence[Block]
     ) -> Iterator[tuple[int, dict[str, NDArray[np.uint8]]]]:
         """Yields the first row and the rows of each raster, from the top, and merges scores."""
         names, lacking = [CLASSES, *([CONFIDENCE] if self._options.confidence else [])], set(holes)
@@ -145,9 +145,9 @@ class MapAssembly(SceneJob[SceneMap]):
                         )
                 yield start, rows
             for file in files.values():
-                if work.truth:
+                if work.reference:
                     work.tally.merge_scores(file.state["scores"])
-                    work.truth.undeclared.update(file.state["undeclared"])
+                    work.reference.undeclared.update(file.state["undeclared"])
 
 
 def plan_blocks(view: ModelView, height: int, width: int, edge: int) -> Blocks:

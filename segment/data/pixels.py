@@ -87,7 +87,7 @@ class TilePixels:
     Attributes:
         class_table: Class table by which masks are decoded.
         unknown: By path of the image, what each mask read so far holds that no class has, see
-            `ClassTable.decode`.
+            `decode_values`.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ def decode_mask(
         class_table: Class table by which it is decoded.
         undeclared: Whether to ignore values that the class table does not name, or to refuse them.
         names: Classes to count the indices by, if not those of `class_table`, see
-            `ClassTable.decode`.
+            `decode_values`.
         image: Raster on whose grid the mask is read, see `Mask`; by default the mask's own grid.
 
     Returns:

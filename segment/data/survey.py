@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segment.config import AugmentSettings, Config, PixelSizes
-from segment.core.config import split_seed
+from segment.core.common_settings import split_seed
 from segment.core.errors import InputError
 from segment.core.progress import Progress
 from segment.core.raster.classes import ClassTable

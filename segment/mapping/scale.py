@@ -149,7 +149,7 @@ def _describe_lack(raster: Raster) -> str:
     return (
         "the scene has no CRS"
         if raster.crs is None
-        else "the scene's CRS does not say where on the ground it is"
+        else "the scene's CRS is not tied to the ground"
     )
 
 

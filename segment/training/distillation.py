@@ -20,7 +20,8 @@ from pydantic import Field
 from segment.config import AugmentSettings, ModelSettings
 from segment.core.cache import Cache
 from segment.core.choices import Normalisation
-from segment.core.config import Settings, TrainingSettings
+from segment.core.common_settings import TrainingSettings
+from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.model.folder import MODEL_FILE
 from segment.core.model.weight_files import save_keras_model

@@ -13,14 +13,14 @@ from rasterio.transform import from_origin
 
 from classify.cli import predict as classify_predict
 from classify.cluster.scenes import label_scenes
-from classify.labelling.grid import label_scene
+from classify.labelling.scene import label_scene
 from segment.cli import predict
 from segment.cluster.scenes import predict_scenes
 from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.raster.sources import Source
+from segment.mapping.options import MapOptions
 from segment.mapping.predict import predict_scene
-from segment.mapping.scene_job import MapOptions
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster

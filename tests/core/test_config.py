@@ -64,7 +64,7 @@ def commands() -> Iterator[tuple[str, Any]]:
             work = getattr(function, "__wrapped__", function if module is generator_cli else None)
             if (
                 callable(work)
-                and getattr(work, "__module__", "") == module.__name__
+                and getattr(work, "__module__", "").startswith(module.__name__)
                 and not isinstance(work, type)
             ):
                 yield f"{module.__name__}.{name}", work

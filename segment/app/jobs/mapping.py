@@ -20,9 +20,10 @@ from segment.core.model.runtime import Model
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
-from segment.mapping.predict import predict_probabilities, predict_scene
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
 from segment.mapping.scale import check_gsd
+from segment.mapping.window import predict_probabilities
 
 SHOWN, LONGEST_SHOWN = 1600, 16_000
 """Largest picture on the page; larger scenes are reduced.

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from segment.core.errors import InputError
+from segment.core.machine import peak_memory_mb
+from segment.core.outputs import writable
+from segment.core.raster.reader import Raster
 
 _PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
 # times finer or coarser than the training images, beyond which a user is warned
@@ -90,6 +93,22 @@ class SceneOutputs(ABC):
                     f"{file}: input would be replaced by an output. Choose another place."
                 )
 
+    def written(self, report: dict[str, Any]) -> Self:
+        """Writes the report.
+
+        Args:
+            report: Its content, plain values.
+
+        Returns:
+            The outputs with this report.
+
+        Raises:
+            InputError: If the file cannot be written, for example because the disk is full.
+        """
+        with writable(self.report_file):
+            self.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        return replace(self, report=report)
+
     def closing_lines(self, first: Path) -> list[str]:
         """Formats what is printed after the table of classes.
 
@@ -107,6 +126,42 @@ class SceneOutputs(ABC):
             for note in self.report["notes"]
         ]
         return [*notes, speed, f"-> {first}"]
+
+
+def describe_scene(
+    raster: Raster, classes: Sequence[str], areas: Sequence[float] | None, seconds: float
+) -> dict[str, Any]:
+    """Makes what the reports of all scenes have in common.
+
+    `peak_memory_mb` is the peak of this process since it started, with everything it loaded.
+
+    Args:
+        raster: The open scene.
+        classes: Names of the classes.
+        areas: Area of each class in square metres, None without a CRS.
+        seconds: Time that the work took.
+
+    Returns:
+        Keys and values of the report.
+    """
+    notes = list(raster.notes)
+    if raster.has_only_control_points:
+        notes.append(
+            "The scene is georeferenced by control points only, so the outputs have no"
+            " georeference. Run gdalwarp SCENE OUT and use that."
+        )
+    rounded = [] if areas is None else [round(area, 2) for area in areas]
+    return {
+        "width": raster.width,
+        "height": raster.height,
+        "crs": None if raster.crs is None else raster.crs.to_string(),
+        "ground_sampling_distance": raster.ground_sampling_distance,
+        "classes": list(classes),
+        "area_m2": dict(zip(classes, rounded, strict=True)) if rounded else None,
+        "notes": notes,
+        "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
+        "peak_memory_mb": peak_memory_mb(),
+    }
 
 
 def format_area(square_metres: float) -> str:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segment.core.config import BandNumber, PreprocessSettings, Settings
+from segment.core.common_settings import BandNumber, PreprocessSettings
+from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.raster.classes import Class, ClassTable
 

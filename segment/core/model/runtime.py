@@ -49,7 +49,7 @@ class Model(Protocol):
             for scene labels.
         """
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Recommends how to call `predict`.
 
         Args:

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.backend import has_gpu
 from segment.core.progress import Progress

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.model.backend import has_gpu
 from segment.core.training.devices import OneDevice
 

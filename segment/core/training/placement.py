@@ -2,7 +2,7 @@
 
 import keras
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.backend import MACHINES, count_machines
 from segment.core.training.devices import OneDevice, SeveralDevices

@@ -9,7 +9,7 @@ from classify.config import DataSettings
 from classify.data.headers import ground_sampling_distance
 from classify.data.images import LabelledImage
 from classify.data.survey import survey
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from tests.classify.conftest import picture
 from tests.conftest import write_raster

@@ -23,7 +23,7 @@ from classify.generator.autoencoder import build_autoencoder
 from classify.generator.filling import check_generator, fill_classes
 from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import ClassDensities, save_densities
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import LabelInfo, ModelInfo

@@ -16,7 +16,7 @@ from classify.labelling.inference import (
     require_input,
     tempered,
 )
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.preprocessing import preprocess
@@ -76,7 +76,7 @@ def test_only_models_of_scene_labels_have_them():
         InputError, match="is a model of task segment, needed is one of task classify"
     ):
         label_info(model_info(task="segment"))
-    with pytest.raises(InputError, match=r"labels\). Received none. Restore it"):
+    with pytest.raises(InputError, match=r"lacks `labels`.*Received none. Restore the file"):
         label_info(model_info().model_copy(update={"labels": None}))
 
 

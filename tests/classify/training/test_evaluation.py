@@ -15,7 +15,7 @@ from classify.training import export as exporting
 from classify.training.evaluation import evaluate
 from classify.training.export import export_model
 from classify.training.train import train
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.model.runtime import load_model

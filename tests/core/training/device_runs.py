@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from classify.generator.autoencoder import Latent
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.backend import MACHINES, machine_number
 from segment.core.progress import Silent

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.training.devices import SharedBatches
 from segment.core.training.placement import take_devices

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.training.history import HISTORY, Row
 from segment.core.training.loop import fit

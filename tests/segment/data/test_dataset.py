@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segment.config import AugmentSettings
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.raster.classes import IGNORED

@@ -21,7 +21,8 @@ from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore
-from segment.mapping.predict import predict_scene, predict_window
+from segment.mapping.predict import predict_scene
+from segment.mapping.window import predict_window
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import FakeModel
 

@@ -14,14 +14,15 @@ import rasterio.control
 from affine import Affine
 from rasterio.transform import from_origin
 
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source, find_sources
-from segment.mapping.loop import StripReader, cut_batches, map_window
+from segment.mapping.loop import TileRowReader, cut_batches, map_window
 from segment.mapping.model_view import TILE, choose_tile, plan_tiles
-from segment.mapping.predict import predict_scene, predict_window
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import MAP_ENDINGS
+from segment.mapping.window import predict_window
 from segment.tiling import Window
 from tests.cluster.conftest import write_model
 from tests.conftest import write_raster
@@ -141,14 +142,14 @@ def test_nodata_is_not_gathered_up(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     model = FakeModel()
     with Source(scene).open() as raster:
         plan = plan_tiles(raster, model.info, 32, 0.25)
-    readers: list[StripReader] = []
+    readers: list[TileRowReader] = []
 
-    class Seen(StripReader):
+    class Seen(TileRowReader):
         def __init__(self, *arguments: object):
             super().__init__(*arguments)
             readers.append(self)
 
-    monkeypatch.setattr("segment.mapping.loop.StripReader", Seen)
+    monkeypatch.setattr("segment.mapping.loop.TileRowReader", Seen)
     window = Window(plan, 0, 3000, 0, 40)
     most = [len(readers[0].valid) for _ in map_window(Source(scene), window, model, rows=64)]
     assert len(most) > 100
@@ -165,8 +166,8 @@ def seen_tiles(
     """Padded row and column of each tile of a scene, and its pixels."""
     with Source(scene).open() as raster:
         plan = plan_tiles(raster, model.info, tile, overlap)
-    strips = StripReader(Source(scene), Window(plan, 0, plan.height, 0, plan.width))
-    for batch in cut_batches(strips, 1, model.info):
+    tile_rows = TileRowReader(Source(scene), Window(plan, 0, plan.height, 0, plan.width))
+    for batch in cut_batches(tile_rows, 1, model.info):
         yield *batch.places[0], batch.pixels[0]
 
 

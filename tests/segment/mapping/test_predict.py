@@ -17,8 +17,9 @@ from segment.core.progress import Silent
 from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
-from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
+from segment.mapping.window import predict_probabilities, predict_window
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
@@ -239,7 +240,7 @@ def test_float_scene_and_class_count(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", dtype=np.float64)
     result = predict_scene(scene, FakeModel(dtype="float32"), tmp_path)
     np.testing.assert_array_equal(read(result.classes), indices * 10)
-    with pytest.raises(InputError, match="must answer"):
+    with pytest.raises(InputError, match="output of the network has the shape"):
         predict_scene(scene, ConstantModel(dtype="float32", classes=3), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -259,7 +260,7 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("--bands 1,2,3", lambda: predict_scene(rgbn, rgb, out)),
         ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, rgb, out)),
         ("3 bands", lambda: predict_scene(scene, rgb, out)),
-        ("multiples of 8", lambda: predict_scene(scene, one, out, tile=33)),
+        ("a multiple of 8", lambda: predict_scene(scene, one, out, tile=33)),
         (
             "tiles of 32 pixels only",
             lambda: predict_scene(scene, FakeModel(fixed_tile=True), out, tile=64),
@@ -267,7 +268,7 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("below 1", lambda: predict_scene(scene, one, out, overlap=1)),
         ("batch_size=0", lambda: predict_scene(scene, one, out, batch_size=0)),
         ("size of its scene", lambda: predict_scene(scene, one, out, truth=small)),
-        ("holds classes of the model", lambda: predict_scene(scene, one, out, truth=alien)),
+        ("holds no class of the model", lambda: predict_scene(scene, one, out, truth=alien)),
         ("no such file", lambda: predict_scene(tmp_path / "none.tif", one, out)),
         ("no such file", lambda: predict_scene(scene, one, out, truth=tmp_path / "none.tif")),
         ("read as a raster", lambda: predict_scene(cut, rgb, out)),
@@ -330,7 +331,7 @@ def test_interruption_without_resuming_leaves_nothing_and_restores_what_was(
     if stage == "predict":
         stopping(model, 8)
     elif stage == "pictures":
-        monkeypatch.setattr("segment.mapping.scene_job.write_pictures", interrupt)
+        monkeypatch.setattr("segment.mapping.scene.write_pictures", interrupt)
     else:
         rename = Path.rename
 
@@ -541,7 +542,7 @@ def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -
             )
             alone = predict_window(scene, model, top, left, height, width, overlap=overlap)
             np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
-    with pytest.raises(InputError, match="inside its scene"):
+    with pytest.raises(InputError, match="not inside the scene"):
         predict_window(write_scene(Path(folder) / "s.tif")[0], FakeModel(), 40, 0, 20, 20)
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from segment.config import ModelSettings
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.networks.backbones import build_backbone
 from segment.core.networks.pretrained import layers_by_name, weighted_layers

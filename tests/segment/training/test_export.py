@@ -16,7 +16,8 @@ from segment import cli
 from segment.bundled import BUNDLED
 from segment.config import Config, ModelSettings
 from segment.core.cli.command import run
-from segment.core.config import PreprocessSettings, load_settings
+from segment.core.common_settings import PreprocessSettings
+from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model import conversion as core_export
 from segment.core.model import export as core_exporting

@@ -20,7 +20,8 @@ import yaml
 
 import segment
 from segment.config import Config
-from segment.core.config import PreprocessSettings, TrainingSettings, load_settings
+from segment.core.common_settings import PreprocessSettings, TrainingSettings
+from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess

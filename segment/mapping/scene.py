@@ -1,4 +1,4 @@
-"""Scene work: inputs checked before anything is computed, and outputs of finished rows."""
+"""An open scene: checked before anything is computed, and written once its rows are finished."""
 
 import hashlib
 import json
@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from segment.core.disk import writable
 from segment.core.maps.class_raster import companions, write_class_raster
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
@@ -24,14 +23,13 @@ from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_sha
 from segment.mapping.options import MapOptions
 from segment.mapping.pictures import read_photograph, write_pictures
 from segment.mapping.polygons import write_polygons
-from segment.mapping.recognition import recognise_scene
-from segment.mapping.reference import Reference, open_reference
+from segment.mapping.reference import Reference, open_reference, recognise_scene
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale
 
 
 @dataclass(frozen=True)
-class SceneWork:
+class OpenScene:
     """An open scene that fits a model, how the model sees it, and what is asked for.
 
     Attributes:
@@ -39,7 +37,7 @@ class SceneWork:
         raster: The open scene.
         info: Description of the model.
         view: How the model sees the scene.
-        truth: The open reference, or None.
+        reference: The open reference, or None.
         options: How the scene is mapped.
         scale: Scale at which the model sees the scene.
         tally: Counts of the mapped pixels.
@@ -49,7 +47,7 @@ class SceneWork:
     raster: Raster
     info: ModelInfo
     view: ModelView
-    truth: Reference | None
+    reference: Reference | None
     options: MapOptions
     scale: Scale
     tally: SceneTally = field(repr=False)
@@ -73,7 +71,7 @@ class SceneWork:
                 "model": [identity, runtime, self.info.model_dump(mode="json")],
                 "plan": asdict(self.view.plan),
                 "factor": self.scale.factor,
-                "truth": self.truth and self.truth.identity,
+                "truth": self.reference and self.reference.identity,
                 "augment": self.options.augment,
                 "confidence": self.options.confidence,
             }
@@ -88,24 +86,9 @@ class SceneWork:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        parts = [
-            description,
-            self.options.polygons and self.options.min_area,
-            self.scale.pixel,
-            self.scale.notes,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    def planned(self, folder: Path) -> SceneMap:
-        """Returns the files that the scene will have, with an empty report.
-
-        Args:
-            folder: Folder of the outputs.
-
-        Returns:
-            The paths; nothing is written.
-        """
-        return SceneMap.planned(self.source, folder, self.options.confidence, self.options.polygons)
+        min_area = self.options.polygons and self.options.min_area
+        ingredients = [description, min_area, self.scale.pixel, self.scale.notes]
+        return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     def write(
         self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any
@@ -126,21 +109,20 @@ class SceneWork:
         Raises:
             InputError: If a file cannot be written, for example because the disk is full.
         """
-        started, files = time.monotonic(), self.planned(folder)
+        started, options = time.monotonic(), self.options
+        files = SceneMap.planned(self.source, folder, options.confidence, options.polygons)
         self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*report["notes"], *details.pop("notes", []), *warning]
         report |= {"unfamiliar": unfamiliar, **details}
-        if self.truth:
-            notes += self.truth.notes
-            report["undeclared_share"] = self.truth.undeclared_share
-            report["undeclared"] = dict(self.truth.undeclared.most_common())
+        if self.reference:
+            notes += self.reference.notes
+            report["undeclared_share"] = self.reference.undeclared_share
+            report["undeclared"] = dict(self.reference.undeclared.most_common())
             report |= self._recognise(journal, model, notes)
         report["notes"] = notes
-        with writable(files.report_file):
-            files.report_file.write_text(json.dumps(report, indent=2) + "\n")
-        return replace(files, report=report)
+        return files.written(report)
 
     def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
         """Returns the share of unfamiliar tiles, and a warning if it is large.
@@ -156,16 +138,17 @@ class SceneWork:
 
     def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
         """Counts, for the report, the scored pixels that the model was trained on; adds a note."""
-        record = None if model is None else load_record(model)
+        if model is None:
+            return {}
+        record = load_record(model)
         if record is None:
-            if model is not None:
-                notes.append(
-                    "The model does not say what it was trained on: it may have been trained on"
-                    " this scene."
-                )
-            return {} if model is None else dict(UNKNOWN)
-        assert self.truth
-        familiarity = recognise_scene(record, self.raster, self.info.tile, self.truth, journal)
+            notes.append(
+                "The model does not record what it was trained on: it may have been trained on"
+                " this scene."
+            )
+            return dict(UNKNOWN)
+        assert self.reference
+        familiarity = recognise_scene(record, self.raster, self.info.tile, self.reference, journal)
         if known := str(familiarity):
             notes.append(f"{known[0].upper()}{known[1:]}.")
         return familiarity.report
@@ -191,23 +174,27 @@ class SceneWork:
                 tally.shares,
             )
         if files.polygons:
-            min_area = self.options.min_area
             write_polygons(
-                files.classes, raster, class_table, files.polygons, "land_cover", min_area=min_area
+                files.classes,
+                raster,
+                class_table,
+                files.polygons,
+                "land_cover",
+                min_area=self.options.min_area,
             )
 
 
 @contextmanager
-def open_work(
-    source: Source, info: ModelInfo, options: MapOptions, truth: Source | None = None
-) -> Iterator[SceneWork]:
+def open_scene(
+    source: Source, info: ModelInfo, options: MapOptions, mask: Source | None = None
+) -> Iterator[OpenScene]:
     """Opens a scene and its reference for mapping.
 
     Args:
         source: Scene.
         info: Description of the model.
         options: How the scene is mapped.
-        truth: Reference mask, or None.
+        mask: Reference mask, or None.
 
     Yields:
         The open scene.
@@ -220,12 +207,17 @@ def open_work(
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
-        view = ModelView.of(source, raster, info, options, scale.factor)
-        reference = (
-            stack.enter_context(open_reference(truth, raster, info.class_table)) if truth else None
-        )
-        yield SceneWork(
-            source, raster, info, view, reference, options, scale, SceneTally(raster, info, scale)
+        table = info.class_table
+        reference = stack.enter_context(open_reference(mask, raster, table)) if mask else None
+        yield OpenScene(
+            source=source,
+            raster=raster,
+            info=info,
+            view=ModelView.of(source, raster, info, options, scale.factor),
+            reference=reference,
+            options=options,
+            scale=scale,
+            tally=SceneTally(raster, info, scale),
         )
 
 
@@ -245,10 +237,8 @@ def output_names(source: Source, folder: Path) -> list[str]:
         InputError: If the scene has no name.
     """
     every = SceneMap.planned(source, folder, True, True)
-    companies = [
-        name
-        for file in (every.classes, every.confidence, every.mask)
-        if file
-        for name in companions(file)
+    rasters = [file for file in (every.classes, every.confidence, every.mask) if file]
+    return [
+        *(file.name for file in every.files),
+        *(name for file in rasters for name in companions(file)),
     ]
-    return [file.name for file in every.files] + companies
