@@ -73,7 +73,7 @@ def test_small_scenes(town, height, width):
 
 
 def test_a_window_outside_the_scene_is_refused(town):
-    with pytest.raises(ValueError, match=r"1100 x 1400 px.*Received: row=1099"):
+    with pytest.raises(ValueError, match=r"row=1099.*1100 x 1400 px"):
         town.render(1099, 0, 2, 10)
 
 

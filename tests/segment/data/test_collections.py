@@ -354,7 +354,7 @@ def test_pixel_sizes_that_are_unknown_or_contradict_are_noted(two):
     (two / "placed" / "classes.yaml").write_text(CLASSES)
     listed = "[{path: both}, {path: placed, gsd: 3}]"
     both, placed = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
-    assert "unknown" in both.notes[-1] and "0.3 m a pixel, its `gsd` 3" in placed.notes[-1]
+    assert "unknown" in both.notes[-1] and "0.3 m per pixel, `gsd` is 3" in placed.notes[-1]
     assert placed.gsd == pytest.approx(0.3, rel=0.01)
     (close,) = open_collections(
         settings(two, "data.collections=[{path: placed, gsd: 0.3}]").data, seed=0
