@@ -25,7 +25,7 @@ from segment.core.maps.geopackage import write_geopackage
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
-from segment.core.outputs import Stage, finish_moving, staged_files, writable
+from segment.core.outputs import Stage, finish_moving, staged_files
 from segment.core.progress import Progress
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster

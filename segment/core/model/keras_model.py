@@ -50,7 +50,7 @@ class KerasModel(LoadedModel):
         """
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Recommends batches of as many pixels as 8 tiles of 256 x 256, from one thread.
 
         Args:

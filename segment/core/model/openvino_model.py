@@ -97,7 +97,7 @@ class OpenVinoModel(LoadedModel):
             outputs[index] = slots[index % len(slots)].finish()
         return outputs
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Recommends single tiles, from as many threads as there are streams.
 
         Args:
