@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.machine import peak_memory_mb
-from segment.core.outputs import writable
 from segment.core.raster.reader import Raster
 
 _PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
