@@ -172,7 +172,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     whole = (output / CHECKPOINT).read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"junk"):
         (output / CHECKPOINT).write_bytes(broken)
-        with pytest.raises(InputError, match="whole checkpoint"):
+        with pytest.raises(InputError, match="not a complete checkpoint"):
             segment.train(root, output, config("training.epochs=2"), resume=True)
 
 
