@@ -288,7 +288,7 @@ def test_preprocessing_goes_with_the_model(trained, tmp_path):
     np.testing.assert_allclose(found.scores.probabilities[0], expected, atol=1e-6)
     (prediction,) = predict_images([image.path], run, top=1)
     assert prediction.labels[0][1] == pytest.approx(expected.max(), abs=1e-6)
-    calibration = exporting._Images([data], info, 0, Lines())._calibration
+    calibration = exporting._draw([data], info, 0, Lines()).calibration
     np.testing.assert_array_equal(
         calibration.image_at(0),
         preprocess(read_image(calibration.images[0].path), info.preprocess)[2:34, 2:34],
