@@ -6,7 +6,7 @@ from pathlib import Path
 
 from classify.data.images import Data, collection_name, data_folders
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.training.evaluation import (
+from classify.training.scored_images import (
     find_scored,
     learned_images,
     readable_images,

@@ -25,34 +25,6 @@ PANELS: dict[str, Sequence[str]] = {
 }
 
 
-def scores_page(
-    title: str,
-    evaluation: "Evaluation",
-    dataset: "TileDataset",
-    predict: Predict,
-    class_table: ClassTable,
-    known: str = "",
-) -> Report:
-    """Returns the report of an evaluation.
-
-    Args:
-        title: Title of the page.
-        evaluation: The scores.
-        dataset: The tiles that were scored.
-        predict: Returns class probabilities of a batch of images.
-        class_table: Class table of the model.
-        known: How much of what is scored the model was trained on; empty if nothing.
-
-    Returns:
-        The page.
-    """
-    report = Report(title)
-    if known:
-        report.text(f"Warning: {known}.")
-    add_scores(report, "Scores", evaluation, dataset, predict, class_table)
-    return report
-
-
 def add_scores(
     report: Report,
     heading: str,

@@ -166,7 +166,7 @@ def score_known(
     dataset: TileDataset,
     names: Sequence[str],
     progress: Progress,
-    recognizer: Recognizer,
+    recognizer: Recognizer | None,
     labels: Mapping[str, LabelSets] = MappingProxyType({}),
 ) -> tuple[Evaluation, str]:
     """Scores as `score_patches` does, and counts the pixels that the model was trained on.
@@ -176,17 +176,19 @@ def score_known(
         dataset: The tiles to score, in order.
         names: Names of the classes.
         progress: Receives the number of batches scored.
-        recognizer: Recognises what the model was trained on.
+        recognizer: Recognises what the model was trained on; None where that is not known.
         labels: What the codes of each collection admit; if empty, masks hold class indices.
 
     Returns:
         The scores, and a sentence on the pixels that the model was trained on, empty where there
         are none.
     """
+    if recognizer is None:
+        return score_patches(predict, dataset, names, progress, labels=labels), ""
     familiarity, patches = Familiarity(), iter(dataset.patches)
 
-    def count(truth: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
-        for one in truth:
+    def count(reference: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
+        for one in reference:
             familiarity.add(recognizer.codes(next(patches)), one != IGNORED)
 
     evaluation = score_patches(predict, dataset, names, progress, count, labels)
