@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from segment.mapping.predict import predict_window as predict_window
     from segment.mapping.result import SceneMap as SceneMap
     from segment.sample import write_sample as write_sample
+    from segment.training.distillation import ImitationConfig as ImitationConfig
     from segment.training.distillation import imitate as imitate
-    from segment.training.distillation_config import ImitationConfig as ImitationConfig
     from segment.training.evaluation import evaluate as evaluate
     from segment.training.export import export_model as export_model
     from segment.training.train import train as train
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that `import segment` and every --help stay fast.
 _HOMES = {
     "Config": "segment.config",
-    "ImitationConfig": "segment.training.distillation_config",
+    "ImitationConfig": "segment.training.distillation",
     "InputError": "segment.core.errors",
     "Model": "segment.core.model.runtime",
     "SceneMap": "segment.mapping.result",

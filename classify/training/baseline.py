@@ -69,7 +69,7 @@ def fit_classical(
             progress.advance("baseline", index + 1, len(dataset))
         if len(vectors) < 2:
             raise InputError(
-                "model.kind: pca learns from two images or more. Received one. Add images."
+                "model.kind: pca needs two images or more, and there is one. Add images."
             )
         found = principal_components(
             vectors, min(settings.components, max(1, len(vectors) // _IMAGES_EACH))

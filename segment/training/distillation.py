@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
+from pydantic import Field
 
 from segment.config import ModelSettings
 from segment.core.choices import Normalisation
+from segment.core.config import Settings, TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import MODEL_FILE, save_keras_model
 from segment.core.networks.backbones import (
@@ -35,10 +37,55 @@ from segment.core.training.loop import Training, fit
 from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
 from segment.core.training.session import start_session
 from segment.training.crops import RGB_STATISTICS, Crops, read_image
-from segment.training.distillation_config import ImitationConfig
 from segment.training.feature_comparison import compare
 
 _MOMENTUM = ModelSettings().batch_norm_momentum
+
+
+Encoder = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+]
+
+
+class ImitationConfig(Settings):
+    """Settings of distillation; the defaults are those of the bundled model's start.
+
+    Attributes:
+        teacher: Encoder whose features are learned.
+        teacher_weights: "imagenet", or a weights file; that of a ResNet may lack the last stage.
+        student: Encoder that learns.
+        size: Edge of the random crops, pixels, a multiple of 32.
+        crops: Crops in an epoch, rounded up to whole batches.
+        training: Epochs, batches, optimiser and devices of the training.
+    """
+
+    teacher: Encoder = "resnet50"
+    teacher_weights: str = Field(
+        default="imagenet",
+        description="imagenet, or a file; of a ResNet it may lack the last stage",
+    )
+    student: Encoder = "resnet34"
+    size: int = Field(
+        default=192, ge=32, le=8192, multiple_of=32, description="edge of the random crops, pixels"
+    )
+    crops: int = Field(
+        default=2400, ge=1, le=10**9, description="of an epoch, rounded up to whole batches"
+    )
+    training: TrainingSettings = TrainingSettings(
+        epochs=12,
+        batch_size=16,
+        learning_rate=0.001,
+        warmup_epochs=0.2,
+        clip_norm=1.0,
+        precision="mixed",
+    )
 
 
 def imitate(
@@ -99,7 +146,8 @@ def imitate(
     )
     with dtype_policy(wanted_precision(settings)):
         teacher, student = _load_teacher(config, session.progress), _build_student(config)
-        network = compare(teacher, student, _teacher_normalisation(config), config)
+        names = config.teacher, config.student
+        network = compare(teacher, student, _teacher_normalisation(config), names, config.size)
     kept = keep_float32(student, settings, lambda: _build_student(config))
 
     def validate() -> Row:

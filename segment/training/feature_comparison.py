@@ -9,7 +9,6 @@ from segment.config import ModelSettings
 from segment.core.networks.efficientnet_lite import SCALES, feature_layers
 from segment.core.pixels.normalise import imagenet_statistics, normalisation
 from segment.training.crops import RGB_STATISTICS
-from segment.training.distillation_config import ImitationConfig
 
 STAGES = (2, 3, 4)
 """Stages of a ResNet before which features are compared.
@@ -24,7 +23,8 @@ def compare(
     teacher: keras.Model,
     student: keras.Model,
     normalise: Callable[[Any], Any],
-    config: ImitationConfig,
+    names: tuple[str, str],
+    size: int,
 ) -> keras.Model:
     """Builds a network that measures how far a student is from its teacher.
 
@@ -33,19 +33,20 @@ def compare(
         student: Encoder that learns. At each depth, a linear layer leads from its channels to those
             of the teacher.
         normalise: Brings pixels to what the teacher expects.
-        config: Names both encoders, and the edge of the crops.
+        names: Names of both encoders.
+        size: Edge of the crops, pixels.
 
     Returns:
         A model from RGB of 8 bits (batch, size, size, 3) to the share of the teacher's variance
         that the student misses, (batch, depths), 0 or more.
     """
     teacher.trainable = False
-    size, last = config.size, config.teacher in SCALES
+    last = names[0] in SCALES
     pixels = keras.Input((size, size, 3), dtype="uint8")
-    hints = keras.Model(teacher.inputs, _features(teacher, config.teacher, "bn1", last))
+    hints = keras.Model(teacher.inputs, _features(teacher, names[0], "bn1", last))
     wanted = keras.Model(pixels, hints(normalise(pixels)), name="hints")(pixels, training=False)
     normal = normalisation(RGB_STATISTICS, "imagenet_statistics", imagenet_statistics)(pixels)
-    given = keras.Model(student.inputs, _features(student, config.student, "relu1", last))(normal)
+    given = keras.Model(student.inputs, _features(student, names[1], "relu1", last))(normal)
     missed = []
     for theirs, own in zip(wanted, given, strict=True):
         standard = keras.layers.BatchNormalization(

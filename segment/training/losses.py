@@ -98,8 +98,9 @@ def dice(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None 
     Returns:
         A scalar tensor.
     """
-    hits, true, predicted = _sums(truth, probabilities, labels)
-    return _over_present(1.0 - 2.0 * hits / ops.maximum(true + predicted, _SMALLEST), true, weights)
+    return _overlap_loss(
+        lambda hits, both: 2.0 * hits / both, truth, probabilities, weights, labels
+    )
 
 
 def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
@@ -116,9 +117,8 @@ def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | No
     Returns:
         A scalar tensor.
     """
-    hits, true, predicted = _sums(truth, probabilities, labels)
-    return _over_present(
-        1.0 - hits / ops.maximum(true + predicted - hits, _SMALLEST), true, weights
+    return _overlap_loss(
+        lambda hits, both: hits / (both - hits), truth, probabilities, weights, labels
     )
 
 
@@ -133,22 +133,24 @@ def _look_up(table: Any, truth: Any, probabilities: Any) -> Any:
     )
 
 
-def _sums(truth: Any, probabilities: Any, labels: LabelSets | None) -> tuple[Any, Any, Any]:
-    """Returns probability on reference pixels, reference pixels and probability of each class.
+def _overlap_loss(
+    overlap: Callable[[Any, Any], Any],
+    truth: Any,
+    probabilities: Any,
+    weights: Any,
+    labels: LabelSets | None,
+) -> Any:
+    """Returns one minus an overlap, a weighted mean over the classes in the batch's reference.
 
-    Only pixels of the batch where the membership in the class is certain are counted.
+    `overlap` is computed from the probability on reference pixels of each class, and the sum of its
+    reference pixels and probabilities. Only pixels of the batch where the membership in the class
+    is certain are counted. Absent classes have no overlap to learn from.
     """
     sets, axes = _sets(labels, probabilities), (0, 1, 2)
     positive = _look_up(sets.positive(), truth, probabilities)
     certain = _look_up(sets.certain(), truth, probabilities)
-    predicted = ops.sum(probabilities * certain, axis=axes)
-    return ops.sum(positive * probabilities, axis=axes), ops.sum(positive, axis=axes), predicted
-
-
-def _over_present(losses: Any, true: Any, weights: Any) -> Any:
-    """Returns a weighted mean over the classes in the batch's reference.
-
-    Absent classes have no overlap to learn from.
-    """
+    hits, true = ops.sum(positive * probabilities, axis=axes), ops.sum(positive, axis=axes)
+    both = ops.maximum(true + ops.sum(probabilities * certain, axis=axes), _SMALLEST)
+    losses = 1.0 - overlap(hits, both)
     shares = ops.convert_to_tensor(weights) * ops.cast(true > 0, losses.dtype)
     return ops.sum(losses * shares) / ops.maximum(ops.sum(shares), _SMALLEST)

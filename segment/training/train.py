@@ -32,10 +32,9 @@ from segment.training.models import (
     has_fixed_tile,
     tile_multiple,
 )
-from segment.training.novelty import fit_novelty_detector
 from segment.training.results import MONITOR, finish_training
 from segment.training.scoring import Evaluation, score_patches
-from segment.training.training_tiles import scored_tiles, training_tiles
+from segment.training.training_tiles import fit_novelty_detector, scored_tiles, training_tiles
 
 
 def train(

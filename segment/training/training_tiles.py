@@ -1,12 +1,22 @@
-"""Batches of tiles to train on, and to score epochs and models on."""
+"""Tiles to train on, to score epochs and models on, and to recognise unfamiliar scenes by."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segment.config import Config
+from segment.core.progress import Progress
 from segment.core.splits import PARTS, Part
 from segment.data.augment import augmentation
 from segment.data.dataset import TileDataset, TilePixels
 from segment.data.training_data import TrainingData
+from segment.mapping.novelty import NoveltyDetector
+
+_FEWEST_TRAINING, _FEWEST_VALIDATION = 50, 20  # tiles from which unfamiliar scenes are recognised
+_COMPARED = 2048  # training tiles, and validation tiles, by which unfamiliar scenes are recognised
 
 
 def training_tiles(pixels: TilePixels, data: TrainingData, config: Config) -> TileDataset:
@@ -65,3 +75,33 @@ def scored_tiles(pixels: TilePixels, data: TrainingData, config: Config) -> dict
         for part in PARTS[1:]
         if data.parts[part]
     }
+
+
+def fit_novelty_detector(
+    training: TileDataset, validation: TileDataset, progress: Progress
+) -> NoveltyDetector | None:
+    """Fits what recognises scenes that are unlike the training data.
+
+    Args:
+        training: Training tiles, which are drawn as for training but not augmented.
+        validation: Validation tiles, which choose the limit.
+        progress: Where progress is reported.
+
+    Returns:
+        The detector; None if there are too few tiles.
+    """
+    drawn = min(training.epoch_tiles, _COMPARED)
+    spread = np.unique(
+        np.linspace(0, len(validation.patches) - 1, _COMPARED).round().astype(int)
+    ).tolist()
+    if drawn < _FEWEST_TRAINING or len(spread) < _FEWEST_VALIDATION:
+        return None
+
+    def counted(tiles: Iterable[NDArray[Any]], before: int) -> Iterator[NDArray[Any]]:
+        for done, tile in enumerate(tiles, before + 1):
+            yield tile
+            progress.advance("describing tiles", done, drawn + len(spread))
+
+    return NoveltyDetector.fit(
+        counted(training.draw(drawn), 0), counted((validation.tile_at(i)[0] for i in spread), drawn)
+    )

@@ -10,8 +10,7 @@ from segment.core.networks.layers import layers_by_name, weighted_layers
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.progress import Silent
 from segment.training.crops import Crops
-from segment.training.distillation import imitate
-from segment.training.distillation_config import ImitationConfig
+from segment.training.distillation import ImitationConfig, imitate
 from segment.training.feature_comparison import compare
 from segment.training.models import build_model
 from tests.conftest import write_raster
@@ -99,13 +98,16 @@ def test_what_was_stopped_ends_the_same(history, images, teacher, tmp_path):
 
 @pytest.mark.parametrize("student, depths", [("resnet18", 4), ("efficientnet_lite0", 4)])
 def test_the_whole_of_an_efficientnet_lite_can_be_imitated(student, depths):
-    config = ImitationConfig(teacher="efficientnet_lite0", student=student, size=64)
     teacher, learner = (
         build_backbone("efficientnet_lite0", size=64),
         build_backbone(student, size=None),
     )
     network = compare(
-        teacher, learner, lambda pixels: keras.ops.cast(pixels, "float32") / 255, config
+        teacher,
+        learner,
+        lambda pixels: keras.ops.cast(pixels, "float32") / 255,
+        ("efficientnet_lite0", student),
+        64,
     )
     pixels = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
     assert network.predict_on_batch(pixels).shape == (2, depths)

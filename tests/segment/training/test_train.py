@@ -33,7 +33,7 @@ from segment.data.tiles import find_pairs
 from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation
-from segment.training.train import fit_novelty_detector
+from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 
