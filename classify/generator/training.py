@@ -38,8 +38,6 @@ from segment.core.training.checkpoints import CHECKPOINT, load_history
 from segment.core.training.finished_run import Results, Run, finish_run
 from segment.core.training.history import Row
 from segment.core.training.loop import Training, fit
-from segment.core.training.optimizers import keep_float32
-from segment.core.training.run_folder import keep_best
 from segment.core.training.session import Session, start_session
 
 _MONITOR = "val_loss"
@@ -171,9 +169,7 @@ def _train(
         plain["val"],
         len(load_history(output / CHECKPOINT, data.fingerprint)) if session.resume else 0,
     )
-    keep = keep_best(
-        output, info, keep_float32(network, config.training, lambda: build_network(config, data))
-    )
+    keep = session.keep_best(network, info, lambda: build_network(config, data))
     unplaced = ClassDensities.standard(len(names), config.model.latent)
 
     def validate() -> Row:

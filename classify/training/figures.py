@@ -42,17 +42,13 @@ def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[s
     """
     from sklearn.metrics import auc, roc_curve
 
-    def curve(true: NDArray[np.bool_], p: NDArray[Any]) -> tuple[float, Any, Any]:
-        false_rate, true_rate, _ = roc_curve(true, p)
-        return float(auc(false_rate, true_rate)), false_rate, true_rate
-
-    drawn = (
-        _Curve(name, *curve(true, p))
-        for name, true, p in _classes(truth, probabilities, names)
-        if not true.all()
-    )
+    curves = []
+    for name, true, p in _classes(truth, probabilities, names):
+        if not true.all():
+            false_rate, true_rate, _ = roc_curve(true, p)
+            curves.append(_Curve(name, float(auc(false_rate, true_rate)), false_rate, true_rate))
     figure, axes = _draw_curves(
-        list(drawn), names, "area under the curve", "no curve (on none or all images)", "default"
+        curves, names, "area under the curve", "no curve (on none or all images)", "default"
     )
     axes.plot([0, 1], [0, 1], ":", color="0.4", lw=1)
     axes.set_xlabel("false positive rate")
@@ -77,15 +73,12 @@ def plot_precision_recall(
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    def curve(true: NDArray[np.bool_], p: NDArray[Any]) -> tuple[float, Any, Any]:
+    curves = []
+    for name, true, p in _classes(truth, probabilities, names):
         precision, recall, _ = precision_recall_curve(true, p)
-        return float(average_precision_score(true, p)), recall, precision
-
-    drawn = (
-        _Curve(name, *curve(true, p)) for name, true, p in _classes(truth, probabilities, names)
-    )
+        curves.append(_Curve(name, float(average_precision_score(true, p)), recall, precision))
     figure, axes = _draw_curves(
-        list(drawn), names, "average precision", "no curve (on no image)", "steps-post"
+        curves, names, "average precision", "no curve (on no image)", "steps-post"
     )
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")

@@ -32,8 +32,7 @@ from segment.core.splits import PARTS
 from segment.core.training.finished_run import Run
 from segment.core.training.history import HISTORY, Row, write_history
 from segment.core.training.loop import Training, fit
-from segment.core.training.optimizers import Phase, keep_float32
-from segment.core.training.run_folder import keep_best
+from segment.core.training.optimizers import Phase
 from segment.core.training.session import Session, start_session
 
 
@@ -137,7 +136,6 @@ def _train(
     config, network = session.config, built.network
     pixels = data.pixels(config.data)
     plain, loss = plain_images(pixels, data, config), _loss(data, config)
-    kept = keep_float32(network, config.training, lambda: _build(config, data).network)
     history = fit(
         Training(
             network=network,
@@ -146,7 +144,7 @@ def _train(
             loss=loss,
             validate=lambda: _score_epoch(network, plain["val"], loss, data, session),
             monitor=f"val_{monitored_score(data)}",
-            save_best=keep_best(session.folder, info, kept),
+            save_best=session.keep_best(network, info, lambda: _build(config, data).network),
             phases=_phases(built, config),
         ),
         session,

@@ -18,8 +18,6 @@ from segment.core.progress import Progress
 from segment.core.training.finished_run import Run
 from segment.core.training.history import Row
 from segment.core.training.loop import Training, fit
-from segment.core.training.optimizers import keep_float32
-from segment.core.training.run_folder import keep_best
 from segment.core.training.session import Session, start_session
 from segment.data.augment import augmentation
 from segment.data.collections import check_data
@@ -100,9 +98,6 @@ def _train(network: keras.Model, data: TrainingData, session: Session[Config]) -
     training, scored = training_tiles(pixels, data, config), scored_tiles(pixels, data, config)
     loss = build_loss(config.loss, data.class_weights, data.labels)
     info = _describe(data, config)
-    kept = keep_float32(
-        network, config.training, lambda: _build(config, data, pretrained=False).network
-    )
     history = fit(
         Training(
             network=network,
@@ -111,7 +106,9 @@ def _train(network: keras.Model, data: TrainingData, session: Session[Config]) -
             loss=loss,
             validate=lambda: _score_epoch(network, scored["val"], loss, data, session.progress),
             monitor=MONITOR,
-            save_best=keep_best(output, info, kept),
+            save_best=session.keep_best(
+                network, info, lambda: _build(config, data, pretrained=False).network
+            ),
         ),
         session,
     )

@@ -94,11 +94,10 @@ class Devices:
         Returns:
             Mean loss of the epoch.
         """
-        shared = SharedBatches(batches, self) if self.count > 1 else batches
         with self.scope():
             self.prepare(model)
             fitted = model.fit(
-                shared,
+                SharedBatches(batches, self),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 shuffle=False,
@@ -109,7 +108,7 @@ class Devices:
 
 
 class SharedBatches(keras.utils.PyDataset):
-    """Batches of another dataset, adapted to several devices and machines.
+    """Batches of an epoch of another dataset, adapted to the devices and machines.
 
     Each machine gets its share of a batch. If the last batch cannot be divided evenly among the
     devices, its first samples occur twice.
@@ -124,6 +123,7 @@ class SharedBatches(keras.utils.PyDataset):
         """
         super().__init__(batches.workers, batches.use_multiprocessing, batches.max_queue_size)
         self._batches, self._devices = batches, devices
+        self._first: dict[int, tuple[Any, ...]] = {}
 
     def __len__(self) -> int:
         """Returns the number of batches."""
@@ -131,7 +131,12 @@ class SharedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Returns this machine's share of a batch."""
-        return tuple(keras.tree.map_structure(self._share, part) for part in self._batches[index])
+        if index in self._first:
+            return self._first.pop(index)
+        batch = tuple(keras.tree.map_structure(self._share, part) for part in self._batches[index])
+        if index < 2 and keras.backend.backend() == "tensorflow":
+            self._first[index] = batch  # Keras asks for the first two once more, for their shapes
+        return batch
 
     def _share(self, samples: Any) -> Any:
         count, machine, machines = (

@@ -110,9 +110,8 @@ def fit(training: Training, session: Session[Any]) -> list[Row]:
             write_history(session.folder / HISTORY, history)
             if board:
                 board.on_epoch_end(epoch, {k: v for k, v in row.items() if k != "epoch"})
-            left = (
-                (time.monotonic() - started) / (epoch + 1 - first) * (settings.epochs - epoch - 1)
-            )
+            each = (time.monotonic() - started) / (len(history) - first)
+            left = each * (settings.epochs - len(history))
             best = "  best so far" if is_best else ""
             session.progress.say(_describe(row, settings.epochs, left) + best)
         if _has_stalled(history, training.monitor, start, patience):
@@ -138,7 +137,7 @@ def _compile(training: Training, phase: Phase, session: Session[Any]) -> keras.M
         optimizer = build_optimizer(own, len(training.dataset), devices)
         loss = devices.loss(training.loss)
         model.compile(optimizer, loss, jit_compile=False if slow_xla else "auto")
-        optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -1,10 +1,9 @@
 """Run folders: model folders with the settings, history, checkpoints and report of a training."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segment.core.config import (
     CONFIG_FILE,
@@ -24,16 +23,11 @@ from segment.core.model.folder import (
     OPENVINO_FOLDER,
     RECORD_FILE,
     RULE,
-    save_model_folder,
 )
-from segment.core.model.info import ModelInfo
 from segment.core.outputs import is_unfinished, make_folder, refuse_existing, remove_empty, staged
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE
 from segment.core.training.checkpoints import CHECKPOINT
-from segment.core.training.history import HISTORY, Row
-
-if TYPE_CHECKING:
-    import keras
+from segment.core.training.history import HISTORY
 
 CURVES_FILE = "curves.png"
 _RUN_FILES = (
@@ -163,25 +157,3 @@ def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
             else "No epoch had ended, nothing was kept."
         )
         raise Interrupted(f"{output}: stopped. {rest}") from error
-
-
-def keep_best(
-    output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]
-) -> Callable[[Row], None]:
-    """Makes a function that saves the current model with the validation scores of its epoch.
-
-    Args:
-        output: Run folder.
-        info: Description of the model.
-        network: Returns the network to save, see `keep_float32`.
-
-    Returns:
-        A function of the row of the epoch, for `save_best` of `fit`.
-    """
-
-    def save(row: Row) -> None:
-        save_model_folder(
-            output, network(), info.model_copy(update={"scores": {"validation": row}})
-        )
-
-    return save

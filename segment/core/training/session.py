@@ -9,11 +9,14 @@ from typing import Generic, TypeVar
 import keras
 
 from segment.core.config import Settings, TrainingSettings
+from segment.core.model.folder import save_model_folder
+from segment.core.model.info import ModelInfo
 from segment.core.model.record import TrainingRecord, keep_record
 from segment.core.networks.pretrained import Built
 from segment.core.progress import Progress, Silent
 from segment.core.training.devices import Devices, take_devices
-from segment.core.training.optimizers import dtype_policy, wanted_precision
+from segment.core.training.history import Row
+from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
 from segment.core.training.run_folder import check_run, run_folder
 
 B = TypeVar("B", bound=Built)
@@ -57,6 +60,27 @@ class Session(Generic[C]):
         if built.loaded:
             self.progress.say(f"starts from {built.loaded}")
         return built
+
+    def keep_best(
+        self, network: keras.Model, info: ModelInfo, build: Callable[[], keras.Model]
+    ) -> Callable[[Row], None]:
+        """Makes a function that saves the network, in float32, with the scores of its epoch.
+
+        Args:
+            network: Network that is trained.
+            info: Description of the model.
+            build: Makes another network of the same structure, see `keep_float32`.
+
+        Returns:
+            A function of the row of the epoch, for `save_best` of `Training`.
+        """
+        kept = keep_float32(network, self.settings, build)
+
+        def save(row: Row) -> None:
+            scored = info.model_copy(update={"scores": {"validation": row}})
+            save_model_folder(self.folder, kept(), scored)
+
+        return save
 
     @contextmanager
     def open_folder(self, record: TrainingRecord | None = None) -> Iterator[None]:
