@@ -13,12 +13,12 @@ from functools import cache
 from typing import Any
 
 import keras
-import numpy as np
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.machines import MACHINES, count_machines
 from segment.core.networks.layers import weighted_layers
+from segment.core.training.shared_batches import SharedBatches
 
 Loss = Callable[[Any, Any], Any]
 Optimizer = type[keras.Optimizer]
@@ -97,7 +97,7 @@ class Devices:
         with self.scope():
             self.prepare(model)
             fitted = model.fit(
-                SharedBatches(batches, self),
+                SharedBatches(batches, self.count, self.machine, self.machines),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 shuffle=False,
@@ -105,48 +105,6 @@ class Devices:
                 callbacks=[callback],
             )
         return float(fitted.history["loss"][0])
-
-
-class SharedBatches(keras.utils.PyDataset):
-    """Batches of an epoch of another dataset, adapted to the devices and machines.
-
-    Each machine gets its share of a batch. If the last batch cannot be divided evenly among the
-    devices, its first samples occur twice.
-    """
-
-    def __init__(self, batches: keras.utils.PyDataset, devices: Devices):
-        """Wraps a dataset.
-
-        Args:
-            batches: Dataset of whole batches.
-            devices: Devices that share them.
-        """
-        super().__init__(batches.workers, batches.use_multiprocessing, batches.max_queue_size)
-        self._batches, self._devices = batches, devices
-        self._first: dict[int, tuple[Any, ...]] = {}
-
-    def __len__(self) -> int:
-        """Returns the number of batches."""
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Returns this machine's share of a batch."""
-        if index in self._first:
-            return self._first.pop(index)
-        batch = tuple(keras.tree.map_structure(self._share, part) for part in self._batches[index])
-        if index < 2 and keras.backend.backend() == "tensorflow":
-            self._first[index] = batch  # Keras asks for the first two once more, for their shapes
-        return batch
-
-    def _share(self, samples: Any) -> Any:
-        count, machine, machines = (
-            self._devices.count,
-            self._devices.machine,
-            self._devices.machines,
-        )
-        rows = -(-len(samples) // count) * count
-        whole = np.resize(samples, (rows, *samples.shape[1:])) if rows > len(samples) else samples
-        return whole[machine * rows // machines : (machine + 1) * rows // machines]
 
 
 def take_devices(settings: TrainingSettings) -> Devices:

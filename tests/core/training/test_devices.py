@@ -15,7 +15,8 @@ import pytest
 
 from segment.core.config import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.training.devices import Devices, SharedBatches, take_devices
+from segment.core.training.devices import take_devices
+from segment.core.training.shared_batches import SharedBatches
 
 
 def start(folder: Path, **environment: str) -> subprocess.Popen:
@@ -121,8 +122,7 @@ def test_each_machine_sees_its_part_of_all_that_a_batch_holds():
         def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
             return {"pixels": np.arange(10).reshape(5, 2), "label": np.arange(5)}, np.arange(5) * 10
 
-    machines = (Devices(count=4, machine=number, machines=2) for number in range(2))
-    (inputs, truth), (others, _) = (SharedBatches(Pairs(), machine)[0] for machine in machines)
+    (inputs, truth), (others, _) = (SharedBatches(Pairs(), 4, number, 2)[0] for number in range(2))
     assert (inputs["label"].tolist(), others["label"].tolist()) == ([0, 1, 2, 3], [4, 0, 1, 2])
     assert (inputs["pixels"].tolist(), truth.tolist()) == (
         [[0, 1], [2, 3], [4, 5], [6, 7]],
