@@ -12,7 +12,7 @@ from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import bundled_weights
 from segment.core.networks.backbones import check_imagenet
-from segment.core.networks.layers import layers_by_name
+from segment.core.networks.layers import layers_by_name, set_momentum
 from segment.core.networks.pretrained import Built as Pretrained
 from segment.core.networks.pretrained import load_weights
 from segment.core.networks.weight_sources import check_source
@@ -112,18 +112,15 @@ def build_model(
     pixels = keras.Input((None, None, statistics.bands), dtype=statistics.dtype, name="pixels")
     x = normalisation(statistics, mode, design.affine or imagenet_statistics)(pixels)
     backbone = design.build(statistics.bands)
-    for layer in layers_by_name(backbone).values():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = settings.batch_norm_momentum
+    set_momentum(backbone, settings.batch_norm_momentum)
     loaded = None
     if settings.weights != "none":
-        names, kind = layers_by_name(backbone), settings.backbone
         loaded = load_weights(
             backbone,
-            names,
+            layers_by_name(backbone),
             _source(settings),
             design.download,
-            network=kind,
+            network=settings.backbone,
             setting=WEIGHTS,
             rgb=rgb,
         )

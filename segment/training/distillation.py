@@ -27,7 +27,7 @@ from segment.core.networks.backbones import (
     imagenet_weights,
 )
 from segment.core.networks.efficientnet_lite import SCALES
-from segment.core.networks.layers import layers_by_name
+from segment.core.networks.layers import layers_by_name, set_momentum
 from segment.core.networks.pretrained import load_weights
 from segment.core.networks.weight_sources import check_source
 from segment.core.pixels.normalise import normalisation
@@ -38,9 +38,6 @@ from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_
 from segment.core.training.session import start_session
 from segment.training.crops import RGB_STATISTICS, Crops, read_image
 from segment.training.feature_comparison import compare
-
-_MOMENTUM = ModelSettings().batch_norm_momentum
-
 
 Encoder = Literal[
     "resnet18",
@@ -224,7 +221,5 @@ def _teacher_normalisation(config: ImitationConfig) -> Callable[[Any], Any]:
 
 def _build_student(config: ImitationConfig) -> keras.Model:
     student = build_backbone(config.student, size=None)
-    for layer in layers_by_name(student).values():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    set_momentum(student, ModelSettings().batch_norm_momentum)
     return student

@@ -17,7 +17,7 @@ from segment.core.networks.backbones import (
     imagenet_weights,
     segmentation_models,
 )
-from segment.core.networks.layers import layers_by_name, weighted_layers
+from segment.core.networks.layers import layers_by_name, set_momentum, weighted_layers
 from segment.core.networks.pretrained import Built, Loaded, load_weights
 from segment.core.networks.weight_sources import check_source
 from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
@@ -132,9 +132,7 @@ def build_model(
         activation="linear",
         encoder_weights=None,
     )
-    for layer in layers_by_name(core).values():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = settings.batch_norm_momentum
+    set_momentum(core, settings.batch_norm_momentum)
     loaded = _load(core, settings) if pretrained else None
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
     source = settings.encoder_weights if settings.weights == "none" else settings.weights

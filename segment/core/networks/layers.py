@@ -14,6 +14,20 @@ Weights = dict[str, list[NDArray[Any]]]
 _AUTOMATIC_NAME = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")
 
 
+def set_momentum(model: "keras.Model", momentum: float) -> None:
+    """Sets the momentum of the running means of all batch normalisation in a model.
+
+    Args:
+        model: Model to change in place.
+        momentum: Share of the mean so far in the next one, 0 to 1.
+    """
+    import keras
+
+    for layer in weighted_layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
+
+
 def weights_of(model: "keras.Model") -> Weights:
     """Collects all weights of a model and of the models within it.
 
