@@ -38,7 +38,7 @@ def evaluate(
 
     The temperature and the thresholds found in training are applied. The evaluation also reports
     how many pixels of the images the model was trained on. Images that cannot be read are reported
-    and left out if the settings of the training said so.
+    and left out if the settings of the training allow it.
 
     Args:
         data: Data folders or CSVs, as for training. Labels are read with the classes of the model

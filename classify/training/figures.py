@@ -27,13 +27,15 @@ class _Curve(NamedTuple):
     y: NDArray[np.float64]
 
 
-def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
+def plot_roc(
+    reference: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+) -> "Figure":
     """Plots the receiver operating characteristic of each class against all others.
 
     Classes that no image or every image has get no curve and are named in the legend.
 
     Args:
-        truth: Reference labels, (images, classes) of 0 or 1.
+        reference: Reference labels, (images, classes) of 0 or 1.
         probabilities: Predicted probabilities, (images, classes).
         names: Class names.
 
@@ -43,7 +45,7 @@ def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[s
     from sklearn.metrics import auc, roc_curve
 
     curves = []
-    for name, true, p in _classes(truth, probabilities, names):
+    for name, true, p in _classes(reference, probabilities, names):
         if not true.all():
             false_rate, true_rate, _ = roc_curve(true, p)
             curves.append(_Curve(name, float(auc(false_rate, true_rate)), false_rate, true_rate))
@@ -57,14 +59,14 @@ def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[s
 
 
 def plot_precision_recall(
-    truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+    reference: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
 ) -> "Figure":
     """Plots precision against recall for each class.
 
     Classes that no image has get no curve and are named in the legend.
 
     Args:
-        truth: Reference labels, (images, classes) of 0 or 1.
+        reference: Reference labels, (images, classes) of 0 or 1.
         probabilities: Predicted probabilities, (images, classes).
         names: Class names.
 
@@ -74,7 +76,7 @@ def plot_precision_recall(
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     curves = []
-    for name, true, p in _classes(truth, probabilities, names):
+    for name, true, p in _classes(reference, probabilities, names):
         precision, recall, _ = precision_recall_curve(true, p)
         curves.append(_Curve(name, float(average_precision_score(true, p)), recall, precision))
     figure, axes = _draw_curves(
@@ -131,10 +133,10 @@ def plot_per_class(scores: "Scores") -> "Figure":
 
 
 def _classes(
-    truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+    reference: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[Any]]]:
     """Yields the classes that some image has: name, labels and probabilities."""
-    for name, true, p in zip(names, np.asarray(truth, bool).T, probabilities.T, strict=True):
+    for name, true, p in zip(names, np.asarray(reference, bool).T, probabilities.T, strict=True):
         if true.any():
             yield name, true, p
 

@@ -122,7 +122,7 @@ def readable_images(
     bands: Sequence[int] | None,
     progress: Progress,
 ) -> list[LabelledImage]:
-    """Leaves out images that cannot be read, if the settings of the training said so.
+    """Leaves out images that cannot be read, if the settings of the training allow it.
 
     Args:
         images: Labelled images.

@@ -159,13 +159,13 @@ def _plot_examples(
     figure = Figure(figsize=(9, 3.1 * len(chosen)), layout="constrained")
     grid = figure.subplots(len(chosen), 3, squeeze=False)
     for axes, (name, index) in zip(grid, chosen, strict=True):
-        image, truth = dataset.tile_at(index)
+        image, reference = dataset.tile_at(index)
         labels = predict(image[None])[0].argmax(axis=-1)
         patch = evaluation.patches[index]
         info = patch.pair.info
         # without the padding
         inside = slice(info.height - patch.row), slice(info.width - patch.column)
-        pictures = displayable(image[inside]), colors[truth[inside]], colors[labels[inside]]
+        pictures = displayable(image[inside]), colors[reference[inside]], colors[labels[inside]]
         titles = (
             f"{name}: {patch.pair.group}/{patch.pair.image.stem}",
             "truth",

@@ -139,20 +139,22 @@ def score_patches(
     whole = replace(next(iter(labels.values())), used=None) if labels else None
     confusion, scores = Confusion(names, whole), list[float]()
     for index in range(len(dataset)):
-        images, truth = dataset[index]
+        images, reference = dataset[index]
         probabilities = predict(images)
         predicted = probabilities.argmax(axis=-1).astype(np.uint8)
         if not collections:
-            confusion.add(truth, predicted, probabilities)
-        for number, (one_truth, one_predicted) in enumerate(zip(truth, predicted, strict=True)):
+            confusion.add(reference, predicted, probabilities)
+        for number, (one_reference, one_predicted) in enumerate(
+            zip(reference, predicted, strict=True)
+        ):
             name = dataset.patches[len(scores)].pair.collection
             patch = Confusion(names, labels.get(name))
-            patch.add(one_truth, one_predicted)
+            patch.add(one_reference, one_predicted)
             scores.append(patch.mean_jaccard)
             if collections:
-                collections[name].add(one_truth, one_predicted, probabilities[number])
+                collections[name].add(one_reference, one_predicted, probabilities[number])
         if on_batch:
-            on_batch(truth, probabilities)
+            on_batch(reference, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
     # others have no pixel in this part
     collections = {name: found for name, found in collections.items() if found.matrix.any()}
@@ -213,15 +215,15 @@ def sample_answers(
         Reference (n,) uint8, and probabilities (n, classes) float32.
     """
     random = np.random.default_rng(seed)
-    truths, answers = [], []
+    references, answers = [], []
     for index in range(len(dataset)):
-        images, truth = dataset[index]
-        places = np.flatnonzero(truth != IGNORED)
+        images, reference = dataset[index]
+        places = np.flatnonzero(reference != IGNORED)
         chosen = random.choice(
             places, min(len(places), max(most // len(dataset), 1)), replace=False
         )
         probabilities = predict(images)
-        truths.append(truth.ravel()[chosen])
+        references.append(reference.ravel()[chosen])
         answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])
         progress.advance("calibrating", index + 1, len(dataset))
-    return np.concatenate(truths), np.concatenate(answers)
+    return np.concatenate(references), np.concatenate(answers)
