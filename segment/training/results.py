@@ -19,9 +19,7 @@ from segment.core.training.session import Session
 from segment.data.dataset import TileDataset, TilePixels
 from segment.data.recognition import Recognizer
 from segment.data.training_data import TrainingData
-from segment.training.models import (
-    divide_logits,
-)
+from segment.training.models import divide_logits
 from segment.training.report import PANELS, add_scores
 from segment.training.scoring import Evaluation, sample_answers, score_known
 
