@@ -78,7 +78,7 @@ def export_model(
     info.require_task("segment")
     if format == "onnx":
         if int8 is not None:
-            raise InputError("--int8 does not go with --format onnx. Leave one of them out.")
+            raise InputError("--int8 is for --format openvino, not onnx. Leave one of them out.")
         file = Path(output or folder / ONNX_FILE)
         with alone(folder, RULE) if file.parent.resolve() == folder.resolve() else nullcontext():
             return export_onnx(folder, info, file, overwrite, progress)
