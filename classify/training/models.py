@@ -106,8 +106,8 @@ def build_model(
     mode = resolve_auto(normalise, settings.weights, statistics, rgb_first=rgb == (0, 1, 2))
     if mode in ("imagenet", "imagenet_statistics") and rgb != (0, 1, 2):
         raise InputError(
-            f"data.normalise: {mode} is made for bands that begin with red, green, blue, which are"
-            f" bands {', '.join(str(band + 1) for band in rgb)} here. Use standardise."
+            f"data.normalise: {mode} is made for bands that begin with red, green, blue. Here these"
+            f" are bands {', '.join(str(band + 1) for band in rgb)}. Use standardise."
         )
     pixels = keras.Input((None, None, statistics.bands), dtype=statistics.dtype, name="pixels")
     x = normalisation(statistics, mode, design.affine or imagenet_statistics)(pixels)

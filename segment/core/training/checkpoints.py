@@ -54,8 +54,8 @@ def load_history(path: Path, data: str) -> list[Row]:
         known = str(arrays["data"])
     if known != data:
         raise InputError(
-            f"{path}: the run to resume was trained on other data, or another split. Restore them,"
-            " or train without --resume."
+            f"{path}: data and split are not those of the run to resume. Restore them, or train"
+            " without --resume."
         )
     return history
 

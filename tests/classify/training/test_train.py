@@ -354,7 +354,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(finished, tmp_path):
             )
     settings = config("training.epochs=3", "model.batch_norm_momentum=0.5")
     (data / "train" / "field" / "0.png").unlink()
-    with pytest.raises(InputError, match="trained on other data, or another split"):
+    with pytest.raises(InputError, match="data and split are not those of the run"):
         train(data, output, settings, resume=True)
     (output / CHECKPOINT).write_bytes(b"junk")
     with pytest.raises(InputError, match="not a complete checkpoint"):
@@ -572,7 +572,7 @@ FAULTS = {
     "weights of unknown layers": (
         foreign_weights,
         ["model.weights=foreign.keras"],
-        ["foreign.keras", "whole weights", "Attentive"],
+        ["foreign.keras", "complete weights", "Attentive"],
     ),
     "weights that are nowhere": (
         nothing,
@@ -593,7 +593,7 @@ FAULTS = {
     "too many stages": (
         nothing,
         ["training.unfreeze=9"],
-        ["training.unfreeze", "4 stages", "Received 9", "or all"],
+        ["training.unfreeze: 9", "4 stages", "or all"],
     ),
     "weights of an unknown class": (
         nothing,
