@@ -538,7 +538,9 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
     assert told.lines == [line, line] and load_model_info(small).preprocess == settings
     sample = exporting._tiles(tile_folder(groups=2, count=2), info, 0, Silent())
     with open_raster(sample.calibration.patches[0].pair.image) as raster:
-        np.testing.assert_array_equal(sample.pixels(0)[0], preprocess(raster.read()[0], settings))
+        np.testing.assert_array_equal(
+            sample.calibration[0][0][0], preprocess(raster.read()[0], settings)
+        )
 
 
 def test_geodeep_maps_a_scene_as_we_do(small, tmp_path):
