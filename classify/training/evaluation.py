@@ -19,7 +19,7 @@ from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
 from segment.core.model.runtime import Model, folder_of
-from segment.core.progress import Progress
+from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source
 from segment.core.reports.page import Report
 from segment.core.splits import PartChoice
@@ -32,6 +32,7 @@ def evaluate(
     output: Path | str | None = None,
     *,
     bands: Sequence[int] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
     """Scores a model on data folders.
@@ -47,7 +48,8 @@ def evaluate(
         output: Folder for report.json and report.html. By default nothing is written.
         bands: Band numbers from 1 in the order of the model. By default the bands that the model
             reads.
-        **options: `part`, `batch_size`, `augment`, `runtime`, `overwrite` and `progress`, see
+        progress: Where progress, notes and warnings are reported; nowhere by default.
+        **options: `part`, `batch_size` (16 by default), `augment`, `runtime` and `overwrite`, see
             `EvaluationOptions`.
 
     Returns:
@@ -56,8 +58,9 @@ def evaluate(
     Raises:
         InputError: If the data do not fit the model, `part` is unknown, or `output` exists.
     """
-    asked, folders = EvaluationOptions(**({"batch_size": 16} | options)), data_folders(data)
-    model, progress = asked.open(model, output), asked.progress
+    progress, folders = progress or Silent(), data_folders(data)
+    asked = EvaluationOptions(progress=progress, **({"batch_size": 16} | options))
+    model = asked.open(model, output)
     info = model.info
     images = readable_images(find_scored(folders, info, asked.part), info, bands, progress)
     for note in orientation_notes([image.path for image in images]):

@@ -13,7 +13,7 @@ from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
 from segment.core.model.runtime import Model, folder_of
-from segment.core.progress import Progress
+from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.training.evaluation import EvaluationOptions
 from segment.data.dataset import TileDataset, TilePixels
@@ -34,6 +34,8 @@ def evaluate(
     tiles: Path | str,
     model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
+    *,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
     """Scores a model on a tile folder, each pixel once.
@@ -45,7 +47,8 @@ def evaluate(
         tiles: The tile folder.
         model: Model folder, or a model that is loaded.
         output: Folder for report.json and report.html; None writes none.
-        **options: `part`, `batch_size`, `augment`, `runtime`, `overwrite` and `progress`, see
+        progress: Where progress, notes and warnings are reported; nowhere by default.
+        **options: `part`, `batch_size`, `augment`, `runtime` and `overwrite`, see
             `EvaluationOptions`. Tiles to which neither folders nor the training give a part are
             in none.
 
@@ -56,8 +59,9 @@ def evaluate(
         InputError: If the tile folder does not fit the model, if no tile is of the part, if no
             pixel can be scored, or if `output` exists and `overwrite` is not set.
     """
-    asked, tiles = EvaluationOptions(**options), Path(tiles)
-    pairs, progress = find_pairs(tiles), asked.progress
+    progress, tiles = progress or Silent(), Path(tiles)
+    asked = EvaluationOptions(progress=progress, **options)
+    pairs = find_pairs(tiles)
     model = asked.open(model, output)
     info = model.info
     info.require_task("segment")
