@@ -26,21 +26,20 @@ from classify.generator.reconstruction import (
     score_reconstructions,
 )
 from classify.generator.sample_grids import GRIDS, Album, draw_classes
-from classify.training.models import load_stage_maps
+from classify.training.backbones import load_stage_maps
 from segment.core.common_settings import PreprocessSettings
 from segment.core.config import describe_settings
 from segment.core.model.folder import load_keras_model
 from segment.core.model.info import ModelInfo
-from segment.core.progress import Progress, Silent
+from segment.core.networks.pretrained import Built
+from segment.core.progress import Progress
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
 from segment.core.training.checkpoints import CHECKPOINT, load_history
-from segment.core.training.devices import OneDevice
+from segment.core.training.finished_run import Results, Run, finish_run
 from segment.core.training.history import Row
-from segment.core.training.loop import describe_network, fit
-from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
-from segment.core.training.placement import take_devices
-from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
+from segment.core.training.loop import Training, fit
+from segment.core.training.session import Session, start_session
 
 _MONITOR = "val_loss"
 _PANELS = {
@@ -101,22 +100,20 @@ def train_generator(
         Interrupted: On Ctrl-C; the message says how to continue.
     """
     folders = data_folders(data)
-    output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
-    check_run(output, config, resume=resume, overwrite=overwrite)
+    config = config or GeneratorConfig()
     loss = _build_loss(config.loss)
-    devices = take_devices(config.training)
-    keras.utils.set_random_seed(config.training.seed)
+    session = start_session(
+        output, config, config.training, resume=resume, overwrite=overwrite, progress=progress
+    )
     found = TrainingData.prepare(
-        folders, config.data, PreprocessSettings(), config.training, progress
+        folders, config.data, PreprocessSettings(), config.training, session.progress
     )
     require_pictures(found)
     # raises for changes that the bands do not allow
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
-    with dtype_policy(wanted_precision(config.training)):
-        network = build_network(config, found)
-    progress.say(describe_network(network))
-    with run_folder(output, config, resume, overwrite):
-        return _train(network, loss, found, config, folders, output, devices, resume, progress)
+    network = session.build(lambda: Built(build_network(config, found), None)).network
+    with session.open_folder():
+        return _train(network, loss, found, folders, session)
 
 
 def _build_loss(settings: ReconstructionLossSettings) -> Loss:
@@ -159,18 +156,11 @@ def _train(
     network: keras.Model,
     loss: Loss,
     data: TrainingData,
-    config: GeneratorConfig,
     folders: Sequence[Path],
-    output: Path,
-    devices: OneDevice,
-    resume: bool,
-    progress: Progress,
+    session: Session[GeneratorConfig],
 ) -> Run[Reconstruction]:
-    settings, info, names = (
-        config.training,
-        _describe(network, data, config, folders),
-        data.class_table.names,
-    )
+    config, output, progress = session.config, session.folder, session.progress
+    info, names = _describe(network, data, config, folders), data.class_table.names
     training, plain = build_datasets(data, config)
     score = partial(
         score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress
@@ -178,11 +168,9 @@ def _train(
     album = Album(
         output / GRIDS,
         plain["val"],
-        len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0,
+        len(load_history(output / CHECKPOINT, data.fingerprint)) if session.resume else 0,
     )
-    keep = keep_best(
-        output, info, keep_float32(network, settings, lambda: build_network(config, data))
-    )
+    keep = session.keep_best(network, info, lambda: build_network(config, data))
     unplaced = ClassDensities.standard(len(names), config.model.latent)
 
     def validate() -> Row:
@@ -201,18 +189,16 @@ def _train(
         keep(row)
 
     history = fit(
-        network,
-        training,
-        loss=loss,
-        validate=validate,
-        monitor=_MONITOR,
-        save_best=save,
-        settings=settings,
-        folder=output,
-        progress=progress,
-        data=data.fingerprint,
-        devices=devices,
-        resume=resume,
+        Training(
+            network=network,
+            dataset=training,
+            fingerprint=data.fingerprint,
+            loss=loss,
+            validate=validate,
+            monitor=_MONITOR,
+            save_best=save,
+        ),
+        session,
     )
     best = Generator(info, load_keras_model(output), unplaced)
     best = replace(best, densities=fit_densities(score(best, plain["train"])[1], len(names)))
@@ -234,15 +220,17 @@ def _train(
         best.network,
         info,
         history,
-        results,
-        monitor=_MONITOR,
-        facts=[
-            ("Training images", info.training["images"]["train"]),
-            ("Numbers of a latent", best.latent),
-        ],
-        panels=_PANELS,
-        add_scores=add,
-        further={"data": [str(folder.resolve()) for folder in folders]},
+        Results(
+            scores=results,
+            monitor=_MONITOR,
+            panels=_PANELS,
+            facts=[
+                ("Training images", info.training["images"]["train"]),
+                ("Numbers of a latent", best.latent),
+            ],
+            add_scores=add,
+            figures={"data": [str(folder.resolve()) for folder in folders]},
+        ),
     )
 
 

@@ -62,9 +62,11 @@ def score_images(
     """
     labels, names = label_info(info), info.class_table.names
     thresholds = labels.thresholds if labels.multi_label else None
-    truth = one_hot(images, len(names))
+    reference = one_hot(images, len(names))
     return Evaluation(
-        score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds),
+        score(
+            reference, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds
+        ),
         list(images),
     )
 

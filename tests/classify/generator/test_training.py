@@ -385,7 +385,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
 def test_a_training_that_diverges_is_told_with_its_cure(work, tmp_path, kind):
     wanted = generator_config(f"model.kind={kind}")
     wanted.training.__dict__["learning_rate"] = 1e30  # more than settings allow
-    with pytest.raises(InputError, match=r"must stay finite.*Lower training\.learning_rate"):
+    with pytest.raises(InputError, match=r"Training diverged.*Lower training\.learning_rate"):
         train_generator(work / "data", tmp_path / "run", wanted)
     assert not (tmp_path / "run").exists()
 

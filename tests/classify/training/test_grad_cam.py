@@ -53,8 +53,8 @@ def test_heat_is_the_gradient_of_the_label_times_the_maps(tmp_path, dense_units)
 
 def test_what_has_no_view_is_told(tmp_path):
     write_model(tmp_path / "flat", 0, convolution=False)
-    with pytest.raises(InputError, match="looks at a convolution"):
+    with pytest.raises(InputError, match="needs a convolution"):
         GradCam(tmp_path / "flat")
     write_model(tmp_path / "model", 0)
-    with pytest.raises(InputError, match="Labels of the model are a, b, c"):
+    with pytest.raises(InputError, match="no label .d.. Choose one of a, b, c"):
         GradCam(tmp_path / "model").look(np.zeros((32, 32, 3), np.uint8), "d")

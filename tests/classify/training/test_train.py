@@ -24,7 +24,7 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import load_model
-from segment.core.networks.pretrained import layers_by_name, weights_of
+from segment.core.networks.layers import layers_by_name, weights_of
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.tuning.reruns import final_score
@@ -212,7 +212,7 @@ def test_pretrained_layers_stay_in_the_first_phase(
     after = weights(tmp_path / "run")
     assert all(same(after[name], values) for name, values in stored.items())
     assert (
-        f"backbone starts from {file}: 6 of 8 layers loaded; at their initial values: block3_conv,"
+        f"starts from {file}: 6 of 8 layers loaded; at their initial values: block3_conv,"
         " block3_bn" in lines.lines
     )
     fresh = build_model(
@@ -344,7 +344,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(finished, tmp_path):
         "model.head=mlp",
     ):
         with pytest.raises(
-            InputError, match=f"^{change.split('=')[0]}: --resume keeps the run's settings"
+            InputError, match=f"^{change.split('=')[0]}: .*, but the run to resume has"
         ):
             train(
                 data,
@@ -354,10 +354,10 @@ def test_resume_refuses_what_would_not_be_the_same_run(finished, tmp_path):
             )
     settings = config("training.epochs=3", "model.batch_norm_momentum=0.5")
     (data / "train" / "field" / "0.png").unlink()
-    with pytest.raises(InputError, match="own data and split"):
+    with pytest.raises(InputError, match="data and split are not those of the run"):
         train(data, output, settings, resume=True)
     (output / CHECKPOINT).write_bytes(b"junk")
-    with pytest.raises(InputError, match="whole checkpoint"):
+    with pytest.raises(InputError, match="not a complete checkpoint"):
         train(finished[0], output, settings, resume=True)
     with pytest.raises(InputError, match="checkpoint"):
         train(data, tmp_path / "other", settings, resume=True)
@@ -566,17 +566,17 @@ FAULTS = {
     "weights that fit nowhere": (
         other_weights,
         ["model.weights=other.npz"],
-        ["model.weights", "baseline", "no layer fits"],
+        ["model.weights", "no layer of", "fits baseline"],
     ),
     "weights that are not whole": (
         broken_weights,
         ["model.weights=broken.npz"],
-        ["broken.npz", "whole weights file"],
+        ["broken.npz", "not a complete weights file"],
     ),
     "weights of unknown layers": (
         foreign_weights,
         ["model.weights=foreign.keras"],
-        ["foreign.keras", "whole weights", "Attentive"],
+        ["foreign.keras", "complete weights", "Attentive"],
     ),
     "weights that are nowhere": (
         nothing,
@@ -597,7 +597,7 @@ FAULTS = {
     "too many stages": (
         nothing,
         ["training.unfreeze=9"],
-        ["training.unfreeze", "4 stages", "Received 9", "or all"],
+        ["training.unfreeze: 9", "4 stages", "or all"],
     ),
     "weights of an unknown class": (
         nothing,

@@ -22,7 +22,7 @@ from segment.core.model.folder import (
 )
 from segment.core.model.runtime import load_model
 from segment.core.model.weight_files import checksum, require_small_zip, save_keras_model
-from segment.core.networks.pretrained import read_weights
+from segment.core.networks.weight_sources import read_weights
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
 from segment.core.training.checkpoints import load_history

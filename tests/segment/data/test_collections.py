@@ -17,6 +17,7 @@ from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Silent
 from segment.core.raster.classes import IGNORED
+from segment.core.reports.page import Report
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import open_collections
 from segment.data.dataset import Drawing, TileDataset
@@ -25,7 +26,7 @@ from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore_collections
 from segment.label_sets import LabelSets
 from segment.scores import Confusion
-from segment.training.report import scores_page
+from segment.training.report import add_scores
 from segment.training.scoring import Evaluation, score_patches
 from tests.conftest import two_class_scene, write_raster
 
@@ -434,9 +435,11 @@ def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
     found = score_patches(
         predict, dataset, data.class_table.names, Silent(), labels=data.labels_of_collections
     )
-    scores_page("ponds", found, dataset, predict, data.class_table).write(two / "page.html")
-    page = (two / "page.html").read_text()
-    assert "Mean Jaccard -," in page and ">nan<" not in page and "nan" not in str(found)
+    page = Report("ponds")
+    add_scores(page, "Scores", found, dataset, predict, data.class_table)
+    page.write(two / "page.html")
+    written = (two / "page.html").read_text()
+    assert "Mean Jaccard -," in written and ">nan<" not in written and "nan" not in str(found)
 
 
 def test_a_part_that_only_sets_label_has_no_score_in_reports(two):

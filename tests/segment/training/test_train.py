@@ -35,7 +35,7 @@ from segment.data.tiles import find_pairs
 from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation
-from segment.training.train import fit_novelty_detector
+from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 
@@ -174,7 +174,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     whole = (output / CHECKPOINT).read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"junk"):
         (output / CHECKPOINT).write_bytes(broken)
-        with pytest.raises(InputError, match="whole checkpoint"):
+        with pytest.raises(InputError, match="not a complete checkpoint"):
             segment.train(root, output, config("training.epochs=2"), resume=True)
 
 
