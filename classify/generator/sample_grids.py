@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.dataset import ImageDataset
-from classify.generator.generator import Generator, Pictures
+from classify.generator.autoencoder import Pictures
+from classify.generator.generator import Generator
 from segment.core.choices import BANDWIDTH
 from segment.core.reports.picture import write_picture
 
@@ -17,7 +18,7 @@ _GAP = 2  # white pixels between pictures
 _CLASSES, _COLUMNS = 20, 10  # most classes and columns of a grid
 
 
-class Album:
+class SampleGrids:
     """Two grids of pictures for each epoch.
 
     In all epochs, pictures are drawn from the same noise, and the same pictures are reconstructed.
