@@ -37,11 +37,6 @@ class Latent(keras.layers.Layer):
         warmup_steps: Training steps until the weight is reached.
         seed: Seed of the draws.
         **options: Options of a Keras layer.
-
-    Attributes:
-        kl_weight: Final weight of the divergence.
-        warmup_steps: Training steps until the weight is reached.
-        seed: Seed of the draws.
     """
 
     def __init__(self, kl_weight: float, warmup_steps: int, seed: int = 0, **options: Any):

@@ -68,10 +68,8 @@ def fill_classes(
         The folder, and the number of pictures of each class that was short of images.
 
     Raises:
-        InputError: If the generator does not know a class that is short of images, if its pictures
-            have other bands, another range of values or another scale than the images, if no class
-            is short of images, if validation could be drawn from the pictures, or if `output`
-            exists or cannot be written to.
+        InputError: If no class is short of images, if validation could be drawn from the pictures,
+            if `output` exists or cannot be written to, or as in `check_generator`.
     """
     run, output, folders = Path(run), Path(output), data_folders(data)
     config, progress = config or Config(), progress or Silent()
@@ -160,9 +158,8 @@ def check_generator(
 ) -> None:
     """Checks whether a generator's pictures can join the training images.
 
-    Reports pictures that are blurred beside the images, and a generator that may have learned
-    images of this validation or test. Where files do not give their ground sampling distance, the
-    generator is assumed to have learned images of the same.
+    Reports blurred pictures, and a generator that may have learned images of this validation or
+    test. A ground sampling distance that files do not give is taken as equal.
 
     Args:
         run: Run folder of the generator, for messages.
@@ -189,15 +186,15 @@ def check_generator(
         )
     if resize / info.tile > _TOLERANCE * max(settings.resize / shorter, 1):
         progress.say(
-            f"warning: {run}: pictures of {info.tile} px are enlarged to data.resize={resize}, and"
-            " their blur beside images gives their class away. Set"
-            f" data.resize={info.tile} data.size={info.tile}, or train a larger generator"
+            f"warning: {run}: pictures of {info.tile} px are enlarged to data.resize={resize}:"
+            f" blur gives their class away. Set data.resize={info.tile} data.size={info.tile}, or"
+            " train a larger generator"
         )
     if info.training.get("split") != data.split_digest:
         progress.say(
-            f"warning: {run}: the generator was trained on another split, and may have learned"
-            " images that are validated or tested on here, whose scores are then too good. Train it"
-            " on the same data with the same data.split_seed"
+            f"warning: {run}: trained on another split, it may have learned images of this"
+            " validation or test, whose scores are then too good. Train it on the same data with"
+            " the same data.split_seed"
         )
 
 

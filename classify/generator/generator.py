@@ -83,11 +83,12 @@ class Generator:
             InputError: If there are no latents, if they do not have the size of the generator or
                 are not finite, or if `classes` are not shares of 0 to 1 for each of them.
         """
-        shapes = (len(latents), self.latent), (len(latents), len(self.info.class_table))
-        if (latents.shape, classes.shape) != shapes or not len(latents):
+        widths = self.latent, len(self.info.class_table)
+        shapes = [(*latents.shape[:1], width) for width in widths]
+        if [latents.shape, classes.shape] != shapes or not latents.size:
             raise InputError(
                 f"latents and classes are {latents.shape} and {classes.shape}, this generator takes"
-                f" (count, {self.latent}) and (count, {shapes[1][1]}). Use those of `encode` and"
+                f" (count, {widths[0]}) and (count, {widths[1]}). Use those of `encode` and"
                 " `one_hot`."
             )
         if latents.dtype.kind != "f" or not np.isfinite(latents).all():

@@ -27,7 +27,7 @@ from classify.generator.reconstruction import (
     require_pictures,
     score_reconstructions,
 )
-from classify.generator.sample_grids import GRIDS, SampleGrids, draw_classes
+from classify.generator.sample_grids import GRIDS, SampleGrids
 from classify.training.models import load_stage_maps
 from segment.core.config import PreprocessSettings, describe_settings
 from segment.core.model.folder import load_keras_model
@@ -55,12 +55,6 @@ _CURVES = (
     " validation pictures after the epoch: the latent is the mean of the posterior, and the"
     " divergence counts in full. It may lie below loss, as nothing is drawn and nothing changed at"
     " random. The best epoch is the one of the least val_loss."
-)
-_GRIDS = (
-    f"{GRIDS} holds two pictures for each epoch: drawn ones, around the latents of validation"
-    " pictures (not from N(0, I)) and from the same noise throughout, and reconstructions below"
-    " their originals. The pictures drawn below, and all that the finished generator draws, lie"
-    " around the latents of training pictures."
 )
 
 
@@ -213,9 +207,7 @@ def _finish(
         page.heading(heading)
         page.text(f"{results[part]}, over {results[part].images:,} images.")
         if part == "val":
-            page.picture(grids.compare(best), "Images (above) and their reconstructions (below).")
-            page.text(_GRIDS)
-            page.picture(*draw_classes(best))
+            grids.report(page, best)
 
     return finish_run(
         output,
