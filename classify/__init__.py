@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from classify.config import Config as Config
     from classify.exploration.explore import explore as explore
     from classify.generator.config import GeneratorConfig as GeneratorConfig
+    from classify.generator.evaluation import Draws as Draws
     from classify.generator.evaluation import Judgement as Judgement
     from classify.generator.evaluation import judge as judge
     from classify.generator.filling import fill_classes as fill_classes
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that `import classify` and every --help stay fast.
 _HOMES = {
     "Config": "classify.config",
+    "Draws": "classify.generator.evaluation",
     "Generator": "classify.generator.generator",
     "GeneratorConfig": "classify.generator.config",
     "InputError": "segment.core.errors",

@@ -138,10 +138,11 @@ def interpolate(
 ) -> None:
     """Interpolates between two images and writes the steps as a strip of pictures."""
     load_keras()
-    from classify.generator.sampling import interpolate as draw_way
+    from classify.generator.sampling import interpolate as write_strip
     from segment.core.raster.sources import parse_bands
 
-    draw_way(run, first, second, output, steps=steps, bands=parse_bands(bands), overwrite=overwrite)
+    wanted = parse_bands(bands)
+    write_strip(run, first, second, output, steps=steps, bands=wanted, overwrite=overwrite)
     with progress_bar(quiet) as progress:
         progress.say(f"{output}: {first.name}, {steps + 1} reconstructions, {second.name}")
 
@@ -161,9 +162,8 @@ def judge(
         Option(
             min=1,
             max=10**7,
-            help=(
-                "Pictures of a set, from 50 on with a distance; all that validation and test hold."
-            ),
+            help="Pictures to draw, as many as validation and test hold by default; a Frechet"
+            " distance needs 50.",
         ),
     ] = None,
     bandwidth: Bandwidth = BANDWIDTH,
@@ -175,6 +175,7 @@ def judge(
 ) -> None:
     """Evaluates generated pictures with a classifier and compares them with real images."""
     load_keras()
+    from classify.generator.evaluation import Draws
     from classify.generator.evaluation import judge as judge_pictures
 
     with progress_bar(quiet) as progress:
@@ -183,9 +184,7 @@ def judge(
             model,
             output,
             data=data,
-            count=count,
-            bandwidth=bandwidth,
-            seed=seed,
+            draws=Draws(count=count, bandwidth=bandwidth, seed=seed),
             runtime=runtime,
             overwrite=overwrite,
             progress=progress,
