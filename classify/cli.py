@@ -16,6 +16,7 @@ from segment.core.cli.options import (
     ConfigFile,
     Confirmations,
     Debug,
+    Features,
     Hours,
     Memory,
     ModelFolder,
@@ -77,6 +78,7 @@ def train(
 def explore(
     data: DataFolders,
     output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    features: Features = False,
     model: ModelFolder = BUNDLED,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
@@ -90,11 +92,12 @@ def explore(
     from segment.core.config import load_settings
 
     wanted = load_settings(Config, config, settings).data
+    network = model if features or model != BUNDLED else None
     with progress_bar(quiet) as progress:
         progress.say(
             str(
                 explore_images(
-                    data, output, wanted, model=model, overwrite=overwrite, progress=progress
+                    data, output, wanted, model=network, overwrite=overwrite, progress=progress
                 )
             )
         )

@@ -18,6 +18,7 @@ from segment.core.cli.options import (
     ConfigFile,
     Confirmations,
     Debug,
+    Features,
     Hours,
     Memory,
     ModelFolder,
@@ -156,6 +157,7 @@ def explore(
         Path | None,
         Argument(help="Tile folder to look at. None where the config has data.collections."),
     ] = None,
+    features: Features = False,
     model: ModelFolder = BUNDLED,
     config: ConfigFile = None,
     settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
@@ -172,17 +174,18 @@ def explore(
 
     wanted = load_settings(Config, config, settings).data
     check_data(tiles, wanted)
+    network = model if features or model != BUNDLED else None
     with progress_bar(quiet) as progress:
         if tiles is None:
             found = explore_collections(
-                output, wanted, model=model, overwrite=overwrite, progress=progress
+                output, wanted, model=network, overwrite=overwrite, progress=progress
             )
             progress.say("\n".join(f"{name}:\n{one}" for name, one in found.items()))
             return
         progress.say(
             str(
                 explore_tiles(
-                    tiles, output, wanted, model=model, overwrite=overwrite, progress=progress
+                    tiles, output, wanted, model=network, overwrite=overwrite, progress=progress
                 )
             )
         )

@@ -37,6 +37,13 @@ ModelFolder = Annotated[
         show_default=False,
     ),
 ]
+Features = Annotated[
+    bool,
+    typer.Option(
+        "--features",
+        help="Compare images by what the model (the bundled one, or --model) computes of them.",
+    ),
+]
 SpaceFile = Annotated[
     Path | None,
     typer.Option("--space", help="Settings to tune, a YAML file; see space.yaml in the output."),

@@ -178,12 +178,16 @@ def plot_gallery(
 
     columns = max(min(columns, len(images)), 1)
     rows = max(-(-len(images) // columns), 1)
-    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
+    tallest = max((image.shape[0] / image.shape[1] for image in images), default=1)
+    height = 2.3 * min(max(tallest, 0.5), 2.2) + 0.4
+    figure = Figure(figsize=(2.3 * columns, height * rows), layout="constrained")
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in cells:
+    for axes in cells[len(images) :]:
         axes.axis("off")
     for axes, image, title in zip(cells, images, titles, strict=False):
         axes.imshow(image)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color("0.8")  # white pictures have edges, too
         lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 30)]
         axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     return figure
