@@ -51,7 +51,7 @@ class TileSummary(Summary):
         """Images and masks that can be read."""
         return self.statistics.pairs
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, int]:
         """Number of images of each group."""
         return dict(Counter(pair.group for pair in self.pairs))
@@ -69,8 +69,10 @@ class TileSummary(Summary):
     @cached_property
     def group_pixels(self) -> dict[str, NDArray[np.int64]]:
         """Pixels of each class, (classes,), by group."""
-        names = np.array([pair.group for pair in self.pairs])
-        return {group: self.class_pixels[names == group].sum(axis=0) for group in self.groups}
+        groups, numbers = np.unique([pair.group for pair in self.pairs], return_inverse=True)
+        pixels = np.zeros((len(groups), len(self.class_table)), np.int64)
+        np.add.at(pixels, numbers, self.class_pixels)
+        return dict(zip(groups.tolist(), pixels, strict=True))
 
     @property
     def is_declared(self) -> bool:

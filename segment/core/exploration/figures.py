@@ -102,13 +102,14 @@ def plot_scatter(
     places = np.pad(components.positions, ((0, 0), (0, 1)))[:, :2]  # there may be one component
     shares = [*components.ratios, 0.0]
     drawn: dict[str, Any] = {}
+    names = np.array(labels)
     for number, (name, color) in enumerate(colors.items()):
-        rows = [row for row, label in enumerate(labels) if label == name]
-        if rows:
+        rows = np.flatnonzero(names == name)
+        if len(rows):
             marker = _MARKERS[number % len(_MARKERS)]
             x, y = places[rows].T
             points = axes.scatter(x, y, s=24, marker=marker, color=color, alpha=0.7, lw=0)
-            drawn[shorten_name(name)] = points
+            drawn[name] = points
     for row, name in named.items():
         axes.annotate(
             name,
@@ -122,7 +123,7 @@ def plot_scatter(
     axes.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
     axes.set_ylabel(f"second component, {shares[1]:.0%} of the variance")
     axes.grid(alpha=0.3)
-    _name(axes, [*drawn.values()][:_NAMED], [*drawn][:_NAMED])
+    _name(axes, [*drawn.values()][:_NAMED], [shorten_name(name) for name in drawn][:_NAMED])
     return figure
 
 

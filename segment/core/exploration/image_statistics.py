@@ -64,7 +64,8 @@ def read_each(
             else:
                 yield row, result
     if all(row in problems for row in rows):
-        raise InputError(f"No image can be read. The first: {next(iter(problems.values()))}")
+        first = next(iter(problems.values()), "there are no images.")
+        raise InputError(f"No image can be read: {first}")
 
 
 @dataclass(frozen=True)
