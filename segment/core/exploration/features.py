@@ -31,9 +31,8 @@ def differing_pixels(bands: int, dtype: str, info: ModelInfo) -> str | None:
     """
     if (bands, dtype) == (info.bands, info.dtype):
         return None
-    return (
-        f"the model reads {info.bands} bands of {info.dtype}, the images have {bands} of {dtype}."
-    )
+    read = f"the model reads {info.bands} bands of {info.dtype}"
+    return f"{read}, the images have {bands} bands of {dtype}."
 
 
 def feature_components(
