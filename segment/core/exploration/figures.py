@@ -70,7 +70,8 @@ def plot_histograms(values: NDArray[np.floating[Any]], names: Sequence[str]) -> 
     lines = []
     for band, name in enumerate(names):
         share = np.histogram(finite[:, band], edges)[0] / max(len(finite), 1)
-        lines.append(axes.stairs(share, edges, color=known.get(name), lw=1.4))
+        color = known.get(name, f"C{band % 10}")
+        lines.append(axes.stairs(share, edges, color=color, lw=1.4))
     axes.set_xlabel("pixel value")
     axes.set_ylabel("share of pixels")
     axes.grid(alpha=0.3)
