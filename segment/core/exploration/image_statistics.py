@@ -119,7 +119,11 @@ class PixelMeter:
         return pixels
 
     def statistics(self) -> PixelStatistics:
-        """Computes the statistics of the images that were added, at least one."""
+        """Computes the statistics of the images that were added.
+
+        Returns:
+            Statistics of at least one image.
+        """
         components = leading_components(self._vectors)
         return PixelStatistics(self._prints, np.concatenate(self._values), components)
 

@@ -88,7 +88,7 @@ def test_what_spoils_a_training_is_reported(images, model, tmp_path):
         and sum(figures["explained_variance_of_features"]) <= 1.0001
     )
     page = (tmp_path / "report" / "report.html").read_text()
-    assert page.count("<img") == 8 and "torn.png" in page and "grey.png" in page
+    assert page.count("<img") >= 8 and "torn.png" in page and "grey.png" in page
 
 
 def test_images_of_parts_sizes_and_distances(model, tmp_path):

@@ -75,7 +75,7 @@ def both(root, tmp_path, *settings):
     except InputError as error:
         told = str(error)
         assert "\n" not in told
-    return told, str(explore(root, tmp_path / "look"))
+    return told, str(explore(root, tmp_path / "look", model=None))
 
 
 def water_share(data):
@@ -571,7 +571,7 @@ def test_evaluation_reports_the_share_of_no_class(tmp_path):
 
 
 def test_exploring_masks_of_0_and_255_shows_both_classes(folder, tmp_path):
-    explore(folder(TABLE, lambda i: i * 255), tmp_path / "look")
+    explore(folder(TABLE, lambda i: i * 255), tmp_path / "look", model=None)
     figures = json.loads((tmp_path / "look" / "report.json").read_text())
     assert (
         figures["class_pixels"]["water"] == sum(i.sum() for i in indices_of())
@@ -583,4 +583,7 @@ def test_exploring_masks_of_0_and_255_shows_both_classes(folder, tmp_path):
 def test_exploring_masks_of_0_and_255_without_a_table_asks_for_both_names(folder, tmp_path):
     root = folder(TABLE, lambda i: i * 255)
     (root / "classes.yaml").unlink()
-    assert "value: 0" in (found := str(explore(root, tmp_path / "look"))) and "value: 255" in found
+    assert (
+        "value: 0" in (found := str(explore(root, tmp_path / "look", model=None)))
+        and "value: 255" in found
+    )

@@ -94,7 +94,7 @@ def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
     TrainingData.prepare(root, load_settings(Config, None, ["data.tile=32"]), lines)
     assert "note: folder valid is taken for val" in lines.text
     lines = Lines()
-    explore(root, tmp_path / "look", progress=lines)
+    explore(root, tmp_path / "look", model=None, progress=lines)
     assert "note: folder valid is taken for val" in lines.text
 
 
