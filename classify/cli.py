@@ -17,6 +17,7 @@ from segment.core.cli.options import (
     BlockEdge,
     ClusterAddress,
     ConsoleOptions,
+    Features,
     ModelFolder,
     Overwrite,
     RunOptions,
@@ -67,6 +68,7 @@ def train(
 def explore(
     data: DataFolders,
     output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    features: Features = False,
     model: ModelFolder = BUNDLED,
     overwrite: Overwrite = False,
     *,
@@ -78,7 +80,8 @@ def explore(
     from classify.exploration.explore import explore as explore_images
 
     wanted = settings.load(Config).data
-    console.show(partial(explore_images, data, output, wanted, model=model, overwrite=overwrite))
+    network = model if features or model != BUNDLED else None
+    console.show(partial(explore_images, data, output, wanted, model=network, overwrite=overwrite))
 
 
 @entry_point

@@ -9,7 +9,13 @@ from typer import Argument, Option
 from segment.bundled import BUNDLED
 from segment.core.choices import SampleStyle
 from segment.core.cli.command import entry_point
-from segment.core.cli.options import ConsoleOptions, ModelFolder, Overwrite, SettingsOptions
+from segment.core.cli.options import (
+    ConsoleOptions,
+    Features,
+    ModelFolder,
+    Overwrite,
+    SettingsOptions,
+)
 
 
 @entry_point
@@ -79,6 +85,7 @@ def explore(
         Path | None,
         Argument(help="Tile folder to look at. None where the config has data.collections."),
     ] = None,
+    features: Features = False,
     model: ModelFolder = BUNDLED,
     overwrite: Overwrite = False,
     *,
@@ -93,11 +100,13 @@ def explore(
 
     data = settings.load(Config).data
     check_data(tiles, data)
+    network = model if features or model != BUNDLED else None
     if tiles is not None:
-        console.show(partial(explore_tiles, tiles, output, data, model=model, overwrite=overwrite))
+        explore_folder = partial(explore_tiles, tiles, output, data, model=network)
+        console.show(partial(explore_folder, overwrite=overwrite))
         return
     with console.progress() as progress:
         found = explore_collections(
-            output, data, model=model, overwrite=overwrite, progress=progress
+            output, data, model=network, overwrite=overwrite, progress=progress
         )
         progress.say("\n".join(f"{name}:\n{one}" for name, one in found.items()))

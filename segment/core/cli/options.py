@@ -65,6 +65,13 @@ BlockEdge = Annotated[
         help="With --cluster: edge of what a worker does at a time, pixels.",
     ),
 ]
+Features = Annotated[
+    bool,
+    typer.Option(
+        "--features",
+        help="Compare images by what the model (the bundled one, or --model) computes of them.",
+    ),
+]
 Augment = Annotated[
     bool, typer.Option("--augment", help="Average the eight flips and turns: eight times the work.")
 ]

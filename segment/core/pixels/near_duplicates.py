@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,35 +46,6 @@ class Duplicate:
     first: int
     second: int
     exact: bool
-
-
-class _Example(Protocol):
-    @property
-    def part(self) -> str | None:
-        """Part that folders assign it to: train, val or test; None if they assign none."""
-
-
-E = TypeVar("E", bound=_Example)
-
-
-@dataclass(frozen=True)
-class Twins(Generic[E]):
-    """Two labelled images that show the same.
-
-    Attributes:
-        first: The earlier one.
-        second: The later one.
-        exact: Whether the pixels are the same; otherwise nearly so.
-    """
-
-    first: E
-    second: E
-    exact: bool
-
-    @property
-    def divided(self) -> bool:
-        """Whether folders assign the two to different parts."""
-        return self.first.part != self.second.part
 
 
 def digest_pixels(pixels: NDArray[Any]) -> bytes:
@@ -173,19 +144,3 @@ def find_duplicates(
             elif correlation[row, best[row]] >= _CORRELATION:
                 duplicates.append(Duplicate(start + row, int(best[row]), False))
     return duplicates
-
-
-def find_twins(examples: Sequence[E], prints: Sequence[Fingerprint]) -> list[Twins[E]]:
-    """Finds examples that duplicate an earlier one.
-
-    Args:
-        examples: Labelled images.
-        prints: Fingerprint of each example.
-
-    Returns:
-        Each such example with the earlier one.
-    """
-    return [
-        Twins(examples[found.second], examples[found.first], found.exact)
-        for found in find_duplicates(prints)
-    ]
