@@ -7,9 +7,8 @@ from types import MappingProxyType
 from segment.config import Config
 from segment.core.errors import InputError
 from segment.core.progress import Progress
-from segment.core.tuning.search import Search
+from segment.core.tuning.search import Search, Task
 from segment.core.tuning.search_space import Parameter, Space
-from segment.core.tuning.trials import Task
 from segment.core.tuning.tune import Tuning
 from segment.core.tuning.tune import tune as tune_task
 from segment.data.tiles import find_pairs, grid_notes
