@@ -132,6 +132,12 @@ class Confirmation:
         done = self._scored.keys() | {_pair_of(trial) for trial in self._failed}
         return [pair for pair in self.pairs if pair not in done]
 
+    @property
+    def free(self) -> list[Pair]:
+        """Missing trainings that no process is running."""
+        running = [_pair_of(trial) for trial in running_trials(self.study)]  # before the missing
+        return [pair for pair in self.missing if pair not in running]
+
     def conclude(self) -> Reruns | None:
         """Collects the scores of all seeds.
 
@@ -193,14 +199,12 @@ def confirm(confirmation: Confirmation, train: Train, watch: Callable[[], None])
     study = confirmation.study
     while True:
         watch()
-        running = [_pair_of(trial) for trial in running_trials(study)]  # before the missing ones
-        missing = confirmation.missing
-        if not missing:
-            return
-        if free := [pair for pair in missing if pair not in running]:
-            run_one(study, partial(_train_pair, study, free[0], train))
-        else:
+        if confirmation.free:
+            run_one(study, partial(_train_pair, confirmation, train))
+        elif confirmation.missing:
             time.sleep(POLL)
+        else:
+            return
 
 
 def describe_rerun(trial: FrozenTrial) -> str:
@@ -223,10 +227,18 @@ def describe_rerun(trial: FrozenTrial) -> str:
     return ""
 
 
-def _train_pair(study: Study, pair: Pair, train: Train, trial: Trial) -> float:
+def _train_pair(confirmation: Confirmation, train: Train, trial: Trial) -> float:
+    free, pairs = confirmation.free, confirmation.pairs
+    turn = (trial.number - confirmation.since) % len(
+        pairs
+    )  # not all processes begin with the first
+    pair = next((pair for pair in pairs[turn:] + pairs[:turn] if pair in free), None)
+    if pair is None:  # other processes began all that was missing
+        raise TrialPruned
     trial.set_user_attr(_PAIR, list(pair))
-    if any(_pair_of(t) == pair and t.number < trial.number for t in running_trials(study)):
-        raise TrialPruned  # another process began it first
+    earlier = [t for t in running_trials(confirmation.study) if t.number < trial.number]
+    if pair in map(_pair_of, earlier):
+        raise TrialPruned
     part, score = train(*pair)
     trial.set_user_attr(_PART, part)
     return score
