@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from segment.core.errors import InputError
 from segment.core.tuning.study import TWIN, ended_trials, has_ended, running_trials
-from segment.core.tuning.trainer import Trainer
+from segment.core.tuning.trainer import WORKER, Trainer
 from segment.core.tuning.trials import PROBLEM, TrialFailed
 
 POLL = 1.0
@@ -85,6 +85,7 @@ def _score(trainer: Trainer, trial: Trial) -> float:
 
     The same settings and seeds would give the same score.
     """
+    trial.set_user_attr(WORKER, [trainer.plan.command, trainer.worker])
     values = _suggest(trial, trainer.plan.distributions)
     if twin := _find_twin(trainer.study, trial, values):
         trial.set_user_attr(TWIN, twin.number)

@@ -66,7 +66,6 @@ class Trainer:
             TrialFailed: If a training does not end well.
             InputError: If the settings do not take the values.
         """
-        trial.set_user_attr(WORKER, [self.plan.command, self.worker])
 
         def report(epoch: int, score: float) -> None:
             trial.report(score, epoch)
