@@ -1,6 +1,7 @@
 """Studies of a training that takes no time: failures, kills, company, and what is written."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ from typing import get_args
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 
 from classify.config import Config
 from segment.core.choices import Sampler
@@ -22,13 +24,15 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.outputs import alone
 from segment.core.progress import Silent
+from segment.core.tuning.loop import run_trials
 from segment.core.tuning.reruns import Confirmation, Reruns, confirm
 from segment.core.tuning.samplers import build_sampler
-from segment.core.tuning.search import Search, Task
+from segment.core.tuning.search import Plan, Search, Task
 from segment.core.tuning.search_space import Parameter, distributions, load_space
 from segment.core.tuning.storage import absolute, is_file
-from segment.core.tuning.study import joined, open_study
+from segment.core.tuning.study import joined, open_study, outcome_of, running_trials
 from segment.core.tuning.trainer import DEFAULTS as DEFAULT_SETTINGS
+from segment.core.tuning.trainer import Trainer
 from segment.core.tuning.trials import Conditions, TrialFailed, run_trial
 from segment.core.tuning.tune import tune
 from tests.fake_training import SCORES, SECONDS, accuracy
@@ -281,6 +285,43 @@ def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeyp
         "COMPLETE",
     ]
     assert found.trials == 3
+
+
+def test_settings_that_another_process_trains_are_skipped(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    for _ in range(2):
+        study.enqueue_trial({"x": 1.0})
+    study.ask({"x": FloatDistribution(0, 2)})
+    plan = Plan(
+        task=TASK,
+        search=Search(trials=5),
+        distributions={"x": FloatDistribution(0, 2)},
+        deadline=math.inf,
+        command="c",
+        reruns=0,
+    )
+
+    def watch() -> None:
+        if study.trials[1].state.is_finished():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(Trainer(study, plan, tmp_path, Silent()), watch)
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "PRUNED"]
+    assert outcome_of(study.trials[1]) == "skipped, as trial 0, with the same settings"
+
+
+def test_settings_of_a_lost_process_are_queued_again(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    study.ask({"x": FloatDistribution(0, 2)})
+    assert len(running_trials(study)) == 1
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database:
+        database.execute("insert into trial_heartbeats values (1, 1, '2020-01-01 00:00:00.000000')")
+        database.commit()
+    assert not running_trials(study)
+    lost, again = study.trials
+    assert (lost.state.name, again.state.name) == ("FAIL", "WAITING")
+    assert again.params == lost.params
 
 
 def test_trainings_without_a_score_are_failed_trials(tmp_path):
