@@ -61,8 +61,8 @@ def tune(
     """
     if config is not None and config.data.collections:
         raise InputError(
-            "data.collections: tuning learns from one tile folder, TILES. Leave data.collections"
-            " out."
+            "data.collections is given, but tuning takes one tile folder, TILES. Leave"
+            " data.collections out."
         )
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
     files = find_files(data)  # reports faults before the first trial

@@ -178,7 +178,7 @@ class Search:
         )
         for name, holds, received, rule in rules:
             if not holds:
-                raise InputError(f"--{name}: {rule}. Received {received!r}. Choose another.")
+                raise InputError(f"--{name} is {received!r}. Choose {rule}.")
 
 
 @dataclass(frozen=True, kw_only=True)

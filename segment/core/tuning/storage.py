@@ -41,18 +41,15 @@ def make_tuning_folder(output: Path, data: Sequence[Path], has_database: bool) -
     place = output.resolve()
     if has_database and (found := [sign for sign in "?{}%#" if sign in str(place)]):
         raise InputError(
-            f"{output}: the path of a study has none of ? {{ }} % #. Received {found[0]}. Choose"
-            " another --output."
+            f"{output}: {found[0]} in the path cannot be part of a database's URL. Choose another"
+            " --output."
         )
     if inside := [folder for folder in data if folder.resolve() in (place, *place.parents)]:
         raise InputError(
-            f"{output}: must lie apart from the data. Received a place in {inside[0]}. Choose"
-            " another --output."
+            f"{output}: the output is inside the data folder {inside[0]}. Choose another --output."
         )
     if output.exists() and not output.is_dir():
-        raise InputError(
-            f"{output}: the output is a folder. Received a file. Choose another place."
-        )
+        raise InputError(f"{output} is a file. Choose a folder as --output.")
     held = {entry.name for entry in output.iterdir()} if output.exists() else set()
     strange = [
         name
@@ -66,15 +63,13 @@ def make_tuning_folder(output: Path, data: Sequence[Path], has_database: bool) -
         strange.append(TRIALS_FOLDER)  # not written by a tuning
     if strange:
         raise InputError(
-            f"{output}: holds a tuning and nothing else. Received {min(strange)} in it. Choose"
-            " another place."
+            f"{output}: {min(strange)} in it is not of a tuning. Choose another --output."
         )
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{output}: must be a folder to write to. Received: {error.strerror}. Choose another"
-            " place."
+            f"{output}: cannot be written: {error.strerror}. Choose another --output."
         ) from error
 
 
