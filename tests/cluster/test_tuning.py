@@ -245,7 +245,7 @@ def test_workers_of_no_use_are_told_and_without_others_nothing_is_tuned(
         )
         assert "the database of studies cannot be used:" in refusal("b")
         patch.setattr("segment.core.tuning.cluster.this_machine", elsewhere)
-        assert "Name one with --storage" in refusal("c")
+        assert "Name a database with --storage" in refusal("c")
 
 
 def named_by_process(folders: list[Path]) -> list[Path]:
