@@ -27,8 +27,8 @@ from segment.core.model.runtime import load_model
 from segment.core.networks.layers import layers_by_name, weights_of
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.training.checkpoints import CHECKPOINT
-from segment.core.tuning.reruns import final_score
-from segment.core.tuning.trials import Task, TrialFailed
+from segment.core.tuning.search import Task
+from segment.core.tuning.trials import TrialFailed, final_score
 from tests.classify.conftest import QUICK, Lines, config, picture, save_weights, write_parts
 from tests.conftest import write_raster
 from tests.fakes import StopAfter
