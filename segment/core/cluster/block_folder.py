@@ -69,7 +69,7 @@ class BlockFolder:
         try:
             with alone(
                 output / every.name[1 : -len(".partial")],
-                "the blocks of a map are given out by one process.",
+                "only one process at a time may compute a scene.",
             ):
                 with writable(output):
                     # a process that held the lock until now may have removed it
