@@ -80,10 +80,8 @@ def do_scenes(
         check_files(
             folder, info, OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress
         )
-        reference, (identity, words) = (
-            ModelReference.of(folder, package, chosen),
-            identify(folder, chosen),
-        )
+        reference = ModelReference.of(folder, package, chosen)
+        identity, words = identify(folder, chosen)
         model = ClusterModel(reference=reference, identity=identity, runtime=words, info=info)
         planning = Planning([partial(plan, scene, model) for scene in scenes])
         with closing(_Scenes(workers, planning, progress)) as work:

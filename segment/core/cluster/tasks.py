@@ -23,11 +23,7 @@ Work = Iterable[tuple[BlockJob, Block] | None]
 MOST_FAILURES = 3
 """Failures of a block after which it is given up."""
 MOST_LOSSES = 8
-"""Losses of workers after which a block is given up.
-
-Workers die of other causes than the block, too. But a block that takes more memory than any of them
-has would otherwise end them all.
-"""
+"""Losses of workers after which a block is given up; they die of other causes, too."""
 
 _UPDATE, _UPDATE_SOON = 2.0, 0.25  # seconds between updates of the workers; without any, soon
 _PAUSE = 0.01  # seconds between checks for finished blocks
