@@ -11,7 +11,7 @@ from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from numpy.lib.format import read_array_header_1_0, read_magic
+from numpy.lib.format import read_array_header_1_0, read_magic, write_array
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
@@ -57,7 +57,11 @@ def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[s
     partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
     try:
         with open(partial, "wb") as file:
-            np.savez(file, **content)
+            # as numpy.savez does, which leaves an open archive where the disk is full
+            with ZipFile(file, "w") as archive:
+                for name, array in content.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        write_array(member, array)  # type: ignore[no-untyped-call]
             file.flush()
             os.fsync(file.fileno())  # network storage reports only here that it is full
         partial.replace(path)
