@@ -2,13 +2,16 @@
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from segment.core.choices import Runtime
 from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import choose_runtime, has_gpu, may_have_gpu
+
+if TYPE_CHECKING:
+    from distributed import Future
 
 _PATIENCE = 60.0  # seconds to wait for workers that may hang
 _PAUSE = 0.2  # seconds between checks for their answers
@@ -51,19 +54,19 @@ def have_gpus(workers: Workers) -> bool:
     Raises:
         SchedulerLost: If the scheduler does not answer any more.
     """
+    asked: dict[str, Future[None]] = {}
     end = time.monotonic() + _PATIENCE
-    while workers.unanswered and time.monotonic() < end:
-        time.sleep(_PAUSE)
+    while True:
         workers.update()
-    asked = [
-        workers.client.submit(require_gpu, workers=[worker], pure=False) for worker in workers.fit
-    ]
-    answers = {"pending"}
-    while "pending" in answers and "error" not in answers and time.monotonic() < end:
+        for worker in workers.fit.keys() - asked.keys():
+            asked[worker] = workers.client.submit(require_gpu, workers=[worker], pure=False)
+        answers = {asked[worker].status for worker in workers.fit}
+        if "error" in answers:
+            return False
+        has_all = not workers.unanswered and "pending" not in answers
+        if has_all or time.monotonic() > end:
+            return "finished" in answers
         time.sleep(_PAUSE)
-        workers.require_scheduler()
-        answers = {future.status for future in asked}
-    return "finished" in answers and "error" not in answers
 
 
 def require_gpu() -> None:
