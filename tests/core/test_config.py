@@ -47,7 +47,7 @@ def test_every_number_of_every_setting_has_a_lower_and_an_upper_bound():
     for package in (segment, classify):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.ispkg and not re.search(
-                r"\.(app|town|cluster|local_worker|distributed_devices)(\.|$)", module.name
+                r"\.(app|town|cluster|distributed_devices)(\.|$)", module.name
             ):
                 importlib.import_module(module.name)
     kinds = set(all_settings())
