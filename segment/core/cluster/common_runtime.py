@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from segment.core.choices import Runtime
 from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError
+from segment.core.model.backend import has_gpu, may_have_gpu
 from segment.core.model.folder import load_model_info
-from segment.core.model.runtime import choose_runtime, has_gpu, may_have_gpu
+from segment.core.model.runtime import choose_runtime
 
 if TYPE_CHECKING:
     from distributed import Future
