@@ -112,6 +112,7 @@ class ImageSettings(Settings):
             received = f"val_fraction {self.val_fraction}, test_fraction {self.test_fraction}"
             raise ValueError(
                 f"val_fraction and test_fraction must be less than 1 together. Received {received}."
+                " Lower one of them."
             )
         return self
 

@@ -13,7 +13,7 @@ from classify.data.pixels import centre_crop, prepare_seen, read_pixels
 from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
-from segment.core.model.runtime import Model, require_finite_output
+from segment.core.model.runtime import Model, nan_error
 from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
@@ -108,7 +108,8 @@ def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray
         )
     else:
         found = model.predict(pixels)
-    require_finite_output(found, model.info, "an image")
+    if not np.isfinite(found.sum()):
+        raise nan_error(model.info, "an image")
     return tempered(found, model.info)
 
 

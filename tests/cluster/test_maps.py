@@ -381,5 +381,5 @@ def test_a_scene_that_changed_or_is_missing_is_told(tmp_path: Path) -> None:
         likeness = raster.likeness
     scene.require_alike(likeness)
     write_scene(tmp_path / "scene.tif", 20, 21)
-    with pytest.raises(ValueError, match="Received another"):
+    with pytest.raises(ValueError, match="not the raster that the cluster was asked to map"):
         scene.require_alike(likeness)

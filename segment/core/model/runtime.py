@@ -95,26 +95,24 @@ def load_model(
     return KerasModel(info, folder / MODEL_FILE, features, progress)
 
 
-def require_finite_output(output: NDArray[np.float32], info: ModelInfo, what: str) -> None:
-    """Checks that the output of a network is finite.
+def nan_error(info: ModelInfo, what: str) -> InputError:
+    """Describes an output of a network that holds NaN or infinity.
 
     Pixels far beyond those of the training overflow within a network, and arg-max turns every NaN
     into the first class.
 
     Args:
-        output: Output of the network, any shape.
         info: Description of the model.
-        what: What the output was computed for, for the error.
+        what: What the output was computed for.
 
-    Raises:
-        InputError: If the output holds NaN or infinity.
+    Returns:
+        The error to raise.
     """
-    if not np.isfinite(output.sum()):  # a single pass, without a temporary array
-        low, high = info.range
-        raise InputError(
-            f"{what}: {info.name} computed NaN. It was trained on pixels of {low:g} to {high:g}."
-            " Declare the value that means no data (--nodata), or convert the pixels to that unit."
-        )
+    low, high = info.range
+    return InputError(
+        f"{what}: {info.name} computed NaN. It was trained on pixels of {low:g} to {high:g}."
+        " Declare the value that means no data (--nodata), or convert the pixels to that unit."
+    )
 
 
 def folder_of(model: Model) -> Path | None:

@@ -158,7 +158,7 @@ def test_few_small_images_among_large_ones_are_named(tmp_path):
 
 def test_what_is_no_classifier_is_refused_before_images_are_read(images, tmp_path, monkeypatch):
     monkeypatch.setattr("classify.exploration.explore.read_each", None)
-    with pytest.raises(InputError, match="model folder holds"):
+    with pytest.raises(InputError, match="not a model folder"):
         explore(images, tmp_path / "report", model=tmp_path)
     with pytest.raises(InputError, match="task classify"):
         explore(images, tmp_path / "report", model=SEGMENTS)

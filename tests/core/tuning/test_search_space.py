@@ -98,7 +98,7 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
         ("model.dropout", Parameter(low=0, high=1.5), "model.dropout"),
         ("training.batch_size", Parameter(low=0.5, high=9), "training.batch_size"),
         ("model.head", Parameter(choices=["linear", "round"]), "round"),
-        ("training.epochs.more", Parameter(low=1, high=2), "has no parts"),
+        ("training.epochs.more", Parameter(low=1, high=2), "a value, not a group"),
         (
             "data.preprocess.denoise",
             Parameter(low=0, high=5),

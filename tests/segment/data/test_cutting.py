@@ -184,7 +184,7 @@ def test_a_mask_of_other_ground_is_refused_and_nothing_is_written(tmp_path):
         np.zeros((64, 64, 1), np.uint8),
         transform=Affine(0.3, 0, 0, 0, -0.3, 0),
     )
-    with pytest.raises(InputError, match="elsewhere than its scene"):
+    with pytest.raises(InputError, match="does not cover its scene"):
         cut_scene(scene, far, tmp_path / "tiles", 32)
     assert not (tmp_path / "tiles").exists()
 
