@@ -1,6 +1,7 @@
-# make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those that take long, too.
+# make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
+# that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
 # All make .venv on first use.
-.PHONY: demo test test-all lint bench bench-peers clean
+.PHONY: demo test test-all test-fast lint bench bench-peers clean
 
 # the first Python of 3.11 or 3.12 that starts
 PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
@@ -15,6 +16,9 @@ test: .venv/.installed
 
 test-all: .venv/.installed
 	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile
+
+test-fast: .venv/.installed
+	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile --fast
 
 lint: .venv/.installed
 	@.venv/bin/ruff check .

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from classify.config import Config as Config
     from classify.exploration.explore import explore as explore
     from classify.generator.config import GeneratorConfig as GeneratorConfig
+    from classify.generator.evaluation import Draws as Draws
     from classify.generator.evaluation import Judgement as Judgement
     from classify.generator.evaluation import judge as judge
     from classify.generator.filling import fill_classes as fill_classes
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from classify.generator.sampling import interpolate as interpolate
     from classify.generator.sampling import write_samples as write_samples
     from classify.generator.training import train_generator as train_generator
-    from classify.labelling.grid import SceneLabels as SceneLabels
-    from classify.labelling.grid import label_scene as label_scene
     from classify.labelling.predict import Prediction as Prediction
     from classify.labelling.predict import predict_images as predict_images
+    from classify.labelling.result import SceneLabels as SceneLabels
+    from classify.labelling.scene import label_scene as label_scene
     from classify.training.evaluation import evaluate as evaluate
     from classify.training.export import export_model as export_model
     from classify.training.train import train as train
@@ -41,11 +42,12 @@ if TYPE_CHECKING:
 # Imported on first use, so that `import classify` and every --help stay fast.
 _HOMES = {
     "Config": "classify.config",
+    "Draws": "classify.generator.evaluation",
     "Generator": "classify.generator.generator",
     "GeneratorConfig": "classify.generator.config",
     "InputError": "segment.core.errors",
     "Judgement": "classify.generator.evaluation",
-    "SceneLabels": "classify.labelling.grid",
+    "SceneLabels": "classify.labelling.result",
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",
     "Model": "segment.core.model.runtime",
@@ -56,7 +58,7 @@ _HOMES = {
     "fill_classes": "classify.generator.filling",
     "interpolate": "classify.generator.sampling",
     "judge": "classify.generator.evaluation",
-    "label_scene": "classify.labelling.grid",
+    "label_scene": "classify.labelling.scene",
     "label_scenes": "classify.cluster.scenes",
     "load_generator": "classify.generator.generator",
     "load_model": "segment.core.model.runtime",

@@ -1,42 +1,43 @@
 """The classify-* commands: parse options, call one library function, print the result."""
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 from classify.bundled import BUNDLED
-from segment.core.cli.batch import attempt_each, require_all, tell_each
+from segment.core.choices import Runtime
+from segment.core.cli.batch import attempt_each, report_each, require_all
 from segment.core.cli.command import entry_point, progress_bar
 from segment.core.cli.options import (
     Augment,
     BlockEdge,
     ClusterAddress,
-    ConfigFile,
-    Confirmations,
-    Debug,
-    Hours,
-    Memory,
+    ConsoleOptions,
+    Features,
     ModelFolder,
-    Overrides,
     Overwrite,
-    Quiet,
-    Repeats,
-    Resume,
+    RunOptions,
     RuntimeOption,
-    SamplerOption,
-    Seed,
-    SpaceFile,
-    Storage,
-    StudyName,
-    Trials,
+    SearchOptions,
+    SettingsOptions,
     require_cluster,
 )
-from segment.core.cli.run import run_training, run_tuning
+from segment.core.cli.run import (
+    load_model_and_keras,
+    require_optuna,
+    run_tuning,
+    training,
+)
 from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
+
+if TYPE_CHECKING:
+    from segment.core.raster.sources import Source
 
 DataFolders = Annotated[
     list[Path],
@@ -50,99 +51,55 @@ DataFolders = Annotated[
 def train(
     data: DataFolders,
     output: Annotated[Path, Option(help="Run folder to write.")],
-    config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    options: RunOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Trains a model on images in class folders."""
     from classify.config import Config
 
-    run_training(
-        "classify.training.train",
-        Config,
-        data,
-        output,
-        config,
-        settings,
-        resume=resume,
-        overwrite=overwrite,
-        quiet=quiet,
-    )
+    with training(Config, output, options, console) as run:
+        from classify.training.train import train as train_model
+
+        run(train_model, data)
 
 
 @entry_point
 def explore(
     data: DataFolders,
     output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    features: Features = False,
     model: ModelFolder = BUNDLED,
-    config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    settings: SettingsOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Reports on labelled images before training: statistics, problems and how to fix them."""
     from classify.config import Config
     from classify.exploration.explore import explore as explore_images
-    from segment.core.config import load_settings
 
-    wanted = load_settings(Config, config, settings).data
-    with progress_bar(quiet) as progress:
-        progress.say(
-            str(
-                explore_images(
-                    data, output, wanted, model=model, overwrite=overwrite, progress=progress
-                )
-            )
-        )
+    wanted = settings.load(Config).data
+    network = model if features or model != BUNDLED else None
+    console.show(partial(explore_images, data, output, wanted, model=network, overwrite=overwrite))
 
 
 @entry_point
 def tune(
     data: DataFolders,
     output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
-    space: SpaceFile = None,
-    trials: Trials = 40,
-    hours: Hours = None,
-    memory: Memory = None,
-    repeats: Repeats = 1,
-    confirm: Confirmations = 3,
-    sampler: SamplerOption = "gp",
-    storage: Storage = None,
-    study: StudyName = "tuning",
-    seed: Seed = 0,
-    cluster: ClusterAddress = None,
-    config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    search: SearchOptions,
+    settings: SettingsOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Searches for the settings with which classify-train scores best on validation images."""
+    require_optuna()
     from classify.config import Config
+    from classify.tuning import SPACE
+    from classify.tuning import tune as search_settings
 
-    run_tuning(
-        "classify.tuning",
-        Config,
-        data,
-        output,
-        config,
-        settings,
-        space,
-        trials=trials,
-        hours=hours,
-        memory_mb=memory,
-        repeats=repeats,
-        confirmations=confirm,
-        sampler=sampler,
-        storage=storage,
-        name=study,
-        seed=seed,
-        cluster=cluster,
-        quiet=quiet,
-    )
+    run_tuning(search_settings, SPACE, data, output, settings.load(Config), search, console)
 
 
 @entry_point
@@ -159,32 +116,18 @@ def evaluate(
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    console: ConsoleOptions,
 ) -> None:
     """Scores a model on labelled images."""
-    from segment.core.model.runtime import load_model
     from segment.core.raster.sources import parse_bands
 
     numbers = parse_bands(bands)
-    with progress_bar(quiet) as progress:
-        network = load_model(model, runtime, progress=progress)
-    # The next import needs Keras; load_keras() hides what the backend prints when it starts.
-    load_keras()
+    network = load_model_and_keras(model, runtime, console)
     from classify.training.evaluation import evaluate as score
 
-    with progress_bar(quiet) as progress:
-        found = score(
-            data,
-            network,
-            output,
-            part=part,
-            bands=numbers,
-            augment=augment,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        progress.say(str(found))
+    scored = partial(score, data, network, output, part=part, bands=numbers, augment=augment)
+    console.show(partial(scored, overwrite=overwrite))
 
 
 @entry_point
@@ -195,8 +138,8 @@ def export(
         Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable."),
     ] = [],  # noqa: B006 - typer reads it, nothing writes to it
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    console: ConsoleOptions,
 ) -> None:
     """Exports a model to OpenVINO, which runs several times faster without a GPU."""
     from segment.core.model.folder import load_model_info
@@ -205,10 +148,7 @@ def export(
     load_keras()
     from classify.training.export import export_model
 
-    with progress_bar(quiet) as progress:
-        progress.say(
-            str(export_model(model, int8=int8 or None, overwrite=overwrite, progress=progress))
-        )
+    console.show(partial(export_model, model, int8=int8 or None, overwrite=overwrite))
 
 
 @entry_point
@@ -240,93 +180,98 @@ def predict(
     cluster: ClusterAddress = None,
     block: BlockEdge = None,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    console: ConsoleOptions,
 ) -> None:
     """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
     from classify.labelling.formats import as_csv, as_json, as_table
-    from classify.labelling.grid import LABEL_ENDINGS, label_scene
     from classify.labelling.predict import predict_images
+    from classify.labelling.result import LABEL_ENDINGS
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
     from segment.core.raster.sources import (
-        Source,
         alpha_note,
         find_sources,
         parse_bands,
         require_own_names,
     )
 
+    is_text = json or csv
     if json and csv:
-        raise InputError(
-            "--json and --csv exclude each other. Received both. Leave one of them out."
-        )
+        raise InputError("--json and --csv are both given. Leave one of them out.")
     if grid is None and (nodata is not None or output != Path()):
         raise InputError(
-            "--output and --nodata belong to --grid. Received no --grid. Leave them out, or add"
-            " --grid."
+            "--output and --nodata belong to --grid, which is not given. Add --grid, or leave them"
+            " out."
         )
-    if grid is not None and (json or csv):
+    if grid is not None and is_text:
         raise InputError(
-            "--json and --csv are for images. Received --grid, whose report is a file. Leave one of"
+            "--json and --csv are for images, and the report of --grid is a file. Leave one of"
             " them out."
         )
     if grid is None and cluster is not None:
         raise InputError(
-            "--cluster labels scenes. Received no --grid. Add --grid, or leave --cluster out."
+            "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), nodata)
     load_model_info(model).require_task("classify")
     if grid is not None:
         require_own_names(sources)
-    if grid is not None and cluster is not None:
+        options: dict[str, Any] = {"grid": grid, "augment": augment, "overwrite": overwrite}
+        if cluster is None:
+            require_cluster(block)
+            _label_scenes(sources, model, output, runtime, console, options)
+            return
         from classify.cluster.scenes import label_scenes
 
-        with progress_bar(quiet) as progress:
+        with console.progress() as progress:
             done = label_scenes(
                 sources,
                 model,
                 output,
                 cluster=cluster,
-                grid=grid,
                 block=block,
-                augment=augment,
                 runtime=runtime,
-                overwrite=overwrite,
                 progress=progress,
+                **options,
             )
-            tell_each("classify-predict", done, len(sources), progress)
+            report_each("classify-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    with progress_bar(quiet or json or csv) as progress:
+    with progress_bar(console.quiet or is_text) as progress:
         network = load_model(model, runtime, progress=progress)
-
-        def map_one(source: Source) -> None:
-            assert grid is not None
-            result = label_scene(
-                source,
-                network,
-                output,
-                grid=grid,
-                augment=augment,
-                overwrite=overwrite,
-                progress=progress,
-            )
-            progress.say(str(result))
-
-        if grid is not None:
-            attempt_each("classify-predict", sources, map_one)
-            return
-        if (json or csv) and not quiet:  # stdout is for the program that reads it
-            for turned in orientation_notes([source.path for source in sources]):
-                print(turned, file=sys.stderr)
+        if is_text and not console.quiet:  # stdout is for the program that reads it
+            for note in orientation_notes([source.path for source in sources]):
+                print(note, file=sys.stderr)
         predictions = list(
             predict_images(sources, network, top=top, augment=augment, progress=progress)
         )
-    if (note := alpha_note(sources)) and not quiet:
-        print(f"note: {note}", file=sys.stderr)
+    if (note_on_alpha := alpha_note(sources)) and not console.quiet:
+        print(f"note: {note_on_alpha}", file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
-    if len(problems) < len(predictions) or json or csv:
+    if len(problems) < len(predictions) or is_text:
         print((as_json if json else as_csv if csv else as_table)(predictions))
     require_all("classify-predict", problems, len(predictions))
+
+
+def _label_scenes(
+    sources: "Sequence[Source]",
+    model: Path,
+    output: Path,
+    runtime: Runtime,
+    console: ConsoleOptions,
+    options: dict[str, Any],
+) -> None:
+    """Labels the cells of scenes one after the other; `options` are those of `label_scene`."""
+    from classify.labelling.scene import label_scene
+    from segment.core.model.runtime import load_model
+
+    with console.progress() as progress:
+        network = load_model(model, runtime, progress=progress)
+
+        def label_one(source: "Source") -> None:
+            result = label_scene(source, network, output, progress=progress, **options)
+            progress.say(str(result))
+
+        attempt_each("classify-predict", sources, label_one)

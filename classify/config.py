@@ -4,15 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segment.core.choices import Normalisation
-from segment.core.config import (
+from segment.core.common_settings import (
     MOST_BATCH,
     MOST_EPOCHS,
     ClassWeights,
-    PreprocessSettings,
-    Settings,
+    Fraction,
+    PixelChangeSettings,
+    PixelSettings,
+    Probability,
+    Seed,
     TrainingSettings,
 )
+from segment.core.config import Settings
 from segment.core.raster.classes import Class
 
 # 0 is refused later, where the message can list the bands of the files.
@@ -73,14 +76,14 @@ class ImageSettings(Settings):
     val_fraction: float = Field(
         default=0.15, gt=0, lt=1, description="share for validation, where no folders fix the split"
     )
-    test_fraction: float = Field(
-        default=0.15, ge=0, lt=1, description="share for the test, where no folders fix the split"
+    test_fraction: Fraction = Field(
+        default=0.15, description="share for the test, where no folders fix the split"
     )
-    split_seed: int | None = Field(
-        default=None, ge=0, lt=2**32, description="of that split; training.seed by default"
+    split_seed: Seed | None = Field(
+        default=None, description="of that split; training.seed by default"
     )
-    val_seed: int | None = Field(
-        default=None, ge=0, lt=2**32, description="draws validation anew, and leaves the test"
+    val_seed: Seed | None = Field(
+        default=None, description="draws another validation set, and leaves the test"
     )
     unreadable: Unreadable = Field(
         default="refuse", description="images that cannot be read: an error, or named and left out"
@@ -108,22 +111,17 @@ class ImageSettings(Settings):
         if self.val_fraction + self.test_fraction >= 1:
             received = f"val_fraction {self.val_fraction}, test_fraction {self.test_fraction}"
             raise ValueError(
-                f"fractions must leave something to train on. Received {received}. Lower them."
+                f"val_fraction and test_fraction must be less than 1 together. Received {received}."
+                " Lower one of them."
             )
         return self
 
 
-class DataSettings(ImageSettings):
+class DataSettings(ImageSettings, PixelSettings):
     """Which images a classifier learns from, and how they are preprocessed and normalised."""
 
-    preprocess: PreprocessSettings = PreprocessSettings()
-    normalise: Normalisation = Field(
-        default="auto",
-        description="auto: as downloaded or bundled weights expect, else standardise",
-    )
 
-
-class ChangeSettings(Settings):
+class ChangeSettings(PixelChangeSettings):
     """Random changes of training images; 0 switches a change off unless its description differs."""
 
     random_crop: bool = Field(
@@ -141,14 +139,10 @@ class ChangeSettings(Settings):
         default=0.0, ge=0, le=180, description="turns by up to this many degrees either way"
     )
     quarter_turns: bool = Field(default=False, description="turns by 0, 90, 180 or 270 degrees")
-    horizontal_flip: float = Field(default=0.5, ge=0, le=1, description="probability")
-    vertical_flip: float = Field(default=0.5, ge=0, le=1, description="probability")
-    brightness: float = Field(
-        default=0.1, ge=0, lt=1, description="up to this fraction of the full range"
-    )
-    contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
-    saturation: float = Field(
-        default=0.0, ge=0, lt=1, description="up to this fraction either way (RGB, 8 bits)"
+    horizontal_flip: Probability = Field(default=0.5, description="probability")
+    vertical_flip: Probability = Field(default=0.5, description="probability")
+    saturation: Fraction = Field(
+        default=0.0, description="up to this fraction either way (RGB, 8 bits)"
     )
     hue: int = Field(
         default=0,
@@ -156,17 +150,9 @@ class ChangeSettings(Settings):
         le=180,
         description="turn of the hue by up to this many degrees (RGB, 8 bits)",
     )
-    elastic: float = Field(
-        default=0.0, ge=0, le=1, description="probability of an elastic deformation"
-    )
-    blur: float = Field(
-        default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels"
-    )
-    cutout: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="probability of a hole of a tenth to a third of the edge",
+    elastic: Probability = Field(default=0.0, description="probability of an elastic deformation")
+    cutout: Probability = Field(
+        default=0.0, description="probability of a hole of a tenth to a third of the edge"
     )
 
 
@@ -211,14 +197,14 @@ class ModelSettings(Settings):
         default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes"
     )
     dense_units: int = Field(default=256, ge=1, le=65_536, description="of the mlp head")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
-    batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1, description="of the running means")
+    dropout: Fraction = Field(default=0.2, description="before the last layer")
+    batch_norm_momentum: Fraction = Field(default=0.9, description="of the running means")
 
 
 class LossSettings(Settings):
     """Cross-entropy loss; binary cross-entropy where images have several labels."""
 
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: Fraction = 0.0
     class_weights: ClassWeights = Field(
         default="none",
         description="balanced: inverse share of images; or a weight per class name, 1 if not named",

@@ -8,17 +8,18 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
-from segment.core.cli.command import entry_group, progress_bar
+from segment.core.cli.command import entry_group, progress_bar, spread_options
 from segment.core.cli.options import (
     ConfigFile,
+    ConsoleOptions,
     Debug,
     Overrides,
     Overwrite,
     Quiet,
-    Resume,
+    RunOptions,
     RuntimeOption,
 )
-from segment.core.cli.run import run_training
+from segment.core.cli.run import training
 from segment.core.model.backend import load_keras
 
 Images = Annotated[
@@ -36,31 +37,21 @@ Seed = Annotated[
 ]
 
 
+@spread_options
 def train(
     data: Images,
     output: Annotated[Path, Option(help="Run folder to write.")],
-    config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    options: RunOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Trains a generator on images in class folders."""
     from classify.generator.config import GeneratorConfig
 
-    run_training(
-        "classify.generator.training",
-        GeneratorConfig,
-        data,
-        output,
-        config,
-        settings,
-        resume=resume,
-        overwrite=overwrite,
-        quiet=quiet,
-        function="train_generator",
-    )
+    with training(GeneratorConfig, output, options, console) as run:
+        from classify.generator.training import train_generator
+
+        run(train_generator, data)
 
 
 def sample(
@@ -147,10 +138,11 @@ def interpolate(
 ) -> None:
     """Interpolates between two images and writes the steps as a strip of pictures."""
     load_keras()
-    from classify.generator.sampling import interpolate as draw_way
+    from classify.generator.sampling import interpolate as write_strip
     from segment.core.raster.sources import parse_bands
 
-    draw_way(run, first, second, output, steps=steps, bands=parse_bands(bands), overwrite=overwrite)
+    wanted = parse_bands(bands)
+    write_strip(run, first, second, output, steps=steps, bands=wanted, overwrite=overwrite)
     with progress_bar(quiet) as progress:
         progress.say(f"{output}: {first.name}, {steps + 1} reconstructions, {second.name}")
 
@@ -170,9 +162,8 @@ def judge(
         Option(
             min=1,
             max=10**7,
-            help=(
-                "Pictures of a set, from 50 on with a distance; all that validation and test hold."
-            ),
+            help="Pictures to draw, as many as validation and test hold by default; a Frechet"
+            " distance needs 50.",
         ),
     ] = None,
     bandwidth: Bandwidth = BANDWIDTH,
@@ -184,6 +175,7 @@ def judge(
 ) -> None:
     """Evaluates generated pictures with a classifier and compares them with real images."""
     load_keras()
+    from classify.generator.evaluation import Draws
     from classify.generator.evaluation import judge as judge_pictures
 
     with progress_bar(quiet) as progress:
@@ -192,9 +184,7 @@ def judge(
             model,
             output,
             data=data,
-            count=count,
-            bandwidth=bandwidth,
-            seed=seed,
+            draws=Draws(count=count, bandwidth=bandwidth, seed=seed),
             runtime=runtime,
             overwrite=overwrite,
             progress=progress,

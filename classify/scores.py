@@ -231,37 +231,31 @@ def score(
     """
     true, p = np.asarray(truth), np.asarray(probabilities, np.float32)
     if true.shape != p.shape or true.ndim != 2 or true.shape[1] != len(names):
-        received = f"truth {true.shape}, probabilities {p.shape}, {len(names)} names"
         raise InputError(
-            f"Truth and probabilities are images x classes. Received {received}. Give them in the"
-            " same order."
+            f"Labels {true.shape}, probabilities {p.shape} and {len(names)} names do not match."
+            " Give both as images x classes."
         )
     if not len(true):
-        raise InputError("Scores need an image. Received none. Give labelled images.")
+        raise InputError("No images to score. Give labelled images.")
     if not np.isin(true, (0, 1)).all():
         raise InputError(
-            f"Truth is 0 or 1 per class. Received {true.min()} to {true.max()}. Give each label a"
-            " column."
+            f"Labels are {true.min()} to {true.max()}, not 0 or 1. Give each class a column."
         )
     if not multi_label and (true.sum(axis=1) != 1).any():
         first = int((true.sum(axis=1) != 1).argmax())
-        received = f"{int(true[first].sum())} (image {first})"
         raise InputError(
-            f"Images carry one label each. Received {received}. Score them as several labels."
+            f"Image {first} has {int(true[first].sum())} labels, not one. Score with several"
+            " labels."
         )
     outside = ~((p >= -1e-4) & (p <= 1 + 1e-4))  # also true for NaN
     if outside.any():
         raise InputError(
-            f"Probabilities lie between 0 and 1. Received {p[outside][0]} (image"
-            f" {int(outside.any(axis=1).argmax())}). Check the network: one whose training diverged"
-            " answers so."
+            f"Probability {p[outside][0]} of image {int(outside.any(axis=1).argmax())} is not"
+            " between 0 and 1. Check the network: its training may have diverged."
         )
     chosen = [0.5] * len(names) if thresholds is None else [float(t) for t in thresholds]
     if len(chosen) != len(names):
-        raise InputError(
-            f"Thresholds are one per class. Received {len(chosen)} for {len(names)}. Choose them"
-            " again."
-        )
+        raise InputError(f"{len(chosen)} thresholds for {len(names)} classes. Give one per class.")
     return Scores(true.astype(bool), p.clip(0, 1), list(names), multi_label, chosen)
 
 

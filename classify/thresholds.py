@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def choose_thresholds(truth: NDArray[Any], probabilities: NDArray[Any]) -> list[float]:
+def choose_thresholds(reference: NDArray[Any], probabilities: NDArray[Any]) -> list[float]:
     """Chooses the threshold of each class that gives the highest F1 on validation images.
 
     A threshold is midway between the lowest probability that still gets the label and the next
     lower probability (or 0). Of several equally good thresholds, the one nearest to 0.5 is taken.
 
     Args:
-        truth: Reference labels, (images, classes) of 0 or 1.
+        reference: Reference labels, (images, classes) of 0 or 1.
         probabilities: Predicted probabilities, (images, classes), with the temperature that
             predictions will have.
 
@@ -25,7 +25,7 @@ def choose_thresholds(truth: NDArray[Any], probabilities: NDArray[Any]) -> list[
 
     thresholds = []
     for true, probability in zip(
-        np.asarray(truth, bool).T, np.asarray(probabilities, np.float64).T, strict=True
+        np.asarray(reference, bool).T, np.asarray(probabilities, np.float64).T, strict=True
     ):
         if true.all() or not true.any():
             thresholds.append(0.5)

@@ -8,9 +8,8 @@ from types import MappingProxyType
 from classify.config import Config, ImageSettings
 from classify.data.images import Data, data_folders, find_images
 from segment.core.progress import Progress
-from segment.core.tuning.search import Search
+from segment.core.tuning.search import Search, Task
 from segment.core.tuning.search_space import Parameter, Space
-from segment.core.tuning.trials import Task
 from segment.core.tuning.tune import Tuning
 from segment.core.tuning.tune import tune as tune_task
 

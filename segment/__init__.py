@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segment.annotations.cutting import cut_scene as cut_scene
     from segment.cluster.scenes import predict_scenes as predict_scenes
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from segment.core.pixels.preprocessing import preprocess as preprocess
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
-    from segment.data.cutting import cut_scene as cut_scene
     from segment.exploration.explore import explore as explore
-    from segment.mapping.predict import predict_probabilities as predict_probabilities
     from segment.mapping.predict import predict_scene as predict_scene
-    from segment.mapping.predict import predict_window as predict_window
     from segment.mapping.result import SceneMap as SceneMap
+    from segment.mapping.window import predict_probabilities as predict_probabilities
+    from segment.mapping.window import predict_window as predict_window
     from segment.sample import write_sample as write_sample
     from segment.training.distillation import ImitationConfig as ImitationConfig
     from segment.training.distillation import imitate as imitate
@@ -43,17 +43,17 @@ _HOMES = {
     "SceneMap": "segment.mapping.result",
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",
-    "cut_scene": "segment.data.cutting",
+    "cut_scene": "segment.annotations.cutting",
     "evaluate": "segment.training.evaluation",
     "explore": "segment.exploration.explore",
     "export_model": "segment.training.export",
     "imitate": "segment.training.distillation",
     "load_model": "segment.core.model.runtime",
     "load_settings": "segment.core.config",
-    "predict_probabilities": "segment.mapping.predict",
+    "predict_probabilities": "segment.mapping.window",
     "predict_scene": "segment.mapping.predict",
     "predict_scenes": "segment.cluster.scenes",
-    "predict_window": "segment.mapping.predict",
+    "predict_window": "segment.mapping.window",
     "preprocess": "segment.core.pixels.preprocessing",
     "train": "segment.training.train",
     "tune": "segment.tuning",

@@ -5,8 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from segment.bundled import BUNDLED
-from segment.core.choices import Normalisation
-from segment.core.config import ClassWeights, PreprocessSettings, Settings, TrainingSettings
+from segment.core.common_settings import (
+    ClassWeights,
+    Fraction,
+    PixelChangeSettings,
+    PixelSettings,
+    Probability,
+    Seed,
+    TrainingSettings,
+)
+from segment.core.config import Settings
 from segment.core.model.folder import load_model_info
 from segment.core.raster.classes import Class
 
@@ -22,7 +30,7 @@ PixelSizes = tuple[Annotated[float, Field(ge=0.05, le=20)], Annotated[float, Fie
 
 def _are_sizes(sizes: PixelSizes | None) -> PixelSizes | None:
     if sizes is not None and sizes[0] > sizes[1]:
-        raise ValueError(f"a range is two numbers, the smaller first, not {list(sizes)}")
+        raise ValueError(f"must be two numbers, the smaller first. Received {list(sizes)}.")
     return sizes
 
 
@@ -63,8 +71,8 @@ class Collection(Settings):
     split: Split | None = Field(
         default=None, description="as data.split, for this collection alone"
     )
-    val_fraction: float | None = Field(
-        default=None, ge=0, lt=1, description="as data.val_fraction; 0: it only trains"
+    val_fraction: Fraction | None = Field(
+        default=None, description="as data.val_fraction; 0: it only trains"
     )
     val_groups: list[str] = Field(
         default=[], description="its groups for validation, by their names within it"
@@ -76,7 +84,7 @@ class Collection(Settings):
     _range = field_validator("pixel_size")(_are_sizes)
 
 
-class DataSettings(Settings):
+class DataSettings(PixelSettings):
     """Which pixels a model learns from, and how they reach the network."""
 
     classes: list[Class] | None = Field(
@@ -111,22 +119,15 @@ class DataSettings(Settings):
     test_groups: list[str] = Field(
         default=[], description="groups neither trained nor validated on, scored at the end"
     )
-    split_seed: int | None = Field(
-        default=None, ge=0, lt=2**32, description="of what is drawn; training.seed by default"
+    split_seed: Seed | None = Field(
+        default=None, description="of what is drawn; training.seed by default"
     )
     undeclared: Undeclared = Field(
         default="ignore", description="mask colours that no class has: ignore, or refuse"
     )
-    max_undeclared: float = Field(
+    max_undeclared: Probability = Field(
         default=0.5,
-        ge=0,
-        le=1,
         description="share of the labelled mask pixels that may be of no class; 1 allows all",
-    )
-    preprocess: PreprocessSettings = PreprocessSettings()
-    normalise: Normalisation = Field(
-        default="auto",
-        description="auto: as downloaded or bundled weights expect, else standardise",
     )
     cache_mb: int = Field(
         default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes"
@@ -135,9 +136,7 @@ class DataSettings(Settings):
     @model_validator(mode="after")
     def _collections_have_targets(self) -> "DataSettings":
         if self.collections and not self.classes:
-            raise ValueError(
-                "collections need data.classes, the classes that the model is to tell apart"
-            )
+            raise ValueError("collections need data.classes, the classes that the model learns")
         for key in ("val_groups", "test_groups"):
             if self.collections and getattr(self, key):
                 raise ValueError(
@@ -161,41 +160,27 @@ class DataSettings(Settings):
         return self
 
 
-class AugmentSettings(Settings):
+class AugmentSettings(PixelChangeSettings):
     """Random changes of training tiles; 0 switches a change off.
 
     A change of geometry moves the image and its mask together.
     """
 
-    flip: float = Field(default=0.5, ge=0, le=1, description="probability of a flip, each axis")
+    flip: Probability = Field(default=0.5, description="probability of a flip, each axis")
     quarter_turns: bool = Field(default=True, description="turns by 0, 90, 180 or 270 degrees")
-    scale: float = Field(
+    scale: Fraction = Field(
         default=0.0,
-        ge=0,
-        lt=1,
         description="zoom by up to this fraction either way; random crops not beyond their image",
     )
-    shift: float = Field(
-        default=0.0, ge=0, lt=1, description="shift by up to this fraction of the tile"
-    )
-    brightness: float = Field(
-        default=0.1, ge=0, lt=1, description="up to this fraction of the full range"
-    )
-    contrast: float = Field(default=0.1, ge=0, lt=1, description="up to this fraction either way")
+    shift: Fraction = Field(default=0.0, description="shift by up to this fraction of the tile")
     hue: int = Field(
         default=0,
         ge=0,
         le=180,
         description="turn of the hue by up to this many steps of 180 (RGB, 8 bits)",
     )
-    blur: float = Field(
-        default=0.0, ge=0, le=1, description="probability of a Gaussian blur of 3 to 5 pixels"
-    )
-    noise: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="standard deviation up to this fraction of the full range",
+    noise: Fraction = Field(
+        default=0.0, description="standard deviation up to this fraction of the full range"
     )
     pixel_size: PixelSizes | None = Field(
         default=None,
@@ -204,41 +189,27 @@ class AugmentSettings(Settings):
             " in place of scale"
         ),
     )
-    gamma: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="pixels of 0..1 to the power of up to 1 plus or minus this",
+    gamma: Fraction = Field(
+        default=0.0, description="pixels of 0..1 to the power of up to 1 plus or minus this"
     )
     saturation: int = Field(
         default=0, ge=0, le=255, description="change of the saturation by up to this (RGB, 8 bits)"
     )
-    tint: float = Field(
-        default=0.0, ge=0, lt=1, description="each band times up to 1 plus or minus this"
+    tint: Fraction = Field(default=0.0, description="each band times up to 1 plus or minus this")
+    grey: Probability = Field(
+        default=0.0, description="probability that colour is lost (RGB, 8 bits)"
     )
-    grey: float = Field(
-        default=0.0, ge=0, le=1, description="probability that colour is lost (RGB, 8 bits)"
+    haze: Fraction = Field(
+        default=0.0, description="share of white mist over the tile, up to this fraction"
     )
-    haze: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="share of white mist over the tile, up to this fraction",
+    shadow: Probability = Field(
+        default=0.0, description="probability of a soft shadow over a part of the tile"
     )
-    shadow: float = Field(
-        default=0.0, ge=0, le=1, description="probability of a soft shadow over a part of the tile"
+    jpeg: Probability = Field(
+        default=0.0, description="probability of losses as in a JPEG of quality 30 to 90 (8 bits)"
     )
-    jpeg: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="probability of losses as in a JPEG of quality 30 to 90 (8 bits)",
-    )
-    soften: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="probability of pixels 1.5 to 3 times as large, enlarged again",
+    soften: Probability = Field(
+        default=0.0, description="probability of pixels 1.5 to 3 times as large, enlarged again"
     )
 
     _range = field_validator("pixel_size")(_are_sizes)
@@ -263,10 +234,8 @@ class ModelSettings(Settings):
             " .keras"
         ),
     )
-    batch_norm_momentum: float = Field(
+    batch_norm_momentum: Fraction = Field(
         default=0.9,
-        ge=0,
-        lt=1,
         description="of the running means; the library's 0.99 lags hundreds of steps behind",
     )
 
@@ -286,7 +255,8 @@ class ModelSettings(Settings):
         if self.weights != "none" and self.encoder_weights != "none":
             received = f"weights {self.weights}, encoder_weights {self.encoder_weights}"
             raise ValueError(
-                f"a network starts from one thing. Received {received}. Set one of them to none."
+                f"weights and encoder_weights exclude each other. Received {received}. Set one of"
+                " them to none."
             )
         return self
 

@@ -75,7 +75,7 @@ class RowMerger:
 
         Returns:
             (rows, window width, classes) float32 for the rows that `Window.finished` names. They
-            are zero where no tile was added, and valid until `advance`.
+            are zero where no tile was added, and valid until `next_row`.
         """
         window, start = self._window, self._window.rows[self._index]
         begin, end = (edge + window.plan.top for edge in window.finished[self._index])
@@ -84,7 +84,7 @@ class RowMerger:
             row /= row_sum * self._column_sums
         return probabilities.reshape(len(probabilities), window.width, self._classes)
 
-    def advance(self) -> None:
+    def next_row(self) -> None:
         """Moves on to the next row of tiles."""
         rows = self._window.rows
         if self._index + 1 < len(rows):

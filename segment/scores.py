@@ -38,59 +38,59 @@ class Confusion:
         self.labels = labels or LabelSets(self.names)
         self.matrix = np.zeros((self.labels.count, len(names)), np.int64)
         self.reliability = Reliability()
-        self._truth_probability = 0.0
+        self._reference_probability = 0.0
 
     def add(
         self,
-        truth: NDArray[np.uint8],
+        reference: NDArray[np.uint8],
         predicted: NDArray[np.uint8],
         probabilities: NDArray[np.float32] | None = None,
     ) -> None:
         """Adds pixels; those where the reference or the prediction is 255 are not counted.
 
         Args:
-            truth: Codes of the labels, uint8 of any shape; class indices where each label is one
-                class.
+            reference: Codes of the labels, uint8 of any shape; class indices where each label is
+                one class.
             predicted: Class indices of the same shape.
             probabilities: Of that shape x classes, for soft Jaccard and calibration; None leaves
                 these out.
         """
-        scored = (truth != IGNORED) & (predicted != IGNORED)
-        true, given = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
+        scored = (reference != IGNORED) & (predicted != IGNORED)
+        wanted, given = reference[scored].astype(np.int64), predicted[scored].astype(np.int64)
         n = len(self.names)
-        self.matrix += np.bincount(true * n + given, minlength=self.matrix.size).reshape(
+        self.matrix += np.bincount(wanted * n + given, minlength=self.matrix.size).reshape(
             self.matrix.shape
         )
         if probabilities is not None:
             found = probabilities[scored]
             if not self.labels.unions:
-                self._truth_probability += float(
-                    np.take_along_axis(found, true[:, None], axis=1).sum(dtype=np.float64)
+                self._reference_probability += float(
+                    np.take_along_axis(found, wanted[:, None], axis=1).sum(dtype=np.float64)
                 )
                 self.reliability.add(
-                    np.take_along_axis(found, given[:, None], axis=1), true == given
+                    np.take_along_axis(found, given[:, None], axis=1), wanted == given
                 )
             else:
-                self._truth_probability += float(
-                    (found * self.labels.admitted()[true]).sum(dtype=np.float64)
+                self._reference_probability += float(
+                    (found * self.labels.admitted()[wanted]).sum(dtype=np.float64)
                 )
-                self._add_groups(true, found)
+                self._add_groups(wanted, found)
 
-    def _add_groups(self, true: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
+    def _add_groups(self, wanted: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
         """Adds to the reliability; classes that the labels cannot tell apart are one answer."""
         groups = self.labels.groups
         summed = probabilities @ np.eye(groups.max() + 1, dtype=np.float32)[groups]
         group_of_code = np.array([groups[min(one)] for one in self.labels.sets])
         answer = summed.argmax(axis=1)
         self.reliability.add(
-            np.take_along_axis(summed, answer[:, None], axis=1), group_of_code[true] == answer
+            np.take_along_axis(summed, answer[:, None], axis=1), group_of_code[wanted] == answer
         )
 
     def state(self) -> dict[str, Any]:
         """Returns what was added, as plain numbers for `restore` and `merge`."""
         return {
             "matrix": self.matrix.tolist(),
-            "truth_probability": self._truth_probability,
+            "truth_probability": self._reference_probability,
             "reliability": self.reliability.state(),
         }
 
@@ -101,7 +101,7 @@ class Confusion:
             state: What `state` returned.
         """
         self.matrix = np.array(state["matrix"], np.int64)
-        self._truth_probability = state["truth_probability"]
+        self._reference_probability = state["truth_probability"]
         self.reliability.restore(state["reliability"])
 
     def merge(self, state: dict[str, Any]) -> None:
@@ -111,7 +111,7 @@ class Confusion:
             state: What `state` of the other one returned.
         """
         self.matrix += np.array(state["matrix"], np.int64)
-        self._truth_probability += state["truth_probability"]
+        self._reference_probability += state["truth_probability"]
         self.reliability.merge(state["reliability"])
 
     def _counts(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -166,7 +166,11 @@ class Confusion:
         pixels. None if no probabilities were given.
         """
         pixels = int(self.reliability.counts.sum())
-        return self._truth_probability / (2 * pixels - self._truth_probability) if pixels else None
+        return (
+            self._reference_probability / (2 * pixels - self._reference_probability)
+            if pixels
+            else None
+        )
 
     def report(self) -> dict[str, Any]:
         """Returns the scores under the keys of report.json; None for classes that occur nowhere."""

@@ -90,14 +90,10 @@ class TilePlan:
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1:
             raise InputError(
-                f"Tiles overlap by a fraction from 0 to below 1. Received overlap={self.overlap}."
-                " Choose e.g. 0.5."
+                f"Overlap {self.overlap} is not a fraction from 0 to below 1. Choose e.g. 0.5."
             )
         if self.tile < 1:
-            raise InputError(
-                f"Tiles have an edge of at least one pixel. Received tile={self.tile}. Choose e.g."
-                " 256."
-            )
+            raise InputError(f"Tile edge {self.tile} is less than one pixel. Choose e.g. 256.")
         assert self.tile % self.multiple == 0
 
     @property

@@ -7,9 +7,8 @@ from types import MappingProxyType
 from segment.config import Config
 from segment.core.errors import InputError
 from segment.core.progress import Progress
-from segment.core.tuning.search import Search
+from segment.core.tuning.search import Search, Task
 from segment.core.tuning.search_space import Parameter, Space
-from segment.core.tuning.trials import Task
 from segment.core.tuning.tune import Tuning
 from segment.core.tuning.tune import tune as tune_task
 from segment.data.tiles import find_pairs, grid_notes
@@ -62,8 +61,8 @@ def tune(
     """
     if config is not None and config.data.collections:
         raise InputError(
-            "data.collections: tuning learns from one tile folder, TILES. Leave data.collections"
-            " out."
+            "data.collections is given, but tuning takes one tile folder, TILES. Leave"
+            " data.collections out."
         )
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
     files = find_files(data)  # reports faults before the first trial

@@ -1,9 +1,13 @@
 """Tiny test data: class tables, rasters and tile folders of a few pixels."""
 
+import multiprocessing.process
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -21,6 +25,47 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --fast."""
+    parser.addoption("--fast", action="store_true", help="leave out tests marked slow or heavy")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out modules that are marked heavy as a whole: collecting them imports Keras."""
+    if config.getoption("fast") and collection_path.suffix == ".py":
+        text = collection_path.read_text(encoding="utf-8")
+        return True if "\npytestmark = pytest.mark.heavy" in text else None
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the tests that --fast does not run."""
+    if not config.getoption("fast"):
+        return
+    left_out = {"slow", "heavy", "browser"}
+    chosen = [item for item in items if left_out.isdisjoint(m.name for m in item.iter_markers())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _light(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuses Keras and other processes with --fast: tests that need them are marked heavy."""
+    if not request.config.getoption("fast"):
+        yield
+        return
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        pytest.fail("needs another process: mark it with pytest.mark.heavy", pytrace=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("keras", "tensorflow"):
+            patch.setitem(sys.modules, name, None)
+        patch.setattr(subprocess.Popen, "__init__", refuse)
+        patch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
+        yield
 
 
 @pytest.fixture

@@ -15,6 +15,12 @@ COLORS = ["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"]
 NAMES = ["building", "land", "road", "vegetation", "water"]
 
 
+def tiny_info(**settings: Any) -> ModelInfo:
+    """Describes a model of 8-bit RGB with tiles of 32 pixels."""
+    given = {"name": "tiny", "bands": 3, "dtype": "uint8", "range": (0, 255), "tile": 32}
+    return ModelInfo(**(given | settings))
+
+
 class FakeModel:
     """Model for which value k of a pixel's first band is class k. It counts its tiles."""
 
@@ -47,7 +53,7 @@ class FakeModel:
         self.tiles += len(pixels)
         return self.answer(pixels)
 
-    def pace(self, tile: int) -> tuple[int, int]:
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
         """Returns tiles per batch and number of threads."""
         return 8, 2
 

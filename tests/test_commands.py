@@ -52,7 +52,7 @@ def test_importing_a_package_loads_nothing_heavy(package):
         "segment.cluster.assemble",
         "segment.app.server",
         "classify.labelling.predict",
-        "classify.labelling.grid",
+        "classify.labelling.scene",
     ],
 )
 def test_opencv_is_there_before_threads_are(module):

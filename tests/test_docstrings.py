@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # docstrings are their --help
-COMMANDS = ("segment/cli.py", "classify/cli.py", "classify/generator_cli.py")
+COMMANDS = ("segment/cli/", "classify/cli.py", "classify/generator_cli.py")
 FILES = sorted(
     file.relative_to(ROOT).as_posix()
     for package in ("segment", "classify")
@@ -103,7 +103,7 @@ def lacks(name: str, function: Function, inherits: bool = False) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path not in COMMANDS])
+@pytest.mark.parametrize("path", [path for path in FILES if not path.startswith(COMMANDS)])
 def test_docstrings_name_arguments_results_and_errors(path: str) -> None:
     tree = ast.parse((ROOT / path).read_text())
     missing = [line for found in _public(tree.body) for line in lacks(*found)]

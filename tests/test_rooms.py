@@ -13,6 +13,7 @@ ROOMS = (
     "segment.core",
     "segment.core.pixels",
     "segment.core.raster",
+    "segment.core.maps",
     "segment.core.model",
     "segment.core.networks",
     "segment.core.reports",
@@ -24,6 +25,7 @@ ROOMS = (
     "segment.bundled",
     "segment",
     "segment.data",
+    "segment.annotations",
     "segment.mapping",
     "segment.training",
     "segment.town",
@@ -107,10 +109,10 @@ def test_rooms_import_from_earlier_rooms_alone() -> None:
         for name in names:
             here, there = _room(module), _room(name)
             arrow = f"{module} -> {name}"
-            if name in COMMANDS:
-                commands.append(arrow)
-            if module in COMMANDS:
+            if module.startswith(COMMANDS):
                 continue
+            if name.startswith(COMMANDS):
+                commands.append(arrow)
             if ROOMS.index(there) > ROOMS.index(here):
                 back.append(arrow)
             if _is_extra(there) and not _is_extra(here) and here != "segment.core.cli":

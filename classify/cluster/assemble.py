@@ -3,23 +3,20 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from classify.cluster.cell_job import GIVEN, INDICES, PROBABILITIES, CellJob
-from classify.labelling.grid import open_grid
-from classify.labelling.result import CellLabels, SceneLabels
-from segment.core.cluster.block_file import BlockFile, block_path
-from segment.core.cluster.block_folder import BlockFolder
-from segment.core.cluster.scene_job import SceneJob
-from segment.core.cluster.worker_model import ModelReference
-from segment.core.model.info import ModelInfo
-from segment.core.outputs import finish_moving, refuse_existing, staged_files
+from classify.labelling.cell_labels import CellLabels
+from classify.labelling.cells import Cells
+from classify.labelling.result import SceneLabels
+from classify.labelling.scene import open_scene
+from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
+from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
@@ -29,92 +26,73 @@ class CellAssembly(SceneJob[SceneLabels]):
     """A scene to be labelled by a cluster."""
 
     def __init__(
-        self,
-        source: Source,
-        reference: ModelReference,
-        identity: tuple[str, str],
-        info: ModelInfo,
-        output: Path,
-        *,
-        grid: int,
-        augment: bool,
-        edge: int,
-        overwrite: bool = False,
+        self, source: Source, model: ClusterModel, grid: int, augment: bool, blocks: BlockOptions
     ):
         """Plans the blocks of a scene, which is closed again until they are labelled.
 
         Args:
             source: Scene.
-            reference: The model, as workers find it.
-            identity: Identity and runtime of the model, see `segment.core.model.runtime.identify`.
-            info: Description of the model.
-            output: Folder of the outputs.
+            model: The model.
             grid: Edge of a cell in pixels of the scene.
             augment: Whether to average over the eight flips and quarter turns of each cell.
-            edge: Approximate edge of a block in pixels.
-            overwrite: Whether existing outputs are replaced.
+            blocks: How the scene is divided, and where outputs are written.
 
         Raises:
             InputError: As in `classify.label_scene` before it computes.
         """
-        self._source, self._info, self._output, self._grid = source, info, output, grid
-        _, self._runtime = identity
-        self._planned = SceneLabels.planned(source, output)
-        self._planned.spare([source.path])
-        finish_moving(output, self._planned.names)
-        with open_grid(source, info, grid) as work:
+        self._open_scene, self._runtime = (
+            partial(open_scene, source, model.info, grid),
+            model.runtime,
+        )
+        planned = SceneLabels.planned(source, blocks.output)
+        planned.spare([source.path])
+        with self._open_scene() as work:
             rows, columns = (edges.tolist() for edges in work.cells.borders())
-            blocks = Blocks(divide(rows[-1], edge, rows), divide(columns[-1], edge, columns))
             ingredients = {
                 "version": version("aerial-segment"),
                 "scene": work.raster.identity,
-                "model": [*identity, info.model_dump(mode="json")],
+                "model": [model.identity, model.runtime, model.info.model_dump(mode="json")],
                 "cells": asdict(work.cells),
                 "augment": augment,
             }
-            folder = BlockFolder(output, self._planned.labels.name, json.dumps([ingredients, edge]))
-            job = CellJob(
-                reference,
-                folder.path,
-                work.source.absolute,
-                work.raster.likeness,
-                work.cells,
-                augment,
+            plan = ScenePlan(
+                blocks=Blocks(
+                    divide(rows[-1], blocks.size, rows), divide(columns[-1], blocks.size, columns)
+                ),
+                job=partial(
+                    CellJob,
+                    model.reference,
+                    source=work.source.absolute,
+                    likeness=work.raster.likeness,
+                    cells=work.cells,
+                    augment=augment,
+                ),
+                ingredients=json.dumps([ingredients, blocks.size]),
+                made_of=hashlib.sha256(json.dumps(ingredients).encode()).hexdigest(),
             )
-            self._cells = work.cells
-        made_of = hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
-        found = None if overwrite else self._planned.found(made_of)
-        self._overwrite = overwrite or self._planned.has_holes(made_of)
-        if not found:
-            for name in self._planned.names:
-                refuse_existing(output / name, self._overwrite)
-        super().__init__(source, folder, blocks, job, made_of, found)
+        super().__init__(source, planned, planned.names, plan, blocks)
 
     def _write(
-        self, holes: Sequence[Block], seconds: float, details: dict[str, Any]
-    ) -> SceneLabels:
+        self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]
+    ) -> dict[str, Any]:
         begun = time.monotonic() - seconds
-        labels = self._labels(holes)
-        with (
-            open_grid(self._source, self._info, self._grid) as work,
-            staged_files(self._output, self._planned.names, self._overwrite) as stage,
-        ):
-            report = work.write(stage, labels, begun, runtime=self._runtime, **details).report
-        return replace(self._planned, report=report)
+        with self._open_scene() as work:
+            labels = self._labels(work.cells, holes)
+            return work.write(stage, labels, begun, runtime=self._runtime, **details).report
 
-    def _labels(self, holes: Sequence[Block]) -> CellLabels:
-        cells, lacking = self._cells, set(holes)
+    def _labels(self, cells: Cells, holes: set[Block]) -> CellLabels:
         shape = cells.whole.shape
         indices, probabilities = np.full(shape, IGNORED, np.uint8), np.zeros(shape, np.float32)
         given = np.full(shape, "", object)
         for block in self.blocks:
-            if block in lacking:
+            if block in holes:
                 continue
-            file, part = BlockFile(block_path(self._folder.path, block)), cells.part(block)
+            area = cells.within(block)
             place = (
-                slice(part.rows.start, part.rows.stop),
-                slice(part.columns.start, part.columns.stop),
+                slice(area.rows.start, area.rows.stop),
+                slice(area.columns.start, area.columns.stop),
             )
-            indices[place], probabilities[place] = file.read(INDICES), file.read(PROBABILITIES)
-            given[place] = np.char.decode(file.read(GIVEN), "utf-8")
+            with self._open(block) as file:
+                indices[place], probabilities[place] = file.read(INDICES), file.read(PROBABILITIES)
+                given[place] = np.char.decode(file.read(GIVEN), "utf-8")
         return CellLabels(indices.ravel(), probabilities.ravel(), given.ravel())

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.labelling.cell_labels import label_cells
 from classify.labelling.cells import Cells
-from classify.labelling.grid import label_cells
 from segment.core.cluster.block_job import BlockJob
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
@@ -57,11 +57,11 @@ class CellJob(BlockJob):
         Raises:
             InputError: If the scene cannot be read, or the network returns NaN.
         """
-        part = self.cells.part(block)
-        labels = label_cells(self.source, self.cells, part, model, self.augment)
+        area = self.cells.within(block)
+        labels = label_cells(self.source, self.cells, area, model, self.augment)
         arrays: dict[str, NDArray[Any]] = {
-            INDICES: labels.indices.reshape(part.shape),
-            PROBABILITIES: labels.probabilities.reshape(part.shape),
-            GIVEN: np.char.encode(labels.given.reshape(part.shape).astype(str), "utf-8"),
+            INDICES: labels.indices.reshape(area.shape),
+            PROBABILITIES: labels.probabilities.reshape(area.shape),
+            GIVEN: np.char.encode(labels.given.reshape(area.shape).astype(str), "utf-8"),
         }
         return arrays, {}

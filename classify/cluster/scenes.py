@@ -8,12 +8,10 @@ from classify.cluster.assemble import CellAssembly
 from classify.labelling.inference import label_info
 from classify.labelling.result import SceneLabels
 from segment.core.choices import Runtime
-from segment.core.cluster.scene_job import Done
+from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
-from segment.core.cluster.worker_model import ModelReference
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Progress, Silent
-from segment.core.raster.blocks import EDGE
 from segment.core.raster.sources import Source, as_source
 
 
@@ -60,16 +58,13 @@ def label_scenes(
             the scheduler is lost.
         Interrupted: If Ctrl-C stops it.
     """
-    folder, told = Path(model), progress or Silent()
-    info = load_model_info(folder)
-    label_info(info)
+    folder = Path(model)
+    label_info(load_model_info(folder))
     sources = [as_source(scene, bands, nodata) for scene in scenes]
+    blocks = BlockOptions(output=Path(output), edge=block, overwrite=overwrite)
 
-    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> CellAssembly:
-        return CellAssembly(
-            source, reference, identity, info, Path(output),
-            grid=grid, augment=augment, edge=block or EDGE, overwrite=overwrite,
-        )  # fmt: skip
+    def plan(source: Source, model: ClusterModel) -> CellAssembly:
+        return CellAssembly(source, model, grid, augment, blocks)
 
     yield from do_scenes(
         sources,
@@ -78,5 +73,5 @@ def label_scenes(
         folder=folder,
         package="classify",
         runtime=runtime,
-        progress=told,
+        progress=progress or Silent(),
     )

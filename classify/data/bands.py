@@ -62,15 +62,11 @@ def choose_bands(
     left_out = {_find(band, "leave_out", most, numbers) for band in settings.leave_out}
     for band in wanted:
         if list(wanted).count(band) > 1:
-            raise InputError(
-                f"data.bands names each band once. Received {settings.bands}, with band {band}"
-                " twice. Remove one."
-            )
+            raise InputError(f"data.bands: {settings.bands} has band {band} twice. Remove one.")
     chosen = tuple(band for band in wanted if band not in left_out)
     if not chosen:
         raise InputError(
-            f"data.leave_out must leave bands to read. Received {settings.leave_out}. Take some out"
-            " of it."
+            f"data.leave_out: {settings.leave_out} leaves no band to read. List fewer."
         )
     return chosen
 
@@ -114,8 +110,8 @@ def bands_by_name(
     if names and None in found and any(found):
         missing = names[found.index(None)]
         raise InputError(
-            f"bands are {', '.join(names)}. Received a file without {missing}. Name others, or"
-            " leave it out."
+            f"file has no band {missing}, but others of {', '.join(names)}. Choose other bands, or"
+            " leave the file out."
         )
     return tuple(number for number in found if number is not None) or None
 
@@ -177,9 +173,8 @@ def _number(name: str, numbers: dict[str, int]) -> int | None:
 def _find(band: int | str, key: str, count: int, numbers: dict[str, int]) -> int:
     number = band if isinstance(band, int) else _number(band, numbers)
     if number is None or not 1 <= number <= count:
-        names = f", and the names {', '.join(numbers)}" if numbers else ", without names"
+        names = f", or by name {', '.join(numbers)}" if numbers else ", without names"
         raise InputError(
-            f"data.{key} holds bands of the images. Received {band!r}. There are: 1 to"
-            f" {count}{names}."
+            f"data.{key}: images have no band {band!r}. There are bands 1 to {count}{names}."
         )
     return number

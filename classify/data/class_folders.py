@@ -6,7 +6,8 @@ from pathlib import Path
 
 from classify.data.labels_csv import Entry
 from segment.core.errors import InputError
-from segment.core.raster.sources import SUFFIXES, folders_below
+from segment.core.file_search import folders_below
+from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part, part_named, part_notes
 
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
@@ -40,8 +41,8 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
             empty.append(folder)
     if not entries:
         raise InputError(
-            f"{root}: must hold {LAYOUT}. Received folders without images ({', '.join(SUFFIXES)})."
-            " Check the path."
+            f"{root}: folders have no images ({', '.join(SUFFIXES)}). Needed are {LAYOUT}. Check"
+            " the path."
         )
     return sorted(entries, key=lambda entry: entry.path), empty
 
@@ -73,8 +74,8 @@ def folder_notes(root: Path) -> list[str]:
     )
     if within:
         notes.append(
-            f"{within[0].relative_to(root)}: a folder within a class fixes no part,"
-            f" {within[0].name} lies above classes"
+            f"{within[0].relative_to(root)}: a folder inside a class folder assigns no part, put"
+            f" {within[0].name} above the classes"
         )
     return notes
 
@@ -101,8 +102,8 @@ def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
                 any(_images(path)) for path in folder.iterdir() if path.is_dir()
             ):
                 raise InputError(
-                    f"{folder}: beside a part there are no class folders. Received {folder.name!r}"
-                    " with folders within. Move the class folders beside it into a folder train."
+                    f"{folder}: {folder.name!r} is a part, the folders beside it are classes. Move"
+                    " those into a folder train."
                 )
             yield None, folder
         return
@@ -111,8 +112,8 @@ def _class_folders(root: Path) -> Iterator[tuple[Part | None, Path]]:
             yield from ((parts[folder], found) for found in _folders(folder))
         elif any(_images(folder)):
             raise InputError(
-                f"{folder}: beside train, val and test there are no other folders with images."
-                f" Received {folder.name!r}. Move it into one of them, or out of the data folder."
+                f"{folder}: images beside train, val and test are not used. Move {folder.name!r}"
+                " into one of them, or out of the data folder."
             )
 
 
@@ -122,9 +123,9 @@ def _folders(root: Path) -> list[Path]:
     )
     if not found:
         images = sum(_is_image(path.name) for path in root.iterdir())
-        received = f"{images} images and no folder" if images else "no folder"
+        found_here = f"{images} images, but no folder" if images else "no folder"
         cure = "Name the folder above, if this is one class." if images else "Check the path."
-        raise InputError(f"{root}: must hold {LAYOUT}. Received {received}. {cure}")
+        raise InputError(f"{root}: holds {found_here}. Needed are {LAYOUT}. {cure}")
     return found
 
 

@@ -70,13 +70,11 @@ def resolve_labels(
             hint = f" Did you mean {spellings[near[0]]!r}?" if near else ""
             there = ", ".join(sorted(spellings.values()))
             raise InputError(
-                f"data.label_map: keys are labels of the data. Received {key!r}.{hint} There are:"
-                f" {there}."
+                f"data.label_map: the data have no label {key!r}.{hint} There are: {there}."
             )
         if key.casefold() in mapped:
             raise InputError(
-                f"data.label_map: keys differ by more than case. Received {key!r} again. Remove"
-                " one."
+                f"data.label_map: {key!r} is listed twice, case does not matter. Remove one."
             )
         mapped[key.casefold()] = target
     leaves_out = {name.casefold() for name in ignored}
@@ -103,13 +101,13 @@ def unknown_label(
         The error to raise.
     """
     near = (difflib.get_close_matches(name, classes, n=1) or classes)[0]
-    received = repr(label) if name == label else f"{label!r}, mapped to {name!r}"
+    shown = repr(label) if name == label else f"{label!r}, mapped to {name!r},"
     cure = (
         f"Set data.label_map: {{{label}: null}} to leave its images out, or {{{label}: {near}}} to"
         " count them to a class"
     )
     return InputError(
-        f"{entry.source}: labels stand in the class table ({source}). Received {received}. {cure}."
+        f"{entry.source}: label {shown} is not in the class table ({source}). {cure}."
     )
 
 
@@ -125,8 +123,8 @@ def unlearned_label(entry: Entry, label: str, classes: Sequence[str]) -> InputEr
         The error to raise.
     """
     return InputError(
-        f"{entry.source}: labels are those that the model learned ({', '.join(classes)}). Received"
-        f" {label!r}. Move its images elsewhere, or name it like the class that they show."
+        f"{entry.source}: the model has no label {label!r}, only {', '.join(classes)}. Move its"
+        " images elsewhere, or rename it to the class that they show."
     )
 
 
@@ -145,9 +143,8 @@ def color_classes(names: set[str], data: Sequence[Path]) -> ClassTable:
     """
     unique = {name.casefold(): name for name in sorted(names, reverse=True)}
     if not unique:
-        received = f"none in {', '.join(map(str, data))}"
         raise InputError(
-            f"There are classes to learn. Received {received}. Label images, or map fewer labels to"
+            f"No classes found in {', '.join(map(str, data))}. Label images, or map fewer labels to"
             " null."
         )
     table = []
@@ -155,10 +152,9 @@ def color_classes(names: set[str], data: Sequence[Path]) -> ClassTable:
         try:
             table.append(Class(name=unique[key], color=color))
         except ValidationError as error:
-            received = repr(unique[key])
             raise InputError(
-                f"Names of classes are not blank, in one line, in UTF-8. Received {received}."
-                " Rename it."
+                f"{unique[key]!r} cannot be the name of a class: it is blank, has several lines, or"
+                " is not UTF-8. Rename it."
             ) from error
     return ClassTable(table)
 

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,19 @@ class ImagePixels:
     Args:
         read: Reads the pixels of a file, (rows, columns, bands), resized.
         megabytes: Most memory that kept images may take.
+        rgb: Positions of red, green and blue among the bands, for display.
+
+    Attributes:
+        rgb: Positions of red, green and blue among the bands.
     """
 
-    def __init__(self, read: Callable[[Path], NDArray[Any]], megabytes: int):
+    def __init__(
+        self,
+        read: Callable[[Path], NDArray[Any]],
+        megabytes: int,
+        rgb: tuple[int, int, int] = (0, 1, 2),
+    ):
+        self.rgb = rgb
         self._read, self._cache = read, Cache[NDArray[Any]](megabytes, lambda pixels: pixels.nbytes)
 
     def load(self, image: LabelledImage) -> NDArray[Any]:
@@ -47,12 +58,32 @@ class ImagePixels:
         return self._cache.get(image.path, lambda: self._read(image.path))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """How the images of an epoch are drawn and changed.
+
+    Attributes:
+        augment: Makes a change of images from a seed (see `augmentation`), which also crops them to
+            the size of the dataset. Without it, images are cropped to their centre and come in
+            order, and nothing else applies.
+        mix: Mixes whole batches, see `mix`.
+        weighted: Draws each class equally often, with as many images per epoch as there are. An
+            image with several labels counts for its rarest one.
+        seed: Seed of order and changes.
+    """
+
+    augment: Callable[[int], Change] | None = None
+    mix: Mix | None = None
+    weighted: bool = False
+    seed: int = 0
+
+
 class ImageDataset(keras.utils.PyDataset):
     """Batches of labelled images.
 
     An item is (images, labels): (batch, size, size, bands) in the dtype of the files, and (batch,
-    classes) float32 of 0 to 1. What batch i holds depends only on `seed`, `epoch` and i, so that a
-    run can be repeated and resumed.
+    classes) float32 of 0 to 1. What batch i holds depends only on the seed, `epoch` and i, so
+    that a run can be repeated and resumed.
 
     Args:
         images: Images of the dataset.
@@ -60,15 +91,9 @@ class ImageDataset(keras.utils.PyDataset):
         classes: Number of classes.
         size: Edge of the crop in pixels.
         batch_size: Images per batch.
-        augment: Makes a change of images from a seed (see `augmentation`), which also crops them to
-            `size`. By default images are cropped to their centre and come in order.
-        mix: Mixes whole batches, see `mix`. Only with `augment`.
-        weighted: Draws each class equally often, with as many images per epoch as there are. An
-            image with several labels counts for its rarest one. Only with `augment`.
-        seed: Seed of order and changes.
+        drawing: How images are drawn and changed for training; by default they come in order.
         epoch: Number of the first epoch.
         workers: Threads that prepare batches.
-        rgb: Positions of red, green and blue among the bands, for display.
 
     Attributes:
         images: Images of the dataset.
@@ -85,42 +110,30 @@ class ImageDataset(keras.utils.PyDataset):
         size: int,
         batch_size: int,
         *,
-        augment: Callable[[int], Change] | None = None,
-        mix: Mix | None = None,
-        weighted: bool = False,
-        seed: int = 0,
+        drawing: Drawing = Drawing(),
         epoch: int = 0,
         workers: int = 1,
-        rgb: tuple[int, int, int] = (0, 1, 2),
     ):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self.images, self.batch_size, self.epoch = list(images), batch_size, epoch
-        self._pixels, self._size, self._augment, self._mix, self._seed = (
-            pixels,
-            size,
-            augment,
-            mix,
-            seed,
-        )
-        self.rgb = rgb
+        self.rgb = pixels.rgb
+        self._pixels, self._size, self._drawing = pixels, size, drawing
         self._labels = one_hot(images, classes)
-        self._chances = draw_chances(images) if weighted else None
+        self._chances = draw_chances(images) if drawing.weighted else None
 
     def __len__(self) -> int:
         return math.ceil(len(self.images) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        random = np.random.default_rng([self._seed, self.epoch, index])
+        drawing = self._drawing
+        random = np.random.default_rng([drawing.seed, self.epoch, index])
         chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
-        if self._augment is None:
-            return np.stack([self.image_at(i) for i in chosen]), self._labels[chosen]
-        change = self._augment(int(random.integers(2**31)))
+        labels = self._labels[chosen]
+        if drawing.augment is None:
+            return np.stack([self.image_at(i) for i in chosen]), labels
+        change = drawing.augment(int(random.integers(2**31)))
         images = np.stack([change(self._pixels.load(self.images[i])) for i in chosen])
-        return (
-            self._mix(images, self._labels[chosen], random)
-            if self._mix
-            else (images, self._labels[chosen])
-        )
+        return drawing.mix(images, labels, random) if drawing.mix else (images, labels)
 
     def image_at(self, index: int) -> NDArray[Any]:
         """Returns an image as it is scored: cropped to its centre, not augmented.
@@ -139,14 +152,12 @@ class ImageDataset(keras.utils.PyDataset):
 
     def _order(self) -> NDArray[np.intp]:
         count = len(self.images)
-        if self._augment is None:
+        if self._drawing.augment is None:
             return np.arange(count)
-        random = np.random.default_rng([self._seed, self.epoch])
-        return (
-            random.permutation(count)
-            if self._chances is None
-            else random.choice(count, count, p=self._chances)
-        )
+        random = np.random.default_rng([self._drawing.seed, self.epoch])
+        if self._chances is None:
+            return random.permutation(count)
+        return random.choice(count, count, p=self._chances)
 
 
 def one_hot(images: Sequence[LabelledImage], classes: int) -> NDArray[np.float32]:

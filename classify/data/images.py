@@ -130,7 +130,7 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
                 if complete
                 else "."
             )
-            raise InputError(f"{folder}: class folders hold images. Received an empty one. {cure}")
+            raise InputError(f"{folder}: class folder has no images. {cure}")
     kept = [
         (name, e)
         for name, e in found
@@ -155,19 +155,16 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
     if missing and complete:
         listed = ", ".join(table.names[index] for index in missing)
         raise InputError(
-            f"{source}: each class needs images. Received none of {listed}. Add some, or remove it"
-            " from the table."
+            f"{source}: no images of {listed}. Add some, or remove the class from the table."
         )
     if len(table) > _MOST:
         raise InputError(
-            f"There are at most {_MOST} classes. Received {len(table)}. Join some by"
-            " data.label_map."
+            f"{len(table)} classes, at most {_MOST} are possible. Join some by data.label_map."
         )
     if len(table) < 2 and not multi_label:
-        received = f"only {table.names[0]!r} in {', '.join(map(str, data))}"
         raise InputError(
-            f"There are two classes or more to tell apart. Received {received}. Name a folder with"
-            f" {LAYOUT}."
+            f"{', '.join(map(str, data))}: only one class found, {table.names[0]!r}. Name a folder"
+            f" with {LAYOUT}."
         )
     return Collection(table, images, multi_label)
 
@@ -175,18 +172,13 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
 def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
     """Entries with their collections, empty class folders, and whether the data are CSVs."""
     if not data:
-        raise InputError(
-            f"There are images to learn from. Received no data folder. Name one with {LAYOUT}."
-        )
+        raise InputError(f"No data folder given. Name one with {LAYOUT}.")
     tables = [_table(root) for root in data]
     kinds = ["class folders" if table is None else "a CSV" for table in tables]
     for root, kind in zip(data, kinds, strict=True):
         if kind != kinds[0]:
             cure = "List the images of all in CSVs, or sort all into class folders."
-            raise InputError(
-                f"{root}: data are all of one kind. Received {kind}, but {kinds[0]} in {data[0]}."
-                f" {cure}"
-            )
+            raise InputError(f"{root}: has {kind}, {data[0]} has {kinds[0]}. {cure}")
     folders = [
         root if table is None else table.parent for root, table in zip(data, tables, strict=True)
     ]
@@ -201,8 +193,7 @@ def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], 
             if key in found:
                 other = found[key][1].source
                 raise InputError(
-                    f"{entry.source}: an image comes once. Received {entry.path} again, as in"
-                    f" {other}. Remove one."
+                    f"{entry.source}: {entry.path} is also listed in {other}. Remove one."
                 )
             found[key] = (name if names.count(name) == 1 else f"{name} ({number})", entry)
     return list(found.values()), empty, tables[0] is not None
@@ -214,11 +205,8 @@ def _table(root: Path) -> Path | None:
         return root / "labels.csv" if (root / "labels.csv").is_file() else None
     if not root.exists():
         raise InputError(
-            f"{root}: must be a folder with {LAYOUT}, or a CSV. Received: no such path. Check it."
+            f"{root}: no such path. Check it, or name a folder with {LAYOUT}, or a CSV."
         )
     if root.suffix.lower() != ".csv":
-        raise InputError(
-            f"{root}: must be a folder with {LAYOUT}, or a CSV. Received another file. Name its"
-            " folder."
-        )
+        raise InputError(f"{root}: is neither a folder nor a CSV. Name a folder with {LAYOUT}.")
     return root

@@ -52,25 +52,22 @@ def read_labels(table: Path) -> list[Entry]:
         path = table.parent / file
         if not path.is_file():
             raise InputError(
-                f"{source}: files are named from the CSV's folder. Received {file!r}, which is"
-                " none. Fix the path."
+                f"{source}: there is no file {file!r} in the CSV's folder. Correct the path, which"
+                " starts from there."
             )
         if path in entries:
             raise InputError(
-                f"{source}: each file has one row. Received {file!r} again, as in"
-                f" {entries[path].source}. Join them."
+                f"{source}: {file!r} has another row, {entries[path].source}. Join them."
             )
         known = part_named(part)
         if part and not known:
             raise InputError(
-                f"{source}: parts are {', '.join(PARTS)} or empty. Received {part!r}. Fix it."
+                f"{source}: unknown part {part!r}. Use {', '.join(PARTS)} or leave it empty."
             )
         names = dict.fromkeys(label.strip() for label in labels.split(";") if label.strip())
         entries[path] = Entry(path, tuple(names), known, source)
     if not entries:
-        raise InputError(
-            f"{table}: must list images. Received a header and no rows. Add rows, e.g. {_EXAMPLE}."
-        )
+        raise InputError(f"{table}: has a header, but no rows. Add rows, e.g. {_EXAMPLE}.")
     return [entries[path] for path in sorted(entries)]
 
 
@@ -82,22 +79,19 @@ def _rows(table: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
         )
         header = [cell.strip().casefold() for cell in next(reader, [])]
         if header not in _COLUMNS:
-            received = ",".join(header) or "none"
             raise InputError(
-                f"{table}: the header is `file,labels` or `file,labels,part`. Received:"
-                f" {received!r}. Write it so."
+                f"{table}: header is {','.join(header)!r}. Write `file,labels` or"
+                " `file,labels,part`."
             )
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
                 raise InputError(
-                    f"{table}, line {reader.line_num}: rows have the columns {','.join(header)}."
-                    f" Received {len(row)} cells. Separate labels by `;`, e.g. {_EXAMPLE}."
+                    f"{table}, line {reader.line_num}: row has {len(row)} cells, the header"
+                    f" {','.join(header)}. Separate labels by `;`, e.g. {_EXAMPLE}."
                 )
             file, labels, part = (cell.strip() for cell in [*row, ""][:3])
             yield reader.line_num, (file, labels, part)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise InputError(
-            f"{table}: labels are listed in a CSV in UTF-8. Received: {error}. Save it so."
-        ) from error
+        raise InputError(f"{table}: cannot be read: {error}. Save it as a CSV in UTF-8.") from error

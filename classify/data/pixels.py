@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.pixels.resize import resize
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, read_orientation, summarise_turned
 from segment.core.raster.reader import Raster

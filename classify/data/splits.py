@@ -68,9 +68,7 @@ def split_images(
     _complete_validation(parts, drawn, seed if val_seed is None else val_seed)
     if not parts["train"]:
         found_in = ", ".join(part for part in PARTS if parts[part]) or "no part"
-        raise InputError(
-            f"There are images to train on. Received images in {found_in} only. Add a folder train."
-        )
+        raise InputError(f"No images to train on, only images in {found_in}. Add a folder train.")
     return {
         part: sorted(found, key=lambda image: image.path.as_posix())
         for part, found in parts.items()
@@ -105,9 +103,8 @@ def find_lacking_validation(images: Sequence[LabelledImage]) -> set[str]:
         return lacking - alone
     if len(alone) > 1:
         raise InputError(
-            "Validation takes a data folder that holds more than train. Received train alone in"
-            f" {', '.join(sorted(alone))}. Add val to one of them, or give its class folders as"
-            " data, DATA/train, which are then split."
+            f"No images for validation: {', '.join(sorted(alone))} hold train only. Add val to one"
+            " of them, or name its class folders, DATA/train, which are then split."
         )
     return lacking
 
@@ -191,6 +188,6 @@ def check_parts(
         missing = [name for index, name in enumerate(class_table.names) if index not in present]
         if missing:
             raise InputError(
-                f"Each {kind} needs images in train and val. Received none of {', '.join(missing)} "
-                f"in {part}. Add images, try another data.split_seed, or {cure}."
+                f"{part} has no images of the {kind} {', '.join(missing)}. Add images, try another"
+                f" data.split_seed, or {cure}."
             )

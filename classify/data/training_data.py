@@ -17,11 +17,12 @@ from classify.data.images import LabelledImage, find_images
 from classify.data.pixels import orientation_notes, prepare_seen, read_pixels
 from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
-from segment.core.config import PreprocessSettings, TrainingSettings, split_seed
+from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.model.info import LabelInfo
-from segment.core.model.record import Remembered, TrainingRecord, read_grid
+from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.progress import Progress
 from segment.core.raster.classes import ClassTable
+from segment.core.raster.opening import read_grid
 from segment.core.raster.sources import Source, alpha_note
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import ClassWeights, resolve_class_weights
@@ -111,8 +112,8 @@ class TrainingData:
                 progress.say(f"warning: {count}: left out of the earlier part")
             else:
                 progress.say(
-                    f"warning: {count}: scores flatter (data.duplicates=drop leaves them out of the"
-                    " earlier part)"
+                    f"warning: {count}: scores are too good (data.duplicates=drop leaves them out"
+                    " of the earlier part)"
                 )
         check_parts(parts, found.class_table, found.multi_label)
         prepared = cls(
@@ -161,7 +162,7 @@ class TrainingData:
                 self.preprocessing,
             )[0]
 
-        return ImagePixels(read, settings.cache_mb)
+        return ImagePixels(read, settings.cache_mb, bands.rgb)
 
     def label_info(self, settings: ImageSettings) -> LabelInfo:
         """Describes how images are read for a model that is trained on this data.
@@ -188,7 +189,7 @@ class TrainingData:
         """Record by which the images are recognised later."""
         digests = self.survey.digests
         return TrainingRecord.of(
-            Remembered(digests[image.path], part, read_grid(image.path))
+            RecordEntry(digests[image.path], part, read_grid(image.path))
             for part, images in self.parts.items()
             for image in images
             if image.path in digests

@@ -1,30 +1,30 @@
-"""Exploration of labelled images before training: one report on what they are and what to fix."""
+"""Exploration of labelled images before training: a report on what they are and what to fix."""
 
-from dataclasses import replace
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from classify.bundled import BUNDLED
+import numpy as np
+
 from classify.config import ImageSettings
 from classify.data.class_folders import folder_notes
-from classify.data.images import Data, data_folders, find_images
-from classify.data.pixels import orientation_notes
-from classify.data.survey import Bands, find_bands
-from classify.exploration.checks import find_all
-from classify.exploration.image_statistics import common_kind, look_at, read_headers
-from classify.exploration.page import exploration_page
+from classify.data.headers import Bands, find_bands
+from classify.data.images import Data, LabelledImage, data_folders, find_images
+from classify.data.pixels import is_picture_with_palette, orientation_notes, read_pixels
+from classify.exploration.checks import CHECKS
+from classify.exploration.page import page_content
 from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
-from segment.core.exploration.features import feature_components
-from segment.core.exploration.image_statistics import EDGE, leading_components
+from segment.core.exploration.features import differing_pixels, feature_components
+from segment.core.exploration.image_statistics import PixelMeter, read_each
+from segment.core.exploration.report import Exploration, report_exploration
+from segment.core.exploration.summary import ExploredImage, name_bands
 from segment.core.model.folder import load_model_info
-from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
-from segment.core.pixels.components import Vectors
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source
-from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
+from segment.core.reports.page import REPORT_FILES
 
 
 def explore(
@@ -32,21 +32,21 @@ def explore(
     output: Path | str,
     settings: ImageSettings | None = None,
     *,
-    model: Path | str | None = BUNDLED,
+    model: Path | str | None = None,
     overwrite: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Exploration:
     """Reads every image of data folders and writes report.html and report.json.
 
-    Memory holds some hundred images at a time, and two kilobytes for each image of the collection.
+    A few images are in memory at a time, and two kilobytes for each image of the collection.
 
     Args:
         data: Data folders or CSVs, laid out as for training.
         output: Folder to write.
         settings: Class table, label map and bands, as for training.
-        model: Classifier whose features are analysed, too, if it takes the bands and pixels of the
-            images. None for no classifier.
+        model: Classifier whose features of images are compared in place of their pixels, if it
+            takes the bands and pixels of the images.
         overwrite: Whether an existing report is replaced.
         seed: Seed of the images and pixels that are chosen at random.
         progress: Where progress is reported.
@@ -58,49 +58,100 @@ def explore(
         InputError: If there are no images or none can be read, `model` is not a classifier, or
             `output` exists.
     """
-    output, progress = Path(output), progress or Silent()
+    output, progress, settings = Path(output), progress or Silent(), settings or ImageSettings()
     refuse_existing(output, overwrite, REPORT_FILES)
-    settings = settings or ImageSettings()
     info = None if model is None else load_model_info(Path(model))
     if info is not None:
-        label_info(info)
-    collection = find_images(data_folders(data), settings, complete=False)
-    for note in [note for folder in data_folders(data) for note in folder_notes(folder)]:
-        progress.say(f"note: {note}")
-    for note in orientation_notes([image.path for image in collection.images]):
+        info.require_task("classify")
+    folders = data_folders(data)
+    collection = find_images(folders, settings, complete=False)
+    images, class_table = collection.images, collection.class_table
+    notes = [f"note: {note}" for folder in folders for note in folder_notes(folder)]
+    for note in [*notes, *orientation_notes([image.path for image in images])]:
         progress.say(note)
-    bands = find_bands(collection.images, settings)
-    headers, unopened = read_headers(collection.images, bands, progress)
-    kind = common_kind(headers)
-    odd = None if info is None else _unlike_the_model(kind, bands, info)
-    network = None if model is None or odd else load_model(model, features=True, progress=progress)
-    with Vectors(EDGE * EDGE * kind[0]) as vectors:
-        seen = look_at(collection, headers, bands, vectors, progress, seed)
-        components = leading_components(vectors)
-    looks = replace(seen, problems={**unopened, **seen.problems})
-    sources = [
-        Source(path, bands.of(path))
-        for path in (collection.images[position].path for position in looks.usable)
-    ]
+    bands = find_bands(images, settings)
+    problems: dict[int, str] = {}
+    headers = dict(
+        read_each(
+            lambda row: _read_header(images[row], class_table.names, bands),
+            range(len(images)),
+            problems,
+            "opening images",
+            progress,
+        )
+    )
+    (count, dtype), _ = Counter(kind for _, kind, _ in headers.values()).most_common(1)[0]
+    problems |= {
+        row: f"has {kind[0]} bands of {kind[1]}, but most have {count} of {dtype}"
+        for row, (_, kind, _) in headers.items()
+        if kind != (count, dtype)
+    }
+    reason = None if info is None else differing_pixels(count, dtype, info)
+    if info is not None and not reason and bands.rgb != label_info(info).rgb:
+        reason = "the model has red, green and blue at other positions among its bands."
+    network = None
+    if model is not None and not reason:
+        network = load_model(model, features=True, progress=progress)
+    rows = [row for row in headers if row not in problems]
+    meter = PixelMeter(count, len(rows), seed)
+    found = read_each(
+        lambda row: read_pixels(headers[row][0].source, expected=bands.file_bands),
+        rows,
+        problems,
+        "reading images",
+        progress,
+    )
+    for _, (pixels, valid) in found:
+        meter.add(pixels, valid)
+    explored = [headers[row][0] for row in rows if row not in problems]
+    named = next(names for row, (_, _, names) in headers.items() if row not in problems)
     features = None
     if network is not None:
+        sources = [image.source for image in explored]
         features = feature_components(
             network, sources, partial(read_input, info=network.info), progress
         )
-    view = ImageSummary(collection, headers, looks, components, features, odd)
-    findings = find_all(view)
-    figures = {"findings": [vars(finding) for finding in findings], **view.figures}
-    write_report_folder(output, figures, exploration_page(view, findings), overwrite)
-    return Exploration(findings, figures)
+    summary = ImageSummary(
+        images=explored,
+        bands=count,
+        dtype=dtype,
+        band_names=named or name_bands(count, dtype),
+        class_table=class_table,
+        class_counts=np.array(
+            [sum(name in image.labels for image in explored) for name in class_table.names]
+        ),
+        problems=[
+            why if str(images[row].path) in why else f"{images[row].path}: {why}"
+            for row, why in problems.items()
+        ],
+        pixels=meter.statistics(),
+        features=features,
+        without_features=reason,
+        unusable={str(images[row].path): why for row, why in problems.items()},
+    )
+    collections = ", ".join(dict.fromkeys(image.collection for image in images))
+    content = page_content(summary, collections, bands.rgb, seed)
+    return report_exploration(output, summary, CHECKS, content, overwrite)
 
 
-def _unlike_the_model(kind: tuple[int, str], bands: Bands, info: ModelInfo) -> str | None:
-    """Why a classifier cannot take the images; None if it can."""
-    if kind != (info.bands, info.dtype):
-        return (
-            f"the model reads {info.bands} bands of {info.dtype}, and the images have {kind[0]} of"
-            f" {kind[1]}."
+def _read_header(
+    image: LabelledImage, names: list[str], bands: Bands
+) -> tuple[ExploredImage, tuple[int, str], list[str]]:
+    """Returns what a file says: its image, bands and dtype, and the names of bands, if all have."""
+    source = Source(image.path, bands.of(image.path))
+    with source.open(bands.file_bands) as raster:
+        numbers = source.bands or range(1, len(raster.bands) + 1)
+        palette = source.bands is None and is_picture_with_palette(raster)
+        descriptions = dict(enumerate(raster.descriptions, 1))
+        found = [descriptions.get(number) or "" for number in numbers]
+        explored = ExploredImage(
+            source,
+            f"{image.path.parent.name}/{image.path.name}",
+            image.part,
+            tuple(names[label] for label in image.labels),
+            raster.width,
+            raster.height,
+            raster.ground_sampling_distance,
         )
-    if bands.rgb != label_info(info).rgb:
-        return "the model has red, green and blue at other places among its bands."
-    return None
+        kind = 3 if palette else len(raster.bands), raster.dtype.name
+        return explored, kind, found if all(found) and not palette else []

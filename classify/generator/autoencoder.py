@@ -1,13 +1,21 @@
 """Convolutional autoencoders, plain and variational."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
-GRID = 8
-"""Edge of the grid on which the values of a latent are arranged."""
+from classify.generator.config import AutoencoderSettings
+
+_GRID = 8  # edge of the grid on which the values of a latent are arranged
 _WIDEST = 8  # most filters of a stage, as a multiple of those of the first
+_BATCH = 64
+
+Pictures = NDArray[np.uint8]
+"""RGB pictures (count, size, size, 3)."""
 
 
 @keras.saving.register_keras_serializable(package="classify")
@@ -29,11 +37,6 @@ class Latent(keras.layers.Layer):
         warmup_steps: Training steps until the weight is reached.
         seed: Seed of the draws.
         **options: Options of a Keras layer.
-
-    Attributes:
-        kl_weight: Final weight of the divergence.
-        warmup_steps: Training steps until the weight is reached.
-        seed: Seed of the draws.
     """
 
     def __init__(self, kl_weight: float, warmup_steps: int, seed: int = 0, **options: Any):
@@ -97,13 +100,10 @@ def kullback_leibler(mean: Any, log_variance: Any) -> Any:
 
 
 def build_autoencoder(
+    settings: AutoencoderSettings,
     *,
     size: int,
     classes: int,
-    filters: int,
-    latent: int,
-    conditional: bool,
-    variational: bool,
     kl_weight: float = 0.0,
     warmup_steps: int = 0,
     seed: int = 0,
@@ -115,16 +115,13 @@ def build_autoencoder(
 
     The models inside it, "encoder" and "decoder", can be used alone. The encoder returns mean and
     log variance of the posterior, (batch, latent) float32 each, or the latent of a plain
-    autoencoder. The decoder takes latent and label.
+    autoencoder. The decoder takes latent and label. The values of a latent are arranged on a grid
+    of 8 x 8, and each point of the grid describes its part of the picture.
 
     Args:
+        settings: Settings of the network.
         size: Edge of the pictures in pixels, a power of two above 8.
         classes: Number of classes.
-        filters: Filters of the finest stage; coarser stages have up to eight times as many.
-        latent: Number of values in a latent, a multiple of 64. They are arranged on a grid of 8 x
-            8, and each point of the grid describes its part of the picture.
-        conditional: Whether encoder and decoder use the class.
-        variational: Whether the autoencoder is variational, see `Latent`; else it is plain.
         kl_weight: Weight of the divergence, see `Latent`.
         warmup_steps: Training steps until the weight is reached, see `Latent`.
         seed: Seed of the draws in training.
@@ -133,48 +130,52 @@ def build_autoencoder(
         The network.
     """
     widths = [
-        min(filters * 2**stage, _WIDEST * filters)
-        for stage in range((size // GRID).bit_length() - 1)
+        min(settings.filters * 2**stage, _WIDEST * settings.filters)
+        for stage in range((size // _GRID).bit_length() - 1)
     ]
     pixels = keras.Input((size, size, 3), dtype="uint8", name="pixels")
     label = keras.Input((classes,), name="label")
-    encoder = _encoder(size, classes, widths, latent, conditional, variational)
-    decoder = _decoder(classes, widths, latent, conditional)
-    told = encoder([pixels, label])
-    drawn = Latent(kl_weight, warmup_steps, seed, name="latent")(told) if variational else told
-    name = "variational_autoencoder" if variational else "autoencoder"
-    return keras.Model({"pixels": pixels, "label": label}, decoder([drawn, label]), name=name)
+    encoder = _encoder(settings, size, classes, widths)
+    decoder = _decoder(settings, classes, widths)
+    latent, name = encoder([pixels, label]), "autoencoder"
+    if settings.kind == "variational":
+        latent = Latent(kl_weight, warmup_steps, seed, name="latent")(latent)
+        name = "variational_autoencoder"
+    return keras.Model({"pixels": pixels, "label": label}, decoder([latent, label]), name=name)
 
 
 def _encoder(
-    size: int, classes: int, widths: list[int], latent: int, conditional: bool, variational: bool
+    settings: AutoencoderSettings, size: int, classes: int, widths: list[int]
 ) -> keras.Model:
     pixels = keras.Input((size, size, 3), dtype="uint8", name="pixels")
     label = keras.Input((classes,), name="label")
     x = keras.layers.Rescaling(1 / 255)(pixels)
     for width in widths:
         x = _activated(keras.layers.Conv2D(width, 4, 2, "same", use_bias=False)(x))
-    x = _told(x, label, widths[-1]) if conditional else x
+    x = _add_class(x, label, widths[-1]) if settings.conditional else x
     x = _residual(x, widths[-1])
 
-    def numbers(name: str) -> Any:
-        grid = keras.layers.Conv2D(latent // GRID**2, 1, dtype="float32", name=f"{name}_grid")(x)
+    def values(name: str) -> Any:
+        channels = settings.latent // _GRID**2
+        grid = keras.layers.Conv2D(channels, 1, dtype="float32", name=f"{name}_grid")(x)
         return keras.layers.Flatten(dtype="float32", name=name)(grid)
 
-    told = [numbers("mean"), numbers("log_variance")] if variational else numbers("mean")
-    return keras.Model([pixels, label], told, name="encoder")
+    is_plain = settings.kind == "plain"
+    posterior = values("mean") if is_plain else [values("mean"), values("log_variance")]
+    return keras.Model([pixels, label], posterior, name="encoder")
 
 
-def _decoder(classes: int, widths: list[int], latent: int, conditional: bool) -> keras.Model:
+def _decoder(settings: AutoencoderSettings, classes: int, widths: list[int]) -> keras.Model:
     """The decoder. It enlarges before convolutions and bilinearly.
 
     Transposed convolutions leave a checkerboard (Odena et al. 2016), and nearest neighbours leave a
     grid.
     """
-    drawn, label = keras.Input((latent,), name="latent"), keras.Input((classes,), name="label")
-    x = keras.layers.Reshape((GRID, GRID, latent // GRID**2))(drawn)
+    latent = keras.Input((settings.latent,), name="latent")
+    label = keras.Input((classes,), name="label")
+    x = keras.layers.Reshape((_GRID, _GRID, settings.latent // _GRID**2))(latent)
     x = keras.layers.Conv2D(widths[-1], 3, padding="same", use_bias=False)(x)
-    x = _activated(_told(x, label, widths[-1]) if conditional else x)
+    x = _activated(_add_class(x, label, widths[-1]) if settings.conditional else x)
     x = _residual(x, widths[-1])
     for width in [*widths[-2::-1], widths[0]]:
         x = keras.layers.UpSampling2D(interpolation="bilinear")(x)
@@ -182,10 +183,10 @@ def _decoder(classes: int, widths: list[int], latent: int, conditional: bool) ->
     x = keras.layers.Conv2D(
         3, 3, padding="same", activation="sigmoid", dtype="float32", name="reconstruction"
     )(x)
-    return keras.Model([drawn, label], x, name="decoder")
+    return keras.Model([latent, label], x, name="decoder")
 
 
-def _told(x: Any, label: Any, width: int) -> Any:
+def _add_class(x: Any, label: Any, width: int) -> Any:
     """Adds a vector of the class to feature maps, the same at every pixel."""
     embedded = keras.layers.Dense(width, use_bias=False)(label)
     return keras.layers.Add()([x, keras.layers.Reshape((1, 1, width))(embedded)])
@@ -200,3 +201,46 @@ def _residual(x: Any, width: int) -> Any:
 
 def _activated(x: Any) -> Any:
     return keras.layers.LeakyReLU(0.2)(keras.layers.BatchNormalization(momentum=0.9)(x))
+
+
+def encode(
+    network: keras.Model, pictures: Pictures, classes: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Encodes pictures, batch by batch.
+
+    Args:
+        network: Network from `build_autoencoder`.
+        pictures: Pictures (count, size, size, 3) uint8.
+        classes: One-hot classes (count, classes).
+
+    Returns:
+        Mean and variance of the posterior, (count, latent) float32 each; the variance of a plain
+        autoencoder is 0.
+    """
+    batches = _run(network.get_layer("encoder"), pictures, classes)
+    mean, *log_variance = map(np.concatenate, zip(*batches, strict=True))
+    return mean, np.exp(log_variance[0]) if log_variance else np.zeros_like(mean)
+
+
+def decode(
+    network: keras.Model, latents: NDArray[np.float32], classes: NDArray[np.float32]
+) -> Pictures:
+    """Decodes latents, batch by batch.
+
+    Args:
+        network: Network from `build_autoencoder`.
+        latents: Latents (count, latent).
+        classes: Classes (count, classes), one-hot or shares of several classes, 0 to 1.
+
+    Returns:
+        Pictures (count, size, size, 3) uint8.
+    """
+    batches = _run(network.get_layer("decoder"), latents, classes)
+    return np.concatenate([np.rint(shares * 255).astype(np.uint8) for (shares,) in batches])
+
+
+def _run(network: keras.Model, *inputs: NDArray[Any]) -> Iterator[list[NDArray[np.float32]]]:
+    """All outputs of a network, batch by batch."""
+    for first in range(0, len(inputs[0]), _BATCH):
+        outputs = network.predict_on_batch([array[first : first + _BATCH] for array in inputs])
+        yield outputs if isinstance(outputs, list) else [outputs]

@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from classify.config import ChangeSettings, ImageSettings
-from segment.core.config import MOST_BATCH, MOST_EPOCHS, Settings, TrainingSettings
+from segment.core.common_settings import MOST_BATCH, MOST_EPOCHS, TrainingSettings
+from segment.core.config import Settings
 
 Kind = Literal["variational", "plain"]
 
@@ -31,7 +32,7 @@ class AutoencoderSettings(Settings):
         description="variational, or plain: no posterior, no Kullback-Leibler term",
     )
     conditional: bool = Field(
-        default=False, description="whether encoder and decoder are told the class"
+        default=False, description="whether encoder and decoder get the class"
     )
     filters: int = Field(
         default=32,
@@ -44,7 +45,7 @@ class AutoencoderSettings(Settings):
         ge=64,
         le=65_536,
         multiple_of=64,
-        description="numbers that tell of a picture, on a grid of 8 x 8",
+        description="values that describe a picture, on a grid of 8 x 8",
     )
 
 
@@ -70,18 +71,18 @@ class ReconstructionLossSettings(Settings):
         default=0.0,
         ge=0,
         le=1000,
-        description="weight of how unlike a classifier finds the reconstruction",
+        description="weight of the distance of a classifier's features of the reconstruction",
     )
     perceptual_model: Path | None = Field(
         default=None, description="that classifier, a model folder; the bundled one by default"
     )
 
     @model_validator(mode="after")
-    def _perception_counts(self) -> "ReconstructionLossSettings":
+    def _perceptual_model_is_used(self) -> "ReconstructionLossSettings":
         if self.perceptual_model is not None and not self.perceptual:
             raise ValueError(
-                f"perceptual_model is asked with a weight. Received {self.perceptual_model} with"
-                " perceptual 0. Raise loss.perceptual, or leave the model out."
+                f"perceptual_model is {self.perceptual_model}, but perceptual is 0. Raise"
+                " loss.perceptual, or leave the model out."
             )
         return self
 

@@ -11,25 +11,29 @@ from numpy.typing import NDArray
 
 from classify.config import Config, DataSettings
 from classify.data.class_folders import read_class_folders
+from classify.data.headers import Bands, ground_sampling_distance, shorter_side
 from classify.data.images import Data, LabelledImage, data_folders
 from classify.data.splits import find_lacking_validation
-from classify.data.survey import ground_sampling_distance, shorter_side
 from classify.data.training_data import TrainingData
+from classify.generator.autoencoder import Pictures
 from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import check_draw
+from classify.generator.reconstruction import require_pictures
 from classify.generator.sampling import Samples, write_pictures
 from classify.labelling.inference import label_info
 from segment.core.choices import BANDWIDTH
+from segment.core.disk import writable
 from segment.core.errors import InputError
-from segment.core.outputs import refuse_existing, staged, writable
+from segment.core.model.info import LabelInfo, ModelInfo
+from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress, Silent
 from segment.core.reports.picture import write_picture
 from segment.core.splits import Part
 
 _PART: Part = "train"
-_PICTURE = re.compile(r"drawn-\d+\.(png|tif)")
 _TOLERANCE = 1.5  # times that things may differ in size, as they do from image to image
 _CHECKED = 16  # drawn pictures
+_PICTURE = re.compile(r"drawn-\d+\.(png|tif)")
 
 
 def fill_classes(
@@ -45,9 +49,8 @@ def fill_classes(
     """Draws as many pictures of each class as it has fewer training images than the largest.
 
     The images are read and split as `classify.train` does with the same settings. The pictures are
-    written to `output/train/CLASS`, so that `classify.train([*data, output])` trains on them beside
-    the images and neither validates nor tests on them: beside other data, a folder that holds train
-    alone is for training alone. Validation and test of the other data stay the same.
+    written to `output/train/CLASS`, so that `classify.train([*data, output])` trains on them and
+    neither validates nor tests on them. Validation and test of the other data stay the same.
 
     Pictures are PNG, or TIFF where the images name their bands. Class folders have the names that
     they have in `data`, so that `data.label_map` holds for both.
@@ -56,20 +59,18 @@ def fill_classes(
         run: Run folder of the generator's training.
         data: One or several data folders of class folders, RGB of 8 bits, see `find_images`.
         output: Folder to write, outside of the data folders.
-        config: Settings of the classifier's training; defaults if None. `data` is used, and
-            `training.seed` where `data.split_seed` is not set.
-        seed: Seed of the draws: the same seed, the same pictures.
+        config: Settings of the classifier's training. `data` is used, and `training.seed` where
+            `data.split_seed` is not set.
+        seed: Seed of the draws, see `Generator.draw`.
         overwrite: Whether to replace pictures that an earlier call wrote to `output`.
-        progress: Where warnings and progress go.
+        progress: Where progress and warnings are reported.
 
     Returns:
         The folder, and the number of pictures of each class that was short of images.
 
     Raises:
-        InputError: If the generator does not know a class that is short of images, if its pictures
-            have other bands, another range of values or another scale than the images, if no class
-            is short of images, if validation could be drawn from the pictures, or if `output`
-            exists or cannot be written to.
+        InputError: If no class is short of images, if validation could be drawn from the pictures,
+            if `output` exists or cannot be written to, or as in `check_generator`.
     """
     run, output, folders = Path(run), Path(output), data_folders(data)
     config, progress = config or Config(), progress or Silent()
@@ -79,35 +80,36 @@ def fill_classes(
     found = TrainingData.prepare(
         folders, config.data, config.data.preprocess, config.training, progress
     )
-    _require_pictures(found, config.data, folders)
+    require_pictures(found, folders)
+    names, bands = found.class_table.names, found.survey.bands
+    listed = ", ".join(map(str, folders))
+    if bands.numbers is not None:
+        raise InputError(
+            f"{listed}: data.bands or data.leave_out choose 3 of the images' bands, which pictures"
+            " do not have. Convert the images to RGB of 8 bits, or train without drawn pictures."
+        )
     missing = _missing(found)
     if not len(missing):
         raise InputError(
-            f"{_listed(folders)}: pictures are drawn of classes with fewer training images than the"
-            f" largest. Received {found.counts[0]} of each class. Train without drawn pictures."
+            f"{listed}: no class is short, each has {found.counts[0]} training images. Train"
+            " without drawn pictures."
         )
-    labels = _folder_labels(found, folders)
     images = [image for part in found.parts.values() for image in part]
     # refuses data with train alone
     find_lacking_validation([*images, LabelledImage(output, (0,), _PART, str(output))])
     check_generator(run, generator, found, config.data, progress)
-    names, bands = found.class_table.names, found.survey.bands.names
-    drawn = np.array([generator.label(names[label]) for label in missing])
-    ending, write = (".tif", partial(_write_raster, bands)) if bands else (".png", write_picture)
+    labels = np.array([generator.label(names[label]) for label in missing])
+    ending, write = (
+        (".tif", partial(_write_raster, bands.names)) if bands.names else (".png", write_picture)
+    )
+    folder_names = _folder_names(found, folders)
     with staged(output, overwrite, (_PART,)) as place:
         files = [
-            place / _PART / labels[label] / f"drawn-{number:06}{ending}"
-            for number, label in enumerate(missing.tolist())
+            place / _PART / folder_names[label] / f"drawn-{number:06}{ending}"
+            for number, label in enumerate(missing)
         ]
-        write_pictures(generator, drawn, files, seed, progress, write=write)
-    return Samples(
-        output,
-        {names[label]: int((missing == label).sum()) for label in sorted(set(missing.tolist()))},
-    )
-
-
-def _listed(folders: Sequence[Path]) -> str:
-    return ", ".join(map(str, folders))
+        write_pictures(generator, labels, files, seed, progress, write=write)
+    return Samples.of(output, names, missing)
 
 
 def _check_output(output: Path, folders: Sequence[Path], overwrite: bool) -> None:
@@ -116,47 +118,18 @@ def _check_output(output: Path, folders: Sequence[Path], overwrite: bool) -> Non
         root, place = (folder.parent if folder.is_file() else folder).resolve(), output.resolve()
         if place.is_relative_to(root) or root.is_relative_to(place):
             raise InputError(
-                f"{output}: pictures are written outside of the data. Received data in {folder}."
-                " Choose another place."
+                f"{output}: is not outside of the data in {folder}. Choose another place."
             )
     refuse_existing(output, overwrite, (_PART,))
     for file in sorted((output / _PART).rglob("*")):
         if not file.is_dir() and not _PICTURE.fullmatch(file.name):
             raise InputError(
-                f"{output}: --overwrite replaces folders that hold drawn pictures only. Received"
-                f" {file.relative_to(output)} in it. Choose another place, or empty it yourself."
+                f"{output}: holds {file.relative_to(output)}, and --overwrite replaces drawn"
+                " pictures only. Choose another place, or empty it yourself."
             )
 
 
-def _require_pictures(data: TrainingData, settings: DataSettings, folders: Sequence[Path]) -> None:
-    """Refuses images of several labels, and files that are not RGB of 8 bits."""
-    statistics = data.survey.statistics
-    if data.multi_label:
-        raise InputError(
-            f"{_listed(folders)}: pictures are drawn of one class each. Received images of several"
-            " labels. Give class folders."
-        )
-    if (statistics.bands, statistics.dtype) != (
-        3,
-        "uint8",
-    ) or data.survey.bands.numbers is not None:
-        chosen = (
-            "" if data.survey.bands.numbers is None else ", chosen by data.bands or data.leave_out"
-        )
-        raise InputError(
-            f"{_listed(folders)}: what is drawn is RGB of 8 bits. Received images of"
-            f" {statistics.bands} bands of {statistics.dtype}{chosen}. Convert the images, or train"
-            " without drawn pictures."
-        )
-
-
-def _missing(data: TrainingData) -> NDArray[np.intp]:
-    """Class indices (count,), each once for every image that its class lacks to the largest."""
-    counts = np.array(data.counts)
-    return np.repeat(np.arange(len(counts)), counts.max() - counts)
-
-
-def _folder_labels(data: TrainingData, folders: Sequence[Path]) -> dict[int, str]:
+def _folder_names(data: TrainingData, folders: Sequence[Path]) -> dict[int, str]:
     """The name of a class folder for each class index: one that its images have in the data.
 
     The class's own name is preferred, but may be no name of a folder, or mapped to another class.
@@ -175,104 +148,88 @@ def _folder_labels(data: TrainingData, folders: Sequence[Path]) -> dict[int, str
     return found
 
 
+def _missing(data: TrainingData) -> NDArray[np.intp]:
+    """Class indices (count,), each once for every image that its class lacks to the largest."""
+    counts = np.array(data.counts)
+    return np.repeat(np.arange(len(counts)), counts.max() - counts)
+
+
 def check_generator(
     run: Path, generator: Generator, data: TrainingData, settings: DataSettings, progress: Progress
 ) -> None:
     """Checks whether a generator's pictures can join the training images.
 
-    Reports pictures that are blurred beside the images, and a generator that may have learned
-    images of this validation or test. Where files do not give their ground sampling distance, the
-    generator is assumed to have learned images of the same.
+    Reports blurred pictures, and a generator that may have learned images of this validation or
+    test. A ground sampling distance that files do not give is taken as equal.
 
     Args:
         run: Run folder of the generator, for messages.
         generator: The generator.
         data: RGB images of 8 bits with one label each.
         settings: How the classifier reads them.
-        progress: Where warnings go.
+        progress: Where warnings are reported.
 
     Raises:
         InputError: If the generator does not know a class that is short of images, or if its
             pictures have other bands, another range of values or another scale than the images.
     """
-    missing = _missing(data)
-    labels = _known_labels(run, generator, [data.class_table.names[label] for label in missing])
-    _require_bands(run, generator, data)
-    if not labels:
-        return
-    _require_range(run, generator, data, labels[:: -(-len(labels) // _CHECKED)])
-    larger = _relative_scale(generator, data, settings)
-    if not 1 / _TOLERANCE <= larger <= _TOLERANCE:
+    names, info = data.class_table.names, generator.info
+    labels = [generator.label(names[label]) for label in _missing(data)]
+    _require_bands(run, label_info(info), data.survey.bands)
+    _require_range(run, generator.draw(labels[:: -(-len(labels) // _CHECKED)]), data)
+    resize, shorter = settings.resize or info.tile, shorter_side(data.parts["train"])
+    scale = _relative_scale(info, data, settings)
+    if not 1 / _TOLERANCE <= scale <= _TOLERANCE:
         raise InputError(
-            f"{run}: pictures must show things at the size that images show them at. Received"
-            f" {larger:.3g} times that. Give a generator that learned such images whole (its"
-            " data.size as large as its data.resize), and set data.resize."
+            f"{run}: things in its pictures are {scale:.3g} times as large as in the images. Use a"
+            " generator that learned such images whole (its data.size as large as its data.resize),"
+            " and set data.resize."
         )
-    tile, size = generator.info.tile, shorter_side(data.parts["train"])
-    if (settings.resize or tile) / tile > _TOLERANCE * max(settings.resize / size, 1):
+    if resize / info.tile > _TOLERANCE * max(settings.resize / shorter, 1):
         progress.say(
-            f"warning: {run}: pictures of {tile} px are enlarged to data.resize={settings.resize}"
-            f" and blurred beside images, which gives their class away. Set data.resize={tile}"
-            f" data.size={tile}, or train a larger generator"
+            f"warning: {run}: pictures of {info.tile} px are enlarged to data.resize={resize}:"
+            f" blur gives their class away. Set data.resize={info.tile} data.size={info.tile}, or"
+            " train a larger generator"
         )
-    if generator.info.training.get("split") != data.split_digest:
+    if info.training.get("split") != data.split_digest:
         progress.say(
-            f"warning: {run}: the generator's training images are not those of this split: if it"
-            " learned any that are validated or tested on here, scores flatter. Train it on the"
-            " same data with the same data.split_seed"
+            f"warning: {run}: trained on another split, it may have learned images of this"
+            " validation or test, whose scores are then too good. Train it on the same data with"
+            " the same data.split_seed"
         )
 
 
-def _known_labels(run: Path, generator: Generator, names: Sequence[str]) -> list[int]:
-    """The generator's indices of classes. Refuses one that it does not know."""
-    known = generator.info.class_table.names
-    unknown = [
-        name
-        for name in dict.fromkeys(names)
-        if name.casefold() not in {other.casefold() for other in known}
-    ]
-    if unknown:
-        raise InputError(
-            f"{run}: the generator must know each class that is short of images. Received"
-            f" {', '.join(map(repr, unknown))}, and it knows {', '.join(known)}. Give a generator"
-            " that learned the same classes."
-        )
-    return [generator.label(name) for name in names]
-
-
-def _require_bands(run: Path, generator: Generator, data: TrainingData) -> None:
-    bands, drawn = data.survey.bands, label_info(generator.info)
-    if drawn.rgb != bands.rgb or (
-        drawn.band_names and bands.names and drawn.band_names != bands.names
+def _require_bands(run: Path, drawn: LabelInfo, images: Bands) -> None:
+    if drawn.rgb != images.rgb or (
+        drawn.band_names and images.names and drawn.band_names != images.names
     ):
         raise InputError(
-            f"{run}: pictures must have the images' bands in their order. "
-            f"Received {_order(drawn.rgb, drawn.band_names)} for {_order(bands.rgb, bands.names)}. "
-            "Give a generator that learned such images."
+            f"{run}: the bands of its pictures are {_order(drawn.rgb, drawn.band_names)}, those of"
+            f" the images {_order(images.rgb, images.names)}. Use a generator that learned such"
+            " images."
         )
 
 
 def _order(rgb: tuple[int, int, int], names: list[str]) -> str:
     """Three bands in words."""
-    return ", ".join(
-        names or [color for _, color in sorted(zip(rgb, ("red", "green", "blue"), strict=True))]
-    )
+    colors = [color for _, color in sorted(zip(rgb, ("red", "green", "blue"), strict=True))]
+    return ", ".join(names or colors)
 
 
-def _require_range(run: Path, generator: Generator, data: TrainingData, labels: list[int]) -> None:
+def _require_range(run: Path, pictures: Pictures, data: TrainingData) -> None:
     """Refuses pictures whose mean is darker or brighter than any pixel of the training images."""
-    found, statistics = generator.draw(labels).mean(axis=(0, 1, 2)), data.survey.statistics
+    found, statistics = pictures.mean(axis=(0, 1, 2)), data.survey.statistics
     if (found < statistics.minimum).any() or (found > statistics.maximum).any():
         raise InputError(
-            f"{run}: pictures must have the images' range of values. Received a mean of"
-            f" {found.mean():.0f} for images of {statistics.minimum.min():.0f} to"
-            f" {statistics.maximum.max():.0f}. Give a generator that learned such images."
+            f"{run}: the mean of its pictures is {found.mean():.0f}, the images range from"
+            f" {statistics.minimum.min():.0f} to {statistics.maximum.max():.0f}. Use a generator"
+            " that learned such images."
         )
 
 
-def _relative_scale(generator: Generator, data: TrainingData, settings: DataSettings) -> float:
+def _relative_scale(drawn: ModelInfo, data: TrainingData, settings: DataSettings) -> float:
     """How many times as large the network sees things in pictures as in images."""
-    drawn, enlarged = generator.info, (settings.resize or generator.info.tile) / generator.info.tile
+    enlarged = (settings.resize or drawn.tile) / drawn.tile
     real = ground_sampling_distance(data.parts["train"], settings.resize)
     if real and drawn.ground_sampling_distance:
         return real / (drawn.ground_sampling_distance / enlarged)
@@ -281,10 +238,7 @@ def _relative_scale(generator: Generator, data: TrainingData, settings: DataSett
 
 
 def _write_raster(bands: Sequence[str], path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Writes a picture as TIFF that names its bands.
-
-    The order of red, green and blue is taken from the names that most files have.
-    """
+    """Writes a picture as TIFF that names its bands, by which most files give their order."""
     height, width, count = pixels.shape
     path.parent.mkdir(parents=True, exist_ok=True)
     with (

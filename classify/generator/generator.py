@@ -1,27 +1,21 @@
 """Trained generators: pictures to latents, and latents to pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-# Keras loads a network in safe mode only if it knows the class Latent.
-from classify.generator.autoencoder import Latent as Latent
+# Keras loads a network in safe mode only if this module has registered its layer.
+from classify.generator.autoencoder import Pictures, decode, encode
 from classify.generator.latents import ClassDensities, load_densities
 from segment.core.choices import BANDWIDTH
 from segment.core.errors import InputError
 from segment.core.model.folder import MODEL_FILE, load_keras_model, load_model_info
 from segment.core.model.info import ModelInfo
 
-_BATCH = 64
-_PARTS = "encoder", "decoder"
-
-Pictures = NDArray[np.uint8]
-"""RGB pictures (count, size, size, 3)."""
 Labels = Sequence[int] | NDArray[np.intp]
 """Class indices (count,)."""
 
@@ -65,19 +59,15 @@ class Generator:
         size = self.info.tile
         if pictures.shape[1:] != (size, size, 3) or pictures.dtype != np.uint8:
             raise InputError(
-                f"pictures: this generator takes (count, {size}, {size}, 3) of uint8: {size} x"
-                f" {size} pixels of RGB. Received {pictures.shape} of {pictures.dtype}. Resize or"
-                " convert them."
+                f"pictures are {pictures.shape} of {pictures.dtype}, this generator takes (count,"
+                f" {size}, {size}, 3) of uint8, which is RGB. Resize or convert them."
             )
         classes = self.one_hot(labels)
         if len(classes) != len(pictures):
             raise InputError(
-                f"labels: one for each picture. Received {len(classes)} of {len(pictures)}. Give as"
-                " many."
+                f"labels are {len(classes)} for {len(pictures)} pictures. Give one per picture."
             )
-        batches = _batches(self.network.get_layer("encoder"), pictures, classes)
-        mean, *log_variance = map(np.concatenate, zip(*batches, strict=True))
-        return mean, np.exp(log_variance[0]) if log_variance else np.zeros_like(mean)
+        return encode(self.network, pictures, classes)
 
     def decode(self, latents: NDArray[np.float32], classes: NDArray[np.float32]) -> Pictures:
         """Decodes latents.
@@ -93,27 +83,19 @@ class Generator:
             InputError: If there are no latents, if they do not have the size of the generator or
                 are not finite, or if `classes` are not shares of 0 to 1 for each of them.
         """
-        whole = (
-            latents.ndim == 2
-            and latents.shape[1] == self.latent
-            and len(latents)
-            and latents.dtype.kind == "f"
-        )
-        if not whole or not np.isfinite(latents).all():
+        widths = self.latent, len(self.info.class_table)
+        shapes = [(*latents.shape[:1], width) for width in widths]
+        if [latents.shape, classes.shape] != shapes or not latents.size:
             raise InputError(
-                f"latents: this generator's have the shape (count, {self.latent}) and are finite."
-                f" Received {latents.shape} of {latents.dtype}{' that are not' if whole else ''}."
-                " Take such as `encode` gives."
+                f"latents and classes are {latents.shape} and {classes.shape}, this generator takes"
+                f" (count, {widths[0]}) and (count, {widths[1]}). Use those of `encode` and"
+                " `one_hot`."
             )
-        expected = (len(latents), len(self.info.class_table))
-        if classes.shape != expected or not (classes >= 0).all() or not (classes <= 1).all():
-            raise InputError(
-                f"classes: shares of 0 to 1 of the shape {expected}. Received"
-                f" {classes.shape}{' beyond 0 to 1' if classes.shape == expected else ''}. Take"
-                " such as `one_hot` gives."
-            )
-        batches = _batches(self.network.get_layer("decoder"), latents, classes)
-        return np.concatenate([np.rint(shares * 255).astype(np.uint8) for (shares,) in batches])
+        if latents.dtype.kind != "f" or not np.isfinite(latents).all():
+            raise InputError("latents are not finite numbers. Use those of `encode`.")
+        if not ((classes >= 0) & (classes <= 1)).all():
+            raise InputError("classes are not shares of 0 to 1. Use those of `one_hot`.")
+        return decode(self.network, latents, classes)
 
     def reconstruct(self, pictures: Pictures, labels: Labels) -> Pictures:
         """Encodes pictures and decodes the means of their posteriors.
@@ -172,8 +154,7 @@ class Generator:
         known = [other.casefold() for other in names]
         if name.casefold() not in known:
             raise InputError(
-                f"The generator knows the classes {', '.join(names)}. Received {name!r}. Name one"
-                " of these."
+                f"{self.info.name}: no class is called {name!r}. Name one of {', '.join(names)}."
             )
         return known.index(name.casefold())
 
@@ -193,8 +174,8 @@ class Generator:
         indices = given.ndim == 1 and given.size and given.dtype.kind in "iu"
         if not indices or not 0 <= given.min() <= given.max() < classes:
             raise InputError(
-                f"labels: class indices of 0 to {classes - 1}, one at least. Received"
-                f" {' '.join(str(labels).split())[:80]}. `label` tells that of a name."
+                f"labels are {' '.join(str(labels).split())[:80]}. Give class indices of 0 to"
+                f" {classes - 1}, one at least; `label` finds that of a name."
             )
         found: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[given]
         return found
@@ -225,18 +206,11 @@ def _find_latent(file: Path, network: keras.Model, info: ModelInfo) -> int:
     parts = {layer.name: layer for layer in network.layers if isinstance(layer, keras.Model)}
     seen, drawn = (
         [tuple(tensor.shape[1:]) for tensor in parts[name].inputs] if name in parts else []
-        for name in _PARTS
+        for name in ("encoder", "decoder")
     )
     if seen != [(size, size, 3), (classes,)] or drawn[1:] != [(classes,)]:
         raise InputError(
-            f"{file}: must draw what model.yaml says, {size} x {size} pixels of {classes} classes."
-            " Received another network. Restore the one of the two that was changed."
+            f"{file}: does not draw {size} x {size} pixels of {classes} classes, as model.yaml"
+            " describes. Restore the one of the two that was changed."
         )
     return int(drawn[0][0])
-
-
-def _batches(network: keras.Model, *inputs: NDArray[Any]) -> Iterator[list[NDArray[np.float32]]]:
-    """All outputs of a network, batch by batch."""
-    for first in range(0, len(inputs[0]), _BATCH):
-        answers = network.predict_on_batch([array[first : first + _BATCH] for array in inputs])
-        yield answers if isinstance(answers, list) else [answers]

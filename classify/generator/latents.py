@@ -46,42 +46,24 @@ class Posteriors:
         return float(0.5 * parts.sum(axis=1).mean())
 
 
-@dataclass(frozen=True, eq=False)
 class _Density:
-    """Density of the latents of one class.
+    """Density of the latents of one class, of means (images, latent) and a variance (latent,)."""
 
-    Attributes:
-        mean: Mean (latent,).
-        deviations: Differences of images from the mean, (images, latent).
-        shrinkage: How far the covariance is shrunk, 0 to 1.
-        scatter: Standard deviation (latent,) that is added in all directions.
-    """
-
-    mean: NDArray[np.float32]
-    deviations: NDArray[np.float32]
-    shrinkage: float
-    scatter: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, means: NDArray[np.float32], variance: NDArray[np.float32]) -> "_Density":
+    def __init__(self, means: NDArray[np.float32], variance: NDArray[np.float32]):
         from sklearn.covariance import ledoit_wolf_shrinkage
 
-        shrinkage = float(ledoit_wolf_shrinkage(means)) if len(means) > 1 else 0.0
-        deviations = means - means.mean(axis=0)
-        return cls(
-            means.mean(axis=0),
-            deviations,
-            shrinkage,
-            np.sqrt(shrinkage * np.mean(deviations**2) + variance),
-        )
+        self._mean = means.mean(axis=0)
+        self._deviations = means - self._mean
+        self._shrinkage = float(ledoit_wolf_shrinkage(means)) if len(means) > 1 else 0.0
+        self._scatter = np.sqrt(self._shrinkage * np.mean(self._deviations**2) + variance)
 
     def draw(self, random: np.random.Generator, bandwidth: float) -> NDArray[np.float32]:
-        count, latent = self.deviations.shape
+        count, latent = self._deviations.shape
         chosen, shares = random.integers(count), random.standard_normal(count, np.float32)
-        kernel = np.sqrt((1 - self.shrinkage) / count) * shares @ self.deviations
-        kernel += self.scatter * random.standard_normal(latent, np.float32)
+        kernel = np.sqrt((1 - self._shrinkage) / count) * shares @ self._deviations
+        kernel += self._scatter * random.standard_normal(latent, np.float32)
         drawn: NDArray[np.float32] = (
-            self.mean + np.sqrt(1 - bandwidth**2) * self.deviations[chosen] + bandwidth * kernel
+            self._mean + np.sqrt(1 - bandwidth**2) * self._deviations[chosen] + bandwidth * kernel
         )
         return drawn.astype(np.float32)
 
@@ -116,26 +98,8 @@ class ClassDensities:
         """Estimates the density of each class."""
         self.means, self.labels, self.variances = means, labels, variances
         self._of_class = [
-            _Density.of(means[labels == label], variance)
-            for label, variance in enumerate(variances)
+            _Density(means[labels == label], variance) for label, variance in enumerate(variances)
         ]
-
-    @classmethod
-    def standard(cls, classes: int, latent: int) -> "ClassDensities":
-        """Returns densities without any training images: N(0, I) for each class with bandwidth 1.
-
-        Args:
-            classes: Number of classes.
-            latent: Number of values in a latent.
-
-        Returns:
-            The densities.
-        """
-        return cls(
-            np.zeros((classes, latent), np.float32),
-            np.arange(classes),
-            np.ones((classes, latent), np.float32),
-        )
 
     def draw(
         self, labels: NDArray[np.intp], seed: int, first: int = 0, bandwidth: float = BANDWIDTH
@@ -184,25 +148,22 @@ def check_draw(seed: int, bandwidth: float, first: int = 0) -> None:
     """
     for name, number in {"seed": seed, "first": first}.items():
         if not isinstance(number, (int, np.integer)) or number < 0:
-            raise InputError(
-                f"{name}: a whole number from 0 on. Received {number}. Choose such a one."
-            )
+            raise InputError(f"{name} is {number}. Give a whole number of 0 or more.")
     if not 0 <= bandwidth <= 1:
-        raise InputError(f"bandwidth: 0 to 1. Received {bandwidth}. Choose one between.")
+        raise InputError(f"bandwidth is {bandwidth}. Give 0 to 1.")
 
 
-def fit_densities(posteriors: Posteriors, classes: int) -> ClassDensities:
+def fit_densities(posteriors: Posteriors) -> ClassDensities:
     """Fits the densities of the latents of each class.
 
     Args:
         posteriors: Posteriors of images, each class at least once. Of a class with many images, 500
             are kept, evenly spread.
-        classes: Number of classes.
 
     Returns:
         The densities.
     """
-    own = [np.flatnonzero(posteriors.labels == label) for label in range(classes)]
+    own = [np.flatnonzero(posteriors.labels == label) for label in np.unique(posteriors.labels)]
     kept = np.concatenate(
         [rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int)] for rows in own]
     )
@@ -240,46 +201,30 @@ def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
     """
     path = folder / LATENTS_FILE
     if not path.is_file():
-        raise InputError(
-            f"{path}: generators have it when their training ends. Received none. Train on, with"
-            " --resume."
-        )
+        raise InputError(f"{path} is missing, as training has not ended. Train on, with --resume.")
     try:
         require_small_zip(path)
         with np.load(path) as stored:
             arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
+        _require_densities(arrays, classes, latent)
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise InputError(
-            f"{path}: must be as training wrote it. Received: {error}. Restore it, or train again."
+            f"{path} is damaged, or of another model: {error}. Restore it, or train again."
         ) from error
-    _require_densities(path, arrays, classes, latent)
     return ClassDensities(**arrays)
 
 
-def _require_densities(
-    path: Path, arrays: Mapping[str, NDArray[Any]], classes: int, latent: int
-) -> None:
+def _require_densities(arrays: Mapping[str, NDArray[Any]], classes: int, latent: int) -> None:
+    """Raises ValueError if arrays are not densities of so many classes and values of a latent."""
     images = arrays["labels"].size
-    for name, shape in {
-        "labels": (images,),
-        "means": (images, latent),
-        "variances": (classes, latent),
-    }.items():
+    shapes = {"labels": (images,), "means": (images, latent), "variances": (classes, latent)}
+    for name, shape in shapes.items():
         if arrays[name].shape != shape:
-            raise InputError(
-                f"{path}: {name} of the model's classes and latent have the shape {shape}. Received"
-                f" {arrays[name].shape}. Restore the one of the two that was changed."
-            )
-    whole = all(
-        arrays[name].dtype.kind == "f" and np.isfinite(arrays[name]).all()
-        for name in ("means", "variances")
-    )
-    if (
-        not whole
-        or (arrays["variances"] < 0).any()
-        or set(arrays["labels"].tolist()) != set(range(classes))
-    ):
-        raise InputError(
-            f"{path}: means and variances are finite, and each of {classes} classes has an image."
-            " Received others. Restore it, or train again from the start."
-        )
+            raise ValueError(f"{name} have the shape {arrays[name].shape}, expected is {shape}")
+        is_real = arrays[name].dtype.kind == "f" and np.isfinite(arrays[name]).all()
+        if name != "labels" and not is_real:
+            raise ValueError(f"{name} are not finite numbers")
+    if (arrays["variances"] < 0).any():
+        raise ValueError("variances are negative")
+    if set(arrays["labels"].tolist()) != set(range(classes)):
+        raise ValueError(f"not every one of {classes} classes has an image")

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.dataset import ImageDataset
-from classify.generator.generator import Generator, Pictures
+from classify.generator.autoencoder import Pictures
+from classify.generator.generator import Generator
 from segment.core.choices import BANDWIDTH
+from segment.core.reports.page import Report
 from segment.core.reports.picture import write_picture
 
 GRIDS = "grids"
@@ -17,7 +19,7 @@ _GAP = 2  # white pixels between pictures
 _CLASSES, _COLUMNS = 20, 10  # most classes and columns of a grid
 
 
-class Album:
+class SampleGrids:
     """Two grids of pictures for each epoch.
 
     In all epochs, pictures are drawn from the same noise, and the same pictures are reconstructed.
@@ -45,18 +47,27 @@ class Album:
         self._epochs += 1
         write_picture(self._folder / f"samples-{self._epochs:03}.png", draw_classes(generator)[0])
         write_picture(
-            self._folder / f"reconstructions-{self._epochs:03}.png", self.compare(generator)
+            self._folder / f"reconstructions-{self._epochs:03}.png", self._compare(generator)
         )
 
-    def compare(self, generator: Generator) -> NDArray[np.uint8]:
-        """Makes a grid of the chosen pictures (above) and their reconstructions (below).
+    def report(self, page: Report, generator: Generator) -> None:
+        """Adds the grids of a finished generator to the report of its training.
 
         Args:
-            generator: Generator that reconstructs them.
-
-        Returns:
-            RGB picture (rows, columns, 3).
+            page: Report of the training.
+            generator: Generator with densities of training images.
         """
+        page.picture(self._compare(generator), "Images (above) and their reconstructions (below).")
+        page.text(
+            f"{GRIDS} holds two pictures for each epoch: drawn ones, around the latents of"
+            " validation pictures (not from N(0, I)) and from the same noise throughout, and"
+            " reconstructions below their originals. The pictures drawn below, and all that the"
+            " finished generator draws, lie around the latents of training pictures."
+        )
+        page.picture(*draw_classes(generator))
+
+    def _compare(self, generator: Generator) -> NDArray[np.uint8]:
+        """The chosen pictures (above) and their reconstructions (below)."""
         return arrange([self._pictures, generator.reconstruct(self._pictures, self._labels)])
 
 

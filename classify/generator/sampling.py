@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.generator.generator import Generator, Pictures, load_generator
+from classify.generator.autoencoder import Pictures
+from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import check_draw
 from classify.generator.sample_grids import arrange, arrange_in_rows
 from classify.labelling.inference import read_input
@@ -37,22 +37,24 @@ class Samples:
     folder: Path
     counts: dict[str, int]
 
+    @classmethod
+    def of(cls, folder: Path, names: Sequence[str], labels: NDArray[np.intp]) -> "Samples":
+        """Counts the pictures of each class.
+
+        Args:
+            folder: As in the attributes.
+            names: Class names.
+            labels: Class index of each picture.
+
+        Returns:
+            The pictures.
+        """
+        found = zip(*np.unique(labels, return_counts=True), strict=True)
+        return cls(folder, {names[label]: int(count) for label, count in found})
+
     def __str__(self) -> str:
         listed = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         return f"{self.folder}: {sum(self.counts.values()):,} pictures: {listed}"
-
-
-def spread_labels(classes: int, count: int) -> NDArray[np.intp]:
-    """Returns class indices that take each class in turn.
-
-    Args:
-        classes: Number of classes.
-        count: Number of indices.
-
-    Returns:
-        Class indices (count,).
-    """
-    return np.fromiter(islice(cycle(range(classes)), count), np.intp, count)
 
 
 def write_samples(
@@ -89,44 +91,20 @@ def write_samples(
             or cannot be written, and as in `check_draw`.
     """
     if count < 1:
-        raise InputError(f"count: at least 1 picture. Received {count}. Raise it.")
+        raise InputError(f"count is {count}. Give 1 or more.")
     check_draw(seed, bandwidth)
     output, progress = Path(output), progress or Silent()
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
     names = generator.info.class_table.names
-    labels = (
-        spread_labels(len(names), count) if name is None else np.full(count, generator.label(name))
-    )
-    with staged(output, overwrite, (*map(_folder_name, names), GRID_FILE)) as partial:
-        write_pictures(
-            generator, labels, picture_files(partial, names, labels), seed, progress, bandwidth
-        )
-        columns = len(names) if name is None and len(names) <= _SHOWN // 4 else _COLUMNS
-        write_picture(
-            partial / GRID_FILE,
-            arrange_in_rows(generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth), columns),
-        )
-    return Samples(
-        output,
-        {names[label]: int((labels == label).sum()) for label in sorted(set(labels.tolist()))},
-    )
-
-
-def picture_files(folder: Path, names: Sequence[str], labels: NDArray[np.intp]) -> list[Path]:
-    """Returns the files for pictures, in class folders and named by number.
-
-    Args:
-        folder: Folder of the class folders.
-        names: Class names.
-        labels: Class indices (count,).
-
-    Returns:
-        One path for each picture.
-    """
-    return [
-        folder / _folder_name(names[label]) / f"{number:06}.png"
-        for number, label in enumerate(labels)
-    ]
+    classes = np.arange(len(names)) if name is None else np.array([generator.label(name)])
+    labels, folders = np.resize(classes, count), list(map(_folder_name, names))
+    with staged(output, overwrite, (*folders, GRID_FILE)) as partial:
+        files = [partial / folders[label] / f"{i:06}.png" for i, label in enumerate(labels)]
+        write_pictures(generator, labels, files, seed, progress, bandwidth)
+        columns = len(classes) if 1 < len(classes) <= _SHOWN // 4 else _COLUMNS
+        shown = generator.draw(labels[:_SHOWN], seed, bandwidth=bandwidth)
+        write_picture(partial / GRID_FILE, arrange_in_rows(shown, columns))
+    return Samples.of(output, names, labels)
 
 
 def write_pictures(
@@ -141,11 +119,11 @@ def write_pictures(
     """Draws a picture of each class and writes it to the file of its number.
 
     Args:
-        generator: What draws.
+        generator: Generator that draws.
         labels: Class indices of the generator, (count,).
         files: A file for each of them.
         seed: Seed of the draws, see `Generator.draw`.
-        progress: Where progress goes.
+        progress: Where progress is reported.
         bandwidth: Bandwidth of the draws, see `Generator.draw`.
         write: Writes pixels (size, size, 3) of RGB to a file.
     """
@@ -195,12 +173,9 @@ def interpolate(
     """
     output = Path(output)
     if not 1 <= steps <= _STEPS:
-        raise InputError(f"steps: 1 to {_STEPS}. Received {steps}. Choose a number between.")
+        raise InputError(f"steps is {steps}. Give 1 to {_STEPS}.")
     if output.suffix.lower() not in (".png", ".jpg"):
-        raise InputError(
-            f"{output}: the strip is a picture. Received the ending {output.suffix!r}. Name it .png"
-            " or .jpg."
-        )
+        raise InputError(f"{output}: the strip is a picture. Name it .png or .jpg.")
     refuse_existing(output, overwrite)
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
     ends = np.stack(

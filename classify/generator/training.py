@@ -1,7 +1,6 @@
 """Training of generators: from folders of labelled images to a run folder."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,36 +9,39 @@ import numpy as np
 
 from classify.bundled import BUNDLED
 from classify.data.augment import augmentation
+from classify.data.dataset import Drawing, ImageDataset
+from classify.data.headers import ground_sampling_distance
 from classify.data.images import Data, collection_name, data_folders
-from classify.data.survey import ground_sampling_distance
 from classify.data.training_data import TrainingData
 from classify.generator.autoencoder import build_autoencoder
 from classify.generator.config import GeneratorConfig, ReconstructionLossSettings
-from classify.generator.data import build_datasets, mean_picture, require_pictures
 from classify.generator.generator import Generator
-from classify.generator.latents import LATENTS_FILE, ClassDensities, fit_densities, save_densities
-from classify.generator.perceptual_loss import perceptual_distance
+from classify.generator.latents import LATENTS_FILE, Posteriors, fit_densities, save_densities
 from classify.generator.reconstruction import (
     Loss,
     Reconstruction,
+    ReconstructionDataset,
+    mean_picture,
+    perceptual_distance,
     reconstruction_loss,
+    require_pictures,
     score_reconstructions,
 )
-from classify.generator.sample_grids import GRIDS, Album, draw_classes
-from classify.training.models import load_stage_maps
-from segment.core.config import PreprocessSettings, describe_settings
+from classify.generator.sample_grids import GRIDS, SampleGrids
+from classify.training.backbones import load_stage_maps
+from segment.core.common_settings import PreprocessSettings
+from segment.core.config import describe_settings
 from segment.core.model.folder import load_keras_model
 from segment.core.model.info import ModelInfo
-from segment.core.progress import Progress, Silent
+from segment.core.networks.pretrained import Built
+from segment.core.progress import Progress
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
 from segment.core.training.checkpoints import CHECKPOINT, load_history
-from segment.core.training.devices import OneDevice
+from segment.core.training.finished_run import Results, Run, finish_run
 from segment.core.training.history import Row
-from segment.core.training.loop import describe_network, fit
-from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
-from segment.core.training.placement import take_devices
-from segment.core.training.run_folder import Run, check_run, finish_run, keep_best, run_folder
+from segment.core.training.loop import Training, fit
+from segment.core.training.session import start_session
 
 _MONITOR = "val_loss"
 _PANELS = {
@@ -49,19 +51,11 @@ _PANELS = {
     "Learning rate": ("learning_rate",),
 }
 _CURVES = (
-    "loss is of training pictures, changed at random, while the weights move: a variational latent"
-    " is drawn from its posterior, and the divergence counts with the weight that it has risen to."
-    " val_loss is of validation pictures at the end of the epoch: the latent is the mean of its"
-    " posterior, and the divergence counts in full from the first epoch on. The best epoch is the"
-    " one of the least val_loss, which means the same in all of them. With loss it can be compared"
-    " once the weight has risen, and may then lie below, as nothing is drawn and nothing changed at"
-    " random."
-)
-_GRIDS = (
-    f"{GRIDS} holds two pictures for each epoch: drawn ones, from the same noise throughout and"
-    " around the latents that the network of that epoch gives validation pictures (not from N(0,"
-    " I)), and reconstructions below their originals. The pictures drawn below, and all that the"
-    " finished generator draws, lie around the latents of training pictures."
+    "loss is of training pictures, changed at random, during the epoch: latents are drawn from the"
+    " posterior, and the divergence counts with the weight that it has risen to. val_loss is of"
+    " validation pictures after the epoch: the latent is the mean of the posterior, and the"
+    " divergence counts in full. It may lie below loss, as nothing is drawn and nothing changed at"
+    " random. The best epoch is the one of the least val_loss."
 )
 
 
@@ -78,10 +72,9 @@ def train_generator(
 
     `load_generator` reads the run folder.
 
-    After each epoch, `output/grids` gets two pictures: samples of each class, drawn from the same
-    noise around the latents of validation images, and reconstructions below their originals. In the
-    history, `val_loss` includes the divergence with its full weight, and `loss` with the weight
-    that it has reached.
+    After each epoch, `output/grids` gets samples of each class, and reconstructions below their
+    originals. In the history, `val_loss` includes the divergence with its full weight, and `loss`
+    with the weight that it has reached.
 
     Args:
         data: One or several data folders, see `find_images`, with images of RGB of 8 bits and one
@@ -100,22 +93,67 @@ def train_generator(
         Interrupted: On Ctrl-C; the message says how to continue.
     """
     folders = data_folders(data)
-    output, progress, config = Path(output), progress or Silent(), config or GeneratorConfig()
-    check_run(output, config, resume=resume, overwrite=overwrite)
+    config = config or GeneratorConfig()
     loss = _build_loss(config.loss)
-    devices = take_devices(config.training)
-    keras.utils.set_random_seed(config.training.seed)
-    found = TrainingData.prepare(
-        folders, config.data, PreprocessSettings(), config.training, progress
+    session = start_session(
+        output, config, config.training, resume=resume, overwrite=overwrite, progress=progress
     )
-    require_pictures(found)
-    # raises for changes that the bands do not allow
-    augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
-    with dtype_policy(wanted_precision(config.training)):
-        network = build_network(config, found)
-    progress.say(describe_network(network))
-    with run_folder(output, config, resume, overwrite):
-        return _train(network, loss, found, config, folders, output, devices, resume, progress)
+    found = TrainingData.prepare(
+        folders, config.data, PreprocessSettings(), config.training, session.progress
+    )
+    require_pictures(found, folders)
+    augment = partial(augmentation, config.augment, config.data.size, found.survey.statistics)
+    augment(seed=0)  # raises for changes that the bands do not allow
+    network = session.build(lambda: Built(_build_network(config, found), None)).network
+    info = _describe(network, found, config, folders)
+    classes, settings = len(found.class_table), config.training
+    common = found.pixels(config.data), classes, config.data.size, settings.batch_size
+    drawing = Drawing(
+        augment=augment, weighted=config.data.sampling == "weighted", seed=settings.seed
+    )
+    training = ReconstructionDataset(
+        found.parts["train"], *common, drawing=drawing, workers=settings.workers
+    )
+    plain = {part: ImageDataset(found.parts[part], *common) for part in PARTS if found.parts[part]}
+    keep = session.keep_best(network, info, lambda: _build_network(config, found))
+    with session.open_folder():
+        score = partial(
+            score_reconstructions,
+            loss=loss,
+            mean_image=mean_picture(plain["train"]),
+            progress=session.progress,
+        )
+        checkpoint = session.folder / CHECKPOINT
+        epochs = len(load_history(checkpoint, found.fingerprint)) if resume else 0
+        grids = SampleGrids(session.folder / GRIDS, plain["val"], epochs)
+
+        def validate() -> Row:
+            scores, posteriors = score(network, plain["val"])
+            if np.isfinite(posteriors.means).all():  # otherwise reported at the end of the epoch
+                grids.add(Generator(info, network, fit_densities(posteriors)))
+            return {
+                "val_loss": scores.loss + _kl_weight(config) * scores.divergence,
+                "val_explained": scores.explained,
+                "val_kullback_leibler": scores.divergence,
+            }
+
+        def save(row: Row) -> None:
+            (session.folder / LATENTS_FILE).unlink(missing_ok=True)  # from an earlier epoch
+            keep(row)
+
+        history = fit(
+            Training(
+                network=network,
+                dataset=training,
+                fingerprint=found.fingerprint,
+                loss=loss,
+                validate=validate,
+                monitor=_MONITOR,
+                save_best=save,
+            ),
+            session,
+        )
+        return _finish(session.folder, info, history, score, plain, grids, folders)
 
 
 def _build_loss(settings: ReconstructionLossSettings) -> Loss:
@@ -125,123 +163,62 @@ def _build_loss(settings: ReconstructionLossSettings) -> Loss:
     return reconstruction_loss(settings.perceptual, perceptual_distance(maps))
 
 
-def build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
-    """Builds the untrained network.
-
-    Args:
-        config: Settings of the training.
-        data: Training data.
-
-    Returns:
-        The network.
-    """
-    model, steps = config.model, -(-len(data.parts["train"]) // config.training.batch_size)
+def _build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
+    steps = -(-len(data.parts["train"]) // config.training.batch_size)
     return build_autoencoder(
+        config.model,
         size=config.data.size,
         classes=len(data.class_table),
-        filters=model.filters,
-        latent=model.latent,
-        conditional=model.conditional,
-        variational=model.kind == "variational",
-        kl_weight=_weight(config),
+        kl_weight=_kl_weight(config),
         warmup_steps=round(config.loss.kl_warmup_epochs * steps),
         seed=config.training.seed,
     )
 
 
-def _weight(config: GeneratorConfig) -> float:
+def _kl_weight(config: GeneratorConfig) -> float:
     """Weight of the divergence in nats per picture."""
     return config.loss.kl_weight / (3 * config.data.size**2)
 
 
-def _train(
-    network: keras.Model,
-    loss: Loss,
-    data: TrainingData,
-    config: GeneratorConfig,
-    folders: Sequence[Path],
+def _finish(
     output: Path,
-    devices: OneDevice,
-    resume: bool,
-    progress: Progress,
+    info: ModelInfo,
+    history: list[Row],
+    score: Callable[[keras.Model, ImageDataset], tuple[Reconstruction, Posteriors]],
+    plain: Mapping[Part, ImageDataset],
+    grids: SampleGrids,
+    folders: Sequence[Path],
 ) -> Run[Reconstruction]:
-    settings, info, names = (
-        config.training,
-        _describe(network, data, config, folders),
-        data.class_table.names,
-    )
-    training, plain = build_datasets(data, config)
-    score = partial(
-        score_reconstructions, loss=loss, mean_image=mean_picture(plain["train"]), progress=progress
-    )
-    album = Album(
-        output / GRIDS,
-        plain["val"],
-        len(load_history(output / CHECKPOINT, data.fingerprint)) if resume else 0,
-    )
-    keep = keep_best(
-        output, info, keep_float32(network, settings, lambda: build_network(config, data))
-    )
-    unplaced = ClassDensities.standard(len(names), config.model.latent)
-
-    def validate() -> Row:
-        found, posteriors = score(Generator(info, network, unplaced), plain["val"])
-        if np.isfinite(posteriors.means).all():  # otherwise reported at the end of the epoch
-            album.add(Generator(info, network, fit_densities(posteriors, len(names))))
-        whole = found.loss + _weight(config) * found.divergence
-        return {
-            "val_loss": whole,
-            "val_explained": found.explained,
-            "val_kullback_leibler": found.divergence,
-        }
-
-    def save(row: Row) -> None:
-        (output / LATENTS_FILE).unlink(missing_ok=True)  # from an earlier epoch
-        keep(row)
-
-    history = fit(
-        network,
-        training,
-        loss=loss,
-        validate=validate,
-        monitor=_MONITOR,
-        save_best=save,
-        settings=settings,
-        folder=output,
-        progress=progress,
-        data=data.fingerprint,
-        devices=devices,
-        resume=resume,
-    )
-    best = Generator(info, load_keras_model(output), unplaced)
-    best = replace(best, densities=fit_densities(score(best, plain["train"])[1], len(names)))
+    """Fits the densities of the best network, scores it and writes the reports."""
+    network = load_keras_model(output)
+    best = Generator(info, network, fit_densities(score(network, plain["train"])[1]))
     save_densities(output, best.densities)
-    results = {part: score(best, plain[part])[0] for part in PARTS[1:] if part in plain}
+    results = {part: score(network, plain[part])[0] for part in PARTS[1:] if part in plain}
 
-    def add(page: Report, heading: str, part: Part) -> None:
+    def add_scores(page: Report, heading: str, part: Part) -> None:
         if part == "val":
             page.text(_CURVES)
         page.heading(heading)
         page.text(f"{results[part]}, over {results[part].images:,} images.")
         if part == "val":
-            page.picture(album.compare(best), "Images (above) and their reconstructions (below).")
-            page.text(_GRIDS)
-            page.picture(*draw_classes(best))
+            grids.report(page, best)
 
     return finish_run(
         output,
-        best.network,
+        network,
         info,
         history,
-        results,
-        monitor=_MONITOR,
-        facts=[
-            ("Training images", info.training["images"]["train"]),
-            ("Numbers of a latent", best.latent),
-        ],
-        panels=_PANELS,
-        add_scores=add,
-        further={"data": [str(folder.resolve()) for folder in folders]},
+        Results(
+            scores=results,
+            monitor=_MONITOR,
+            panels=_PANELS,
+            facts=[
+                ("Training images", info.training["images"]["train"]),
+                ("Values of a latent", best.latent),
+            ],
+            add_scores=add_scores,
+            figures={"data": [str(folder.resolve()) for folder in folders]},
+        ),
     )
 
 

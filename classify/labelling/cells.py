@@ -79,11 +79,11 @@ class Cells:
         return rows.clip(max=self.height), columns.clip(max=self.width)
 
     @property
-    def whole(self) -> "Part":
+    def whole(self) -> "CellArea":
         """All cells of the scene."""
-        return Part(range(self.rows), range(self.columns))
+        return CellArea(range(self.rows), range(self.columns))
 
-    def part(self, block: Block) -> "Part":
+    def within(self, block: Block) -> "CellArea":
         """Returns the cells in a block of the scene.
 
         Args:
@@ -93,13 +93,13 @@ class Cells:
             The cells.
         """
         rows, columns = ((block.top, block.bottom), (block.left, block.right))
-        return Part(
+        return CellArea(
             *(range(first // self.edge, -(-last // self.edge)) for first, last in (rows, columns))
         )
 
 
 @dataclass(frozen=True)
-class Part:
+class CellArea:
     """A rectangle of cells that are labelled together, numbered in reading order.
 
     Attributes:
@@ -129,7 +129,7 @@ class Batch:
 
     Attributes:
         pixels: Windows as the network sees them, (batch, tile, tile, bands).
-        cells: Number, in their part, of the cell of each window except the repeated ones.
+        cells: Number, in their area, of the cell of each window except the repeated ones.
     """
 
     pixels: NDArray[Any]
@@ -137,16 +137,16 @@ class Batch:
 
 
 def read_batches(
-    source: Source, cells: Cells, part: Part, info: ModelInfo, size: int
+    source: Source, cells: Cells, area: CellArea, info: ModelInfo, size: int
 ) -> Generator[Batch, None, None]:
-    """Reads the cells of a part of a scene in batches, without cells that are nodata.
+    """Reads the cells of an area of a scene in batches, without cells that are nodata.
 
     The scene is read forward only, one row of cells after the other.
 
     Args:
         source: Scene.
         cells: All cells of the scene.
-        part: Cells to read.
+        area: Cells to read.
         info: Description of the model.
         size: Number of windows per batch.
 
@@ -160,13 +160,13 @@ def read_batches(
         return Batch(np.stack(windows + windows[-1:] * (size - len(windows))), numbers)
 
     with source.open() as raster:
-        for row, (start, strip, valid, labelled) in enumerate(_strips(raster, cells, part)):
+        for row, (start, strip, valid, labelled) in enumerate(_rows_of_cells(raster, cells, area)):
             for column in np.flatnonzero(labelled).tolist():
                 left, right = (
-                    edge - start for edge in cells.window(part.rows[row], part.columns[column])[2:]
+                    edge - start for edge in cells.window(area.rows[row], area.columns[column])[2:]
                 )
                 windows.append(_seen(strip[:, left:right], valid[:, left:right], cells.edge, info))
-                numbers.append(row * len(part.columns) + column)
+                numbers.append(row * len(area.columns) + column)
                 if len(numbers) == size:
                     yield batch()
                     windows, numbers = [], []
@@ -174,8 +174,8 @@ def read_batches(
         yield batch()
 
 
-def _strips(
-    raster: Raster, cells: Cells, part: Part
+def _rows_of_cells(
+    raster: Raster, cells: Cells, area: CellArea
 ) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]]:
     """Row strips of the scene, one for each row of cells.
 
@@ -183,13 +183,13 @@ def _strips(
     bands), which of them are valid (rows, width), and which cells are not nodata (columns,).
     """
     borders, across = cells.borders()
-    left, right = cells.window(0, part.columns[0])[2], int(across[part.columns.stop])
-    inside = across[part.columns.start : part.columns.stop + 1]
+    left, right = cells.window(0, area.columns[0])[2], int(across[area.columns.stop])
+    inside = across[area.columns.start : area.columns.stop + 1]
     pixels, valid = (
         np.empty((0, right - left, len(raster.bands)), raster.dtype),
         np.empty((0, right - left), bool),
     )
-    for row in part.rows:
+    for row in area.rows:
         top, bottom, first = int(borders[row]), int(borders[row + 1]), cells.window(row, 0)[0]
         above = pixels, valid
         if first < top and not len(valid):  # windows of the last row begin above the row

@@ -13,8 +13,8 @@ from classify.data.pixels import centre_crop, prepare_seen, read_pixels
 from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
-from segment.core.model.runtime import Model, require_finite_answers
-from segment.core.pixels.symmetries import eight_views
+from segment.core.model.runtime import Model, nan_error
+from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source
@@ -68,8 +68,8 @@ def label_info(info: ModelInfo) -> LabelInfo:
         info.require_task("classify")
     if info.labels is None:
         raise InputError(
-            f"{info.name}: model.yaml must say how images reach the network (labels). Received"
-            " none. Restore it."
+            f"{info.name}: model.yaml lacks `labels`: how images reach the network. Received none."
+            " Restore the file."
         )
     return info.labels
 
@@ -108,7 +108,8 @@ def answer(model: Model, pixels: NDArray[Any], augment: bool = False) -> NDArray
         )
     else:
         found = model.predict(pixels)
-    require_finite_answers(found, model.info, "an image")
+    if not np.isfinite(found.sum()):
+        raise nan_error(model.info, "an image")
     return tempered(found, model.info)
 
 

@@ -84,7 +84,7 @@ def predict_images(
         InputError: If the model is not a scene classifier, or `top` is below 1.
     """
     if top < 1:
-        raise InputError(f"top: at least 1 label an image. Received {top}. Raise it.")
+        raise InputError(f"top must be at least 1. Received {top}.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
     sources = [as_source(image, bands) for image in images]
@@ -112,7 +112,7 @@ def _predict(
     info = network.info
     for note in orientation_notes([source.path for source in sources]):
         progress.say(note)
-    names, (size, workers), done = info.class_table.names, network.pace(info.tile), 0
+    names, (size, workers), done = info.class_table.names, network.recommended_batches(info.tile), 0
 
     def compute(batch: _Batch) -> NDArray[np.float32]:
         empty = np.empty((0, len(names)), np.float32)

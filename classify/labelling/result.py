@@ -5,48 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from classify.labelling.cell_labels import CellLabels
 from classify.labelling.cells import SMALLEST, Cells
-from segment.core.machine import peak_memory_mb
+from segment.core.maps.class_raster import companions
+from segment.core.maps.scene_outputs import (
+    SceneOutputs,
+    describe_scene,
+    differ_in_scale,
+    format_area,
+)
 from segment.core.model.info import ModelInfo
-from segment.core.raster.class_raster import companions
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import SceneOutputs, are_strange, format_area
 from segment.core.raster.sources import Source
 
-
-@dataclass(frozen=True)
-class CellLabels:
-    """Labels of cells, in reading order.
-
-    Attributes:
-        indices: Class index of each cell, (cells,) uint8; 255 without a label.
-        probabilities: Probability of that class, (cells,) float32.
-        given: All labels of each cell, joined with `;`, (cells,) of str.
-    """
-
-    indices: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
-    given: NDArray[np.object_]
-
-    @property
-    def labelled(self) -> NDArray[np.bool_]:
-        """Whether each cell has a label, (cells,) bool."""
-        labelled: NDArray[np.bool_] = self.indices != IGNORED
-        return labelled
-
-    def count(self, classes: int) -> NDArray[np.int64]:
-        """Counts the cells of each class.
-
-        Args:
-            classes: Number of classes.
-
-        Returns:
-            Counts (classes,) int64.
-        """
-        return np.bincount(self.indices[self.labelled], minlength=classes)
+LABEL_ENDINGS = ("_labels.tif",)
+"""What is appended to the name of a scene in the names of its rasters."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,12 +92,11 @@ class SceneLabels(SceneOutputs):
 def describe(
     labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float
 ) -> dict[str, Any]:
-    """Makes the report, except for the name of the scene and the runtime.
+    """Makes the report, except for the name of the scene and the runtime; see `describe_scene`.
 
     With several labels, cells and areas count for the most probable label. `area_m2` is the area of
-    whole cells, cut off at the edge of the scene, and None without a CRS. `mean_probability` is the
-    mean for the classes of the cells, and None if no cell has one. `peak_memory_mb` is the peak of
-    this process since it started, with everything it loaded.
+    whole cells, cut off at the edge of the scene. `mean_probability` is the mean for the classes of
+    the cells, and None if no cell has one.
 
     Args:
         labels: Labels of all cells.
@@ -136,55 +109,33 @@ def describe(
         Keys and values of the report.
     """
     names, labelled = info.class_table.names, labels.labelled
-    report: dict[str, Any] = {
-        "model": info.name,
-        "grid": cells.edge,
-        "cells": cells.rows * cells.columns,
-        "width": raster.width,
-        "height": raster.height,
-        "crs": None if raster.crs is None else raster.crs.to_string(),
-        "ground_sampling_distance": raster.ground_sampling_distance,
-        "classes": names,
-        "cells_by_class": dict(zip(names, labels.count(len(names)).tolist(), strict=True)),
-        "area_m2": None,
-        "mean_probability": (
-            round(float(labels.probabilities[labelled].mean()), 6) if labelled.any() else None
-        ),
-    }
-    pixel_areas = raster.row_pixel_areas(0, raster.height)
+    sums, pixel_areas = None, raster.row_pixel_areas(0, raster.height)
     if pixel_areas is not None:
         rows, columns = cells.borders()
         areas = np.outer(np.add.reduceat(pixel_areas, rows[:-1]), np.diff(columns)).ravel()
-        sums = np.bincount(labels.indices[labelled], areas[labelled], minlength=len(names))
-        report["area_m2"] = {
-            name: round(area, 2) for name, area in zip(names, sums.tolist(), strict=True)
-        }
+        indices = labels.indices[labelled]
+        sums = np.bincount(indices, areas[labelled], minlength=len(names)).tolist()
+    report = describe_scene(raster, names, sums, seconds)
+    probability = float(labels.probabilities[labelled].mean()) if labelled.any() else None
+    empty = [] if labelled.any() else ["No cell has a label: the map is empty."]
     return report | {
-        "notes": _notes(labels, cells, raster, info),
-        "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
-        "peak_memory_mb": peak_memory_mb(),
+        "model": info.name,
+        "grid": cells.edge,
+        "cells": cells.rows * cells.columns,
+        "cells_by_class": dict(zip(names, labels.count(len(names)).tolist(), strict=True)),
+        "mean_probability": None if probability is None else round(probability, 6),
+        "notes": [*empty, *report["notes"], *_scale_notes(cells, raster, info)],
     }
 
 
-def _notes(labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo) -> list[str]:
-    notes = []
-    if not labels.labelled.any():
-        notes.append("No cell has a label: the map is empty.")
-    notes += raster.notes
-    if raster.has_only_control_points:
-        notes.append(
-            "The scene is georeferenced by control points only, so the labels have no georeference."
-            " Run gdalwarp SCENE OUT and label that."
-        )
+def _scale_notes(cells: Cells, raster: Raster, info: ModelInfo) -> list[str]:
     pixel, learned = raster.ground_sampling_distance, info.ground_sampling_distance
-    if pixel and learned:
-        seen, grid = (
-            pixel * cells.edge / info.tile,
-            max(round(learned / pixel * info.tile), SMALLEST),
-        )
-        if are_strange(seen, learned):
-            notes.append(
-                f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it"
-                f" with --grid {grid}."
-            )
-    return notes
+    if not (pixel and learned):
+        return []
+    seen, grid = pixel * cells.edge / info.tile, round(learned / pixel * info.tile)
+    if not differ_in_scale(seen, learned):
+        return []
+    return [
+        f"The network saw pixels of {seen:.3g} m, it learned from {learned:.3g} m: label it with"
+        f" --grid {max(grid, SMALLEST)}."
+    ]

@@ -61,7 +61,7 @@ def fit_classical(
     x = normalisation(statistics, "standardise", imagenet_statistics)(pixels)
     x = keras.layers.AveragePooling2D(max(1, size // _EDGE))(x)
     shrink = keras.Model(pixels, keras.layers.Flatten()(x))
-    truth = one_hot(dataset.images, classes)
+    reference = one_hot(dataset.images, classes)
     with Vectors(shrink.output_shape[-1]) as vectors:
         for index in range(len(dataset)):
             for vector in shrink.predict_on_batch(dataset[index][0]):
@@ -69,14 +69,14 @@ def fit_classical(
             progress.advance("baseline", index + 1, len(dataset))
         if len(vectors) < 2:
             raise InputError(
-                "model.kind: pca learns from two images or more. Received one. Add images."
+                "model.kind: pca needs two images or more, and there is one. Add images."
             )
         found = principal_components(
             vectors, min(settings.components, max(1, len(vectors) // _IMAGES_EACH))
         )
     scales = np.maximum(found.positions.std(axis=0), 1e-6)
     weights, biases = _fit_linear(
-        found.positions / scales, truth, settings.classifier, multi_label, seed
+        found.positions / scales, reference, settings.classifier, multi_label, seed
     )
     axes = found.axes / scales[:, None]
     components = keras.layers.Dense(len(axes), name="features")
@@ -92,7 +92,7 @@ def fit_classical(
 
 def _fit_linear(
     positions: NDArray[np.float32],
-    truth: NDArray[np.float32],
+    reference: NDArray[np.float32],
     classifier: Classifier,
     multi_label: bool,
     seed: int,
@@ -102,19 +102,19 @@ def _fit_linear(
     Classes without images are never predicted.
     """
     weights, biases = (
-        np.zeros((truth.shape[1], positions.shape[1])),
-        np.full(truth.shape[1], -_SURE),
+        np.zeros((reference.shape[1], positions.shape[1])),
+        np.full(reference.shape[1], -_SURE),
     )
-    everywhere = truth.all(axis=0)
+    everywhere = reference.all(axis=0)
     biases[everywhere] = _SURE
     if multi_label:
-        for label in np.flatnonzero(truth.any(axis=0) & ~everywhere):
-            model = _classifier(classifier, seed).fit(positions, truth[:, label] > 0)
+        for label in np.flatnonzero(reference.any(axis=0) & ~everywhere):
+            model = _classifier(classifier, seed).fit(positions, reference[:, label] > 0)
             weights[label], biases[label] = model.coef_[0], model.intercept_[0]
         return weights, biases
     if everywhere.any():
         return weights, biases
-    model = _classifier(classifier, seed).fit(positions, truth.argmax(axis=1))
+    model = _classifier(classifier, seed).fit(positions, reference.argmax(axis=1))
     if len(model.classes_) == 2:  # a single row, of the second class against the first
         weights[model.classes_] = np.concatenate([np.zeros_like(model.coef_), model.coef_])
         biases[model.classes_] = [0.0, model.intercept_[0]]

@@ -1,15 +1,12 @@
 """Export of a scene classifier to OpenVINO (fp16 or int8), several times faster without a GPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from classify.data.images import Data, collection_name, data_folders
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.training.evaluation import (
+from classify.training.scored_images import (
     find_scored,
     learned_images,
     readable_images,
@@ -17,7 +14,7 @@ from classify.training.evaluation import (
 )
 from classify.training.scoring import score_images
 from segment.core.errors import InputError
-from segment.core.model.export import Export, Predict, divide, export_openvino
+from segment.core.model.export import Export, Predict, Sample, divide, export_openvino
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.progress import Progress, Silent
@@ -53,42 +50,39 @@ def export_model(
     folder, progress = Path(model), progress or Silent()
     info = load_model_info(folder)
     label_info(info)
-    draw = partial(_Images, data_folders(int8), info, seed, progress) if int8 is not None else None
+    draw = partial(_draw, data_folders(int8), info, seed, progress) if int8 is not None else None
     return export_openvino(folder, info, progress, draw=draw, overwrite=overwrite, seed=seed)
 
 
-class _Images:
-    """Images to quantise with, see `segment.core.model.export.Sample`."""
-
-    kind = "images"
-
-    def __init__(self, data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress):
-        images = readable_images(find_scored(data, info), info, None, progress)
-        if len(images) < 2:
-            raise InputError(
-                f"{data[0]}: --int8 needs two images, better hundreds. Received one. Add images."
-            )
-        learned = learned_images(data, info)
-        calibrating, scored = divide([image.path in learned for image in images], seed)
-        self._calibration = scored_dataset([images[i] for i in calibrating], info, 1)
-        self._scored = scored_dataset([images[i] for i in scored], info, 16)
-        self._info, self._progress = info, progress
-        self.data, self.calibrated, self.scored = (
-            collection_name(data[0]),
-            len(calibrating),
-            len(scored),
+def _draw(data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress) -> Sample:
+    images = readable_images(find_scored(data, info), info, None, progress)
+    if len(images) < 2:
+        raise InputError(
+            f"{data[0]}: one image, but --int8 needs two, better hundreds. Add images."
         )
-        multi_label = label_info(info).multi_label
-        self.score_names: Mapping[str, str] = (
-            {"mean_average_precision": "mean AP", "f1_macro": "macro F1"}
-            if multi_label
-            else {"accuracy": "accuracy", "f1_macro": "macro F1"}
-        )
+    learned = learned_images(data, info)
+    calibrating, scored = (
+        [images[i] for i in part]
+        for part in divide([image.path in learned for image in images], seed)
+    )
+    dataset = scored_dataset(scored, info, 16)
+    first = (
+        {"mean_average_precision": "mean AP"}
+        if label_info(info).multi_label
+        else {"accuracy": "accuracy"}
+    )
+    names = first | {"f1_macro": "macro F1"}
 
-    def pixels(self, index: int) -> NDArray[Any]:
-        return self._calibration[index][0]
+    def score(predict: Predict) -> dict[str, float]:
+        answers = tempered(predict_dataset(predict, dataset, progress), info)
+        report = score_images(scored, answers, info).report
+        return {key: float(report[key] or 0.0) for key in names}
 
-    def score(self, predict: Predict) -> dict[str, float]:
-        answers = tempered(predict_dataset(predict, self._scored, self._progress), self._info)
-        report = score_images(self._scored.images, answers, self._info).report
-        return {key: float(report[key] or 0.0) for key in self.score_names}
+    return Sample(
+        data=collection_name(data[0]),
+        kind="images",
+        calibration=scored_dataset(calibrating, info, 1),
+        scored=scored,
+        score_names=names,
+        score=score,
+    )

@@ -1,7 +1,7 @@
 """Figures of scene labels: ROC and precision-recall curves, F1 per class."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -27,64 +27,61 @@ class _Curve(NamedTuple):
     y: NDArray[np.float64]
 
 
-def plot_roc(truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]) -> "Figure":
+def plot_roc(
+    reference: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+) -> "Figure":
     """Plots the receiver operating characteristic of each class against all others.
 
     Classes that no image or every image has get no curve and are named in the legend.
 
     Args:
-        truth: Reference labels, (images, classes) of 0 or 1.
+        reference: Reference labels, (images, classes) of 0 or 1.
         probabilities: Predicted probabilities, (images, classes).
         names: Class names.
 
     Returns:
         The figure.
     """
-    from matplotlib.figure import Figure
     from sklearn.metrics import auc, roc_curve
 
     curves = []
-    for name, true, p in zip(names, np.asarray(truth, bool).T, probabilities.T, strict=True):
-        if true.any() and not true.all():
+    for name, true, p in _classes(reference, probabilities, names):
+        if not true.all():
             false_rate, true_rate, _ = roc_curve(true, p)
             curves.append(_Curve(name, float(auc(false_rate, true_rate)), false_rate, true_rate))
-    figure = Figure(figsize=(8.5, 5.2), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], ":", color="0.4", lw=1)
-    _draw_curves(
-        axes, curves, names, "area under the curve", "no curve (on none or all images)", "default"
+    figure, axes = _draw_curves(
+        curves, names, "area under the curve", "no curve (on none or all images)", "default"
     )
+    axes.plot([0, 1], [0, 1], ":", color="0.4", lw=1)
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
     return figure
 
 
 def plot_precision_recall(
-    truth: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+    reference: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
 ) -> "Figure":
     """Plots precision against recall for each class.
 
     Classes that no image has get no curve and are named in the legend.
 
     Args:
-        truth: Reference labels, (images, classes) of 0 or 1.
+        reference: Reference labels, (images, classes) of 0 or 1.
         probabilities: Predicted probabilities, (images, classes).
         names: Class names.
 
     Returns:
         The figure.
     """
-    from matplotlib.figure import Figure
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     curves = []
-    for name, true, p in zip(names, np.asarray(truth, bool).T, probabilities.T, strict=True):
-        if true.any():
-            precision, recall, _ = precision_recall_curve(true, p)
-            curves.append(_Curve(name, float(average_precision_score(true, p)), recall, precision))
-    figure = Figure(figsize=(8.5, 5.2), layout="constrained")
-    axes = figure.subplots()
-    _draw_curves(axes, curves, names, "average precision", "no curve (on no image)", "steps-post")
+    for name, true, p in _classes(reference, probabilities, names):
+        precision, recall, _ = precision_recall_curve(true, p)
+        curves.append(_Curve(name, float(average_precision_score(true, p)), recall, precision))
+    figure, axes = _draw_curves(
+        curves, names, "average precision", "no curve (on no image)", "steps-post"
+    )
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
     return figure
@@ -135,14 +132,26 @@ def plot_per_class(scores: "Scores") -> "Figure":
     return figure
 
 
+def _classes(
+    reference: NDArray[Any], probabilities: NDArray[Any], names: Sequence[str]
+) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[Any]]]:
+    """Yields the classes that some image has: name, labels and probabilities."""
+    for name, true, p in zip(names, np.asarray(reference, bool).T, probabilities.T, strict=True):
+        if true.any():
+            yield name, true, p
+
+
 def _draw_curves(
-    axes: "Axes",
     curves: Sequence[_Curve],
     names: Sequence[str],
     score: str,
     absence: str,
     drawstyle: Literal["default", "steps-post"],
-) -> None:
+) -> tuple["Figure", "Axes"]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 5.2), layout="constrained")
+    axes = figure.subplots()
     ascending = sorted(curves, key=lambda curve: curve.score)
     named, others = (
         (ascending, []) if len(curves) <= _NAMED else (ascending[:_WORST], ascending[_WORST:])
@@ -173,8 +182,9 @@ def _draw_curves(
     axes.set_ylim(-0.01, 1.02)
     axes.set_aspect("equal", anchor="E")
     axes.grid(alpha=0.3)
-    legend = axes.figure.legend(
+    legend = figure.legend(
         handles, labels, title=score, loc="outside right upper", fontsize=8, title_fontsize=9
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
+    return figure, axes

@@ -44,8 +44,8 @@ class GradCam:
             self._logits = network.get_layer(_LOGITS)
         except ValueError as error:
             raise InputError(
-                f"{self.info.name}: Grad-CAM looks at a convolution. Received a model without one."
-                " Give a network."
+                f"{self.info.name}: Grad-CAM needs a convolution, and this model has none. Give a"
+                " network."
             ) from error
         self._hidden = (
             network.get_layer(_HIDDEN)
@@ -70,10 +70,7 @@ class GradCam:
         """
         names = self.info.class_table.names
         if label not in names:
-            raise InputError(
-                f"Labels of the model are {', '.join(names)}. Received {label!r}. Choose one of"
-                " them."
-            )
+            raise InputError(f"The model has no label {label!r}. Choose one of {', '.join(names)}.")
         maps = keras.ops.convert_to_numpy(self._convolution(pixels[None], training=False))[
             0
         ].astype(np.float32)

@@ -35,13 +35,13 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float], multi_lab
     """
     weights, smoothing = np.asarray(class_weights, np.float32), settings.label_smoothing
 
-    def categorical(truth: Any, probabilities: Any) -> Any:
-        smooth = truth * (1.0 - smoothing) + smoothing / len(weights)
+    def categorical(reference: Any, probabilities: Any) -> Any:
+        smooth = reference * (1.0 - smoothing) + smoothing / len(weights)
         losses = -ops.sum(smooth * ops.log(ops.clip(probabilities, _SMALLEST, 1.0)), axis=-1)
-        return ops.mean(losses * ops.sum(truth * weights, axis=-1))
+        return ops.mean(losses * ops.sum(reference * weights, axis=-1))
 
-    def binary(truth: Any, probabilities: Any) -> Any:
-        smooth = truth * (1.0 - smoothing) + smoothing / 2
+    def binary(reference: Any, probabilities: Any) -> Any:
+        smooth = reference * (1.0 - smoothing) + smoothing / 2
         p = ops.clip(probabilities, _SMALLEST, 1.0 - _SMALLEST)
         losses = -(smooth * ops.log(p) + (1.0 - smooth) * ops.log(1.0 - p))
         return ops.mean(losses * weights)

@@ -29,32 +29,6 @@ def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     return {"Loss": ("loss", "val_loss"), "Validation": scores, "Learning rate": ("learning_rate",)}
 
 
-def scores_page(
-    title: str,
-    evaluation: "Evaluation",
-    dataset: "ImageDataset",
-    class_table: ClassTable,
-    known: str = "",
-) -> Report:
-    """Makes the report page of an evaluation.
-
-    Args:
-        title: Title of the page.
-        evaluation: Scores and images.
-        dataset: The images as the model sees them.
-        class_table: Class table.
-        known: Sentence on how many of the scored pixels the model was trained on; empty for none.
-
-    Returns:
-        The page.
-    """
-    report = Report(title)
-    if known:
-        report.text(f"Warning: {known}.")
-    add_scores(report, "Scores", evaluation, dataset, class_table)
-    return report
-
-
 def add_scores(
     report: Report,
     heading: str,

@@ -14,9 +14,10 @@ from classify.labelling.inference import label_info
 from classify.scores import Scores, score
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import Familiarity
-from segment.core.model.record import TrainingRecord, read_grid
-from segment.core.pixels.digest import digest_pixels
+from segment.core.model.record import TrainingRecord
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.progress import Progress
+from segment.core.raster.opening import read_grid
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,11 @@ def score_images(
     """
     labels, names = label_info(info), info.class_table.names
     thresholds = labels.thresholds if labels.multi_label else None
-    truth = one_hot(images, len(names))
+    reference = one_hot(images, len(names))
     return Evaluation(
-        score(truth, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds),
+        score(
+            reference, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds
+        ),
         list(images),
     )
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from segment.core.networks.pretrained import Weights, read_safetensors
+from segment.core.networks.layers import Weights
+from segment.core.networks.weight_sources import read_safetensors
 
 _BLOCKS = (3, 4, 6, 3)
 _URL = "https://huggingface.co/timm/wide_resnet50_2.racm_in1k/resolve/main/model.safetensors"

@@ -12,18 +12,17 @@ from segment.app.jobs.labelling import label_uploads
 from segment.app.jobs.mapping import Settings, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import AT_ONCE, Jobs
-from segment.app.uploads.messages import refuse
-from segment.app.uploads.visitors import identify_visitor
+from segment.app.uploads.visitors import identify_visitor, refuse
 from segment.core.choices import OVERLAP
 
 T = TypeVar("T")
 
 
-def make_api(shelf: OfferedModels, jobs: Jobs) -> None:
+def make_api(models: OfferedModels, jobs: Jobs) -> None:
     """Adds the endpoints /classify and /map to the page that is being built.
 
     Args:
-        shelf: Models to choose from.
+        models: Models to choose from.
         jobs: Jobs of the server.
     """
 
@@ -35,12 +34,12 @@ def make_api(shelf: OfferedModels, jobs: Jobs) -> None:
         bands: str = "",
     ) -> list[dict]:  # type: ignore[type-arg]
         files = [_path(image) for image in (images if isinstance(images, list) else [images])]
-        name = model or shelf.names("classify")[0]
+        name = model or models.names("classify")[0]
         job = jobs.begin(identify_visitor(request), "classify", instead=False)
         found = _finish(
             job,
             lambda: label_uploads(
-                job, shelf, jobs.received, files, name, bands, augment, pictures=False
+                job, models, jobs.received, files, name, bands, augment, pictures=False
             ),
         )
         return [
@@ -60,10 +59,10 @@ def make_api(shelf: OfferedModels, jobs: Jobs) -> None:
     ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
         file = _path(scene)
         settings = Settings(
-            model or shelf.names("segment")[0], overlap, augment, resample, bands, gsd
+            model or models.names("segment")[0], overlap, augment, resample, bands, gsd
         )
         job = jobs.begin(identify_visitor(request), "map", instead=False)
-        found = _finish(job, lambda: map_upload(job, shelf, jobs.received, file, None, settings))
+        found = _finish(job, lambda: map_upload(job, models, jobs.received, file, None, settings))
         assert found.files.polygons is not None
         return (
             found.files.report | {"notes": found.notes},
@@ -104,10 +103,7 @@ _MAP = (
 def _path(upload: Any) -> Path:
     path = upload.get("path") if isinstance(upload, dict) else None
     if not isinstance(path, str) or not path or "\0" in path:
-        raise refuse(
-            "Files are uploaded first, with gradio_client.handle_file. Received none. Upload"
-            " them so."
-        )
+        raise refuse("Files must be uploaded first. Pass them through gradio_client.handle_file.")
     return Path(path)
 
 
@@ -119,4 +115,4 @@ def _finish(job: Job, work: Callable[[], T]) -> T:
     try:
         return job.do(work)
     except Exception as error:
-        raise refuse(job.tell(error)) from error
+        raise refuse(job.message(error)) from error

@@ -1,6 +1,5 @@
 """The web server of the app: its page and health check; it contacts no other machine."""
 
-import ipaddress
 import os
 import signal
 import sys
@@ -10,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
 
 # Set before the import of Gradio, which reads them.
 os.environ |= {
@@ -24,32 +22,18 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from segment.app.api import make_api
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
-from segment.app.pages.classify_tab import make_classify_tab
-from segment.app.pages.components import refuse_addresses
-from segment.app.pages.map_tab import make_map_tab
+from segment.app.page import find_place, make_page, make_theme
 from segment.app.pages.samples import write_samples
 from segment.app.uploads.hosts import Hosts
-from segment.app.uploads.middleware import Guard, Page
+from segment.app.uploads.middleware import Guard
 from segment.app.uploads.quota import UPLOADS_KEPT, parse_size
-from segment.app.uploads.visitors import identify_visitor
 from segment.core.errors import InputError
 from segment.core.progress import Progress
 
-_QUEUE = 100  # calls that may wait
 _STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js")
-_TITLE = "aerial-segment"
-_SYSTEM_FONTS = (
-    "system-ui",
-    "-apple-system",
-    "Segoe UI",
-    "Roboto",
-    "Liberation Sans",
-    "sans-serif",
-)
 
 
 def end_with_terminal() -> None:
@@ -102,20 +86,17 @@ class Server:
             InputError: If the port is taken, there are no models in `models`, `max_upload` is not a
                 size, or a host is not a name.
         """
-        shelf, largest, hosts = (
-            OfferedModels(models),
-            parse_size(max_upload),
-            Hosts(host, allowed_hosts),
-        )
+        offered, largest = OfferedModels(models), parse_size(max_upload)
+        hosts = Hosts(host, allowed_hosts)
         self.jobs = Jobs(UPLOADS_KEPT * largest)
         os.environ["GRADIO_TEMP_DIR"] = str(self.jobs.uploads)
         gradio.set_static_paths([self.jobs.results, self.jobs.samples])
         try:
             page = make_page(
-                shelf,
+                offered,
                 self.jobs,
                 write_samples(self.jobs.samples, progress),
-                "server" if share else tell_place(host),
+                "server" if share else find_place(host),
             )
             guard = Middleware(Guard, quota=self.jobs.quota, hosts=hosts)
             _, self.url, self.shared = page.launch(
@@ -131,10 +112,10 @@ class Server:
                 pwa=False,
                 mcp_server=False,
                 footer_links=["api"],
-                theme=_theme(),
+                theme=make_theme(),
                 css=_STYLE.read_text(encoding="utf-8"),
                 js=_SCRIPT.read_text(encoding="utf-8"),
-                app_kwargs={"routes": [Route("/health", self._tell_health)], "middleware": [guard]},
+                app_kwargs={"routes": [Route("/health", self._health)], "middleware": [guard]},
             )
         except BaseException as error:
             self.jobs.close()
@@ -142,15 +123,14 @@ class Server:
                 raise
             problem = str(error).split(". ")[0]
             raise InputError(
-                f"The app must be able to start. Received: {problem}. Choose another --port, or"
-                " fix it."
+                f"The app cannot start: {problem}. Choose another --port, or correct it."
             ) from error
         if self.shared:
             hosts.allow(self.shared)
         self._page = page
 
     # Async, so that it needs no thread: jobs may occupy all of them.
-    async def _tell_health(self, request: object) -> JSONResponse:
+    async def _health(self, request: object) -> JSONResponse:
         return JSONResponse({"status": "ok", "jobs": self.jobs.running()})
 
     def show(self) -> None:
@@ -183,84 +163,3 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-Place = Literal["machine", "server"]
-"""What runs the app, as seen by its visitors: their own machine, or a server."""
-
-
-def tell_place(host: str) -> Place:
-    """Returns what runs the app, as seen by visitors of an address.
-
-    Args:
-        host: Address that the server listens on.
-
-    Returns:
-        "machine" for a loopback address, "server" for any other.
-    """
-    try:
-        own = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        own = host == "localhost"
-    return "machine" if own else "server"
-
-
-def make_page(
-    shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path], place: Place = "machine"
-) -> gradio.Blocks:
-    """Builds the page, with its two tabs and its API.
-
-    Args:
-        shelf: Models to choose from.
-        jobs: Jobs of the server.
-        samples: Folders of sample scenes by name, see `write_samples`.
-        place: What runs the app; the page mentions it.
-
-    Returns:
-        The page, ready to be launched.
-    """
-    page = Page(title=_TITLE, analytics_enabled=False)
-    with page:
-        make_api(shelf, jobs)
-        gradio.HTML(
-            f"<header><h1>{_TITLE}</h1><p>Labels images and maps scenes on this {place}; "
-            "what you upload stays here, and is removed after an hour.</p></header>"
-        )
-        with gradio.Tabs():
-            with gradio.Tab("Classify"):
-                make_classify_tab(shelf, jobs)
-            with gradio.Tab("Map"):
-                make_map_tab(shelf, jobs, samples)
-
-        def forget(request: gradio.Request) -> None:
-            jobs.forget(identify_visitor(request))
-
-        page.unload(forget)
-    refuse_addresses(page)
-    page.queue(max_size=_QUEUE, api_open=False, default_concurrency_limit=4)
-    return page
-
-
-def _theme() -> Any:
-    theme = gradio.themes.Default(
-        primary_hue="blue", font=list(_SYSTEM_FONTS), font_mono=["ui-monospace", "monospace"]
-    )
-    return theme.set(  # the default's greys and blue are too pale to read (WCAG AA)
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_300",
-        block_label_text_color="*neutral_700",
-        block_label_text_color_dark="*neutral_200",
-        block_title_text_color="*neutral_700",
-        block_title_text_color_dark="*neutral_200",
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_800",
-        link_text_color="*primary_700",
-        link_text_color_hover="*primary_800",
-        link_text_color_dark="*primary_300",
-        link_text_color_hover_dark="*primary_200",
-        link_text_color_visited_dark="*primary_300",
-        link_text_color_active_dark="*primary_300",
-        color_accent="*primary_700",
-    )

@@ -31,14 +31,14 @@ class MapJob(BlockJob):
         folder: Folder of finished blocks, see `BlockFolder`.
         view: How the model sees the scene, by a path that is valid on every machine.
         likeness: What the scene has in common with its copies, see `Raster.likeness`.
-        truth: Reference mask of the scene, by such a path, or None.
+        reference: Reference mask of the scene, by such a path, or None.
         reference_table: Class table by which the mask is decoded, as decided from the whole mask.
         confidence: Whether probabilities are kept, too.
     """
 
     view: ModelView
     likeness: list[Any]
-    truth: Source | None
+    reference: Source | None
     reference_table: ClassTable | None
     confidence: bool
 
@@ -76,7 +76,7 @@ class MapJob(BlockJob):
         confusion, undeclared = Confusion(class_table.names), Counter[str]()
         with ExitStack() as stack:
             raster = stack.enter_context(self.scene.open())
-            truth = self._open_truth(stack, raster, class_table.names)
+            reference = self._open_reference(stack, raster, class_table.names)
             region = (block.top, block.bottom, block.left, block.right)
             for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
                 labels = strip.labels()
@@ -88,23 +88,25 @@ class MapJob(BlockJob):
                         name, np.empty((block.height, block.width), np.uint8)
                     )
                     whole[strip.start - block.top : stop - block.top] = rows
-                if truth:
+                if reference:
                     confusion.add(
-                        truth.read(strip.start, stop, block.left, block.right),
+                        reference.read(strip.start, stop, block.left, block.right),
                         labels,
                         strip.probabilities,
                     )
-            if truth:
-                undeclared = truth.undeclared
+            if reference:
+                undeclared = reference.undeclared
         return rasters, (
-            {"scores": confusion.state(), "undeclared": undeclared} if self.truth else {}
+            {"scores": confusion.state(), "undeclared": undeclared} if self.reference else {}
         )
 
-    def _open_truth(
+    def _open_reference(
         self, stack: ExitStack, raster: Raster, names: Sequence[str]
     ) -> Reference | None:
-        if self.truth is None or self.reference_table is None:
+        if self.reference is None or self.reference_table is None:
             return None
         return Reference(
-            stack.enter_context(open_mask(self.truth, raster, "scene")), self.reference_table, names
+            stack.enter_context(open_mask(self.reference, raster, "scene")),
+            self.reference_table,
+            names,
         )

@@ -6,13 +6,11 @@ from pathlib import Path
 from segment.bundled import BUNDLED
 from segment.cluster.assemble import MapAssembly
 from segment.core.choices import Runtime
-from segment.core.cluster.scene_job import Done
+from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
-from segment.core.cluster.worker_model import ModelReference
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Progress, Silent
-from segment.core.raster.blocks import EDGE
 from segment.core.raster.sources import Source, as_source
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
@@ -65,21 +63,18 @@ def predict_scenes(
             the scheduler is lost, or if `truth` is given for several scenes.
         Interrupted: If Ctrl-C stops it.
     """
-    folder, told, options = Path(model), progress or Silent(), options or MapOptions()
-    info = load_model_info(folder)
-    info.require_task("segment")
+    folder, options = Path(model), options or MapOptions()
+    load_model_info(folder).require_task("segment")
     sources = [as_source(scene, bands, nodata) for scene in scenes]
     mask = None if truth is None else Source(Path(truth))
     if truth is not None and len(sources) > 1:
         raise InputError(
-            f"--truth belongs to one scene. Received {len(sources)} scenes. Map them one by one."
+            f"--truth belongs to one scene, {len(sources)} were given. Map them one by one."
         )
+    blocks = BlockOptions(output=Path(output), edge=block, resume=resume, overwrite=overwrite)
 
-    def plan(source: Source, reference: ModelReference, identity: tuple[str, str]) -> MapAssembly:
-        return MapAssembly(
-            source, reference, identity, info, Path(output), options,
-            truth=mask, edge=block or EDGE, resume=resume, overwrite=overwrite,
-        )  # fmt: skip
+    def plan(source: Source, model: ClusterModel) -> MapAssembly:
+        return MapAssembly(source, model, options, blocks, mask)
 
     yield from do_scenes(
         sources,
@@ -88,5 +83,5 @@ def predict_scenes(
         folder=folder,
         package="segment",
         runtime=runtime,
-        progress=told,
+        progress=progress or Silent(),
     )

@@ -63,7 +63,7 @@ def quoted(value: object, longest: int = _LONGEST_VALUE) -> str:
 
 
 class InputError(ValueError):
-    """Error in the input, described in one line: the rule, what was received, and the fix.
+    """Error in the input, described in one line: what is wrong, the value, and the cure.
 
     Commands print the line and end with exit status 2. Any other exception is a bug in this
     project, except for system errors such as a full disk, which `explain` describes.
@@ -71,7 +71,7 @@ class InputError(ValueError):
     regardless of what was received.
 
     Args:
-        message: The rule, what was received, and the fix.
+        message: What is wrong, the value received, and the cure.
     """
 
     def __init__(self, message: str = ""):
@@ -113,8 +113,5 @@ def explain(error: InputError | OSError) -> str:
         return str(error)
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"{where}the disk must hold the outputs. Received: {error.strerror}. Free some space,"
-            " nothing half-written was kept."
-        )
+        return f"{where}{error.strerror}. Free some space; nothing half-written was kept."
     return f"{where}{error.strerror or error}. Check the path and its permissions."

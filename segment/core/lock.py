@@ -30,7 +30,7 @@ def is_lock(name: str) -> bool:
 
 
 @contextmanager
-def alone(path: Path, rule: str) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Keeps other processes from writing the same file or folder while the context is open.
 
     The lock file is beside `path` and is removed at the end. The lock of a dead process blocks no
@@ -38,13 +38,12 @@ def alone(path: Path, rule: str) -> Iterator[None]:
 
     Args:
         path: File or folder that is written, whether it exists or not.
-        rule: Rule for the error message, a sentence.
 
     Raises:
         InputError: If another process holds the lock. The message names the process.
     """
     file = _lock_file(path)
-    descriptor = _take(file, f"{path}: {rule}")
+    descriptor = _take(file, path)
     try:
         yield
     finally:
@@ -57,18 +56,17 @@ def alone(path: Path, rule: str) -> Iterator[None]:
                     file.unlink()
 
 
-def refuse_busy(path: Path, rule: str) -> None:
+def refuse_busy(path: Path) -> None:
     """Checks that no other process is writing a file or folder now.
 
     Args:
         path: File or folder.
-        rule: Rule for the error message, a sentence.
 
     Raises:
         InputError: If another process holds the lock, as in `alone`.
     """
     if _lock_file(path).exists():
-        with alone(path, rule):
+        with alone(path):
             pass
 
 
@@ -79,7 +77,7 @@ def remove_lock(path: Path) -> None:
         path: File or folder that the process was writing.
     """
     with suppress(InputError):
-        refuse_busy(path, "")
+        refuse_busy(path)
 
 
 def _lock_file(path: Path) -> Path:
@@ -90,8 +88,8 @@ def _lock_file(path: Path) -> Path:
     return beside
 
 
-def _take(file: Path, rule: str) -> int | None:
-    """Returns a descriptor that holds the lock, or None where no file can be written."""
+def _take(file: Path, path: Path) -> int | None:
+    """Returns a descriptor that holds the lock of a path, or None where no file can be written."""
     while True:
         descriptor = _open(file)
         if descriptor is None:
@@ -100,8 +98,8 @@ def _take(file: Path, rule: str) -> int | None:
             if not _lock(descriptor):
                 holder = _read(descriptor)
                 raise InputError(
-                    f"{rule} Its lock is held by {_describe(holder)}. Wait for its end, or choose"
-                    " another place."
+                    f"{path}: is being written by {_describe(holder)}. Wait until it ends, or"
+                    " choose another place."
                 )
             if _is_in_place(descriptor, file):
                 with suppress(OSError):  # a file of another user that is read-only

@@ -1,22 +1,19 @@
 """Outputs that appear complete or not at all: written to a temporary path, then renamed."""
 
-import errno
 import os
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from segment.core.disk import PARTIAL, make_folder, remove, remove_empty, writable
 from segment.core.errors import InputError, is_utf8, printable
 from segment.core.lock import alone, is_lock
 
-_PARTIAL, _REPLACED, _MOVING = ".partial", ".replaced", "moving"
+_REPLACED, _MOVING = ".replaced", "moving"
 # bytes: limit of file systems, less what temporary names add
 _LONGEST_NAME = 255 - len(f".{_REPLACED}")
-_KERAS = f"{_PARTIAL}.keras"  # Keras requires this suffix
-_MAP = "a map is written by one process."
-_OUTPUT = "an output is written by one process."
+_KERAS = f"{PARTIAL}.keras"  # Keras requires this suffix
 
 
 def is_unfinished(name: str) -> bool:
@@ -28,7 +25,7 @@ def is_unfinished(name: str) -> bool:
     Returns:
         Whether a process that is killed leaves files or folders of that name.
     """
-    return name.endswith((_PARTIAL, _REPLACED, _KERAS)) or is_lock(name)
+    return name.endswith((PARTIAL, _REPLACED, _KERAS)) or is_lock(name)
 
 
 def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> None:
@@ -46,41 +43,35 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
             temporary file beside it.
     """
     if not is_utf8(path):
-        raise InputError(
-            f"{printable(path)}: paths of outputs must be UTF-8. Received other bytes. Choose"
-            " another place."
-        )
+        raise InputError(f"{printable(path)}: path is not UTF-8. Choose another place.")
     if (length := len(os.fsencode(path.name))) > _LONGEST_NAME:
         raise InputError(
-            f"{path}: names of outputs have at most {_LONGEST_NAME} bytes. Received {length}."
-            " Shorten the name."
+            f"{path}: name of {length} bytes, at most {_LONGEST_NAME} are possible. Shorten it."
         )
     if not os.path.lexists(path):
         above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
         if not above.is_dir():
-            raise InputError(
-                f"Outputs go into folders. Received {above}, which is a file. Choose another place."
-            )
+            raise InputError(f"{above} is a file, not a folder. Choose another place.")
         return
     if not overwrite:
         raise InputError(f"{path} exists. Add --overwrite to replace it, or choose another place.")
     if path.is_symlink():
         raise InputError(
-            f"{path}: outputs do not replace links. Received one. Give the place it leads to."
+            f"{path} is a link, which is not replaced. Give the path that it leads to."
         )
     if ours and not path.is_dir():
-        raise InputError(f"{path}: the output is a folder. Received a file. Choose another place.")
+        raise InputError(f"{path} is a file, the output is a folder. Choose another place.")
     if path.is_dir():
         if Path.cwd().is_relative_to(path.resolve()):
             raise InputError(
-                f"{path}: is the folder that the command runs in. Run the command elsewhere, or"
-                " choose another place."
+                f"{path} is the current folder, which cannot be replaced. Run the command"
+                " elsewhere, or choose another place."
             )
         for entry in sorted(path.iterdir()):
             if entry.name not in ours and not is_unfinished(entry.name):
                 raise InputError(
-                    f"{path}: --overwrite replaces folders that hold earlier outputs only. Received"
-                    f" {entry.name} in it. Choose another place, or empty it yourself."
+                    f"{path} holds {entry.name}, which is no earlier output: --overwrite does not"
+                    " replace the folder. Choose another place, or empty it."
                 )
 
 
@@ -105,25 +96,25 @@ def staged(target: Path, overwrite: bool = False, ours: Collection[str] = ()) ->
     refuse_existing(target, overwrite, ours)
     made = make_folder(target.parent)
     partial, replaced = (
-        target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _REPLACED)
+        target.with_name(f".{target.name}{ending}") for ending in (PARTIAL, _REPLACED)
     )
     try:
-        with alone(target, _OUTPUT):  # a partial file was left by a process that was killed
+        with alone(target):  # a partial file was left by a process that was killed
             if os.path.lexists(replaced) and not os.path.lexists(target):
                 replaced.rename(target)
             refuse_existing(target, overwrite, ours)  # it may have been created meanwhile
-            _remove(partial)
-            _remove(replaced)
+            remove(partial)
+            remove(replaced)
             try:
                 yield partial
                 if target.is_dir():
                     target.rename(replaced)
                 os.replace(partial, target)
-                _remove(replaced)
+                remove(replaced)
             except BaseException:
                 if replaced.exists() and not target.exists():
                     replaced.rename(target)
-                _remove(partial)
+                remove(partial)
                 raise
     except BaseException:
         remove_empty(made)
@@ -168,7 +159,7 @@ def staged_files(
         InputError: If an output exists, the folder cannot be written to, or another process is at
             the same work.
     """
-    partial = folder / f".{names[0]}{_PARTIAL}"
+    partial = folder / f".{names[0]}{PARTIAL}"
     belonging, moving = partial / "belongs.json", partial / _MOVING
     for name in names:
         refuse_existing(folder / name, overwrite)
@@ -176,7 +167,7 @@ def staged_files(
     stage = Stage(partial / "new", partial / "work")
     moved: list[tuple[Path, Path]] = []
     try:
-        with alone(folder / names[0], _MAP):
+        with alone(folder / names[0]):
             for name in names:  # one may have been created meanwhile
                 refuse_existing(folder / name, overwrite)
             with writable(folder):
@@ -190,7 +181,7 @@ def staged_files(
                 with writable(folder):
                     for entry in partial.iterdir():
                         if not found or entry not in (belonging, stage.work):
-                            _remove(entry)
+                            remove(entry)
                     for place in (stage.new, stage.work, partial / "replaced"):
                         place.mkdir(exist_ok=True)
                     belonging.write_bytes((belongs or "").encode())
@@ -217,9 +208,9 @@ def staged_files(
                         target.rename(source)
                 moving.unlink(missing_ok=True)
                 if belongs is None or not stage.work.is_dir() or not any(stage.work.iterdir()):
-                    _remove(partial)
+                    remove(partial)
                 raise
-            _remove(partial)
+            remove(partial)
     except BaseException:
         remove_empty(made)
         raise
@@ -237,132 +228,14 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
     Raises:
         InputError: If the folder cannot be written to, or another process is at the same work.
     """
-    partial = folder / f".{names[0]}{_PARTIAL}"
+    partial = folder / f".{names[0]}{PARTIAL}"
     if not (partial / _MOVING).is_file():
         return
-    with alone(folder / names[0], _MAP), writable(folder):
+    with alone(folder / names[0]), writable(folder):
         whole = (partial / _MOVING).read_text(encoding="utf-8").split("\n")
         for name in names:
             if name in whole and (partial / "new" / name).exists():
                 os.replace(partial / "new" / name, folder / name)
             elif name not in whole and (folder / name).exists():
-                _remove(folder / name)
-        _remove(partial)
-
-
-@contextmanager
-def writable(path: Path, space: int = 2**20) -> Iterator[None]:
-    """Converts errors of writers (disk full, no permission) into an error that names the file.
-
-    Args:
-        path: File that is written.
-        space: Bytes that must be free beforehand.
-
-    Raises:
-        InputError: If writing fails or there is too little space.
-    """
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
-
-    try:
-        require_space(path, space)
-        yield
-    except InputError:
-        raise
-    except (OSError, RasterioError, CPLE_BaseError) as error:
-        raise broken_write(path, str(getattr(error, "strerror", None) or error)) from error
-
-
-def require_space(path: Path, space: int) -> None:
-    """Checks that the disk has enough free space.
-
-    GDAL may lose data on a full disk without an error.
-
-    Args:
-        path: File to write, whose folder exists.
-        space: Bytes that must be free.
-
-    Raises:
-        OSError: If there are fewer.
-    """
-    if shutil.disk_usage(path.parent).free < space:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def broken_write(path: Path, problem: str) -> InputError:
-    """Returns the error to raise when a file could not be written completely.
-
-    Args:
-        path: File that was written, also a temporary one of `staged_files`.
-        problem: Description of what went wrong.
-
-    Returns:
-        The error. It names the output instead of a temporary path of `staged_files`.
-    """
-    staged_in = next((above for above in path.parents if above.name.endswith(_PARTIAL)), None)
-    place = path
-    if staged_in is not None:  # a path of `staged_files`, or inside a staged folder
-        place = staged_in.parent / (
-            path.name if path.parent.name == "new" else staged_in.name[1 : -len(_PARTIAL)]
-        )
-    problem = " ".join(problem.split()).rstrip(".")
-    barred = any(word in problem for word in ("ermission", "Read-only", "directory", "exists"))
-    cure = "Choose another place." if barred else "Free space there, or choose another place."
-    return InputError(f"{place}: outputs must be written to their end. Received: {problem}. {cure}")
-
-
-def make_folder(folder: Path) -> list[Path]:
-    """Creates a folder and its missing parents.
-
-    Args:
-        folder: Folder to create. It may exist.
-
-    Returns:
-        The folders that did not exist before, innermost first.
-
-    Raises:
-        InputError: If the path leads through a file, or the folder cannot be created.
-    """
-    made = [f for f in (folder, *folder.parents) if not f.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"Outputs go into folders. Received {folder}, which is a file. Choose another place."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"{folder}: must be a folder to write to. Received: {error.strerror}. Choose another"
-            " place."
-        ) from error
-    return made
-
-
-def remove_empty(folders: Sequence[Path]) -> None:
-    """Removes those folders that are empty.
-
-    Args:
-        folders: Folders, innermost first; they need not exist.
-    """
-    for folder in folders:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def clear_folder(folder: Path, keep: str | None = None) -> None:
-    """Removes everything in a folder.
-
-    Args:
-        folder: Folder to clear. It is not removed itself.
-        keep: Name of an entry that is kept.
-    """
-    for entry in folder.iterdir():
-        if entry.name != keep:
-            _remove(entry)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+                remove(folder / name)
+        remove(partial)

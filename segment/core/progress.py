@@ -36,7 +36,6 @@ class Silent:
         Args:
             line: Text of the line.
         """
-        pass
 
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
         """Ignores the steps of a task.
@@ -47,7 +46,6 @@ class Silent:
             total: Steps in total.
             note: Text after the bar.
         """
-        pass
 
 
 class Console:

@@ -56,9 +56,9 @@ def part_notes(names: Iterable[str]) -> list[str]:
     for part in PARTS:
         same = [name for name in distinct if part_named(name) == part]
         if len(same) > 1:
-            notes.append(f"folders {', '.join(same)} are all taken for {part}")
+            notes.append(f"folders {', '.join(same)} are all read as {part}")
         elif same and same[0] != part:
-            notes.append(f"folder {same[0]} is taken for {part}")
+            notes.append(f"folder {same[0]} is read as {part}")
     nearly = [
         name for name in distinct if not part_named(name) and _NEARLY.fullmatch(name.casefold())
     ]
@@ -66,7 +66,7 @@ def part_notes(names: Iterable[str]) -> list[str]:
         more = f" and {len(nearly) - _LISTED} more" if len(nearly) > _LISTED else ""
         listed = ", ".join(nearly[:_LISTED]) + more
         notes.append(
-            f"folders {listed} name no part: those called train, val (valid, validation, dev) or"
-            " test do"
+            f"folders {listed} are read as no part: only those called train, val (valid,"
+            " validation, dev) or test are"
         )
     return notes

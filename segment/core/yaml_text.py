@@ -38,11 +38,11 @@ class _Loader(yaml.SafeLoader):
             return None
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
-                raise _problem(f"*{event.anchor} lies within itself", event)
+                raise _problem(f"*{event.anchor} refers to itself", event)
         else:
             self._sizes[node] = self._measure(node)
         if self._sizes[node] > MOST_CHARACTERS:
-            raise _problem(f"aliases stand for more than {MOST_CHARACTERS:,} characters", event)
+            raise _problem(f"aliases expand to more than {MOST_CHARACTERS:,} characters", event)
         return node
 
     def _measure(self, node: yaml.Node) -> int:
@@ -61,9 +61,9 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = _MERGE if key.tag == _MERGE else self.construct_object(key, deep=True)
             if not isinstance(name, Hashable):
-                raise _problem("a key is a single value", key)
+                raise _problem("a key must be a single value", key)
             if name in known:
-                raise _problem(f"the key {quoted(key.value, 40)} is there twice", key)
+                raise _problem(f"key {quoted(key.value, 40)} occurs twice", key)
             known.add(name)
         return node
 
@@ -73,12 +73,12 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, LookupError, AttributeError, OverflowError) as error:
             # not a valid value of its type
             raise _problem(
-                f"{quoted(node.value, 40)} is no {node.tag.rpartition(':')[2]}", node
+                f"{quoted(node.value, 40)} is not a valid {node.tag.rpartition(':')[2]}", node
             ) from error
         if isinstance(value, int) and abs(value) >= 2**63:
-            raise _problem(f"{quoted(node.value, 40)} is beyond 64 bits", node)
+            raise _problem(f"{quoted(node.value, 40)} does not fit into 64 bits", node)
         if isinstance(value, str) and _UNWRITABLE.search(value):
-            raise _problem(f"{quoted(value, 40)} holds what no file or name can", node)
+            raise _problem(f"{quoted(value, 40)} holds characters that cannot be written", node)
         return value
 
 
@@ -87,7 +87,7 @@ def _problem(problem: str, node: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError
 
 
 def _refuse(_: _Loader, node: yaml.Node) -> None:
-    raise _problem(f"values of the kind !!{node.tag.rpartition(':')[2]} are not read", node)
+    raise _problem(f"values of type !!{node.tag.rpartition(':')[2]} are not supported", node)
 
 
 for _kind in _REFUSED:

@@ -1,6 +1,5 @@
 """Collections: tile folders with different labels that a model learns from together."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +13,11 @@ from segment.core.errors import InputError
 from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
-from segment.data.patches import Patch, grid_patches
-from segment.data.splits import split_patches
-from segment.data.tiles import Pair, find_class_table, find_pairs, part_folders
+from segment.data.class_mapping import admitted_classes, join_label_sets, wide_classes
+from segment.data.mask_reading import find_class_table
+from segment.data.patches import Patch
+from segment.data.splits import split_collection, split_patches
+from segment.data.tiles import Pair, find_pairs, part_folders
 from segment.label_sets import LabelSets
 
 
@@ -32,7 +33,7 @@ class Labelled:
         labels: The codes of all collections, with those that this one can hold.
         parts: Its patches for training, validation and test.
         split: What is never divided between training and validation.
-        gsd: Metres per pixel, the median over the groups, or else as the settings say; None where
+        gsd: Metres per pixel, the median over the groups, or else of the settings; None where
             unknown.
         weight: Share of the tiles drawn from it, relative to other collections.
         pixel_size: See `AugmentSettings.pixel_size`; None: the same as for all.
@@ -71,13 +72,12 @@ def check_data(tiles: Path | None, settings: DataSettings) -> None:
     """
     if tiles is not None and settings.collections:
         raise InputError(
-            f"{tiles}: data.collections lists what to learn from. Leave TILES or data.collections"
-            " out."
+            f"{tiles}: data.collections lists tile folders too. Leave out TILES or"
+            " data.collections."
         )
     if tiles is None and not settings.collections:
         raise InputError(
-            "There is nothing to learn from. Name a tile folder, or list several in"
-            " data.collections."
+            "No training data given. Name a tile folder, or list several in data.collections."
         )
 
 
@@ -98,10 +98,7 @@ def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
     pairs = find_pairs(tiles)
     table = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
     if table is None:
-        raise InputError(
-            f"{tiles}: training needs a class table. Received none. Put classes.yaml there, or set"
-            " data.classes."
-        )
+        raise InputError(f"{tiles}: no class table found. Add classes.yaml, or set data.classes.")
     parts, codes = split_patches(pairs, settings, seed), np.arange(256, dtype=np.uint8)
     gsd, notes = ground_sampling_distance(pairs), part_folders(tiles, pairs)
     return Labelled(
@@ -130,8 +127,8 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     for name in names:
         if (count := counts[name.casefold()]) > 1:
             raise InputError(
-                f"data.collections: {name!r} is the name of {count} collections. Give each a name"
-                " of its own."
+                f"data.collections: {count} collections are called {name!r}. Give each its own"
+                " `name`."
             )
         if name == ".." or Path(name).name != name:  # reports get a folder of that name
             raise InputError(
@@ -145,29 +142,21 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     _require_apart([pairs for pairs, _ in found])
     target = ClassTable(settings.classes)
     sets = [
-        _sets_of(one, name, own, target)
+        admitted_classes(one, name, own, target)
         for one, name, (_, own) in zip(settings.collections, names, found, strict=True)
     ]
-    unions = dict.fromkeys(
-        frozenset(admitted) for some in sets for admitted in some if len(admitted) > 1
-    )
-    labels = LabelSets(target.names, tuple(unions))
-    if labels.count >= IGNORED:
-        raise InputError(
-            f"data.collections: sets of classes are at most {IGNORED - len(target)}. There are"
-            f" {len(unions)}."
-        )
+    labels = join_label_sets(sets, target)
     opened = []
     for one, name, (pairs, own), admitted in zip(
         settings.collections, names, found, sets, strict=True
     ):
         codes = np.full(256, IGNORED, np.uint8)
         codes[: len(admitted)] = [labels.code(some) for some in admitted]
-        parts = _split(pairs, one, name, settings, seed)
+        parts = split_collection(pairs, one, name, settings, seed)
         gsd, notes = _choose_gsd(pairs, one)
         folder, split = Path(settings.root, one.path), one.split or settings.split
         held = labels.of(codes.tolist())
-        notes = [*part_folders(folder, pairs), *notes, *_wide(one, target)]
+        notes = [*part_folders(folder, pairs), *notes, *wide_classes(one, target)]
         opened.append(
             Labelled(
                 name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes
@@ -175,10 +164,7 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
         )
     for part in PARTS[:2]:
         if not any(one.parts[part] for one in opened):
-            raise InputError(
-                f"data.collections: training and validation need tiles. There are none for {part}."
-                " Change the split."
-            )
+            raise InputError(f"data.collections: no tiles for {part}. Change the split.")
     return opened
 
 
@@ -205,8 +191,8 @@ def _require_apart(collections: Sequence[list[Pair]]) -> None:
         other = first.setdefault((pair.image.resolve(), pair.mask.resolve()), pair)
         if other.collection != pair.collection:
             raise InputError(
-                f"{pair.image}: is of the collections {other.collection!r} and {pair.collection!r}."
-                " List a folder once, and none within another."
+                f"{pair.image}: is in two collections, {other.collection!r} and"
+                f" {pair.collection!r}. List each folder once, and none inside another."
             )
 
 
@@ -217,8 +203,7 @@ def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], ClassTable
     own = ClassTable(one.table) if one.table else find_class_table(folder, pairs)
     if own is None:
         raise InputError(
-            f"{folder}: a collection needs its class table. There is none. Add classes.yaml, or set"
-            " its `table`."
+            f"{folder}: no class table found. Add classes.yaml, or set `table` of the collection."
         )
     whole = folder.resolve().name
     return [
@@ -229,95 +214,6 @@ def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], ClassTable
     ], own
 
 
-def _sets_of(one: Collection, name: str, own: ClassTable, target: ClassTable) -> list[set[int]]:
-    """Returns the model classes that each class of a collection may be; an empty set for none."""
-    index = {found.casefold(): number for number, found in enumerate(target.names)}
-    given = {key.casefold(): value for key, value in one.classes.items()}
-    for key in one.classes:
-        if key.casefold() not in {c.name.casefold() for c in own.table}:
-            _refuse(f"data.collections: {name}: classes", key, [c.name for c in own.table])
-        if one.classes[key] and key.casefold() not in {c.name.casefold() for c in own.classes}:
-            raise InputError(
-                f"data.collections: {name}: its class {key!r} is ignored by its class table. Set it"
-                " to null."
-            )
-    if len(given) < len(one.classes):
-        raise InputError(
-            f"data.collections: {name}: `classes` has a class twice: {', '.join(one.classes)}."
-            " Leave one out."
-        )
-    sets = []
-    for entry in own.classes:
-        key = entry.name.casefold()
-        if key in given:
-            wanted = given[key]
-        elif key in index:
-            wanted = entry.name
-        else:
-            raise InputError(
-                f"data.collections: {name}: its class {entry.name!r} is none of the model's"
-                f" ({', '.join(target.names)}). Say which it may be, or null for none, in its"
-                " `classes`."
-            )
-        listed = [] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
-        for admitted in listed:
-            if admitted.casefold() not in index:
-                _refuse(f"data.collections: {name}: {entry.name}", admitted, target.names)
-        wide = {index[admitted.casefold()] for admitted in listed}
-        # a label that admits all classes carries no information
-        sets.append(set() if 1 < len(wide) == len(target) else wide)
-    if not any(sets):
-        raise InputError(
-            f"data.collections: {name}: all its classes are null or may be any, so that it teaches"
-            " nothing. Leave it out."
-        )
-    return sets
-
-
-def _wide(one: Collection, target: ClassTable) -> list[str]:
-    """Returns a note where classes of a collection may be any class of the model."""
-    every = {found.casefold() for found in target.names} if len(target) > 1 else set()
-    wide = [
-        key
-        for key, listed in one.classes.items()
-        if isinstance(listed, list) and {c.casefold() for c in listed} == every
-    ]
-    return [f"{', '.join(wide)} may be any class: ignored, as if null"] if wide and every else []
-
-
-def _refuse(place: str, received: str, known: Sequence[str]) -> None:
-    near = difflib.get_close_matches(received, known, n=1)
-    cure = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
-    raise InputError(f"{place}: there is no class {received!r}. {cure}")
-
-
-def _split(
-    pairs: list[Pair], one: Collection, name: str, settings: DataSettings, seed: int
-) -> dict[Part, list[Patch]]:
-    if one.weight == 0:
-        if one.val_groups:
-            raise InputError(
-                f"data.collections: {name}: with weight 0 it is a test alone. Leave val_groups out"
-                " or set a weight."
-            )
-        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
-    groups = {pair.group for pair in pairs}
-
-    def whole_name(group: str) -> str:
-        return name if group == name and name in groups else f"{name}/{group}"
-
-    own = {
-        "split": one.split or settings.split,
-        "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,
-        "val_groups": [whole_name(group) for group in one.val_groups],
-        "test_groups": [whole_name(group) for group in one.test_groups],
-    }
-    try:
-        return split_patches(pairs, settings.model_copy(update=own), seed)
-    except InputError as error:
-        raise InputError(f"data.collections: {name}: {error}") from error
-
-
 def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[str]]:
     """Returns metres per pixel of a collection, None where unknown, and notes on it.
 
@@ -326,13 +222,11 @@ def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[
     of_files = ground_sampling_distance(pairs)
     if of_files is None and one.gsd is None:
         return None, [
-            "its pixel size is unknown, and not in the range that the model learned from. Set its"
-            " `gsd`."
+            "pixel size unknown, so not in the range that the model learned from. Set its `gsd`."
         ]
     if of_files and one.gsd and not 0.9 < of_files / one.gsd < 1.1:
         return of_files, [
-            f"its files say {of_files:.3g} m a pixel, its `gsd` {one.gsd:g}: that of the files is"
-            " taken"
+            f"files have {of_files:.3g} m per pixel, `gsd` is {one.gsd:g}: the files' is used"
         ]
     return of_files or one.gsd, []
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED, ClassTable, count_values
+from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.raster.mask_values import count_values
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.opening import open_raster
 from segment.data.tiles import Pair, grid_notes
@@ -157,7 +158,7 @@ class MaskCensus:
 def take_census(
     pairs: Sequence[Pair], progress: Progress, shares: bool = False
 ) -> tuple[MaskCensus, list[str]]:
-    """Reads every mask of a tile folder, and prints how the masks lie on their images.
+    """Reads every mask of a tile folder, and prints how the masks are aligned with their images.
 
     Args:
         pairs: Images and masks.

@@ -1,13 +1,55 @@
-"""How masks are read with a class table, decided by what all of them hold."""
+"""The class table of masks, and how masks are read with it, decided by what all of them hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from segment.core.raster.classes import IGNORED, ClassTable, rgb_of
+from segment.config import DataSettings
+from segment.core.errors import InputError
+from segment.core.progress import Progress
+from segment.core.raster.classes import IGNORED, ClassTable, load_class_table, rgb_of
 from segment.core.reports.page import Finding
-from segment.data.mask_census import MaskCensus
-from segment.data.mask_checks import find_faults, find_refusals
+from segment.data.mask_census import MaskCensus, take_census
+from segment.data.mask_checks import find_faults, find_refusals, too_much_undeclared
+from segment.data.tiles import Pair
 
 _WHITE = str(IGNORED)
+
+
+def find_class_table(root: Path, pairs: Sequence[Pair]) -> ClassTable | None:
+    """Finds the class table beside the data.
+
+    It is `classes.yaml` in the root, or the same table in the groups. A table without values agrees
+    with one that has the same classes and gives values.
+
+    Args:
+        root: The tile folder.
+        pairs: Its images and masks.
+
+    Returns:
+        The class table; None if there is none.
+
+    Raises:
+        InputError: If tables do not agree, or one cannot be read.
+    """
+    folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
+    files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
+    tables = [load_class_table(f) for f in files]
+    # a table that gives the values of masks has priority over tables without values
+    first = next((i for i, table in enumerate(tables) if not table.positional), 0)
+    for file, table in zip(files, tables, strict=True):
+        agrees = table.decodes_as(tables[first]) or (
+            table.positional and _entries(table) == _entries(tables[first])
+        )
+        if not agrees:
+            raise InputError(
+                f"{file}: class table differs from {files[first]}. Make them the same."
+            )
+    return tables[first] if tables else None
+
+
+def _entries(class_table: ClassTable) -> list[tuple[str, str, bool]]:
+    return [(c.name, c.color, c.ignore) for c in class_table.table]
 
 
 @dataclass(frozen=True)
@@ -61,6 +103,59 @@ def choose_reading(table: ClassTable, census: MaskCensus, of_model: bool = False
         find_faults(class_table, held, of_model),
         find_refusals(class_table, held),
     )
+
+
+def read_masks(
+    folder: Path,
+    pairs: Sequence[Pair],
+    class_table: ClassTable,
+    settings: DataSettings,
+    progress: Progress,
+    prefix: str = "",
+) -> tuple[MaskReading, float]:
+    """Reads all masks to learn from, and prints how they are read.
+
+    Args:
+        folder: The tile folder, for messages.
+        pairs: Its images and masks.
+        class_table: Class table of the masks.
+        settings: How many undeclared pixels are allowed.
+        progress: Receives messages and the number of masks read.
+        prefix: Start of each line.
+
+    Returns:
+        The reading, and the share of the labelled pixels that the class table does not name.
+
+    Raises:
+        InputError: If a mask cannot be read, or if most pixels would be ignored, or be of another
+            class than they show.
+    """
+    census, problems = take_census(pairs, progress)
+    if problems:
+        raise InputError(problems[0])
+    reading = choose_reading(class_table, census)
+    share = census.undeclared_share(reading.class_table)
+    most = 1.0 if settings.undeclared == "refuse" else settings.max_undeclared
+    too_much = too_much_undeclared(reading.class_table, census, most)
+    for c, mapped in zip(reading.class_table.classes, reading.class_table.mapped, strict=True):
+        if c.value != mapped.value:
+            reading.notes.append(
+                f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is"
+                " nodata"
+            )
+    for line in reading.lines:
+        progress.say(f"{prefix}{line}")
+    if reading.refusals:
+        raise InputError(f"{folder}: {reading.refusals[0]}")
+    if too_much and reading.findings:
+        cause = reading.findings[0]
+        raise InputError(
+            f"{folder}: {too_much[0].what} {cause.what} {cause.cure} Or allow it: --set"
+            " data.max_undeclared=1."
+        )
+    if too_much:
+        raise InputError(f"{folder}: {too_much[0]}")
+    return reading, share
 
 
 def _by_values(

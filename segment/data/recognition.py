@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.record import NEW, Remembered, TrainingRecord, read_grid
-from segment.core.pixels.digest import digest_pixels
+from segment.core.model.record import NEW, RecordEntry, TrainingRecord
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
+from segment.core.raster.opening import read_grid
 from segment.core.splits import PARTS, Part
 from segment.data.patches import Patch
 from segment.data.tiles import Pair
@@ -18,7 +19,7 @@ from segment.data.tiles import Pair
 
 def remember(
     image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int
-) -> list[Remembered]:
+) -> list[RecordEntry]:
     """Returns what a training record keeps of an image and its patches.
 
     The whole image is recorded where all its patches are of one part. Patches are recorded where
@@ -35,19 +36,19 @@ def remember(
     pair, parts = patches[0][1].pair, {part for part, _ in patches}
     grid, found = read_grid(pair.image), []
     if len(parts) == 1:
-        found.append(Remembered(digest_pixels(image), patches[0][0], grid))
+        found.append(RecordEntry(digest_pixels(image), patches[0][0], grid))
     for part, patch in patches:
         pixels = _cut(image, patch, tile)
         if len(parts) > 1:
             found.append(
-                Remembered(
+                RecordEntry(
                     digest_pixels(pixels),
                     part,
                     grid.window(patch.row, patch.column, *pixels.shape[:2]),
                 )
             )
         elif pixels.shape != image.shape:  # to recognise images that are cut into such tiles
-            found.append(Remembered(digest_pixels(pixels), part))
+            found.append(RecordEntry(digest_pixels(pixels), part))
     return found
 
 
@@ -130,7 +131,8 @@ def choose_part(
         The patches of the part, and the number of patches that are in no part.
 
     Raises:
-        InputError: If no patch is of the part, or nothing says which patches are.
+        InputError: If no patch is of the part, or neither folders nor the record assign patches to
+            parts.
     """
     chosen, unknown = [], 0
     for patch in patches:
@@ -142,12 +144,9 @@ def choose_part(
             chosen.append(patch)
     if unknown == len(patches):
         raise InputError(
-            f"{root}: --part takes tiles that the model knows, or folders train, val and test."
-            " Received neither. Score all of them: --part all"
+            f"{root}: --part {part} needs folders train, val and test, or tiles that the model was"
+            " trained on. Found neither. Score all tiles: --part all"
         )
     if not chosen:
-        raise InputError(
-            f"{root}: {part} must hold tiles. Received none. Choose another part of"
-            f" {', '.join(PARTS)}."
-        )
+        raise InputError(f"{root}: no tiles of {part}. Choose another part of {', '.join(PARTS)}.")
     return chosen, unknown

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segment.config import DataSettings
+from segment.config import Collection, DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
 from segment.data.patches import Patch, grid_patches
@@ -44,9 +44,7 @@ def split_patches(
             named[name] = part
         elif part_named(name) != part or not any(p.part == part for p in pairs):
             # otherwise the folder fixes it
-            raise InputError(
-                f"Groups must exist. Received {name!r}. There are: {', '.join(groups)}."
-            )
+            raise InputError(f"There is no group {name!r}. Known are: {', '.join(groups)}.")
     fixed = _fix(pairs, named)
     needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
     if needs_validation and settings.split == "run":
@@ -57,15 +55,15 @@ def split_patches(
     if needs_validation and settings.split == "group":
         if learned and not free:
             raise InputError(
-                "Validation needs tiles. Received folders that fix all others to train"
-                f" ({', '.join(learned[:6])}). Add a folder val, name groups of train by"
-                " data.val_groups, or set data.split=patch (whose neighbours leak)."
+                "No tiles for validation: folders assign all groups to train"
+                f" ({', '.join(learned[:6])}). Add a folder val, name groups of train in"
+                " data.val_groups, or set data.split=patch (scores then are too good)."
             )
         if len(free) + len(learned) < 2:
             raise InputError(
-                f"Splitting by group needs two groups or more. Received {len(free)}"
+                f"Splitting by group needs two groups or more, there is {len(free)}"
                 f" ({', '.join(free)}). Add scenes as further groups, or set data.split=patch"
-                " (whose neighbours leak)."
+                " (scores then are too good)."
             )
         count = round((len(free) + len(learned)) * settings.val_fraction)
         drawn = set(random.Random(seed).sample(free, min(max(1, count), len(free) - (not learned))))
@@ -84,11 +82,50 @@ def split_patches(
         parts["val"], parts["train"] = patches[:count], kept + patches[count:]
     for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
         if not parts[part]:
-            raise InputError(
-                f"Training and validation need tiles each. Received none for {part}. Change the"
-                " split."
-            )
+            raise InputError(f"No tiles for {part}. Change the split.")
     return parts
+
+
+def split_collection(
+    pairs: Sequence[Pair], one: Collection, name: str, settings: DataSettings, seed: int
+) -> dict[Part, list[Patch]]:
+    """Divides the patches of a collection.
+
+    Args:
+        pairs: Images and masks of the collection.
+        one: Its settings, which have priority; with weight 0 all is test.
+        name: Its name, by which its groups start.
+        settings: Split, validation fraction and tile size.
+        seed: Seed of what is drawn.
+
+    Returns:
+        The patches of each part.
+
+    Raises:
+        InputError: As in `split_patches`, and if groups of a collection of weight 0 are named.
+    """
+    if one.weight == 0:
+        if one.val_groups:
+            raise InputError(
+                f"data.collections: {name}: weight 0 leaves no tiles for val_groups, all are test."
+                " Leave val_groups out, or set a weight."
+            )
+        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
+    groups = {pair.group for pair in pairs}
+
+    def whole_name(group: str) -> str:
+        return name if group == name and name in groups else f"{name}/{group}"
+
+    own = {
+        "split": one.split or settings.split,
+        "val_fraction": settings.val_fraction if one.val_fraction is None else one.val_fraction,
+        "val_groups": [whole_name(group) for group in one.val_groups],
+        "test_groups": [whole_name(group) for group in one.test_groups],
+    }
+    try:
+        return split_patches(pairs, settings.model_copy(update=own), seed)
+    except InputError as error:
+        raise InputError(f"data.collections: {name}: {error}") from error
 
 
 def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
@@ -100,8 +137,8 @@ def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
     for group, part in named.items():
         if others := by_folder.get(group, set()) - {"train", part}:
             raise InputError(
-                f"data.{part}_groups: a folder fixes a group to its part. Received {group!r}, which"
-                f" lies in a folder for {', '.join(sorted(others))}. Move it, or leave it out."
+                f"data.{part}_groups: group {group!r} is in a folder for"
+                f" {', '.join(sorted(others))}. Move it, or leave it out."
             )
     alone = {group: next(iter(found)) for group, found in by_folder.items() if len(found) == 1}
     fixed = []

@@ -6,18 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from segment.config import Undeclared
 from segment.core.errors import InputError
+from segment.core.file_search import folders_below
 from segment.core.raster.alignment import ALIGNED, Alignment, align, summarise
-from segment.core.raster.classes import ClassTable, load_class_table
-from segment.core.raster.masks import open_mask
+from segment.core.raster.info import RasterInfo
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.reader import Raster, RasterInfo
-from segment.core.raster.sources import decide_alpha, folders_below
+from segment.core.raster.sources import decide_alpha
 from segment.core.splits import Part, part_named, part_notes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -32,8 +27,8 @@ class Pair:
         mask: File of the mask.
         group: Name of the scene that they come from.
         part: Part of the data, where a folder fixes it.
-        info: What the header of the image says.
-        alignment: How the mask lies on the image.
+        info: What the header of the image holds.
+        alignment: How the mask is aligned with the image.
         collection: Name of the tile folder they are from, where a model learns from several.
     """
 
@@ -57,7 +52,7 @@ def find_pairs(root: Path) -> list[Pair]:
 
     Raises:
         InputError: If there are none, if a mask has no image or an image no mask, if a mask does
-            not lie on its image (see `align`), or if the bands or depth of images differ.
+            not fit its image (see `align`), or if the bands or depth of images differ.
     """
     pairs, problems = scan_pairs(root)
     if problems:
@@ -78,9 +73,7 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
         InputError: If there is no such folder, or it holds no folder `images`.
     """
     if not root.is_dir():
-        raise InputError(
-            f"{root}: must be a tile folder. Received: no such folder. Check the path."
-        )
+        raise InputError(f"{root}: no such folder. Check the path.")
     pairs: list[Pair] = []
     problems: list[str] = list(_linked_parts(root))
     folders = sorted(_image_folders(root))
@@ -89,26 +82,21 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     for images in folders:
         masks = images.with_name("masks")
         if not masks.is_dir():
-            problems.append(
-                f"{images.parent}: `masks` must stand beside `images`. Received: none. Add the"
-                " masks."
-            )
+            problems.append(f"{images.parent}: has `images`, but no `masks`. Add the masks.")
             continue
         for below in sorted({*_with_files(images), *_with_files(masks)}):
             if (images / below).is_dir() and (masks / below).is_dir():
-                pairs += _pair_up(
-                    root, images / below, masks / below, _folders(root, images, below), problems
-                )
+                way = (*images.parent.relative_to(root).parts, *below.parts)
+                pairs += _pair_up(root, images / below, masks / below, way, problems)
             else:
                 missing = masks / below if (images / below).is_dir() else images / below
                 problems.append(
-                    f"{missing}: folders within `images` and `masks` are alike. Received none here."
-                    " Add it."
+                    f"{missing}: folder is missing: `images` and `masks` need the same folders. Add"
+                    " it."
                 )
     if not pairs and not problems:
         raise InputError(
-            f"{root}: must hold `images` and `masks` side by side, with files. Received: none."
-            " Check the path."
+            f"{root}: no `images` and `masks` side by side found in it. Check the path."
         )
     kinds = Counter((pair.info.bands, pair.info.dtype) for pair in pairs)
     alike = []
@@ -119,9 +107,8 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
             alike.append(pair)
             continue
         problems.append(
-            f"{pair.image}: images of a tile folder have the same bands and depth. Received"
-            f" {pair.info.bands} of {pair.info.dtype}, but {expected[0]} of {expected[1]} in most."
-            " Export them alike."
+            f"{pair.image}: has {pair.info.bands} bands of {pair.info.dtype}, most images have"
+            f" {expected[0]} of {expected[1]}. Export all images alike."
         )
     return alike, problems
 
@@ -148,9 +135,9 @@ def _linked_parts(root: Path) -> Iterator[str]:
             has_images = "images" in (*ways[0], *ways[1]) or any(_image_folders(target))
             if named - held and has_images:
                 yield (
-                    f"{root / Path(*ways[0])}: a link names a part for images outside the tile"
-                    f" folder only. Received one to {root / Path(*ways[1])}. Put that folder in its"
-                    f" place, or move it out of {root}."
+                    f"{root / Path(*ways[0])}: link names another part than"
+                    f" {root / Path(*ways[1])}, its target in the same tile folder. Put the folder"
+                    f" in place of the link, or move it out of {root}."
                 )
 
 
@@ -167,11 +154,6 @@ def _with_files(folder: Path) -> Iterator[Path]:
         seen.update(os.path.realpath(Path(below, n)) for n in names)
         if any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for name in files):
             yield Path(below).relative_to(folder)
-
-
-def _folders(root: Path, images: Path, below: Path) -> tuple[str, ...]:
-    """Returns the names of the folders on the way down to some images, without `images`."""
-    return (*images.parent.relative_to(root).parts, *below.parts)
 
 
 def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
@@ -193,7 +175,7 @@ def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
         if None in found and len(found) == 2:
             (part,) = found - {None}
             notes.append(
-                f"group {group} lies in a folder for {part} and outside of it: all of it is for"
+                f"group {group} is partly in a folder for {part}, partly not: all of it is used for"
                 f" {part}"
             )
     return notes
@@ -204,17 +186,13 @@ def _pair_up(
 ) -> list[Pair]:
     image_of, mask_of = _by_stem(images, problems), _by_stem(masks, problems)
     problems += [
-        f"{mask_of[stem]}: a mask needs its image. Received no {images / stem}.*. Add it, or remove"
-        " the mask."
+        f"{mask_of[stem]}: has no image {images / stem}.*. Add it, or remove the mask."
         for stem in sorted(mask_of.keys() - image_of.keys())
     ]
     named = {part: folder for folder in folders if (part := part_named(folder))}
     if len(named) > 1:
         listed = " and ".join(named.values())
-        problems.append(
-            f"{images}: a folder lies in one part. Received {listed} on the way down. Rename one of"
-            " them."
-        )
+        problems.append(f"{images}: path names several parts: {listed}. Rename one folder.")
         return []
     part = next(iter(named), None)
     group = "/".join(f for f in folders if not part_named(f)) or root.resolve().name
@@ -222,8 +200,7 @@ def _pair_up(
     for stem, path in sorted(image_of.items()):
         if stem not in mask_of:
             problems.append(
-                f"{path}: an image needs its mask. Received no {masks / stem}.*. Add it, or move"
-                " the image."
+                f"{path}: has no mask {masks / stem}.*. Add it, or move the image elsewhere."
             )
             continue
         try:
@@ -234,8 +211,8 @@ def _pair_up(
             continue
         if info.colors == ("palette",):
             problems.append(
-                f"{path}: images to learn from hold colours. Received numbers of a palette's"
-                " colours. Turn them into colours: gdal_translate -expand rgb IN OUT"
+                f"{path}: pixels are numbers of palette colours. Convert them to colours:"
+                " gdal_translate -expand rgb IN OUT"
             )
             continue
         pairs.append(Pair(path, mask_of[stem], group, part, info, alignment))
@@ -243,7 +220,7 @@ def _pair_up(
 
 
 def grid_notes(pairs: Sequence[Pair]) -> list[str]:
-    """Returns what a user has to know of how images and masks lie.
+    """Returns notes on the orientation of images and the alignment of masks.
 
     Args:
         pairs: Images and masks.
@@ -262,7 +239,7 @@ def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
             continue
         if path.stem in files:
             problems.append(
-                f"{path}: one file a name. Received {files[path.stem].name} too. Remove one."
+                f"{path}: {files[path.stem].name} has the same name. Remove one of them."
             )
         else:
             files[path.stem] = path
@@ -271,75 +248,3 @@ def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def find_class_table(root: Path, pairs: Sequence[Pair]) -> ClassTable | None:
-    """Finds the class table beside the data.
-
-    It is `classes.yaml` in the root, or the same table in the groups. A table without values agrees
-    with one that has the same classes and gives values.
-
-    Args:
-        root: The tile folder.
-        pairs: Its images and masks.
-
-    Returns:
-        The class table; None if there is none.
-
-    Raises:
-        InputError: If tables do not agree, or one cannot be read.
-    """
-    folders = [root, *dict.fromkeys(p.image.parent.parent for p in pairs)]
-    files = [f / "classes.yaml" for f in folders if (f / "classes.yaml").is_file()]
-    tables = [load_class_table(f) for f in files]
-    # a table that gives the values of masks has priority over tables without values
-    first = next((i for i, table in enumerate(tables) if not table.positional), 0)
-    for file, table in zip(files, tables, strict=True):
-        agrees = table.decodes_as(tables[first]) or (
-            table.positional and _names(table) == _names(tables[first])
-        )
-        if not agrees:
-            raise InputError(
-                f"{file}: the groups' class tables must agree. Received another than"
-                f" {files[first]}. Change one."
-            )
-    return tables[first] if tables else None
-
-
-def _names(class_table: ClassTable) -> list[tuple[str, str, bool]]:
-    return [(c.name, c.color, c.ignore) for c in class_table.table]
-
-
-def decode_mask(
-    path: Path,
-    class_table: ClassTable,
-    undeclared: Undeclared = "ignore",
-    names: Sequence[str] | None = None,
-    image: Raster | None = None,
-) -> tuple[NDArray[np.uint8], Counter[str]]:
-    """Reads a mask file as class indices.
-
-    Args:
-        path: The mask.
-        class_table: Class table by which it is decoded.
-        undeclared: Whether to ignore values that the class table does not name, or to refuse them.
-        names: Classes to count the indices by, if not those of `class_table`, see
-            `ClassTable.decode`.
-        image: Raster on whose grid the mask is read, see `Mask`; by default the mask's own grid.
-
-    Returns:
-        Class indices (rows, columns) uint8, 255 where ignored, and a count of undeclared values.
-
-    Raises:
-        InputError: If the mask cannot be read (see `Mask`), or if there are undeclared values and
-            `undeclared` is "refuse".
-    """
-    with open_mask(path, image) as mask:
-        indices, unknown = class_table.decode(mask.read(), names)
-    if unknown and undeclared == "refuse":
-        listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
-        raise InputError(
-            f"{path}: masks hold declared values or colours only. Received {listed}. Declare them,"
-            " or ignore them."
-        )
-    return indices, unknown

@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from segment.config import AugmentSettings, Config, PixelSizes
-from segment.core.config import split_seed
+from segment.core.common_settings import split_seed
 from segment.core.errors import InputError
 from segment.core.progress import Progress
 from segment.core.raster.classes import ClassTable
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
-from segment.data.dataset import Survey, Tables, survey
-from segment.data.mask_census import take_census
-from segment.data.mask_checks import too_much_undeclared
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.mask_reading import read_masks
 from segment.data.patches import Patch
+from segment.data.pixels import Tables, TilePixels
 from segment.data.splits import leaks
+from segment.data.survey import Survey, survey
 from segment.data.tiles import Pair
 from segment.label_sets import LabelSets
 
@@ -77,7 +76,10 @@ class TrainingData:
             else [open_tiles(tiles, settings, seed)]
         )
         require_alike([pair for one in collections for pair in one.pairs])
-        readings = [_read_masks(one, config, progress) for one in collections]
+        readings = [
+            read_masks(one.folder, one.pairs, one.class_table, settings, progress, _prefix(one))
+            for one in collections
+        ]
         collections = [
             replace(one, class_table=reading.class_table)
             for one, (reading, _) in zip(collections, readings, strict=True)
@@ -89,39 +91,25 @@ class TrainingData:
         )
         labels = replace(collections[0].labels, used=None)
         for one in collections:
-            if note := one.pairs[0].info.alpha_note:
-                progress.say(f"note: {one.folder}: {note}")
-            for note in one.notes:
-                progress.say(f"note: {one.name}: {note}" if one.name else f"note: {note}")
-            for group in leaks(one.parts) if one.split != "run" else []:
-                progress.say(
-                    f"warning: tiles of {group!r} are trained on and scored: neighbours leak, the"
-                    " scores flatter"
-                )
-        parts = _together(collections)
-        shown, tables = partial(progress.advance, "reading"), _tables(collections)
+            _print_notes(one, progress)
         found = survey(
-            parts,
-            table,
-            settings.undeclared,
+            _together(collections),
+            TilePixels(table, settings.undeclared, megabytes=0, tables=_tables(collections)),
             settings.tile,
             settings.preprocess,
-            shown,
-            tables=tables,
-            codes=labels.count,
+            partial(progress.advance, "reading"),
+            labels.count,
         )
         if not found.class_pixels["val"][: len(table)].any():
             raise InputError(
-                "data.collections: scores need pixels that are of one class for certain. The masks"
-                " of val have only sets of classes. Change the split, or assign a class of a"
-                " collection to a single one."
+                "data.collections: the masks of val have only sets of classes, so nothing can be"
+                " scored. Change the split, or assign a class of a collection to a single one."
             )
         certain = found.class_pixels["train"][: len(table)]
         absent = [name for name, count in zip(table.names, certain, strict=True) if not count]
         if absent:
             progress.say(
-                f"warning: no pixel of the training part is {', '.join(absent)}: it cannot be"
-                " learned"
+                f"warning: no pixel of the training part is {', '.join(absent)}: cannot be learned"
             )
         for value, count in found.undeclared.most_common(5):
             progress.say(
@@ -129,10 +117,9 @@ class TrainingData:
             )
         for one, (_, share) in zip(collections, readings, strict=True):
             if share:
-                place = f"{one.name}: " if one.name else ""
                 progress.say(
-                    f"warning: {place}{share:.1%} of the labelled mask pixels are of no class of"
-                    " the table: ignored"
+                    f"warning: {_prefix(one)}{share:.1%} of the labelled mask pixels are of no"
+                    " class of the table: ignored"
                 )
         weights = resolve_class_weights(config.loss.class_weights, table.names, certain)
         for one in collections:
@@ -185,16 +172,12 @@ class TrainingData:
     @property
     def facts(self) -> list[tuple[str, object]]:
         """What the report shows of the masks; facts without content are left out."""
-        absent, share, odd = (
-            self.masks["absent"],
-            self.masks["undeclared_share"],
-            self.masks["findings"],
-        )
+        masks, share = self.masks, self.masks["undeclared_share"]
         facts = [
-            ("Classes without a pixel in the training part", ", ".join(absent)),
+            ("Classes without a pixel in the training part", ", ".join(masks["absent"])),
             ("Labelled mask pixels of no class", f"{share:.1%}" if share else ""),
-            ("How masks are read", "; ".join(self.masks["notes"])),
-            ("Odd about masks", " ".join(finding["what"] for finding in odd)),
+            ("How masks are read", "; ".join(masks["notes"])),
+            ("Odd about masks", " ".join(finding["what"] for finding in masks["findings"])),
         ]
         return [(name, fact) for name, fact in facts if fact]
 
@@ -215,15 +198,10 @@ class TrainingData:
             augment: Settings of the augmentation, which may vary the scale.
 
         Returns:
-            Smallest and largest metres per pixel; None where no collection says its own.
+            Smallest and largest metres per pixel; None where no collection has one.
         """
-        factors, plain = (
-            self.pixel_sizes(augment.pixel_size),
-            (
-                1 / (1 + augment.scale),
-                1 / (1 - augment.scale),
-            ),
-        )
+        factors = self.pixel_sizes(augment.pixel_size)
+        plain = 1 / (1 + augment.scale), 1 / (1 - augment.scale)
         seen = [
             one.gsd * factor
             for one in self.collections
@@ -263,9 +241,9 @@ def require_alike(pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         if (pair.info.bands, pair.info.dtype) != (first.info.bands, first.info.dtype):
             raise InputError(
-                f"{pair.image}: its {pair.info.bands} bands of {pair.info.dtype} differ from the"
-                f" {first.info.bands} of {first.info.dtype} of {first.image}. Export all"
-                " collections alike, or leave one out."
+                f"{pair.image}: has {pair.info.bands} bands of {pair.info.dtype}, {first.image} has"
+                f" {first.info.bands} of {first.info.dtype}. Export all collections alike, or leave"
+                " one out."
             )
 
 
@@ -277,41 +255,22 @@ def _tables(collections: Sequence[Labelled]) -> Tables:
     return {one.name: (one.class_table, one.codes) for one in collections if one.name}
 
 
+def _prefix(one: Labelled) -> str:
+    return f"{one.name}: " if one.name else ""
+
+
+def _print_notes(one: Labelled, progress: Progress) -> None:
+    if note := one.pairs[0].info.alpha_note:
+        progress.say(f"note: {one.folder}: {note}")
+    for note in one.notes:
+        progress.say(f"note: {_prefix(one)}{note}")
+    for group in leaks(one.parts) if one.split != "run" else []:
+        progress.say(
+            f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
+        )
+
+
 def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:
     names = sorted({patch.pair.group for patch in patches})
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return f"{part:5} {len(patches):5} tiles of {tile} px from {listed}"
-
-
-def _read_masks(one: Labelled, config: Config, progress: Progress) -> tuple[MaskReading, float]:
-    """Returns how masks of a collection are read, and the share of pixels without a class.
-
-    The reading is printed before anything else. Raises InputError if a mask cannot be read, and if
-    most pixels would teach nothing, or something other than they show.
-    """
-    census, problems = take_census(one.pairs, progress)
-    if problems:
-        raise InputError(problems[0])
-    reading = choose_reading(one.class_table, census)
-    share = census.undeclared_share(reading.class_table)
-    most = 1.0 if config.data.undeclared == "refuse" else config.data.max_undeclared
-    too_much = too_much_undeclared(reading.class_table, census, most)
-    for c, mapped in zip(reading.class_table.classes, reading.class_table.mapped, strict=True):
-        if c.value != mapped.value:
-            reading.notes.append(
-                f"{c.name} is {c.value} in masks, and {mapped.value} in maps, where {c.value} is"
-                " nodata"
-            )
-    for line in reading.lines:
-        progress.say(f"{one.name}: {line}" if one.name else line)
-    if reading.refusals:
-        raise InputError(f"{one.folder}: {reading.refusals[0]}")
-    if too_much and reading.findings:
-        cause = reading.findings[0]
-        raise InputError(
-            f"{one.folder}: {too_much[0].what} {cause.what} {cause.cure} Or allow it: --set"
-            " data.max_undeclared=1."
-        )
-    if too_much:
-        raise InputError(f"{one.folder}: {too_much[0]}")
-    return reading, share

@@ -3,15 +3,20 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.core.raster.classes import ClassTable, load_class_table
+from segment.core.raster.classes import IGNORED, Class, ClassTable, load_class_table
+from segment.data.mask_census import MaskCensus
+from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
+from segment.data.tiles import Pair
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_MOST_CLASSES = 40  # values that are taken for classes where there is no class table
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,27 @@ class DeclaredTable:
     Attributes:
         file: File of the table.
         colors: Names by "#RRGGBB".
-        values: Names by value or by map colour, where the table gives them.
+        values: Colours by value or by map colour, where the table gives them.
     """
 
     file: Path
     colors: dict[str, str]
     values: dict[str, str]
+
+    @classmethod
+    def of(cls, class_table: ClassTable, file: Path) -> "DeclaredTable":
+        """Describes a class table.
+
+        Args:
+            class_table: The class table.
+            file: Its file.
+
+        Returns:
+            Names by colour, and colours by value and map colour.
+        """
+        values = {str(c.value): c.color for c in class_table.table}
+        values |= {shown: c.color for shown, c in class_table.mask_colors().items()}
+        return cls(file, {c.color: c.name for c in class_table.table}, values)
 
     def unknown(self, held: Counter[str]) -> dict[str, int]:
         """Returns what masks hold that the table does not name.
@@ -41,7 +61,7 @@ class DeclaredTable:
         return {value: count for value, count in held.most_common() if value not in known}
 
     def absent(self, held: Counter[str]) -> dict[str, str]:
-        """Returns the classes that no mask shows, in masks that hold colours.
+        """Returns the classes that no mask shows.
 
         Args:
             held: Pixels by value or colour, see `count_values`.
@@ -49,14 +69,8 @@ class DeclaredTable:
         Returns:
             Names of the classes by colour.
         """
-        return {
-            color: name
-            for color, name in self.colors.items()
-            if color not in held and not held.keys() & self._values(name)
-        }
-
-    def _values(self, name: str) -> set[str]:
-        return {value for value, other in self.values.items() if other == name}
+        shown = {self.values.get(value, value) for value in held}
+        return {color: name for color, name in self.colors.items() if color not in shown}
 
 
 def find_class_tables(root: Path) -> list[DeclaredTable]:
@@ -72,62 +86,110 @@ def find_class_tables(root: Path) -> list[DeclaredTable]:
         The class tables, sorted by path.
     """
     found = []
-    for file in sorted(
-        p for p in root.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()
-    ):
-        if file.suffix == ".json":
-            colors = _json_colors(file)
-            if colors:
-                found.append(DeclaredTable(file, colors, {}))
-        elif file.stem == "classes":
-            try:
-                class_table = load_class_table(file)
-            except InputError:
-                continue
-            found.append(as_class_table(class_table, file))
+    for file in sorted(path for path in root.rglob("*") if path.is_file()):
+        try:
+            if file.suffix == ".json":
+                colors = dict(_named_colors(json.loads(file.read_text(encoding="utf-8"))))
+                found += [DeclaredTable(file, colors, {})] if colors else []
+            elif file.name in ("classes.yaml", "classes.yml"):
+                found.append(DeclaredTable.of(load_class_table(file), file))
+        except (InputError, OSError, ValueError, RecursionError):
+            continue
     return found
 
 
-def as_class_table(class_table: ClassTable, file: Path) -> DeclaredTable:
-    """Returns a class table that is already loaded in the form of `DeclaredTable`.
-
-    Args:
-        class_table: The class table.
-        file: Its file.
-
-    Returns:
-        Names by colour and value.
-    """
-    values = {str(c.value): c.name for c in class_table.table} | {
-        k: c.name for k, c in class_table.mask_colors().items()
-    }
-    return DeclaredTable(file, {c.color: c.name for c in class_table.table}, values)
-
-
-def _json_colors(file: Path) -> dict[str, str]:
-    try:
-        return dict(_named_colors(json.loads(file.read_text(encoding="utf-8"))))
-    except (OSError, ValueError, RecursionError):
-        return {}
-
-
 def _named_colors(content: Any) -> Iterator[tuple[str, str]]:
+    """Yields the colour and name of everything in a JSON that has both."""
     if isinstance(content, dict):
-        color = next(
-            (v for k, v in content.items() if "color" in k.lower() and isinstance(v, str)), None
-        )
-        name = next(
-            (
-                content[k]
-                for k in ("name", "title", "label", "class")
-                if isinstance(content.get(k), str)
-            ),
-            None,
-        )
-        if color and name and _COLOR.fullmatch(color):
+        texts = {key: value for key, value in content.items() if isinstance(value, str)}
+        color = next((value for key, value in texts.items() if "color" in key.lower()), "")
+        name = next((texts[k] for k in ("name", "title", "label", "class") if k in texts), "")
+        if name and _COLOR.fullmatch(color):
             yield color.upper(), name
-        for value in content.values():
-            yield from _named_colors(value)
-    elif isinstance(content, list):
+        content = list(content.values())
+    if isinstance(content, list):
         for value in content:
             yield from _named_colors(value)
+
+
+def choose_class_table(
+    root: Path, pairs: Sequence[Pair], masks: MaskCensus, settings: DataSettings
+) -> tuple[ClassTable, MaskReading | None, list[str]]:
+    """Chooses the class table that masks are read with.
+
+    A declared table is used if it names anything that the masks hold.
+
+    Args:
+        root: The tile folder.
+        pairs: Its images and masks.
+        masks: Census of the masks.
+        settings: Classes, if they are not declared beside the masks.
+
+    Returns:
+        The class table, how masks are read with the declared one, if any, and why class tables
+        cannot be used.
+
+    Raises:
+        InputError: As in `class_table_of`, and if the classes of the settings are invalid.
+    """
+    if settings.classes:
+        declared: ClassTable | None = ClassTable(settings.classes)
+    else:
+        try:
+            declared = find_class_table(root, pairs)
+        except InputError as error:
+            return class_table_of(masks), None, [str(error)]
+    if declared is None:
+        return class_table_of(masks), None, []
+    reading = choose_reading(declared, masks)
+    table = reading.class_table
+    known = {shown for shown, c in table.mask_colors().items() if not c.ignore}
+    known |= {str(c.value) for c in table.classes}
+    fits = known & masks.read_with(table).held.keys()
+    return (table if fits else class_table_of(masks)), reading, []
+
+
+def class_table_of(masks: MaskCensus) -> ClassTable:
+    """Makes a class table of the 40 values or colours that masks hold most of.
+
+    Each class is named by how masks show it. Colours get values that no mask holds, as long as
+    there are some.
+
+    Args:
+        masks: Census of the masks.
+
+    Returns:
+        The class table.
+
+    Raises:
+        InputError: If masks hold nothing that a class may have.
+    """
+    if masks.values == {"0", str(IGNORED)}:  # with no other values, these are two classes
+        masks = replace(masks, held=masks.held + Counter({str(IGNORED): masks.at_255}), at_255=0)
+    possible = {str(value) for value in range(IGNORED + 1)}
+    held = [v for v, _ in masks.held.most_common() if v.startswith("#") or v in possible]
+    held = held[:_MOST_CLASSES]
+    if not held:
+        values = ", ".join(value for value, _ in masks.held.most_common(3)) or "nodata only"
+        raise InputError(
+            f"Masks must hold a colour or a value from 0 to 254 for each class, not {values}."
+            " Export them so."
+        )
+    shades = (
+        f"#{255 * (i + 1) // (len(held) + 1) % 256:02X}"
+        f"{(97 * i) % 256:02X}{(193 * i + 64) % 256:02X}"
+        for i in range(2 * len(held))
+    )
+    unused = (shade for shade in shades if shade not in held)
+    others = [value for value in range(IGNORED) if str(value) not in held]
+    free = iter(sorted(others, key=lambda value: str(value) in masks.held))
+    return ClassTable(
+        [
+            (
+                Class(name=name, color=name, value=next(free))
+                if name.startswith("#")
+                else Class(name=name, color=next(unused), value=int(name))
+            )
+            for name in held
+        ]
+    )

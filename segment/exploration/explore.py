@@ -1,38 +1,33 @@
 """Exploration of a tile folder before training: a report of what it holds and what to fix."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from segment.bundled import BUNDLED
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.core.exploration.features import feature_components
-from segment.core.exploration.image_statistics import EDGE, leading_components, settled
+from segment.core.exploration.features import differing_pixels, feature_components
+from segment.core.exploration.image_statistics import without_extremes
+from segment.core.exploration.report import Exploration, report_exploration
+from segment.core.exploration.summary import name_bands
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
-from segment.core.pixels.components import Vectors
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Progress, Silent
-from segment.core.raster.classes import ClassTable
-from segment.core.raster.opening import open_raster
-from segment.core.raster.reader import RasterInfo
 from segment.core.raster.sources import Source
-from segment.core.reports.page import REPORT_FILES, Exploration, write_report_folder
+from segment.core.reports.page import REPORT_FILES
 from segment.data.collections import open_collections
-from segment.data.mask_census import MaskCensus, take_census
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.mask_census import take_census
 from segment.data.patches import fill_up
-from segment.data.tiles import Pair, find_class_table, part_folders, scan_pairs
-from segment.exploration.checks import find_all
-from segment.exploration.class_tables import as_class_table, find_class_tables
-from segment.exploration.image_statistics import class_table_of, gather_statistics
-from segment.exploration.page import exploration_page
+from segment.data.tiles import part_folders, scan_pairs
+from segment.exploration.checks import CHECKS
+from segment.exploration.class_tables import DeclaredTable, choose_class_table, find_class_tables
+from segment.exploration.image_statistics import gather_statistics
+from segment.exploration.page import page_content
 from segment.exploration.summary import TileSummary
 from segment.mapping.model_view import choose_tile
 
@@ -42,7 +37,7 @@ def explore(
     output: Path | str,
     settings: DataSettings | None = None,
     *,
-    model: Path | str | None = BUNDLED,
+    model: Path | str | None = None,
     overwrite: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
@@ -57,8 +52,8 @@ def explore(
         output: Folder to write.
         settings: Class table, and tile size for the windows shown. Without a class table that fits,
             the values that masks hold are taken for classes.
-        model: Segmentation model whose features of the middle of each image are compared too, if
-            images have its bands and dtype; None for none.
+        model: Segmentation model whose features of the middle of each image are compared in place
+            of its pixels, if images have its bands and dtype.
         overwrite: Whether an earlier output may be replaced.
         seed: Seed of the pixels that are drawn.
         progress: Receives messages and the state of the exploration.
@@ -79,59 +74,57 @@ def explore(
     pairs, problems = scan_pairs(tiles)
     if not pairs:
         raise InputError(problems[0])
-    odd = None if info is None else _unlike_the_model(pairs[0].info, info)
-    network = None if model is None or odd else load_model(model, features=True, progress=progress)
+    bands, dtype = pairs[0].info.bands, pairs[0].info.dtype
+    reason = None if info is None else differing_pixels(bands, dtype, info)
+    network = None
+    if model is not None and not reason:
+        network = load_model(model, features=True, progress=progress)
     masks, unreadable = take_census(pairs, progress, shares=True)
     if not masks.of_mask:
         raise InputError(unreadable[0])
-    class_table, reading, table_problems = _choose_palette(tiles, pairs, masks, settings)
+    class_table, reading, table_problems = choose_class_table(tiles, pairs, masks, settings)
     masks = masks.read_with(class_table)
     for note in [*part_folders(tiles, pairs), *(reading.notes if reading else [])]:
         progress.say(f"note: {note}")
     usable = [pair for pair in pairs if pair.mask in masks.of_mask]
-    with Vectors(EDGE * EDGE * pairs[0].info.bands) as vectors:
-        looks = gather_statistics(usable, class_table, settings.tile, vectors, progress, seed)
-        components = leading_components(vectors)
+    found = gather_statistics(tiles, usable, class_table, progress, seed)
     features = None
     if network is not None:
-        sources = [Source(pair.image, alpha=pair.info.alpha) for pair in looks.pairs]
-        tile = choose_tile(
-            network.info,
-            longest=max(max(pair.info.width, pair.info.height) for pair in looks.pairs),
-        )
+        longest = max(max(image.width, image.height) for image in found.images)
+        tile = choose_tile(network.info, longest=longest)
         read = partial(_read_middle, info=network.info, tile=tile)
+        sources = [image.source for image in found.images]
         features = feature_components(network, sources, read, progress)
     colors = {c.color for c in class_table.table}
-    view = TileSummary(
-        tiles,
-        settings.tile,
-        class_table,
-        reading is not None and reading.class_table is class_table,
-        [
-            as_class_table(class_table, t.file) if t.values and t.colors.keys() == colors else t
+    summary = TileSummary(
+        images=found.images,
+        bands=bands,
+        dtype=dtype,
+        band_names=name_bands(bands, dtype),
+        class_table=class_table,
+        class_counts=found.indices[:, : len(class_table)].sum(axis=0),
+        problems=[*table_problems, *problems, *unreadable, *found.problems],
+        pixels=found.pixels,
+        features=features,
+        without_features=reason,
+        root=tiles,
+        settings=settings,
+        masks=masks,
+        reading=reading,
+        tables=[
+            DeclaredTable.of(class_table, t.file) if t.values and t.colors.keys() == colors else t
             for t in find_class_tables(tiles)
         ],
-        masks,
-        looks,
-        [*table_problems, *problems, *unreadable, *looks.unreadable],
-        _distances(looks.pairs),
-        components,
-        features,
-        odd,
-        reading,
-        settings.max_undeclared,
+        statistics=found,
     )
-    findings = find_all(view)
-    figures = {"findings": [vars(finding) for finding in findings], **view.figures}
-    write_report_folder(output, figures, exploration_page(view, findings), overwrite)
-    return Exploration(findings, figures)
+    return report_exploration(output, summary, CHECKS, page_content(summary), overwrite)
 
 
 def explore_collections(
     output: Path | str,
     settings: DataSettings,
     *,
-    model: Path | str | None = BUNDLED,
+    model: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Exploration]:
@@ -174,47 +167,6 @@ def explore_collections(
     return found
 
 
-def _choose_palette(
-    tiles: Path, pairs: list[Pair], masks: MaskCensus, settings: DataSettings
-) -> tuple[ClassTable, MaskReading | None, list[str]]:
-    """Returns the class table, how a declared one is read, and why some cannot be used.
-
-    The declared table is used if it names anything that the masks hold.
-    """
-    try:
-        declared = (
-            ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
-        )
-    except InputError as error:
-        if settings.classes:
-            raise
-        return class_table_of(masks), None, [str(error)]
-    if declared is None:
-        return class_table_of(masks), None, []
-    reading = choose_reading(declared, masks)
-    known = {k for k, c in reading.class_table.mask_colors().items() if not c.ignore}
-    known |= {str(c.value) for c in reading.class_table.classes}
-    return (
-        (
-            reading.class_table
-            if known & masks.read_with(reading.class_table).held.keys()
-            else class_table_of(masks)
-        ),
-        reading,
-        [],
-    )
-
-
-def _unlike_the_model(images: RasterInfo, info: ModelInfo) -> str | None:
-    """Returns why a model cannot see the images; None where it can."""
-    if (images.bands, images.dtype) == (info.bands, info.dtype):
-        return None
-    return (
-        f"the model reads {info.bands} bands of {info.dtype}, and the images have {images.bands} of"
-        f" {images.dtype}."
-    )
-
-
 def _read_middle(source: Source, info: ModelInfo, tile: int) -> NDArray[Any]:
     """Returns the middle (tile, tile, bands) of an image as the model takes it.
 
@@ -223,13 +175,5 @@ def _read_middle(source: Source, info: ModelInfo, tile: int) -> NDArray[Any]:
     with source.open() as raster:
         top, left = (max(edge - tile, 0) // 2 for edge in (raster.height, raster.width))
         pixels, valid = raster.read(top, left, min(tile, raster.height), min(tile, raster.width))
-    return preprocess(fill_up(settled(pixels), tile), info.preprocess, fill_up(valid, tile))
-
-
-def _distances(pairs: Sequence[Pair]) -> list[float]:
-    found = []
-    for pair in pairs:
-        with open_raster(pair.image, alpha=pair.info.alpha) as raster:
-            if raster.ground_sampling_distance:
-                found.append(raster.ground_sampling_distance)
-    return found
+    pixels = fill_up(without_extremes(pixels), tile)
+    return preprocess(pixels, info.preprocess, fill_up(valid, tile))

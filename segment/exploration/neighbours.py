@@ -23,25 +23,19 @@ Side = Literal["right", "below"]
 class Borders:
     """The outermost pixels of an image: differences along them, as the mean of its bands.
 
-    Each side is (255,) float32 with norm 1. Large differences are clipped to twice their usual
-    size, because the edges of fields and roofs are few and meet by chance. The differences of a
-    side are all 0 where more than half of them are.
+    Each side has norm 1. Large differences are clipped to twice their usual size, because the edges
+    of fields and roofs are few and meet by chance. The differences of a side are all 0 where more
+    than half of them are.
 
     Attributes:
         height: Rows of the image, pixels.
         width: Columns of the image, pixels.
-        top: Differences along the first row.
-        bottom: Differences along the last row.
-        left: Differences along the first column.
-        right: Differences along the last column.
+        sides: Differences along the first row, last row, first column and last column, (4, 255).
     """
 
     height: int
     width: int
-    top: NDArray[np.float32]
-    bottom: NDArray[np.float32]
-    left: NDArray[np.float32]
-    right: NDArray[np.float32]
+    sides: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -68,11 +62,9 @@ def borders(image: NDArray[Any]) -> Borders:
     Returns:
         Differences along its four sides.
     """
-    height, width = image.shape[:2]
     lines = [image[0], image[-1], image[:, 0], image[:, -1]]
-    return Borders(
-        height, width, *(_differences(line.mean(axis=1, dtype=np.float32)) for line in lines)
-    )
+    sides = [_differences(line.mean(axis=1, dtype=np.float32)) for line in lines]
+    return Borders(image.shape[0], image.shape[1], np.stack(sides))
 
 
 def _differences(line: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -101,16 +93,15 @@ def find_neighbours(found: Sequence[Borders]) -> list[Neighbours]:
     Returns:
         Pairs of neighbours, sorted by the first image.
     """
-    sides: tuple[tuple[Side, str, str, str], ...] = (
-        ("right", "right", "left", "height"),
-        ("below", "bottom", "top", "width"),
+    top, bottom, left, right = np.stack([one.sides for one in found], axis=1)
+    heights, widths = np.array([(one.height, one.width) for one in found], np.float32).T
+    touching: tuple[tuple[Side, Any, Any, Any], ...] = (
+        ("right", right, left, heights),
+        ("below", bottom, top, widths),
     )
     least = max(_LEAST, -NormalDist().inv_cdf(_BY_CHANCE / (2 * max(len(found), 1) ** 2)))
     neighbours = []
-    for side, ending, beginning, length in sides:
-        ends = np.stack([getattr(one, ending) for one in found])
-        begins = np.stack([getattr(one, beginning) for one in found])
-        lengths = np.array([getattr(one, length) for one in found], np.float32)
+    for side, ends, begins, lengths in touching:
         forward = _best(ends, begins, lengths, least)
         backward = _best(begins, ends, lengths, least)
         neighbours += [Neighbours(i, j, side) for i, j in forward.items() if backward.get(j) == i]
@@ -140,13 +131,11 @@ def _best(
         alike = np.arctanh(correlation) * np.sqrt(np.maximum(independent - 3, 0))
         alike[np.abs(lengths[rows, None] - lengths) > 0.01 * lengths] = 0
         alike[np.arange(len(rows)), rows] = 0
-        likest = alike.argmax(axis=1)
+        closest = alike.argmax(axis=1)
         most = alike.max(axis=1)
-        alike[np.arange(len(rows)), likest] = 0
-        stands_out = (most >= least) & (most - alike.max(axis=1) >= _MARGIN)
-        best |= {
-            int(row): int(j) for row, j, good in zip(rows, likest, stands_out, strict=True) if good
-        }
+        alike[np.arange(len(rows)), closest] = 0
+        clear = (most >= least) & (most - alike.max(axis=1) >= _MARGIN)
+        best |= dict(zip(rows[clear].tolist(), closest[clear].tolist(), strict=True))
     return best
 
 

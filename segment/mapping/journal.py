@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import broken_write
-from segment.core.raster.cog import write_cog
+from segment.core.disk import broken_write
+from segment.core.maps.cog import BandContent, write_cog
 from segment.core.raster.reader import Raster
 from segment.mapping.loop import RowStrip
 
@@ -172,15 +172,10 @@ def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
     Raises:
         InputError: If the file cannot be written.
     """
-    tags = {"content": f"probability of the mapped class, 0 to {CONFIDENCE_STEPS} for 0 to 1"}
-    scale = 1 / CONFIDENCE_STEPS
-    write_cog(
-        rows.file(CONFIDENCE),
-        rows.checksum(CONFIDENCE),
-        path,
-        scene,
-        "confidence",
-        tags,
-        "AVERAGE",
-        scale=scale,
+    content = BandContent(
+        description="confidence",
+        overviews="AVERAGE",
+        tags={"content": f"probability of the mapped class, 0 to {CONFIDENCE_STEPS} for 0 to 1"},
+        scale=1 / CONFIDENCE_STEPS,
     )
+    write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, scene, content)

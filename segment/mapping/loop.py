@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.model.runtime import Model, require_finite_answers
+from segment.core.model.runtime import Model, nan_error
+from segment.core.pixels.geometry import eight_views
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.pixels.symmetries import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
@@ -50,13 +49,7 @@ class RowStrip:
         Returns:
             Shape (rows, width); 255 where not valid.
         """
-        labels = np.empty(self.valid.shape, np.uint8)
-        for first in range(0, len(labels), _PIECE):
-            labels[first : first + _PIECE] = self.probabilities[first : first + _PIECE].argmax(
-                axis=2
-            )
-        labels[~self.valid] = IGNORED
-        return labels
+        return self._by_pixel(lambda probabilities: probabilities.argmax(axis=2))
 
     def confidence(self, steps: int) -> NDArray[np.uint8]:
         """Returns the probability of the most probable class.
@@ -67,12 +60,17 @@ class RowStrip:
         Returns:
             Shape (rows, width), 0 to `steps`; 255 where not valid.
         """
-        found = np.empty(self.valid.shape, np.uint8)
-        for first in range(0, len(found), _PIECE):
-            highest = self.probabilities[first : first + _PIECE].max(axis=2)
-            found[first : first + _PIECE] = np.rint(highest * steps).clip(0, steps)
-        found[~self.valid] = IGNORED
-        return found
+        return self._by_pixel(lambda found: np.rint(found.max(axis=2) * steps).clip(0, steps))
+
+    def _by_pixel(
+        self, compute: Callable[[NDArray[np.float32]], NDArray[Any]]
+    ) -> NDArray[np.uint8]:
+        """Computes a value for each pixel of the strip, some rows at a time."""
+        values = np.empty(self.valid.shape, np.uint8)
+        for first in range(0, len(values), _PIECE):
+            values[first : first + _PIECE] = compute(self.probabilities[first : first + _PIECE])
+        values[~self.valid] = IGNORED
+        return values
 
 
 def map_window(
@@ -105,21 +103,27 @@ def map_window(
     Raises:
         InputError: If the scene cannot be read to its end, or the output of the network is wrong.
     """
-    suited, workers = model.pace(window.plan.tile)
-    strips = StripReader(source, window, rows)
-    batches = cut_batches(strips, batch_size or suited, model.info)
-    predict = partial(_predict, model=model, augment=augment, name=str(source.path))
+    suited, workers = model.recommended_batches(window.plan.tile)
+    tile_rows = TileRowReader(source, window, rows)
+    batches = cut_batches(tile_rows, batch_size or suited, model.info)
+
+    def predict(batch: Batch) -> NDArray[np.float32] | None:
+        if batch.pixels is None:
+            return None
+        return predict_batch(model, batch.pixels, augment, str(source.path))
+
     merger = RowMerger(window, model.info.class_count)
     with closing(prefetch(batches, predict, workers)) as predicted:
-        by_row = groupby(_place(predicted, strips.tile_count, advance), key=itemgetter(0))
-        for (start, stop), (_, tiles) in zip(window.finished, by_row, strict=True):
-            for row, column, probabilities in tiles:
+        tiles = _single_tiles(predicted, tile_rows.tile_count, advance)
+        by_row = groupby(tiles, key=itemgetter(0))
+        for (start, stop), (_, tiles_of_row) in zip(window.finished, by_row, strict=True):
+            for row, column, probabilities in tiles_of_row:
                 if probabilities is not None:
                     merger.add(row, column, probabilities)
-            valid = strips.valid.popleft()
+            valid = tile_rows.valid.popleft()
             if start < stop:
                 yield RowStrip(start, merger.finished(), valid)
-            merger.advance()
+            merger.next_row()
 
 
 @dataclass(frozen=True)
@@ -138,10 +142,10 @@ class Batch:
     done: int
 
 
-class StripReader:
-    """Reads a window of a scene as strips, each a tile high, from the top to the bottom.
+class TileRowReader:
+    """Reads the pixels of a window's rows of tiles, from the top to the bottom.
 
-    Rows are read forward only, because PNG and JPEG decoders start again at the top for a step
+    Pixels are read forward only, because PNG and JPEG decoders start again at the top for a step
     back. They are kept as long as a tile needs them. The thread that iterates opens the file, and
     no other thread uses it.
 
@@ -169,10 +173,10 @@ class StripReader:
         return len(self.window.rows) * len(self.window.columns)
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_]]]:
-        """Yields a strip for each row of tiles.
+        """Yields the pixels of each row of tiles.
 
         Yields:
-            Its first padded row, its pixels of shape (tile, padded columns, bands), and which of
+            The first padded row, the pixels of shape (tile, padded columns, bands), and which of
             them are valid.
 
         Raises:
@@ -196,7 +200,7 @@ class StripReader:
                     )
                     read.append((rows.take(columns - left, axis=1), is_valid))
                     last += len(rows)
-                pixels, valid = (np.concatenate(parts) for parts in zip(*read, strict=True))
+                pixels, valid = (np.concatenate(pieces) for pieces in zip(*read, strict=True))
                 self.valid.append(valid[begin - first : end - first, inside].copy())
                 yield (
                     row,
@@ -205,11 +209,13 @@ class StripReader:
                 )
 
 
-def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Batch, None, None]:
-    """Cuts strips into batches of exactly `size` tiles; tiles without a valid pixel are left out.
+def cut_batches(
+    tile_rows: TileRowReader, size: int, info: ModelInfo
+) -> Generator[Batch, None, None]:
+    """Cuts rows of tiles into batches of exactly `size` tiles, without those that are all nodata.
 
     Args:
-        strips: Strips of a window.
+        tile_rows: Rows of tiles of a window.
         size: Tiles of a batch.
         info: Description of the model, for dtype and preprocessing.
 
@@ -218,7 +224,7 @@ def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Ba
     """
     pixels: list[NDArray[Any]] = []
     places: list[tuple[int, int]] = []
-    done, plan, columns = 0, strips.window.plan, strips.window.columns
+    done, plan, columns = 0, tile_rows.window.plan, tile_rows.window.columns
     is_plain = info.preprocess.is_off
 
     def batch() -> Batch:
@@ -227,7 +233,7 @@ def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Ba
         )
         return Batch(stacked, places, done)
 
-    for row, strip, valid in strips:
+    for row, row_pixels, valid in tile_rows:
         if not valid.any():
             if places:
                 yield batch()
@@ -235,7 +241,7 @@ def cut_batches(strips: StripReader, size: int, info: ModelInfo) -> Generator[Ba
             done += len(columns)
             yield Batch(None, [(row, columns[0])], done)
             continue
-        for column, tile in cut_strip(strip, plan.tile, plan.step):
+        for column, tile in cut_strip(row_pixels, plan.tile, plan.step):
             done += 1
             seen = valid[:, column : column + plan.tile]
             if seen.any():
@@ -266,26 +272,23 @@ def predict_batch(
         InputError: If the output of the network has other classes than its model.yaml, or NaN.
     """
     if not augment:
-        answer = model.predict(pixels)
+        output = model.predict(pixels)
         expected = (*pixels.shape[:3], model.info.class_count)
-        if answer.shape != expected:
+        if output.shape != expected:
             raise InputError(
-                f"{model.info.name}: must answer {expected}. Received {answer.shape}. Fix its"
-                " model.yaml."
+                f"{model.info.name}: the output of the network has the shape {output.shape}, not"
+                f" {expected}. Correct its model.yaml."
             )
-        require_finite_answers(answer, model.info, name)
-        return answer
+        if not np.isfinite(output.sum()):  # a single pass, without a temporary array
+            raise nan_error(model.info, name)
+        return output
     total = np.zeros((*pixels.shape[:3], model.info.class_count), np.float32)
     for view, turn_back in eight_views(pixels):
         total += turn_back(predict_batch(model, view, False, name))
     return total / 8
 
 
-def _predict(batch: Batch, model: Model, augment: bool, name: str) -> NDArray[np.float32] | None:
-    return None if batch.pixels is None else predict_batch(model, batch.pixels, augment, name)
-
-
-def _place(
+def _single_tiles(
     predicted: Iterable[tuple[Batch, NDArray[np.float32] | None]],
     count: int,
     advance: Advance | None,
@@ -295,10 +298,9 @@ def _place(
     Each row of tiles has at least one, even if it is an empty one.
     """
     for batch, probabilities in predicted:
-        for (row, column), part in zip(
-            batch.places, repeat(None) if probabilities is None else probabilities, strict=False
-        ):
-            yield row, column, part
+        of_tiles = repeat(None) if probabilities is None else probabilities
+        for (row, column), of_tile in zip(batch.places, of_tiles, strict=False):
+            yield row, column, of_tile
         if advance:
             advance(batch.done, count)
     if advance:

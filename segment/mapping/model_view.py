@@ -10,7 +10,7 @@ from segment.core.raster.opening import resampled_size
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.loop import Advance, RowStrip, map_window
-from segment.mapping.options import MapOptions
+from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
 from segment.tiling import TilePlan, Window
 
@@ -44,7 +44,7 @@ class ModelView:
 
     @classmethod
     def of(
-        cls, source: Source, raster: Raster, info: ModelInfo, options: MapOptions, factor: float
+        cls, source: Source, raster: Raster, info: ModelInfo, options: ViewOptions, factor: float
     ) -> "ModelView":
         """Plans how a model sees a scene.
 
@@ -52,7 +52,7 @@ class ModelView:
             source: The scene as it is opened.
             raster: The same, open on its own grid.
             info: Description of the model.
-            options: How the scene is mapped.
+            options: How the model sees it.
             factor: Pixels that the model sees in place of one of the scene, along each axis.
 
         Returns:
@@ -166,8 +166,8 @@ def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -
     """
     if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
         raise InputError(
-            f"A window lies inside its scene, here {raster.height} rows and {raster.width} columns."
-            f" Received rows {top} to {bottom}, columns {left} to {right}. Choose it within."
+            f"The window is not inside the scene, which has {raster.height} rows and"
+            f" {raster.width} columns. Received rows {top} to {bottom}, columns {left} to {right}."
         )
 
 
@@ -220,8 +220,8 @@ def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -
     if info.fixed_tile:
         if tile not in (None, info.tile):
             raise InputError(
-                f"The model {info.name} takes tiles of {info.tile} pixels only. Received {tile}."
-                " Leave --tile out."
+                f"{info.name} takes tiles of {info.tile} pixels only. Received {tile}. Leave --tile"
+                " out."
             )
         return info.tile
     if tile is None:
@@ -229,7 +229,7 @@ def choose_tile(info: ModelInfo, tile: int | None = None, longest: int = TILE) -
     if tile < 1 or tile % info.multiple:
         near = max(round(tile / info.multiple), 1) * info.multiple
         raise InputError(
-            f"Tiles of {info.name} are multiples of {info.multiple} pixels. Received {tile}. Take"
-            f" {near}."
+            f"{info.name} takes tiles of a multiple of {info.multiple} pixels. Received {tile}."
+            f" Choose {near}."
         )
     return tile

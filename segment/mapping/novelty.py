@@ -19,43 +19,29 @@ from segment.core.outputs import staged
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source
 from segment.data.patches import fill_up
+from segment.mapping.texture import channel_count, channels, describe_tile
 
-_LEVELS = 4  # of the image pyramid on which textures are described
 _EDGES = np.array([-1.2, -0.4, 0.4, 1.2])
 """Limits between bins of colours, in standard deviations.
 
 Brightness is measured from its mean, differences between bands from 0.
 """
-_BINS = len(_EDGES) + 1
-_MOST_CHANNELS = 8
 _FLAT = 0.02  # standard deviations of the brightness by which a neighbour must be higher to count
 _MEASURED = 64  # tiles by which the bins are chosen
 _AXES = 64
 _NEAREST = 3
 _FALSE_ALARMS = 0.05  # share of the validation tiles beyond the limit
 _SAMPLED = 64  # tiles of a scene, at most
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, BadZipFile, MemoryError)
 _WARNED = 0.25  # share of unfamiliar tiles beyond which there is a warning
-
-_NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
-_CODES = np.array(
-    [
-        bin(c).count("1") if bin(c ^ (c >> 1 | (c & 1) << 7)).count("1") <= 2 else 9
-        for c in range(256)
-    ],
-    np.intp,
-)
-"""Number of higher neighbours in each local binary pattern if they are adjacent, else 9."""
 
 
 @dataclass(frozen=True, eq=False)
 class NoveltyDetector:
     """A detector of tiles that differ from all training tiles.
 
-    It scores a tile by its distance to the nearest training tiles. A tile is described by
-    histograms of local binary patterns (Ojala, Pietikäinen and Mäenpää 2002, "Multiresolution
-    gray-scale and rotation invariant texture classification with local binary patterns") of its
-    brightness and of the differences between bands at four scales, and by a histogram of its
-    colours. The features are the square roots of the shares in the bins.
+    It scores a tile by the distance of its texture and colours, see `describe_tile`, to those of
+    the nearest training tiles.
 
     Attributes:
         edges: Limits between the bins of brightness and of differences, (channels, bins - 1), in
@@ -92,14 +78,14 @@ class NoveltyDetector:
         tiles = iter(training)
         first = list(islice(tiles, _MEASURED))
         values = np.concatenate(
-            [_channels(tile)[::8, ::8].reshape(-1, _channel_count(tile.shape[2])) for tile in first]
+            [channels(tile)[::8, ::8].reshape(-1, channel_count(tile.shape[2])) for tile in first]
         )
         spread, middle = values.std(axis=0), np.zeros(values.shape[1])
         middle[0] = values[:, 0].mean()
         edges = (middle[:, None] + spread[:, None] * _EDGES).astype(np.float32)
         flat = np.float32(_FLAT * spread[0])
         described = np.stack(
-            [_describe(tile, edges, flat) for some in (first, tiles) for tile in some]
+            [describe_tile(tile, edges, flat) for some in (first, tiles) for tile in some]
         )
         mean, deviation = described.mean(axis=0), described.std(axis=0) + 1e-3
         _, _, axes = np.linalg.svd((described - mean) / deviation, full_matrices=False)
@@ -121,9 +107,8 @@ class NoveltyDetector:
         Returns:
             The score; above 1 the tile is unfamiliar.
         """
-        place = (
-            (_describe(tile, self.edges, self.flat, valid) - self.mean) / self.deviation @ self.axes
-        )
+        features = describe_tile(tile, self.edges, self.flat, valid)
+        place = (features - self.mean) / self.deviation @ self.axes
         squared = np.square(self.known.astype(np.float32) - place).sum(axis=1)
         nearest = np.partition(squared, min(_NEAREST, len(squared)) - 1)[:_NEAREST]
         return float(np.sqrt(nearest).mean() / self.limit)
@@ -141,10 +126,16 @@ class NoveltyDetector:
             np.savez_compressed(file, **vars(self))
 
     def _require_whole(self, bands: int) -> None:
-        channels, features = _channel_count(bands), len(self.mean)
+        features = len(self.mean)
         components = self.axes.shape[-1]
         shapes = [array.shape for array in vars(self).values()]
-        wanted = [(channels, _BINS - 1), (), (features,), (features,), (features, components)]
+        wanted = [
+            (channel_count(bands), len(_EDGES)),
+            (),
+            (features,),
+            (features,),
+            (features, components),
+        ]
         if shapes != [*wanted, (len(self.known), components), ()] or not len(self.known):
             raise ValueError("arrays that do not fit together, or not the bands of the model")
         if (
@@ -178,20 +169,9 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
         detector._require_whole(info.bands)
         detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
         return detector
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        BadZipFile,
-        MemoryError,
-    ) as error:
+    except _DAMAGE as error:
         problem = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{file}: must be as training wrote it. Received: {problem}. Restore it, or delete it."
-        ) from error
+        raise InputError(f"{file}: damaged: {problem}. Restore it, or delete it.") from error
 
 
 def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo) -> tuple[int, int]:
@@ -258,79 +238,3 @@ def _places(height: int, width: int, tile: int) -> list[tuple[int, int]]:
         return [max(int((i + 0.5) * length / count - tile / 2), 0) for i in range(count)]
 
     return [(top, left) for top in starts(height, rows) for left in starts(width, columns)]
-
-
-def _channel_count(bands: int) -> int:
-    return min(bands, _MOST_CHANNELS)
-
-
-def _channels(tile: NDArray[Any]) -> NDArray[np.float32]:
-    """Computes brightness, and each band minus the next one, (rows, columns, channels)."""
-    pixels = tile.astype(np.float32)
-    differences = pixels[..., :-1] - pixels[..., 1:]
-    return np.concatenate(
-        [pixels.mean(axis=2, keepdims=True), differences[..., : _MOST_CHANNELS - 1]], axis=2
-    )
-
-
-def _describe(
-    tile: NDArray[Any],
-    edges: NDArray[np.float32],
-    flat: np.float32,
-    valid: NDArray[np.bool_] | None = None,
-) -> NDArray[np.float32]:
-    """Computes the features of a tile, (features,); see `NoveltyDetector`."""
-    channels, valid = _channels(tile), np.ones(tile.shape[:2], bool) if valid is None else valid
-    histograms = _colours(channels[valid], edges)
-    for _ in range(_LEVELS):
-        if min(channels.shape[:2]) < 3:
-            break
-        inside = valid[1:-1, 1:-1]
-        for channel in np.moveaxis(channels, 2, 0):
-            histograms.append(np.bincount(_CODES[_patterns(channel, flat)[inside]], minlength=10))
-        channels, valid = (
-            _halved(channels),
-            _halved(valid[..., None].astype(np.float32))[..., 0] == 1,
-        )
-    features: NDArray[np.float32] = np.concatenate(
-        [np.sqrt(h / max(h.sum(), 1)) for h in histograms]
-    ).astype(np.float32)
-    return features
-
-
-def _patterns(channel: NDArray[np.float32], flat: np.float32) -> NDArray[np.uint8]:
-    """Computes the local binary pattern of each pixel that is not at the border.
-
-    A pattern has one bit for each higher neighbour.
-    """
-    rows, columns = channel.shape
-    limit = channel[1:-1, 1:-1] + flat
-    code = np.zeros(limit.shape, np.uint8)
-    for bit, (down, right) in enumerate(_NEIGHBOURS):
-        neighbour = channel[1 + down : rows - 1 + down, 1 + right : columns - 1 + right]
-        code += (neighbour > limit).astype(np.uint8) * np.uint8(1 << bit)
-    return code
-
-
-def _colours(pixels: NDArray[np.float32], edges: NDArray[np.float32]) -> list[NDArray[np.intp]]:
-    """Computes histograms of pixels (pixels, channels).
-
-    One is of the first three channels together, the others are of the first with each further one.
-    """
-    bins = [np.digitize(values, limits) for values, limits in zip(pixels.T, edges, strict=True)]
-    together = [bins[:3], *([bins[0], other] for other in bins[3:])]
-    shapes = [(_BINS,) * len(some) for some in together]
-    return [
-        np.bincount(np.ravel_multi_index(some, shape), minlength=int(np.prod(shape)))
-        for some, shape in zip(together, shapes, strict=True)
-    ]
-
-
-def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Computes the means of squares of two by two pixels."""
-    rows, columns, channels = (
-        length // 2 if axis < 2 else length for axis, length in enumerate(pixels.shape)
-    )
-    cut = pixels[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, channels)
-    means: NDArray[np.float32] = cut.mean(axis=(1, 3), dtype=np.float32)
-    return means

@@ -8,16 +8,13 @@ from segment.mapping.scale import check_gsd
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapOptions:
-    """How scenes are mapped, whichever way it is asked for.
+class ViewOptions:
+    """How a model sees a scene.
 
     Attributes:
         overlap: Fraction of the tile edge shared with its neighbour, 0 to below 1.
         tile: Edge of a tile in pixels; by default the fastest.
         augment: Average over the eight flips and quarter turns, at eight times the work.
-        confidence: Write SCENE_confidence.tif, too.
-        polygons: Write SCENE.gpkg, too.
-        min_area: Smaller polygons join a neighbour; square metres, or pixels without a CRS.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
             to its nearer end; True brings it to the ground sampling distance that the model learned
             from; False maps pixels as they are. The map is on the scene's own grid.
@@ -30,13 +27,32 @@ class MapOptions:
     overlap: float = OVERLAP
     tile: int | None = None
     augment: bool = False
-    confidence: bool = False
-    polygons: bool = False
-    min_area: float = 0.0
     resample: bool | None = None
     gsd: float | None = None
 
     def __post_init__(self) -> None:
         """Checks the ranges of the options."""
-        check_options(self.min_area)
         check_gsd(self.gsd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOptions(ViewOptions):
+    """How a scene is mapped: how the model sees it, and what is written besides the map.
+
+    Attributes:
+        confidence: Write SCENE_confidence.tif, too.
+        polygons: Write SCENE.gpkg, too.
+        min_area: Smaller polygons join a neighbour; square metres, or pixels without a CRS.
+
+    Raises:
+        InputError: If an option is out of range.
+    """
+
+    confidence: bool = False
+    polygons: bool = False
+    min_area: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the ranges of the options."""
+        super().__post_init__()
+        check_options(self.min_area)

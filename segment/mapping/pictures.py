@@ -10,9 +10,9 @@ import cv2  # not in a thread: the import sets environment variables, which GDAL
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import writable
+from segment.core.disk import writable
+from segment.core.maps.class_raster import write_sidecar
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.class_raster import write_sidecar
 from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source

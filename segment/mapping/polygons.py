@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.maps.geopackage import write_geopackage
 from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.geopackage import write_geopackage
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
 from segment.mapping.outlines import insert_junctions, smooth_polygons, trace
@@ -69,8 +69,8 @@ def write_polygons(
     unknown = set(np.unique(outlines.values).tolist()) - {c.value for c in class_table.mapped}
     if unknown:
         raise InputError(
-            f"{classes}: must hold values of its classes. Received {min(unknown)}. Name it in the"
-            " class table."
+            f"{classes}: holds the value {min(unknown)}, which no class has. Add it to the class"
+            " table."
         )
     outlines = insert_junctions(outlines, values)
     polygons = (
@@ -95,7 +95,7 @@ def check_options(min_area: float, simplify: float = 1.0) -> None:
     """
     for name, option in (("min_area", min_area), ("simplify", simplify)):
         if not 0 <= option < math.inf:
-            raise InputError(f"{name} is 0 or a positive number. Received {option}. Change it.")
+            raise InputError(f"{name} must be 0 or a positive number. Received {option}.")
 
 
 def _read_framed(classes: Path) -> NDArray[np.uint8]:

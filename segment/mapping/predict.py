@@ -1,20 +1,15 @@
-"""Prediction of scenes: maps of whole scenes, and of single windows.
+"""Prediction of scenes: read, predicted, merged, scored and written in row strips.
 
-A whole scene is read, predicted, merged, scored and written in memory that does not depend on its
-height.
+Memory does not depend on the height of a scene.
 """
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, Runtime
@@ -26,14 +21,10 @@ from segment.core.progress import Progress
 from segment.core.raster.sources import Source, as_source, require_own_names
 from segment.mapping.journal import Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
-from segment.mapping.model_view import ModelView, Region, check_scene, check_window
+from segment.mapping.model_view import check_scene
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
-from segment.mapping.scale import choose_scale
-from segment.mapping.scene_job import SceneWork, open_work, output_names
-
-_WINDOW_OPTIONS = ("bands", "nodata", "runtime", "overlap", "tile", "augment", "resample", "gsd")
-"""Keywords of `predict_scene` that functions for windows take, too."""
+from segment.mapping.scene import OpenScene, open_scene, output_names
 
 
 def predict_scene(
@@ -106,8 +97,8 @@ def predict_scene(
     """
     if (batch_size is not None and batch_size < 1) or rows < 1:
         raise InputError(
-            f"Batches and rows read are at least 1. Received batch_size={batch_size}, rows={rows}."
-            " Raise them."
+            f"batch_size and rows must be at least 1. Received batch_size={batch_size},"
+            f" rows={rows}."
         )
     source = as_source(scene, bands, nodata)
     mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
@@ -128,147 +119,55 @@ def predict_scene(
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
     with ExitStack() as stack:
-        work = stack.enter_context(open_work(source, info, options, mask))
+        opened = stack.enter_context(open_scene(source, info, options, mask))
         # load the network last, so that a missing file is reported without waiting for it
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-        description = work.describe(network.identity, network.runtime)
-        made_of = work.made_of(description)
+        description = opened.describe(network.identity, network.runtime)
+        made_of = opened.made_of(description)
         if resume and not overwrite and (earlier := planned.found(made_of)):
             return earlier
         overwrite |= planned.has_holes(made_of)
         stage = stack.enter_context(
             staged_files(Path(output), names, overwrite, description if resume else None)
         )
-        journal, height = Journal(stage.work, work.raster.width), work.raster.height
-        with _resumable(journal, height, resume):
-            left_over = (journal.rows, height, 0, work.raster.width)
+        raster = opened.raster
+        journal = Journal(stage.work, raster.width)
+        with _resumable(journal, raster.height, resume):
+            remaining = (journal.rows, raster.height, 0, raster.width)
             advance = partial(progress.advance, f"mapping {source.name}") if progress else None
-            strips = work.view.map_region(
-                work.raster, left_over, network, rows=rows, batch_size=batch_size, advance=advance
+            strips = opened.view.map_region(
+                raster, remaining, network, rows=rows, batch_size=batch_size, advance=advance
             )
             with closing(strips):
-                seconds = _write_rows(strips, journal, work)
+                seconds = _write_rows(strips, journal, opened)
             details = {"runtime": network.runtime, "made_of": made_of}
-            report = work.write(stage.new, journal, seconds, folder_of(network), **details).report
+            report = opened.write(stage.new, journal, seconds, folder_of(network), **details).report
     return replace(planned, report=report)
 
 
-def predict_window(
-    scene: Path | str | Source,
-    model: Path | str | Model,
-    top: int,
-    left: int,
-    height: int,
-    width: int,
-    **options: Any,
-) -> NDArray[np.uint8]:
-    """Maps one window of a scene; nothing else of the scene is computed.
-
-    Args:
-        scene: As in `predict_scene`.
-        model: A model folder, or a loaded model.
-        top: First row of the window, pixels of the scene.
-        left: First column of the window.
-        height: Rows of the window.
-        width: Columns of the window.
-        **options: `bands`, `nodata`, `runtime`, `overlap`, `tile`, `augment`, `resample` and `gsd`
-            of `predict_scene`.
-
-    Returns:
-        Class values of shape (height, width), 255 where nodata: what the class raster of
-        `predict_scene` holds there, bit for bit.
-
-    Raises:
-        InputError: If the window does not lie inside the scene, and as `predict_scene`.
-    """
-    network, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
-    labels = np.concatenate([strip.labels() for strip in strips])
-    values: NDArray[np.uint8] = network.info.class_table.values()[labels]
-    return values
-
-
-def predict_probabilities(
-    scene: Path | str | Source,
-    model: Path | str | Model,
-    top: int,
-    left: int,
-    height: int,
-    width: int,
-    **options: Any,
-) -> NDArray[np.float32]:
-    """Predicts the class probabilities of one window of a scene.
-
-    Args:
-        scene: As in `predict_scene`.
-        model: A model folder, or a loaded model.
-        top: First row of the window, pixels of the scene.
-        left: First column of the window.
-        height: Rows of the window.
-        width: Columns of the window.
-        **options: As in `predict_window`.
-
-    Returns:
-        Shape (height, width, classes), 0 to 1; NaN where nodata.
-
-    Raises:
-        InputError: As `predict_window`.
-    """
-    _, strips = _window_strips(scene, model, (top, top + height, left, left + width), options)
-    # copy each strip, because it is valid only until the next one
-    return np.concatenate(
-        [np.where(s.valid[..., None], s.probabilities, np.float32(np.nan)) for s in strips]
-    )
-
-
-def _window_strips(
-    scene: Path | str | Source, model: Path | str | Model, region: Region, options: dict[str, Any]
-) -> tuple[Model, Generator[RowStrip, None, None]]:
-    if unknown := options.keys() - _WINDOW_OPTIONS:
-        raise TypeError(
-            f"unexpected keyword argument {min(unknown)!r}, known are {', '.join(_WINDOW_OPTIONS)}"
-        )
-    source = as_source(scene, options.pop("bands", None), options.pop("nodata", None))
-    runtime: Runtime = options.pop("runtime", "auto")
-    network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
-    network.info.require_task("segment")
-    return network, _map_region(source, network, region, MapOptions(**options))
-
-
-def _map_region(
-    source: Source, network: Model, region: Region, options: MapOptions
-) -> Generator[RowStrip, None, None]:
-    with source.open(network.info.bands) as raster:
-        source = replace(source, alpha=raster.alpha)
-        check_scene(raster, network.info)
-        check_window(raster, *region)
-        factor = choose_scale(raster, network.info, options.resample, options.gsd).factor
-        yield from ModelView.of(source, raster, network.info, options, factor).map_region(
-            raster, region, network
-        )
-
-
-def _write_rows(strips: Iterable[RowStrip], journal: Journal, work: SceneWork) -> float:
+def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) -> float:
     """Appends the rows of strips to the journal, and counts their pixels.
 
     Returns the seconds that this took, including those of earlier calls.
     """
-    earlier, truth = 0.0, work.truth
+    earlier, reference = 0.0, scene.reference
     if journal.state is not None:
         earlier = journal.state["seconds"]
-        work.tally.restore(journal.state["tally"])
-        if truth:
-            truth.undeclared = Counter(journal.state["undeclared"])
+        scene.tally.restore(journal.state["tally"])
+        if reference:
+            reference.undeclared = Counter(journal.state["undeclared"])
     started = time.monotonic()
-    values = work.info.class_table.values()
+    values = scene.info.class_table.values()
     for strip in strips:
         labels = strip.labels()
-        rows = rows_to_keep(strip, labels, values, work.options.confidence)
-        true = truth.read(strip.start, strip.start + len(labels)) if truth else None
-        work.tally.add(strip.start, labels, strip.probabilities, true)
+        rows = rows_to_keep(strip, labels, values, scene.options.confidence)
+        stop = strip.start + len(labels)
+        true = reference.read(strip.start, stop) if reference else None
+        scene.tally.add(strip.start, labels, strip.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,
-            "tally": work.tally.state(),
-            "undeclared": dict(truth.undeclared) if truth else {},
+            "tally": scene.tally.state(),
+            "undeclared": dict(reference.undeclared) if reference else {},
         }
         journal.append(rows, state)
     return earlier + time.monotonic() - started

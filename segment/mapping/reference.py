@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.model.recognised import Familiarity
+from segment.core.model.record import TrainingRecord
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.classes import IGNORED, ClassTable, load_class_table
+from segment.core.raster.mask_values import decode_values
 from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
+from segment.mapping.journal import CLASSES, Journal
+from segment.tiling import tile_starts
 
 
 class Reference:
@@ -78,8 +84,8 @@ class Reference:
             InputError: If the rows cannot be decoded.
         """
         width = None if right is None else right - left
-        indices, undeclared = self.class_table.decode(
-            self._mask.read(start, stop - start, left, width), self._names
+        indices, undeclared = decode_values(
+            self._mask.read(start, stop - start, left, width), self.class_table, self._names
         )
         self.undeclared += undeclared
         return indices
@@ -97,7 +103,9 @@ class Reference:
         Raises:
             InputError: If the rows cannot be decoded.
         """
-        indices, _ = self.class_table.decode(self._mask.read(start, stop - start), self._names)
+        indices, _ = decode_values(
+            self._mask.read(start, stop - start), self.class_table, self._names
+        )
         return np.asarray(indices != IGNORED)
 
 
@@ -160,6 +168,46 @@ def _require_classes(
     listed = ", ".join([*undeclared, *unlabelled]) or "ignored values only"
     declared = ", ".join(f"{c.name} {c.color} or {c.value}" for c in class_table.classes)
     raise InputError(
-        f"{mask.path}: a truth holds classes of the model ({declared}). Received {listed}. "
-        "Lay its own classes.yaml beside it, or give another mask."
+        f"{mask.path}: holds no class of the model ({declared}). Received {listed}. Put a"
+        " classes.yaml of its own beside the mask, or give another one."
     )
+
+
+def recognise_scene(
+    record: TrainingRecord, scene: Raster, tile: int, reference: Reference, journal: Journal
+) -> Familiarity:
+    """Counts the scored pixels of a mapped scene that a model was trained on.
+
+    They are recognised by their location on the ground, and by the pixels of tiles that were cut
+    from the scene side by side. Memory grows with the width of the scene, not with its height.
+
+    Args:
+        record: Record of the model's training data.
+        scene: The open scene.
+        tile: Edge of the tiles in pixels, that of the model.
+        reference: The reference; pixels that have a class in it and in the map are scored.
+        journal: Journal that holds the finished map.
+
+    Returns:
+        The counts.
+
+    Raises:
+        InputError: If the reference cannot be decoded.
+    """
+    familiarity, file, done = Familiarity(None), journal.file(CLASSES), 0
+    for top in tile_starts(max(scene.height, tile), tile, tile):
+        bottom = min(top + tile, scene.height)
+        codes = record.cover(scene, top, 0, bottom - top, scene.width)
+        with suppress(InputError):  # a part that cannot be read is not mapped either
+            pixels, _ = scene.read(top, height=bottom - top)
+            for left in tile_starts(max(scene.width, tile), tile, tile):
+                window = slice(None), slice(left, left + tile)
+                codes[window] = np.minimum(
+                    codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
+                )
+        mapped = np.fromfile(
+            file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width
+        ).reshape(-1, scene.width)
+        familiarity.add(codes[done - top :], reference.scored(done, bottom) & (mapped != IGNORED))
+        done = bottom
+    return familiarity

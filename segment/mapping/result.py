@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.machine import peak_memory_mb
+from segment.core.maps.scene_outputs import SceneOutputs, describe_scene, format_area
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import SceneOutputs, format_area
 from segment.core.raster.sources import Source
 from segment.mapping.scale import Scale
 from segment.scores import Confusion
@@ -76,25 +75,16 @@ class SceneMap(SceneOutputs):
     @property
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
-        every = (
-            self.classes,
-            self.mask,
-            self.overlay,
-            self.report_file,
-            self.confidence,
-            self.polygons,
-        )
-        return [file for file in every if file is not None]
+        optional = [file for file in (self.confidence, self.polygons) if file is not None]
+        return [self.classes, self.mask, self.overlay, self.report_file, *optional]
 
     def __repr__(self) -> str:
         """Returns a table of the classes with their shares, areas and scores."""
         report = self.report
         title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
-            title += (
-                f", mean Jaccard {_figure(report['mean_jaccard'])}, accuracy"
-                f" {_figure(report['accuracy'])}"
-            )
+            title += f", mean Jaccard {_figure(report['mean_jaccard'])}"
+            title += f", accuracy {_figure(report['accuracy'])}"
         longest = max(len(name) for name in report["classes"])
         valid = max(sum(report["pixels_by_class"].values()), 1)
         lines = [title]
@@ -138,7 +128,7 @@ class SceneTally:
         start: int,
         labels: NDArray[np.uint8],
         probabilities: NDArray[np.float32] | None = None,
-        truth: NDArray[np.uint8] | None = None,
+        reference: NDArray[np.uint8] | None = None,
     ) -> None:
         """Adds rows of the map.
 
@@ -147,7 +137,8 @@ class SceneTally:
             labels: Class indices, (rows, width) uint8; 255 where not valid.
             probabilities: Class probabilities, (rows, width, classes); None leaves out the scores
                 that need them.
-            truth: Class indices of the reference, (rows, width) uint8; None leaves out all scores.
+            reference: Class indices of the reference, (rows, width) uint8; None leaves out all
+                scores.
         """
         counts = np.stack(
             [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
@@ -158,9 +149,9 @@ class SceneTally:
             self._areas = None
         else:
             self._areas += areas @ counts
-        if truth is not None:
+        if reference is not None:
             self._confusion = self._confusion or Confusion(self._names)
-            self._confusion.add(truth, labels, probabilities)
+            self._confusion.add(reference, labels, probabilities)
 
     def merge_scores(self, state: dict[str, Any]) -> None:
         """Adds scores that were counted elsewhere.
@@ -196,10 +187,7 @@ class SceneTally:
         return {name: int(n) / total for name, n in zip(self._names, self.pixels, strict=True)}
 
     def report(self, seconds: float) -> dict[str, Any]:
-        """Makes the report of the map.
-
-        `area_m2` is None without a CRS. `peak_memory_mb` is that of this process since it started,
-        including what it loaded.
+        """Makes the report of the map; see `describe_scene`.
 
         Args:
             seconds: Time that mapping took.
@@ -207,48 +195,22 @@ class SceneTally:
         Returns:
             Keys of report.json. The scores are among them only if there was a reference.
         """
-        scene = self._scene
-        report: dict[str, Any] = {
-            "scene": Path(scene.path).name,
+        areas = None if self._areas is None else self._areas.tolist()
+        report = describe_scene(self._scene, self._names, areas, seconds)
+        report |= {
+            "scene": Path(self._scene.path).name,
             "model": self._info.name,
-            "width": scene.width,
-            "height": scene.height,
-            "crs": None if scene.crs is None else scene.crs.to_string(),
             "ground_sampling_distance": self._scale.pixel,
-            "classes": self._names,
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
-            "area_m2": None,
+            "notes": [*self._notes(), *report["notes"], *self._scale.notes],
         }
-        if self._areas is not None:
-            report["area_m2"] = {
-                name: round(area, 2)
-                for name, area in zip(self._names, self._areas.tolist(), strict=True)
-            }
-        if self._confusion is not None:
-            report |= self._confusion.report()
-        return report | {
-            "notes": self._notes(),
-            "megapixels_per_second": round(
-                scene.width * scene.height / 1e6 / max(seconds, 1e-9), 4
-            ),
-            "peak_memory_mb": peak_memory_mb(),
-        }
+        return report | (self._confusion.report() if self._confusion else {})
 
     def _notes(self) -> list[str]:
-        notes = []
-        if not self.pixels.any():
-            notes.append("No pixel of the scene is valid: the map is empty.")
-        for c, mapped in zip(
-            self._info.class_table.classes, self._info.class_table.mapped, strict=True
-        ):
-            if c.value != mapped.value:
-                notes.append(
-                    f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."
-                )
-        notes += self._scene.notes
-        if self._scene.has_only_control_points:
-            notes.append(
-                "The scene is georeferenced by control points only, so the map has no georeference."
-                " Run gdalwarp SCENE OUT and map that."
-            )
-        return [*notes, *self._scale.notes]
+        table = self._info.class_table
+        empty = [] if self.pixels.any() else ["No pixel of the scene is valid: the map is empty."]
+        return empty + [
+            f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."
+            for c, mapped in zip(table.classes, table.mapped, strict=True)
+            if c.value != mapped.value
+        ]

@@ -6,9 +6,9 @@ It is the scene's own, or one that the model learned from.
 from dataclasses import dataclass
 
 from segment.core.errors import InputError
+from segment.core.maps.scene_outputs import differ_in_scale
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
-from segment.core.raster.scene_outputs import are_strange
 
 _MOST_REDUCED = 16  # times along each axis: the pixels to read at once grow with it
 _MOST_ENLARGED = 4  # by default: sixteen times the work
@@ -97,7 +97,9 @@ def choose_scale(
             )
         return Scale(1.0, pixel, notes)
     wanted = pixel / min(max(pixel, known[0]), known[1])
-    is_fit = abs(wanted - 1) < 0.01 if has_range or resample else not are_strange(pixel, known[0])
+    is_fit = (
+        abs(wanted - 1) < 0.01 if has_range or resample else not differ_in_scale(pixel, known[0])
+    )
     if is_fit:
         return Scale(1.0, pixel, notes)
     factor = min(
@@ -147,7 +149,7 @@ def _describe_lack(raster: Raster) -> str:
     return (
         "the scene has no CRS"
         if raster.crs is None
-        else "the scene's CRS does not say where on the ground it is"
+        else "the scene's CRS is not tied to the ground"
     )
 
 

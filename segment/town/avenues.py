@@ -33,7 +33,7 @@ def street(plan: Plan, course: Street, tint: Color) -> None:
             if draw < 0.12:
                 plan.vehicle(*plan.patch.frame(*at), along_second=down)
             elif draw < 0.42:
-                plan.tree(*at, plan.rng.uniform(1.4, 3.0))
+                plan.trees.at(*at, plan.rng.uniform(1.4, 3.0))
 
 
 def avenue(plan: Plan, eastward: bool) -> None:
@@ -71,7 +71,7 @@ def avenue(plan: Plan, eastward: bool) -> None:
         plan.line("marking", path[4:-4], Material.GRASS, plan.season.grass[0], 9)
         for point in middle[inner][::2]:
             if plan.to_bank(point[None])[0] > 1:
-                plan.place_tree(point, rng.uniform(1.2, 2.2))
+                plan.trees.at_point(point, rng.uniform(1.2, 2.2))
     for side in (-1, 1):
         plan.line(
             "marking",
@@ -113,7 +113,7 @@ def avenue(plan: Plan, eastward: bool) -> None:
                     middle[k] + normal[k] * side * width * 0.3, ahead, normal[k], on_bridge=True
                 )
             if rng.random() < 0.4:
-                plan.place_tree(
+                plan.trees.at_point(
                     middle[k] + normal[k] * side * (width / 2 + 1.4), rng.uniform(1.5, 3.2)
                 )
     if eastward and junction(seed, row, column)[0] % 1 < 0.3:
@@ -141,4 +141,4 @@ def roundabout(plan: Plan, centre: Floats) -> None:
     plan.fill("marking", centre + ring * 11.2, Material.PAVEMENT, plan.paving)
     plan.fill("marking", centre + ring * 10.4, Material.GRASS, plan.season.grass[0])
     for k in range(0, 40, 5):
-        plan.place_tree(centre + ring[k] * 6.5, 1.8)
+        plan.trees.at_point(centre + ring[k] * 6.5, 1.8)

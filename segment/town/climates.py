@@ -76,6 +76,15 @@ _PAVINGS: tuple[Ends, ...] = (
 )  # fmt: skip
 
 
+_SKIES = {  # least and greatest darkness and length of shadows, warmth of the light, haze
+    "clear": ((0.85, 1.1), (0.3, 1.1), (-0.06, 0.06), (0, 18)),
+    "low": ((1.0, 1.2), (1.2, 1.8), (0.02, 0.13), (2, 18)),
+    "overcast": ((0.15, 0.4), (0.4, 0.9), (-0.09, 0.01), (4, 30)),
+    "haze": ((0.5, 0.8), (0.4, 1.1), (-0.06, 0.06), (40, 85)),
+}
+_SOFTNESS = {"clear": 3, "low": 3, "overcast": 13, "haze": 7}
+
+
 class Climate(NamedTuple):
     """What can occur in a climate, by the names of the tables above.
 
@@ -183,36 +192,9 @@ def varied_season(seed: int) -> Season:
     )
     roofs = [_ROOFS[name] for name in (one(climate.roofs), one(climate.roofs), one(climate.roofs))]
     sky = str(rng.choice(("clear", "clear", "clear", "low", "overcast", "haze")))
-    dark, softness, reach, warm, haze = {
-        "clear": (
-            rng.uniform(0.85, 1.1),
-            3,
-            rng.uniform(0.3, 1.1),
-            rng.uniform(-0.06, 0.06),
-            rng.uniform(0, 18),
-        ),
-        "low": (
-            rng.uniform(1.0, 1.2),
-            3,
-            rng.uniform(1.2, 1.8),
-            rng.uniform(0.02, 0.13),
-            rng.uniform(2, 18),
-        ),
-        "overcast": (
-            rng.uniform(0.15, 0.4),
-            13,
-            rng.uniform(0.4, 0.9),
-            rng.uniform(-0.09, 0.01),
-            rng.uniform(4, 30),
-        ),
-        "haze": (
-            rng.uniform(0.5, 0.8),
-            7,
-            rng.uniform(0.4, 1.1),
-            rng.uniform(-0.06, 0.06),
-            rng.uniform(40, 85),
-        ),
-    }[sky]
+    # all are drawn, and one is used, so that the numbers after it do not depend on the sky
+    drawn = {name: [rng.uniform(*ends) for ends in ranges] for name, ranges in _SKIES.items()}
+    dark, reach, warm, haze = drawn[sky]
     bearing, exposure = rng.uniform(0, 2 * np.pi), rng.uniform(0.78, 1.08)
     return Season(
         soil=soil,
@@ -252,7 +234,7 @@ def varied_season(seed: int) -> Season:
         trees=float(min(rng.uniform(0.35, 1.3), 1)),
         settlement=settlement,
         dark=(0.62 * dark, 0.57 * dark, 0.48 * dark),
-        softness=softness,
+        softness=_SOFTNESS[sky],
         relief=min(1.0, 1.1 / reach) * min(dark, 1.0) * rng.uniform(0.9, 1.6),
         haze_tint=(1 - rng.uniform(0, 0.12), 1.0, 1 + rng.uniform(-0.15, 0.12)),
         texture=float(rng.uniform(0.65, 1.2)),

@@ -41,16 +41,16 @@ def fields(plan: Plan, block: Block) -> None:
                 "ground", plan.patch.line((field.left, t), (field.right, t)), material, dark, 2
             )
         if rng.random() < 0.5:
-            plan.hedge((field.left, field.bottom), (field.right, field.bottom))
+            plan.trees.hedge((field.left, field.bottom), (field.right, field.bottom))
     track = plan.patch.line((block.left, block.top + 2.4), (block.right, block.top + 2.4))
     plan.line("ground", track, Material.GRAVEL, plan.season.sand, 9)
     if rng.random() < 0.8:
         s, t = block.left + 22, block.bottom - 20
         plan.box("ground", s, t, 36, 30, Material.GRAVEL, (176, 164, 142), 10)
         hall(plan, s - 5, t - 6, 16, 11)
-        house(plan, s + 9, t + 5, 11, 10, 6, plan.roof())
+        house(plan, s + 9, t + 5, 11, 10, 6, plan.pick(plan.season.roofs))
         for _ in range(5):
-            plan.tree_in(Block(s - 18, t - 15, s + 18, t + 15), 1.8, 4)
+            plan.trees.within(Block(s - 18, t - 15, s + 18, t + 15), 1.8, 4)
 
 
 def meadow(plan: Plan, block: Block) -> None:
@@ -62,7 +62,7 @@ def meadow(plan: Plan, block: Block) -> None:
     """
     lawn(plan, block)
     for _ in range(int(plan.rng.integers(2, 7))):
-        plan.tree_in(block, 1.5, 4.5)
+        plan.trees.within(block, 1.5, 4.5)
 
 
 def forest(plan: Plan, block: Block) -> None:
@@ -83,7 +83,7 @@ def forest(plan: Plan, block: Block) -> None:
         for t in np.arange(block.top + 2, block.bottom - 2, pitch):
             a, b = np.array([s, t]) + rng.uniform(-0.45, 0.45, 2) * pitch
             if np.sin(a / 23) * np.cos(b / 31) < gap:
-                plan.tree(a, b, rng.uniform(0.45, 0.72) * pitch)
+                plan.trees.at(a, b, rng.uniform(0.45, 0.72) * pitch)
 
 
 def orchard(plan: Plan, block: Block) -> None:
@@ -103,4 +103,4 @@ def orchard(plan: Plan, block: Block) -> None:
     along, across, radius = rng.uniform(3.2, 6), rng.uniform(4.5, 8), rng.uniform(1.1, 1.9)
     for s in np.arange(block.left + 3, block.right - 3, across):
         for t in np.arange(block.top + 3, block.bottom - 3, along):
-            plan.tree(s, t, radius * rng.uniform(0.85, 1.15))
+            plan.trees.at(s, t, radius * rng.uniform(0.85, 1.15))

@@ -1,45 +1,35 @@
 """The plan of one district: its kind, its streets, and what each block is used for."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from segment.town.avenues import avenue, street
-from segment.town.blocks import halls, huts, market, park, perimeter, slabs, vacant, villas
+from segment.town.blocks import halls, market, park, vacant
 from segment.town.countryside import fields, forest, meadow, orchard
+from segment.town.housing import huts, perimeter, slabs, villas
 from segment.town.materials import Season
+from segment.town.patch import Patch
 from segment.town.plan import Plan
-from segment.town.streets import SIDEWALK, Block, Patch, avenue_width, divide
+from segment.town.streets import SIDEWALK, Block, avenue_width, divide
 
 Use = Callable[[Plan, Block], None]
 
 
-class Kind:
+class Kind(NamedTuple):
     """A kind of district: how large its blocks may be, and how they are used.
 
     Attributes:
         longest: Greatest width of a block in metres. In half of the districts, drawn at random, it
             limits the height instead.
         deepest: Greatest height of a block in metres, or width, where `longest` limits the height.
-        shares: Share of the blocks for each use, 0 to 1.
+        shares: Share of the blocks for each use, 0 to 1. Blocks without a use are vacant.
         riverside: Use of most blocks beside the river, unless `shares` has villas.
     """
 
-    def __init__(
-        self, longest: float, deepest: float, shares: dict[Use, float], riverside: Use = park
-    ):
-        """Describes a kind of district.
-
-        Args:
-            longest: Greatest width of a block in metres; see the attributes.
-            deepest: Greatest height of a block in metres; see the attributes.
-            shares: Share of the blocks for each use, 0 to 1. Blocks without a use are vacant.
-            riverside: Use of most blocks beside the river.
-        """
-        self.longest, self.deepest, self.shares, self.riverside = (
-            longest,
-            deepest,
-            shares,
-            riverside,
-        )
+    longest: float
+    deepest: float
+    shares: dict[Use, float]
+    riverside: Use = park
 
 
 KINDS = (

@@ -59,7 +59,7 @@ def parking(plan: Plan, block: Block) -> None:
                     plan.vehicle(*plan.patch.frame(s + 1.3, lane), along_second=True)
         if block.width > 30 and rng.random() < 0.4:
             for s in np.arange(block.left + 6, block.right - 4, 13):
-                plan.tree(s, t + 2.7, rng.uniform(1.2, 2.2))
+                plan.trees.at(s, t + 2.7, rng.uniform(1.2, 2.2))
 
 
 def pond(plan: Plan, s: float, t: float, radius: float) -> None:
@@ -94,7 +94,7 @@ def pond(plan: Plan, s: float, t: float, radius: float) -> None:
     for part, colour in shades:
         plan.fill("ground", centre + outline * radius * part, Material.WATER, colour)
     for k in plan.rng.permutation(48)[:8]:
-        plan.place_tree(centre + outline[k] * (radius + 4), plan.rng.uniform(1.2, 3))
+        plan.trees.at_point(centre + outline[k] * (radius + 4), plan.rng.uniform(1.2, 3))
 
 
 def basin(plan: Plan, block: Block) -> None:

@@ -132,7 +132,7 @@ def _trees(
     crowns, cast = np.zeros_like(canvas), np.zeros_like(shadows)
     side, left, top = len(ys), xs[0] - 0.5, ys[0] - 0.5
     east, south = season.shadow
-    trees = np.concatenate([plan.trees for plan in plans])
+    trees = np.concatenate([plan.trees.grown for plan in plans])
     place = (trees[:, :2] * UNITS_PER_METRE - np.array([left, top]) * SUBPIXELS) / SUBPIXELS
     trees = trees[((place > -60) & (place < side + 60)).all(1)]
     for x, y, radius, height in trees[:, :4]:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from segment.town.materials import VEHICLES, Color, Material, Season, times
 from segment.town.noise import Floats
-from segment.town.streets import Block, Patch, River
+from segment.town.patch import Patch
+from segment.town.streets import River
+from segment.town.trees import Trees
 
 SUBPIXELS = 16
 UNITS_PER_METRE = SUBPIXELS / 0.3
@@ -49,14 +51,18 @@ def units(points: Floats) -> NDArray[np.int32]:
 
 
 class Plan:
-    """The plan of a district, with the means to draw it.
+    """The plan of a district, with the means to draw it; empty at first.
 
-    Attributes:
+    Args:
         seed: Seed of the town.
         row: Row of the district in the grid of avenues.
         column: Column of the district in the grid of avenues.
         patch: Ground of the district.
         season: Colours, sun and air of the town.
+
+    All arguments are attributes too.
+
+    Attributes:
         rng: Random numbers of the district.
         paving: RGB colour of what is paved.
         verge: Material and RGB colour of the strip between street and block.
@@ -65,20 +71,10 @@ class Plan:
             of bridges).
         boxes: int32 (N, 4) by layer: least x and y and greatest x and y of each shape. Empty until
             the plan is finished.
-        trees: float (N, 7): x, y, radius and height of a crown in metres, its red, green and blue.
-            Empty until the plan is finished.
+        trees: Its trees.
     """
 
     def __init__(self, seed: int, row: int, column: int, patch: Patch, season: Season):
-        """Creates an empty plan.
-
-        Args:
-            seed: Seed of the town.
-            row: Row of the district in the grid of avenues.
-            column: Column of the district in the grid of avenues.
-            patch: Ground of the district.
-            season: Colours, sun and air of the town.
-        """
         self.seed, self.row, self.column, self.patch, self.season = seed, row, column, patch, season
         self.rng = np.random.default_rng([seed, 7, row + 2**20, column + 2**20])
         self.paving = self.shade(season.paving)
@@ -90,16 +86,14 @@ class Plan:
             )
         self.layers: dict[str, list[Shape]] = defaultdict(list)
         self.boxes: dict[str, NDArray[np.int32]] = {}
-        self.trees: Floats = np.empty((0, 7))
-        self._planted: list[tuple[float, float, float]] = []  # s, t, crown radius
-        self._placed: list[tuple[float, float, float]] = []  # x, y, crown radius
+        self.trees = Trees(self.rng, patch, season)
         self._origin = np.array(patch.bounds[:2])
         xs, ys = (np.arange(patch.bounds[k], patch.bounds[k + 2] + 2, 2.0) for k in (0, 1))
         self._bank = River(seed, season.river).distance(xs[None, :], ys[:, None])
 
     def finish(self) -> None:
         """Grows the trees and measures the shapes, once everything is drawn."""
-        self.trees = self._grow_trees()
+        self.trees.grow(self.to_bank)
         self.boxes = {
             name: np.array([(*s.points.min(0), *s.points.max(0)) for s in shapes])
             for name, shapes in self.layers.items()
@@ -190,80 +184,6 @@ class Plan:
         window = corners * np.array(0.62) + along * 0.25
         self.fill("vehicles", centre + window, Material.VEHICLE, times(colour, 0.78))
 
-    def hedge(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Plants a row of bushes between two places.
-
-        Args:
-            start: First place (s, t), in district coordinates (metres).
-            end: Last place (s, t), in district coordinates (metres).
-        """
-        length = np.hypot(end[0] - start[0], end[1] - start[1])
-        for part in np.arange(0, 1, 1.3 / max(length, 1.3)):
-            s, t = start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part
-            self.tree(s, t, self.rng.uniform(0.7, 1.2))
-
-    def tree_in(self, block: Block, smallest: float, largest: float) -> None:
-        """Plants a tree anywhere in a block.
-
-        Nothing is planted in a block without an area.
-
-        Args:
-            block: Block to plant in, in district coordinates (metres).
-            smallest: Least radius of the crown in metres.
-            largest: Greatest radius of the crown in metres.
-        """
-        if block.width > 0 and block.height > 0:
-            s, t = (
-                self.rng.uniform(block.left, block.right),
-                self.rng.uniform(block.top, block.bottom),
-            )
-            self.tree(s, t, self.rng.uniform(smallest, largest))
-
-    def tree(self, s: float, t: float, radius: float) -> None:
-        """Plants a tree at a place in district coordinates.
-
-        Args:
-            s: Place along s, in metres.
-            t: Place along t, in metres.
-            radius: Radius of the crown in metres.
-        """
-        self._planted.append((s, t, radius))
-
-    def place_tree(self, point: Floats, radius: float) -> None:
-        """Plants a tree at a point of the plane.
-
-        Args:
-            point: Point (2,) on the plane, in metres.
-            radius: Radius of the crown in metres.
-        """
-        self._placed.append((point[0], point[1], radius))
-
-    def _grow_trees(self) -> Floats:
-        """All trees on dry ground (N, 7), with heights and colours, as `trees` holds them."""
-        planted, placed = (
-            np.array(rows, np.float64).reshape(-1, 3) for rows in (self._planted, self._placed)
-        )
-        at = np.concatenate([self.patch.at(planted[:, 0], planted[:, 1]), placed[:, :2]])
-        radius = np.concatenate([planted[:, 2], placed[:, 2]])[:, None]
-        low, high = np.array(self.season.crown, np.float64)
-        if self.season.species:
-            low, high = np.moveaxis(
-                np.array(self.season.species)[
-                    self.rng.integers(len(self.season.species), size=len(at))
-                ],
-                1,
-                0,
-            )
-        colours = (
-            low
-            + (high - low) * self.rng.random((len(at), 1))
-            + self.rng.uniform(-8, 8, (len(at), 3))
-        )
-        grown = self.to_bank(at) > 0.5
-        if self.season.trees < 1:
-            grown &= self.rng.random(len(at)) < self.season.trees
-        return np.hstack([at, radius, 0.6 + radius * 1.7, colours])[grown]
-
     def to_bank(self, points: Floats) -> Floats:
         """Returns the distance to the bank of the river, from a grid of 2 m.
 
@@ -286,14 +206,6 @@ class Plan:
         """
         points = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
         return bool(self.to_bank(points).min() > BANK)
-
-    def roof(self) -> Color:
-        """Draws the colour of a roof of a house, RGB 0 to 255.
-
-        Returns:
-            The colour.
-        """
-        return self.pick(self.season.roofs)
 
     def pick(self, colours: Sequence[Color]) -> Color:
         """Picks one of several colours, and varies it a little.

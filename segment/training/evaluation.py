@@ -5,29 +5,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 from segment.bundled import BUNDLED
-from segment.core.choices import Runtime
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
-from segment.core.model.runtime import Model, describe_use, folder_of, load_model
-from segment.core.outputs import refuse_existing
+from segment.core.model.runtime import Model, folder_of
 from segment.core.progress import Progress, Silent
-from segment.core.reports.page import REPORT_FILES, write_report_folder
-from segment.core.splits import PartChoice
-from segment.data.dataset import TileDataset, TilePixels
+from segment.core.reports.page import Report
+from segment.core.training.evaluation import EvaluationOptions
+from segment.data.dataset import TileDataset
 from segment.data.mask_census import take_census
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
 from segment.data.patches import grid_patches
+from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer, choose_part
-from segment.data.tiles import Pair, find_class_table, find_pairs
+from segment.data.tiles import Pair, find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
-from segment.training.report import scores_page
-from segment.training.scoring import Evaluation, score_known, score_patches
+from segment.training.report import add_scores
+from segment.training.scoring import Evaluation, score_known
 
 _CACHE_MB = 64  # holds the images of a batch, which are read twice
 
@@ -37,12 +36,8 @@ def evaluate(
     model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
     *,
-    part: PartChoice = "all",
-    batch_size: int = 8,
-    augment: bool = False,
-    runtime: Runtime = "auto",
-    overwrite: bool = False,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Evaluation:
     """Scores a model on a tile folder, each pixel once.
 
@@ -53,13 +48,10 @@ def evaluate(
         tiles: The tile folder.
         model: Model folder, or a model that is loaded.
         output: Folder for report.json and report.html; None writes none.
-        part: Part of the tiles to score, as folders name it, or as the model's training had it. Of
-            these, only "test" is new to the model. Tiles to which neither applies are in no part.
-        batch_size: Tiles to predict at a time.
-        augment: Whether to average over the eight flips and quarter turns, at eight times the work.
-        runtime: What computes, if `model` is a folder.
-        overwrite: Whether an earlier output may be replaced.
-        progress: Receives messages and the state of the evaluation.
+        progress: Where progress, notes and warnings are reported; nowhere by default.
+        **options: `part`, `batch_size`, `augment`, `runtime` and `overwrite`, see
+            `EvaluationOptions`. Tiles to which neither folders nor the training give a part are
+            in none.
 
     Returns:
         The scores of all pixels and of each tile.
@@ -68,17 +60,10 @@ def evaluate(
         InputError: If the tile folder does not fit the model, if no tile is of the part, if no
             pixel can be scored, or if `output` exists and `overwrite` is not set.
     """
-    tiles, progress = Path(tiles), progress or Silent()
-    if part not in get_args(PartChoice):
-        raise InputError(
-            f"Parts are {', '.join(get_args(PartChoice))}. Received {part!r}. Choose one of them."
-        )
-    if output is not None:
-        refuse_existing(Path(output), overwrite, REPORT_FILES)
+    progress, tiles = progress or Silent(), Path(tiles)
+    asked = EvaluationOptions(progress=progress, **options)
     pairs = find_pairs(tiles)
-    model = (
-        load_model(model, runtime, progress=progress) if isinstance(model, (str, Path)) else model
-    )
+    model = asked.open(model, output)
     info = model.info
     info.require_task("segment")
     pairs = require_fit(pairs, info)
@@ -88,34 +73,25 @@ def evaluate(
     pixels = TilePixels(
         reading.class_table, "ignore", megabytes=_CACHE_MB, names=info.class_table.names
     )
-    record = known_record(folder_of(model), progress)
-    recognizer = (
-        None
-        if record is None
-        else Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
-    )
+    record, recognizer = known_record(folder_of(model), progress), None
+    if record is not None:
+        recognizer = Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
     patches = grid_patches(pairs, info.tile)
-    if part != "all":
+    if asked.part != "all":
         every = len(patches)
-        patches, left_out = choose_part(patches, part, recognizer, tiles)
+        patches, left_out = choose_part(patches, asked.part, recognizer, tiles)
         if left_out:
             progress.say(
                 f"note: {left_out:,} of {every:,} tiles are new to the model and in no part:"
                 " left out"
             )
-    dataset = TileDataset(patches, pixels, info.tile, batch_size, preprocessing=info.preprocess)
-    predict = partial(predict_batch, model, augment=augment)
-    known = ""
-    if recognizer is None:
-        evaluation = score_patches(predict, dataset, info.class_table.names, progress)
-        if folder_of(model) is not None:
-            evaluation = replace(evaluation, familiar=UNKNOWN)
-    else:
-        evaluation, known = score_known(
-            predict, dataset, info.class_table.names, progress, recognizer
-        )
-    if known:
-        progress.say(f"warning: {known}")
+    dataset = TileDataset(
+        patches, pixels, info.tile, asked.batch_size, preprocessing=info.preprocess
+    )
+    predict = partial(predict_batch, model, augment=asked.augment)
+    evaluation, known = score_known(predict, dataset, info.class_table.names, progress, recognizer)
+    if recognizer is None and folder_of(model) is not None:
+        evaluation = replace(evaluation, familiar=UNKNOWN)
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):
         progress.say(f"warning: {count:,} mask pixels hold {value}, which no class has: ignored")
     if share:
@@ -123,17 +99,11 @@ def evaluate(
             f"warning: {share:.1%} of the labelled mask pixels are of no class: not scored"
         )
     require_scores(evaluation.confusion, tiles)
-    if output is not None:
-        page = scores_page(
-            f"{describe_use(model, augment)} on {tiles.name}",
-            evaluation,
-            dataset,
-            predict,
-            info.class_table,
-            known,
-        )
-        figures = evaluation.report | {"runtime": model.runtime, "augment": augment}
-        write_report_folder(Path(output), figures, page, overwrite)
+
+    def add(page: Report, heading: str) -> None:
+        add_scores(page, heading, evaluation, dataset, predict, info.class_table)
+
+    asked.write(output, model, tiles.name, evaluation, known, add)
     return evaluation
 
 
@@ -186,8 +156,8 @@ def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(
-            f"{first.path}: the model reads {info.bands} bands of {info.dtype}. Received"
-            f" {first.bands} of {first.dtype}. Export the images so, or use another model."
+            f"{first.path}: {first.bands} bands of {first.dtype}, but the model reads {info.bands}"
+            f" bands of {info.dtype}. Export the images so, or use another model."
         )
     return pairs
 
@@ -204,7 +174,6 @@ def require_scores(confusion: Confusion, tiles: Path) -> None:
     """
     if not confusion.matrix.any():
         raise InputError(
-            f"{tiles}: masks must hold classes of the model ({', '.join(confusion.names)})."
-            " Received none. Lay the masks' own classes.yaml beside them, with the model's class"
-            " names."
+            f"{tiles}: masks hold no class of the model ({', '.join(confusion.names)}). Put their"
+            " own classes.yaml beside them, with the model's class names."
         )

@@ -7,6 +7,7 @@ is admissible, negative where it is not admissible, and left out otherwise.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,21 +43,21 @@ def build_loss(
     """
     weights = np.asarray(class_weights, np.float32)
     parts: dict[str, Loss] = {
-        "cross_entropy": lambda truth, p: focal(truth, p, weights, gamma=0.0, labels=labels),
-        "focal": lambda truth, p: focal(truth, p, weights, settings.gamma, labels=labels),
-        "dice": lambda truth, p: dice(truth, p, weights, labels),
-        "jaccard": lambda truth, p: jaccard(truth, p, weights, labels),
+        "cross_entropy": partial(focal, weights=weights, gamma=0.0, labels=labels),
+        "focal": partial(focal, weights=weights, gamma=settings.gamma, labels=labels),
+        "dice": partial(dice, weights=weights, labels=labels),
+        "jaccard": partial(jaccard, weights=weights, labels=labels),
     }
     if settings.name != "focal+dice":
         return parts[settings.name]
-    return lambda truth, p: (
-        settings.focal_weight * parts["focal"](truth, p)
-        + settings.dice_weight * parts["dice"](truth, p)
+    return lambda reference, p: (
+        settings.focal_weight * parts["focal"](reference, p)
+        + settings.dice_weight * parts["dice"](reference, p)
     )
 
 
 def focal(
-    truth: Any, probabilities: Any, weights: Any, gamma: float, labels: LabelSets | None = None
+    reference: Any, probabilities: Any, weights: Any, gamma: float, labels: LabelSets | None = None
 ) -> Any:
     """Returns the focal loss: the mean of -w (1 - p)^gamma log p over the scored pixels.
 
@@ -64,7 +65,7 @@ def focal(
     (2017), "Focal loss for dense object detection"; with gamma 0, cross-entropy.
 
     Args:
-        truth: Label codes (batch, rows, columns).
+        reference: Label codes (batch, rows, columns).
         probabilities: (batch, rows, columns, classes).
         weights: One per class, (classes,).
         gamma: Focusing exponent, 0 or above.
@@ -73,7 +74,7 @@ def focal(
     Returns:
         A scalar tensor.
     """
-    admitted = _look_up(_sets(labels, probabilities).admitted(), truth, probabilities)
+    admitted = _look_up(_sets(labels, probabilities).admitted(), reference, probabilities)
     count = ops.sum(admitted, axis=-1)
     scored = ops.cast(count > 0, probabilities.dtype)
     p = ops.clip(ops.sum(admitted * probabilities, axis=-1), _SMALLEST, 1.0)
@@ -84,13 +85,13 @@ def focal(
     return ops.sum(loss * scored) / ops.maximum(ops.sum(scored), 1.0)
 
 
-def dice(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
+def dice(reference: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
     """Returns one minus the soft Dice coefficient, a weighted mean over the classes present.
 
     The coefficient of each class is taken over the whole batch. Milletari et al. (2016), "V-Net".
 
     Args:
-        truth: Label codes (batch, rows, columns).
+        reference: Label codes (batch, rows, columns).
         probabilities: (batch, rows, columns, classes).
         weights: One per class, (classes,).
         labels: What the codes admit; by default one class each.
@@ -98,17 +99,20 @@ def dice(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None 
     Returns:
         A scalar tensor.
     """
-    hits, true, predicted = _sums(truth, probabilities, labels)
-    return _over_present(1.0 - 2.0 * hits / ops.maximum(true + predicted, _SMALLEST), true, weights)
+    return _overlap_loss(
+        lambda hits, both: 2.0 * hits / both, reference, probabilities, weights, labels
+    )
 
 
-def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
+def jaccard(
+    reference: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None
+) -> Any:
     """Returns one minus the soft intersection over union, averaged like `dice`.
 
     Rahman and Wang (2016), "Optimizing intersection-over-union in deep neural networks".
 
     Args:
-        truth: Label codes (batch, rows, columns).
+        reference: Label codes (batch, rows, columns).
         probabilities: (batch, rows, columns, classes).
         weights: One per class, (classes,).
         labels: What the codes admit; by default one class each.
@@ -116,9 +120,8 @@ def jaccard(truth: Any, probabilities: Any, weights: Any, labels: LabelSets | No
     Returns:
         A scalar tensor.
     """
-    hits, true, predicted = _sums(truth, probabilities, labels)
-    return _over_present(
-        1.0 - hits / ops.maximum(true + predicted - hits, _SMALLEST), true, weights
+    return _overlap_loss(
+        lambda hits, both: hits / (both - hits), reference, probabilities, weights, labels
     )
 
 
@@ -126,29 +129,33 @@ def _sets(labels: LabelSets | None, probabilities: Any) -> LabelSets:
     return labels or LabelSets([""] * probabilities.shape[-1])
 
 
-def _look_up(table: Any, truth: Any, probabilities: Any) -> Any:
+def _look_up(table: Any, reference: Any, probabilities: Any) -> Any:
     """Returns the row of a table (256, classes) for each pixel, (batch, rows, columns, classes)."""
     return ops.take(
-        ops.convert_to_tensor(table, dtype=probabilities.dtype), ops.cast(truth, "int32"), axis=0
+        ops.convert_to_tensor(table, dtype=probabilities.dtype),
+        ops.cast(reference, "int32"),
+        axis=0,
     )
 
 
-def _sums(truth: Any, probabilities: Any, labels: LabelSets | None) -> tuple[Any, Any, Any]:
-    """Returns probability on reference pixels, reference pixels and probability of each class.
+def _overlap_loss(
+    overlap: Callable[[Any, Any], Any],
+    reference: Any,
+    probabilities: Any,
+    weights: Any,
+    labels: LabelSets | None,
+) -> Any:
+    """Returns one minus an overlap, a weighted mean over the classes in the batch's reference.
 
-    Only pixels of the batch where the membership in the class is certain are counted.
+    `overlap` is computed from the probability on reference pixels of each class, and the sum of its
+    reference pixels and probabilities. Only pixels of the batch where the membership in the class
+    is certain are counted. Absent classes have no overlap to learn from.
     """
     sets, axes = _sets(labels, probabilities), (0, 1, 2)
-    positive = _look_up(sets.positive(), truth, probabilities)
-    certain = _look_up(sets.certain(), truth, probabilities)
-    predicted = ops.sum(probabilities * certain, axis=axes)
-    return ops.sum(positive * probabilities, axis=axes), ops.sum(positive, axis=axes), predicted
-
-
-def _over_present(losses: Any, true: Any, weights: Any) -> Any:
-    """Returns a weighted mean over the classes in the batch's reference.
-
-    Absent classes have no overlap to learn from.
-    """
+    positive = _look_up(sets.positive(), reference, probabilities)
+    certain = _look_up(sets.certain(), reference, probabilities)
+    hits, true = ops.sum(positive * probabilities, axis=axes), ops.sum(positive, axis=axes)
+    both = ops.maximum(true + ops.sum(probabilities * certain, axis=axes), _SMALLEST)
+    losses = 1.0 - overlap(hits, both)
     shares = ops.convert_to_tensor(weights) * ops.cast(true > 0, losses.dtype)
     return ops.sum(losses * shares) / ops.maximum(ops.sum(shares), _SMALLEST)

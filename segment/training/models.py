@@ -1,7 +1,6 @@
 """U-Net and its siblings from segmentation-models; the one file that knows their quirks."""
 
 import difflib
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,13 +17,9 @@ from segment.core.networks.backbones import (
     imagenet_weights,
     segmentation_models,
 )
-from segment.core.networks.pretrained import (
-    Loaded,
-    check_source,
-    layers_by_name,
-    load_weights,
-    weighted_layers,
-)
+from segment.core.networks.layers import layers_by_name, set_momentum, weighted_layers
+from segment.core.networks.pretrained import Built, Loaded, load_weights
+from segment.core.networks.weight_sources import check_source
 from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
 
 if TYPE_CHECKING:
@@ -33,19 +28,6 @@ if TYPE_CHECKING:
 _BUILDERS = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}
 _WEIGHTS, _ENCODER_WEIGHTS = "model.weights", "model.encoder_weights"
 _MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
-
-
-@dataclass(frozen=True)
-class Built:
-    """A network, and the weights that it started from.
-
-    Attributes:
-        network: The network.
-        loaded: Pretrained weights of the network or its encoder; None if it started without.
-    """
-
-    network: "keras.Model"
-    loaded: Loaded | None
 
 
 def tile_multiple(settings: ModelSettings) -> int:
@@ -95,15 +77,15 @@ def check_model(settings: ModelSettings, tile: int) -> None:
     if tile % multiple:
         lower = max(tile // multiple, 1) * multiple
         raise InputError(
-            f"data.tile: {settings.architecture} needs a multiple of {multiple}. Received {tile}. "
-            f"Use {lower} or {lower + multiple}."
+            f"data.tile: {tile}, but {settings.architecture} needs a multiple of {multiple}. Use"
+            f" {lower} or {lower + multiple}."
         )
     check_source(settings.encoder_weights, _ENCODER_WEIGHTS)
     if settings.encoder_weights == "imagenet":
         check_imagenet(settings.backbone, _ENCODER_WEIGHTS)
     if settings.weights == "imagenet":
         raise InputError(
-            f"{_WEIGHTS}: whole networks have no ImageNet weights. Received imagenet. Set"
+            f"{_WEIGHTS}: imagenet, but whole networks have no ImageNet weights. Set"
             f" {_ENCODER_WEIGHTS}."
         )
     check_source(_source(settings), _WEIGHTS, known=("bundled", "none"))
@@ -150,9 +132,7 @@ def build_model(
         activation="linear",
         encoder_weights=None,
     )
-    for layer in layers_by_name(core).values():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = settings.batch_norm_momentum
+    set_momentum(core, settings.batch_norm_momentum)
     loaded = _load(core, settings) if pretrained else None
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
     source = settings.encoder_weights if settings.weights == "none" else settings.weights

@@ -25,34 +25,6 @@ PANELS: dict[str, Sequence[str]] = {
 }
 
 
-def scores_page(
-    title: str,
-    evaluation: "Evaluation",
-    dataset: "TileDataset",
-    predict: Predict,
-    class_table: ClassTable,
-    known: str = "",
-) -> Report:
-    """Returns the report of an evaluation.
-
-    Args:
-        title: Title of the page.
-        evaluation: The scores.
-        dataset: The tiles that were scored.
-        predict: Returns class probabilities of a batch of images.
-        class_table: Class table of the model.
-        known: How much of what is scored the model was trained on; empty if nothing.
-
-    Returns:
-        The page.
-    """
-    report = Report(title)
-    if known:
-        report.text(f"Warning: {known}.")
-    add_scores(report, "Scores", evaluation, dataset, predict, class_table)
-    return report
-
-
 def add_scores(
     report: Report,
     heading: str,
@@ -187,13 +159,13 @@ def _plot_examples(
     figure = Figure(figsize=(9, 3.1 * len(chosen)), layout="constrained")
     grid = figure.subplots(len(chosen), 3, squeeze=False)
     for axes, (name, index) in zip(grid, chosen, strict=True):
-        image, truth = dataset.tile_at(index)
+        image, reference = dataset.tile_at(index)
         labels = predict(image[None])[0].argmax(axis=-1)
         patch = evaluation.patches[index]
         info = patch.pair.info
         # without the padding
         inside = slice(info.height - patch.row), slice(info.width - patch.column)
-        pictures = displayable(image[inside]), colors[truth[inside]], colors[labels[inside]]
+        pictures = displayable(image[inside]), colors[reference[inside]], colors[labels[inside]]
         titles = (
             f"{name}: {patch.pair.group}/{patch.pair.image.stem}",
             "truth",

@@ -139,20 +139,22 @@ def score_patches(
     whole = replace(next(iter(labels.values())), used=None) if labels else None
     confusion, scores = Confusion(names, whole), list[float]()
     for index in range(len(dataset)):
-        images, truth = dataset[index]
+        images, reference = dataset[index]
         probabilities = predict(images)
         predicted = probabilities.argmax(axis=-1).astype(np.uint8)
         if not collections:
-            confusion.add(truth, predicted, probabilities)
-        for number, (one_truth, one_predicted) in enumerate(zip(truth, predicted, strict=True)):
+            confusion.add(reference, predicted, probabilities)
+        for number, (one_reference, one_predicted) in enumerate(
+            zip(reference, predicted, strict=True)
+        ):
             name = dataset.patches[len(scores)].pair.collection
             patch = Confusion(names, labels.get(name))
-            patch.add(one_truth, one_predicted)
+            patch.add(one_reference, one_predicted)
             scores.append(patch.mean_jaccard)
             if collections:
-                collections[name].add(one_truth, one_predicted, probabilities[number])
+                collections[name].add(one_reference, one_predicted, probabilities[number])
         if on_batch:
-            on_batch(truth, probabilities)
+            on_batch(reference, probabilities)
         progress.advance("scoring", index + 1, len(dataset))
     # others have no pixel in this part
     collections = {name: found for name, found in collections.items() if found.matrix.any()}
@@ -166,7 +168,7 @@ def score_known(
     dataset: TileDataset,
     names: Sequence[str],
     progress: Progress,
-    recognizer: Recognizer,
+    recognizer: Recognizer | None,
     labels: Mapping[str, LabelSets] = MappingProxyType({}),
 ) -> tuple[Evaluation, str]:
     """Scores as `score_patches` does, and counts the pixels that the model was trained on.
@@ -176,17 +178,19 @@ def score_known(
         dataset: The tiles to score, in order.
         names: Names of the classes.
         progress: Receives the number of batches scored.
-        recognizer: Recognises what the model was trained on.
+        recognizer: Recognises what the model was trained on; None where that is not known.
         labels: What the codes of each collection admit; if empty, masks hold class indices.
 
     Returns:
         The scores, and a sentence on the pixels that the model was trained on, empty where there
         are none.
     """
+    if recognizer is None:
+        return score_patches(predict, dataset, names, progress, labels=labels), ""
     familiarity, patches = Familiarity(), iter(dataset.patches)
 
-    def count(truth: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
-        for one in truth:
+    def count(reference: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
+        for one in reference:
             familiarity.add(recognizer.codes(next(patches)), one != IGNORED)
 
     evaluation = score_patches(predict, dataset, names, progress, count, labels)
@@ -211,15 +215,15 @@ def sample_answers(
         Reference (n,) uint8, and probabilities (n, classes) float32.
     """
     random = np.random.default_rng(seed)
-    truths, answers = [], []
+    references, answers = [], []
     for index in range(len(dataset)):
-        images, truth = dataset[index]
-        places = np.flatnonzero(truth != IGNORED)
+        images, reference = dataset[index]
+        places = np.flatnonzero(reference != IGNORED)
         chosen = random.choice(
             places, min(len(places), max(most // len(dataset), 1)), replace=False
         )
         probabilities = predict(images)
-        truths.append(truth.ravel()[chosen])
+        references.append(reference.ravel()[chosen])
         answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])
         progress.advance("calibrating", index + 1, len(dataset))
-    return np.concatenate(truths), np.concatenate(answers)
+    return np.concatenate(references), np.concatenate(answers)

@@ -11,9 +11,10 @@ import pytest
 
 from segment.core.model.backend import load_keras
 from segment.core.model.folder import save_model_folder
-from segment.core.model.info import LabelInfo, ModelInfo
+from segment.core.model.info import LabelInfo
 from segment.core.raster.classes import Class
 from tests.conftest import write_raster
+from tests.fakes import tiny_info
 
 gradio = pytest.importorskip("gradio", reason="the extra app is not installed")
 
@@ -33,16 +34,7 @@ def models(tmp_path_factory) -> Path:
     logits.set_weights([np.array([[-5, 5]] * 4, np.float32), np.array([10, -10], np.float32)])
     classes = [Class(name="dark", color="#202020"), Class(name="bright", color="#E0E0E0")]
     labels = LabelInfo(resize=32)
-    info = ModelInfo(
-        task="classify",
-        name="tiny",
-        classes=classes,
-        bands=3,
-        dtype="uint8",
-        range=(0, 255),
-        tile=32,
-        labels=labels,
-    )
+    info = tiny_info(task="classify", classes=classes, labels=labels)
     folder = tmp_path_factory.mktemp("models")
     (folder / "tiny").mkdir()
     save_model_folder(folder / "tiny", network, info)

@@ -130,7 +130,7 @@ def test_several_images_give_a_table_and_a_csv(visit, tmp_path, hostile):
     visit.choose_model(tab, "tiny")
     tab.get_by_role("button", name="Classify", exact=True).click()
     tab.get_by_text("2 of 3 images labelled").wait_for()
-    assert tab.get_by_text("Received an SVG drawing").count()
+    assert tab.get_by_text("is an SVG drawing").count()
     with visit.page.expect_download() as download:
         tab.get_by_role("link", name="All labels (CSV)").click()
     lines = Path(download.value.path()).read_text().splitlines()
@@ -266,7 +266,8 @@ def test_hostile_files_are_answered_on_the_page(visit, server, hostile):
         problem = tab.get_by_role("alert")
         problem.get_by_text(path.name).wait_for()
         assert (
-            "Received" in problem.inner_text() and str(server.jobs.root) not in problem.inner_text()
+            f"{path.name}: " in problem.inner_text()
+            and str(server.jobs.root) not in problem.inner_text()
         )
         tab.get_by_role("button", name="Clear").first.click()
         tab.get_by_text("Drop File Here").first.wait_for()

@@ -113,7 +113,7 @@ def test_no_more_is_kept_than_allowed():
     assert jobs.quota.kept == 800
     with (
         jobs.quota.reserve(150),
-        pytest.raises(InputError, match="Try again later: they go within an hour"),
+        pytest.raises(InputError, match="each for an hour. Try again later"),
     ):
         jobs.quota.require(100)
     jobs.quota.require(100)
@@ -210,26 +210,26 @@ def test_errors_do_not_tell_where_files_are_kept(jobs):
     error = InputError(
         f"{job.folder}/scene/a b.tif: must be whole. Received {job.folder}/truth/t.tif."
     )
-    assert job.tell(error) == "a b.tif: must be whole. Received t.tif."
+    assert job.message(error) == "a b.tif: must be whole. Received t.tif."
 
 
 def test_progress_is_read_out_by_quarters(jobs):
     job, said = jobs.begin("me", "map"), []
     for job.done in range(201):
         job.total = 200
-        said.append(show_progress(job, "Mapping", "tiles")["said"])
+        said.append(show_progress(job, "Mapping", "tiles")["announced"])
     assert list(dict.fromkeys(said)) == [f"Mapping: {part} %" for part in (0, 25, 50, 75, 100)]
 
 
 def test_errors_name_settings_not_options_of_commands(jobs):
-    told = jobs.begin("me", "map").tell(
+    told = jobs.begin("me", "map").message(
         InputError("a--b.tif: name those to use, e.g. --bands 1,2. --resample needs a CRS.")
     )
     assert told == "a--b.tif: name those to use, e.g. bands 1,2. resample needs a CRS."
 
 
 def test_a_fault_of_ours_is_told_without_its_details(jobs, caplog):
-    told = jobs.begin("me", "map").tell(ZeroDivisionError("in /some/place"))
+    told = jobs.begin("me", "map").message(ZeroDivisionError("in /some/place"))
     assert (
         "A fault of ours" in told and "/some/place" not in told and "in /some/place" in caplog.text
     )

@@ -8,7 +8,7 @@ from segment.app.jobs.mapping import Settings, find_probabilities, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.core.errors import InputError
-from segment.core.raster.scene_outputs import format_area
+from segment.core.maps.scene_outputs import format_area
 from tests.conftest import write_raster
 from tests.fakes import NAMES, FakeModel
 
@@ -56,7 +56,7 @@ def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, 
         255,
     ]
     assert next(iter(find_probabilities(mapped, 59, 199))) == "water"
-    with pytest.raises(InputError, match="rows 0 to 59, columns 0 to 199. Received row 60"):
+    with pytest.raises(InputError, match="Row 60, column .* rows 0 to 59, columns 0 to 199"):
         find_probabilities(mapped, 60, 0)
 
 
@@ -113,7 +113,9 @@ def test_overlaps_that_tiles_cannot_have_are_refused(overlap):
     ],
 )
 def test_pixel_sizes_that_there_are_not_are_refused(settings):
-    with pytest.raises(InputError, match="gsd: metres per pixel|resample: true, false or null"):
+    with pytest.raises(
+        InputError, match="gsd: metres per pixel|resample: .* Choose true, false or null"
+    ):
         Settings("bundled", 0.25, **settings).check()
 
 

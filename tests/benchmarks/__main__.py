@@ -2,13 +2,15 @@
 
 Usage: python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE]
 [--classifier RUN] [--ground FOLDER] [--images FOLDER] [--size PIXELS] [--blocks N...]
-[--collections FOLDER] [--set KEY=VALUE]
+[--collections FOLDER] [--set KEY=VALUE] [--sampler NAME] [--seed N]
 """
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from classify.bundled import BUNDLED as BUNDLED_CLASSIFIER
+from segment.core.choices import Sampler
 from segment.core.model.backend import load_keras
 from tests.benchmarks.clients import geodeep
 from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_blocks
@@ -20,6 +22,7 @@ from tests.benchmarks.material import mapping_model
 from tests.benchmarks.measure import machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.peers import peers
+from tests.benchmarks.samplers import samplers
 from tests.benchmarks.seams import killed, seams
 from tests.benchmarks.speed import naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
@@ -27,17 +30,15 @@ from tests.benchmarks.tiles import tiles
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
 MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
-BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks", "leave_one_out")
+BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks", "leave_one_out", "samplers")
 
 
 def main() -> None:
     """Runs the benchmarks that are named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    known = ", ".join(
-        [*ALL, "labels", *MORE, "few_tiles", "few_images", "many_blocks", "leave_one_out"]
-    )
+    known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eight by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last nine by default"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
@@ -78,6 +79,12 @@ def main() -> None:
         metavar="KEY=VALUE",
         help="a setting of leave_one_out's trainings",
     )
+    parser.add_argument(
+        "--sampler", choices=get_args(Sampler), default="gp", help="what few_images tunes with"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the images and of the sampler of few_images"
+    )
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -97,7 +104,9 @@ def main() -> None:
     if "few_tiles" in names:
         few_tiles(given.ground)
     if "few_images" in names:
-        few_images(given.images)
+        few_images(given.images, given.seed, given.sampler)
+    if "samplers" in names:
+        samplers()
     if "leave_one_out" in names:
         leave_one_out(given.collections, given.set)
     mapping = [name for name in names if name not in BY_THEMSELVES]

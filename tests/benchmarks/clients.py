@@ -9,7 +9,8 @@ from rasterio.transform import from_origin
 
 from segment.core.model.folder import load_model_info
 from segment.mapping.model_view import TILE
-from segment.training.export import export_model, onnx_metadata
+from segment.training.export import export_model
+from segment.training.onnx_export import onnx_metadata
 from tests.benchmarks.material import FOLDER, read, scene
 from tests.benchmarks.measure import segment_predict, tell
 

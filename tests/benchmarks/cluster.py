@@ -20,12 +20,14 @@ from segment.bundled import BUNDLED
 from segment.cluster.assemble import MapAssembly
 from segment.core.cluster.block_job import BlockJob
 from segment.core.cluster.connect import connect
-from segment.core.cluster.dispatch import dispatch
+from segment.core.cluster.scene_job import BlockOptions, ClusterModel
+from segment.core.cluster.tasks import compute_blocks
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import WorkerPool
+from segment.core.cluster.workers import Workers
 from segment.core.machine import available_cores
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, identify
+from segment.core.progress import Silent
 from segment.core.raster.blocks import Block, Blocks
 from segment.core.raster.sources import Source
 from segment.mapping.options import MapOptions
@@ -64,12 +66,15 @@ def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
 
     The second figure counts the processor time of the assembly only.
     """
-    path, reference = scene(size, size, 1), ModelReference.of(model, "segment", "openvino")
-    options, info = MapOptions(), load_model_info(model)
-    identity = identify(model, "openvino")
-    mosaic = MapAssembly(
-        Source(path), reference, identity, info, FOLDER / "out", options, edge=4096, overwrite=True
+    path, (identity, runtime) = scene(size, size, 1), identify(model, "openvino")
+    described = ClusterModel(
+        reference=ModelReference.of(model, "segment", "openvino"),
+        identity=identity,
+        runtime=runtime,
+        info=load_model_info(model),
     )
+    blocks = BlockOptions(output=FOLDER / "out", edge=4096, overwrite=True)
+    mosaic = MapAssembly(Source(path), described, MapOptions(), blocks)
     job = mosaic.begin()
     for block in mosaic.blocks:
         job.do(block, available_cores())
@@ -101,7 +106,7 @@ class Nothing(BlockJob):
 
 
 def do_nothing(job: Nothing, block: Block) -> None:
-    """Replaces `do_piece`."""
+    """Replaces `compute_block`."""
 
 
 def many_blocks(counts: Sequence[int] = COUNTS) -> None:
@@ -134,19 +139,19 @@ def give_out(count: int) -> dict[str, float]:
 
     Also measures processor time alone, which does not depend on other work of the machine.
     """
-    import segment.core.cluster.dispatch
+    import segment.core.cluster.tasks
 
-    segment.core.cluster.dispatch.do_piece = do_nothing
+    segment.core.cluster.tasks.compute_block = do_nothing
     process, done, most = psutil.Process(), 0, 0
     with tempfile.TemporaryDirectory() as folder, connect("local:2") as client:
         job = Nothing(ModelReference.of(BUNDLED, "segment", "openvino"), Path(folder))
-        pool = WorkerPool(client, "local:2", print)
-        pool.await_workers()
-        pool.assemble(job)
+        workers = Workers(client, "local:2", Silent())
+        workers.wait()
         blocks = Blocks(tuple(range(count // 100 + 1)), tuple(range(101)))
         started, busy = time.perf_counter(), time.process_time()
-        for attempt in filter(None, dispatch(pool, ((job, block) for block in blocks))):
-            assert not attempt.problem, attempt.problem
+        work = ((job, block) for block in blocks)
+        for task in filter(None, compute_blocks(workers, work)):
+            assert not task.problem, task.problem
             done += 1
             if done % 1000 == 0:
                 most = max(most, process.memory_info().rss)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from classify.config import Config
+from segment.core.choices import Sampler
 from segment.core.cli.command import progress_bar
 from segment.core.config import load_settings
 from segment.core.tuning.search import Search
@@ -31,10 +32,11 @@ SETTINGS = (
 )
 
 
-def few_images(images: Path, seed: int = 0) -> None:
+def few_images(images: Path, seed: int = 0, sampler: Sampler = "gp") -> None:
     """Compares the best settings of a study with the defaults, with three seeds each.
 
-    `images` has class folders with 120 images or more each.
+    `images` has class folders with 120 images or more each. `seed` draws the images that are used
+    and is the seed of the sampler.
     """
     from classify.tuning import tune
 
@@ -49,7 +51,8 @@ def few_images(images: Path, seed: int = 0) -> None:
             for file in files[:count]:
                 (folder / part / classes.name / file.name).symlink_to(file.resolve())
             files = files[count:]
-    search, settings = Search(trials=40, repeats=REPEATS), load_settings(Config, overrides=SETTINGS)
+    search = Search(trials=40, repeats=REPEATS, sampler=sampler, seed=seed)
+    settings = load_settings(Config, overrides=SETTINGS)
     with progress_bar(quiet=False) as progress:
         found = tune(folder, study, settings, search=search, progress=progress)
     gain = found.confirmation
@@ -61,6 +64,8 @@ def few_images(images: Path, seed: int = 0) -> None:
     tell(
         "test accuracy gained by 40 trials, 20 images a class",
         gain.gain,
+        sampler=sampler,
+        seed=seed,
         standard_error=gain.error,
         **scores,
     )

@@ -13,7 +13,8 @@ from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.raster.classes import ClassTable, save_class_table
 from segment.core.raster.opening import open_raster
-from segment.data.tiles import decode_mask, find_pairs
+from segment.data.pixels import decode_mask
+from segment.data.tiles import find_pairs
 from segment.sample import SAMPLE_CLASSES
 from segment.tiling import tile_starts
 from tests.benchmarks.material import FOLDER, scene

@@ -50,7 +50,7 @@ def throughput(model: Path, rounds: int = 3) -> None:
 
 def predict_all(model: Model, tiles: object) -> None:
     """Predicts all tiles with the batch size and the number of threads that the command uses."""
-    size, workers = model.pace(tiles.shape[1])  # type: ignore[attr-defined]
+    size, workers = model.recommended_batches(tiles.shape[1])  # type: ignore[attr-defined]
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(model.predict, (tiles[i : i + size] for i in range(0, len(tiles), size))))  # type: ignore[arg-type, index]
 

@@ -164,4 +164,4 @@ def sentinel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures, which take longer to draw than these networks to train."""
-    monkeypatch.setattr("classify.training.train.add_scores", lambda *_: None)
+    monkeypatch.setattr("classify.training.results.add_scores", lambda *_: None)

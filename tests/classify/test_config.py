@@ -49,7 +49,7 @@ def test_settings_survive_their_file(tmp_path):
         ("data.size=300", ["data: size must fit into resize", "300", "256", "Raise resize"]),
         (
             "data.val_fraction=0.9",
-            ["data: fractions must leave something", "0.9", "0.15", "Lower them"],
+            ["must be less than 1 together", "0.9", "0.15", "Lower one of them"],
         ),
         ("data.val_fraction=0", ["data.val_fraction", "greater than 0"]),
         ("data.bands=[]", ["data.bands", "at least 1"]),

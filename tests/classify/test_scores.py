@@ -255,17 +255,17 @@ def test_several_labels_as_printed(multi_label):
 @pytest.mark.parametrize(
     "truth, probabilities, options, words",
     [
-        ([[1, 0]], [[0.5, 0.5, 0]], {}, "Received truth (1, 2), probabilities (1, 3), 3 names"),
-        (np.zeros((0, 3)), np.zeros((0, 3)), {}, "Received none"),
-        ([[1, 1, 0]], [[0.5, 0.5, 0]], {}, "Received 2 (image 0)"),
-        ([[0, 0, 2]], [[0.5, 0.5, 0]], {}, "Received 0 to 2"),
-        ([[0, 1, 0], [0, 0, 1]], [[0.5, 0.5, 0], [np.nan, 0, 1]], {}, "Received nan (image 1)"),
-        ([[0, 1, 0]], [[-3.0, 4, 0]], {"multi_label": True}, "Received -3.0"),
+        ([[1, 0]], [[0.5, 0.5, 0]], {}, "Labels (1, 2), probabilities (1, 3) and 3 names"),
+        (np.zeros((0, 3)), np.zeros((0, 3)), {}, "No images to score"),
+        ([[1, 1, 0]], [[0.5, 0.5, 0]], {}, "Image 0 has 2 labels"),
+        ([[0, 0, 2]], [[0.5, 0.5, 0]], {}, "Labels are 0 to 2"),
+        ([[0, 1, 0], [0, 0, 1]], [[0.5, 0.5, 0], [np.nan, 0, 1]], {}, "Probability nan of image 1"),
+        ([[0, 1, 0]], [[-3.0, 4, 0]], {"multi_label": True}, "Probability -3.0"),
         (
             [[0, 1, 0]],
             [[0.5, 0.5, 0]],
             {"multi_label": True, "thresholds": [0.5]},
-            "Received 1 for 3",
+            "1 thresholds for 3",
         ),
     ],
 )

@@ -56,6 +56,6 @@ def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys,
     )
     assert "'psychic'" in complaint(data, "--output", tmp_path / "out", "--sampler", "psychic")
     pytest.importorskip("distributed")
-    assert "local:N" in complaint(data, "--output", tmp_path / "out", "--cluster", "nowhere")
+    assert "local:4" in complaint(data, "--output", tmp_path / "out", "--cluster", "nowhere")
     monkeypatch.setattr("segment.core.cli.run.find_spec", lambda name: None)
     assert "aerial-segment[tune]" in complaint(data, "--output", tmp_path / "out")

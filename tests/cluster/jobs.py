@@ -4,15 +4,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segment.core.cluster.block_job import BlockJob
-from segment.core.cluster.dispatch import dispatch
-from segment.core.cluster.task_state import TaskState
-from segment.core.cluster.worker_pool import WorkerPool
+from segment.core.cluster.tasks import BlockTask, compute_blocks
+from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
@@ -27,9 +25,7 @@ class Zeros(BlockJob):
 
     def check_input(self) -> None:
         if "NO_SCENE" in os.environ:
-            raise InputError(
-                "scene.tif: must be a raster file. Received: no such file. Check the path."
-            )
+            raise InputError("scene.tif: no such file. Check the path.")
 
     def compute(self, block: Block, model: Model) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         place = f"{block.row}-{block.column}"
@@ -47,22 +43,14 @@ class Zeros(BlockJob):
         return {"zeros": np.zeros((block.height, block.width), np.uint8)}, {}
 
 
-def attempts(pool: WorkerPool, job: Zeros, blocks: Iterable[Block]) -> Iterator[TaskState]:
+def computed(workers: Workers, job: Zeros, blocks: Iterable[Block]) -> Iterator[BlockTask]:
     """What becomes of each block."""
-    return filter(None, dispatch(pool, ((job, block) for block in blocks)))
+    return filter(None, compute_blocks(workers, ((job, block) for block in blocks)))
 
 
-def gpu_at_the_second_look(looks: Path) -> None:
-    """Kills its worker at the first one."""
-    with open(looks, "a") as file:
-        file.write("x")
-    if looks.stat().st_size == 1:
-        os.kill(os.getpid(), 9)
-
-
-def broken_gpu() -> None:
+def gpu_is_broken() -> None:
     raise RuntimeError("the driver does not match")
 
 
-def sees_a_gpu() -> None:
+def gpu_is_found() -> None:
     pass

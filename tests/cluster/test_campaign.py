@@ -12,9 +12,9 @@ from segment.cluster.scenes import predict_scenes
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.cluster.scene_job import Done
 from segment.core.raster.sources import Source
+from segment.mapping.options import MapOptions
 from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
-from segment.mapping.scene_job import MapOptions
 from tests.cluster.processes import Cluster, wait_for
 from tests.cluster.test_maps import assert_same_files, write_scene
 

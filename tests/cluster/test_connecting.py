@@ -44,9 +44,7 @@ def test_more_local_processes_than_a_machine_can_run_are_refused(processes: str)
 @pytest.mark.parametrize("protocol", ["", "tcp://"])
 def test_a_server_that_is_no_scheduler_is_not_waited_for(silent_server: str, protocol: str) -> None:
     started = time.monotonic()
-    assert "must be a Dask scheduler that answers. Received: no answer in 1 seconds" in refusal(
-        protocol + silent_server
-    )
+    assert "no Dask scheduler found (no answer in 1 seconds)" in refusal(protocol + silent_server)
     assert time.monotonic() - started < 20
 
 
@@ -57,16 +55,16 @@ def test_a_server_that_speaks_another_language_is_no_scheduler(
         raise TypeError("frames of another kind")
 
     monkeypatch.setattr("distributed.core.connect", raising)
-    assert "Received: frames of another kind" in refusal("tcp://127.0.0.1:1")
+    assert "no Dask scheduler found (frames of another kind)" in refusal("tcp://127.0.0.1:1")
 
 
 def test_tls_takes_certificates() -> None:
-    assert "TLS takes certificates. Received none." in refusal("tls://127.0.0.1:1")
+    assert "no TLS certificates found" in refusal("tls://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("protocol", ["ws", "ucx", "http", "inproc"])
 def test_other_protocols_are_none(protocol: str) -> None:
-    assert "Write e.g. tcp://host:8786, tls://host:8786 or local:4" in refusal(
+    assert "Write e.g. tcp://host:8786 or tls://host:8786; or local:4" in refusal(
         f"{protocol}://127.0.0.1:8786"
     )
 
@@ -75,7 +73,7 @@ def test_a_worker_is_no_scheduler(cluster: Cluster) -> None:
     with connect(cluster.address) as client:
         client.wait_for_workers(1)
         worker = next(iter(client.scheduler_info()["workers"]))
-    assert "Received: a Worker" in refusal(worker)
+    assert "(a Worker)" in refusal(worker)
 
 
 def test_a_client_that_was_half_made_is_not_waited_for(
@@ -86,7 +84,7 @@ def test_a_client_that_was_half_made_is_not_waited_for(
 
     monkeypatch.setattr("distributed.client.Client._ensure_connected", raising)
     started = time.monotonic()
-    assert "Received: no such thing" in refusal(cluster.address)
+    assert "(no such thing)" in refusal(cluster.address)
     gc.collect()
     assert time.monotonic() - started < 20
     assert capfd.readouterr().err == ""

@@ -13,13 +13,14 @@ import pytest
 from segment.core.cli.command import INPUT_FAULT
 from segment.core.cluster.block_file import block_path, is_finished
 from segment.core.cluster.connect import connect
-from segment.core.cluster.dispatch import dispatch
+from segment.core.cluster.tasks import compute_blocks
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import WorkerPool
+from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError
+from segment.core.progress import Silent
 from segment.core.raster.blocks import Blocks, divide
 from segment.mapping.predict import predict_scene
-from tests.cluster.jobs import Zeros, attempts
+from tests.cluster.jobs import Zeros, computed
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.test_maps import assert_same_files, environment, write_scene
 
@@ -104,7 +105,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     _, complaints = process.communicate()
     assert process.returncode == INPUT_FAULT
     (line,) = complaints.splitlines()
-    assert "the scheduler must go on running" in line
+    assert "the scheduler does not answer" in line
     assert "of 144 blocks are finished: the same command goes on from there." in line
     own_cluster.end()
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("[0-9]*.block")}
@@ -126,17 +127,17 @@ def test_a_worker_that_loses_the_scene_is_left_out(
 ) -> None:
     own_cluster.start_worker()
     own_cluster.start_worker(LOSES_SCENE="1")
-    told: list[str] = []
+    lines = Lines()
     with connect(own_cluster.address) as client:
-        wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "two workers")
-        pool = WorkerPool(client, own_cluster.address, told.append)
-        pool.assemble(job)
-        wait_for(lambda: pool.look_around() or pool.size == 2, "two workers that passed")
-        done = list(attempts(pool, job, BLOCKS))
-    assert not any(attempt.problem for attempt in done)
+        client.wait_for_workers(2)
+        workers = Workers(client, own_cluster.address, lines)
+        wait_for_size(workers, 2)
+        done = list(computed(workers, job, BLOCKS))
+    assert len(done) == len(BLOCKS)
+    assert not any(task.problem for task in done)
     assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
-    (line,) = told
-    assert "scene.tif: must be a raster file" in line
+    (line,) = lines
+    assert "scene.tif: no such file" in line
 
 
 def test_a_worker_whose_disk_is_full_is_left_out(
@@ -177,16 +178,20 @@ def test_a_worker_whose_disk_is_full_is_left_out(
     other.resume()
     _, complaints = process.communicate()
     assert "1 worker with 1 core, 1 more being checked" in introduction
-    assert (
-        "A worker is left out" in refusal
-        and "workers must write their blocks to their end" in refusal
-    )
+    assert "A worker is left out" in refusal and "cannot write blocks (File too large)" in refusal
     assert (process.returncode, complaints) == (0, "")
     assert_same_files(scene.parent / "alone", output)
 
 
-def refusals(told: list[str]) -> list[str]:
-    return [line for line in told if line.startswith("A worker is left out")]
+class Lines(list[str], Silent):
+    """Keeps the lines that are reported."""
+
+    def say(self, line: str) -> None:
+        self.append(line)
+
+
+def refusals(lines: Lines) -> list[str]:
+    return [line for line in lines if line.startswith("A worker is left out")]
 
 
 def test_unfit_workers_are_refused_and_the_others_do_the_work(
@@ -196,45 +201,40 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(
     other.mkdir(parents=True)
     (other / "METADATA").write_text(OTHER_VERSION)
     own_cluster.start_worker(PYTHONPATH=str(other.parent))
-    told: list[str] = []
+    lines = Lines()
     with connect(own_cluster.address) as client:
-        pool = WorkerPool(client, own_cluster.address, told.append)
-        pool.await_workers()
+        workers = Workers(client, own_cluster.address, lines)
         with pytest.raises(
-            InputError,
-            match=r"no worker can be used, 1 refused.*workers have aerial-segment .*Received 9\.9",
+            InputError, match=r"no worker can be used, 1 refused.*it has aerial-segment 9\.9"
         ):
-            pool.assemble(job)
-        assert len(refusals(told)) == 1
+            workers.wait()
+        assert len(refusals(lines)) == 1
         own_cluster.start_worker(NO_SCENE="1")
-        wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, "second worker")
+        wait_for_size(workers, 1)
         with pytest.raises(InputError, match="2 refused"):
-            pool.assemble(job)
-        assert "no such file" in refusals(told)[1]
+            list(computed(workers, job, BLOCKS))
+        assert "no such file" in refusals(lines)[1]
         own_cluster.start_worker()
-        wait_for(lambda: len(client.scheduler_info()["workers"]) == 3, "third worker")
-        pool.assemble(job)
-        assert pool.describe() == "1 worker with 1 core"
-        assert all(not attempt.problem for attempt in attempts(pool, job, BLOCKS))
+        wait_for_size(workers, 1)
+        assert str(workers) == "1 worker with 1 core"
+        assert all(not task.problem for task in computed(workers, job, BLOCKS))
         assert all(is_finished(block_path(job.folder, block)) for block in BLOCKS)
 
 
-def wait_for_size(pool: WorkerPool, size: int) -> None:
+def wait_for_size(workers: Workers, size: int) -> None:
     def has_it() -> bool:
-        pool.look_around()
-        return pool.size == size
+        workers.update()
+        return len(workers.fit) == size
 
     wait_for(has_it, f"{size} workers that are fit")
 
 
 @pytest.fixture
-def pool(cluster: Cluster, job: Zeros) -> Iterator[WorkerPool]:
+def workers(cluster: Cluster, job: Zeros) -> Iterator[Workers]:
     with connect(cluster.address) as client:
-        pool = WorkerPool(client, cluster.address, print)
-        pool.await_workers()
-        pool.assemble(job)
-        wait_for_size(pool, 2)
-        yield pool
+        workers = Workers(client, cluster.address, Silent())
+        wait_for_size(workers, 2)
+        yield workers
 
 
 def tries(job: Zeros, row: int, column: int) -> int:
@@ -242,46 +242,46 @@ def tries(job: Zeros, row: int, column: int) -> int:
 
 
 def test_a_block_that_fails_three_times_is_given_up_and_finished_ones_are_left_alone(
-    pool: WorkerPool, job: Zeros
+    workers: Workers, job: Zeros
 ) -> None:
     (job.folder / "fail-2-3").touch()
-    found = {(a.piece.row, a.piece.column): a.problem for a in attempts(pool, job, BLOCKS)}
+    found = {(a.block.row, a.block.column): a.problem for a in computed(workers, job, BLOCKS)}
     assert len(found) == len(BLOCKS)
     assert {place: problem for place, problem in found.items() if problem} == {
         (2, 3): "block 2-3 is broken."
     }
     assert tries(job, 2, 3) == 3
     (job.folder / "fail-2-3").unlink()
-    assert not any(attempt.problem for attempt in attempts(pool, job, BLOCKS))
+    assert not any(task.problem for task in computed(workers, job, BLOCKS))
     assert tries(job, 2, 3) == 4
     assert tries(job, 0, 0) == 1
 
 
 def test_a_worker_that_comes_late_is_given_work(
-    cluster: Cluster, pool: WorkerPool, job: Zeros
+    cluster: Cluster, workers: Workers, job: Zeros
 ) -> None:
     (job.folder / "wait").touch()
     found: list[str] = []
-    thread = Thread(target=lambda: found.extend(a.problem for a in attempts(pool, job, BLOCKS)))
+    thread = Thread(target=lambda: found.extend(a.problem for a in computed(workers, job, BLOCKS)))
     thread.start()
-    before = pool.size
+    before = len(workers.fit)
     late = cluster.start_worker()
     try:
         # each worker begins a block, and none ends one: the late one has begun when there are as
         # many as workers
         wait_for(lambda: len(list(job.folder.glob("tries-*"))) > before, "work for the late worker")
-        wait_for(lambda: pool.size > before, "the late worker to be counted")
+        wait_for(lambda: len(workers.fit) > before, "the late worker to be counted")
         (job.folder / "wait").unlink()
         thread.join()
     finally:
         late.terminate()
         late.wait()
     assert found == [""] * len(BLOCKS)
-    assert pool.size == before + 1
+    assert len(workers.fit) == before + 1
 
 
 def test_blocks_are_taken_from_their_source_when_there_is_room_only(
-    pool: WorkerPool, job: Zeros
+    workers: Workers, job: Zeros
 ) -> None:
     taken = 0
 
@@ -292,53 +292,27 @@ def test_blocks_are_taken_from_their_source_when_there_is_room_only(
             yield job, block
 
     (job.folder / "wait").touch()
-    work = dispatch(pool, blocks())
+    work = compute_blocks(workers, blocks())
     thread = Thread(target=lambda: next(filter(None, work)))
     thread.start()
-    wait_for(lambda: len(list(job.folder.glob("tries-*"))) == pool.size, "blocks under way")
-    assert taken <= 2 * pool.size + 1  # and the one that newcomers would be checked with
+    wait_for(lambda: len(list(job.folder.glob("tries-*"))) == len(workers.fit), "blocks under way")
+    assert taken <= 2 * len(workers.fit) + 1  # and the next one
     (job.folder / "wait").unlink()
     thread.join()
     work.close()
     assert taken < len(BLOCKS) + 1
 
 
-def test_what_must_not_wait_is_taken_when_there_is_a_worker_for_it(
-    own_cluster: Cluster, job: Zeros
-) -> None:
-    own_cluster.start_worker()
-    with connect(own_cluster.address) as client:
-        pool, taken = WorkerPool(client, own_cluster.address, print), []
-        pool.await_workers()
-        pool.assemble(job)
-
-        def blocks() -> Iterator[tuple[Zeros, object]]:
-            for block in BLOCKS:
-                taken.append(pool.size)
-                yield job, block
-
-        pool.size = 0  # all have left
-        work = dispatch(pool, blocks(), ahead=False)
-        assert next(work) is None
-        assert taken == []
-        assert pool.job is job
-        pool.look_around()
-        assert all(not attempt.problem for attempt in filter(None, work))
-    assert taken == [1] * len(BLOCKS)
-    assert pool.job is job  # for whoever gives out more
-
-
 def test_a_block_that_kills_its_workers_is_given_up(
     tmp_path: Path, own_cluster: Cluster, job: Zeros, monkeypatch
 ) -> None:
-    monkeypatch.setattr("segment.core.cluster.task_state.MOST_LOSSES", 2)
+    monkeypatch.setattr("segment.core.cluster.tasks.MOST_LOSSES", 2)
     own_cluster.start_worker()
     (job.folder / "kill-0-1").touch()
     few = Blocks(divide(20, 10), divide(20, 10))
     with connect(own_cluster.address) as client:
-        pool = WorkerPool(client, own_cluster.address, print)
-        pool.await_workers()
-        pool.assemble(job)
-        found = {(a.piece.row, a.piece.column): a.problem for a in attempts(pool, job, few)}
+        workers = Workers(client, own_cluster.address, Silent())
+        workers.wait()
+        found = {(a.block.row, a.block.column): a.problem for a in computed(workers, job, few)}
     assert "died" in found.pop((0, 1))
     assert not any(found.values())

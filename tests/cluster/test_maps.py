@@ -13,14 +13,14 @@ from rasterio.transform import from_origin
 
 from classify.cli import predict as classify_predict
 from classify.cluster.scenes import label_scenes
-from classify.labelling.grid import label_scene
+from classify.labelling.scene import label_scene
 from segment.cli import predict
 from segment.cluster.scenes import predict_scenes
 from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.cluster.block_folder import BlockFolder
 from segment.core.raster.sources import Source
+from segment.mapping.options import MapOptions
 from segment.mapping.predict import predict_scene
-from segment.mapping.scene_job import MapOptions
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
@@ -276,18 +276,23 @@ def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_open
     tmp_path: Path, model: Path
 ) -> None:
     scene = write_scene(tmp_path / "scene.tif", 64, 64)
-    code = (
-        "import sys\nfrom segment.core.cluster import worker_pool\nfrom segment.cluster.scenes"
-        " import predict_scenes\nassert not {'dask', 'distributed'} & set(sys.modules), 'loaded"
-        " before a cluster is asked for'\nasked = []\ndef loaded(): return sorted({'tensorflow',"
-        " 'keras'} & set(sys.modules))\ndef disband(self):"
-        " asked.append(self.client.run(loaded))\nworker_pool.WorkerPool.disband = disband\nif"
-        f" __name__ == '__main__':\n    scene, model, output = {str(scene)!r}, {str(model)!r},"
-        f" {str(tmp_path / 'out')!r}\n    (done,) = predict_scenes([scene], model, output,"
-        " cluster='local:2', block=32)\n    assert done.result and not done.problems, done\n   "
-        " assert len(asked[0]) == 2 and not any(asked[0].values()), asked\n    assert 'tensorflow'"
-        " not in sys.modules\n"
-    )
+    code = f"""
+import sys
+from segment.core.cluster.connect import connect
+from segment.cluster.scenes import predict_scenes
+assert not {{"dask", "distributed"}} & set(sys.modules), "loaded before a cluster is asked for"
+def loaded():
+    return sorted({{"tensorflow", "keras"}} & set(sys.modules))
+if __name__ == "__main__":
+    with connect("local:2") as client:
+        scene, model, output = {str(scene)!r}, {str(model)!r}, {str(tmp_path / "out")!r}
+        address = client.cluster.scheduler_address
+        (done,) = predict_scenes([scene], model, output, cluster=address, block=32)
+        assert done.result and not done.problems, done
+        found = client.run(loaded)
+        assert len(found) == 2 and not any(found.values()), found
+    assert "tensorflow" not in sys.modules
+"""
     script = tmp_path / "script.py"
     script.write_text(code)
     ended = subprocess.run(
@@ -331,15 +336,15 @@ def test_one_scene_is_given_out_by_one_process(
     (done,) = predict_scenes([scene], model, tmp_path / "out", cluster=cluster.address)
     other.close()
     assert done.result is None
-    assert "given out by one process" in done.problems[0]
+    assert "is being written by process" in done.problems[0]
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--cluster", "nowhere"], "the address of a Dask scheduler, or local:N"),
-        (["--cluster", "local:0"], "the address of a Dask scheduler, or local:N"),
-        (["--cluster", "tcp://127.0.0.1:1"], "must be a Dask scheduler that answers"),
+        (["--cluster", "nowhere"], "not the address of a Dask scheduler"),
+        (["--cluster", "local:0"], "not the address of a Dask scheduler"),
+        (["--cluster", "tcp://127.0.0.1:1"], "no Dask scheduler found"),
         (["--block", "100"], "--block belongs to --cluster"),
     ],
 )
@@ -376,5 +381,5 @@ def test_a_scene_that_changed_or_is_missing_is_told(tmp_path: Path) -> None:
         likeness = raster.likeness
     scene.require_alike(likeness)
     write_scene(tmp_path / "scene.tif", 20, 21)
-    with pytest.raises(ValueError, match="Received another"):
+    with pytest.raises(ValueError, match="not the raster that the cluster was asked to map"):
         scene.require_alike(likeness)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from segment.core.cli.command import progress_bar, run
 from segment.core.config import load_settings
-from segment.core.tuning.search import Search
+from segment.core.tuning.search import Search, Task
 from segment.core.tuning.search_space import Parameter
-from segment.core.tuning.trials import Task
 from segment.core.tuning.tune import tune
 from tests.fake_training import SCORES, Config
 

@@ -6,7 +6,7 @@ import pytest
 
 from segment.core.cache import Cache
 from segment.core.raster.classes import Class, ClassTable
-from segment.data.dataset import TilePixels
+from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 
 

@@ -47,7 +47,7 @@ def test_every_number_of_every_setting_has_a_lower_and_an_upper_bound():
     for package in (segment, classify):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.ispkg and not re.search(
-                r"\.(app|town|cluster|local_worker|distributed_devices)(\.|$)", module.name
+                r"\.(app|town|cluster|distributed_devices)(\.|$)", module.name
             ):
                 importlib.import_module(module.name)
     kinds = set(all_settings())
@@ -64,7 +64,7 @@ def commands() -> Iterator[tuple[str, Any]]:
             work = getattr(function, "__wrapped__", function if module is generator_cli else None)
             if (
                 callable(work)
-                and getattr(work, "__module__", "") == module.__name__
+                and getattr(work, "__module__", "").startswith(module.__name__)
                 and not isinstance(work, type)
             ):
                 yield f"{module.__name__}.{name}", work

@@ -44,18 +44,18 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_other_process_is_named_until_it_is_dead(tmp_path, ending):
-    other = Other("lock", f"m.alone(pathlib.Path({str(tmp_path / 'run')!r}), 'one writes.')")
+    other = Other("lock", f"m.alone(pathlib.Path({str(tmp_path / 'run')!r}))")
     for attempt in range(2):
         with pytest.raises(
-            InputError, match=rf"run: one writes\. .* process {other.process.pid} .*Wait"
+            InputError, match=rf"run: is being written by process {other.process.pid} .*Wait"
         ) as told:
             (
-                alone(tmp_path / "run", "one writes.").__enter__,
-                lambda: refuse_busy(tmp_path / "run", "one writes."),
+                alone(tmp_path / "run").__enter__,
+                lambda: refuse_busy(tmp_path / "run"),
             )[attempt]()
         assert "\n" not in str(told.value)
     other.end(ending)
-    with alone(tmp_path / "run", "one writes."):
+    with alone(tmp_path / "run"):
         pass
     assert names(tmp_path) == []
 
@@ -70,7 +70,7 @@ def test_what_another_process_is_writing_stays_its_own(tmp_path, kind, ending):
         f"{work} as s, open((s.new if hasattr(s, 'new') else s.parent) / '.mine.partial', 'w')",
     )
     before = names(target.parent)
-    with pytest.raises(InputError, match=f"one process.*{other.process.pid}"):
+    with pytest.raises(InputError, match=f"being written by process {other.process.pid}"):
         if kind == "files":
             with staged_files(target.parent, ["a.txt"]):
                 raise AssertionError
@@ -96,7 +96,7 @@ def test_moving_files_of_another_process_are_left_to_it(tmp_path):
     with staged_files(tmp_path, ["a", "b"]) as stage:
         (stage.new / "a").write_text("whole")
         (stage.new.parent / "moving").write_text("a")
-        with pytest.raises(InputError, match="one process"):
+        with pytest.raises(InputError, match="being written by process"):
             finish_moving(tmp_path, ["a", "b"])
     assert names(tmp_path) == ["a"]
 
@@ -112,12 +112,10 @@ def test_a_run_folder_that_is_written_is_refused(tmp_path, monkeypatch, resume, 
         (tmp_path / "link").symlink_to(output)
         monkeypatch.chdir(output)
         for place in (output, tmp_path / "link", Path("."), output / ".." / "first"):
-            with pytest.raises(
-                InputError, match=f"folder is written by one process.*process {os.getpid()}"
-            ):
+            with pytest.raises(InputError, match=f"being written by process {os.getpid()}"):
                 check_run(place, Config(), resume=resume, overwrite=overwrite)
             with (
-                pytest.raises(InputError, match="one process"),
+                pytest.raises(InputError, match="being written by process"),
                 run_folder(place, Config(), resume, overwrite),
             ):
                 raise AssertionError
@@ -172,7 +170,7 @@ def test_one_of_many_that_begin_at_once_writes_and_nothing_is_left(tmp_path):
         " InputError\nfor turn in range(40):\n    try:\n        with"
         " m.staged(pathlib.Path(sys.argv[1]), overwrite=True) as p:\n           "
         " p.write_text(sys.argv[2] * 1000); time.sleep(0.001); assert p.read_text() == sys.argv[2]"
-        " * 1000\n    except InputError as error: assert 'one process' in str(error)\n"
+        " * 1000\n    except InputError as error: assert 'being written' in str(error)\n"
     )
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a"), letter])
@@ -191,10 +189,10 @@ def test_file_systems_without_locks_go_by_the_number_of_the_process(tmp_path, mo
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
     with (
-        alone(tmp_path / "a", "one writes."),
+        alone(tmp_path / "a"),
         pytest.raises(InputError, match=f"process {os.getpid()}"),
     ):
-        alone(tmp_path / "a", "one writes.").__enter__()
+        alone(tmp_path / "a").__enter__()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for holder in (
@@ -204,7 +202,7 @@ def test_file_systems_without_locks_go_by_the_number_of_the_process(tmp_path, mo
         "1\nelsewhere\nsegment-train",
     ):
         (tmp_path / ".a.lock").write_text(holder)
-        with alone(tmp_path / "a", "one writes."):
+        with alone(tmp_path / "a"):
             assert (tmp_path / ".a.lock").read_text().startswith(str(os.getpid()))
     assert names(tmp_path) == []
 

@@ -1,7 +1,8 @@
 import pytest
 
+from segment.core.disk import broken_write
 from segment.core.errors import InputError
-from segment.core.outputs import broken_write, refuse_existing, staged, staged_files
+from segment.core.outputs import refuse_existing, staged, staged_files
 
 
 def test_what_is_written_appears_whole(tmp_path):
@@ -42,15 +43,15 @@ def test_overwrite_spares_what_is_not_ours(tmp_path):
         refuse_existing(tmp_path, True, ("report.json",))
     with pytest.raises(InputError, match="--overwrite"):
         refuse_existing(tmp_path, False)
-    with pytest.raises(InputError, match="Received a file"):
+    with pytest.raises(InputError, match="is a file, the output is a folder"):
         refuse_existing(tmp_path / "thesis.txt", True, ("report.json",))
     (tmp_path / "link").symlink_to(tmp_path)
-    with pytest.raises(InputError, match="links"):
+    with pytest.raises(InputError, match="is a link, which is not replaced"):
         refuse_existing(tmp_path / "link", True, ("thesis.txt",))
 
 
 def test_names_that_leave_no_room_for_the_unfinished_are_refused(tmp_path):
-    with pytest.raises(InputError, match="at most 245 bytes. Received 246. Shorten"):
+    with pytest.raises(InputError, match="name of 246 bytes, at most 245 are possible. Shorten"):
         refuse_existing(tmp_path / ("a" * 246), False)
     with pytest.raises(InputError, match="Shorten"), staged_files(tmp_path / "new", ["b" * 250]):
         pass
@@ -79,7 +80,7 @@ def test_a_broken_write_names_what_was_asked_for(tmp_path):
 @pytest.mark.parametrize("place", ["m\udcff", "m\udcff/a.tif", "a/m\udcff/b"])
 def test_a_place_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path, place):
     with (
-        pytest.raises(InputError, match=r"m\\xff.*: paths of outputs must be UTF-8"),
+        pytest.raises(InputError, match=r"m\\xff.*: path is not UTF-8"),
         staged(tmp_path / place),
     ):
         pytest.fail("begun")

@@ -35,7 +35,7 @@ def test_parts_without_settings_are_as_if_they_were_not_there(tmp_path):
 
 def test_a_network_starts_from_one_thing():
     with pytest.raises(
-        InputError, match="one thing. Received weights bundled, encoder_weights imagenet"
+        InputError, match="exclude each other. Received weights bundled, encoder_weights imagenet"
     ):
         load_settings(Config, None, ["model.weights=bundled", "model.encoder_weights=imagenet"])
 

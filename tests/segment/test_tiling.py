@@ -43,7 +43,7 @@ def stitched(
             if row == start:
                 merger.add(row, column, probabilities)
         parts.append(merger.finished().copy())
-        merger.advance()
+        merger.next_row()
     return parts
 
 
@@ -160,7 +160,7 @@ def test_open_rows_do_not_grow_with_height(height: int) -> None:
     merger = RowMerger(whole(TilePlan(height, 50, 32, 0.5)), 3)
     assert merger._sums.size == 32 * 50 * 3
     merger.finished()
-    merger.advance()
+    merger.next_row()
     assert merger._sums.size == 32 * 50 * 3
 
 

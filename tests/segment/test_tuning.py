@@ -43,4 +43,4 @@ def test_a_cluster_that_is_none_is_told_before_anything_is_written(tile_folder, 
     pytest.importorskip("distributed")
     arguments = [tile_folder(), "--output", tmp_path / "out", "--cluster", "nowhere"]
     assert run(cli.tune.__wrapped__, [*map(str, arguments)]) == 2
-    assert "local:N" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert "local:4" in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from segment.app.uploads.messages import rephrase
 from segment.app.uploads.quota import Quota
+from segment.app.uploads.visitors import rephrase
 from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Silent
 
 T = TypeVar("T")
 Kind = Literal["classify", "map"]
 
-_LOOK = 0.5  # seconds between two checks of a waiting job for cancellation
+_CHECK_SECONDS = 0.5  # seconds between two checks of a waiting job for cancellation
 
 
 @dataclass(eq=False)
@@ -120,7 +120,7 @@ class Job:
         """
         self.ended = None
         try:
-            while not self.slot.acquire(timeout=_LOOK):
+            while not self.slot.acquire(timeout=_CHECK_SECONDS):
                 self.check()
             try:
                 self.check()
@@ -140,7 +140,7 @@ class Job:
             raise
 
     def watch(
-        self, work: Callable[[], T], look: Callable[[], Any], every: float = 0.4
+        self, work: Callable[[], T], report: Callable[[], Any], every: float = 0.4
     ) -> Generator[Any, None, T]:
         """Does the work as `do` does, but in a thread, and reports on it meanwhile.
 
@@ -148,11 +148,11 @@ class Job:
 
         Args:
             work: Function that does the work.
-            look: Function that returns what to yield.
+            report: Function that returns what to yield.
             every: Seconds between two reports.
 
         Yields:
-            What `look` returns, as long as the work lasts.
+            What `report` returns, as long as the work lasts.
 
         Returns:
             The result of the work.
@@ -162,14 +162,14 @@ class Job:
         future = pool.submit(self.do, work)
         try:
             while wait([future], every).not_done:
-                yield look()
+                yield report()
             return future.result()
         finally:
             if not future.done():  # the caller has gone
                 self.stop()
             pool.shutdown(wait=False)
 
-    def tell(self, error: Exception) -> str:
+    def message(self, error: Exception) -> str:
         """Returns the message for an error, without paths of the server.
 
         Faults of the app are written to the log as well.
@@ -183,11 +183,11 @@ class Job:
         if isinstance(error, InputError):
             return rephrase(str(error), self.folder)
         if isinstance(error, MemoryError):
-            return "The work must fit into memory. Received more. Choose a smaller file."
+            return "Not enough memory. Choose a smaller file."
         logging.getLogger(__name__).error("a job failed", exc_info=error)
         return (
-            f"A fault of ours, not of the file: {type(error).__name__}. Please report it, with what"
-            " the server's log says."
+            f"A fault of ours, not of the file: {type(error).__name__}. Please report it, with the"
+            " lines of the server's log."
         )
 
 

@@ -18,7 +18,7 @@ from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.pixels.resize import resize
+from segment.core.pixels.geometry import resize
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
@@ -41,7 +41,7 @@ class Labelled:
             pictures are written.
         heat: `seen` with the areas that speak for its label, the brightest most (JPEG); None where
             `seen` is, and where the network has no convolution.
-        looking: Whether `heat` is still being computed.
+        computing: Whether `heat` is still being computed.
         notes: Remarks on the images.
     """
 
@@ -50,13 +50,13 @@ class Labelled:
     csv: Path
     seen: Path | None = None
     heat: Path | None = None
-    looking: bool = False
+    computing: bool = False
     notes: Sequence[str] = ()
 
 
 def label_uploads(
     job: Job,
-    shelf: OfferedModels,
+    models: OfferedModels,
     received: Sequence[Path],
     images: Sequence[Path],
     model: str,
@@ -68,7 +68,7 @@ def label_uploads(
 
     Args:
         job: Job that the images are labelled for.
-        shelf: Models to choose from.
+        models: Models to choose from.
         received: Folders that uploads may be in, see `admit`.
         images: Uploaded files, 1 to MOST_IMAGES.
         model: Name that the model is offered under.
@@ -87,11 +87,11 @@ def label_uploads(
     """
     if not 1 <= len(images) <= MOST_IMAGES:
         raise InputError(
-            f"1 to {MOST_IMAGES} images at a time. Received {len(images)}. Use classify-predict for"
-            " more."
+            f"{len(images)} images given, 1 to {MOST_IMAGES} are possible at a time. Use"
+            " classify-predict for more."
         )
     chosen = choose_bands(bands)
-    network = shelf.load("classify", model)
+    network = models.load("classify", model)
     sources: list[Source | None] = []
     predictions: list[Prediction] = []
     for number, image in enumerate(images):
@@ -103,13 +103,13 @@ def label_uploads(
             predictions.append(Prediction(image.name, [], []))
         except InputError as error:
             sources.append(None)
-            predictions.append(Prediction(image.name, [], [], job.tell(error)))
+            predictions.append(Prediction(image.name, [], [], job.message(error)))
     admitted = [number for number, source in enumerate(sources) if source]
     found = predict_images(
         [s for s in sources if s], network, top=TOP, augment=augment, progress=JobProgress(job)
     )
     for number, prediction in zip(admitted, found, strict=True):
-        problem = prediction.problem and job.tell(InputError(prediction.problem))
+        problem = prediction.problem and job.message(InputError(prediction.problem))
         predictions[number] = replace(prediction, image=images[number].name, problem=problem)
     if len(images) == 1 and predictions[0].problem:
         raise InputError(predictions[0].problem)
@@ -127,7 +127,9 @@ def label_uploads(
     if len(images) > 1:
         return labelled
     assert sources[0] is not None
-    return _look(job, shelf, model, labelled, read_input(sources[0], network.info), network.info)
+    return _add_heat(
+        job, models, model, labelled, read_input(sources[0], network.info), network.info
+    )
 
 
 def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
@@ -140,9 +142,9 @@ def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[st
     return [line.removeprefix("note: ") for line in summarise_turned(found)]
 
 
-def _look(
+def _add_heat(
     job: Job,
-    shelf: OfferedModels,
+    models: OfferedModels,
     model: str,
     labelled: Labelled,
     pixels: NDArray[Any],
@@ -150,15 +152,15 @@ def _look(
 ) -> Labelled:
     """Adds the image as the network saw it and, if it has a convolution, the Grad-CAM heat map."""
     seen, heat = job.folder / "seen.jpg", job.folder / "heat.jpg"
-    shown = _to_look_at(pixels, info)
+    shown = _displayed(pixels, info)
     write_picture(seen, shown)
     # Shown while Keras starts, which takes a while.
-    job.result = replace(labelled, seen=seen, looking=True)
+    job.result = replace(labelled, seen=seen, computing=True)
     try:
-        looked = shelf.load_grad_cam(model).look(pixels, labelled.predictions[0].labels[0][0])
+        heat_map = models.load_grad_cam(model).look(pixels, labelled.predictions[0].labels[0][0])
     except InputError:  # the model has no convolution
         return replace(labelled, seen=seen)
-    write_picture(heat, _lay_heat_over(shown, looked))
+    write_picture(heat, _lay_heat_over(shown, heat_map))
     return replace(labelled, seen=seen, heat=heat)
 
 
@@ -179,10 +181,10 @@ def _write_thumbnail(folder: Path, info: ModelInfo, number: int, source: Source)
             max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1)
         )
     path = folder / f"thumbnail{number}.jpg"
-    write_picture(path, _to_look_at(pixels, info))
+    write_picture(path, _displayed(pixels, info))
     return path
 
 
-def _to_look_at(pixels: NDArray[Any], info: ModelInfo) -> NDArray[np.uint8]:
+def _displayed(pixels: NDArray[Any], info: ModelInfo) -> NDArray[np.uint8]:
     chosen = [band for band in label_info(info).rgb if band < pixels.shape[2]]
     return displayable(pixels[..., chosen] if len(chosen) == 3 else pixels)

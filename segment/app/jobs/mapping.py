@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands
-from segment.app.uploads.messages import rephrase
+from segment.app.uploads.visitors import rephrase
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
 from segment.core.model.runtime import Model
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
-from segment.mapping.predict import predict_probabilities, predict_scene
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
 from segment.mapping.scale import check_gsd
+from segment.mapping.window import predict_probabilities
 
 SHOWN, LONGEST_SHOWN = 1600, 16_000
 """Largest picture on the page; larger scenes are reduced.
@@ -60,13 +61,10 @@ class Settings:
         """
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
             raise InputError(
-                f"overlap: a fraction of a tile's edge, 0 to 0.5. Received {self.overlap!r}. Choose"
-                " one between."
+                f"overlap: {self.overlap!r} is not a fraction of a tile's edge. Choose 0 to 0.5."
             )
         if self.resample not in (None, True, False):
-            raise InputError(
-                f"resample: true, false or null. Received {self.resample!r}. Choose one of them."
-            )
+            raise InputError(f"resample: {self.resample!r} is unknown. Choose true, false or null.")
         check_gsd(self.gsd)
 
 
@@ -116,21 +114,21 @@ class Mapped:
 
 def map_upload(
     job: Job,
-    shelf: OfferedModels,
+    models: OfferedModels,
     received: Sequence[Path],
     scene: Path,
-    truth: Path | None,
+    reference: Path | None,
     settings: Settings,
 ) -> Mapped:
     """Maps an uploaded scene, and writes the results into the folder of a job.
 
     Args:
         job: Job that the scene is mapped for.
-        shelf: Models to choose from.
+        models: Models to choose from.
         received: Folders that uploads may be in, see `admit`.
         scene: Uploaded scene.
-        truth: Uploaded reference mask, for scores: of the scene's size, or on any grid if both are
-            georeferenced. None for no scores.
+        reference: Uploaded mask of the true classes, for scores: of the scene's size, or on any
+            grid if both are georeferenced. None for no scores.
         settings: How to map it.
 
     Returns:
@@ -145,8 +143,12 @@ def map_upload(
     source = admit(
         scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands)
     )
-    mask = None if truth is None else admit(truth, received, job.folder / "truth", SCENE_PIXELS)
-    model = shelf.load("segment", settings.model)
+    mask = (
+        None
+        if reference is None
+        else admit(reference, received, job.folder / "truth", SCENE_PIXELS)
+    )
+    model = models.load("segment", settings.model)
     files = predict_scene(
         source,
         model,
@@ -183,8 +185,8 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
     height, width = mapped.size
     if not (0 <= row < height and 0 <= column < width):
         raise InputError(
-            f"The scene has rows 0 to {height - 1}, columns 0 to {width - 1}. Received row {row},"
-            f" column {column}. Choose a pixel within."
+            f"Row {row}, column {column} is outside the scene, which has rows 0 to {height - 1},"
+            f" columns 0 to {width - 1}. Choose a pixel within."
         )
     settings = mapped.settings
     found = predict_probabilities(

@@ -42,7 +42,7 @@ class OfferedModels:
         if folder is not None:
             self._add(folder)
         self._loaded: dict[Path, Model] = {}
-        self._looking: dict[Path, GradCam] = {}
+        self._grad_cams: dict[Path, GradCam] = {}
         self._lock = threading.Lock()
 
     def _add(self, folder: Path) -> None:
@@ -53,8 +53,7 @@ class OfferedModels:
         )
         if not found:
             raise InputError(
-                f"--models: a folder of model folders. Received {folder}, without any. Give one"
-                " that holds some."
+                f"--models: {folder} holds no model folder. Give a folder of model folders, or one."
             )
         for place in found:
             info = load_model_info(place)
@@ -84,8 +83,7 @@ class OfferedModels:
             return self._folders[task][name]
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"Models to choose among: {', '.join(self.names(task))}. Received {name!r}. Choose"
-                " one of them."
+                f"There is no model {name!r}. Choose one of {', '.join(self.names(task))}."
             ) from error
 
     def load(self, task: Task, name: str) -> Model:
@@ -123,9 +121,9 @@ class OfferedModels:
         """
         folder = self.folder("classify", name)
         with self._lock:
-            if folder not in self._looking:
+            if folder not in self._grad_cams:
                 load_keras()
                 from classify.training.grad_cam import GradCam
 
-                self._looking[folder] = GradCam(folder)
-            return self._looking[folder]
+                self._grad_cams[folder] = GradCam(folder)
+            return self._grad_cams[folder]

@@ -10,20 +10,21 @@ from segment.app.jobs.labelling import Labelled, label_uploads
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
-from segment.app.pages.html import show_labels, show_note, show_problem, show_progress, tell
+from segment.app.pages.html import show_note, show_problem, show_progress, status
+from segment.app.pages.results import show_labels
 from segment.app.uploads.visitors import identify_visitor
 
 KIND: Kind = "classify"
 
 
-def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
+def make_classify_tab(models: OfferedModels, jobs: Jobs) -> None:
     """Fills the tab that is being built.
 
     Args:
-        shelf: Models to choose from.
+        models: Models to choose from.
         jobs: Jobs of the server.
     """
-    names = shelf.names("classify")
+    names = models.names("classify")
     with gradio.Row():
         with gradio.Column(scale=1, min_width=300):
             images = make_upload("Images: GeoTIFF, PNG or JPEG", "multiple")
@@ -37,7 +38,7 @@ def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
                 start = gradio.Button("Classify", variant="primary")
                 cancel = gradio.Button("Cancel")
         with gradio.Column(scale=2, min_width=320):
-            status = make_status()
+            progress = make_status()
             result = gradio.HTML(value=_HINT)
 
     def classify(
@@ -47,28 +48,35 @@ def make_classify_tab(shelf: OfferedModels, jobs: Jobs) -> None:
         jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
             yield (
-                tell(show_problem("An image is needed. Received none. Drop one, or choose it.")),
+                status(show_problem("No image given. Drop one, or choose it.")),
                 gradio.skip(),
             )
             return
         job = jobs.begin(visitor, KIND)
         try:
             found = yield from job.watch(
-                lambda: label_uploads(job, shelf, jobs.received, files, model, bands, augment),
+                lambda: label_uploads(job, models, jobs.received, files, model, bands, augment),
                 lambda: (
                     show_progress(job, "Classifying", "images"),
                     show_labels(job.result) if job.result else gradio.skip(),
                 ),
             )
-            yield tell(said="Classified."), *show(found)
+            yield status(announced="Classified."), *show(found)
         except Exception as error:
-            yield tell(show_problem(job.tell(error))), ""
+            yield status(show_problem(job.message(error))), ""
 
     def show(found: Labelled) -> tuple[str]:
         return (show_labels(found),)
 
     run_in_turn(
-        start, cancel, classify, show, [images, model, bands, augment], [status, result], jobs, KIND
+        start,
+        cancel,
+        classify,
+        show,
+        [images, model, bands, augment],
+        [progress, result],
+        jobs,
+        KIND,
     )
 
 

@@ -9,9 +9,8 @@ import gradio
 
 from segment.app.jobs.job import Kind
 from segment.app.jobs.queue import AT_ONCE, Jobs
-from segment.app.pages.html import CANCELLED, TOO_LATE, WAITING, show_problem, tell
-from segment.app.uploads.messages import refuse
-from segment.app.uploads.visitors import identify_visitor
+from segment.app.pages.html import CANCELLED, TOO_LATE, WAITING, show_problem, status
+from segment.app.uploads.visitors import identify_visitor, refuse
 
 # Seconds to wait before reporting that a job was cancelled: progress that is still on its way to
 # the page would replace an earlier message.
@@ -46,7 +45,7 @@ def refuse_addresses(page: gradio.Blocks) -> None:
     ) -> Callable[[str | None], Awaitable[str | None]]:
         async def move_uploaded(path: str | None) -> str | None:
             if path is not None and "://" in str(path):
-                raise refuse("Files are uploaded first. Received an address. Upload the file.")
+                raise refuse("Files must be uploaded first, not an address. Upload the file.")
             return await move(path)
 
         return move_uploaded
@@ -66,8 +65,8 @@ def make_status() -> gradio.HTML:
     Returns:
         The Gradio component.
     """
-    template = '<div class="shown">${value.shown}</div><p role="status">${value.said}</p>'
-    return gradio.HTML(html_template=template, value=tell(), elem_classes="status")
+    template = '<div class="shown">${value.shown}</div><p role="status">${value.announced}</p>'
+    return gradio.HTML(html_template=template, value=status(), elem_classes="status")
 
 
 def make_bands(otherwise: str) -> gradio.Textbox:
@@ -106,7 +105,7 @@ def run_in_turn(
     cancel: gradio.Button,
     function: Callable[..., Any],
     show: Callable[[Any], tuple[Any, ...]],
-    inputs: Sequence[Any],
+    inputs: Sequence[Any] | set[Any],
     outputs: Sequence[Any],
     jobs: Jobs,
     kind: Kind,
@@ -116,7 +115,8 @@ def run_in_turn(
     Args:
         start: Button that runs `function`.
         cancel: Button that ends it.
-        function: Runs the job; takes the values of `inputs`, and yields those of `outputs`.
+        function: Runs the job; takes the values of `inputs`, of a set in a dictionary by component,
+            and yields those of `outputs`.
         show: Returns the values of all outputs but the first for the result of a job.
         inputs: Components that `function` reads.
         outputs: Components that `function` fills: first the status, which both buttons update.
@@ -141,11 +141,11 @@ def run_in_turn(
         if job is None:
             return gradio.skip(), *kept
         if job.error:
-            return tell(show_problem(job.tell(job.error))), *kept
+            return status(show_problem(job.message(job.error))), *kept
         return TOO_LATE, *show(job.result)  # which the page may not have received yet
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     waiting = start.click(wait, None, outputs[0], queue=False, **quiet)
     limit: dict[str, Any] = {"concurrency_limit": AT_ONCE[kind], "concurrency_id": kind}
-    run = waiting.then(function, list(inputs), list(outputs), trigger_mode="once", **limit, **quiet)
+    run = waiting.then(function, inputs, list(outputs), trigger_mode="once", **limit, **quiet)
     cancel.click(stop, None, list(outputs), cancels=[run], queue=False, **quiet)

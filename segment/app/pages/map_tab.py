@@ -11,15 +11,8 @@ from segment.app.jobs.mapping import Mapped, Settings, find_probabilities, map_u
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
-from segment.app.pages.html import (
-    Status,
-    show_areas,
-    show_note,
-    show_pixel,
-    show_problem,
-    show_progress,
-    tell,
-)
+from segment.app.pages.html import Status, show_note, show_problem, show_progress, status
+from segment.app.pages.results import show_areas, show_pixel
 from segment.app.pages.viewer import MARK, make_viewer, show_viewer
 from segment.app.uploads.visitors import identify_visitor
 from segment.core.choices import OVERLAP
@@ -32,18 +25,18 @@ _RESAMPLE = {
     "as the model learned": True,
 }
 
-_LOOKS_AT_ONCE = 2  # each may have to decode a whole JPEG
+_PIXELS_AT_ONCE = 2  # each may have to decode a whole JPEG
 
 
-def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> None:
+def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> None:
     """Fills the tab that is being built.
 
     Args:
-        shelf: Models to choose from.
+        models: Models to choose from.
         jobs: Jobs of the server.
         samples: Folders of sample scenes by name, see `write_samples`.
     """
-    names = shelf.names("segment")
+    names = models.names("segment")
     with gradio.Row():
         with gradio.Column(scale=1, min_width=300):
             scene = make_upload("Scene: GeoTIFF, PNG or JPEG", "single")
@@ -72,12 +65,12 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
                     ),
                     minimum=0,
                 )
-                truth = make_upload("True mask of the scene, if there is one", "single")
+                reference = make_upload("True mask of the scene, if there is one", "single")
             with gradio.Row():
                 start = gradio.Button("Map", variant="primary")
                 cancel = gradio.Button("Cancel")
         with gradio.Column(scale=2, min_width=320):
-            status = make_status()
+            progress = make_status()
             viewer = make_viewer()
             with gradio.Row(visible=False, elem_classes="place") as place:
                 row = gradio.Number(0, label="Row", precision=0, minimum=0, min_width=80)
@@ -86,56 +79,53 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
             pixel = make_status()
             areas = gradio.HTML(value=_HINT)
 
-    def map_scene(
-        upload: Any,
-        mask: Any,
-        model: str,
-        bands: str,
-        overlap: float,
-        augment: bool,
-        resample: str,
-        gsd: float | None,
-        request: gradio.Request,
-    ) -> Iterator[tuple[Any, ...]]:
-        files, truths, visitor = as_paths(upload), as_paths(mask), identify_visitor(request)
+    def map_scene(values: dict[Any, Any], request: gradio.Request) -> Iterator[tuple[Any, ...]]:
+        files, references = as_paths(values[scene]), as_paths(values[reference])
+        visitor = identify_visitor(request)
         kept = (gradio.skip(),) * 4
         jobs.withdraw(visitor, KIND)  # its turn has come
         if not files:
             yield (
-                tell(
-                    show_problem("A scene is needed. Received none. Drop one, or choose a sample.")
-                ),
+                status(show_problem("No scene given. Drop one, or choose a sample.")),
                 *kept,
             )
             return
         job = jobs.begin(visitor, KIND)
-        nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), tell(), ""
+        nothing = gradio.HTML(value="", visible=False), gradio.Row(visible=False), status(), ""
         yield show_progress(job, "Mapping", "tiles"), *nothing
-        settings = Settings(model, overlap, augment, _RESAMPLE.get(resample), bands, gsd or None)
+        settings = Settings(
+            values[model],
+            values[overlap],
+            values[augment],
+            _RESAMPLE.get(values[resample]),
+            values[bands],
+            values[gsd] or None,
+        )
         try:
             mapped = yield from job.watch(
                 lambda: map_upload(
-                    job, shelf, jobs.received, files[0], truths[0] if truths else None, settings
+                    job,
+                    models,
+                    jobs.received,
+                    files[0],
+                    references[0] if references else None,
+                    settings,
                 ),
                 lambda: (show_progress(job, "Mapping", "tiles"), *kept),
             )
-            yield tell(said="Mapped."), *show(mapped)
+            yield status(announced="Mapped."), *show(mapped)
         except Exception as error:
-            yield tell(show_problem(job.tell(error))), *nothing
+            yield status(show_problem(job.message(error))), *nothing
 
     def show(mapped: Mapped) -> tuple[Any, ...]:
-        return show_viewer(mapped), gradio.Row(visible=True), tell(), show_areas(mapped)
+        return show_viewer(mapped), gradio.Row(visible=True), status(), show_areas(mapped)
 
-    def look(row: float | None, column: float | None, request: gradio.Request) -> Status:
+    def look_up(row: float | None, column: float | None, request: gradio.Request) -> Status:
         job = jobs.last(identify_visitor(request), KIND)
         if job is None or not isinstance(job.result, Mapped):
-            return tell(show_problem("The map is no longer kept. Map the scene again."))
+            return status(show_problem("The map is no longer kept. Map the scene again."))
         if row is None or column is None:
-            return tell(
-                show_problem(
-                    "A pixel has a row and a column. Received one of them, or none. Fill in both."
-                )
-            )
+            return status(show_problem("Row or column of the pixel is missing. Fill in both."))
         try:
             return show_pixel(
                 job.result,
@@ -144,42 +134,36 @@ def make_map_tab(shelf: OfferedModels, jobs: Jobs, samples: dict[str, Path]) -> 
                 find_probabilities(job.result, int(row), int(column)),
             )
         except Exception as error:
-            return tell(show_problem(job.tell(error)))
+            return status(show_problem(job.message(error)))
 
-    def look_there(event: gradio.EventData, request: gradio.Request) -> tuple[Any, Any, Status]:
+    def look_up_click(event: gradio.EventData, request: gradio.Request) -> tuple[Any, Any, Status]:
         try:
             row, column = int(event.row), int(event.column)
         except (AttributeError, ArithmeticError, TypeError, ValueError):  # not sent by the page
-            return gradio.skip(), gradio.skip(), look(None, None, request)
-        return row, column, look(row, column, request)
+            return gradio.skip(), gradio.skip(), look_up(None, None, request)
+        return row, column, look_up(row, column, request)
 
-    inputs, outputs = (
-        [scene, truth, model, bands, overlap, augment, resample, gsd],
-        [
-            status,
-            viewer,
-            place,
-            pixel,
-            areas,
-        ],
-    )
+    inputs = {scene, reference, model, bands, overlap, augment, resample, gsd}
+    outputs = [progress, viewer, place, pixel, areas]
     run_in_turn(start, cancel, map_scene, show, inputs, outputs, jobs, KIND)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    limit: dict[str, Any] = {"concurrency_limit": _LOOKS_AT_ONCE, "concurrency_id": "look"}
-    viewer.click(look_there, None, [row, column, pixel], **limit, **quiet)
+    limit: dict[str, Any] = {"concurrency_limit": _PIXELS_AT_ONCE, "concurrency_id": "look_up"}
+    viewer.click(look_up_click, None, [row, column, pixel], **limit, **quiet)
     gradio.on(
         [ask.click, row.submit, column.submit],
-        look,
+        look_up,
         [row, column],
         pixel,
         js=MARK,
         **limit,
         **quiet,
     )
-    scene.clear(lambda: None, None, truth, **quiet)  # the mask belongs to the scene that is removed
+    scene.clear(
+        lambda: None, None, reference, **quiet
+    )  # the mask belongs to the scene that is removed
     for choice, folder in zip(choices, samples.values(), strict=True):
         files = (str(folder / "scene.tif"), str(folder / "truth.tif"))
-        choice.click(lambda files=files: files, None, [scene, truth], **quiet)
+        choice.click(lambda files=files: files, None, [scene, reference], **quiet)
 
 
 _HINT = show_note(

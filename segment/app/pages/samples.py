@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segment.core.pixels.resize import resize
+from segment.core.pixels.geometry import resize
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source
 from segment.core.reports.picture import write_picture

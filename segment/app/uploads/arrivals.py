@@ -12,8 +12,8 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from segment.app.uploads.messages import log_refusal
 from segment.app.uploads.quota import Reservation
+from segment.app.uploads.visitors import log_refusal
 from segment.core.errors import InputError
 
 Receive = Callable[[], Awaitable[Any]]
@@ -77,8 +77,8 @@ class Arrivals:
         """
         if self._open[address] >= self.limits.at_once:
             raise InputError(
-                f"{self.limits.at_once} requests of one address are received at once. Received"
-                " more. Try again later."
+                f"More than {self.limits.at_once} requests from one address at once. Try again"
+                " later."
             )
         self._open[address] += 1
         try:

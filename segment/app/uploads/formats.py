@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segment.app.uploads.jpeg import bytes_at_once
-from segment.app.uploads.png import check_texts
+from segment.app.uploads.pictures import bytes_at_once, check_texts
 from segment.app.uploads.tiff import read_images
 from segment.core.errors import InputError
 from segment.core.raster.sources import Source, as_source, parse_bands
@@ -64,13 +63,12 @@ def choose_bands(text: Any) -> tuple[int, ...] | None:
     """
     if not isinstance(text, str) or len(text) > _LONGEST_LIST:
         raise InputError(
-            "bands: a list such as 4,3,2, in quotes. Received something else. Write one, or leave"
-            " it empty."
+            "bands: not a list of band numbers. Write one such as 4,3,2, or leave it empty."
         )
     bands = parse_bands(text.strip() or None)
     if bands and len(bands) > _MOST_BANDS:
         raise InputError(
-            f"bands: at most {_MOST_BANDS}. Received {len(bands)}. Name those that the model reads."
+            f"bands: {len(bands)} bands, at most {_MOST_BANDS}. List those that the model reads."
         )
     return None if bands is None else tuple(bands)
 
@@ -105,7 +103,7 @@ def admit(
     real = _resolve(upload)
     if real is None or not any(real.is_relative_to(place.resolve()) for place in received):
         raise InputError(
-            f"{name}: files are uploaded first, and kept for an hour. Received none of that name."
+            f"{name}: no such file: files must be uploaded first, and are removed after an hour."
             " Upload it."
         )
     driver, ending = _find_format(real, name)
@@ -145,8 +143,7 @@ def _find_format(file: Path, name: str) -> tuple[str, str]:
     received = received or next((kind for tag, kind in _XML.items() if tag in start.lower()), None)
     received = received or ("another kind of file" if start else "an empty file")
     raise InputError(
-        f"{name}: uploads are GeoTIFF, PNG or JPEG. Received {received}. Save the picture as one of"
-        " them."
+        f"{name}: is {received}, not GeoTIFF, PNG or JPEG. Save the picture as one of them."
     )
 
 
@@ -170,29 +167,29 @@ def _check_header(source: Source, size: int, most_pixels: int) -> None:
         described = f"{raster.width:,} x {raster.height:,} pixels"
         if pixels > most_pixels:
             raise InputError(
-                f"{name}: at most {most_pixels // 10**6} megapixels here. Received {described}. Cut"
-                " it, or use segment-predict."
+                f"{name}: is {described}, at most {most_pixels // 10**6} megapixels are possible"
+                " here. Cut it, or use segment-predict."
             )
         if len(raster.bands) > _MOST_BANDS:
             raise InputError(
-                f"{name}: at most {_MOST_BANDS} bands. Received {len(raster.bands)}. Leave some"
-                " out."
+                f"{name}: has {len(raster.bands)} bands, at most {_MOST_BANDS} bands are possible."
+                " Leave some out."
             )
         if max(raster.height, raster.width) > _LONGEST:
             raise InputError(
-                f"{name}: at most {_LONGEST:,} pixels a side here. Received {described}. Cut it, or"
+                f"{name}: is {described}, at most {_LONGEST:,} a side are possible here. Cut it, or"
                 " use segment-predict."
             )
         if raster.references:
             raise InputError(
-                f"{name}: metadata leads to other files ({', '.join(raster.references)}), which"
-                " uploads must not. Save it without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
+                f"{name}: metadata refers to other files ({', '.join(raster.references)}). Save it"
+                " without: gdal_translate -co PROFILE=GeoTIFF IN OUT"
             )
         unpacked = pixels * len(raster.info.colors) * raster.dtype.itemsize
         if unpacked > max(_FREE_BYTES, _MOST_UNPACKING * size):
             raise InputError(
-                f"{name}: a picture has about as much in it as its file. Received {described} in"
-                f" {size:,} bytes. Save it again, whole."
+                f"{name}: {described} in {size:,} bytes: the file is incomplete, or almost empty."
+                " Save it again."
             )
         cure = (
             "Save it as a JPEG that is not progressive."
@@ -201,8 +198,8 @@ def _check_header(source: Source, size: int, most_pixels: int) -> None:
         )
         if (block := max(raster.block_bytes, whole)) > _LARGEST_BLOCK:
             raise InputError(
-                f"{name}: a raster is read in parts. Received one that is a single block of"
-                f" {block // 2**20} MB. {cure}"
+                f"{name}: is a single block of {block // 2**20} MB, which cannot be read in parts."
+                f" {cure}"
             )
         for image in images[1:]:
             if not image.is_page and (image.width > raster.width or image.height > raster.height):

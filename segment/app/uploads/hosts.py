@@ -38,8 +38,8 @@ class Hosts:
         for name in allowed:
             if (found := _HOST.fullmatch(name.lower())) is None or found[2]:
                 raise InputError(
-                    f"--allowed-host: {name[:_LONGEST]!r} is no name of a host. Write one such as"
-                    " maps.example.org, alone."
+                    f"--allowed-host: {name[:_LONGEST]!r} is not a host name. Give one such as"
+                    " maps.example.org, without a port."
                 )
         self._allowed = {_bare(name.lower()) for name in allowed}
         self._names = {*_LOOPBACK, _bare(host.lower())} | self._allowed
@@ -70,18 +70,17 @@ class Hosts:
         host, origin = (_only(headers, name) for name in (b"host", b"origin"))
         asked = None if host is None else _HOST.fullmatch(host.lower())
         if asked is None or not self._is_ours(_bare(asked[1])):
-            received = f"{host[:_LONGEST]!r}" if host else "none, or several"
+            received = f"{host[:_LONGEST]!r}" if host else "(none, or several)"
             return (
-                f"Host must be a name of this server. Received {received}. Start it with"
-                " --allowed-host NAME if it is one."
+                f"Host {received} is not a name of this server. If it is one, start the server with"
+                " --allowed-host NAME."
             )
         if origin == "" or (
             origin and not self._is_same(origin.lower(), _bare(asked[1]), asked[2])
         ):
             return (
-                "Requests come from the server's own page. Received one from"
-                f" {origin[:_LONGEST]!r}. Start the server with --allowed-host NAME if it is a name"
-                " of it."
+                f"Request was sent by a page of {origin[:_LONGEST]!r}, not of this server. If it is"
+                " a name of it, start the server with --allowed-host NAME."
             )
         return None
 

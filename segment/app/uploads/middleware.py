@@ -21,13 +21,18 @@ from starlette.responses import PlainTextResponse
 
 from segment.app.uploads.arrivals import Arrivals, Body
 from segment.app.uploads.hosts import Hosts
-from segment.app.uploads.messages import log_refusal, refuse
 from segment.app.uploads.quota import ARRIVING, Quota
+from segment.app.uploads.visitors import log_refusal, refuse
 from segment.core.errors import InputError, explain
 
 _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:;"
     " object-src 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
 )
 # Routes of Gradio that this page does not use: they would run programs on uploads, contact other
 # servers, or write files.
@@ -36,8 +41,7 @@ _UNUSED = re.compile(
 )
 _UPLOAD = re.compile(r"/gradio_api/upload/?")
 _WRONG_CALL = (
-    "Calls give each parameter a value of its kind, as gradio_api/info lists them: another was"
-    " sent."
+    "Wrong kind of value for a parameter. Send values of the kinds that gradio_api/info lists."
 )
 _LONGEST_SESSION, _LONGEST_NUMBER = 200, 18
 _LONGEST_CALL = 4 * 2**20  # bytes; 500 images with names of 255 characters need a fifth
@@ -73,73 +77,84 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-
-        started = False
-
-        async def send_guarded(message: Any) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"content-security-policy", _POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"same-origin"),
-                ]
-            await send(message)
-
-        body: Body | None = None
-
-        async def answer(sentence: str, status: int) -> None:
-            """Ends the request with a message, or without one if an answer has begun."""
-            log_refusal(f"{scope['method']} {scope['path']}", sentence)
-            if started:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                return
-            await (body or Body(receive, self.arrivals.limits)).drain()
-            await PlainTextResponse(sentence, status)(scope, receive, send_guarded)
-
-        if fault := self.hosts.find_fault(scope["headers"]):
-            return await answer(fault, 403)
-        if ":/" in scope["path"] or _UNUSED.search(scope["path"]):
-            return await answer("Not offered here.", 403)
+        answer = _Answer(scope, receive, send)
         with ExitStack() as held:
-            if scope["method"] == "POST":
-                length = dict(scope["headers"]).get(b"content-length", b"")
-                if not length.isdigit() or len(length) > _LONGEST_NUMBER:
-                    return await answer(
-                        "Requests say how long they are. Received one that does not. Send it"
-                        " whole.",
-                        411,
-                    )
-                upload = _UPLOAD.fullmatch(scope["path"])
-                if not upload and int(length) > _LONGEST_CALL:
-                    return await answer(
-                        f"Calls have at most {_LONGEST_CALL:,} bytes. Received more. Upload files.",
-                        413,
-                    )
-                try:
-                    held.enter_context(self.arrivals.admit((scope.get("client") or [""])[0]))
-                except InputError as error:
-                    return await answer(str(error), 429)
-                try:
-                    if upload:
-                        self.quota.require(int(length))
-                    reservation = held.enter_context(self.quota.reserve()) if upload else None
-                except InputError as error:
-                    return await answer(str(error), 413)
-                body = Body(receive, self.arrivals.limits, reservation)
+            body: Body | None = None
             try:
-                await self.app(scope, body.receive if body else receive, send_guarded)
+                body = self._admit(scope, receive, held)
+                await self.app(scope, body.receive if body else receive, answer.send)
+                return
             except ClientDisconnect:
-                log_refusal(
-                    f"{scope['method']} {scope['path']}",
-                    "The visitor left before the request was whole.",
-                )
+                log_refusal(answer.request, "The visitor left before the request was whole.")
+                return
+            except HTTPException as refusal:
+                sentence, status = str(refusal.detail), refusal.status_code
             except Exception as error:  # not from our functions, whose errors Gradio answers
                 if not (found := _explain_fault(error)):
                     raise
-                await answer(*found)
+                sentence, status = found
+            await answer.refuse(sentence, status, body or Body(receive, self.arrivals.limits))
+
+    def _admit(self, scope: Any, receive: Any, held: ExitStack) -> Body | None:
+        """Checks a request before Gradio receives it.
+
+        Returns the body of a POST, for which `held` keeps a place and, for uploads, room. Raises
+        HTTPException for a request that is refused.
+        """
+        path = scope["path"]
+        if fault := self.hosts.find_fault(scope["headers"]):
+            raise HTTPException(403, fault)
+        if ":/" in path or _UNUSED.search(path):
+            raise HTTPException(403, "Not offered here.")
+        if scope["method"] != "POST":
+            return None
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        if not length.isdigit() or len(length) > _LONGEST_NUMBER:
+            raise HTTPException(411, "Content-Length is missing. Send the request with its length.")
+        upload = _UPLOAD.fullmatch(path)
+        if not upload and int(length) > _LONGEST_CALL:
+            raise HTTPException(
+                413, f"Call of {int(length):,} bytes, at most {_LONGEST_CALL:,}. Upload files."
+            )
+        try:
+            held.enter_context(self.arrivals.admit((scope.get("client") or [""])[0]))
+        except InputError as error:
+            raise HTTPException(429, str(error)) from error
+        if not upload:
+            return Body(receive, self.arrivals.limits)
+        try:
+            self.quota.require(int(length))
+            reservation = held.enter_context(self.quota.reserve())
+        except InputError as error:
+            raise HTTPException(413, str(error)) from error
+        return Body(receive, self.arrivals.limits, reservation)
+
+
+class _Answer:
+    """The answer to a request: that of Gradio with headers of ours, or a refusal."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any):
+        self._scope, self._receive, self._send = scope, receive, send
+        self._started = False
+
+    @property
+    def request(self) -> str:
+        return f"{self._scope['method']} {self._scope['path']}"
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            message["headers"] = [*message.get("headers", []), *_HEADERS]
+        await self._send(message)
+
+    async def refuse(self, sentence: str, status: int, body: Body) -> None:
+        """Ends the request with a message, or without one if an answer has begun."""
+        log_refusal(self.request, sentence)
+        if self._started:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        await body.drain()
+        await PlainTextResponse(sentence, status)(self._scope, self._receive, self.send)
 
 
 def _explain_fault(error: Exception) -> tuple[str, int] | None:
@@ -151,7 +166,7 @@ def _explain_fault(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, HTTPException):
         return str(error.__cause__.detail), error.__cause__.status_code
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
-        return "Names of files are shorter. Received a longer one.", 404
+        return "File name is too long. Choose a shorter one.", 404
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return explain(OSError(error.errno, error.strerror)), 507  # without the path
     if isinstance(error, (LookupError, TypeError, ValueError)):
@@ -167,17 +182,14 @@ def _find_function(blocks: gradio.Blocks, api_name: str | None, body: Any) -> An
     if body.session_hash and len(body.session_hash) > _LONGEST_SESSION:
         raise HTTPException(
             400,
-            f"session_hash has at most {_LONGEST_SESSION} letters. Received"
-            f" {len(body.session_hash)}.",
+            f"session_hash has {len(body.session_hash)} letters, at most {_LONGEST_SESSION}.",
         )
     try:
         function = _get_fn(blocks, api_name, body)
     except (LookupError, route_utils.FnIndexInferError):
         function = None
     if function is None or function.fn is None:  # some run in the browser only
-        raise HTTPException(
-            404, "Calls name a function that gradio_api/info lists. Received another."
-        )
+        raise HTTPException(404, "No such function. Call one that gradio_api/info lists.")
     return function
 
 
@@ -206,9 +218,7 @@ class _FilesOnly(route_utils.GradioMultiPartParser):
             form = await super().parse()
             found = {file.file.name for file in form.getlist("files") if not isinstance(file, str)}
             if len(found) < len(self._files_to_close_on_error):
-                raise MultiPartException(
-                    "An upload has parts named files: others were sent. Name them so."
-                )
+                raise MultiPartException("A part of the upload is not named files. Rename it.")
             files = found
             return form
         finally:
@@ -225,27 +235,15 @@ class Page(gradio.Blocks):
     """The page, whose refusals do not reveal where the server keeps its files."""
 
     async def preprocess_data(self, *arguments: Any, **options: Any) -> Any:
-        """Turns what a call sent into values, with messages of our own for errors.
-
-        Args:
-            *arguments: As Gradio's method takes them.
-            **options: As Gradio's method takes them.
-
-        Returns:
-            What Gradio's method returns.
-
-        Raises:
-            gradio.Error: If a file was not uploaded or is no longer kept, or a value is of the
-                wrong kind.
-        """
+        """See `gradio.Blocks`; raises `gradio.Error` with a message of ours for wrong values."""
         try:
             return await super().preprocess_data(*arguments, **options)
         except gradio.Error:  # has a message already
             raise
         except (InvalidPathError, OSError) as error:
             raise refuse(
-                "Files are uploaded first, and kept for an hour. Received none of that name."
-                " Upload it."
+                "No such file: files must be uploaded first, and are removed after an hour. Upload"
+                " it."
             ) from error
         except Exception as error:  # in the conversion of what was sent
             raise refuse(_WRONG_CALL) from error

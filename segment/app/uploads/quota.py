@@ -34,9 +34,7 @@ def parse_size(text: str) -> int:
     """
     found = re.fullmatch(r"(\d{1,6}) ?([KMGT]?B)?", text.strip().upper(), re.ASCII)
     if not found or not int(found[1]):
-        raise InputError(
-            f"--max-upload: a size such as 500MB or 2GB. Received {text!r}. Write one."
-        )
+        raise InputError(f"--max-upload: {text!r} is not a size. Give one such as 500MB or 2GB.")
     return int(found[1]) * _UNITS[(found[2] or "").removeprefix("B")]
 
 
@@ -84,8 +82,8 @@ class Quota:
         """
         if self.kept + self._coming + size > self.most:
             raise InputError(
-                f"The server keeps {self.most / 1e9:.3g} GB of uploads and results. Received more"
-                " from its visitors. Try again later: they go within an hour."
+                f"The server has no room: it keeps at most {self.most / 1e9:.3g} GB of uploads and"
+                " results, each for an hour. Try again later."
             )
 
     @contextmanager

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def attempt_each(
-    command: str, sources: Sequence["Source"], work: Callable[["Source"], None]
+    command: str, sources: Sequence["Source"], process: Callable[["Source"], None]
 ) -> None:
     """Processes one source after the other; the failure of one does not stop the others.
 
     Args:
         command: Name of the command for messages.
         sources: Sources to process.
-        work: Processes one source.
+        process: Processes one source.
 
     Raises:
         InputError: After all sources were tried, if any of them failed. `Interrupted` is raised
@@ -32,7 +32,7 @@ def attempt_each(
     problems = []
     for source in sources:
         try:
-            work(source)
+            process(source)
         except Interrupted:
             raise
         except InputError as error:
@@ -67,7 +67,9 @@ def _require_none(problems: Sequence[str], count: int) -> None:
         raise InputError(f"{len(problems)} of {count} inputs failed, see above.")
 
 
-def tell_each(command: str, done: "Iterable[Done[object]]", count: int, progress: Progress) -> None:
+def report_each(
+    command: str, done: "Iterable[Done[object]]", count: int, progress: Progress
+) -> None:
     """Prints the results of a cluster for each input as they arrive.
 
     Args:

@@ -1,24 +1,23 @@
 """Basis of all commands: one-line errors, exit statuses and progress."""
 
-import _thread
+import inspect
 import io
 import math
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from segment.core.cli.signals import stop_on_signals
 from segment.core.errors import Incomplete, InputError, Interrupted, explain, one_line, printable
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
-_PAUSE = 0.05  # seconds until a signal that had no effect is sent again
 
 
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
@@ -30,10 +29,41 @@ def entry_point(function: Callable[..., None]) -> Callable[[], None]:
     Returns:
         A function without arguments that runs the command and exits.
     """
+    function = spread_options(function)
     main = _console_script(function)
     main.__doc__ = function.__doc__
     main.__wrapped__ = function  # type: ignore[attr-defined]
     return main
+
+
+def spread_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command each option of its groups of options.
+
+    Args:
+        function: A command. Parameters whose type is a dataclass are groups: the fields are
+            options, as typer reads them.
+
+    Returns:
+        The command with the fields of its groups in place of these parameters.
+    """
+    groups: dict[str, Any] = {}
+    options: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if is_dataclass(parameter.annotation):
+            groups[name] = parameter.annotation
+            options += map(_option, fields(parameter.annotation))
+        else:
+            options.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
+
+    @wraps(function)
+    def spread(**values: Any) -> None:
+        for name, kind in groups.items():
+            values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+        function(**values)
+
+    spread.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    spread.__annotations__ = {option.name: option.annotation for option in options}
+    return spread
 
 
 def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable[[], None]:
@@ -47,6 +77,15 @@ def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable
         A function without arguments that runs the command and exits.
     """
     return _console_script(functions, name)
+
+
+def _option(field: "Field[Any]") -> inspect.Parameter:
+    default: Any = inspect.Parameter.empty if field.default is MISSING else field.default
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type
+    )
 
 
 def _console_script(
@@ -106,14 +145,14 @@ def run(
         received = printable(error.object)
         return _fail(
             name,
-            f"names of files and folders must be UTF-8. Received {received}. Rename it.",
+            f"{received}: the name is not UTF-8. Rename the file.",
             INPUT_FAULT,
             debug,
         )
     except MemoryError:
         return _fail(
             name,
-            "the work must fit into memory. Received more. Choose smaller tiles or batches.",
+            "out of memory. Choose smaller tiles or batches.",
             INPUT_FAULT,
             debug,
         )
@@ -140,11 +179,10 @@ def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
         for name, value in arguments.items():  # click accepts NaN within any bounds
             if isinstance(value, float) and not math.isfinite(value) and name != "nodata":
                 raise InputError(
-                    f"--{name.replace('_', '-')}: a finite number. Received {value}. Choose"
-                    " another."
+                    f"--{name.replace('_', '-')}: must be a finite number. Received {value}."
                 )
         try:
-            with _heeding_signals():
+            with stop_on_signals():
                 function(**arguments)
         except EOFError as error:
             raise RuntimeError(f"EOFError {error}") from error
@@ -152,55 +190,6 @@ def _interruptible(function: Callable[..., None]) -> Callable[..., None]:
             raise Interrupted("stopped. Nothing half-written was kept.") from error
 
     return guarded
-
-
-@contextmanager
-def _heeding_signals() -> Iterator[None]:
-    """Makes SIGTERM raise KeyboardInterrupt like Ctrl-C, and repeats either until it works.
-
-    An exception that a signal raises while C calls back into Python, or in a finaliser, goes to
-    `sys.unraisablehook` and no further: the signal is then sent again a moment later.
-    """
-    # only the main thread receives signals
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    lock, lost, is_over = threading.Lock(), threading.Event(), False
-
-    def stop(*_: object) -> None:
-        lost.clear()
-        raise KeyboardInterrupt
-
-    def send_again() -> None:
-        with lock:
-            if is_over:
-                return
-            # also interrupts a system call that the thread waits in
-            if hasattr(signal, "pthread_kill"):
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-            else:
-                _thread.interrupt_main(signal.SIGTERM)
-
-    def notice(unraisable: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            previous_hook(unraisable)
-            return
-        lost.set()
-        timer = threading.Timer(_PAUSE, send_again)
-        timer.daemon = True
-        timer.start()
-
-    previous, previous_hook = signal.signal(signal.SIGTERM, stop), sys.unraisablehook
-    sys.unraisablehook = notice
-    try:
-        yield
-        if lost.is_set():
-            raise KeyboardInterrupt
-    finally:
-        with lock:
-            is_over = True
-        sys.unraisablehook = previous_hook
-        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
 
 
 def _fail(name: str, message: str, status: int, debug: bool) -> int:

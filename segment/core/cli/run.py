@@ -1,109 +1,122 @@
-"""Training and tuning commands, from their options to the printed result."""
+"""What commands of both packages do with models: train, tune, load."""
 
-import importlib
 import sys
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from segment.core.choices import Runtime
 from segment.core.cli.command import progress_bar
+from segment.core.cli.options import ConsoleOptions, RunOptions, SearchOptions
 from segment.core.errors import InputError
-from segment.core.model.backend import load_keras
-from segment.core.model.machines import count_machines, machine_number, own_folder
+from segment.core.model.backend import count_machines, load_keras, machine_number, own_folder
+
+if TYPE_CHECKING:
+    from segment.core.config import Settings
+    from segment.core.model.runtime import Model
+    from segment.core.tuning.search_space import Space
 
 
-def run_training(
-    module: str,
-    kind: type[Any],
-    data: object,
-    output: Path,
-    config: Path | None,
-    overrides: Sequence[str],
-    *,
-    resume: bool,
-    overwrite: bool,
-    quiet: bool,
-    function: str = "train",
-) -> None:
-    """Trains a model and prints the result.
+@contextmanager
+def training(
+    kind: "type[Settings]", output: Path, options: RunOptions, console: ConsoleOptions
+) -> Iterator[Callable[[Callable[..., object], object], None]]:
+    """Prepares a training: settings are loaded, all machines have joined, Keras is loaded.
 
     If several machines train together, only the first one writes to `output`.
 
     Args:
-        module: Name of the module that holds `function`. It imports Keras at its top.
         kind: Class of the settings.
-        data: Training data, as `function` takes them.
         output: Folder of the run.
-        config: YAML file with settings.
-        overrides: `key.key=value` texts that override settings.
-        resume: Whether to continue the run in `output`.
-        overwrite: Whether an existing run may be replaced.
-        quiet: Whether to print errors only.
-        function: Name of the function that trains.
+        options: How the folder is written.
+        console: What is printed.
+
+    Yields:
+        A function that trains: it takes `train` of the library and its data, and prints the result.
 
     Raises:
-        InputError: If settings or data are invalid, or the other machines do not answer.
+        InputError: If settings are invalid, or the other machines do not answer.
     """
     from segment.core.config import load_run_settings
 
-    wanted = load_run_settings(kind, output, config, overrides, resume)
+    settings = load_run_settings(kind, output, options.config, options.settings, options.resume)
     if count_machines() > 1:
         print(f"waiting for {count_machines()} machines to join", file=sys.stderr, flush=True)
     load_keras(join=True)
-    train = getattr(importlib.import_module(module), function)
     number = machine_number()
-    place = own_folder(output, resume) if number else nullcontext(output)
-    with progress_bar(quiet or number > 0) as progress, place as folder:
-        progress.say(
-            str(train(data, folder, wanted, resume=resume, overwrite=overwrite, progress=progress))
-        )
-        progress.say(f"report: {output / 'report.html'}")
+    place = own_folder(output, options.resume) if number else nullcontext(output)
+    again = {"resume": options.resume, "overwrite": options.overwrite}
+    with progress_bar(console.quiet or number > 0) as progress, place as folder:
+
+        def run(train: Callable[..., object], data: object) -> None:
+            progress.say(str(train(data, folder, settings, **again, progress=progress)))
+            progress.say(f"report: {output / 'report.html'}")
+
+        yield run
+
+
+def require_optuna() -> None:
+    """Checks that Optuna is installed.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if find_spec("optuna") is None:
+        raise InputError("optuna is not installed. Run: pip install 'aerial-segment[tune]'")
 
 
 def run_tuning(
-    module: str,
-    kind: type[Any],
+    tune: Callable[..., object],
+    space: "Space",
     data: object,
     output: Path,
-    config: Path | None,
-    overrides: Sequence[str],
-    space: Path | None,
-    *,
-    cluster: str | None,
-    quiet: bool,
-    **search: Any,
+    settings: "Settings",
+    search: SearchOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Tunes settings and prints the result.
 
     Args:
-        module: Name of the module that holds the function `tune` and the default SPACE.
-        kind: Class of the settings.
+        tune: `segment.tune` or `classify.tune`.
+        space: Settings that are tuned by default.
         data: Training data, as `tune` takes them.
         output: Folder of the study.
-        config: YAML file with settings.
-        overrides: `key.key=value` texts that override settings.
-        space: YAML file with the settings to tune; by default SPACE is used.
-        cluster: Address of a Dask cluster, or None to tune on this machine.
-        quiet: Whether to print errors only.
-        **search: Fields of `segment.core.tuning.search.Search`.
+        settings: Settings that all trials share.
+        search: How to search.
+        console: What is printed.
 
     Raises:
-        InputError: If Optuna is not installed, or settings or data are invalid.
+        InputError: If the search, settings or data are invalid.
     """
-    from segment.core.config import load_settings
-
-    if find_spec("optuna") is None:
-        raise InputError("optuna is not installed. Run: pip install 'aerial-segment[tune]'")
-    from segment.core.tuning.search import Search
     from segment.core.tuning.search_space import load_space
 
-    tuning, wanted = importlib.import_module(module), load_settings(kind, config, overrides)
-    values = tuning.SPACE if space is None else load_space(space)
-    with progress_bar(quiet) as progress:
-        found = tuning.tune(
-            data, output, wanted, values, Search(**search), cluster=cluster, progress=progress
-        )
-        progress.say(str(found))
+    space = space if search.space is None else load_space(search.space)
+    work = partial(tune, data, output, settings, space, search.search(), cluster=search.cluster)
+    with console.progress() as progress:
+        progress.say(str(work(progress=progress)))
         progress.say(f"report: {output / 'report.html'}")
+
+
+def load_model_and_keras(model: Path, runtime: Runtime, console: ConsoleOptions) -> "Model":
+    """Loads a model, and then Keras, which evaluations need whatever computes.
+
+    Args:
+        model: Model folder.
+        runtime: What computes.
+        console: What is printed.
+
+    Returns:
+        The loaded model.
+
+    Raises:
+        InputError: If the model cannot be loaded.
+    """
+    from segment.core.model.runtime import load_model
+
+    with console.progress() as progress:
+        network = load_model(model, runtime, progress=progress)
+    load_keras()  # hides what its backend prints when it starts; a later import would show it
+    return network

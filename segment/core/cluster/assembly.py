@@ -14,7 +14,7 @@ _MOST = 8  # threads; each takes some hundred megabytes
 class Assembly(Generic[R]):
     """Threads that assemble results, one for every two cores.
 
-    Half of the work of assembling keeps two cores busy by itself.
+    Half of the work keeps two cores busy.
     """
 
     def __init__(self) -> None:

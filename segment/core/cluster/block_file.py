@@ -1,20 +1,24 @@
-"""Files of finished blocks: a header line, then plain arrays; complete or not there."""
+"""Files of finished blocks: NumPy's `.npz`, with a checksum of each array."""
 
 import json
+import math
 import os
 import uuid
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_magic, write_array
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.raster.blocks import Block
 
-_MOST_HEADER = 2**24  # bytes
+_STATE = "state"
+_DAMAGED = (OSError, EOFError, ValueError, LookupError, BadZipFile)
 
 
 def block_path(folder: Path, block: Block) -> Path:
@@ -36,8 +40,8 @@ def block_path(folder: Path, block: Block) -> Path:
 def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any]) -> None:
     """Writes a finished block, completely or not at all.
 
-    Two workers may write the same block at once, if one of them was given up for dead. Each writes
-    to a file of its own, which is then renamed.
+    Two workers may compute the same block, if one of them was taken for dead. Each writes a file of
+    its own, which is then renamed.
 
     Args:
         path: File of the block, see `block_path`.
@@ -47,18 +51,17 @@ def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[s
     Raises:
         OSError: If the block cannot be written, for example because the disk is full.
     """
-    parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    described = {
-        name: {"dtype": array.dtype.str, "shape": array.shape, "checksum": zlib.crc32(array.data)}
-        for name, array in parts.items()
-    }
+    content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    content[_STATE] = np.frombuffer(json.dumps(state).encode(), np.uint8)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
     try:
         with open(partial, "wb") as file:
-            file.write(json.dumps({"arrays": described, "state": state}).encode() + b"\n")
-            for array in parts.values():
-                file.write(array.data)
+            # as numpy.savez does, which leaves an open archive where the disk is full
+            with ZipFile(file, "w") as archive:
+                for name, array in content.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        write_array(member, array)  # type: ignore[no-untyped-call]
             file.flush()
             os.fsync(file.fileno())  # network storage reports only here that it is full
         partial.replace(path)
@@ -67,96 +70,82 @@ def write_block(path: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[s
         raise
 
 
-class BlockFile:
-    """The file of a finished block.
+class BlockFile(ExitStack):
+    """The file of a finished block, closed at the end of its context.
 
     Attributes:
-        path: Path of the file.
         state: Values that were written with the arrays.
     """
 
     def __init__(self, path: Path):
-        """Reads the header.
+        """Opens the file.
 
         Args:
             path: File of the block, see `block_path`.
 
         Raises:
-            InputError: If the file is not complete.
+            InputError: If the file is damaged.
         """
-        self.path = path
-        try:
-            with open(path, "rb") as file:
-                header = json.loads(file.readline(_MOST_HEADER))
-                start = file.tell()
-                size = os.fstat(file.fileno()).st_size
-            self.state: dict[str, Any] = header["state"]
-            self._arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int, int]] = {}
-            for name, told in header["arrays"].items():
-                dtype, shape = np.dtype(told["dtype"]), tuple(told["shape"])
-                self._arrays[name] = dtype, shape, told["checksum"], start
-                start += int(np.prod(shape)) * dtype.itemsize
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise self._broken(str(error)) from error
-        if size != start:
-            raise self._broken(f"{size} bytes in place of {start}")
+        super().__init__()
+        self._path = path
+        self._arrays: dict[str, tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]] = {}
+        with self._damage_reported():
+            self._zip = self.enter_context(ZipFile(path))
+            self.state: dict[str, Any] = json.loads(self.read(_STATE).tobytes())
 
-    def verify(self) -> None:
-        """Reads the whole file, and compares the arrays with their checksums.
-
-        Raises:
-            InputError: If an array differs from what was written, or cannot be read.
-        """
-        for name, (_, _, checksum, _) in self._arrays.items():
-            if zlib.crc32(self.read(name).data) != checksum:
-                raise self._broken("other bytes than were written")
-
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Reads an array, or some of its rows.
+    def read(self, name: str, count: int | None = None) -> NDArray[Any]:
+        """Reads the next rows of an array.
 
         Args:
             name: Name of the array.
-            start: First row.
-            stop: Row after the last, by default that of the whole array.
+            count: Number of rows after those that were read before; by default all of an array of
+                which none were.
 
         Returns:
-            The array, or these rows.
+            The rows, read-only.
 
         Raises:
-            InputError: If they cannot be read.
+            InputError: If they are damaged.
         """
-        dtype, shape, _, offset = self._arrays[name]
-        rows = (shape[0] if stop is None else stop) - start
-        across = int(np.prod(shape[1:]))
-        try:
-            found = np.fromfile(
-                self.path, dtype, rows * across, offset=offset + start * across * dtype.itemsize
-            )
-            return found.reshape(rows, *shape[1:])
-        except (OSError, ValueError) as error:
-            raise self._broken(str(error)) from error
+        with self._damage_reported():
+            if name not in self._arrays:
+                stream = self.enter_context(self._zip.open(f"{name}.npy"))
+                read_magic(stream)  # type: ignore[no-untyped-call]
+                shape, _, dtype = read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
+                self._arrays[name] = stream, shape, dtype
+            stream, shape, dtype = self._arrays[name]
+            shape = (shape[0] if count is None else count, *shape[1:])
+            content = stream.read(math.prod(shape) * dtype.itemsize)
+            return np.frombuffer(content, dtype).reshape(shape)
 
-    def _broken(self, problem: str) -> InputError:
-        return InputError(
-            f"{self.path}: finished blocks stay as they were written. Received: {problem}. Run the"
-            " command again."
-        )
+    @contextmanager
+    def _damage_reported(self) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGED as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{self._path}: damaged block ({error}). Run the command again."
+            ) from error
 
 
 def is_finished(path: Path) -> bool:
-    """Checks whether a block is there as it was written, and removes a damaged file.
+    """Checks whether a block exists as it was written, and removes a damaged file.
 
     Args:
         path: File of the block, see `block_path`.
 
     Returns:
-        Whether the block is there.
+        Whether the block exists.
     """
-    if not path.exists():
-        return False
     try:
-        BlockFile(path).verify()
-    except InputError:
-        path.unlink(missing_ok=True)
+        with ZipFile(path) as file:
+            if file.testzip() is None:
+                return True
+    except FileNotFoundError:
         return False
-    return True
+    except _DAMAGED:
+        pass
+    path.unlink(missing_ok=True)
+    return False

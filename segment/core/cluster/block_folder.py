@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from segment.core.disk import clear_folder, make_folder, remove_empty, writable
 from segment.core.lock import alone
-from segment.core.outputs import clear_folder, make_folder, remove_empty, writable
 
 _MAKING = threading.Lock()  # else one thread removes an empty folder that another is about to use
 _ATTEMPTS, _PAUSE = 10, 0.05  # seconds; a worker that is not waited for may be writing a block
@@ -67,10 +67,7 @@ class BlockFolder:
             with writable(output):
                 every.mkdir(exist_ok=True)  # else another thread would remove the empty folder
         try:
-            with alone(
-                output / every.name[1 : -len(".partial")],
-                "the blocks of a map are given out by one process.",
-            ):
+            with alone(output / every.name[1 : -len(".partial")]):
                 with writable(output):
                     # a process that held the lock until now may have removed it
                     every.mkdir(exist_ok=True)

@@ -1,10 +1,8 @@
-"""Jobs on the blocks of a scene, as the workers of a cluster do them."""
+"""Jobs of the workers of a cluster: computing the blocks of a scene."""
 
 import os
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,16 +10,27 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from segment.core.cluster.block_file import block_path, is_finished, write_block
-from segment.core.cluster.worker import Unfit
 from segment.core.cluster.worker_model import ModelReference, kept_model
 from segment.core.errors import InputError
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
 
 
+class BlockFailed(Exception):
+    """A block that failed; the argument is the reason, in a sentence."""
+
+
+class WorkerUnfit(Exception):
+    """A worker that can compute no block; the arguments are its address and the reason."""
+
+
+class _Unfit(Exception):
+    """This process can compute no block; the message is a sentence."""
+
+
 @dataclass(frozen=True)
 class BlockJob(ABC):
-    """A job on blocks, see `segment.core.cluster.worker.Job`.
+    """What all blocks of a scene have in common.
 
     Attributes:
         model: The model, as workers find it.
@@ -58,32 +67,6 @@ class BlockJob(ABC):
             InputError: If the block cannot be computed.
         """
 
-    def check(self, cores: int) -> None:
-        """Checks that this process can do the job: scene, folder and model.
-
-        Args:
-            cores: Number of cores that it may compute with.
-
-        Raises:
-            InputError: If the scene or the model is not available, or blocks cannot be written.
-        """
-        self.check_input()
-        probe = self.folder / f".{uuid.uuid4().hex}"
-        try:
-            if not self.folder.is_dir():
-                raise InputError(
-                    f"{self.folder}: workers must see the folder of the maps. Received none there."
-                    " Share it with them."
-                )
-            probe.write_bytes(b"\0" * 4096)
-        except OSError as error:
-            raise InputError(self._unwritable(error)) from error
-        finally:
-            with suppress(OSError):
-                probe.unlink(missing_ok=True)
-        with kept_model(self.model, cores):
-            pass
-
     def do(self, block: Block, cores: int) -> None:
         """Computes a block and writes it into the folder, unless it is there already.
 
@@ -92,22 +75,68 @@ class BlockJob(ABC):
             cores: Number of cores to compute with.
 
         Raises:
-            InputError: If the block cannot be computed.
-            Unfit: If this process cannot write it.
+            Exception: If the block cannot be computed, or this process cannot do the job.
         """
         path = block_path(self.folder, block)
         if is_finished(path):
             return
-        with kept_model(self.model, cores) as model:
-            arrays, state = self.compute(block, model)
+        self._require_fit(cores)
+        try:
+            with kept_model(self.model, cores) as model:
+                arrays, state = self.compute(block, model)
+        except Exception:
+            self._require_fit(cores)  # it may have lost the scene, or the model
+            raise
         try:
             write_block(path, arrays, state)
         except OSError as error:
-            raise Unfit(self._unwritable(error)) from error
+            raise _Unfit(self._unwritable(error)) from error
+
+    def _require_fit(self, cores: int) -> None:
+        """Checks scene, folder and model; raises _Unfit."""
+        try:
+            self.check_input()
+            if not os.access(self.folder, os.W_OK):
+                raise InputError(
+                    f"{self.folder}: missing or read-only on a worker. Share it with all workers."
+                )
+            with kept_model(self.model, cores):
+                pass
+        except Exception as error:
+            raise _Unfit(_in_a_line(error)) from error
 
     def _unwritable(self, error: OSError) -> str:
         problem = error.strerror or str(error) or os.strerror(error.errno or 0)
-        return (
-            f"{self.folder}: workers must write their blocks to their end. Received: {problem}."
-            " Free space there, or fix it."
-        )
+        return f"{self.folder}: cannot write blocks ({problem}). Free space there, or fix it."
+
+
+def compute_block(job: BlockJob, block: Block) -> None:
+    """Computes a block on this worker.
+
+    Results would have to be fetched; errors are sent by Dask itself, so nothing is returned.
+
+    Args:
+        job: The job.
+        block: Block to compute.
+
+    Raises:
+        BlockFailed: If the block fails.
+        WorkerUnfit: If that is the fault of this worker.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    problem: Exception
+    try:
+        job.do(block, worker.state.nthreads)
+        return
+    except _Unfit as error:
+        problem = WorkerUnfit(worker.address, str(error))
+    except Exception as error:
+        problem = BlockFailed(_in_a_line(error))
+    raise problem  # here, without a context: another error may not be serializable
+
+
+def _in_a_line(error: Exception) -> str:
+    line = " ".join(str(error).split())[:1000]
+    return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"

@@ -55,8 +55,8 @@ def connect(address: str) -> Iterator["Client"]:
         client, problem = _open_client(place)
         if client is None:
             raise InputError(
-                f"{address}: must be a Dask scheduler that answers. Received: {problem}. "
-                "Check the address, or start one: dask scheduler"
+                f"{address}: no Dask scheduler found ({problem}). Check the address, or start one:"
+                " dask scheduler"
             )
         try:
             yield client
@@ -69,18 +69,17 @@ def _check_address(address: str) -> None:
     """Raises InputError if Dask is not installed or the address is not valid."""
     if find_spec("distributed") is None:
         raise InputError(
-            "A cluster takes the packages dask and distributed. Received none. "
-            "Install them: pip install 'aerial-segment[cluster]'."
+            "dask and distributed are not installed. Run: pip install 'aerial-segment[cluster]'"
         )
     if not _LOCAL.fullmatch(address) and not _ADDRESS.fullmatch(address):
         raise InputError(
-            "--cluster: the address of a Dask scheduler, or local:N for N processes here. Received"
-            f" {address!r}. Write e.g. tcp://host:8786, tls://host:8786 or local:4."
+            f"--cluster is {address!r}, not the address of a Dask scheduler. Write e.g."
+            " tcp://host:8786 or tls://host:8786; or local:4 for 4 processes on this machine."
         )
     if (local := _LOCAL.fullmatch(address)) and (len(local[1]) > 9 or int(local[1]) > _MOST_LOCAL):
         raise InputError(
-            f"--cluster: local:N starts N processes, at most {_MOST_LOCAL}. Received {address!r}."
-            " Write fewer."
+            f"--cluster is {address!r}, at most {_MOST_LOCAL} processes can be started. Write"
+            f" local:{_MOST_LOCAL} or less."
         )
 
 
@@ -126,15 +125,15 @@ def _greet(address: str) -> None:
     from distributed.security import Security
     from distributed.utils import LoopRunner, sync
 
-    told = Security().get_connection_args("client")
-    if address.startswith("tls://") and told.get("ssl_context") is None:
+    security = Security().get_connection_args("client")
+    if address.startswith("tls://") and security.get("ssl_context") is None:
         raise InputError(
-            f"{address}: TLS takes certificates. Received none. Name them in Dask's configuration,"
-            " under distributed.comm.tls: https://distributed.dask.org/en/stable/tls.html"
+            f"{address}: no TLS certificates found. Name them in Dask's configuration, under"
+            " distributed.comm.tls: https://distributed.dask.org/en/stable/tls.html"
         )
 
     async def ask() -> Any:
-        async with rpc(address, timeout=_PATIENCE, connection_args=told) as scheduler:
+        async with rpc(address, timeout=_PATIENCE, connection_args=security) as scheduler:
             return await scheduler.identity()
 
     runner = LoopRunner()
@@ -160,7 +159,8 @@ def _local_cluster(count: int) -> Iterator[Any]:
         # a worker paused for its memory would never go on, as blocks are never spilled
         memory_limit=0,
         silence_logs=logging.CRITICAL,
-        preload="segment.core.cluster.local_worker",
+        # a Ctrl-C reaches all processes of a terminal: it is left to the command, which ends them
+        preload="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",
     )
     try:
         yield cluster

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 
-from segment.core.cluster.worker_pool import WorkerPool
+from segment.core.cluster.workers import Workers
 from segment.core.progress import Progress
 from segment.core.raster.blocks import Block
 
@@ -14,22 +14,23 @@ _RECENT = 60.0  # seconds that the rate is taken over
 class Pace:
     """Progress of blocks, with megapixels per second over the last minute."""
 
-    def __init__(self, progress: Progress):
+    def __init__(self, progress: Progress, workers: Workers):
         """Starts without blocks.
 
         Args:
             progress: Where progress is reported.
+            workers: Workers, which are described beside the progress.
         """
-        self._progress, self._done, self._pixels, self._shown = progress, 0, 0, 0.0
-        self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self._progress, self._workers = progress, workers
+        self._done, self._pixels, self._shown = 0, 0, 0.0
+        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
-    def add(self, block: Block, total: int, pool: WorkerPool) -> None:
+    def add(self, block: Block, total: int) -> None:
         """Counts a block.
 
         Args:
             block: Block that was finished or given up.
             total: Blocks of all scenes, as far as is known.
-            pool: Worker pool, which is described beside the progress.
         """
         self._done, self._pixels, now = (
             self._done + 1,
@@ -39,13 +40,13 @@ class Pace:
         if now - self._shown < _SHOWN and self._done < total:
             return
         self._shown = now
-        self._marks.append((now, self._pixels))
-        while len(self._marks) > 2 and now - self._marks[0][0] > _RECENT:
-            self._marks.popleft()
-        begun, before = self._marks[0]
+        self._recent.append((now, self._pixels))
+        while len(self._recent) > 2 and now - self._recent[0][0] > _RECENT:
+            self._recent.popleft()
+        begun, before = self._recent[0]
         rate = (self._pixels - before) / 1e6 / max(now - begun, 1e-9)
         self._progress.advance(
-            "blocks", self._done, total, f"{rate:.3g} megapixels/s, {pool.describe()}"
+            "blocks", self._done, total, f"{rate:.3g} megapixels/s, {self._workers}"
         )
 
     def end(self) -> None:

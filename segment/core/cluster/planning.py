@@ -7,14 +7,19 @@ from typing import Generic, TypeVar
 
 from segment.core.cluster.scene_job import Done, SceneJob
 from segment.core.errors import InputError, explain
+from segment.core.maps.scene_outputs import SceneOutputs
 
-R = TypeVar("R")
+R = TypeVar("R", bound=SceneOutputs)
 
 _AHEAD = 1000  # scenes planned in advance; each takes some ten kilobytes
 
 
 class Planning(Generic[R]):
-    """A thread that plans scenes in their order."""
+    """A thread that plans scenes in their order.
+
+    Attributes:
+        blocks: Number of blocks of the scenes that were taken.
+    """
 
     def __init__(self, plans: Sequence[Callable[[], SceneJob[R]]]):
         """Starts to plan.
@@ -22,94 +27,53 @@ class Planning(Generic[R]):
         Args:
             plans: Functions that each plan a scene, and raise InputError if it cannot be used.
         """
-        self._blocks = self._planned = self._given_up = 0
-        self._settled: deque[Done[R]] = deque()
+        self.blocks = self._taken = 0
         self._count, self._plans = len(plans), iter(plans)
         self._pool = ThreadPoolExecutor(1)
-        self._ahead: deque[Future[SceneJob[R] | None]] = deque()
-        for _ in range(_AHEAD):
-            self._go_on()
-
-    @property
-    def blocks(self) -> int:
-        """Number of blocks of the scenes planned so far, without those that were given up since."""
-        return self._blocks - self._given_up
+        self._ahead: deque[Future[SceneJob[R]]] = deque()
+        self._plan_ahead()
 
     @property
     def is_over(self) -> bool:
-        """Whether all scenes are planned."""
-        return self._planned == self._count
+        """Whether all scenes were taken."""
+        return self._taken == self._count
 
     @property
     def expected_blocks(self) -> int:
-        """Expected number of blocks of all scenes.
+        """Expected number of blocks of all scenes, of which the others may be like those taken."""
+        if self.is_over:
+            return self.blocks
+        return -(-self.blocks * self._count // max(self._taken, 1)) + 1
 
-        Scenes that are not planned yet are taken to be like the others.
-        """
-        return (
-            self.blocks
-            if self.is_over
-            else -(-self.blocks * self._count // max(self._planned, 1)) + 1
-        )
-
-    def take(self) -> Iterator[SceneJob[R] | None]:
-        """Takes the scenes that are to be done.
+    def take(self) -> Iterator[SceneJob[R] | Done[R] | None]:
+        """Takes the scenes in their order.
 
         Yields:
-            Scene jobs in their order; None while the next one is not planned yet.
+            The job of a scene, or its outcome if it need not or cannot be done; None while the next
+            one is not planned yet.
         """
-        while self._ahead:
+        while self._plan_ahead():
             if not self._ahead[0].done():
                 yield None
                 continue
-            self._go_on()
-            scene_job = self._ahead.popleft().result()
-            if scene_job:
+            self._taken += 1
+            try:
+                scene_job = self._ahead.popleft().result()
+            except (InputError, OSError) as error:
+                yield Done(None, [explain(error)])
+                continue
+            if scene_job.found is None:
+                self.blocks += len(scene_job.blocks)
                 yield scene_job
-
-    def settled(self) -> Iterator[Done[R]]:
-        """Takes the scenes that need not be done, or cannot be done.
-
-        Yields:
-            Their outcomes, as soon as they are planned.
-        """
-        while self._settled:
-            yield self._settled.popleft()
-
-    def give_up(self, scene_job: SceneJob[R]) -> None:
-        """Removes the blocks of a scene that could not be begun from the count.
-
-        Args:
-            scene_job: Scene job of the scene.
-        """
-        self._given_up += len(scene_job.blocks)
-
-    def stop(self) -> bool:
-        """Plans no further scene.
-
-        Returns:
-            Whether a scene is still being planned.
-        """
-        under_way = [future for future in self._ahead if not future.cancel() and not future.done()]
-        return bool(under_way)
+            else:
+                yield Done(scene_job.found, [])
 
     def close(self) -> None:
-        """Ends the thread, and waits for the scene that is being planned."""
+        """Plans no further scene, and waits for the one that is being planned."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _go_on(self) -> None:
-        if plan := next(self._plans, None):
-            self._ahead.append(self._pool.submit(self._plan, plan))
-
-    def _plan(self, plan: Callable[[], SceneJob[R]]) -> SceneJob[R] | None:
-        try:
-            scene_job = plan()
-            if scene_job.found is None:
-                self._blocks += len(scene_job.blocks)
-                return scene_job
-            self._settled.append(Done(scene_job.found, []))
-        except (InputError, OSError) as error:
-            self._settled.append(Done(None, [explain(error)]))
-        finally:
-            self._planned += 1
-        return None
+    def _plan_ahead(self) -> bool:
+        """Queues the next scenes; returns False if none are left."""
+        while len(self._ahead) < _AHEAD and (plan := next(self._plans, None)):
+            self._ahead.append(self._pool.submit(plan))
+        return bool(self._ahead)

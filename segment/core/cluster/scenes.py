@@ -15,16 +15,17 @@ from typing import Generic, TypeVar
 
 from segment.core.choices import Runtime
 from segment.core.cluster.assembly import Assembly
+from segment.core.cluster.block_job import BlockJob
+from segment.core.cluster.common_runtime import choose_common_runtime
 from segment.core.cluster.connect import connect
-from segment.core.cluster.dispatch import dispatch
 from segment.core.cluster.pace import Pace
 from segment.core.cluster.planning import Planning
-from segment.core.cluster.scene_job import Done, SceneJob
-from segment.core.cluster.task_state import TaskState
-from segment.core.cluster.worker import Job
+from segment.core.cluster.scene_job import ClusterModel, Done, SceneJob
+from segment.core.cluster.tasks import BlockTask, compute_blocks
 from segment.core.cluster.worker_model import ModelReference
-from segment.core.cluster.worker_pool import WorkerPool, choose_common_runtime
+from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError, Interrupted, explain
+from segment.core.maps.scene_outputs import SceneOutputs
 from segment.core.model.backend import load_keras
 from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
 from segment.core.model.runtime import identify
@@ -32,22 +33,14 @@ from segment.core.progress import Progress
 from segment.core.raster.blocks import Block
 from segment.core.raster.sources import Source, require_own_names
 
-R = TypeVar("R")
+R = TypeVar("R", bound=SceneOutputs)
 
 _PAUSE = 0.01  # seconds between checks for the first planned scene
 
 
-@dataclass
-class _Scene(Generic[R]):
-    scene_job: SceneJob[R]
-    left: int
-    started: float = field(default_factory=time.monotonic)
-    lost: list[TaskState] = field(default_factory=list)
-
-
 def do_scenes(
     scenes: Sequence[Source],
-    plan: Callable[[Source, ModelReference, tuple[str, str]], SceneJob[R]],
+    plan: Callable[[Source, ClusterModel], SceneJob[R]],
     *,
     cluster: str,
     folder: Path,
@@ -62,9 +55,7 @@ def do_scenes(
 
     Args:
         scenes: Scenes.
-        plan: Makes the scene job of a scene from the scene, the model as workers find it, and the
-            identity and runtime of the model (see `segment.core.model.runtime.identify`). It raises
-            InputError if that is not possible.
+        plan: Makes the scene job of a scene. It raises InputError if that is not possible.
         cluster: Address of the scheduler, see `connect`.
         folder: Model folder, which may be the bundled one of `package`.
         package: Package whose bundled model it may be.
@@ -81,51 +72,49 @@ def do_scenes(
     """
     require_own_names(scenes)
     with connect(cluster) as client:
-        pool = WorkerPool(client, cluster, progress.say)
-        chosen = choose_common_runtime(pool, folder, runtime)
+        workers = Workers(client, cluster, progress)
+        chosen = choose_common_runtime(workers, folder, runtime)
         if chosen == "keras":
             load_keras()
+        info = load_model_info(folder)
         check_files(
-            folder,
-            load_model_info(folder),
-            OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE],
-            progress,
+            folder, info, OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress
         )
-        reference, identity = ModelReference.of(folder, package, chosen), identify(folder, chosen)
-        campaign = _Campaign(
-            pool,
-            Planning([partial(plan, scene, reference, identity) for scene in scenes]),
-            progress,
-        )
-        try:
-            yield from campaign.run()
-        finally:
-            with suppress(Exception):  # the scheduler may be gone
-                pool.disband()
-            campaign.end()
+        reference = ModelReference.of(folder, package, chosen)
+        identity, words = identify(folder, chosen)
+        model = ClusterModel(reference=reference, identity=identity, runtime=words, info=info)
+        planning = Planning([partial(plan, scene, model) for scene in scenes])
+        with closing(_Scenes(workers, planning, progress)) as work:
+            yield from work.run()
 
 
-class _Campaign(Generic[R]):
-    def __init__(self, pool: WorkerPool, planning: Planning[R], progress: Progress):
-        self._pool, self._planning, self._progress, self._pace = (
-            pool,
-            planning,
-            progress,
-            Pace(progress),
-        )
+@dataclass
+class _Scene(Generic[R]):
+    """A scene whose blocks are being computed; `left` are those that are not done."""
+
+    scene_job: SceneJob[R]
+    left: int
+    started: float = field(default_factory=time.monotonic)
+    lost: list[BlockTask] = field(default_factory=list)
+
+
+class _Scenes(Generic[R]):
+    """The scenes of a command, from the plan to the result."""
+
+    def __init__(self, workers: Workers, planning: Planning[R], progress: Progress):
+        self._workers, self._planning, self._progress = workers, planning, progress
+        self._pace = Pace(progress, workers)
         self._finished, self._keeps, self._is_begun = 0, True, False
-        self._under_way: dict[Path, _Scene[R]] = {}
-        self._refused: deque[Done[R]] = deque()
+        self._scenes: dict[Path, _Scene[R]] = {}  # by the folder of their blocks
+        self._settled: deque[Done[R]] = deque()  # without blocks to compute
         self._assembly: Assembly[Done[R]] = Assembly()
 
     def run(self) -> Iterator[Done[R]]:
         try:
             yield from self._do()
         except (KeyboardInterrupt, InputError) as error:
-            if self._planning.stop() | self._assembly.drop_waiting():
-                self._progress.say(
-                    "stopping, when scenes that are being looked at, or put together, are finished"
-                )
+            if self._assembly.drop_waiting():
+                self._progress.say("stopping, after the scenes that are being assembled")
             with suppress(KeyboardInterrupt):  # a second one
                 yield from self._results(everything=True)
             if isinstance(error, KeyboardInterrupt):
@@ -134,12 +123,12 @@ class _Campaign(Generic[R]):
                 raise
             raise InputError(f"{error} {self._kept()}") from error
 
-    def end(self) -> None:
+    def close(self) -> None:
         try:
             self._planning.close()
             self._assembly.close()
         finally:
-            for scene in list(self._under_way.values()):
+            for scene in list(self._scenes.values()):
                 scene.scene_job.end()
 
     def _do(self) -> Iterator[Done[R]]:
@@ -149,19 +138,16 @@ class _Campaign(Generic[R]):
             if first:
                 break
             time.sleep(_PAUSE)
-        if first is None:
-            yield from self._results()
-            return
-        job, _ = first
-        self._pool.assemble(job)
-        self._progress.say(self._pool.introduction)
-        self._is_begun = True
-        with closing(dispatch(self._pool, chain([first], work))) as attempts:
-            for attempt in attempts:
-                if attempt:
-                    self._count(attempt)
-                yield from self._results()
-        self._pace.end()
+        if first:
+            self._workers.wait()
+            self._progress.say(self._workers.introduction)
+            self._is_begun = True
+            with closing(compute_blocks(self._workers, chain([first], work))) as tasks:
+                for task in tasks:
+                    if task:
+                        self._count(task)
+                    yield from self._results()
+            self._pace.end()
         yield from self._results(everything=True)
 
     def _kept(self) -> str:
@@ -170,59 +156,56 @@ class _Campaign(Generic[R]):
             return f"{self._finished}{of} blocks were finished."
         return f"{self._finished}{of} blocks are finished: the same command goes on from there."
 
-    def _work(self) -> Iterator[tuple[Job, Block] | None]:
+    def _work(self) -> Iterator[tuple[BlockJob, Block] | None]:
         """Yields the blocks of one scene after the other.
 
         None means that the next scene is being planned, or that earlier ones wait to be assembled.
         """
-        for scene_job in self._planning.take():
+        for planned in self._planning.take():
             while self._assembly.is_full:
                 yield None
-            if scene_job is None:
+            if not isinstance(planned, SceneJob):
+                self._settled += [planned] if planned else []
                 yield None
                 continue
             try:
-                job = scene_job.begin()
+                job = planned.begin()
             except (InputError, OSError) as error:
-                self._planning.give_up(scene_job)
-                self._refused.append(Done(None, [explain(error)]))
+                self._planning.blocks -= len(planned.blocks)
+                self._settled.append(Done(None, [explain(error)]))
                 continue
-            self._keeps &= scene_job.keeps
-            self._under_way[job.folder] = _Scene(scene_job, len(scene_job.blocks))
-            for block in scene_job.blocks:
+            self._keeps &= planned.keeps
+            self._scenes[job.folder] = _Scene(planned, len(planned.blocks))
+            for block in planned.blocks:
                 yield job, block
 
-    def _count(self, attempt: TaskState) -> None:
-        scene = self._under_way[attempt.job.folder]
+    def _count(self, task: BlockTask) -> None:
+        scene = self._scenes[task.job.folder]
         scene.left -= 1
-        if attempt.problem:
-            scene.lost.append(attempt)
+        if task.problem:
+            scene.lost.append(task)
         else:
             self._finished += 1
-        self._pace.add(attempt.piece, self._planning.expected_blocks, self._pool)
+        self._pace.add(task.block, self._planning.expected_blocks)
         if not scene.left:
-            self._assembly.add(
-                partial(self._assemble, attempt.job.folder, time.monotonic() - scene.started)
-            )
+            seconds = time.monotonic() - scene.started
+            self._assembly.add(partial(self._assemble, task.job.folder, seconds))
 
     def _assemble(self, folder: Path, seconds: float) -> Done[R]:
-        scene = self._under_way[folder]
-        scene_job, holes = scene.scene_job, [attempt.piece for attempt in scene.lost]
-        problems = [
-            f"{scene_job.name}, {attempt.piece}: {attempt.problem}" for attempt in scene.lost
-        ]
+        scene = self._scenes[folder]
+        scene_job, name = scene.scene_job, scene.scene_job.name
         try:
-            if len(holes) == len(scene_job.blocks):
-                return Done(None, [f"{scene_job.name}: {scene.lost[0].problem}"])
-            return Done(scene_job.assemble(holes, seconds), problems)
+            if len(scene.lost) == len(scene_job.blocks):
+                return Done(None, [f"{name}: {scene.lost[0].problem}"])
+            result = scene_job.assemble([task.block for task in scene.lost], seconds)
+            return Done(result, [f"{name}, {task.block}: {task.problem}" for task in scene.lost])
         except (InputError, OSError) as error:
             return Done(None, [explain(error)])
         finally:
             scene_job.end()
-            del self._under_way[folder]
+            del self._scenes[folder]
 
     def _results(self, everything: bool = False) -> Iterator[Done[R]]:
-        yield from self._planning.settled()
-        while self._refused:
-            yield self._refused.popleft()
+        while self._settled:
+            yield self._settled.popleft()
         yield from self._assembly.results(everything)

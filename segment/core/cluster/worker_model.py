@@ -67,13 +67,13 @@ class ModelReference:
             found = _fingerprint(folder, self.runtime)
         except OSError as error:
             raise InputError(
-                f"{folder}: the model must be there for workers. Received: {error.strerror}."
-                " Share it."
+                f"{folder}: model not found on a worker ({error.strerror}). Share it with all"
+                " workers."
             ) from error
         if found != self.fingerprint:
             raise InputError(
-                f"{folder}: model and {self.runtime} must be those of the machine that asks."
-                " Received others. Install the same."
+                f"{folder}: the model or {self.runtime} of a worker differs from this machine's."
+                " Install the same there."
             )
         return folder
 

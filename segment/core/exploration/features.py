@@ -1,20 +1,38 @@
 """Principal components of the features of a network, by which similar images are found."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.exploration.image_statistics import leading_components
+from segment.core.exploration.image_statistics import WORKERS, leading_components
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.pixels.components import Components, Vectors
-from segment.core.prefetch import prefetch
+from segment.core.prefetch import each, prefetch
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source
 
-_BATCH, _WORKERS = 16, 2
+_BATCH = 16
+
+
+def differing_pixels(bands: int, dtype: str, info: ModelInfo) -> str | None:
+    """Checks whether a model takes the pixels of images.
+
+    Args:
+        bands: Number of bands of the images.
+        dtype: Name of the dtype of the images.
+        info: Description of the model.
+
+    Returns:
+        Why it does not; None if it does.
+    """
+    if (bands, dtype) == (info.bands, info.dtype):
+        return None
+    read = f"the model reads {info.bands} bands of {info.dtype}"
+    return f"{read}, the images have {bands} bands of {dtype}."
 
 
 def feature_components(
@@ -29,31 +47,23 @@ def feature_components(
 
     Args:
         network: Model loaded with `features`.
-        sources: Images, at least one.
+        sources: The images, at least one.
         read: Reads an image as the network takes it; all have the same size.
         progress: Receives the number of images done.
 
     Returns:
         The components, or None for fewer than three images.
     """
-
-    def batches() -> Generator[Sequence[Source], None, None]:
-        for first in range(0, len(sources), _BATCH):
-            yield sources[first : first + _BATCH]
-
-    def read_batch(some: Sequence[Source]) -> NDArray[Any]:
-        return np.stack([read(source) for source in some])
-
+    batches = [sources[first : first + _BATCH] for first in range(0, len(sources), _BATCH)]
     done, vectors = 0, None
-    with closing(prefetch(batches(), read_batch, _WORKERS)) as found:
+    with closing(prefetch(each(batches), lambda some: [*map(read, some)], WORKERS)) as found:
         for _, pixels in found:
-            answers = network.predict(pixels)
-            answers = answers.reshape(len(answers), -1, answers.shape[-1]).mean(axis=1)
+            answers = network.predict(np.stack(pixels))
+            answers = answers.reshape(len(pixels), -1, answers.shape[-1]).mean(axis=1)
             vectors = vectors or Vectors(answers.shape[1])
             for answer in answers:
                 vectors.add(np.nan_to_num(answer, posinf=0, neginf=0))
-            done += len(answers)
-            progress.advance("comparing", done, len(sources))
+            done += len(pixels)
+            progress.advance("comparing images", done, len(sources))
     assert vectors is not None, "there are images"
-    with vectors:
-        return leading_components(vectors)
+    return leading_components(vectors)

@@ -1,4 +1,4 @@
-"""Figures about data: amounts, distributions, similarity and appearance."""
+"""Figures about data: amounts, distributions and similarity."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.exploration.image_statistics import EDGE
-from segment.core.reports.figures import displayable, plot_gallery, shorten_name
+from segment.core.pixels.components import Components
+from segment.core.reports.figures import shorten_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from segment.core.pixels.components import Components
-
-_EIGEN_IMAGES = 12
-_NAMED = 20  # classes that a legend can distinguish
-_BLUE = "#4878a8"
+_NAMED = 20  # labels that a legend can distinguish
+_MARKERS = "os^Dvp*"  # so that labels can be told apart without their colours
 
 
 def plot_amounts(
@@ -73,7 +70,8 @@ def plot_histograms(values: NDArray[np.floating[Any]], names: Sequence[str]) -> 
     lines = []
     for band, name in enumerate(names):
         share = np.histogram(finite[:, band], edges)[0] / max(len(finite), 1)
-        lines.append(axes.stairs(share, edges, color=known.get(name), lw=1.4))
+        color = known.get(name, f"C{band % 10}")
+        lines.append(axes.stairs(share, edges, color=color, lw=1.4))
     axes.set_xlabel("pixel value")
     axes.set_ylabel("share of pixels")
     axes.grid(alpha=0.3)
@@ -81,46 +79,18 @@ def plot_histograms(values: NDArray[np.floating[Any]], names: Sequence[str]) -> 
     return figure
 
 
-def plot_variance(ratios: NDArray[np.floating[Any]]) -> "Figure":
-    """Plots the share of variance that principal components explain, singly and cumulatively.
-
-    Args:
-        ratios: Share of each component, (components,).
-
-    Returns:
-        The figure.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(6, 3.2), layout="constrained")
-    axes = figure.subplots()
-    numbers = np.arange(1, len(ratios) + 1)
-    axes.bar(numbers, ratios, color=_BLUE, label="each")
-    axes.plot(numbers, np.cumsum(ratios), ".-", color="0.3", lw=1, label="together")
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("principal component")
-    axes.set_ylabel("share of the variance")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return figure
-
-
 def plot_scatter(
-    positions: NDArray[np.floating[Any]],
-    labels: Sequence[int],
-    names: Sequence[str],
-    colors: Sequence[str],
+    components: Components,
+    labels: Sequence[str],
+    colors: Mapping[str, str],
     named: Mapping[int, str],
 ) -> "Figure":
-    """Plots images along the first two principal components, in the colours of their classes.
+    """Plots images along the first two principal components, by label.
 
     Args:
-        positions: Coordinates (images, components), with one component or more.
-        labels: Class index of each image.
-        names: Names of the classes. Those beyond the first 20 have no entry in the legend.
-        colors: Colour of each class.
+        components: Principal components of the images.
+        labels: Label of each image.
+        colors: Colour of each label. Labels beyond the first 20 have no entry in the legend.
         named: Names written beside images, by row.
 
     Returns:
@@ -130,67 +100,41 @@ def plot_scatter(
 
     figure = Figure(figsize=(8.5, 6), layout="constrained")
     axes = figure.subplots()
-    second = positions[:, 1] if positions.shape[1] > 1 else np.zeros(len(positions))
+    places = np.pad(components.positions, ((0, 0), (0, 1)))[:, :2]  # there may be one component
+    shares = [*components.ratios, 0.0]
     drawn: dict[str, Any] = {}
-    for label, name in enumerate(names):
-        rows = np.flatnonzero(np.asarray(labels) == label)
+    names = np.array(labels)
+    for number, (name, color) in enumerate(colors.items()):
+        rows = np.flatnonzero(names == name)
         if len(rows):
-            points = axes.scatter(
-                positions[rows, 0], second[rows], s=12, color=colors[label], alpha=0.65, lw=0
-            )
-            if label < _NAMED:
-                drawn[name] = points
+            marker = _MARKERS[number % len(_MARKERS)]
+            x, y = places[rows].T
+            points = axes.scatter(x, y, s=24, marker=marker, color=color, alpha=0.7, lw=0)
+            drawn[name] = points
     for row, name in named.items():
-        place = positions[row, 0], second[row]
         axes.annotate(
-            name, place, fontsize=7, xytext=(3, 3), textcoords="offset points", parse_math=False
+            name,
+            places[row],
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=8,
+            parse_math=False,
         )
-        axes.plot(positions[row, 0], second[row], "o", ms=8, mfc="none", mec="black", mew=0.8)
-    axes.set_xlabel("first component")
-    axes.set_ylabel("second component")
+        axes.plot(*places[row], "o", ms=10, mfc="none", mec="black", mew=0.8)
+    axes.set_xlabel(f"first component, {shares[0]:.0%} of the variance")
+    axes.set_ylabel(f"second component, {shares[1]:.0%} of the variance")
     axes.grid(alpha=0.3)
-    _name(
-        axes,
-        list(drawn.values()),
-        [shorten_name(name) for name in drawn],
-        markerscale=1.6,
-        loc="best",
-    )
+    _name(axes, [*drawn.values()][:_NAMED], [shorten_name(name) for name in drawn][:_NAMED])
     return figure
 
 
-def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], **options: Any) -> None:
+def _name(axes: "Axes", artists: Sequence[Any], names: Sequence[str], ncols: int = 1) -> None:
     """Adds a legend with any names.
 
     matplotlib would leave out names that begin with an underscore, and read $ as mathematics.
     """
-    legend = axes.legend(
-        artists, [str(number) for number in range(len(names))], fontsize=8, **options
-    )
+    numbers = [str(number) for number in range(len(names))]
+    legend = axes.legend(artists, numbers, fontsize=8, ncols=ncols)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_text(name)
-
-
-def plot_eigen_images(components: "Components", rgb: Sequence[int] = (0, 1, 2)) -> "Figure":
-    """Plots the leading components of images, each stretched over its own range.
-
-    Args:
-        components: Components of images of EDGE x EDGE pixels.
-        rgb: Positions of the bands shown as red, green and blue.
-
-    Returns:
-        The figure.
-    """
-    images = [
-        axis.reshape(EDGE, EDGE, -1).astype(np.float32) for axis in components.axes[:_EIGEN_IMAGES]
-    ]
-    shown = [
-        displayable(image[..., list(rgb)] if image.shape[2] > max(rgb) else image)
-        for image in images
-    ]
-    return plot_gallery(
-        shown,
-        [f"{number}: {ratio:.1%}" for number, ratio in enumerate(components.ratios, 1)],
-        columns=6,
-    )

@@ -1,24 +1,135 @@
-"""Image statistics that explorations of scene labels and of tile folders share."""
+"""Image statistics: what is gathered from the pixels of each image, in one pass over all."""
 
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.errors import InputError
 from segment.core.pixels.components import Components, Vectors, principal_components
-from segment.core.pixels.resize import resize
+from segment.core.pixels.geometry import resize
+from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
+from segment.core.prefetch import each, prefetch
+from segment.core.progress import Progress
 
-EDGE = 32
-"""Edge in pixels to which images are resized for mean images and principal components."""
+WORKERS = 2
+"""Threads that read images ahead."""
 
-_COMPONENTS = 16  # computed for images, at most
+_EDGE = 32  # pixels to which images are resized for principal components
+_COMPONENTS = 16  # at most
 _VALUES = 1_000_000  # pixels in total from which histograms are drawn
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST = 1e30  # beyond what sensors measure; squares of larger values overflow 32 bits
 
+R = TypeVar("R")
+
+
+def read_each(
+    read: Callable[[int], R],
+    rows: Sequence[int],
+    problems: dict[int, str],
+    task: str,
+    progress: Progress,
+) -> Generator[tuple[int, R], None, None]:
+    """Reads images in threads, ahead of their use.
+
+    Args:
+        read: Reads the image of a row.
+        rows: Positions of the images.
+        problems: Receives why images cannot be read, by row.
+        task: Name of the work, for `progress`.
+        progress: Receives the number of images read.
+
+    Yields:
+        The row of each image that can be read, and what was read.
+
+    Raises:
+        InputError: If no image can be read.
+    """
+
+    def attempt(row: int) -> R | InputError:
+        try:
+            return read(row)
+        except InputError as error:
+            return error
+
+    with closing(prefetch(each(rows), attempt, WORKERS)) as results:
+        for done, (row, result) in enumerate(results, 1):
+            progress.advance(task, done, len(rows))
+            if isinstance(result, InputError):
+                problems[row] = str(result)
+            else:
+                yield row, result
+    if all(row in problems for row in rows):
+        first = next(iter(problems.values()), "there are no images.")
+        raise InputError(f"No image can be read: {first}")
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """Statistics of the pixels of images.
+
+    Attributes:
+        prints: Fingerprint of each image.
+        values: Values of random valid pixels, (pixels, bands).
+        components: Principal components of the images at 32 x 32 pixels; None for fewer than three
+            images.
+    """
+
+    prints: Sequence[Fingerprint]
+    values: NDArray[np.float32]
+    components: Components | None
+
+
+class PixelMeter:
+    """Gathers `PixelStatistics` from one image after another.
+
+    Args:
+        bands: Number of bands of all images.
+        images: Number of images, among which a million random pixels are shared out.
+        seed: Seed of the random pixels.
+    """
+
+    def __init__(self, bands: int, images: int, seed: int):
+        self._most, self._random = max(1, _VALUES // images), np.random.default_rng(seed)
+        self._vectors = Vectors(_EDGE * _EDGE * bands)
+        self._prints: list[Fingerprint] = []
+        self._values: list[NDArray[np.float32]] = []
+
+    def add(self, pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """Adds an image.
+
+        Args:
+            pixels: Image (rows, columns, bands).
+            valid: Mask (rows, columns) of valid pixels.
+
+        Returns:
+            The image without extreme values, see `without_extremes`.
+        """
+        seen = pixels[valid]
+        count = self._most if len(seen) else 0
+        chosen = seen[self._random.integers(max(len(seen), 1), size=count)]
+        self._values.append(chosen.clip(-_LARGEST, _LARGEST).astype(np.float32))
+        pixels = without_extremes(pixels)
+        self._prints.append(fingerprint(pixels))
+        self._vectors.add(resize(pixels.astype(np.float32), _EDGE, _EDGE))
+        return pixels
+
+    def statistics(self) -> PixelStatistics:
+        """Computes the statistics of the images that were added.
+
+        Returns:
+            Statistics of at least one image.
+        """
+        components = leading_components(self._vectors)
+        return PixelStatistics(self._prints, np.concatenate(self._values), components)
+
 
 def leading_components(vectors: Vectors) -> Components | None:
-    """Computes the leading principal components of vectors.
+    """Computes the leading principal components of vectors, and frees their disk space.
 
     Args:
         vectors: A vector for each image.
@@ -26,10 +137,11 @@ def leading_components(vectors: Vectors) -> Components | None:
     Returns:
         At most 16 components, or None for fewer than three vectors.
     """
-    return principal_components(vectors, _COMPONENTS) if len(vectors) > 2 else None
+    with vectors:
+        return principal_components(vectors, _COMPONENTS) if len(vectors) > 2 else None
 
 
-def settled(pixels: NDArray[Any]) -> NDArray[Any]:
+def without_extremes(pixels: NDArray[Any]) -> NDArray[Any]:
     """Replaces values larger than any measurement by 0; they are undeclared nodata, e.g. -3.4e38.
 
     Args:
@@ -40,41 +152,4 @@ def settled(pixels: NDArray[Any]) -> NDArray[Any]:
     """
     if pixels.dtype.kind != "f":
         return pixels
-    extreme = np.abs(pixels) > _MOST
-    return np.where(extreme, 0, pixels).astype(pixels.dtype) if extreme.any() else pixels
-
-
-def shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Resizes an image to EDGE x EDGE pixels.
-
-    Args:
-        pixels: Image (rows, columns, bands).
-
-    Returns:
-        Image (EDGE, EDGE, bands) float32.
-    """
-    return resize(pixels.astype(np.float32), EDGE, EDGE)
-
-
-def some_values(
-    pixels: NDArray[Any], valid: NDArray[np.bool_], images: int, random: np.random.Generator
-) -> NDArray[np.float32]:
-    """Draws random valid pixels of an image: its share of a million pixels from all images.
-
-    Args:
-        pixels: Image (rows, columns, bands).
-        valid: Mask (rows, columns) of valid pixels.
-        images: Number of images in total.
-        random: Generator of random numbers.
-
-    Returns:
-        Pixels (pixels, bands) float32, none if no pixel is valid.
-    """
-    seen = pixels[valid]
-    if not len(seen):
-        return np.zeros((0, pixels.shape[2]), np.float32)
-    chosen = seen[random.integers(len(seen), size=max(1, _VALUES // images))]
-    if chosen.dtype.kind == "f":
-        chosen = chosen.clip(-_LARGEST, _LARGEST)
-    found: NDArray[np.float32] = chosen.astype(np.float32)
-    return found
+    return np.where(np.abs(pixels) > _MOST, 0, pixels).astype(pixels.dtype)

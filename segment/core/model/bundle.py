@@ -17,7 +17,6 @@ from segment.core.model.folder import (
     MODEL_FILE,
     NOVELTY_FILE,
     RECORD_FILE,
-    RULE,
     check_files,
     load_model_info,
     remove_exports,
@@ -50,11 +49,11 @@ def bundle_model(run: Path, folder: Path) -> None:
     info = load_model_info(run)
     if folder.resolve() == run.resolve():
         raise InputError(
-            f"{folder}: a run is bundled elsewhere. Received the run itself. Choose another folder."
+            f"{folder} is the run itself. Choose another folder for its bundled model."
         )
     check_files(run, info, [MODEL_FILE])
     with (
-        alone(folder, RULE),
+        alone(folder),
         staged_files(folder, (MODEL_FILE, INFO_FILE, *_RECORDS), overwrite=True) as stage,
     ):
         shutil.copyfile(run / MODEL_FILE, stage.new / MODEL_FILE)

@@ -106,14 +106,16 @@ class Reliability:
         return np.divide(sums, self.counts, out=np.full(len(sums), np.nan), where=self.counts > 0)
 
 
-def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_label: bool) -> float:
+def fit_temperature(
+    reference: NDArray[Any], probabilities: NDArray[Any], multi_label: bool
+) -> float:
     """Finds the temperature with the lowest negative log-likelihood.
 
     A temperature above 1 makes predictions less confident. Method: Guo et al. (2017), "On
     Calibration of Modern Neural Networks", arXiv:1706.04599.
 
     Args:
-        truth: Reference of validation images or pixels, (samples, classes) of 0 or 1. With
+        reference: Labels of validation images or pixels, (samples, classes) of 0 or 1. With
             softmax, several 1 in a row mean a set of classes each of which would be correct; the
             sum of their probabilities counts.
         probabilities: (samples, classes), from softmax, or from sigmoid if `multi_label`.
@@ -127,7 +129,7 @@ def fit_temperature(truth: NDArray[Any], probabilities: NDArray[Any], multi_labe
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax, logsumexp
 
-    true, logits = np.asarray(truth, bool), _logits(probabilities, multi_label)
+    true, logits = np.asarray(reference, bool), _logits(probabilities, multi_label)
     sets = not multi_label and bool((true.sum(axis=1) > 1).any())
     if sets:
         margins = np.where(true, logits, -np.inf).max(axis=1) - logits.max(axis=1)

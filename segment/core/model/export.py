@@ -4,32 +4,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.disk import writable
 from segment.core.lock import alone
-from segment.core.model.conversion import (
-    convert_to_openvino,
-    quantise,
-    require_converter,
-    require_same_answers,
-    save_openvino,
-)
+from segment.core.model.conversion import require_converter
 from segment.core.model.folder import (
     MODEL_FILE,
     OPENVINO_FILES,
-    RULE,
     load_keras_model,
     openvino_file,
     save_model_info,
 )
 from segment.core.model.info import ModelInfo, OpenVinoInfo
-from segment.core.model.runtime import OpenVinoModel
+from segment.core.model.openvino_model import OpenVinoModel
+from segment.core.model.openvino_network import (
+    convert_to_openvino,
+    quantise,
+    require_same_answers,
+    save_openvino,
+)
 from segment.core.model.weight_files import checksum
-from segment.core.outputs import refuse_existing, staged, writable
+from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress
+
+if TYPE_CHECKING:
+    import keras
 
 MOST_CALIBRATED = 300
 TOLERATED_FALL = 0.005
@@ -38,42 +41,27 @@ TOLERATED_FALL = 0.005
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
-class Sample(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Sample:
     """Labelled data for quantisation: some items calibrate, the others are scored before and after.
 
     Attributes:
         data: Name of the folder.
         kind: What the items are, in the plural, such as "tiles".
-        calibrated: Number of items that calibrate.
-        scored: Number of items that are scored.
+        calibration: Items that calibrate, in batches of one: pixels (1, rows, columns, bands) in
+            the model's dtype, and labels.
+        scored: Items that are scored.
         score_names: Title of each score, by its key.
+        score: Scores a model, given by what it predicts of a batch of pixels: scores by their keys,
+            0 to 1.
     """
 
     data: str
     kind: str
-    calibrated: int
-    scored: int
+    calibration: "keras.utils.PyDataset"
+    scored: Sequence[object]
     score_names: Mapping[str, str]
-
-    def pixels(self, index: int) -> NDArray[Any]:
-        """Returns the pixels of an item that calibrates.
-
-        Args:
-            index: Position of the item, 0 to `calibrated` - 1.
-
-        Returns:
-            Pixels (1, rows, columns, bands) in the model's dtype.
-        """
-
-    def score(self, predict: Predict) -> dict[str, float]:
-        """Scores a model on the items that do not calibrate.
-
-        Args:
-            predict: Computes probabilities from a batch of pixels.
-
-        Returns:
-            Scores by their keys, 0 to 1.
-        """
+    score: Callable[[Predict], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -145,58 +133,36 @@ def export_openvino(
             folder, if a package that is needed is not installed, or as `draw` does.
         RuntimeError: If the outputs of Keras and of fp16 differ.
     """
-    with alone(folder, RULE):
-        return _export_openvino(folder, info, progress, draw, overwrite, seed)
-
-
-def _export_openvino(
-    folder: Path,
-    info: ModelInfo,
-    progress: Progress,
-    draw: Callable[[], Sample] | None,
-    overwrite: bool,
-    seed: int,
-) -> Export:
     file = openvino_file(folder)
-    # An export that model.yaml does not list was left by a process that was killed.
-    refuse_existing(file.parent, overwrite or info.openvino is None, _files(file))
-    require_converter(*(["nncf"] if draw else []), extra="quantize")
-    sample = draw() if draw else None
-    network = load_keras_model(folder, progress)
-    progress.advance("converting", 0, 1)
-    converted = convert_to_openvino(network)
-    progress.advance("converting", 1, 1)
-    made = OpenVinoInfo(precision="fp16", versions={"openvino": version("openvino")})
-    with staged(file.parent, True, _files(file)) as partial, writable(file.parent):
-        partial.mkdir()
-        if sample:
-            converted = quantise(
-                converted,
-                sample.pixels,
-                sample.calibrated,
-                lambda done, total: progress.advance("calibrating", done, total),
-            )
-        save_openvino(converted, partial / file.name)
-        if sample:
-            made = _score(
-                sample,
-                network.predict_on_batch,
-                OpenVinoModel(info, partial / file.name).predict,
-                made,
-                progress,
-            )
-        else:
-            noise = np.random.default_rng(seed).uniform(
-                *info.range, (1, info.tile, info.tile, info.bands)
-            )
-            require_same_answers(network, partial / file.name, noise.astype(info.dtype))
-        # No entry for OpenVINO until the new export is complete.
-        save_model_info(folder, info.model_copy(update={"openvino": None}))
-    checksums = {name: checksum(folder / name) for name in (MODEL_FILE, *OPENVINO_FILES)}
-    save_model_info(
-        folder, info.model_copy(update={"openvino": made, "checksums": info.checksums | checksums})
-    )
-    tell_preprocessing(info, progress)
+    names = (file.name, file.with_suffix(".bin").name)
+    with alone(folder):
+        # An export that model.yaml does not list was left by a process that was killed.
+        refuse_existing(file.parent, overwrite or info.openvino is None, names)
+        require_converter(*(["nncf"] if draw else []), extra="quantize")
+        sample = draw() if draw else None
+        network = load_keras_model(folder, progress)
+        progress.advance("converting", 0, 1)
+        converted = convert_to_openvino(network)
+        progress.advance("converting", 1, 1)
+        made = OpenVinoInfo(precision="fp16", versions={"openvino": version("openvino")})
+        with staged(file.parent, True, names) as partial, writable(file.parent):
+            partial.mkdir()
+            if sample:
+                converted = quantise(converted, sample.calibration, progress)
+            save_openvino(converted, partial / file.name)
+            if sample:
+                int8 = OpenVinoModel(info, partial / file.name).predict
+                made = _score(sample, network.predict_on_batch, int8, made, progress)
+            else:
+                shape = (1, info.tile, info.tile, info.bands)
+                noise = np.random.default_rng(seed).uniform(*info.range, shape).astype(info.dtype)
+                require_same_answers(network, partial / file.name, noise)
+            # No entry for OpenVINO until the new export is complete.
+            save_model_info(folder, info.model_copy(update={"openvino": None}))
+        checksums = {name: checksum(folder / name) for name in (MODEL_FILE, *OPENVINO_FILES)}
+        made_of = {"openvino": made, "checksums": info.checksums | checksums}
+        save_model_info(folder, info.model_copy(update=made_of))
+    warn_of_preprocessing(info, progress)
     return Export(file.parent, made, sample.score_names if sample else None)
 
 
@@ -222,7 +188,7 @@ def divide(learned: Sequence[bool], seed: int) -> tuple[list[int], list[int]]:
     return sorted(order[:calibrated]), sorted(order[calibrated:])
 
 
-def tell_preprocessing(info: ModelInfo, progress: Progress) -> None:
+def warn_of_preprocessing(info: ModelInfo, progress: Progress) -> None:
     """Warns if other programs must preprocess pixels, which an exported network does not do.
 
     Args:
@@ -236,14 +202,10 @@ def tell_preprocessing(info: ModelInfo, progress: Progress) -> None:
         )
 
 
-def _files(file: Path) -> tuple[str, str]:
-    return file.name, file.with_suffix(".bin").name
-
-
 def _score(
-    sample: Sample, keras: Predict, int8: Predict, made: OpenVinoInfo, progress: Progress
+    sample: Sample, original: Predict, int8: Predict, made: OpenVinoInfo, progress: Progress
 ) -> OpenVinoInfo:
-    scores = {"keras": sample.score(keras), "int8": sample.score(int8)}
+    scores = {"keras": sample.score(original), "int8": sample.score(int8)}
     for key, title in sample.score_names.items():
         fall = scores["keras"][key] - scores["int8"][key]
         if fall > TOLERATED_FALL:
@@ -259,8 +221,8 @@ def _score(
             "versions": made.versions | {"nncf": version("nncf")},
             "data": sample.data,
             "kind": sample.kind,
-            "calibrated": sample.calibrated,
-            "scored": sample.scored,
+            "calibrated": len(sample.calibration),
+            "scored": len(sample.scored),
             "scores": {
                 name: {k: round(v, 6) for k, v in found.items()} for name, found in scores.items()
             },

@@ -1,30 +1,20 @@
 """Description of a model, as model.yaml holds it."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segment.core.config import BandNumber, PreprocessSettings, Settings
+from segment.core.common_settings import BandNumber, PreprocessSettings
+from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.raster.classes import Class, ClassTable
 
-if TYPE_CHECKING:
-    pass
-
-
 _MOST_PIXELS = 65_536  # of the edge of a tile or image
 
-
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
 _Position = Annotated[int, Field(ge=0, le=65_534)]
-
-
 _Metres = Annotated[float, Field(gt=0, le=1e6)]
-
-
 _Value = Annotated[float, Field(ge=-1e39, le=1e39)]  # a little more than a float32 holds
 
 
@@ -134,7 +124,7 @@ class ModelInfo(Settings):
     @classmethod
     def _rises(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
         if ends is not None and ends[0] > ends[1]:
-            raise ValueError("a range begins with its lower end")
+            raise ValueError("the first value is above the second")
         return ends
 
     @model_validator(mode="after")
@@ -158,8 +148,8 @@ class ModelInfo(Settings):
         """
         if self.task != task:
             raise InputError(
-                f"{self.name}: needed is a model of task {task}. Received one of task {self.task}."
-                " Give another."
+                f"{self.name} is a model of task {self.task}, needed is one of task {task}. Give"
+                " another model."
             )
 
     @cached_property
@@ -169,5 +159,5 @@ class ModelInfo(Settings):
 
     @cached_property
     def class_count(self) -> int:
-        """Number of classes that the model tells apart."""
+        """Number of classes that the model distinguishes."""
         return len(self.class_table)

@@ -56,9 +56,9 @@ class Familiarity:
 
     def __str__(self) -> str:
         """Returns a sentence; empty where no scored pixel was in training or validation data."""
-        said = []
-        whats: dict[Part, str] = {"train": "were trained on", "val": "chose the epoch (validation)"}
-        for part, what in whats.items():
+        sentences = []
+        uses: dict[Part, str] = {"train": "were trained on", "val": "chose the epoch (validation)"}
+        for part, use in uses.items():
             found = self.of(part)
             if found["pixels"]:
                 where = (
@@ -67,11 +67,11 @@ class Familiarity:
                     else f" in {found[self._kind]:,} of {self._count:,} {self._kind}"
                 )
                 share = f"{100 * found['share']:.3g} %"
-                said.append(
+                sentences.append(
                     f"{found['pixels']:,} of {int(self._pixels.sum()):,} scored pixels"
-                    f" ({share}){where} {what}"
+                    f" ({share}){where} {use}"
                 )
-        return " and ".join(said) + ": scores flatter" if said else ""
+        return " and ".join(sentences) + ": scores are too high" if sentences else ""
 
 
 UNKNOWN: dict[str, Any] = {"trained_on": None, "validated_on": None}

@@ -1,13 +1,18 @@
-"""Weight files: checksums, limits on their unpacked size, and checks that values are finite."""
+"""Weight files, written and read: checksums, limits on their unpacked size, finite values."""
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
-from zipfile import ZipFile
+from typing import IO, TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segment.core.outputs import staged
+
+if TYPE_CHECKING:
+    import keras
 
 MOST_BYTES = 2 * 2**30
 """Largest size of an unpacked weights file, in bytes.
@@ -108,3 +113,60 @@ def require_finite(arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
     for name, array in arrays:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} holds values that are not finite")
+
+
+def save_keras_model(file: Path, model: "keras.Model") -> str:
+    """Writes a `.keras` file, completely or not at all, and replaces an existing one.
+
+    Args:
+        file: File to write.
+        model: Network to save.
+
+    Returns:
+        SHA-256 of the file, 64 hexadecimal digits.
+    """
+    with staged(file, overwrite=True) as partial:
+        whole = partial.with_name(f"{partial.name}.keras")  # Keras requires this suffix
+        try:
+            model.save(whole)
+            whole.rename(partial)
+        finally:
+            whole.unlink(missing_ok=True)
+        written = checksum(partial)
+    return written
+
+
+def read_keras_model(file: Path) -> "keras.Model":
+    """Loads a `.keras` file, in safe mode.
+
+    Args:
+        file: File to read.
+
+    Returns:
+        The network, not compiled.
+
+    Raises:
+        OSError: If the file cannot be read, or is damaged.
+        BadZipFile: If the file is no ZIP archive, or is damaged.
+        ValueError: If the file unpacks to more than a network can hold, has weights that are not
+            finite, or is damaged.
+        TypeError: If the network has layers that Keras lacks, or the file is damaged.
+        KeyError: If the file is damaged.
+        EOFError: If the file is damaged.
+    """
+    import keras
+
+    require_small_zip(file)
+    with ZipFile(file) as archive:  # Keras would report a damaged file as "not found"
+        if broken := archive.testzip():
+            raise BadZipFile(f"{broken} is damaged")
+    try:
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError, EOFError):
+        raise
+    except Exception as error:  # each backend raises its own error when memory runs out
+        raise ValueError(
+            f"its network is too large, too deeply nested or damaged ({type(error).__name__})"
+        ) from error
+    require_finite((weight.path, keras.ops.convert_to_numpy(weight)) for weight in model.weights)
+    return model

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.networks import efficientnet_lite
-from segment.core.networks.pretrained import Weights, read_weights, weights_of
+from segment.core.networks.layers import Weights, weights_of
+from segment.core.networks.weight_sources import read_weights
 
 if TYPE_CHECKING:
     import keras

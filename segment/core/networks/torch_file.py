@@ -59,7 +59,7 @@ def _from_pickles(file: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
     for key in keys:
         storage = storages[key]
         if int.from_bytes(_read(file, 8, size), "little") != storage.count:
-            raise ValueError(f"storage {key} is not as long as its tensors say")
+            raise ValueError(f"storage {key} does not have the length that its tensors give")
         values[key] = _read(file, _length(storage), size)
     return _arrays(tensors, values)
 
@@ -81,7 +81,7 @@ def _from_archive(archive: ZipFile, size: int) -> dict[str, NDArray[Any]]:
     for key, storage in _storages(tensors, size).items():
         entry = entries.get(f"{root}data/{key}")
         if entry is None or entry.file_size != _length(storage):
-            raise ValueError(f"storage {key} is not as long as its tensors say")
+            raise ValueError(f"storage {key} does not have the length that its tensors give")
         values[key] = archive.read(entry)
     return _arrays(tensors, values)
 

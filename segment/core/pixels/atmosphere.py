@@ -8,7 +8,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Haze(A.ImageOnlyTransform):
+class _Light(A.ImageOnlyTransform):
+    """Computes `pixels * factor + light * (full range)`; the range of floats is 0 to 1.
+
+    Subclasses draw the factor and the light of an image, see `_draw`.
+    """
+
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Draws the light of an image.
+
+        Args:
+            params: Parameters from albumentations; not used.
+            data: The image (rows, columns, bands) under "image".
+
+        Returns:
+            The factor of the pixels, and the light that is added, from 0 to 1: arrays that
+            broadcast to the image, float32.
+        """
+        factor, light = self._draw(*data["image"].shape)
+        return {"factor": factor.astype(np.float32), "light": light.astype(np.float32)}
+
+    def apply(
+        self,
+        img: NDArray[Any],
+        factor: NDArray[np.float32],
+        light: NDArray[np.float32],
+        **params: Any,
+    ) -> NDArray[Any]:
+        """Changes an image.
+
+        Args:
+            img: Pixels (rows, columns, bands): uint8, or floats from 0 to 1.
+            factor: Factor of the pixels.
+            light: Light that is added, from 0 to 1.
+            **params: Further parameters from albumentations; not used.
+
+        Returns:
+            The image in the shape and dtype of `img`.
+        """
+        if img.dtype != np.uint8:
+            changed: NDArray[Any] = (img * factor + light).astype(img.dtype)
+            return changed
+        mixed = img * factor
+        mixed += light * np.float32(255)
+        return np.asarray(cv2.convertScaleAbs(mixed.reshape(len(img), -1)), np.uint8).reshape(
+            img.shape
+        )
+
+    def _draw(self, rows: int, columns: int, bands: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Draws the factor and the light of an image of this shape."""
+        raise NotImplementedError
+
+
+class Haze(_Light):
     """Adds white haze to the whole image: `pixels (1 - a) + light a`, with `a` from 0 to `most`.
 
     The model of Koschmieder (1924) at a single distance. The light is near white, slightly blue or
@@ -26,60 +80,21 @@ class Haze(A.ImageOnlyTransform):
         super().__init__(p=p)
         self.most = most
 
-    def get_params_dependent_on_data(
-        self, params: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Draws the haze of an image.
-
-        Args:
-            params: Parameters from albumentations; not used.
-            data: The image (rows, columns, bands) under "image".
-
-        Returns:
-            The share of the haze, and its light, (bands,) from 0 to 1.
-        """
-        bands = data["image"].shape[-1]
+    def _draw(self, rows: int, columns: int, bands: int) -> tuple[NDArray[Any], NDArray[Any]]:
         light = self.py_random.uniform(0.65, 1.0) * (
             1 + self.random_generator.uniform(-0.08, 0.08, bands)
         )
-        return {"share": self.py_random.uniform(0, self.most), "light": light.clip(0, 1)}
-
-    def apply(
-        self, img: NDArray[Any], share: float, light: NDArray[np.float64], **params: Any
-    ) -> NDArray[Any]:
-        """Adds the haze.
-
-        Args:
-            img: Pixels (rows, columns, bands): uint8, or floats from 0 to 1.
-            share: Share of the haze, 0 to 1.
-            light: Light of the haze, (bands,) from 0 to 1.
-            **params: Further parameters from albumentations; not used.
-
-        Returns:
-            The hazy image in the shape and dtype of `img`.
-        """
-        return _blend(img, np.float32(1 - share), (share * light).astype(np.float32))
+        share = self.py_random.uniform(0, self.most)
+        return np.array(1 - share), share * light.clip(0, 1)
 
 
-class SoftShadow(A.ImageOnlyTransform):
+class SoftShadow(_Light):
     """Adds a shadow with a soft, straight edge to a part of the image.
 
     It resembles the shadow of a cloud, a slope or a tower.
     """
 
-    def get_params_dependent_on_data(
-        self, params: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Draws the shadow of an image.
-
-        Args:
-            params: Parameters from albumentations; not used.
-            data: The image (rows, columns, bands) under "image".
-
-        Returns:
-            The light that reaches each pixel: (rows, columns) float32, 1 outside the shadow.
-        """
-        rows, columns = data["image"].shape[:2]
+    def _draw(self, rows: int, columns: int, bands: int) -> tuple[NDArray[Any], NDArray[Any]]:
         angle, offset = self.py_random.uniform(0, 2 * np.pi), self.py_random.uniform(-0.4, 0.4)
         across = np.cos(angle) * np.linspace(-0.5, 0.5, rows)[:, None] + np.sin(
             angle
@@ -87,32 +102,5 @@ class SoftShadow(A.ImageOnlyTransform):
         depth = ((across - offset) / self.py_random.uniform(0.01, 0.3)).clip(0, 1)
         if self.py_random.random() < 0.5:  # a strip of shadow, which has a far edge, too
             depth *= ((offset + self.py_random.uniform(0.1, 0.4) - across) / 0.03).clip(0, 1)
-        return {"light": (1 - self.py_random.uniform(0.25, 0.7) * depth).astype(np.float32)}
-
-    def apply(self, img: NDArray[Any], light: NDArray[np.float32], **params: Any) -> NDArray[Any]:
-        """Adds the shadow.
-
-        Args:
-            img: Pixels (rows, columns, bands): uint8, or floats from 0 to 1.
-            light: Light that reaches each pixel, (rows, columns), 1 outside the shadow.
-            **params: Further parameters from albumentations; not used.
-
-        Returns:
-            The shaded image in the shape and dtype of `img`.
-        """
-        return _blend(img, light[..., None], np.float32(0))
-
-
-def _blend(pixels: NDArray[Any], factor: Any, light: Any) -> NDArray[Any]:
-    """Returns `pixels * factor + light * (full range)`, in the dtype of the pixels.
-
-    The range of floats is 0 to 1.
-    """
-    if pixels.dtype != np.uint8:
-        changed: NDArray[Any] = (pixels * factor + light).astype(pixels.dtype)
-        return changed
-    mixed = pixels * factor
-    mixed += light * np.float32(255)
-    return np.asarray(cv2.convertScaleAbs(mixed.reshape(len(pixels), -1)), np.uint8).reshape(
-        pixels.shape
-    )
+        shade = 1 - self.py_random.uniform(0.25, 0.7) * depth
+        return shade[..., None], np.array(0.0)

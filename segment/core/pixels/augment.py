@@ -96,10 +96,9 @@ def require_rgb(quality: str, statistics: BandStatistics) -> None:
         InputError: If the pixels are not 8-bit RGB.
     """
     if (statistics.bands, statistics.dtype) != (3, "uint8"):
-        received = f"{statistics.bands} bands of {statistics.dtype}"
         raise InputError(
-            f"augment.{quality}: only RGB of 8 bits has a {quality}. Received {received}. Set it"
-            " to 0."
+            f"augment.{quality} needs 8-bit RGB, images have {statistics.bands} bands of"
+            f" {statistics.dtype}. Set it to 0."
         )
 
 

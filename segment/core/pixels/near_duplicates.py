@@ -1,14 +1,13 @@
-"""Duplicates among images, exact or nearly so."""
+"""Duplicates among images: exact by a digest of their pixels, or nearly so by a fingerprint."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from segment.core.pixels.digest import digest_pixels
 
 _HASH_EDGE, _THUMBNAIL_EDGE = 8, 16
 _DIFFERING_BITS = 12
@@ -49,33 +48,19 @@ class Duplicate:
     exact: bool
 
 
-class _Example(Protocol):
-    @property
-    def part(self) -> str | None:
-        """Part that folders assign it to: train, val or test; None if they assign none."""
+def digest_pixels(pixels: NDArray[Any]) -> bytes:
+    """Computes the digest of an image.
 
+    Args:
+        pixels: Image (rows, columns, bands).
 
-E = TypeVar("E", bound=_Example)
-
-
-@dataclass(frozen=True)
-class Twins(Generic[E]):
-    """Two labelled images that show the same.
-
-    Attributes:
-        first: The earlier one.
-        second: The later one.
-        exact: Whether the pixels are the same; otherwise nearly so.
+    Returns:
+        16 bytes, which are the same for the same pixels in any file.
     """
-
-    first: E
-    second: E
-    exact: bool
-
-    @property
-    def divided(self) -> bool:
-        """Whether folders assign the two to different parts."""
-        return self.first.part != self.second.part
+    header = f"{pixels.shape} {pixels.dtype.str}".encode()
+    digest = hashlib.blake2b(header, digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
 
 
 def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
@@ -159,19 +144,3 @@ def find_duplicates(
             elif correlation[row, best[row]] >= _CORRELATION:
                 duplicates.append(Duplicate(start + row, int(best[row]), False))
     return duplicates
-
-
-def find_twins(examples: Sequence[E], prints: Sequence[Fingerprint]) -> list[Twins[E]]:
-    """Finds examples that duplicate an earlier one.
-
-    Args:
-        examples: Labelled images.
-        prints: Fingerprint of each example.
-
-    Returns:
-        Each such example with the earlier one.
-    """
-    return [
-        Twins(examples[found.second], examples[found.first], found.exact)
-        for found in find_duplicates(prints)
-    ]

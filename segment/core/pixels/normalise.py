@@ -200,8 +200,8 @@ def _rgb_preprocessing(
 
     if statistics.dtype != "uint8" or statistics.bands < 3:
         raise InputError(
-            f"data.normalise: {mode} is made for RGB of 8 bits. Received {statistics.bands} bands"
-            f" of {statistics.dtype}. Use standardise."
+            f"data.normalise: {mode} needs 8-bit RGB, images have {statistics.bands} bands of"
+            f" {statistics.dtype}. Use standardise."
         )
     matrix, offset = affine
     swapped = not np.allclose(matrix, np.diag(np.diag(matrix)))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.augment import as_dtype
 
@@ -40,14 +40,14 @@ def preprocess(
     """
     if settings.is_off or (valid is not None and not valid.any()):
         return pixels
-    seen = np.ascontiguousarray(pixels) if valid is None or valid.all() else _fill(pixels, valid)
+    changed = np.ascontiguousarray(pixels) if valid is None or valid.all() else _fill(pixels, valid)
     if settings.denoise:
-        seen = _denoise(seen, settings.denoise)
+        changed = _denoise(changed, settings.denoise)
     if settings.clahe:
-        seen = _enhance_contrast(seen, settings.clahe, settings.clahe_cell)
+        changed = _enhance_contrast(changed, settings.clahe, settings.clahe_cell)
     if settings.sharpen:
-        seen = _sharpen(seen, settings.sharpen, settings.sharpen_radius)
-    return seen if valid is None else np.where(valid[..., None], seen, pixels)
+        changed = _sharpen(changed, settings.sharpen, settings.sharpen_radius)
+    return changed if valid is None else np.where(valid[..., None], changed, pixels)
 
 
 def _fill(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
@@ -72,17 +72,15 @@ def _denoise(pixels: NDArray[Any], edge: int) -> NDArray[Any]:
 def _enhance_contrast(pixels: NDArray[Any], limit: float, cell: int) -> NDArray[Any]:
     height, width, bands = pixels.shape
     if pixels.dtype not in (np.uint8, np.uint16):
-        received = f"pixels of {pixels.dtype}"
         raise InputError(
-            f"data.preprocess.clahe: pixels of 8 or 16 bits are counted. Received {received}. Set"
-            " it to 0."
+            "data.preprocess.clahe: needs unsigned integers of 8 or 16 bits, pixels are"
+            f" {pixels.dtype}. Set it to 0."
         )
     values = np.iinfo(pixels.dtype).max + 1
     if limit * cell**2 < values:  # OpenCV would round it up
         raise InputError(
-            "data.preprocess.clahe: the limit, times the pixels of a cell, is at least the"
-            f" {values} values of {pixels.dtype}. Received {limit:g} with cells of {cell} pixels."
-            f" Raise it to {math.ceil(values / cell**2)}, or clahe_cell to"
+            f"data.preprocess.clahe: {limit:g} is too low for cells of {cell} x {cell} pixels of"
+            f" {pixels.dtype}. Raise it to {math.ceil(values / cell**2)}, or clahe_cell to"
             f" {math.ceil(math.sqrt(values / limit))}."
         )
     # to whole cells, which OpenCV would otherwise shrink

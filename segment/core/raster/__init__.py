@@ -1,1 +1,1 @@
-"""Rasters: reading, georeference, class tables, and the files that maps are written to."""
+"""Rasters: reading, georeference, masks and their alignment, class tables."""

@@ -1,7 +1,7 @@
 """Alpha bands: masks, or spectral bands such as near infrared that are tagged as alpha."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -9,9 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.disk import file_stamp
+
 AlphaUse = Literal["mask", "band", "none"]
 """How an alpha band is used: as a mask, as an ordinary band, or not at all."""
-Verdict = Literal["mask", "band", "zero", "constant"]
+AlphaContent = Literal["mask", "band", "zero", "constant"]
 """What an alpha band holds.
 
 The values of a mask, too many values for a mask, 0 throughout, or another value throughout.
@@ -26,9 +28,9 @@ _NOISE, _TAIL = 0.01, 0.06
 _RINGING, _BLOCK = 0.3, 16
 _EXACT = 0.8  # share of a level that counts as nearly all of it
 _EDGES = 0.9  # share of the pixels between two levels that lie at edges, at least, in a mask
-_KEPT = 2**18  # verdicts kept, one for each file
+_KEPT = 2**18  # contents kept, one for each file
 
-_verdicts: dict[str, tuple[tuple[int, ...], Verdict]] = {}
+_contents: dict[str, tuple[tuple[int, ...], AlphaContent]] = {}
 
 
 def alpha_bands(dataset: Any) -> list[int]:
@@ -60,7 +62,7 @@ def choose_use(
 
     Args:
         dataset: An open rasterio dataset.
-        path: Path by which the verdict on a file is found again.
+        path: Path by which the content that was found is stored.
         tagged: Numbers of the bands that are tagged as alpha, one or more.
         bands: Numbers of the bands that were asked for, None for all.
         expected: Number of bands that a model reads, None where there is no model. A spectral band
@@ -69,10 +71,10 @@ def choose_use(
     Returns:
         The use of the alpha band.
     """
-    verdict = _judge(dataset, path, tagged[0])
-    if verdict == "band":
+    content = _content_of(dataset, path, tagged[0])
+    if content == "band":
         return "none" if bands is None and dataset.count - len(tagged) == expected else "band"
-    return "band" if verdict == "zero" and bands is None and dataset.count == expected else "mask"
+    return "band" if content == "zero" and bands is None and dataset.count == expected else "mask"
 
 
 def describe_use(
@@ -102,7 +104,7 @@ def describe_use(
     return f"{band}, but holds the values of a spectral band: it is read as one, and masks nothing."
 
 
-def decide_together(paths: Sequence[Path], look: Any) -> None:
+def decide_together(paths: Sequence[Path], open_once: Callable[[Path], None]) -> None:
     """Makes all files of a folder treat their alpha bands alike, as most of them do.
 
     Only files whose alpha band holds several values count; "mask" wins a tie. A tile of water
@@ -112,12 +114,12 @@ def decide_together(paths: Sequence[Path], look: Any) -> None:
 
     Args:
         paths: The files of the folder.
-        look: Opens a file, given its path, so that its verdict is stored. It must raise nothing.
+        open_once: Opens a file, so that what its alpha band holds is stored. It must raise nothing.
     """
     for some in (paths[:: max(1, len(paths) // 64)], paths):
         for path in some:
-            look(path)
-        votes = Counter(verdict for path in some if (verdict := known_verdict(path)))
+            open_once(path)
+        votes = Counter(content for path in some if (content := known_content(path)))
         if not votes:
             return
         if votes["band"] or votes["mask"]:
@@ -125,20 +127,20 @@ def decide_together(paths: Sequence[Path], look: Any) -> None:
             return
 
 
-def known_verdict(path: Path | str) -> Verdict | None:
-    """Returns the stored verdict on a file's alpha band.
+def known_content(path: Path | str) -> AlphaContent | None:
+    """Returns what the alpha band of a file was found to hold.
 
     Args:
         path: Path of the file.
 
     Returns:
-        The verdict, None where there is none or the file has changed since.
+        The content, None where there is none or the file has changed since.
     """
-    stamp, verdict = _verdicts.get(str(path), ((), None))
-    return verdict if verdict and stamp == _stamp(path) else None
+    stamp, content = _contents.get(str(path), ((), None))
+    return content if content and stamp == file_stamp(path) else None
 
 
-def looks_like(values: NDArray[Any]) -> Verdict:
+def alpha_content(values: NDArray[Any]) -> AlphaContent:
     """Decides what a band that is tagged as alpha holds.
 
     A mask holds two levels, and values between them only at edges: within an eighth of the shorter
@@ -149,7 +151,7 @@ def looks_like(values: NDArray[Any]) -> Verdict:
         values: Values of the band, (rows, columns), of any real type.
 
     Returns:
-        The verdict on the band.
+        What the band holds.
     """
     import cv2
 
@@ -202,17 +204,17 @@ def without_alpha_tags(dataset: Any) -> str:
     return text.replace("<ColorInterp>Alpha</ColorInterp>", "<ColorInterp>Undefined</ColorInterp>")
 
 
-def _judge(dataset: Any, path: str, band: int) -> Verdict:
+def _content_of(dataset: Any, path: str, band: int) -> AlphaContent:
     from rasterio.errors import RasterioError
 
     if len(set(dataset.dtypes)) > 1:  # the bands of one sensor share a type: this is none of them
         return "mask"
-    verdict = known_verdict(path)
-    if verdict is None:
+    content = known_content(path)
+    if content is None:
         is_cheap = dataset.overviews(band) or dataset.height * dataset.width <= _DENSE
         longest = _EDGE if is_cheap else _COARSE_EDGE
         try:
-            verdict = looks_like(
+            content = alpha_content(
                 dataset.read(
                     band, out_shape=(min(dataset.height, longest), min(dataset.width, longest))
                 )
@@ -222,23 +224,15 @@ def _judge(dataset: Any, path: str, band: int) -> Verdict:
             with suppress(Exception):
                 alpha_bands(dataset)
             return "mask"
-        _keep_all([path], verdict)
-    return verdict
+        _keep_all([path], content)
+    return content
 
 
-def _keep_all(paths: Iterable[Path | str], verdict: Verdict) -> None:
+def _keep_all(paths: Iterable[Path | str], content: AlphaContent) -> None:
     for path in paths:
-        _verdicts[str(path)] = (_stamp(path), verdict)
-    while len(_verdicts) > _KEPT:
-        _verdicts.pop(next(iter(_verdicts)), None)
-
-
-def _stamp(path: Path | str) -> tuple[int, ...]:
-    try:
-        found = Path(path).stat()
-    except (OSError, ValueError):
-        return ()
-    return found.st_size, found.st_mtime_ns
+        _contents[str(path)] = (file_stamp(path), content)
+    while len(_contents) > _KEPT:
+        _contents.pop(next(iter(_contents)), None)
 
 
 def _areas(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -112,7 +112,7 @@ def divide(size: int, edge: int, places: Sequence[int] = ()) -> tuple[int, ...]:
     """
     if edge < 1:
         raise InputError(
-            f"Blocks have an edge of at least one pixel. Received {edge}. Choose e.g. {EDGE}."
+            f"Edge of a block is {edge} pixels, at least 1 is needed. Choose e.g. {EDGE}."
         )
     count = -(-size // edge)
     wanted = [size * k // count for k in range(1, count)]

@@ -1,4 +1,4 @@
-"""Class tables: names, colours and values of classes, and decoding of the masks that use them."""
+"""Class tables: names, colours and values of classes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_serializer,
@@ -26,7 +27,7 @@ IGNORED = 255
 
 
 _COLOR = r"^#[0-9a-fA-F]{6}$"
-_EXAMPLE = '- {name: water, color: "#E2A929"}'
+_EXAMPLE = 'Write classes as - {name: water, color: "#E2A929"}'
 
 
 def rgb_of(color: str) -> tuple[int, int, int]:
@@ -84,6 +85,9 @@ class Class(Settings):
         return rgb_of(self.map_color)
 
 
+_ENTRIES = TypeAdapter(list[Class])
+
+
 class ClassTable:
     """A class table: the classes of a task, in the order of a model's outputs.
 
@@ -121,22 +125,18 @@ class ClassTable:
             ]
             if repeated:
                 raise InputError(
-                    f"Classes need a {key} each. Received {repeated[0]!r} more than once. Change"
-                    " one of them."
+                    f"Several classes have the {key} {repeated[0]!r}. Give each its own."
                 )
         self.classes = tuple(c for c in entries if not c.ignore)
         self.ignored = tuple(c for c in entries if c.ignore)
         if not self.classes:
-            raise InputError(
-                "A class table needs at least one class that is not ignored. Received none. Add"
-                " classes."
-            )
+            raise InputError("Class table has no class that is not ignored. Add at least one.")
         taken = {c.value for c in entries}
         free = next((value for value in range(IGNORED) if value not in taken), None)
         if free is None and any(c.value == IGNORED for c in self.classes):
             raise InputError(
-                f"{IGNORED} is nodata in maps. Received a class for each value from 0 to {IGNORED}."
-                " Join some."
+                f"Classes have all values from 0 to {IGNORED}, of which maps need one for nodata."
+                " Merge two classes."
             )
         self.mapped = tuple(
             c.model_copy(update={"value": free}) if c.value == IGNORED else c for c in self.classes
@@ -235,101 +235,6 @@ class ClassTable:
         found: NDArray[np.uint8] = lut[values]
         return found
 
-    def decode(
-        self, mask: NDArray[np.generic], names: Sequence[str] | None = None
-    ) -> tuple[NDArray[np.uint8], Counter[str]]:
-        """Decodes a mask to class indices.
-
-        Args:
-            mask: Pixels as `Mask` reads them, (rows, columns, bands). One band holds class values;
-                three or four hold `mask_colors`. Masked pixels of a masked array, and values that
-                are not finite, are declared nodata.
-            names: Class names that the indices refer to, such as those of another table; upper and
-                lower case count as the same. Classes that are not among them are ignored. By
-                default the names of this table.
-
-        Returns:
-            The class indices, (rows, columns) uint8, 255 where ignored; and the number of pixels of
-            each value or "#RRGGBB" that the table does not name. Nodata is not counted, nor is 255
-            in one band, which is unlabelled unless a class has that value.
-        """
-        wanted = dict.fromkeys((name.casefold() for name in self.names), IGNORED)
-        wanted |= {name.casefold(): index for index, name in enumerate(names or self.names)}
-        keys, hidden = _keys(mask), _hidden(mask)
-        if mask.shape[2] == 1:
-            known = {int(c.value or 0): wanted[c.name.casefold()] for c in self.classes}
-            silent = {IGNORED, *(int(c.value or 0) for c in self.ignored)}
-        else:
-            known = {
-                int(k[1:], 16): wanted[c.name.casefold()]
-                for k, c in self.mask_colors().items()
-                if not c.ignore
-            }
-            silent = {int(c.color[1:], 16) for c in self.ignored}
-        present, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        indices = np.array([known.get(k, IGNORED) for k in present.tolist()], np.uint8)[
-            inverse
-        ].reshape(keys.shape)
-        if hidden is not None:
-            indices[hidden] = IGNORED
-            counts = np.bincount(inverse.ravel()[~hidden.ravel()], minlength=len(present))
-        undeclared: Counter[str] = Counter()
-        for key, count in zip(present.tolist(), counts.tolist(), strict=True):
-            if count and key not in known and key not in silent:
-                undeclared[_key_name(key, mask)] += count
-        return indices, undeclared
-
-
-def count_values(mask: NDArray[np.generic]) -> tuple[Counter[str], Counter[str]]:
-    """Counts the pixels of a mask by value or colour.
-
-    Args:
-        mask: Pixels of a mask, see `ClassTable.decode`.
-
-    Returns:
-        The number of pixels of each value or "#RRGGBB", first of those that are not declared
-        nodata, then of those that are.
-    """
-    keys, hidden = _keys(mask), _hidden(mask)
-    if hidden is None:
-        return _count(keys, mask), Counter()
-    return _count(keys[~hidden], mask), _count(keys[hidden], mask)
-
-
-def _count(keys: NDArray[np.generic], mask: NDArray[np.generic]) -> Counter[str]:
-    present, counts = np.unique(keys, return_counts=True)
-    return Counter(
-        {
-            _key_name(key, mask): count
-            for key, count in zip(present.tolist(), counts.tolist(), strict=True)
-        }
-    )
-
-
-def _keys(mask: NDArray[np.generic]) -> NDArray[np.generic]:
-    """A number for each pixel (rows, columns): its value, or its colour as 0xRRGGBB."""
-    pixels: NDArray[np.generic] = np.asarray(mask)
-    if mask.shape[2] == 1:
-        values: NDArray[np.generic] = pixels[..., 0]
-        return values
-    red, green, blue = (pixels[..., b].astype(np.uint32) for b in range(3))
-    colors: NDArray[np.generic] = red << 16 | green << 8 | blue
-    return colors
-
-
-def _hidden(mask: NDArray[np.generic]) -> NDArray[np.bool_] | None:
-    """Where a mask is declared nodata or not finite, (rows, columns); None where no pixel is."""
-    hidden = np.zeros(mask.shape[:2], bool)
-    if isinstance(mask, np.ma.MaskedArray):
-        hidden |= np.broadcast_to(mask.mask, mask.shape)[..., 0]
-    if mask.dtype.kind == "f":
-        hidden |= ~np.isfinite(np.asarray(mask)[..., 0])
-    return hidden if hidden.any() else None
-
-
-def _key_name(key: float, mask: NDArray[np.generic]) -> str:
-    return f"{key:g}" if mask.shape[2] == 1 else f"#{key:06X}"
-
 
 def load_class_table(path: Path) -> ClassTable:
     """Reads a class table (`classes.yaml`).
@@ -347,24 +252,19 @@ def load_class_table(path: Path) -> ClassTable:
     try:
         entries = read_yaml(path)
         if not isinstance(entries, list):
-            received = type(entries).__name__
-            raise InputError(
-                f"A class table is a list of name and color. Received {received}. Write e.g."
-                f" {_EXAMPLE}."
-            )
-        return ClassTable([Class.model_validate(e) for e in entries])
+            raise InputError(f"not a list of classes, but {quoted(entries)}. {_EXAMPLE}")
+        return ClassTable(_ENTRIES.validate_python(entries))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
-        raise InputError(
-            f"{path}: a class table is YAML. Received: {error}. Correct it."
-        ) from error
+        raise InputError(f"{path}: not valid YAML: {error}. Correct it.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "entry"
+        number, *keys = first["loc"]
+        place = ", ".join([f"class {int(number) + 1}", *map(str, keys)])
+        problem = first["msg"].replace(f"match pattern '{_COLOR}'", "be like '#E2A929'")
         raise InputError(
-            f"{path}: {where}: {first['msg']}. Received {quoted(first['input'])}. Write e.g."
-            f" {_EXAMPLE}."
+            f"{path}: {place}: {problem} ({quoted(first['input'])}). {_EXAMPLE}"
         ) from error
 
 

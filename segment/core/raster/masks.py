@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.raster.alignment import ALIGNED, NearestPixels, align
+from segment.core.raster.alignment import ALIGNED, align
 from segment.core.raster.classes import IGNORED
+from segment.core.raster.nearest_pixels import NearestPixels
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
@@ -56,8 +57,8 @@ class Mask:
             count > 1 and raster.dtype != np.uint8
         ):
             raise InputError(
-                f"{raster.path}: masks have one band (values), or three or four of uint8 (colours)."
-                f" Received {count} of {raster.dtype}. Export them so."
+                f"{raster.path}: mask has {count} bands of {raster.dtype}. Export it with one band"
+                " of class values, or with three or four bands of uint8 for class colours."
             )
         self.alignment = ALIGNED if image is None else align(raster, image, noun)
         if self.alignment.orientation is not None:
@@ -72,17 +73,15 @@ class Mask:
             grid.height,
             raster.identity,
         )
-        self._raster, self._dataset = raster, raster._dataset
+        self._raster, dataset = raster, raster.dataset
         self.colors: NDArray[np.uint8] | None = None
-        if raster.info.colors == ("palette",) and self._dataset.driver != "GTiff":
+        if raster.info.colors == ("palette",) and dataset.driver != "GTiff":
             self.colors = raster.colormap()
-        compression = getattr(self._dataset.compression, "value", "")
-        self.lossy = self._dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
-        flags = {
-            flag for band in self._raster.bands for flag in self._dataset.mask_flag_enums[band - 1]
-        }
+        compression = getattr(dataset.compression, "value", "")
+        self.lossy = dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
+        flags = {flag for band in self._raster.bands for flag in dataset.mask_flag_enums[band - 1]}
         self.declares_nodata = MaskFlags.alpha not in flags and bool(flags - {MaskFlags.all_valid})
-        self.nodata = self._dataset.nodatavals[0] if self.declares_nodata else None
+        self.nodata = dataset.nodatavals[0] if self.declares_nodata else None
 
     def read(
         self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None

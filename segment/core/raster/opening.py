@@ -10,7 +10,9 @@ from typing import Any
 from segment.core.errors import InputError, is_utf8, printable
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, without_alpha_tags
-from segment.core.raster.reader import MOST_BANDS, Raster, RasterInfo, readable
+from segment.core.raster.grid import PixelGrid
+from segment.core.raster.info import MOST_BANDS, RasterInfo
+from segment.core.raster.reader import Raster, readable
 
 
 @contextmanager
@@ -49,16 +51,12 @@ def open_raster(
     import rasterio
 
     if not is_utf8(path):
-        raise InputError(
-            f"{printable(path)}: paths of rasters must be UTF-8. Received other bytes. Rename the"
-            " file or folder."
-        )
+        raise InputError(f"{printable(path)}: path is not UTF-8. Rename the file or folder.")
     with rasterio.Env(**_GDAL_OPTIONS), ExitStack() as stack:
         # Path.is_file raises for some names
         if isinstance(path, Path) and not os.path.isfile(path):
-            raise InputError(
-                f"{path}: must be a raster file. Received: no such file. Check the path."
-            )
+            problem = "is a folder, not a raster" if os.path.isdir(path) else "no such file"
+            raise InputError(f"{path}: {problem}. Check the path.")
         with readable(path), without_warnings():
             dataset = stored = stack.enter_context(rasterio.open(path, driver=driver))
             if dataset.count > MOST_BANDS:
@@ -140,6 +138,22 @@ def read_info(path: Path) -> RasterInfo:
     """
     with open_raster(path) as raster:
         return raster.info
+
+
+def read_grid(path: Path) -> PixelGrid:
+    """Reads the size and georeference of a raster.
+
+    Args:
+        path: File of the raster.
+
+    Returns:
+        Grid of the raster.
+
+    Raises:
+        InputError: If the raster cannot be opened.
+    """
+    with open_raster(path) as raster:
+        return PixelGrid(raster.height, raster.width, raster.crs, raster.transform)
 
 
 _GDAL_OPTIONS = {

@@ -1,16 +1,16 @@
 """Sources: rasters as users name them, by files, folders, patterns and paths that GDAL resolves."""
 
 import glob
-import os
 import re
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
-from segment.core.raster.alpha import AlphaUse, decide_together, known_verdict
+from segment.core.file_search import files_matching
+from segment.core.raster.alpha import AlphaUse, decide_together, known_content
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.subdatasets import subdataset_name
@@ -78,8 +78,7 @@ class Source:
         stem = self.name if is_part else PurePosixPath(self.name).stem
         if not stem:
             raise InputError(
-                f"{self.path}: maps are named after their scene. Received one without a name. Copy"
-                " it to a file."
+                f"{self.path}: no file name, after which outputs could be named. Copy it to a file."
             )
         return stem
 
@@ -100,8 +99,8 @@ class Source:
         with self.open() as raster:
             if raster.likeness != likeness:
                 raise InputError(
-                    f"{self.path}: the scene must be the one that was asked for. Received another."
-                    " Share the same."
+                    f"{self.path}: not the raster that the cluster was asked to map. Share the same"
+                    " file with all machines."
                 )
 
     def open(self, expected: int | None = None) -> AbstractContextManager[Raster]:
@@ -148,7 +147,7 @@ def find_sources(
     found: list[Source] = []
     for name in names:
         if not name:
-            raise InputError("Rasters have names. Received an empty one. Check the command.")
+            raise InputError("The name of a raster is empty. Check the command.")
         source = Source.of(name)
         is_folder = isinstance(source.path, Path) and source.path.is_dir()
         if not is_folder and (
@@ -156,78 +155,16 @@ def find_sources(
         ):
             found.append(source)
             continue
-        matching = _files(f"{glob.escape(name)}/*" if is_folder else name)
+        matching = files_matching(f"{glob.escape(name)}/*" if is_folder else name)
         rasters = [file for file in matching if file.suffix.lower() in SUFFIXES and file.is_file()]
         made = {file.with_name(file.stem + ending) for file in rasters for ending in outputs}
         chosen = [Source(file) for file in rasters if file not in made]
         if not chosen:
             raise InputError(
-                f"{name}: must lead to rasters ({', '.join(SUFFIXES)}). Received none. Check it, or"
-                " name files."
+                f"{name}: no rasters found ({', '.join(SUFFIXES)}). Check the path, or name files."
             )
         found += chosen
     return [as_source(source, bands, nodata) for source in dict.fromkeys(found)]
-
-
-def folders_below(root: Path | str) -> Iterator[Path]:
-    """Walks through a folder and all folders below it.
-
-    Links are followed. Each folder comes once, and none that contains `root`. Hidden folders below
-    `root` are skipped.
-
-    Args:
-        root: Folder to start at.
-
-    Yields:
-        The folders, first those that are reached without a link.
-    """
-    seen = {str(folder) for folder in Path(os.path.realpath(root)).parents}
-    folders, links = deque([Path(root)]), deque[Path]()
-    while folders or links:
-        folder = folders.popleft() if folders else links.popleft()
-        real = os.path.realpath(folder)
-        if real in seen:
-            continue
-        seen.add(real)
-        yield folder
-        with suppress(OSError):  # a folder without permission to read
-            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-                if os.path.isdir(entry.path) and not entry.name.startswith("."):
-                    (links if entry.is_symlink() else folders).append(folder / entry.name)
-
-
-def _files(pattern: str) -> list[Path]:
-    """Files that match a pattern, sorted; a file that several links lead to comes once."""
-    found: dict[tuple[str, str], str] = {}
-    for path in _matches(pattern):
-        folder, name = os.path.split(path)
-        real = os.path.realpath(folder)
-        place = (real, name)
-        if place not in found or os.path.abspath(folder) == real:  # preferred to a link
-            found[place] = path
-    return [Path(path) for path in sorted(found.values())]
-
-
-def _leads_up(link: str) -> bool:
-    return (
-        Path(os.path.realpath(link))
-        in Path(os.path.realpath(os.path.dirname(link) or os.curdir), "_").parents
-    )
-
-
-def _matches(pattern: str) -> Iterator[str]:
-    """Paths as from a recursive `glob.glob`, which would follow links without end."""
-    parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
-    if "**" not in parts:
-        yield from glob.glob(pattern)
-        return
-    first = parts.index("**")
-    before, after = os.sep.join(parts[:first]), [part for part in parts[first + 1 :] if part]
-    for start in glob.glob(before or os.sep) if first else [os.curdir]:
-        if glob.has_magic(before) and os.path.islink(start) and _leads_up(start):
-            continue
-        for folder in folders_below(start):
-            yield from _matches(os.path.join(glob.escape(str(folder)), *(after or "*")))
 
 
 def as_source(
@@ -259,11 +196,11 @@ def decide_alpha(paths: Sequence[Path]) -> None:
         paths: The files of the folder.
     """
 
-    def look(path: Path) -> None:
+    def open_once(path: Path) -> None:
         with suppress(InputError):
             read_info(path)
 
-    decide_together(paths, look)
+    decide_together(paths, open_once)
 
 
 def alpha_note(sources: Sequence[Source]) -> str | None:
@@ -278,7 +215,7 @@ def alpha_note(sources: Sequence[Source]) -> str | None:
     found = [
         source.path
         for source in sources
-        if source.alpha != "none" and known_verdict(source.path) == "band"
+        if source.alpha != "none" and known_content(source.path) == "band"
     ]
     if not found:
         return None
@@ -305,9 +242,7 @@ def parse_bands(text: str | None) -> list[int] | None:
         return None
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
-        raise InputError(
-            f"--bands: numbers from 1 with commas between. Received {text!r}. Write e.g. 4,3,2."
-        )
+        raise InputError(f"--bands: {text!r} is not a list of band numbers. Write e.g. 4,3,2.")
     return [int(part) for part in parts]
 
 
@@ -323,6 +258,6 @@ def require_own_names(sources: Sequence[Source]) -> None:
     for stem, count in Counter(source.stem for source in sources).items():
         if count > 1:
             raise InputError(
-                f"Scenes of one call have names of their own. Received {stem!r} {count} times. Map"
-                " them one by one."
+                f"{count} scenes are named {stem!r}, their outputs would have the same names. Map"
+                " them one by one, into different folders."
             )

@@ -86,12 +86,12 @@ def plot_confusion(
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", parse_math=False)
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_xlabel("predicted")
-    axes.set_ylabel("truth")
+    axes.set_ylabel("reference")
     return figure
 
 
 def plot_reliability(found: Reliability) -> "Figure":
-    """Plots how often predictions of each probability are right, above their number.
+    """Plots how often predictions of each probability are correct, above their number.
 
     Args:
         found: Counts per bin of probability.
@@ -108,12 +108,10 @@ def plot_reliability(found: Reliability) -> "Figure":
     mean, share, counts = found.mean[filled], found.share[filled], found.counts[filled]
     figure = Figure(figsize=(6, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.bar(
-        centres[filled], share, 1 / bins, color="#a9c4de", edgecolor="white", label="right answers"
-    )
+    upper.bar(centres[filled], share, 1 / bins, color="#a9c4de", edgecolor="white", label="correct")
     upper.plot(mean, mean, "_", color="#c44e52", ms=14, mew=2, label="mean probability")
     upper.plot([0, 1], [0, 1], "--", color="0.2", lw=1, label="perfectly calibrated")
-    upper.set_ylabel("share of right answers")
+    upper.set_ylabel("share of correct predictions")
     upper.set_ylim(0, 1.02)
     upper.set_title(f"Expected calibration error {found.error:.3f}")
     upper.grid(alpha=0.3)
@@ -126,8 +124,8 @@ def plot_reliability(found: Reliability) -> "Figure":
     lower.set_xlim(0, 1)
     lower.margins(y=0.2)
     lower.yaxis.set_major_formatter(shorten)
-    lower.set_xlabel("probability of the answer")
-    lower.set_ylabel("answers")
+    lower.set_xlabel("probability of the prediction")
+    lower.set_ylabel("predictions")
     return figure
 
 
@@ -178,12 +176,16 @@ def plot_gallery(
 
     columns = max(min(columns, len(images)), 1)
     rows = max(-(-len(images) // columns), 1)
-    figure = Figure(figsize=(2.3 * columns, 2.7 * rows), layout="constrained")
+    tallest = max((image.shape[0] / image.shape[1] for image in images), default=1)
+    height = 2.3 * min(max(tallest, 0.5), 2.2) + 0.4
+    figure = Figure(figsize=(2.3 * columns, height * rows), layout="constrained")
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in cells:
+    for axes in cells[len(images) :]:
         axes.axis("off")
     for axes, image, title in zip(cells, images, titles, strict=False):
         axes.imshow(image)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color("0.8")  # white pictures have edges, too
         lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 30)]
         axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
     return figure

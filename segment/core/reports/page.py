@@ -52,25 +52,6 @@ class Finding:
         return f"{self.what} {self.meaning} {self.cure}"
 
 
-@dataclass(frozen=True)
-class Exploration:
-    """Result of an exploration of data.
-
-    Attributes:
-        findings: Results of the checks.
-        figures: Content of report.json.
-    """
-
-    findings: list[Finding]
-    figures: dict[str, Any]
-
-    def __str__(self) -> str:
-        return (
-            "\n".join(f"- {finding}" for finding in self.findings)
-            or "Nothing that asks for a change."
-        )
-
-
 class Report:
     """HTML page that is built from top to bottom.
 
@@ -159,10 +140,10 @@ class Report:
         """Adds results of checks: what was found, what it means and what to do.
 
         Args:
-            found: The results. If there are none, the page says so.
+            found: The results. If there are none, a sentence replaces them.
         """
         if not found:
-            self.text("Nothing that asks for a change.")
+            self.text("No problems found.")
         for finding in found:
             lines = (
                 f"<b>{html.escape(finding.what)}</b>",

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.outputs import staged, writable
+from segment.core.disk import writable
+from segment.core.outputs import staged
 
 
 def write_picture(path: Path, pixels: NDArray[np.uint8], overwrite: bool = False) -> None:

@@ -48,16 +48,14 @@ def load_history(path: Path, data: str) -> list[Row]:
         InputError: If there is no checkpoint, it is broken, or it belongs to other data.
     """
     if not path.is_file():
-        raise InputError(
-            f"{path}: --resume needs a checkpoint. Received: no such file. Train without --resume."
-        )
+        raise InputError(f"{path}: no checkpoint to resume from. Train without --resume.")
     with _whole(path) as arrays:
         history: list[Row] = json.loads(str(arrays["history"]))
         known = str(arrays["data"])
     if known != data:
         raise InputError(
-            f"{path}: --resume needs the run's own data and split. Received others. Restore them,"
-            " or train again from the start."
+            f"{path}: data and split are not those of the run to resume. Restore them, or train"
+            " without --resume."
         )
     return history
 
@@ -77,7 +75,7 @@ def load_checkpoint(path: Path, trainer: keras.Model) -> None:
         stored = [arrays[f"variable_{i}"] for i in range(len(arrays.files) - 2)]
     if [s.shape for s in stored] != [tuple(v.shape) for v in state]:
         raise InputError(
-            f"{path}: --resume needs the same model and optimiser. Received another's. Leave them"
+            f"{path}: the run to resume does not have the same model and optimiser. Leave them"
             " unchanged."
         )
     for variable, value in zip(state, stored, strict=True):
@@ -93,8 +91,7 @@ def _whole(path: Path) -> Iterator[Any]:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         problem = str(error) or type(error).__name__
         raise InputError(
-            f"{path}: must be a whole checkpoint. Received: {problem}. Train again with"
-            " --overwrite."
+            f"{path}: not a complete checkpoint: {problem}. Train again with --overwrite."
         ) from error
 
 

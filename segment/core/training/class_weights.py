@@ -38,7 +38,6 @@ def resolve_class_weights(wanted: ClassWeights, names: Sequence[str], counts: An
     for name in wanted:
         if name not in names:
             raise InputError(
-                f"loss.class_weights: classes are {', '.join(names)}. Received {name!r}. Name one"
-                " of them."
+                f"loss.class_weights: there is no class {name!r}. Name one of {', '.join(names)}."
             )
     return [wanted.get(name, 1.0) for name in names]

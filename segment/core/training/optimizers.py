@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 
-from segment.core.config import TrainingSettings
-from segment.core.model.runtime import has_gpu
-from segment.core.training.devices import OneDevice
+from segment.core.common_settings import TrainingSettings
+from segment.core.model.backend import has_gpu
+from segment.core.training.devices import Devices
 
 
 def wanted_precision(settings: TrainingSettings) -> str:
@@ -121,7 +121,7 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def build_optimizer(
     settings: TrainingSettings,
     steps_per_epoch: int,
-    devices: OneDevice = OneDevice(),  # noqa: B008 - it cannot change
+    devices: Devices = Devices(),  # noqa: B008 - it cannot change
 ) -> keras.Optimizer:
     """Builds Adam or AdamW with the schedule, clipping and weight averaging of the settings.
 
@@ -133,13 +133,12 @@ def build_optimizer(
     Returns:
         The optimiser.
     """
-    common: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
-    if settings.average:
-        common |= {"use_ema": True, "ema_momentum": settings.average}
-    if settings.clip_norm:
-        common["global_clipnorm"] = settings.clip_norm
+    kind = keras.optimizers.AdamW if settings.optimizer == "adamw" else keras.optimizers.Adam
+    options: dict[str, Any] = {"learning_rate": RateSchedule(settings, steps_per_epoch)}
     if settings.optimizer == "adamw":
-        return devices.optimizer(keras.optimizers.AdamW)(
-            weight_decay=settings.weight_decay, **common
-        )
-    return devices.optimizer(keras.optimizers.Adam)(**common)
+        options["weight_decay"] = settings.weight_decay
+    if settings.average:
+        options |= {"use_ema": True, "ema_momentum": settings.average}
+    if settings.clip_norm:
+        options["global_clipnorm"] = settings.clip_norm
+    return devices.optimizer(kind)(**options)

@@ -1,13 +1,9 @@
 """Run folders: model folders with the settings, history, checkpoints and report of a training."""
 
-import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from segment.core.config import (
     CONFIG_FILE,
@@ -17,6 +13,7 @@ from segment.core.config import (
     flatten,
     load_settings,
 )
+from segment.core.disk import make_folder, remove_empty
 from segment.core.errors import InputError, Interrupted
 from segment.core.lock import alone, refuse_busy
 from segment.core.model.folder import (
@@ -26,19 +23,11 @@ from segment.core.model.folder import (
     ONNX_FILE,
     OPENVINO_FOLDER,
     RECORD_FILE,
-    RULE,
-    save_model_folder,
 )
-from segment.core.model.info import ModelInfo
-from segment.core.outputs import is_unfinished, make_folder, refuse_existing, remove_empty, staged
-from segment.core.reports.figures import plot_history
-from segment.core.reports.page import PAGE_FILE, REPORT_FILE, Report, training_report
-from segment.core.splits import Part
+from segment.core.outputs import is_unfinished, refuse_existing, staged
+from segment.core.reports.page import PAGE_FILE, REPORT_FILE
 from segment.core.training.checkpoints import CHECKPOINT
-from segment.core.training.history import HISTORY, Row, best_row
-
-if TYPE_CHECKING:
-    import keras
+from segment.core.training.history import HISTORY
 
 CURVES_FILE = "curves.png"
 _RUN_FILES = (
@@ -60,44 +49,7 @@ _RUN_FILES = (
     "generated",
 )
 _BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
-_PART_NAMES: dict[Part, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHINERY)
-
-
-class Scored(Protocol):
-    """Scores of a model on a part of the data."""
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """Scores under the keys of report.json."""
-        ...
-
-
-E = TypeVar("E", bound=Scored)
-
-
-@dataclass(frozen=True)
-class Run(Generic[E]):
-    """A finished training run.
-
-    Attributes:
-        folder: Run folder.
-        history: One row per epoch.
-        validation: Scores of the best model on the validation data.
-        test: Scores of the best model on the test data; None without test data.
-    """
-
-    folder: Path
-    history: list[Row]
-    validation: E
-    test: E | None
-
-    def __str__(self) -> str:
-        """Returns the folder, the number of epochs, and the scores."""
-        lines = [f"{self.folder}: {len(self.history)} epochs", f"validation  {self.validation}"]
-        if self.test:
-            lines.append(f"test        {self.test}")
-        return "\n".join(lines)
 
 
 def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) -> None:
@@ -113,7 +65,7 @@ def check_run(output: Path, config: Settings, *, resume: bool, overwrite: bool) 
         InputError: If a run may not be written there, if it cannot be resumed with these settings,
             or if another process is writing a run there.
     """
-    refuse_busy(output, RULE)
+    refuse_busy(output)
     _check(output, config, resume, overwrite)
 
 
@@ -122,17 +74,13 @@ def _check(output: Path, config: Settings, resume: bool, overwrite: bool) -> Non
         refuse_existing(output, overwrite or _is_only_begun(output), _RUN_FILES)
         return
     if not (output / CHECKPOINT).is_file():
-        raise InputError(
-            f"{output}: --resume needs a run with a checkpoint. Received none. Train without"
-            " --resume."
-        )
+        raise InputError(f"{output}: has no checkpoint to resume from. Train without --resume.")
     earlier = load_settings(type(config), output / CONFIG_FILE)
     before, now = (flatten(c.model_dump(mode="json")) for c in (earlier, config))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and key not in _CHANGEABLE:
             raise InputError(
-                f"{key}: --resume keeps the run's settings. Received {now.get(key)!r}, but the run"
-                f" has {before.get(key)!r}. Leave it;"
+                f"{key}: {now.get(key)!r}, but the run to resume has {before.get(key)!r}. Set that;"
                 f" {', '.join(key for key in _CHANGEABLE if key in now)} may change."
             )
 
@@ -166,7 +114,7 @@ def run_folder(
     """
     made = make_folder(output.absolute().parent)
     try:
-        with alone(output, RULE):
+        with alone(output):
             _check(output, config, resume, overwrite)
             with _written(output, config, resume):
                 yield
@@ -203,96 +151,9 @@ def _written(output: Path, config: Settings, resume: bool) -> Iterator[None]:
             (output / CONFIG_FILE).write_text(before, encoding="utf-8")
         if not isinstance(error, KeyboardInterrupt):
             raise
-        told = (
-            "The same command with --resume goes on from the last epoch."
+        rest = (
+            "The same command with --resume continues after the last epoch."
             if kept
             else "No epoch had ended, nothing was kept."
         )
-        raise Interrupted(f"{output}: stopped. {told}") from error
-
-
-def keep_best(
-    output: Path, info: ModelInfo, network: Callable[[], "keras.Model"]
-) -> Callable[[Row], None]:
-    """Makes a function that saves the current model with the validation scores of its epoch.
-
-    Args:
-        output: Run folder.
-        info: Description of the model.
-        network: Returns the network to save, see `keep_float32`.
-
-    Returns:
-        A function of the row of the epoch, for `save_best` of `fit`.
-    """
-
-    def save(row: Row) -> None:
-        save_model_folder(
-            output, network(), info.model_copy(update={"scores": {"validation": row}})
-        )
-
-    return save
-
-
-def finish_run(
-    output: Path,
-    network: "keras.Model",
-    info: ModelInfo,
-    history: list[Row],
-    results: Mapping[Part, E],
-    *,
-    monitor: str,
-    facts: Sequence[tuple[str, object]],
-    panels: Mapping[str, Sequence[str]],
-    add_scores: Callable[[Report, str, Part], None],
-    further: Mapping[str, object] = MappingProxyType({}),
-) -> Run[E]:
-    """Writes the best model with its scores, report.json, curves.png and report.html.
-
-    Args:
-        output: Run folder.
-        network: Best network.
-        info: Description of the model.
-        history: One row per epoch.
-        results: Scores by part of the data; that of "val" is required.
-        monitor: Name of the score by which the best epoch was chosen.
-        facts: See `training_report`. Facts that all runs have are added.
-        panels: See `training_report`.
-        add_scores: Adds the scores of a part to the report, under a heading. Called with the
-            report, the heading and the part.
-        further: Further entries of report.json besides the scores.
-
-    Returns:
-        The finished run.
-    """
-    run = Run(output, history, results["val"], results.get("test"))
-    scores = {
-        part: {k: v for k, v in result.report.items() if k != "confusion"}
-        for part, result in results.items()
-    }
-    save_model_folder(output, network, info.model_copy(update={"scores": scores}))
-    best = best_row(history, monitor)
-    data = info.training["data"]
-    named = data if isinstance(data, str) else ", ".join(data)
-    facts = [
-        ("Data", named),
-        *facts,
-        ("Classes", ", ".join(info.class_table.names)),
-        ("Epochs", len(history)),
-        ("Best epoch", int(best["epoch"])),
-        ("Backend", info.training["backend"]),
-    ]
-    page = training_report(f"{info.name} trained on {named}", facts, history, panels)
-    for part in results:
-        add_scores(page, _PART_NAMES[part], part)
-    figures = {
-        "part": "validation",
-        **run.validation.report,
-        "test": run.test.report if run.test else None,
-        **further,
-    }
-    with staged(output / REPORT_FILE, overwrite=True) as partial:
-        partial.write_text(json.dumps(figures, indent=2))
-    with staged(output / CURVES_FILE, overwrite=True) as partial:
-        plot_history(history, panels).savefig(partial, format="png", dpi=120)
-    page.write(output / PAGE_FILE)
-    return run
+        raise Interrupted(f"{output}: stopped. {rest}") from error

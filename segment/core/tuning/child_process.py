@@ -19,15 +19,14 @@ from typing import IO
 _TOGETHER = "KERAS_DISTRIBUTION_"
 
 
-def start_attended(
+def start_child(
     module: str,
     function: str,
     arguments: Sequence[str],
-    complaints: IO[bytes],
+    errors: IO[bytes],
     *,
     environment: Mapping[str, str] | None = None,
     start: Path | None = None,
-    is_apart: bool = False,
 ) -> "subprocess.Popen[bytes]":
     """Starts a console command in a child process that ends when this process ends.
 
@@ -35,12 +34,10 @@ def start_attended(
         module: Module that has the command.
         function: Function of the command in that module.
         arguments: Command-line arguments.
-        complaints: File that receives stderr of the child. Its stdout is discarded.
+        errors: File that receives stderr of the child. Its stdout is discarded.
         environment: Environment variables in addition to those of this process, of which those
             that join processes in one distributed training are left out.
         start: Working directory of the child; that of this process by default.
-        is_apart: Whether the child has a session of its own, so that Ctrl-C in the terminal does
-            not reach it.
 
     Returns:
         The child process. It runs until it is done or its stdin is closed.
@@ -51,13 +48,13 @@ def start_attended(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=complaints,
+        stderr=errors,
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith(_TOGETHER)},
             **(environment or {}),
         },
         cwd=start,
-        start_new_session=is_apart,
+        start_new_session=True,  # Ctrl-C in the terminal is left to this process
     )
 
 

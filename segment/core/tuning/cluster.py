@@ -1,263 +1,263 @@
-"""Tuning on a cluster: the trainings of a study, run in parallel by its workers."""
+"""Tuning on a cluster: each worker runs the loop of a study on the database that all share.
 
-import math
+What a lost worker was training is left to Optuna, which fails it without a heartbeat and queues its
+settings again.
+"""
+
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from segment.core.cluster.dispatch import dispatch
-from segment.core.cluster.worker_pool import WorkerPool
+from optuna.trial import TrialState
+
 from segment.core.errors import InputError, Interrupted
 from segment.core.machine import this_machine
-from segment.core.progress import Progress
-from segment.core.tuning.cluster_job import (
-    ReceivedProgress,
-    TuningJob,
-    fail_running,
-    trials_of,
-    worker_of,
-)
-from segment.core.tuning.reruns import POLL, Pair, Pairs, Reruns
-from segment.core.tuning.search import Search
-from segment.core.tuning.search_space import Space
-from segment.core.tuning.storage import absolute, is_file
-from segment.core.tuning.study import ended_trials, fail_dead_trials, require_hope
-from segment.core.tuning.trials import Task
+from segment.core.progress import Silent
+from segment.core.tuning.loop import POLL
+from segment.core.tuning.monitor import Monitor
+from segment.core.tuning.reruns import confirmation_of, run_study
+from segment.core.tuning.samplers import build_sampler
+from segment.core.tuning.search import Plan
+from segment.core.tuning.storage import absolute, is_file, reachable
+from segment.core.tuning.study import fail_trial, joined
+from segment.core.tuning.trainer import WORKER, Trainer
+from segment.core.tuning.trials import Conditions, check_memory_limit
 
 if TYPE_CHECKING:
-    from distributed import Client
-    from optuna import Study
-    from optuna.trial import FrozenTrial
+    from distributed import Client, Future, Worker
+
+_PACKAGE = "aerial-segment"
 
 
-@contextmanager
-def begin_campaign(
-    client: "Client",
-    address: str,
-    study: "Study",
-    task: Task,
-    space: Space,
-    search: Search,
-    storage: str,
-    folder: Path,
-    progress: Progress,
-) -> Iterator["TuningCampaign"]:
-    """Prepares a study for training by the workers of a scheduler, which are released at the end.
+class Unfit(Exception):
+    """This worker cannot train for the study; the message says why."""
 
-    Args:
-        client: Client of the scheduler.
-        address: Address of the scheduler.
-        study: Study that the trials belong to.
-        task: What trials train.
-        space: Search space.
-        search: How the study searches.
-        storage: URL of the study's database.
-        folder: Output folder of the tuning.
-        progress: Where progress is reported.
 
-    Yields:
-        The object that runs the trainings of the study.
-    """
-    pool = WorkerPool(client, address, progress.say)
-    sent = replace(task, data=[place.absolute() for place in task.data], files=())
-    files = replace(sent, files=task.find_files(sent.data)).describe_files()
-    machine = this_machine() if is_file(storage) else None
-    job = TuningJob(
-        folder, sent, files, space, search, absolute(storage), machine, pool.resource, Path.cwd()
-    )
-    try:
-        yield TuningCampaign(pool, job, study, progress)
-    finally:
-        with suppress(Exception):  # the scheduler may be gone
-            pool.disband()
+class Recalled(Exception):
+    """Ends a training that nobody waits for any more."""
 
 
 @dataclass(frozen=True)
-class _Tally:
-    """Counts the trainings of a study that have ended. `what` names them in messages."""
+class TuningJob:
+    """What a worker needs to run the loop of a study.
 
-    study: "Study"
-    what: str
-    total: int
-    done: Callable[[], int]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.done()} of {self.total} {self.what} have ended: the same command goes on from"
-            " there."
-        )
-
-
-class TuningCampaign:
-    """Runs the trainings of a study on a cluster, see `segment.core.tuning.trainer.TrialExecutor`.
-
-    Each worker of the pool runs one training at a time and writes the result to the study.
-
-    Args:
-        pool: Worker pool.
-        job: Job of the workers.
-        study: Study of the trials.
-        progress: Where progress is reported.
+    Attributes:
+        plan: What to train, with data paths that are valid on every machine, and how to search.
+        files: Description of the files that workers must find, see `Task.describe_files`.
+        storage: URL of the study's database.
+        machine: The only machine from which the database can be reached, see `this_machine`; None
+            if any machine can reach it.
+        start: Working directory of the command, used by the workers that have it.
+        version: Version of this package.
     """
 
-    def __init__(self, pool: WorkerPool, job: TuningJob, study: "Study", progress: Progress):
-        self._pool, self._job, self._study, self._progress = pool, job, study, progress
-        self._received = ReceivedProgress(pool.client, job.pool, progress)
-        self._under_way = 0
-        self._looked = -math.inf
+    plan: Plan
+    files: str
+    # it may contain a password, and Dask logs the arguments of tasks
+    storage: str = field(repr=False)
+    machine: str | None
+    start: Path
+    version: str
 
-    def run_trials(
-        self, trials: int, hours: float | None, tell: Callable[["FrozenTrial"], None]
-    ) -> None:
-        """Runs trials until enough of the study have ended, or the time is over.
-
-        Trials that are still running are counted, too. So no more than `trials` are begun, unless
-        some fail because their workers are lost.
+    @classmethod
+    def of(cls, plan: Plan, storage: str) -> "TuningJob":
+        """Returns the job of this command.
 
         Args:
-            trials: Number of trials that must have ended, whichever process ran them.
-            hours: Hours after which no trial is begun; None for no limit.
-            tell: Called with each trial that ended on a worker of the pool.
-
-        Raises:
-            InputError: If the cluster is lost, no worker can train, or the first trials all fail.
-                The message says how many trials have ended.
-            Interrupted: On Ctrl-C, with the same number in the message.
-        """
-        end = math.inf if hours is None else time.monotonic() + hours * 3600
-        tally = _Tally(self._study, "trials", trials, lambda: len(ended_trials(self._study)))
-
-        def lacking() -> int:
-            """Counts trials still to begin: neither ended, nor running elsewhere, nor given out."""
-            running, ours = (
-                fail_dead_trials(self._study),
-                {t.number for t in trials_of(self._study, self._job.pool)},
-            )
-            return (
-                trials
-                - tally.done()
-                - self._under_way
-                - sum(trial.number not in ours for trial in running)
-            )
-
-        def begin() -> Iterator[None]:
-            while lacking() > 0 and time.monotonic() < end:
-                yield None
-
-        def note(trial: "FrozenTrial") -> None:
-            tell(trial)
-            require_hope(self._study)
-
-        with self._counting(tally):
-            while tally.done() < trials and time.monotonic() < end:
-                if lacking() > 0:
-                    self._carry_out(begin(), note, tally)
-                else:
-                    time.sleep(POLL)
-
-    def confirm(
-        self, runs: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]
-    ) -> Reruns | None:
-        """Trains the defaults and the settings of trial `best` with each seed.
-
-        Args:
-            runs: Study that keeps the scores of these trainings.
-            best: Number of the best trial.
-            seeds: Seeds to train with.
-            tell: Called with a line for each training that ended.
+            plan: What to train, and how to search.
+            storage: URL of the study's database.
 
         Returns:
-            The scores; None if no seed has both its scores.
+            The job.
+        """
+        task = replace(plan.task, data=[place.absolute() for place in plan.task.data], files=())
+        return cls(
+            replace(plan, task=task),
+            replace(task, files=task.find_files(task.data)).describe_files(),
+            absolute(storage),
+            this_machine() if is_file(storage) else None,
+            Path.cwd(),
+            version(_PACKAGE),
+        )
+
+    def check(self, folder: Path) -> None:
+        """Checks that this machine can train for the study.
+
+        Args:
+            folder: Folder that trainings write to.
 
         Raises:
-            InputError: If the cluster is lost or no worker can train. The message says how many
-                trainings have ended.
-            Interrupted: On Ctrl-C, with the same number in the message.
+            Unfit: If the package has another version, the database cannot be reached, memory cannot
+                be limited, the data are missing or different, or the folder cannot be written to.
         """
-        pairs = Pairs(runs, best, seeds, tell)
-        tally = _Tally(
-            runs, "trainings of --confirm", len(pairs), lambda: len(pairs) - len(pairs.missing)
+        try:
+            if (found := version(_PACKAGE)) != self.version:
+                raise InputError(
+                    f"{_PACKAGE} is {found} here, {self.version} at the command. Install the same."
+                )
+            if self.machine not in (None, this_machine()):
+                raise InputError(
+                    "a file of SQLite is not shared with other machines. Name a database with"
+                    " --storage, e.g. postgresql://user:password@host/studies."
+                )
+            check_memory_limit(self.plan.search.memory_mb)
+            task = self.plan.task
+            files = replace(task, files=task.find_files(task.data)).describe_files()
+            if files != self.files:
+                raise InputError(
+                    f"{task.data[0]}: {files} files here, {self.files} at the command. Share the"
+                    " folder, or copy it again."
+                )
+            with joined(self.storage, self.plan.search.name):
+                pass
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(b"\0" * 4096)
+        except (InputError, OSError) as error:
+            raise Unfit(str(error)) from error
+
+
+def train_for(job: TuningJob) -> None:
+    """Runs the loop of a study on this worker of a cluster, until nothing is left to train.
+
+    Args:
+        job: The job.
+
+    Raises:
+        Unfit: If this worker cannot train for the study.
+    """
+    try:
+        _train_for(job)
+        return
+    except Exception as error:
+        kind = "" if isinstance(error, Unfit | InputError) else f"{type(error).__name__}: "
+        problem = f"{kind}{' '.join(str(error).split())[:1000]}"
+    raise Unfit(problem)  # here, without a context: another error may not be serializable
+
+
+def _train_for(job: TuningJob) -> None:
+    from distributed import get_worker
+
+    worker, search = get_worker(), job.plan.search
+    place = Path(worker.local_directory)
+    job.check(place)
+    conditions = Conditions(
+        cores=worker.state.nthreads,
+        start=job.start if job.start.is_dir() else None,
+        watch=partial(_require_interest, worker, worker.get_current_task()),
+        check=partial(job.check, place),
+        memory_mb=search.memory_mb,
+    )
+    sampler = build_sampler(search.sampler, job.plan.distributions, search.seed)
+    with (
+        reachable(job.storage),
+        joined(job.storage, search.name, sampler, job.plan.task.patience) as study,
+        joined(job.storage, confirmation_of(search.name)) as runs,
+        tempfile.TemporaryDirectory(
+            dir=place, prefix="training-", ignore_cleanup_errors=True
+        ) as folder,
+    ):
+        trainer = Trainer(study, job.plan, Path(folder), Silent(), conditions, worker.address)
+        run_study(trainer, runs, conditions.watch)
+
+
+def _require_interest(worker: "Worker", key: Any) -> None:
+    """Raises Recalled if the command has ended, or the worker is closing."""
+    task = worker.state.tasks.get(key)
+    if (
+        task is None
+        or task.state == "cancelled"
+        or worker.status.name in ("closing", "closed", "failed")
+    ):
+        raise Recalled
+
+
+def tune_on_workers(client: "Client", address: str, job: TuningJob, monitor: Monitor) -> None:
+    """Lets all workers of a cluster train for a study, also those that come later.
+
+    Args:
+        client: Client of the scheduler.
+        address: Address of the scheduler, for messages.
+        job: Job of the workers.
+        monitor: Reports what they write to the database.
+
+    Raises:
+        InputError: If the scheduler is lost, no worker can train, or the first trials all fail.
+        Interrupted: On Ctrl-C.
+    """
+    loops = _Loops(client, address, job, monitor)
+    try:
+        while not loops.update():
+            time.sleep(POLL)
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"stopped. {monitor}") from error
+    finally:
+        loops.end()
+
+
+class _Loops:
+    """The loops of a study that run on the workers of a cluster."""
+
+    def __init__(self, client: "Client", address: str, job: TuningJob, monitor: Monitor):
+        self._client, self._address, self._job, self._monitor = client, address, job, monitor
+        self._loops: dict[str, Future[None]] = {}  # by address of the worker
+        self._refused: dict[str, str] = {}  # workers that cannot train, and why
+        self._had_workers: bool | None = None
+
+    def update(self) -> bool:
+        """Starts loops on new workers and reports; returns whether all is done."""
+        states = {worker: loop.status for worker, loop in self._loops.items()}
+        workers = self._threads_of_workers()
+        count, cores = len(workers), sum(workers.values())
+        what = f"{count} worker{'s' * (count != 1)} with {cores} core{'s' * (cores != 1)}"
+        self._monitor.report(what)  # after the states: it may have what ended the loops
+        if "finished" in states.values():
+            return True
+        for worker, state in states.items():
+            if state == "error" and worker not in self._refused:
+                self._refused[worker] = f"{worker}: {self._loops[worker].exception()}"
+                self._monitor.progress.say(f"A worker is left out. {self._refused[worker]}")
+        for gone in self._loops.keys() - workers.keys():
+            del self._loops[gone]
+            self._refused.pop(gone, None)
+        for worker in workers.keys() - self._loops.keys():
+            self._loops[worker] = self._client.submit(
+                train_for, self._job, workers=[worker], pure=False
+            )
+        if self._refused and self._refused.keys() == self._loops.keys():
+            raise InputError(
+                f"{self._address}: no worker can be used, {count} refused. The first:"
+                f" {next(iter(self._refused.values()))} {self._monitor}"
+            )
+        if self._had_workers != bool(workers):
+            self._had_workers = bool(workers)
+            none = f"no workers, waiting for some. Start one: dask worker {self._address}"
+            self._monitor.progress.say(f"{self._address}: {what if workers else none}")
+        return False
+
+    def end(self) -> None:
+        """Ends the loops, and fails the trials that they were running."""
+        if self._client.status == "running":
+            with suppress(Exception):  # the scheduler may go now
+                self._client.cancel(list(self._loops.values()), force=True)
+        study = self._monitor.study
+        with suppress(Exception):  # the database may be gone
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if trial.user_attrs.get(WORKER, [""])[0] == self._job.plan.command:
+                    fail_trial(study, trial)
+
+    def _threads_of_workers(self) -> dict[str, int]:
+        """Returns the number of threads by address of the worker."""
+        while self._client.status == "running":
+            with suppress(OSError):  # another connection is made if the scheduler is there
+                threads: dict[str, int] = self._client.nthreads()
+                return threads
+            time.sleep(POLL)
+        raise InputError(
+            f"{self._address}: the scheduler does not answer any more. Start it again."
+            f" {self._monitor}"
         )
-        with self._counting(tally):
-            while pairs.missing:
-                if free := pairs.free:
-                    self._carry_out(free, pairs.note, tally)
-                else:
-                    time.sleep(POLL)
-        return pairs.conclude()
-
-    @contextmanager
-    def _counting(self, tally: _Tally) -> Iterator[None]:
-        try:
-            yield
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"stopped. {tally}") from error
-        except Interrupted:
-            raise
-        except InputError as error:
-            raise InputError(f"{error} {tally}") from error
-        finally:
-            self._progress.advance(tally.what, tally.total, tally.total)
-            with suppress(Exception):  # the database may be gone
-                fail_running(tally.study, trials_of(tally.study, self._job.pool))
-
-    def _carry_out(
-        self, pieces: Iterable[Pair | None], note: Callable[["FrozenTrial"], None], tally: _Tally
-    ) -> None:
-        """Runs trainings on the workers, and calls `note` with each trial that ended in any way."""
-        study = tally.study
-        told = {trial.number for trial in trials_of(study, self._job.pool)}
-
-        def work() -> Iterator[tuple[TuningJob, Pair | None]]:
-            for piece in pieces:
-                self._under_way += 1
-                yield self._job, piece
-
-        def look(patience: float = POLL) -> None:
-            self._received.show()
-            if time.monotonic() - self._looked < patience:
-                return
-            for trial in self._find_ended(study):
-                if trial.number not in told:
-                    told.add(trial.number)
-                    note(trial)
-            self._progress.advance(tally.what, tally.done(), tally.total, self._pool.describe())
-            self._looked = time.monotonic()
-
-        self._assemble()
-        self._under_way = 0
-        with closing(dispatch(self._pool, work(), ahead=False)) as attempts:
-            for attempt in attempts:
-                if attempt is None:
-                    look()
-                    continue
-                self._under_way -= 1
-                look(patience=0)
-                if attempt.problem:
-                    raise InputError(
-                        f"{self._pool.address}: a training ends on some worker. Received:"
-                        f" {attempt.problem}"
-                    )
-
-    def _assemble(self) -> None:
-        is_first = self._pool.job is None
-        try:
-            self._pool.await_workers()
-            self._pool.assemble(self._job)
-            if is_first:
-                self._progress.say(self._pool.introduction)
-        except OSError as error:
-            raise self._pool.scheduler_lost() from error
-
-    def _find_ended(self, study: "Study") -> list["FrozenTrial"]:
-        """Fails the trials of lost workers and returns the trials of the pool that have ended."""
-        trials = trials_of(study, self._job.pool)
-        with suppress(OSError):  # the scheduler is gone, which is reported elsewhere
-            # read after the trials: a worker may have joined and begun one meanwhile
-            alive = self._pool.addresses
-            fail_running(study, [trial for trial in trials if worker_of(trial) not in alive])
-            self._received.forget(alive)
-        return [trial for trial in trials if trial.state.is_finished()]

@@ -116,7 +116,7 @@ def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Reru
         f" {confirmed}."
     )
     page.text(
-        "The error tells of the chance in training; all seeds are scored on the same part, which"
+        "The error is that of chance in training; all seeds are scored on the same part, which"
         " has a chance of its own."
     )
     if confirmed.part == "validation":

@@ -4,32 +4,25 @@ The best of many trials owes some of its score to chance. These trainings were n
 score.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from segment.core.errors import InputError
-from segment.core.reports.page import REPORT_FILE
-from segment.core.tuning.study import fail_dead_trials, run_one
-from segment.core.tuning.trials import PROBLEM, Task, TrialFailed
+from optuna import Study, Trial, TrialPruned
+from optuna.trial import FrozenTrial, TrialState
 
-if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.trial import FrozenTrial
+from segment.core.tuning.loop import POLL, run_one, run_trials
+from segment.core.tuning.search import Plan
+from segment.core.tuning.study import running_trials
+from segment.core.tuning.trainer import DEFAULTS, Trainer
+from segment.core.tuning.trials import PROBLEM
 
-DEFAULTS = -1
-"""Used in place of the number of a trial for the default settings."""
 Pair = tuple[int, int]
 """Number of a trial, or DEFAULTS, and a seed."""
 Train = Callable[[int, int], tuple[str, float]]
 """Function that trains a pair. It returns the part that was scored, and the score."""
-POLL = 2.0
-"""Seconds between checks of what other processes do."""
 _PAIR, _PART = "pair", "part"  # user attributes
 
 
@@ -62,10 +55,8 @@ class Reruns:
         count = len(self.best)
         if count < 2:
             return None
-        variance = sum((difference - self.gain) ** 2 for difference in self._differences) / (
-            count - 1
-        )
-        return math.sqrt(variance / count)
+        squares = sum((difference - self.gain) ** 2 for difference in self._differences)
+        return math.sqrt(squares / (count - 1) / count)
 
     @property
     def _differences(self) -> list[float]:
@@ -96,54 +87,56 @@ def confirmation_of(name: str) -> str:
     return f"{name}/confirmation"
 
 
-class Pairs:
+@dataclass(frozen=True)
+class Confirmation:
     """Trainings that confirm a trial: the defaults and its settings, with each seed.
 
-    Args:
+    Attributes:
         study: Study that keeps these trainings, separate from that of the trial.
         best: Number of the trial.
         seeds: Seeds to train with.
-        tell: Called with a line for each training that ended in this process.
+        since: Number of trainings that the study had when the command began. Earlier ones that
+            failed are tried again.
     """
 
-    def __init__(
-        self, study: "Study", best: int, seeds: Sequence[int], tell: Callable[[str], None]
-    ):
-        self._study, self._best, self._seeds, self._tell = study, best, seeds, tell
-        self._problems: dict[Pair, str] = {}
+    study: Study
+    best: int
+    seeds: Sequence[int]
+    since: int = 0
 
-    def __len__(self) -> int:
-        """Returns the number of trainings."""
-        return 2 * len(self._seeds)
+    @classmethod
+    def of(cls, study: Study, runs: Study, plan: Plan) -> "Confirmation | None":
+        """Returns the confirmation of the best trial of a study.
+
+        Args:
+            study: The study.
+            runs: Study that keeps the reruns.
+            plan: What is trained, and how often.
+
+        Returns:
+            The confirmation; None if none is wanted or no trial is complete.
+        """
+        count, first = plan.search.confirmations, plan.task.seed + plan.search.repeats
+        if not count or not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return None
+        return cls(runs, study.best_trial.number, range(first, first + count), plan.reruns)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """All trainings."""
+        return [(number, seed) for seed in self.seeds for number in (DEFAULTS, self.best)]
 
     @property
     def missing(self) -> list[Pair]:
-        """Trainings that have neither a score nor failed in this process."""
-        pairs = [(number, seed) for seed in self._seeds for number in (DEFAULTS, self._best)]
-        return [
-            pair for pair in pairs if not _scored(self._study, pair) and pair not in self._problems
-        ]
+        """Trainings that have neither a score nor failed."""
+        done = self._scored.keys() | {_pair_of(trial) for trial in self._failed}
+        return [pair for pair in self.pairs if pair not in done]
 
     @property
     def free(self) -> list[Pair]:
         """Missing trainings that no process is running."""
-        running = [_pair_of(trial) for trial in fail_dead_trials(self._study)]
+        running = [_pair_of(trial) for trial in running_trials(self.study)]  # before the missing
         return [pair for pair in self.missing if pair not in running]
-
-    def note(self, trial: "FrozenTrial") -> None:
-        """Reports the result of a training. One that failed no longer counts as missing.
-
-        Args:
-            trial: Trial of the confirming study that has ended.
-        """
-        if not (pair := _pair_of(trial)):
-            return
-        what = f"{'defaults' if pair[0] == DEFAULTS else f'trial {pair[0]}'} with seed {pair[1]}"
-        if PROBLEM in trial.user_attrs:
-            self._problems[pair] = f"{what} failed: {trial.user_attrs[PROBLEM]}"
-            self._tell(self._problems[pair])
-        elif _PART in trial.user_attrs:
-            self._tell(f"{what}: {trial.user_attrs[_PART]} {trial.value:.3f}")
 
     def conclude(self) -> Reruns | None:
         """Collects the scores of all seeds.
@@ -151,105 +144,106 @@ class Pairs:
         Returns:
             The scores; None if no seed has both its scores.
         """
-        found = [
-            (seed, _scored(self._study, (DEFAULTS, seed)), _scored(self._study, (self._best, seed)))
-            for seed in self._seeds
-        ]
-        both = [(seed, default, tuned) for seed, default, tuned in found if default and tuned]
-        if not both:
+        scored = self._scored
+        seeds = [s for s in self.seeds if {(DEFAULTS, s), (self.best, s)} <= scored.keys()]
+        if not seeds:
             return None
         return Reruns(
-            part=str(both[0][1].user_attrs[_PART]),
-            seeds=[seed for seed, _, _ in both],
-            defaults=[float(default.value or 0) for _, default, _ in both],
-            best=[float(tuned.value or 0) for _, _, tuned in both],
-            problems=list(self._problems.values()),
+            part=str(scored[DEFAULTS, seeds[0]].user_attrs[_PART]),
+            seeds=seeds,
+            defaults=[float(scored[DEFAULTS, seed].value or 0) for seed in seeds],
+            best=[float(scored[self.best, seed].value or 0) for seed in seeds],
+            problems=[describe_rerun(trial) for trial in self._failed],
         )
 
+    @property
+    def _scored(self) -> dict[Pair, FrozenTrial]:
+        ended = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return {pair: trial for trial in reversed(ended) if (pair := _pair_of(trial))}
 
-def confirm(
-    study: "Study", best: int, seeds: Sequence[int], train: Train, tell: Callable[[str], None]
-) -> Reruns | None:
-    """Trains the defaults and the settings of trial `best` with each seed.
+    @property
+    def _failed(self) -> list[FrozenTrial]:
+        return [
+            trial
+            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+            if trial.number >= self.since
+            and PROBLEM in trial.user_attrs
+            and _pair_of(trial) in self.pairs
+        ]
 
-    Trainings that have a score already are not repeated. Several processes can share the work.
+
+def run_study(trainer: Trainer, runs: Study, watch: Callable[[], None]) -> None:
+    """Runs the trials of a study and the reruns of the best of them, until all have ended.
+
+    Several processes can share the work.
 
     Args:
-        study: Study that keeps the scores, separate from that of the trial.
-        best: Number of the trial.
-        seeds: Seeds to train with.
-        train: Trains a pair.
-        tell: Called with a line for each training.
-
-    Returns:
-        The scores; None if no seed has both its scores.
+        trainer: Trains for the study.
+        runs: Study that keeps the reruns.
+        watch: Called before each training and while other processes are waited for. An exception
+            that it raises ends the work.
     """
-    pairs = Pairs(study, best, seeds, tell)
-    while pairs.missing:
-        if free := pairs.free:
-            run_one(study, partial(train_pair, study, free[0], train), pairs.note)
-        else:
-            time.sleep(POLL)
-    return pairs.conclude()
+    run_trials(trainer, watch)
+    if confirmation := Confirmation.of(trainer.study, runs, trainer.plan):
+        confirm(confirmation, trainer.rerun, watch)
 
 
-def train_pair(study: "Study", pair: Pair, train: Train, trial: "Trial") -> float:
-    """Trains a pair as a trial of the confirming study.
+def confirm(confirmation: Confirmation, train: Train, watch: Callable[[], None]) -> None:
+    """Trains what is missing of a confirmation. Several processes can share the work.
 
     Args:
-        study: Study that keeps the scores.
-        pair: Number of the trial to confirm, or DEFAULTS, and a seed.
-        train: Trains the pair.
+        confirmation: The trainings.
+        train: Trains a pair.
+        watch: Called as in `run_study`.
+    """
+    study = confirmation.study
+    while True:
+        watch()
+        if confirmation.free:
+            run_one(study, partial(_train_pair, confirmation, train))
+        elif confirmation.missing:
+            time.sleep(POLL)
+        else:
+            return
+
+
+def describe_rerun(trial: FrozenTrial) -> str:
+    """Describes a training of a confirmation that has ended.
+
+    Args:
         trial: Trial of the confirming study.
 
     Returns:
-        The score.
-
-    Raises:
-        TrialFailed: If another process began the same pair first, or the training fails.
+        A line; empty if the training was stopped, or skipped because another process runs it.
     """
+    if not (pair := _pair_of(trial)):
+        return ""
+    number, seed = pair
+    what = f"{'defaults' if number == DEFAULTS else f'trial {number}'} with seed {seed}"
+    if PROBLEM in trial.user_attrs:
+        return f"{what} failed: {trial.user_attrs[PROBLEM]}"
+    if trial.state == TrialState.COMPLETE:
+        return f"{what}: {trial.user_attrs[_PART]} {trial.value:.3f}"
+    return ""
+
+
+def _train_pair(confirmation: Confirmation, train: Train, trial: Trial) -> float:
+    free, pairs = confirmation.free, confirmation.pairs
+    turn = (trial.number - confirmation.since) % len(
+        pairs
+    )  # not all processes begin with the first
+    pair = next((pair for pair in pairs[turn:] + pairs[:turn] if pair in free), None)
+    if pair is None:  # other processes began all that was missing
+        raise TrialPruned
     trial.set_user_attr(_PAIR, list(pair))
-    if any(
-        _pair_of(other) == pair and other.number < trial.number for other in fail_dead_trials(study)
-    ):
-        raise TrialFailed("another process is at it")
-    try:
-        part, score = train(*pair)
-    except (TrialFailed, InputError) as error:
-        trial.set_user_attr(PROBLEM, str(error))
-        raise TrialFailed(str(error)) from error
+    earlier = [t for t in running_trials(confirmation.study) if t.number < trial.number]
+    if pair in map(_pair_of, earlier):
+        raise TrialPruned
+    part, score = train(*pair)
     trial.set_user_attr(_PART, part)
     return score
 
 
-def _pair_of(trial: "FrozenTrial") -> Pair | None:
-    number, seed = trial.user_attrs.get(_PAIR, (None, None))
-    return None if number is None else (number, seed)
-
-
-def _scored(study: "Study", pair: Pair) -> "FrozenTrial | None":
-    from optuna.trial import TrialState
-
-    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((trial for trial in ended if _pair_of(trial) == pair), None)
-
-
-def final_score(folder: Path, task: Task) -> tuple[str, float]:
-    """Reads the final score of a finished run folder.
-
-    Args:
-        folder: Run folder.
-        task: What was trained; it names the scores.
-
-    Returns:
-        The part and its score. The part is "test", or "validation" if there is no test part.
-
-    Raises:
-        TrialFailed: If there is no score because no image of the part has a label.
-    """
-    found: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text())
-    part, figures = ("test", found["test"]) if found["test"] else ("validation", found)
-    score = next(figures[key] for key in task.scores.values() if key in figures)
-    if score is None:
-        raise TrialFailed(f"no image of its {part} has any label")
-    return part, score
+def _pair_of(trial: FrozenTrial) -> Pair | None:
+    pair = trial.user_attrs.get(_PAIR)
+    return pair and (pair[0], pair[1])

@@ -1,14 +1,117 @@
-"""Search options of a study."""
+"""What a study trains, and how it searches."""
 
 import math
 import re
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 from segment.core.choices import Sampler
+from segment.core.config import MACHINERY, Settings, flatten
 from segment.core.errors import InputError
 
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+_UNTOUCHED = 1 / 3  # share of the default epochs before a trial may be stopped
 _LONGEST_NAME = 100  # characters of a study's name, which is part of the names of working files
+
+
+def no_files(data: Sequence[Path]) -> list[Path]:
+    """Finds no files; the default of `Task.find_files`.
+
+    Args:
+        data: Data folders.
+
+    Returns:
+        An empty list.
+    """
+    return []
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a study trains.
+
+    Attributes:
+        module: Module that has the command `train`.
+        data: Data folders.
+        defaults: Settings that trials change.
+        scores: Scores that may be maximised: the key in report.json by the column in history.csv.
+            The first one that the history has is maximised.
+        files: Files of the data folders that are used.
+        val_seed: Setting that draws another validation part but the same test part.
+        find_files: Finds the used files of data folders, on other machines, too.
+    """
+
+    module: str
+    data: Sequence[Path]
+    defaults: Settings
+    scores: Mapping[str, str]
+    files: Sequence[Path] = ()
+    val_seed: str = "data.val_seed"
+    find_files: Callable[[Sequence[Path]], Sequence[Path]] = no_files
+
+    @property
+    def seed(self) -> int:
+        """Seed of the trainings of trials."""
+        return int(training_of(self.defaults)["seed"])
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split into parts, which is the same for all trainings of a study."""
+        own: int | None = self.defaults.model_dump()["data"]["split_seed"]
+        return self.seed if own is None else own
+
+    @property
+    def patience(self) -> int:
+        """Epochs that a trial has before it may be stopped."""
+        return math.ceil(int(training_of(self.defaults)["epochs"]) * _UNTOUCHED)
+
+    def describe(self) -> dict[str, Any]:
+        """Describes what all trials of a study have in common.
+
+        Returns:
+            Plain values by name: the data, their files, and the settings on which the result of a
+            training depends.
+        """
+        settings = flatten(self.defaults.model_dump(mode="json"))
+        return {
+            "data": [folder.resolve().name for folder in self.data],
+            "files": self.describe_files(),
+            **{key: value for key, value in settings.items() if key not in MACHINERY},
+        }
+
+    def describe_files(self) -> str:
+        """Describes the files in use.
+
+        Returns:
+            Their number and a digest of their names, which do not depend on where the data folders
+            are.
+        """
+        names = sorted(
+            next(
+                (file.relative_to(folder) for folder in self.data if folder in file.parents), file
+            ).as_posix()
+            for file in self.files
+        )
+        digest = sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()
+        return f"{len(names)} ({digest[:8]})"
+
+
+def training_of(settings: Settings) -> dict[str, Any]:
+    """Returns the part `training` of settings of any kind.
+
+    Args:
+        settings: Settings of a training command.
+
+    Returns:
+        Values by key.
+    """
+    found: dict[str, Any] = settings.model_dump()["training"]
+    return found
 
 
 @dataclass(frozen=True)
@@ -75,4 +178,27 @@ class Search:
         )
         for name, holds, received, rule in rules:
             if not holds:
-                raise InputError(f"--{name}: {rule}. Received {received!r}. Choose another.")
+                raise InputError(f"--{name} is {received!r}. Choose {rule}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What all processes have in common that train for one command.
+
+    Attributes:
+        task: What trials train.
+        search: How the study searches.
+        distributions: Settings to tune, and their values.
+        deadline: Time, in seconds since 1970, after which no trial is begun.
+        command: Name of the command, which its trials keep.
+        reruns: Number of reruns that the study had when the command began. Earlier ones that failed
+            are tried again.
+    """
+
+    task: Task
+    # the URL of its database may contain a password, and Dask logs the arguments of tasks
+    search: Search = field(repr=False)
+    distributions: Mapping[str, "BaseDistribution"]
+    deadline: float
+    command: str
+    reruns: int

@@ -53,7 +53,7 @@ class Parameter(Settings):
         elif self.low is None or self.high is None:
             raise ValueError("values are low and high, or choices")
         elif not self.low < self.high:
-            raise ValueError("low must lie below high")
+            raise ValueError("low must be below high")
         elif self.log and self.low <= 0:
             raise ValueError("logarithms take a low above 0")
         return self
@@ -86,13 +86,10 @@ def load_space(path: Path) -> dict[str, Parameter]:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: a search space is a readable YAML file. Received: {problem}. Fix it."
-        ) from error
+        raise InputError(f"{path}: not a YAML file that can be read: {problem}.") from error
     if not isinstance(content, dict) or not content:
         raise InputError(
-            f"{path}: a search space names settings. Received {type(content).__name__}. Write e.g."
-            f" {_EXAMPLE}"
+            f"{path}: no settings by name, but {type(content).__name__}. Write e.g. {_EXAMPLE}"
         )
     space = {}
     for key, values in content.items():
@@ -138,12 +135,12 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if not space:
-        raise InputError(f"A search space names settings. Received none. Write e.g. {_EXAMPLE}")
+        raise InputError(f"The search space is empty. Write e.g. {_EXAMPLE}")
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
         if key in _REPEATED:
             raise InputError(
-                f"{key} is no setting to tune: scores of other seeds differ by chance. Leave it"
+                f"search space, {key}: seeds are not tuned, their scores differ by chance. Leave it"
                 " out."
             )
         for value in parameter.examples:

@@ -1,18 +1,87 @@
-"""Databases of studies."""
+"""Where a study is kept: its output folder and its database."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segment.core.errors import InputError
+from segment.core.outputs import is_unfinished, staged
+from segment.core.reports.page import PAGE_FILE, REPORT_FILE
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
+DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, TRIALS_FOLDER = (
+    "study.db",
+    "defaults.yaml",
+    "best.yaml",
+    "space.yaml",
+    "trials",
+)
+_OURS = (DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, REPORT_FILE, PAGE_FILE, TRIALS_FOLDER)
 # seconds; a trial has failed if its process sends no heartbeat for the latter
-_HEARTBEAT, _SILENCE = 30, 90
+_HEARTBEAT, _SILENCE = 15, 60
+_RETRIES = 3  # of the settings of such a trial
+
+
+def make_tuning_folder(output: Path, data: Sequence[Path], has_database: bool) -> None:
+    """Makes the output folder of a tuning, and the folder of its trials in it.
+
+    Args:
+        output: Folder to make. It may exist already if it holds nothing but a tuning.
+        data: Data folders. The output must not be in one of them.
+        has_database: Whether the folder holds the database of the study, too.
+
+    Raises:
+        InputError: If the path is not a folder that can be written to, is in a data folder, holds
+            something else, or has characters that the URL of a database cannot contain.
+    """
+    place = output.resolve()
+    if has_database and (found := [sign for sign in "?{}%#" if sign in str(place)]):
+        raise InputError(
+            f"{output}: {found[0]} in the path cannot be part of a database's URL. Choose another"
+            " --output."
+        )
+    if inside := [folder for folder in data if folder.resolve() in (place, *place.parents)]:
+        raise InputError(
+            f"{output}: the output is inside the data folder {inside[0]}. Choose another --output."
+        )
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file. Choose a folder as --output.")
+    held = {entry.name for entry in output.iterdir()} if output.exists() else set()
+    strange = [
+        name
+        for name in held
+        if name not in _OURS and not name.startswith(DATABASE) and not is_unfinished(name)
+    ]
+    work = output / TRIALS_FOLDER
+    if work.is_symlink() or (
+        work.is_dir() and any(work.iterdir()) and not held & {DATABASE, DEFAULTS_FILE}
+    ):
+        strange.append(TRIALS_FOLDER)  # not written by a tuning
+    if strange:
+        raise InputError(
+            f"{output}: {min(strange)} in it is not of a tuning. Choose another --output."
+        )
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{output}: cannot be written: {error.strerror}. Choose another --output."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file of the folder, replacing an earlier one as a whole.
+
+    Args:
+        path: File to write.
+        text: Content, encoded as UTF-8.
+    """
+    with staged(path, overwrite=True) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
@@ -28,7 +97,7 @@ def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
     Raises:
         Exception: As raised by SQLAlchemy and the drivers of databases, see `unusable`.
     """
-    from optuna.storages import RDBStorage
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
     with quiet_optuna():
         storage = RDBStorage(
@@ -36,6 +105,7 @@ def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
             engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
             heartbeat_interval=_HEARTBEAT,
             grace_period=_SILENCE,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
             skip_table_creation=not make_tables,
         )
     if is_file(url):
@@ -90,9 +160,7 @@ def unusable(storage: str, error: Exception) -> InputError:
             )
     except (ArgumentError, ValueError):  # e.g. a port that is not a number
         shown = storage.rpartition("@")[2]
-    return InputError(
-        f"{shown}: studies lie in a database to write to. Received: {problem}. {cure}."
-    )
+    return InputError(f"{shown}: the database of studies cannot be used: {problem}. {cure}.")
 
 
 def is_file(storage: str) -> bool:

@@ -3,121 +3,58 @@
 They are followed through the history that the command writes.
 """
 
+import json
 import math
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from segment.core.config import Settings, change_settings, dump_settings
+from segment.core.config import change_settings, dump_settings
 from segment.core.errors import InputError
 from segment.core.lock import remove_lock
 from segment.core.machine import thread_limits
+from segment.core.reports.page import REPORT_FILE
 from segment.core.training.history import HISTORY, Row, read_history
-from segment.core.tuning.child_process import start_attended
+from segment.core.tuning.child_process import start_child
+from segment.core.tuning.search import Task
 
 PROBLEM = "problem"
 """User attribute of a failed trial: the reason. A trial without it was only stopped."""
 _POLL = 0.5  # seconds
-_UNTOUCHED = 1 / 3  # share of the default epochs before a trial may be stopped
 
 
 class TrialFailed(Exception):
     """A training that failed. The message says why."""
 
 
-def no_files(data: Sequence[Path]) -> list[Path]:
-    """Finds no files; the default of `Task.find_files`.
-
-    Args:
-        data: Data folders.
-
-    Returns:
-        An empty list.
-    """
-    return []
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a study trains.
-
-    Attributes:
-        module: Module that has the command `train`.
-        data: Data folders.
-        defaults: Settings that trials change.
-        scores: Scores that may be maximised: the key in report.json by the column in history.csv.
-            The first one that the history has is maximised.
-        files: Files of the data folders that are used.
-        val_seed: Setting that draws another validation part but the same test part.
-        find_files: Finds the used files of data folders, on other machines, too.
-    """
-
-    module: str
-    data: Sequence[Path]
-    defaults: Settings
-    scores: Mapping[str, str]
-    files: Sequence[Path] = ()
-    val_seed: str = "data.val_seed"
-    find_files: Callable[[Sequence[Path]], Sequence[Path]] = no_files
-
-    @property
-    def patience(self) -> int:
-        """Epochs that a trial has before it may be stopped."""
-        return math.ceil(int(training_of(self.defaults)["epochs"]) * _UNTOUCHED)
-
-    def describe_files(self) -> str:
-        """Describes the files in use.
-
-        Returns:
-            Their number and a digest of their names, which do not depend on where the data folders
-            are.
-        """
-        names = sorted(
-            next(
-                (file.relative_to(folder) for folder in self.data if folder in file.parents), file
-            ).as_posix()
-            for file in self.files
-        )
-        return (
-            f"{len(names)}"
-            f" ({sha256(chr(10).join(names).encode(errors='surrogateescape')).hexdigest()[:8]})"
-        )
-
-
-def training_of(settings: Settings) -> dict[str, Any]:
-    """Returns the part `training` of settings of any kind.
-
-    Args:
-        settings: Settings of a training command.
-
-    Returns:
-        Values by key.
-    """
-    found: dict[str, Any] = settings.model_dump()["training"]
-    return found
+def _do_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions under which a training runs.
+    """Conditions under which trainings run.
 
     Attributes:
         cores: Cores that TensorFlow may use; None for all.
         start: Working directory of the training; None for that of this process.
         watch: Called every half second. An exception that it raises ends the training.
-        is_apart: Whether Ctrl-C in the terminal does not reach the training.
+        check: Called after a failed training. An exception that it raises says that any training
+            would fail here.
+        memory_mb: Main memory in MB that ends a training if its process takes more; None for no
+            limit.
     """
 
     cores: int | None = None
     start: Path | None = None
-    watch: Callable[[], None] = lambda: None
-    is_apart: bool = False
+    watch: Callable[[], None] = _do_nothing
+    check: Callable[[], None] = _do_nothing
+    memory_mb: float | None = None
 
 
 def check_memory_limit(memory_mb: float | None) -> None:
@@ -131,7 +68,7 @@ def check_memory_limit(memory_mb: float | None) -> None:
     """
     if memory_mb is not None and not Path("/proc/self/status").exists():
         raise InputError(
-            "--memory: only Linux reports how much memory processes use. Leave it out."
+            "--memory needs Linux, which reports the memory of processes. Leave it out."
         )
 
 
@@ -141,7 +78,6 @@ def run_trial(
     folder: Path,
     *,
     on_epoch: Callable[[int, float], None] = lambda epoch, score: None,
-    memory_mb: float | None = None,
     keep: Callable[[Path], Any] = lambda folder: None,
     conditions: Conditions = Conditions(),
 ) -> Any:
@@ -153,8 +89,6 @@ def run_trial(
         folder: Run folder of the training.
         on_epoch: Called with the number of each epoch, from 1, and its score. An exception that it
             raises ends the training.
-        memory_mb: Main memory in MB that ends the training if its process takes more; None for no
-            limit.
         keep: Called with the run folder before it is removed.
         conditions: Conditions under which the training runs.
 
@@ -170,7 +104,7 @@ def run_trial(
     folder.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(dump_settings(change_settings(task.defaults, values)), encoding="utf-8")
     try:
-        _train(task, config, folder, on_epoch, memory_mb, conditions)
+        _train(task, config, folder, on_epoch, conditions)
         return keep(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -197,34 +131,44 @@ def best_score(folder: Path, task: Task) -> float:
     return max(_score(row, task) for row in history)
 
 
+def final_score(folder: Path, task: Task) -> tuple[str, float]:
+    """Reads the final score of a finished run folder.
+
+    Args:
+        folder: Run folder.
+        task: What was trained; it names the scores.
+
+    Returns:
+        The part and its score. The part is "test", or "validation" if there is no test part.
+
+    Raises:
+        TrialFailed: If there is no score because no image of the part has a label.
+    """
+    found: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text())
+    part, figures = ("test", found["test"]) if found["test"] else ("validation", found)
+    score = next(figures[key] for key in task.scores.values() if key in figures)
+    if score is None:
+        raise TrialFailed(f"no image of its {part} has any label")
+    return part, score
+
+
 def _train(
     task: Task,
     config: Path,
     folder: Path,
     on_epoch: Callable[[int, float], None],
-    memory_mb: float | None,
     conditions: Conditions,
 ) -> None:
-    arguments, told = (
-        [
-            *map(str, task.data),
-            "--config",
-            str(config),
-            "--output",
-            str(folder),
-            "--quiet",
-        ],
-        0,
-    )
-    with tempfile.TemporaryFile() as complaints:
-        process = start_attended(
+    arguments = [*map(str, task.data), "--config", str(config), "--output", str(folder), "--quiet"]
+    reported, limit = 0, conditions.memory_mb
+    with tempfile.TemporaryFile() as errors:
+        process = start_child(
             task.module,
             "train",
             arguments,
-            complaints,
+            errors,
             environment={} if conditions.cores is None else thread_limits(conditions.cores),
             start=conditions.start,
-            is_apart=conditions.is_apart,
         )
         try:
             ended = False
@@ -232,22 +176,20 @@ def _train(
                 conditions.watch()
                 ended = process.poll() is not None
                 history = read_history(folder / HISTORY)
-                for row in history[told:]:
+                for row in history[reported:]:
                     on_epoch(int(row["epoch"]), _score(row, task))
-                told = len(history)
+                reported = len(history)
                 used = _memory_mb(process.pid)
-                if memory_mb is not None and used > memory_mb:
-                    raise TrialFailed(f"took {used:.0f} MB of memory, more than {memory_mb:.0f}")
+                if limit is not None and used > limit:
+                    raise TrialFailed(f"took {used:.0f} MB of memory, more than {limit:.0f}")
                 if not ended:
                     time.sleep(_POLL)
         finally:
             process.kill()
             process.wait()
         if process.returncode:
-            complaints.seek(0)
-            raise TrialFailed(
-                _explain(process.returncode, complaints.read().decode(errors="replace"))
-            )
+            errors.seek(0)
+            raise TrialFailed(_explain(process.returncode, errors.read().decode(errors="replace")))
 
 
 def _score(row: Row, task: Task) -> float:
@@ -257,12 +199,12 @@ def _score(row: Row, task: Task) -> float:
     return score
 
 
-def _explain(status: int, complaints: str) -> str:
+def _explain(status: int, errors: str) -> str:
     if status == -signal.SIGKILL:
         return "was killed, as the system does when memory runs out"
     if status < 0:
         return f"ended by signal {-status}"
-    lines = complaints.strip().splitlines()
+    lines = errors.strip().splitlines()
     return (lines[-1].partition(": ")[2] or lines[-1]) if lines else f"ended with status {status}"
 
 

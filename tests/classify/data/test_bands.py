@@ -36,8 +36,8 @@ def test_bands_by_number_and_by_name(settings, count, descriptions, expected):
 @pytest.mark.parametrize(
     "settings,count,descriptions,words",
     [
-        ({"bands": [0]}, 3, (None,) * 3, ["data.bands", "Received 0", "1 to 3", "without names"]),
-        ({"bands": [4]}, 3, (None,) * 3, ["data.bands", "Received 4", "1 to 3"]),
+        ({"bands": [0]}, 3, (None,) * 3, ["data.bands", "band 0", "1 to 3", "without names"]),
+        ({"bands": [4]}, 3, (None,) * 3, ["data.bands", "band 4", "1 to 3"]),
         ({"bands": ["B04"]}, 3, (None,) * 3, ["data.bands", "'B04'", "1 to 3", "without names"]),
         ({"bands": ["B99"]}, 13, NAMELESS, ["'B99'", "1 to 13", "B01", "B8A"]),
         (
@@ -47,8 +47,8 @@ def test_bands_by_number_and_by_name(settings, count, descriptions, expected):
             ["data.leave_out", "'B10'", "1 to 5", "B2, B3, B4, B8, QA"],
         ),
         ({"bands": ["B10"]}, 13, (*SENTINEL, *["x"] * 8), ["'B10'", "QA"]),
-        ({"bands": [2, "B02"]}, 13, NAMELESS, ["once", "band 2"]),
-        ({"bands": [2], "leave_out": ["B02"]}, 13, NAMELESS, ["leave_out", "leave bands"]),
+        ({"bands": [2, "B02"]}, 13, NAMELESS, ["data.bands", "band 2 twice"]),
+        ({"bands": [2], "leave_out": ["B02"]}, 13, NAMELESS, ["leave_out", "no band to read"]),
     ],
 )
 def test_bands_that_there_are_not_are_refused(settings, count, descriptions, words):
@@ -90,11 +90,11 @@ def test_bands_are_found_by_name_whatever_their_order():
     assert bands_by_name(names, 4, ["B02", "B3", "b04", "B08"]) == (3, 2, 1)
     assert bands_by_name(names, 13, [None] * 13) == (4, 3, 2)
     assert bands_by_name(names, 3, [None] * 3) is None and bands_by_name([], 3, ["B02"] * 3) is None
-    with pytest.raises(InputError, match="without B03"):
+    with pytest.raises(InputError, match="no band B03"):
         bands_by_name(names, 2, ["B04", "B02"])
 
 
 def test_alpha_is_read_where_its_number_is_asked_for():
     assert choose_bands(DataSettings(bands=[1, 2, 3, 4]), 3, [None] * 4) == (1, 2, 3, 4)
-    with pytest.raises(InputError, match="1 to 4"):
+    with pytest.raises(InputError, match="bands 1 to 4"):
         choose_bands(DataSettings(bands=[5]), 3, [None] * 4)

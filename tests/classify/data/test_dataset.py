@@ -7,7 +7,7 @@ import pytest
 
 from classify.config import AugmentSettings
 from classify.data.augment import augmentation
-from classify.data.dataset import ImageDataset, ImagePixels, draw_chances, one_hot
+from classify.data.dataset import Drawing, ImageDataset, ImagePixels, draw_chances, one_hot
 from classify.data.images import LabelledImage
 from classify.data.mixing import mix
 from classify.data.pixels import centre_crop, read_image
@@ -40,11 +40,10 @@ def images(tmp_path) -> list[LabelledImage]:
 
 
 def dataset(
-    images: list[LabelledImage], size: int = 32, batch_size: int = 4, **options
+    images: list[LabelledImage], size: int = 32, batch_size: int = 4, **drawing
 ) -> ImageDataset:
-    return ImageDataset(
-        images, ImagePixels(read_image, megabytes=1), 2, size, batch_size, **options
-    )
+    pixels = ImagePixels(read_image, megabytes=1)
+    return ImageDataset(images, pixels, 2, size, batch_size, drawing=Drawing(**drawing))
 
 
 def everything(data: ImageDataset) -> list[np.ndarray]:
@@ -112,9 +111,8 @@ def test_changes_leave_what_is_kept_in_memory_as_it_was(images):
         random_crop=False, horizontal_flip=0, vertical_flip=0, brightness=0.5, cutout=1
     )
     change = partial(augmentation, settings, 36, statistics())
-    data = ImageDataset(
-        images, pixels, 2, 36, 4, augment=change, mix=partial(mix, mixup=1, cutmix=1)
-    )
+    drawing = Drawing(augment=change, mix=partial(mix, mixup=1, cutmix=1))
+    data = ImageDataset(images, pixels, 2, 36, 4, drawing=drawing)
     everything(data)
     for image in images:
         assert pixels.load(image) is pixels.load(image)

@@ -95,7 +95,7 @@ def test_folders_of_parts_have_other_names_too(tmp_path, names):
         (f"{n}/{label}/{n}.png", [label], parts[n]) for n in names for label in "ab"
     )
     said = " ".join(folder_notes(tmp_path))
-    assert all(f"folder {n} is taken for {p}" in said for n, p in parts.items() if n != p)
+    assert all(f"folder {n} is read as {p}" in said for n, p in parts.items() if n != p)
 
 
 def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
@@ -104,8 +104,8 @@ def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
     )
     assert [part for _, _, part in found(tmp_path)] == ["train", "train", "train", "val", "val"]
     assert folder_notes(tmp_path) == [
-        "folders Train, train are all taken for train",
-        "folders val, valid are all taken for val",
+        "folders Train, train are all read as train",
+        "folders val, valid are all read as val",
     ]
 
 
@@ -229,22 +229,22 @@ def make_other_file(root: Path) -> Path:
 FAULTS = {
     "no such path": (make_nothing, {}, ["nowhere", "no such path", "class folders", "Check"]),
     "a file that is no CSV": (make_other_file, {}, ["labels.txt", "CSV", "class folders"]),
-    "one class": (lambda r: touch(r, "a/1.png"), {}, ["two classes", "'a'", "class folders"]),
+    "one class": (lambda r: touch(r, "a/1.png"), {}, ["only one class", "'a'", "class folders"]),
     "a class folder itself": (
         lambda r: touch(r, "1.png", "2.jpg"),
         {},
-        ["2 images and no folder", "folder above"],
+        ["2 images, but no folder", "folder above"],
     ),
     "an empty folder": (lambda r: r, {}, ["class folders", "no folder", "Check the path"]),
     "folders without images": (
         lambda r: touch(r, "a/1.txt", "b/2.txt"),
         {},
-        ["class folders", "without images", ".jp2"],
+        ["class folders", "no images", ".jp2"],
     ),
     "part without classes": (
         lambda r: touch(r, "train/1.png", "val/a/2.png"),
         {},
-        ["train", "1 images and no folder"],
+        ["train", "1 images, but no folder"],
     ),
     "folder beside parts": (
         lambda r: touch(r, "train/a/1.png", "more/a/2.png"),
@@ -254,12 +254,12 @@ FAULTS = {
     "class folders beside a part by another name": (
         lambda r: touch(r, "a/1.png", "b/2.png", "Valid/a/3.png", "Valid/b/4.png"),
         {},
-        ["Valid:", "beside a part", "into a folder train"],
+        ["Valid:", "'Valid' is a part", "into a folder train"],
     ),
     "empty class": (
         lambda r: touch(r, "a/1.png", "b/2.png", "c/x.txt"),
         {},
-        ["/c:", "empty", "Remove it", "{c: null}"],
+        ["/c:", "no images", "Remove it", "{c: null}"],
     ),
     "unknown key of the map": (
         lambda r: touch(r, "water/1.png", "Woods/2.png"),
@@ -274,7 +274,7 @@ FAULTS = {
     "all mapped to null": (
         lambda r: touch(r, "a/1.png", "b/2.png"),
         {"label_map": {"a": None, "b": None}},
-        ["classes to learn", "none", "null"],
+        ["No classes found", "null"],
     ),
     "label outside the table": (
         lambda r: touch(r, "crop/1.png", "water/2.png", "waterr/3.png"),
@@ -289,29 +289,29 @@ FAULTS = {
     "class without images": (
         lambda r: touch(r, "water/1.png"),
         {"classes": TABLE},
-        ["data.classes", "none of crop", "remove"],
+        ["data.classes", "no images of crop", "remove"],
     ),
     "class with images of null only": (
         lambda r: touch(r, "water/1.png", "crop/2.png"),
         {"classes": TABLE, "label_map": {"crop": None}},
-        ["none of crop"],
+        ["no images of crop"],
     ),
     "control character": (
         lambda r: touch(r, "a/1.png", "b\nc/2.png"),
         {},
-        ["in one line", "'b\\nc'", "Rename"],
+        ["several lines", "'b\\nc'", "Rename"],
     ),
     "blank target": (
         lambda r: touch(r, "a/1.png", "b/2.png"),
         {"label_map": {"a": " "}},
-        ["not blank", "' '"],
+        ["it is blank", "' '"],
     ),
     "no header": (
         lambda r: write_csv(r, "a.png,water\n"),
         {},
         ["header", "file,labels,part", "a.png,water"],
     ),
-    "empty CSV": (lambda r: write_csv(r, ""), {}, ["header", "none"]),
+    "empty CSV": (lambda r: write_csv(r, ""), {}, ["header is ''"]),
     "no rows": (lambda r: write_csv(r, "file,labels\n\n"), {}, ["no rows", "Add rows"]),
     "too many cells": (
         lambda r: write_csv(r, "file,labels\na.png,water,ship\n"),
@@ -331,7 +331,7 @@ FAULTS = {
     "file twice by detour": (
         lambda r: write_csv(r, "file,labels\na.png,w\ndeep/../a.png,v\n"),
         {},
-        ["line 2", "line 3", "comes once"],
+        ["line 2", "line 3", "also listed"],
     ),
     "unknown part": (
         lambda r: write_csv(r, "file,labels,part\na.png,w,later\n"),
@@ -341,12 +341,12 @@ FAULTS = {
     "open quotes": (
         lambda r: write_csv(r, 'file,labels\n"a.png,w\n'),
         {},
-        ["CSV in UTF-8", "Save it so"],
+        ["CSV in UTF-8", "Save it as a CSV"],
     ),
     "no labels at all": (
         lambda r: write_csv(r, "file,labels\na.png,\n"),
         {},
-        ["classes to learn", "Label images"],
+        ["No classes found", "Label images"],
     ),
 }
 
@@ -369,13 +369,11 @@ def test_csv_of_another_encoding_is_refused(tmp_path):
 def test_faults_between_data_folders(tmp_path):
     folders = touch(tmp_path / "folders", "a/1.png", "b/2.png")
     table = write_csv(tmp_path / "listed", "file,labels\na.png,a\n")
-    with pytest.raises(
-        InputError, match=r"one kind. Received class folders, but a CSV in .*labels.csv"
-    ):
+    with pytest.raises(InputError, match=r"folders: has class folders, .*labels.csv has a CSV"):
         find_images([table, folders], DataSettings())
-    with pytest.raises(InputError, match=r"comes once.*1\.png"):
+    with pytest.raises(InputError, match=r"1\.png is also listed"):
         find_images([folders, folders], DataSettings())
-    with pytest.raises(InputError, match="no data folder"):
+    with pytest.raises(InputError, match="No data folder"):
         find_images([], DataSettings())
 
 
@@ -528,9 +526,9 @@ def test_parts_within_classes_are_said(tmp_path, layout):
     for folder in layout:
         write_raster(tmp_path / folder / "a.png", np.zeros((8, 8, 3), np.uint8))
     (note,) = folder_notes(tmp_path)
-    assert "a folder within a class fixes no part" in note
+    assert "a folder inside a class folder assigns no part" in note
 
 
 def test_a_class_folder_that_is_not_utf8_is_refused_by_that_rule():
-    with pytest.raises(InputError, match=r"in UTF-8. Received 'w.udce4ter'"):
+    with pytest.raises(InputError, match=r"'w.udce4ter' cannot be the name of a class.*not UTF-8"):
         color_classes({"land", "w\udce4ter"}, [])

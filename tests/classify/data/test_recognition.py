@@ -122,7 +122,7 @@ def test_a_run_remembers_what_its_weights_learned_from_and_old_ones_do_not_say(t
         config(f"model.weights={tmp_path / 'old' / 'model.keras'}"),
         progress=told,
     )
-    assert [line for line in told.lines if "old does not say what it was trained on" in line]
+    assert [line for line in told.lines if "old has no record of what it was trained on" in line]
 
 
 @pytest.mark.skipif(not RSSCN7.is_dir(), reason="RSSCN7 is not here")

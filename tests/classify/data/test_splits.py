@@ -155,7 +155,7 @@ def test_a_collection_of_training_alone_gives_validation_beside_a_test_alone():
 def test_of_several_collections_of_training_alone_none_is_chosen(tests):
     alone = [image for name in "ab" for image in images(9, 0, part="train", collection=name)]
     with pytest.raises(
-        InputError, match=r"more than train\. Received train alone in a, b\. Add val"
+        InputError, match=r"No images for validation: a, b hold train only\. Add val"
     ) as caught:
         split_images(alone + images(tests, 0, part="test", collection="c"), 0.2, 0.2, 0)
     assert "\n" not in str(caught.value)
@@ -164,7 +164,7 @@ def test_of_several_collections_of_training_alone_none_is_chosen(tests):
 @pytest.mark.parametrize("part", ["val", "test"])
 def test_parts_without_training_are_refused(part):
     with pytest.raises(
-        InputError, match=rf"train on. Received images in {part} only. Add a folder train"
+        InputError, match=rf"train on, only images in {part}. Add a folder train"
     ) as caught:
         split_images(images(4, 0, part=part), 0.2, 0.2, 0)
     assert "\n" not in str(caught.value)
@@ -205,8 +205,7 @@ def test_parts_with_all_classes_pass_and_the_test_may_lack_some():
             "train",
             False,
             [
-                "Each class",
-                "none of water in train",
+                "train has no images of the class water",
                 "Add images",
                 "data.split_seed",
                 "lower data.val_fraction",
@@ -216,8 +215,7 @@ def test_parts_with_all_classes_pass_and_the_test_may_lack_some():
             "val",
             True,
             [
-                "Each label",
-                "none of water in val",
+                "val has no images of the label water",
                 "Add images",
                 "data.split_seed",
                 "raise data.val_fraction",

@@ -6,9 +6,10 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from classify.config import DataSettings
+from classify.data.headers import ground_sampling_distance
 from classify.data.images import LabelledImage
-from classify.data.survey import ground_sampling_distance, survey
-from segment.core.config import PreprocessSettings
+from classify.data.survey import survey
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from tests.classify.conftest import picture
 from tests.conftest import write_raster
@@ -63,7 +64,7 @@ def test_an_image_that_cannot_be_read_is_refused_or_left_out(tmp_path, broken):
         bad.path.write_bytes(b"" if broken == "empty" else b"no image at all")
     with pytest.raises(InputError) as error:
         survey(parts([bad, *good]), DataSettings(), OFF)
-    words = ["bad.png", "read to its end", "Get a whole copy", "--set data.unreadable=skip"]
+    words = ["bad.png", "read as a raster", "Get a whole copy", "--set data.unreadable=skip"]
     assert [word for word in words if word not in str(error.value)] == [] and "\n" not in str(
         error.value
     )
@@ -76,14 +77,14 @@ def test_an_image_that_cannot_be_read_is_refused_or_left_out(tmp_path, broken):
 def test_how_many_more_cannot_be_read_is_told(tmp_path):
     bad = [truncated(tmp_path / f"bad{number}.png") for number in range(3)]
     good = write(tmp_path, "a.png", 0)
-    with pytest.raises(InputError, match=r"bad0\.png.* So it is with 2 more\."):
+    with pytest.raises(InputError, match=r"bad0\.png.* 2 more cannot be used\."):
         survey(parts([good, *bad]), DataSettings(), OFF)
 
 
 def test_nothing_left_to_train_on(tmp_path):
     bad = truncated(tmp_path / "bad.png")
     with pytest.raises(
-        InputError, match=r"images to train on\. Received 1 that cannot be used.*bad\.png"
+        InputError, match=r"No training image can be used: 1 were left out.*bad\.png"
     ):
         survey(parts([bad], [write(tmp_path, "a.png", 0)]), DataSettings(unreadable="skip"), OFF)
 
@@ -107,7 +108,7 @@ def test_an_image_of_another_kind_than_most_is_refused_or_left_out(tmp_path, rec
         survey(parts(**images), DataSettings(), OFF)
     words = [
         "other.tif",
-        f"Received {received}",
+        f"has {received}".replace(" of ", " bands of "),
         "0.tif, have 3 of uint8",
         "data.bands",
         "data.unreadable=skip",
@@ -165,9 +166,7 @@ def test_bands_are_chosen_by_name_and_rgb_is_found_among_them(tmp_path):
         [picture(0, seed, bands=13, dtype="uint16").reshape(-1, 13) for seed in range(2)]
     )
     np.testing.assert_allclose(swapped.statistics.mean, pixels.mean(axis=0)[[3, 2, 1]])
-    with pytest.raises(
-        InputError, match=r"data\.bands holds bands of the images\. Received 'B99'.*B01.*B8A"
-    ):
+    with pytest.raises(InputError, match=r"data\.bands: images have no band 'B99'.*B01.*B8A"):
         survey(parts(images), DataSettings(bands=["B99"]), OFF)
 
 
@@ -241,7 +240,5 @@ def test_statistics_are_of_preprocessed_pixels(tmp_path):
 
 def test_what_cannot_be_preprocessed_is_told_with_its_file(tmp_path):
     floats = [write(tmp_path, f"{seed}.tif", seed, dtype="float32") for seed in range(2)]
-    with pytest.raises(
-        InputError, match=r"0\.tif: data.preprocess.clahe: .*Received pixels of float32"
-    ):
+    with pytest.raises(InputError, match=r"0\.tif: data.preprocess.clahe: .*pixels are float32"):
         survey(parts(floats), DataSettings(), PreprocessSettings(clahe=2))

@@ -1,4 +1,4 @@
-"""Autoencoders reconstruct, their parts are of use alone, and the divergence joins the loss with a
+"""Autoencoders reconstruct, their parts can be used alone, and the divergence joins the loss with a
 weight that rises.
 """
 
@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 
 from classify.generator.autoencoder import Latent, build_autoencoder, kullback_leibler
+from classify.generator.config import AutoencoderSettings
 from segment.core.training.optimizers import dtype_policy
 
 
-def build(**options):
-    return build_autoencoder(
-        **{
-            "size": 64,
-            "classes": 3,
-            "filters": 2,
-            "latent": 64,
-            "conditional": True,
-            "variational": True,
-        }
-        | options
-    )
+def build(kind="variational", conditional=True, **options):
+    settings = AutoencoderSettings(kind=kind, conditional=conditional, filters=2, latent=64)
+    return build_autoencoder(settings, **{"size": 64, "classes": 3} | options)
 
 
 def feed(size: int = 64, count: int = 2) -> dict[str, np.ndarray]:
@@ -30,28 +22,29 @@ def feed(size: int = 64, count: int = 2) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("size", [64, 128, 256])
-@pytest.mark.parametrize("variational", [True, False])
-def test_pictures_come_back_at_their_size(size, variational):
-    network = build(size=size, variational=variational)
+@pytest.mark.parametrize("kind", ["variational", "plain"])
+def test_pictures_come_back_at_their_size(size, kind):
+    network = build(kind, size=size)
     answer = network.predict_on_batch(feed(size))
     assert (
         answer.shape == (2, size, size, 3)
         and answer.dtype == np.float32
         and 0 <= answer.min() <= answer.max() <= 1
     )
-    told = network.get_layer("encoder").predict_on_batch(list(feed(size).values()))
-    mean = told[0] if variational else told
+    posterior = network.get_layer("encoder").predict_on_batch(list(feed(size).values()))
+    mean = posterior[0] if kind == "variational" else posterior
     assert mean.shape == (2, 64)
     again = network.get_layer("decoder").predict_on_batch([mean, feed(size)["label"]])
     np.testing.assert_allclose(again, answer, atol=1e-5)  # the mean of the posterior, not a draw
 
 
 @pytest.mark.parametrize("conditional", [True, False])
-def test_the_class_matters_where_it_is_told(conditional):
-    network, told = build(conditional=conditional), feed()
-    other = told | {"label": np.roll(told["label"], 1, axis=1)}
+def test_the_class_matters_where_it_is_used(conditional):
+    network, inputs = build(conditional=conditional), feed()
+    other = inputs | {"label": np.roll(inputs["label"], 1, axis=1)}
     assert (
-        np.allclose(network.predict_on_batch(told), network.predict_on_batch(other)) != conditional
+        np.allclose(network.predict_on_batch(inputs), network.predict_on_batch(other))
+        != conditional
     )
 
 

@@ -20,10 +20,11 @@ from classify.data.splits import split_images
 from classify.data.training_data import TrainingData
 from classify.generator import filling
 from classify.generator.autoencoder import build_autoencoder
+from classify.generator.config import AutoencoderSettings
 from classify.generator.filling import check_generator, fill_classes
 from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import ClassDensities, save_densities
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import LabelInfo, ModelInfo
@@ -37,14 +38,13 @@ from tests.conftest import write_raster
 CLASSES = [Class(name="field", color="#112233"), Class(name="river", color="#445566")]
 
 
-def write_generator(folder: Path, seed: int = 0, **told: object) -> Path:
+def write_generator(folder: Path, seed: int = 0, **described: object) -> Path:
     """A generator of fields and rivers, 64 x 64 px of images of 64 px, as `train_generator` leaves
-    it. told: of model.yaml.
+    it. described: of model.yaml.
     """
     keras.utils.set_random_seed(seed)
-    network = build_autoencoder(
-        size=64, classes=2, filters=2, latent=64, conditional=True, variational=True
-    )
+    settings = AutoencoderSettings(conditional=True, filters=2, latent=64)
+    network = build_autoencoder(settings, size=64, classes=2)
     info = {
         "task": "generate",
         "name": "drawer",
@@ -55,8 +55,11 @@ def write_generator(folder: Path, seed: int = 0, **told: object) -> Path:
         "tile": 64,
     }
     folder.mkdir(parents=True)
-    save_model_folder(folder, network, ModelInfo(**info | {"labels": LabelInfo(resize=64)} | told))
-    save_densities(folder, ClassDensities.standard(2, 64))
+    save_model_folder(
+        folder, network, ModelInfo(**info | {"labels": LabelInfo(resize=64)} | described)
+    )
+    zeros = np.zeros((2, 64), np.float32)
+    save_densities(folder, ClassDensities(zeros, np.arange(2), zeros + 1))
     return folder
 
 
@@ -98,28 +101,30 @@ def rare(tmp_path_factory) -> Path:
     return write_rare(tmp_path_factory.mktemp("rare"))
 
 
-def told_of(generator: Generator, **told: object) -> Generator:
-    """The generator with other words in its model.yaml."""
-    return Generator(generator.info.model_copy(update=told), generator.network, generator.densities)
+def described(generator: Generator, **entries: object) -> Generator:
+    """The generator with other entries in its model.yaml."""
+    return Generator(
+        generator.info.model_copy(update=entries), generator.network, generator.densities
+    )
 
 
 def check(generator: Generator, root: Path, *more: str) -> list[str]:
-    """What is said of a generator."""
+    """The warnings about a generator."""
     wanted, lines = settings(*more), Lines()
     check_generator(Path("drawer"), generator, prepare(root, wanted=wanted), wanted.data, lines)
     return lines.lines
 
 
-def test_a_generator_of_the_same_images_and_scale_is_taken_without_a_word(generator, rare):
+def test_a_generator_of_the_same_images_and_scale_is_taken_without_a_warning(generator, rare):
     split = prepare(rare, wanted=settings()).split_digest
-    assert check(told_of(generator, training={"split": split}), rare) == []
+    assert check(described(generator, training={"split": split}), rare) == []
 
 
-def test_another_split_is_told_as_scores_may_flatter(generator, rare):
+def test_another_split_is_reported_as_scores_may_be_too_good(generator, rare):
     (line,) = check(generator, rare)
     assert (
         line.startswith("warning: drawer: ")
-        and "scores flatter" in line
+        and "scores are then too good" in line
         and "data.split_seed" in line
     )
 
@@ -135,26 +140,26 @@ def test_another_split_is_told_as_scores_may_flatter(generator, rare):
     ],
 )
 def test_another_scale_is_refused(generator, rare, resize_of_the_generator, resize, times):
-    other = told_of(generator, labels=LabelInfo(resize=resize_of_the_generator))
+    other = described(generator, labels=LabelInfo(resize=resize_of_the_generator))
     if times is None:
         check(other, rare, f"data.resize={resize}")
         return
-    with pytest.raises(InputError, match=rf"drawer: .*Received {times} that\. .*data\.resize"):
+    with pytest.raises(InputError, match=rf"drawer: .* are {times} as large .*data\.resize"):
         check(other, rare, f"data.resize={resize}")
 
 
 @pytest.mark.parametrize("metres, refused", [(0.3, False), (0.9, True)])
-def test_files_tell_the_scale_where_they_can(generator, tmp_path, metres, refused):
+def test_files_give_the_scale_where_they_can(generator, tmp_path, metres, refused):
     root = write_rare(tmp_path / "data", suffix=".tif")  # 0.3 m
-    other = told_of(generator, ground_sampling_distance=metres)
+    other = described(generator, ground_sampling_distance=metres)
     if refused:
-        with pytest.raises(InputError, match=r"Received 0\.333 times"):
+        with pytest.raises(InputError, match=r"are 0\.333 times as large"):
             check(other, root)
     else:
         check(other, root)
 
 
-def test_pictures_that_look_blurred_beside_images_are_told(generator, tmp_path):
+def test_pictures_that_are_blurred_beside_images_are_reported(generator, tmp_path):
     root = write_rare(tmp_path / "data", size=160)
     lines = check(generator, root, "data.resize=160")
     assert "warning: drawer: pictures of 64 px are enlarged to data.resize=160" in lines[0]
@@ -168,21 +173,23 @@ def test_another_range_of_values_is_refused(generator, tmp_path):
             write_raster(tmp_path / name / f"{seed}.png", dark)
     with pytest.raises(
         InputError,
-        match=r"drawer: .*range of values\. Received a mean of \d+ for images of 0 to 7\.",
+        match=r"drawer: the mean of its pictures is \d+, the images range from 0 to 7\.",
     ):
         check(generator, tmp_path)
 
 
 def test_other_bands_are_refused(generator, rare):
-    words = r"drawer: .*bands in their order\. Received blue, green, red for red, green, blue\."
+    words = r"drawer: the bands .* are blue, green, red, those of the images red, green, blue\."
     with pytest.raises(InputError, match=words):
-        check(told_of(generator, labels=LabelInfo(resize=64, rgb=(2, 1, 0))), rare)
+        check(described(generator, labels=LabelInfo(resize=64, rgb=(2, 1, 0))), rare)
 
 
 def test_a_class_that_the_generator_does_not_know_is_refused(generator, tmp_path):
     root = write_rare(tmp_path / "data")
     write_class(root / "town", 2, 6)
-    with pytest.raises(InputError, match=r"drawer: .*Received 'town', and it knows field, river\."):
+    with pytest.raises(
+        InputError, match=r"drawer: no class is called 'town'\. Name one of field, river\."
+    ):
         check(generator, root)
 
 
@@ -370,7 +377,7 @@ def test_earlier_pictures_are_replaced_when_asked_and_nothing_else(run, rare, tm
     )
     assert len(contents(output)) == 1 and not set(contents(output)) & set(before)
     own = write_class(output / "train" / "field", 0, 1)[0]
-    with pytest.raises(InputError, match=r"Received train/field/0\.png in it"):
+    with pytest.raises(InputError, match=r"holds train/field/0\.png, and --overwrite"):
         fill_classes(run, rare, output, settings(), overwrite=True)
     assert own.is_file()
 
@@ -378,7 +385,7 @@ def test_earlier_pictures_are_replaced_when_asked_and_nothing_else(run, rare, tm
 def test_pictures_are_not_written_among_the_data_nor_over_them(run, tmp_path):
     data = write_parts(tmp_path / "data", {"train": 6})
     for folder, place in ((data, data), (data, data / "filled"), (data / "train", data)):
-        with pytest.raises(InputError, match=r"outside of the data\. Received data in"):
+        with pytest.raises(InputError, match=r"is not outside of the data in"):
             fill_classes(run, folder, place, settings(), overwrite=True)
     assert len(contents(data)) == 12
 
@@ -387,7 +394,7 @@ def test_data_that_leave_validation_to_the_pictures_are_refused(run, tmp_path):
     data = write_parts(tmp_path / "data", {"train": 9})
     write_class(data / "train" / "field", 0, 6, first=20)
     with pytest.raises(
-        InputError, match=r"more than train\. Received train alone in .*data.* DATA/train"
+        InputError, match=r"No images for validation: .*data.* hold train only\..* DATA/train"
     ):
         fill_classes(run, data, tmp_path / "filled", settings())
     assert not (tmp_path / "filled").exists()
@@ -396,9 +403,7 @@ def test_data_that_leave_validation_to_the_pictures_are_refused(run, tmp_path):
 
 
 def test_what_is_short_of_nothing_is_refused(run, class_folders, tmp_path):
-    with pytest.raises(
-        InputError, match=r"data: .*fewer training images .*Received 6 of each class"
-    ):
+    with pytest.raises(InputError, match=r"data: no class is short, each has 6 training images"):
         fill_classes(run, class_folders(), tmp_path / "filled", settings())
     assert not (tmp_path / "filled").exists()
 
@@ -413,7 +418,10 @@ def test_images_that_cannot_be_drawn_are_refused(run, tmp_path, labels_csv, made
             write_class(data / name, label, count, suffix=".tif", bands=5)
         words = "5 bands of uint8"
         if made == "chosen":
-            wanted, words = settings("data.bands=[3,2,1]"), "3 bands of uint8, chosen by data.bands"
+            wanted, words = (
+                settings("data.bands=[3,2,1]"),
+                "data.bands or .* choose 3 of the images' bands",
+            )
     with pytest.raises(InputError, match=words) as caught:
         fill_classes(run, data, tmp_path / "filled", wanted)
     assert (

@@ -4,8 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from classify.generator.perceptual_loss import perceptual_distance, second_moments
-from classify.generator.reconstruction import Reconstruction, reconstruction_loss
+from classify.generator.reconstruction import (
+    Reconstruction,
+    perceptual_distance,
+    reconstruction_loss,
+    second_moments,
+)
 
 
 def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,7 @@
-"""Generators from training to judgement, on pictures that a glance tells apart."""
+"""Generators from training to evaluation, on pictures that a glance tells apart."""
 
 import csv
 import json
-import random
 import shutil
 from pathlib import Path
 
@@ -13,13 +12,16 @@ import yaml
 
 import classify
 from classify.data.pixels import read_image
+from classify.generator.comparison import frechet_distance
 from classify.generator.config import GeneratorConfig
 from classify.generator.generator import load_generator
 from classify.generator.training import train_generator
 from classify.generator_cli import fill, generate, interpolate, judge, sample, train
+from classify.labelling.inference import as_seen
 from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError
+from segment.core.model.runtime import load_model
 from tests.classify.conftest import Lines, write_class
 from tests.conftest import write_raster
 
@@ -135,15 +137,19 @@ LATENTS, CLASSES = np.zeros((2, 64), np.float32), np.eye(2, dtype=np.float32)
 @pytest.mark.parametrize(
     "latents, classes, words",
     [
-        (np.zeros((2, 65), np.float32), CLASSES, r"latents: .*\(count, 64\)"),
-        (np.zeros(64, np.float32), CLASSES, r"latents: .*Received \(64,\)"),
-        (LATENTS[:0], CLASSES[:0], "latents: "),
-        (LATENTS.astype(int), CLASSES, "latents: .* of int64"),
-        (LATENTS + np.float32("nan"), CLASSES, "float32 that are not"),
-        (LATENTS, CLASSES[:1], r"classes: .*\(2, 2\)\. Received \(1, 2\)"),
-        (LATENTS, np.array([0, 1]), r"classes: .*Received \(2,\)"),
-        (LATENTS, 3 * CLASSES, "beyond 0 to 1"),
-        (LATENTS, CLASSES - np.float32("nan"), "beyond 0 to 1"),
+        (
+            np.zeros((2, 65), np.float32),
+            CLASSES,
+            r"latents and classes are \(2, 65\) .*\(count, 64\)",
+        ),
+        (np.zeros(64, np.float32), CLASSES, r"latents and classes are \(64,\)"),
+        (LATENTS[:0], CLASSES[:0], r"latents and classes are \(0, 64\)"),
+        (LATENTS.astype(int), CLASSES, "latents are not finite numbers"),
+        (LATENTS + np.float32("nan"), CLASSES, "latents are not finite numbers"),
+        (LATENTS, CLASSES[:1], r"and \(1, 2\), .*\(count, 2\)"),
+        (LATENTS, np.array([0, 1]), r"and \(2,\), .*\(count, 2\)"),
+        (LATENTS, 3 * CLASSES, "classes are not shares of 0 to 1"),
+        (LATENTS, CLASSES - np.float32("nan"), "classes are not shares of 0 to 1"),
     ],
 )
 def test_what_cannot_be_decoded_is_refused(work, latents, classes, words):
@@ -157,11 +163,15 @@ PICTURES = np.zeros((2, 64, 64, 3), np.uint8)
 @pytest.mark.parametrize(
     "pictures, labels, words",
     [
-        (PICTURES[:, :32, :32], [0, 1], "64 x 64 pixels of RGB"),
-        (PICTURES[0], [0], r"Received \(64, 64, 3\)"),
-        (PICTURES.astype(np.float32), [0, 1], "of uint8.* of float32"),
-        (PICTURES, [0], "one for each picture. Received 1 of 2"),
-        (PICTURES, [0, 2], r"class indices of 0 to 1, .*Received \[0, 2\]"),
+        (
+            PICTURES[:, :32, :32],
+            [0, 1],
+            r"pictures are \(2, 32, 32, 3\) .*64, 64, 3\) of uint8, which is RGB",
+        ),
+        (PICTURES[0], [0], r"pictures are \(64, 64, 3\)"),
+        (PICTURES.astype(np.float32), [0, 1], "of float32, .* of uint8"),
+        (PICTURES, [0], "labels are 1 for 2 pictures. Give one per picture"),
+        (PICTURES, [0, 2], r"labels are \[0, 2\]. Give class indices of 0 to 1"),
         (PICTURES[:0], [], "one at least"),
     ],
 )
@@ -172,7 +182,9 @@ def test_what_cannot_be_encoded_is_refused(work, pictures, labels, words):
 
 @pytest.mark.parametrize("labels", [[], [2], [-1], [0.5], ["field"], [[0, 1]], 0])
 def test_what_is_no_class_is_not_drawn(work, labels):
-    with pytest.raises(InputError, match="labels: class indices of 0 to 1, one at least"):
+    with pytest.raises(
+        InputError, match="labels are .* Give class indices of 0 to 1, one at least"
+    ):
         load_generator(work / "run").draw(labels)
 
 
@@ -181,20 +193,22 @@ def test_numbers_that_draw_nothing_are_refused_by_all(work, tmp_path):
     for draw in (
         lambda **wanted: generator.draw([0], **wanted),
         lambda **wanted: classify.write_samples(generator, tmp_path / "drawn", 2, **wanted),
-        lambda **wanted: classify.judge(work / "run", work / "judge", **wanted),
+        lambda **wanted: classify.judge(
+            work / "run", work / "judge", draws=classify.Draws(**wanted)
+        ),
     ):
-        with pytest.raises(InputError, match="seed: a whole number from 0 on. Received -1"):
+        with pytest.raises(InputError, match="seed is -1. Give a whole number of 0 or more"):
             draw(seed=-1)
-        with pytest.raises(InputError, match="bandwidth: 0 to 1. Received 2"):
+        with pytest.raises(InputError, match="bandwidth is 2. Give 0 to 1"):
             draw(bandwidth=2)
 
 
-def test_a_network_of_another_run_is_told(work, tmp_path):
+def test_a_network_of_another_run_is_refused(work, tmp_path):
     shutil.copytree(work / "run", tmp_path / "run")
     info = (work / "run" / "model.yaml").read_text()
     (tmp_path / "run" / "model.yaml").write_text(info.replace("tile: 64", "tile: 128"))
     with pytest.raises(
-        InputError, match=r"model\.keras: must draw .* 128 x 128 pixels of 2 classes"
+        InputError, match=r"model\.keras: does not draw 128 x 128 pixels of 2 classes"
     ):
         load_generator(tmp_path / "run")
     shutil.copy(work / "judge" / "model.keras", tmp_path / "run")
@@ -202,7 +216,7 @@ def test_a_network_of_another_run_is_told(work, tmp_path):
         load_generator(tmp_path / "run")
     plain = yaml.safe_load(info) | {"checksums": {}}  # as models of earlier versions are
     (tmp_path / "run" / "model.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
-    with pytest.raises(InputError, match="Received another network"):
+    with pytest.raises(InputError, match="does not draw 64 x 64 pixels of 2 classes"):
         load_generator(tmp_path / "run")
 
 
@@ -312,50 +326,56 @@ def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
     assert report["accuracy"] == report["real_accuracy"] == 1 and report["images"] == 16
     assert np.diag(report["confusion"]).sum() == 16
     distances = report["frechet_distance"]
-    assert set(distances) == {"drawn", "real", "noise", "untrained"}
-    assert distances["drawn"] < 0.5 * min(distances["noise"], distances["untrained"])
+    assert set(distances) == {"drawn", "real"}
+    features = load_model(work / "judge", features=True)
+    noise = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8)
+    real = [
+        read_image(work / "data" / name / f"{seed}.png") for name in LEVELS for seed in range(8)
+    ]
+    of_noise, of_real = (
+        features.predict(np.stack([as_seen(picture, features.info) for picture in pictures]))
+        for pictures in (noise, real)
+    )
+    assert distances["drawn"] < 0.5 * frechet_distance(of_noise, of_real)
     page = (tmp_path / "judgement" / "report.html").read_text()
     assert "Real images, from class to class." in page
     assert "Drawn pictures, a row each of field, river; seed 3, bandwidth 1." in page
 
 
-def test_of_few_pictures_no_distance_is_told(work, tmp_path):
-    found = classify.judge(work / "run", work / "judge", tmp_path / "judgement", count=4)
-    assert (
-        found.distances == {}
-        and "not told: of 4 pictures it says too little, it takes 50" in str(found)
+def test_of_few_pictures_no_distance_is_computed(work, tmp_path):
+    found = classify.judge(
+        work / "run", work / "judge", tmp_path / "judgement", draws=classify.Draws(count=4)
     )
+    assert found.distances == {}
+    assert "not computed: 4 pictures are too few, 50 are needed" in str(found)
     assert (
         json.loads((tmp_path / "judgement" / "report.json").read_text())["frechet_distance"] is None
     )
-    assert "it takes 50" in (tmp_path / "judgement" / "report.html").read_text()
+    assert "50 are needed" in (tmp_path / "judgement" / "report.html").read_text()
 
 
-def test_a_judgement_leaves_random_numbers_alone_and_depends_on_its_seed_alone(work, monkeypatch):
+def test_an_evaluation_leaves_random_numbers_alone_and_depends_on_its_seed_alone(work, monkeypatch):
     monkeypatch.setattr("classify.generator.evaluation.FEWEST", 4)
 
     def numbers() -> tuple[float, ...]:
         legacy = np.random.random()  # noqa: NPY002 - of whoever calls
-        return (
-            random.random(),
-            legacy,
-            *keras.ops.convert_to_numpy(keras.random.normal((2,))).tolist(),
-        )
+        return legacy, *keras.ops.convert_to_numpy(keras.random.normal((2,))).tolist()
+
+    def distances(seed: int = 0) -> dict[str, float]:
+        draws = classify.Draws(count=8, seed=seed)
+        return classify.judge(work / "run", work / "judge", draws=draws).distances
 
     found = []
     for _ in range(2):
         keras.utils.set_random_seed(5)
         first = numbers()
-        found.append(classify.judge(work / "run", work / "judge", count=8).distances)
+        found.append(distances())
         second = numbers()
         keras.utils.set_random_seed(5)
         assert (first, second) == (numbers(), numbers())
         keras.utils.set_random_seed(6)
     assert found[0] == found[1]
-    assert (
-        classify.judge(work / "run", work / "judge", count=8, seed=1).distances["untrained"]
-        != found[0]["untrained"]
-    )
+    assert distances(seed=1)["drawn"] != found[0]["drawn"]
 
 
 @pytest.mark.slow
@@ -382,10 +402,10 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("kind", ["variational", "plain"])
-def test_a_training_that_diverges_is_told_with_its_cure(work, tmp_path, kind):
+def test_a_training_that_diverges_is_reported_with_its_cure(work, tmp_path, kind):
     wanted = generator_config(f"model.kind={kind}")
     wanted.training.__dict__["learning_rate"] = 1e30  # more than settings allow
-    with pytest.raises(InputError, match=r"must stay finite.*Lower training\.learning_rate"):
+    with pytest.raises(InputError, match=r"Training diverged.*Lower training\.learning_rate"):
         train_generator(work / "data", tmp_path / "run", wanted)
     assert not (tmp_path / "run").exists()
 
@@ -460,14 +480,17 @@ def one_line(capsys) -> str:
                 "--output",
                 "way.gif",
             ],
-            ["'.gif'", ".png"],
+            ["way.gif", ".png"],
         ),
         (["judge", "{run}", "--model", "{run}"], ["which draws pictures"]),
         (
             ["judge", "{run}", "--model", "{other}"],
-            ["must know the generator's classes", "without field, river"],
+            ["the classifier knows sand, snow", "but not field, river"],
         ),
-        (["judge", "{run}", "--model", "{judge}", "--count", 1000], ["count: 1 to 16", "1000"]),
+        (
+            ["judge", "{run}", "--model", "{judge}", "--count", 1000],
+            ["count: 1000", "Give 1 to 16"],
+        ),
         (
             ["judge", "{run}", "--model", "{judge}", "--count", 0],
             ["--count", "greater than or equal to 1"],
@@ -478,7 +501,7 @@ def one_line(capsys) -> str:
         ),
         (
             ["interpolate", "{run}", "{data}/field/0.png", "{four}", "--steps", 251],
-            ["steps: 1 to 250", "251"],
+            ["steps is 251", "Give 1 to 250"],
         ),
         (
             [
@@ -498,12 +521,15 @@ def one_line(capsys) -> str:
         ),
         (["sample", "{damaged}", "--count", 2], ["latents.npz", "train again"]),
         (["judge", "{damaged}", "--model", "{judge}"], ["latents.npz", "train again"]),
-        (["judge", "{run}", "--model", "{wide}"], ["the judge takes what is drawn", "3 of uint16"]),
+        (
+            ["judge", "{run}", "--model", "{wide}"],
+            ["the classifier takes 3 bands of uint16", "draws 3 bands of uint8"],
+        ),
         (
             ["judge", "{run}", "--model", "{judge}", "--data", "{foreign}"],
-            ["trained on", "Received others"],
+            ["not the images that the generator was trained on", "--data"],
         ),
-        (["fill", "{run}", "{data}", "--output", "new"], ["Received 16 of each class"]),
+        (["fill", "{run}", "{data}", "--output", "new"], ["each has 16 training images"]),
         (
             ["fill", "{run}", "{data}", "--output", "new", "--set", "data.rezise=64"],
             ["'data.rezise'", "'resize'"],
@@ -516,7 +542,7 @@ def one_line(capsys) -> str:
         (["fill", "{run}", "{data}", "--output", "{judge}"], ["--overwrite"]),
         (
             ["fill", "{run}", "{data}", "--output", "{judge}", "--overwrite"],
-            ["earlier outputs only"],
+            ["which is no earlier output"],
         ),
         (["fill", "{run}", "nowhere", "--output", "new"], ["nowhere", "no such path"]),
         (
@@ -533,7 +559,7 @@ def one_line(capsys) -> str:
         ),
         (
             ["train", "{data}", "--output", "new", "--set", "loss.perceptual_model={judge}"],
-            ["with perceptual 0", "leave"],
+            ["perceptual is 0", "leave"],
         ),
         (
             [
@@ -625,9 +651,13 @@ def test_data_that_cannot_be_drawn_are_refused(tmp_path, request):
                 tmp_path / "wide" / name / f"{seed}.tif",
                 np.full((64, 64, 4), level + seed, np.uint16),
             )
-    with pytest.raises(InputError, match="RGB of 8 bits. Received 4 bands of uint16"):
+    with pytest.raises(
+        InputError, match="wide: images have 4 bands of uint16, generators draw RGB of 8 bits"
+    ):
         train_generator(tmp_path / "wide", tmp_path / "run", generator_config())
-    with pytest.raises(InputError, match="one label an image"):
+    with pytest.raises(
+        InputError, match="images have several labels, generators draw pictures of one"
+    ):
         train_generator(
             request.getfixturevalue("labels_csv")(), tmp_path / "run", generator_config()
         )

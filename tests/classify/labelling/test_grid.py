@@ -17,11 +17,12 @@ from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
 from classify.data.pixels import prepare_seen
-from classify.labelling import grid as grid_module
+from classify.labelling import scene as scene_module
 from classify.labelling.cells import Cells
-from classify.labelling.grid import SceneLabels, label_scene
 from classify.labelling.inference import read_input
-from segment.core.config import PreprocessSettings
+from classify.labelling.result import SceneLabels
+from classify.labelling.scene import label_scene
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE
 from segment.core.model.info import LabelInfo
@@ -63,15 +64,18 @@ class FakeLabeller(FakeModel):
     """
 
     def __init__(
-        self, pace: tuple[int, int] = (8, 2), labels: dict[str, Any] | None = None, **options: Any
+        self,
+        batches: tuple[int, int] = (8, 2),
+        labels: dict[str, Any] | None = None,
+        **options: Any,
     ):
         info = {"tile": EDGE, "multiple": 1} | options
         super().__init__(**info, labels=LabelInfo(**({"resize": 0} | (labels or {}))))
         self.info = self.info.model_copy(update={"task": "classify"})
-        self._pace = pace
+        self._batches = batches
 
-    def pace(self, tile: int) -> tuple[int, int]:
-        return self._pace
+    def recommended_batches(self, tile: int) -> tuple[int, int]:
+        return self._batches
 
     def answer(self, pixels: np.ndarray) -> np.ndarray:
         place = pixels[..., 0].mean(axis=(1, 2), dtype=np.float64) / STEP
@@ -186,7 +190,7 @@ def test_windows_are_preprocessed_one_by_one_without_their_nodata(tmp_path: Path
     pixels = np.random.default_rng(0).integers(40, 200, (80, 64, 3), np.uint8)
     pixels[:20, :20] = pixels[60:66, 40:50] = 0
     scene, valid = write_raster(tmp_path / "town.tif", pixels, nodata=0), pixels[..., 0] > 0
-    model = Kept(pace=(6, 1), bands=3, tile=32, preprocess=CLEARER)
+    model = Kept(batches=(6, 1), bands=3, tile=32, preprocess=CLEARER)
     label_scene(scene, model, tmp_path / "out", grid=32)
     cells = Cells(80, 64, 32)
     assert len(model.seen) == 6
@@ -226,7 +230,7 @@ def test_nodata_and_alpha_cells_have_no_label(tmp_path: Path) -> None:
     expected[1, 1] = expected[2, 3] = 255
     for name, options, told in (("declared", {"nodata": 0}, None), ("told", {}, 0)):
         scene = write_raster(tmp_path / name / "town.tif", pixels, **options)
-        model = FakeLabeller(pace=(1, 1))
+        model = FakeLabeller(batches=(1, 1))
         result = label_scene(scene, model, tmp_path / name, grid=EDGE, nodata=told)
         found = read(result)
         np.testing.assert_array_equal(found == 255, expected == 255)
@@ -500,19 +504,19 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     unfed = FakeLabeller()
     unfed.info = unfed.info.model_copy(update={"labels": None})
     cases: list[tuple[str, Path, Any, dict[str, Any]]] = [
-        ("8 pixels or more", scene, one, {"grid": 7}),
-        ("8 pixels or more", scene, one, {"grid": -16}),
-        ("model of task classify", scene, FakeModel(), {}),
+        ("at least 8 pixels", scene, one, {"grid": 7}),
+        ("at least 8 pixels", scene, one, {"grid": -16}),
+        ("one of task classify", scene, FakeModel(), {}),
         ("how images reach the network", scene, unfed, {}),
         ("--bands 1,2,3", rgbn, rgb, {}),
         ("--bands 1,2,3", rgbn, folder, {}),
         ("Convert it to uint8", grey16, one, {}),
         ("-expand rgb", palette, rgb, {}),
-        ("bands run from 1", scene, one, {"bands": [2]}),
+        ("Choose from 1 to 1", scene, one, {"bands": [2]}),
         ("no such file", tmp_path / "none.tif", one, {}),
-        ("read to its end", cut, rgb, {}),
+        ("read as a raster", cut, rgb, {}),
         ("a model folder", scene, tmp_path, {}),
-        ("whole Keras 3 model", scene, folder, {"bands": [1, 1, 1]}),
+        ("as a Keras 3 model", scene, folder, {"bands": [1, 1, 1]}),
     ]
     for expected, path, model, options in cases:
         with pytest.raises(InputError, match=expected) as error:
@@ -546,7 +550,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == OUTPUTS
     again.labels.unlink()
     again.labels.hardlink_to(scene)
-    with pytest.raises(InputError, match="would be replaced by an output"):
+    with pytest.raises(InputError, match="input would be replaced by an output"):
         label_scene(scene, FakeLabeller(), out, grid=32, overwrite=True)
 
 
@@ -568,7 +572,7 @@ def test_a_stop_leaves_nothing_and_restores_what_was(
     if stage == "predict":
         model.answer = stop  # type: ignore[method-assign]
     else:
-        monkeypatch.setattr(grid_module, "write_geopackage", stop)
+        monkeypatch.setattr(scene_module, "write_geopackage", stop)
     with pytest.raises(error):
         label_scene(scene, model, tmp_path / "new" / "folder", grid=EDGE)
     assert not (tmp_path / "new").exists()

@@ -16,7 +16,7 @@ from classify.labelling.inference import (
     require_input,
     tempered,
 )
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.preprocessing import preprocess
@@ -66,17 +66,17 @@ def test_an_unreadable_image_is_named_while_scoring(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     image = LabelledImage(tmp_path / "a.png", (0,), None, "a")
     pixels = ImagePixels(lambda path: read_input(Source(path), model_info()), megabytes=0)
-    with pytest.raises(InputError, match=r"a\.png.*read to its end"):
+    with pytest.raises(InputError, match=r"a\.png.*read as a raster"):
         predict_dataset(lambda batch: batch, ImageDataset([image], pixels, 3, 32, 1), Silent())
 
 
 def test_only_models_of_scene_labels_have_them():
     assert label_info(model_info(resize=64)).resize == 64
     with pytest.raises(
-        InputError, match="needed is a model of task classify. Received one of task segment"
+        InputError, match="is a model of task segment, needed is one of task classify"
     ):
         label_info(model_info(task="segment"))
-    with pytest.raises(InputError, match=r"labels\). Received none. Restore it"):
+    with pytest.raises(InputError, match=r"lacks `labels`.*Received none. Restore the file"):
         label_info(model_info().model_copy(update={"labels": None}))
 
 
@@ -190,5 +190,5 @@ def test_answers_that_are_no_probabilities_are_refused(value, augment):
         def predict(self, pixels):
             return np.array([[0.2, 0.3, 0.5], [0.2, value, 0.5]], np.float32)
 
-    with pytest.raises(InputError, match="an image: tiny answers NaN.*0 to 255"):
+    with pytest.raises(InputError, match="an image: tiny computed NaN.*0 to 255"):
         answer(Broken(), np.zeros((2, 32, 32, 3), np.uint8), augment)

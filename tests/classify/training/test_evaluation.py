@@ -15,7 +15,7 @@ from classify.training import export as exporting
 from classify.training.evaluation import evaluate
 from classify.training.export import export_model
 from classify.training.train import train
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.model.runtime import load_model
@@ -120,13 +120,13 @@ FAULTS = {
     "several labels": (
         labels_in_a_csv,
         "all",
-        ["learned one label an image", "Received several labels an image"],
+        ["learned one label an image", "data: several labels an image"],
     ),
-    "truncated": (no_whole_image, "all", ["a.png", "read to its end", "Get a whole copy"]),
+    "truncated": (no_whole_image, "all", ["a.png", "read as a raster", "Get a whole copy"]),
     "no such part in the data": (
         training_images_alone,
         "test",
-        ["test must hold images", "Received none"],
+        ["data: no images in test", "Choose another part"],
     ),
     "no such part": (training_images_alone, "tests", ["'tests'", "all, train, val, test"]),
 }
@@ -148,7 +148,8 @@ def test_class_folders_are_refused_by_a_model_of_several_labels(
     train(labels_csv(), tmp_path / "run", config("data.test_fraction=0"))
     write_class(tmp_path / "folders" / "red", 0, 2)
     with pytest.raises(
-        InputError, match="learned several labels an image, from a CSV. Received one label an image"
+        InputError,
+        match="one label an image, .*, but the model learned several labels an image, from a CSV",
     ):
         evaluate([tmp_path / "folders"], tmp_path / "run")
 
@@ -288,7 +289,7 @@ def test_preprocessing_goes_with_the_model(trained, tmp_path):
     np.testing.assert_allclose(found.scores.probabilities[0], expected, atol=1e-6)
     (prediction,) = predict_images([image.path], run, top=1)
     assert prediction.labels[0][1] == pytest.approx(expected.max(), abs=1e-6)
-    calibration = exporting._Images([data], info, 0, Lines())._calibration
+    calibration = exporting._draw([data], info, 0, Lines()).calibration
     np.testing.assert_array_equal(
         calibration.image_at(0),
         preprocess(read_image(calibration.images[0].path), info.preprocess)[2:34, 2:34],

@@ -7,8 +7,9 @@ import pytest
 from classify.training.grad_cam import GradCam
 from segment.core.errors import InputError
 from segment.core.model.folder import save_model_folder
-from segment.core.model.info import LabelInfo, ModelInfo
+from segment.core.model.info import LabelInfo
 from segment.core.raster.classes import Class
+from tests.fakes import tiny_info
 
 
 def write_model(folder, dense_units, convolution=True):
@@ -23,16 +24,7 @@ def write_model(folder, dense_units, convolution=True):
         Class(name=name, color=color)
         for name, color in (("a", "#000000"), ("b", "#FFFFFF"), ("c", "#FF0000"))
     ]
-    info = ModelInfo(
-        task="classify",
-        name="tiny",
-        classes=classes,
-        bands=3,
-        dtype="uint8",
-        range=(0, 255),
-        tile=32,
-        labels=LabelInfo(resize=32),
-    )
+    info = tiny_info(task="classify", classes=classes, labels=LabelInfo(resize=32))
     folder.mkdir()
     save_model_folder(folder, model, info)
     return model
@@ -61,8 +53,8 @@ def test_heat_is_the_gradient_of_the_label_times_the_maps(tmp_path, dense_units)
 
 def test_what_has_no_view_is_told(tmp_path):
     write_model(tmp_path / "flat", 0, convolution=False)
-    with pytest.raises(InputError, match="looks at a convolution"):
+    with pytest.raises(InputError, match="needs a convolution"):
         GradCam(tmp_path / "flat")
     write_model(tmp_path / "model", 0)
-    with pytest.raises(InputError, match="Labels of the model are a, b, c"):
+    with pytest.raises(InputError, match="no label .d.. Choose one of a, b, c"):
         GradCam(tmp_path / "model").look(np.zeros((32, 32, 3), np.uint8), "d")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segment.core.cluster.block_file import BlockFile, block_path, is_finished, write_block
 from segment.core.cluster.block_folder import BlockFolder
-from segment.core.cluster.task_state import MOST_FAILURES, MOST_LOSSES, TaskState
+from segment.core.cluster.tasks import MOST_FAILURES, MOST_LOSSES, BlockTask
 from segment.core.errors import InputError
 from segment.core.raster.blocks import Block, Blocks, divide
 
@@ -31,22 +31,22 @@ def test_blocks_are_even_and_keep_to_the_places_that_are_given():
     assert divide(100, 30, [0, 120]) == (0, 100)
     sizes = [b - a for a, b in pairwise(divide(16384, 8192, range(-48, 16384, 416)))]
     assert max(sizes) - min(sizes) <= 416
-    with pytest.raises(InputError, match="at least one pixel"):
+    with pytest.raises(InputError, match="at least 1 is needed"):
         divide(100, 0)
 
 
 def test_a_block_is_given_up_after_three_failures_or_too_many_lost_workers():
-    attempt = TaskState(None, Block(0, 0, 0, 1, 0, 1))
+    task = BlockTask(None, Block(0, 0, 0, 1, 0, 1))
     for _ in range(MOST_FAILURES):
-        assert not attempt.is_hopeless
-        attempt.fail("broken")
-    assert attempt.is_hopeless
-    attempt = TaskState(None, Block(0, 0, 0, 1, 0, 1))
-    attempt.lose(4, "four died")
-    assert not attempt.is_hopeless
-    attempt.lose(MOST_LOSSES - 4, "more died")
-    assert attempt.is_hopeless
-    assert attempt.failures == 0
+        assert not task.is_given_up
+        task.failures += 1
+    assert task.is_given_up
+    task = BlockTask(None, Block(0, 0, 0, 1, 0, 1))
+    task.losses += 4
+    assert not task.is_given_up
+    task.losses += MOST_LOSSES - 4
+    assert task.is_given_up
+    assert task.failures == 0
 
 
 def test_block_files_are_read_by_rows_and_told_from_broken_ones(tmp_path):
@@ -62,22 +62,27 @@ def test_block_files_are_read_by_rows_and_told_from_broken_ones(tmp_path):
         {"seen": [1, "ü"]},
     )
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
-    file = BlockFile(path)
-    np.testing.assert_array_equal(file.read("classes", 2, 5), classes[2:5])
-    np.testing.assert_array_equal(file.read("confidence"), confidence[::-1])
-    np.testing.assert_array_equal(file.read("words"), words)
-    assert file.state == {"seen": [1, "ü"]}
+    with BlockFile(path) as file:
+        for rows in (slice(0, 2), slice(2, 5), slice(5, 7)):
+            found = file.read("classes", rows.stop - rows.start)
+            np.testing.assert_array_equal(found, classes[rows])
+        np.testing.assert_array_equal(file.read("confidence"), confidence[::-1])
+        np.testing.assert_array_equal(file.read("words"), words)
+        assert file.state == {"seen": [1, "ü"]}
     assert is_finished(path)
     content = path.read_bytes()
+    place = content.index(classes.tobytes())
     for damaged in (
         content[:-1],
-        content + b"x",
-        content[:-1] + b"\xff",
+        content[:place] + b"\xff" + content[place + 1 :],
+        content[: len(content) // 2],
         b"",
         b"[]\n",
         b"\xff" * 50,
     ):
         path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged block"), BlockFile(path) as file:
+            file.read("classes")
         assert not is_finished(path)
         assert not path.exists()
 
@@ -115,7 +120,7 @@ def test_finished_blocks_stay_for_the_same_work_alone(tmp_path):
     assert [leave("a"), leave("a", done=True), leave("a")] == [0, 1, 0]
     first, second = (BlockFolder(tmp_path / "out", "map.tif", belongs) for belongs in "ab")
     first.open()
-    with pytest.raises(InputError, match="one process"):
+    with pytest.raises(InputError, match="is being written by process"):
         second.open()
     first.close()
 

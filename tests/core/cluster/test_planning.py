@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from segment.core.cluster.planning import Planning
+from segment.core.cluster.scene_job import Done
 from segment.core.errors import InputError
 
 
@@ -36,12 +37,14 @@ def test_all_are_planned_however_many() -> None:
 
 def test_no_more_are_planned_than_are_soon_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segment.core.cluster.planning._AHEAD", 10)
-    planning = Planning(plans(100))
+    planned: list[int] = []
+    (plan,) = plans(1)
+    planning = Planning([lambda: planned.append(1) or plan()] * 100)
     found = planning.take()
     while next(found) is None:
         pass
     time.sleep(0.2)
-    assert planning.blocks <= 2 * 11
+    assert len(planned) <= 11
     assert planning.expected_blocks == 201  # others are like them; and one, since it is not known
     planning.close()
 
@@ -61,7 +64,7 @@ def test_the_next_is_not_waited_for_and_others_are_expected_to_be_like_it() -> N
     planning.close()
 
 
-def test_scenes_of_no_use_and_finished_ones_are_told_as_soon_as_it_is_known() -> None:
+def test_scenes_of_no_use_and_finished_ones_are_reported_before_the_next_is_planned() -> None:
     goal = Event()
     unreadable = OSError(5, "Input/output error", "c.tif")
     done = [
@@ -70,10 +73,11 @@ def test_scenes_of_no_use_and_finished_ones_are_told_as_soon_as_it_is_known() ->
         fail(unreadable),
     ]
     planning = Planning([*done, lambda: goal.wait(60) and plans(1)[0]()])
-    found = []
+    items, found = planning.take(), list[Done]()
     deadline = time.monotonic() + 60
     while len(found) < 3 and time.monotonic() < deadline:
-        found += planning.settled()
+        if item := next(items):
+            found.append(item)
     assert [one.result for one in found] == ["map", None, None]
     lines = ["b.tif is broken.", "c.tif: Input/output error. Check the path and its permissions."]
     assert [one.problems for one in found] == [[], *([line] for line in lines)]
@@ -84,21 +88,18 @@ def test_scenes_of_no_use_and_finished_ones_are_told_as_soon_as_it_is_known() ->
 
 def test_it_stops_when_the_scene_that_it_is_at_is_planned() -> None:
     begun, goal = Event(), Event()
-    planning = Planning([lambda: begun.set() or (goal.wait(60) and plans(1)[0]()), *plans(100)])
+    planned: list[int] = []
+
+    def plan() -> None:
+        begun.set()
+        goal.wait(60)
+        planned.append(1)
+
+    planning = Planning([plan] * 100)
     begun.wait(60)
-    assert planning.stop()
     goal.set()
     planning.close()
-    assert not planning.stop()
-    assert (planning.blocks, planning.is_over) == (2, False)
-
-
-def test_blocks_of_a_scene_that_cannot_be_begun_are_not_counted() -> None:
-    planning = Planning(plans(2))
-    first, _ = filter(None, planning.take())
-    planning.give_up(first)
-    assert planning.blocks == planning.expected_blocks == 2
-    planning.close()
+    assert len(planned) < 100 and not planning.is_over
 
 
 def test_a_fault_of_ours_is_raised_where_its_turn_comes() -> None:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 
 from segment.core.exploration.figures import plot_amounts, plot_histograms, plot_scatter
+from segment.core.pixels.components import Components
 from segment.core.reports.figures import plot_gallery
 
 ODD = ["g$x_$0", "_hidden", "a$^$b"]
@@ -18,10 +19,11 @@ def written(figure):
 
 
 def test_odd_names_are_drawn_as_they_are():
-    positions = np.random.default_rng(0).normal(size=(9, 2))
-    scatter = plot_scatter(
-        positions, [0, 1, 2] * 3, ODD, ["red", "green", "blue"], {0: "p$_$1.png", 4: "_q.png"}
+    components = Components(
+        np.zeros(2), np.eye(2), np.ones(2) / 2, np.random.default_rng(0).normal(size=(9, 2)), None
     )
+    colors = dict(zip(ODD, ("red", "green", "blue"), strict=True))
+    scatter = plot_scatter(components, ODD * 3, colors, {0: "p$_$1.png", 4: "_q.png"})
     assert written(scatter) == ODD
     assert {text.get_text() for text in scatter.axes[0].texts} == {"p$_$1.png", "_q.png"}
     assert written(plot_histograms(np.random.default_rng(0).normal(size=(50, 3)), ODD)) == ODD

@@ -7,7 +7,7 @@ import pytest
 from segment.core.errors import InputError
 from segment.core.model.bundle import bundle_model, halve_weights
 from segment.core.model.folder import RECORD_FILE, load_keras_model, load_model_info
-from segment.core.model.record import Remembered, TrainingRecord, load_record
+from segment.core.model.record import RecordEntry, TrainingRecord, load_record
 from segment.core.model.weight_files import checksum
 
 INFO = """
@@ -93,7 +93,7 @@ def test_what_a_model_was_trained_on_goes_with_it(tmp_path):
     run.mkdir()
     small_model().save(run / "model.keras")
     (run / "model.yaml").write_text(INFO)
-    TrainingRecord.of([Remembered(bytes(16), "val")]).save(run)
+    TrainingRecord.of([RecordEntry(bytes(16), "val")]).save(run)
     bundle_model(run, folder)
     assert load_record(folder).find(bytes(16)) == 1
     (run / RECORD_FILE).unlink()

@@ -3,8 +3,9 @@ import yaml
 
 from segment.core.errors import InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
-from segment.core.model.info import LabelInfo, ModelInfo
+from segment.core.model.info import LabelInfo
 from segment.core.raster.classes import Class
+from tests.fakes import tiny_info
 
 TABLE = [
     Class(name=name, color=color) for name, color in (("field", "#00FF00"), ("river", "#0000FF"))
@@ -12,16 +13,8 @@ TABLE = [
 
 
 def describe(**labels: object) -> dict[str, object]:
-    info = ModelInfo(
-        task="classify",
-        name="tiny",
-        classes=TABLE,
-        bands=3,
-        dtype="uint8",
-        range=(0, 255),
-        tile=32,
-        labels=LabelInfo(resize=0),
-        versions={"keras": "3"},
+    info = tiny_info(
+        task="classify", classes=TABLE, labels=LabelInfo(resize=0), versions={"keras": "3"}
     )
     content = info.model_dump(mode="json")
     content["labels"] |= labels
@@ -63,7 +56,7 @@ def test_a_model_yaml_that_tells_of_no_preprocessing_means_none(tmp_path):
     [
         ({"range": [0, float("nan")]}, "range.1"),
         ({"range": [float("-inf"), 1]}, "range.0"),
-        ({"range": [255, 0]}, "range: a range begins with its lower end"),
+        ({"range": [255, 0]}, "range: the first value is above the second"),
         ({"range": [0, 1e300]}, "range.1"),
         ({"bands": 10**9}, "bands"),
         ({"tile": 10**9}, "tile"),

@@ -18,16 +18,15 @@ from segment.core.model.folder import (
     MODEL_FILE,
     load_keras_model,
     load_model_info,
-    save_keras_model,
     save_model_folder,
 )
-from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
-from segment.core.model.weight_files import checksum, require_small_zip
-from segment.core.networks.pretrained import read_weights
+from segment.core.model.weight_files import checksum, require_small_zip, save_keras_model
+from segment.core.networks.weight_sources import read_weights
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class
 from segment.core.training.checkpoints import load_history
+from tests.fakes import tiny_info
 
 TABLE = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF")]
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
@@ -52,16 +51,7 @@ def network(seed: int = 0) -> keras.Model:
 
 def write(folder: Path, seed: int = 0) -> Path:
     folder.mkdir()
-    info = ModelInfo(
-        task="segment",
-        name="tiny",
-        classes=TABLE,
-        bands=3,
-        dtype="uint8",
-        range=(0, 255),
-        tile=32,
-        multiple=8,
-    )
+    info = tiny_info(task="segment", classes=TABLE, multiple=8)
     save_model_folder(folder, network(seed), info)
     export_openvino(folder, load_model_info(folder), Silent())
     return folder

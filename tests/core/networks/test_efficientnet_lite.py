@@ -19,7 +19,8 @@ from segment.core.networks.efficientnet_lite import (
     feature_layers,
     stage_prefixes,
 )
-from segment.core.networks.pretrained import layers_by_name, load_weights, weights_of
+from segment.core.networks.layers import layers_by_name, weights_of
+from segment.core.networks.pretrained import load_weights
 from segment.core.pixels.normalise import imagenet_statistics
 from tests.conftest import SHARED
 from tests.core.networks.torch_files import write_archive, write_pickles

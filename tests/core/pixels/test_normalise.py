@@ -77,7 +77,8 @@ def test_imagenet_is_the_preprocessing_of_the_backbone():
 @pytest.mark.parametrize("bands, dtype", [(2, "uint8"), (3, "uint16")])
 def test_imagenet_is_for_rgb_of_8_bits(mode, bands, dtype):
     with pytest.raises(
-        InputError, match=f"data.normalise: {mode} is .* Received {bands} bands of {dtype}"
+        InputError,
+        match=f"data.normalise: {mode} needs 8-bit RGB, .* {bands} bands of {dtype}",
     ):
         made(mode, np.zeros((1, 2, 2, bands), dtype))
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.preprocessing import preprocess
 
@@ -185,20 +185,18 @@ def test_the_nearest_valid_pixel_stands_in():
 @pytest.mark.parametrize(
     "dtype, settings, words",
     [
-        ("float32", {"clahe": 2}, "8 or 16 bits .* Received pixels of float32. Set it to 0"),
-        ("int16", {"clahe": 2}, "Received pixels of int16"),
+        ("float32", {"clahe": 2}, "8 or 16 bits, pixels are float32. Set it to 0"),
+        ("int16", {"clahe": 2}, "pixels are int16"),
         (
             "uint16",
             {"clahe": 2},
-            (
-                "65536 values of uint16. Received 2 with cells of 32 pixels. Raise it to 64, or"
-                " clahe_cell to 182"
-            ),
+            "2 is too low for cells of 32 x 32 pixels of uint16. Raise it to 64, or clahe_cell to"
+            " 182",
         ),
         (
             "uint8",
             {"clahe": 1, "clahe_cell": 12},
-            "256 values of uint8. Received 1 with cells of 12 pixels. Raise it to 2, or .* 16",
+            "1 is too low for cells of 12 x 12 pixels of uint8. Raise it to 2, or .* 16",
         ),
     ],
 )

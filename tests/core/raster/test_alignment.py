@@ -15,7 +15,7 @@ from segment.core.raster.alignment import Alignment, align
 from segment.core.raster.classes import Class, ClassTable
 from segment.core.raster.masks import open_mask
 from segment.core.raster.opening import open_raster
-from segment.data.tiles import decode_mask
+from segment.data.pixels import decode_mask
 from tests.conftest import write_raster
 
 UTM = CRS.from_epsg(32640)
@@ -167,7 +167,7 @@ def test_any_window_is_that_of_the_whole(
     whole, labelled = read(mask, image)
     assert 0.1 < labelled.mean() < 1
     assert (whole[~labelled] == 255).all()
-    monkeypatch.setattr("segment.core.raster.alignment._MOST_PIXELS", most)
+    monkeypatch.setattr("segment.core.raster.nearest_pixels._MOST_PIXELS", most)
     for row, height, column, width in [
         (0, 70, 0, 90),
         (13, 21, 17, 40),
@@ -262,7 +262,7 @@ def test_elsewhere_is_refused(
     tmp_path: Path, image: Path, transform: Affine, crs: CRS | None
 ) -> None:
     with pytest.raises(
-        InputError, match=r"mask\.tif: the mask lies elsewhere than its image\. Received .* Take"
+        InputError, match=r"mask\.tif: mask does not cover its image: mask x .* Use the mask"
     ) as error:
         aligned(put(tmp_path / "mask.tif", VALUES, transform, crs), image)
     assert "\n" not in str(error.value)
@@ -287,7 +287,7 @@ def test_without_a_georeference_in_both_sizes_have_to_be_the_same(
     for mask, other in [(small, image), (image, small), (small, plain)]:
         with pytest.raises(
             InputError,
-            match="differ in size and are not both georeferenced. Received mask .* Export",
+            match="mask is .*, image is .*, and not both are georeferenced. Export",
         ):
             aligned(mask, other)
 
@@ -336,9 +336,7 @@ def test_control_points_that_fit_a_transform_say_where_a_raster_lies(
         tmp_path / "germany.tif", Affine(1e-5, 0, 10, 0, -1e-5, 50), CRS.from_epsg(4326)
     )
     for mask, scene in [(germany, image), (image, germany)]:
-        with pytest.raises(
-            InputError, match=r"the mask lies elsewhere than its image\. Received .*EPSG:4326"
-        ):
+        with pytest.raises(InputError, match=r"mask does not cover its image: .*EPSG:4326"):
             aligned(mask, scene)
 
 

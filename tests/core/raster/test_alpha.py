@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from segment.core.raster.alpha import looks_like
+from segment.core.raster.alpha import alpha_content
 from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source, decide_alpha
 from tests.conftest import SHARED, write_raster
@@ -50,7 +50,7 @@ def infrared(size: int = 64, seed: int = 0, dtype: str = "uint8") -> np.ndarray:
 @pytest.mark.parametrize("shape", ["disc", "half", "turned", "border"])
 @pytest.mark.parametrize(("size", "width"), [(64, 1.5), (64, 8), (200, 6), (512, 40)])
 def test_feathered_edges_are_a_mask(size, width, shape, dtype):
-    assert looks_like(feathered(size, width, shape, dtype)) == "mask"
+    assert alpha_content(feathered(size, width, shape, dtype)) == "mask"
 
 
 def test_other_masks():
@@ -68,25 +68,25 @@ def test_other_masks():
         half_transparent > 0,
         feathered(64, 4, "half") / 255.0,
     ):
-        assert looks_like(mask) == "mask"
+        assert alpha_content(mask) == "mask"
 
 
 @pytest.mark.parametrize("quality", [60, 75, 90])
 @pytest.mark.parametrize("shape", ["disc", "turned"])
 def test_jpeg_blurs_a_mask(shape, quality):
     lossy = cv2.imencode(".jpg", feathered(512, 1, shape), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    assert looks_like(cv2.imdecode(lossy, 0)) == "mask"
+    assert alpha_content(cv2.imdecode(lossy, 0)) == "mask"
 
 
 @pytest.mark.parametrize("size", [64, 256, 512])
 def test_infrared_of_water_and_even_land_is_no_mask(size):
     even = np.random.default_rng(0).integers(243, 256, (size, size)).astype(np.uint8)
     even[5:10, 5:10], even[: size // 2] = 255, 0
-    assert looks_like(even) == "band"
+    assert alpha_content(even) == "band"
 
 
 def test_one_level_decides_nothing():
-    assert [looks_like(np.full((9, 9), value, np.uint8)) for value in (0, 1, 255)] == [
+    assert [alpha_content(np.full((9, 9), value, np.uint8)) for value in (0, 1, 255)] == [
         "zero",
         "constant",
         "constant",
@@ -113,7 +113,7 @@ def test_spectral_bands_are_none():
         gradient,
         holes,
     ):
-        assert looks_like(band) == "band"
+        assert alpha_content(band) == "band"
 
 
 def test_real_bands():
@@ -121,13 +121,13 @@ def test_real_bands():
     if not scenes.is_dir():
         pytest.skip("the scenes are not here")
     with rasterio.open(scenes / "bahamas_rgba.tif") as file:
-        assert looks_like(file.read(4)) == "mask"
+        assert alpha_content(file.read(4)) == "mask"
     with rasterio.open(scenes / "naip_5m_rgbn.tif") as file:
         for band in file.read():
             water = np.where(band < 60, 0, band)
             stretched = np.clip((band.astype(float) - 60) * 2, 0, 255).astype(np.uint8)
             for values in (band, water, stretched, band[::5, ::5], band[100:164, 200:264]):
-                assert looks_like(values) == "band"
+                assert alpha_content(values) == "band"
 
 
 def rgb_and(path: Path, fourth: np.ndarray, **profile: object) -> Path:
@@ -208,9 +208,9 @@ def test_a_large_scene_is_judged_by_an_overview(tmp_path, monkeypatch):
         tmp_path / "a.tif", cv2.resize(infrared(), (1200, 1500), interpolation=cv2.INTER_NEAREST)
     )
     read = []
-    original = looks_like
+    original = alpha_content
     monkeypatch.setattr(
-        "segment.core.raster.alpha.looks_like",
+        "segment.core.raster.alpha.alpha_content",
         lambda values: read.append(values.shape) or original(values),
     )
     with open_raster(whole) as raster:

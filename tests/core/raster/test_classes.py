@@ -9,6 +9,7 @@ from segment.core.raster.classes import (
     load_class_table,
     save_class_table,
 )
+from segment.core.raster.mask_values import decode_values
 
 CLASSES = [
     Class(name="land", color="#804000"),
@@ -18,8 +19,8 @@ CLASSES = [
 
 
 def test_values_decode_to_positions():
-    indices, undeclared = ClassTable(CLASSES).decode(
-        np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None]
+    indices, undeclared = decode_values(
+        np.array([[0, 7, 9, 255, 3, 3]], np.uint8)[..., None], ClassTable(CLASSES)
     )
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED, IGNORED]]
     assert undeclared == {"3": 2}
@@ -27,14 +28,14 @@ def test_values_decode_to_positions():
 
 def test_colors_decode_to_positions():
     colors = np.array([[[128, 64, 0], [0, 0, 255], [155, 155, 155], [1, 2, 3]]], np.uint8)
-    indices, undeclared = ClassTable(CLASSES).decode(colors)
+    indices, undeclared = decode_values(colors, ClassTable(CLASSES))
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED]]
     assert undeclared == {"#010203": 1}
 
 
 def test_a_fourth_band_is_transparency_and_not_looked_at():
     colors = np.array([[[0, 0, 255, 10]]], np.uint8)
-    assert ClassTable(CLASSES).decode(colors)[0].tolist() == [[1]]
+    assert decode_values(colors, ClassTable(CLASSES))[0].tolist() == [[1]]
 
 
 def test_lookup_tables_go_back_to_values_and_colors():
@@ -49,8 +50,8 @@ def test_table_survives_its_file(tmp_path):
 
 
 def test_indices_can_count_by_another_tables_classes():
-    indices, undeclared = ClassTable(CLASSES).decode(
-        np.array([[0, 7, 9]], np.uint8)[..., None], ["road", "Water"]
+    indices, undeclared = decode_values(
+        np.array([[0, 7, 9]], np.uint8)[..., None], ClassTable(CLASSES), ["road", "Water"]
     )
     assert indices.tolist() == [[IGNORED, 1, IGNORED]]
     assert not undeclared
@@ -58,7 +59,7 @@ def test_indices_can_count_by_another_tables_classes():
 
 def test_floats_that_are_no_values_are_undeclared_or_nodata():
     mask = np.array([[0.0, 7.0, 0.7, np.nan, np.inf]])[..., None]
-    indices, undeclared = ClassTable(CLASSES).decode(mask)
+    indices, undeclared = decode_values(mask, ClassTable(CLASSES))
     assert indices.tolist() == [[0, 1, IGNORED, IGNORED, IGNORED]]
     assert undeclared == {"0.7": 1}
 
@@ -71,7 +72,7 @@ def test_floats_that_are_no_values_are_undeclared_or_nodata():
         ([Class(name="a", color="#000000"), Class(name="b", color="#000000")], "color"),
         ([Class(name="a", color="#000000", value=1), Class(name="b", color="#000001")], "value"),
         ([Class(name=f"c{i}", color=f"#0000{i:02X}", value=i) for i in range(256)], "255"),
-        ([Class(name="a", color="#000000", ignore=True)], "none"),
+        ([Class(name="a", color="#000000", ignore=True)], "no class"),
     ],
 )
 def test_unclear_tables_are_refused(table, word):
@@ -136,26 +137,24 @@ def pairs(first: str, second: str, **ignored: str) -> ClassTable:
 
 
 def test_a_drawn_map_decodes_as_a_mask():
-    assert pairs("#300000", "#200000").decode(np.array([A, B, C], np.uint8))[0].tolist() == [
-        [0],
-        [1],
-        [0],
-    ]
+    drawn = np.array([A, B, C], np.uint8)
+    indices, _ = decode_values(drawn, pairs("#300000", "#200000"))
+    assert indices.tolist() == [[0], [1], [0]]
 
 
 @pytest.mark.parametrize(
     "class_table", [pairs("#200000", "#300000"), pairs("#300000", "#400000", color="#300000")]
 )
 def test_a_drawn_map_that_could_be_misread_is_undeclared(class_table):
-    indices, undeclared = class_table.decode(np.array([A, B, [[64, 0, 0]], C], np.uint8))
+    indices, undeclared = decode_values(np.array([A, B, [[64, 0, 0]], C], np.uint8), class_table)
     assert indices[:3].tolist() == [[0], [1], [IGNORED]]
     assert indices[3] == IGNORED
     assert "#400000" in undeclared
 
 
 def test_what_ignored_classes_are_drawn_in_hides_nothing():
-    undeclared = pairs("#300000", "#400000", map_color="#FFFFFF").decode(
-        np.full((1, 1, 3), 255, np.uint8)
+    undeclared = decode_values(
+        np.full((1, 1, 3), 255, np.uint8), pairs("#300000", "#400000", map_color="#FFFFFF")
     )[1]
     assert undeclared == {"#FFFFFF": 1}
 
@@ -165,7 +164,7 @@ def test_what_ignored_classes_are_drawn_in_hides_nothing():
 )
 def test_maps_of_classes_in_one_colour_are_refused(first, second):
     with pytest.raises(
-        InputError, match=r"Classes need a map_color each\. Received '#[0-9a-f]{6}' more than once"
+        InputError, match=r"Several classes have the map_color '#[0-9a-f]{6}'\. Give each its own"
     ):
         pairs(first, second)
 

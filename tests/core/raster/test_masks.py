@@ -15,7 +15,7 @@ def test_what_is_neither_values_nor_colours_is_refused_by_name(tmp_path, bands, 
     )
     with pytest.raises(
         InputError,
-        match=rf"m\.tif: masks have one band.*Received {bands} of {np.dtype(dtype).name}",
+        match=rf"m\.tif: mask has {bands} bands of {np.dtype(dtype).name}\. Export it",
     ):
         read_mask(mask)
 

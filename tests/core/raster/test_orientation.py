@@ -9,12 +9,12 @@ import rasterio
 from PIL import Image, ImageOps
 
 from classify.data.pixels import orientation_notes, read_image
+from segment.annotations.cutting import cut_scene
 from segment.core.errors import InputError
 from segment.core.raster.alignment import ALIGNED, align
 from segment.core.raster.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
-from segment.data.cutting import cut_scene
 from segment.data.tiles import find_pairs, grid_notes
 from segment.mapping.predict import predict_scene
 from tests.fakes import PlaceModel
@@ -132,7 +132,7 @@ def test_a_square_picture_that_is_turned_warns(tmp_path: Path) -> None:
     with (
         open_raster(save(tmp_path / "q.jpg", STORED, 6)) as image,
         open_raster(tmp_path / "mask.png") as mask,
-        pytest.raises(InputError, match="differ in size"),
+        pytest.raises(InputError, match="mask is .* and not both are georeferenced"),
     ):
         align(mask, image)
 

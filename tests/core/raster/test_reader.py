@@ -3,8 +3,8 @@ import pytest
 import rasterio
 
 from segment.core.errors import InputError
+from segment.core.raster.info import MOST_BANDS
 from segment.core.raster.opening import open_raster
-from segment.core.raster.reader import MOST_BANDS
 from tests.conftest import write_raster
 from tests.tiffs import BANDS, PLANAR, write_tiff
 
@@ -23,7 +23,7 @@ def test_a_file_that_was_cut_off_is_an_error_and_not_a_picture(tmp_path, name, s
 
 def test_a_name_that_the_system_refuses_is_an_error_that_names_it(tmp_path):
     with (
-        pytest.raises(InputError, match=r"aaa\.tif: must be a raster file. Received: no such file"),
+        pytest.raises(InputError, match=r"aaa\.tif: no such file"),
         open_raster(tmp_path / f"{'a' * 300}.tif"),
     ):
         pass

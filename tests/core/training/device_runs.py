@@ -12,14 +12,14 @@ import keras
 import numpy as np
 
 from classify.generator.autoencoder import Latent
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.model.machines import MACHINES, machine_number
-from segment.core.progress import Silent
+from segment.core.model.backend import MACHINES, machine_number
+from segment.core.training.devices import take_devices
 from segment.core.training.history import Row
-from segment.core.training.loop import fit
+from segment.core.training.loop import Training, fit
 from segment.core.training.optimizers import Phase
-from segment.core.training.placement import take_devices
+from segment.core.training.session import Session
 from tests.core.training import virtual_devices  # noqa: F401 - starts Keras
 
 _CLASSES = 2
@@ -105,22 +105,26 @@ def train(
         return {"val_loss": float(loss), "score": 1 - float(loss)}
 
     history = fit(
-        trained,
-        Images(last),
-        loss=overlap,
-        validate=validate,
-        monitor="score",
-        save_best=lambda row: trained.save(folder / "best.keras"),
-        settings=settings,
-        folder=folder,
-        progress=Silent(),
-        data="images",
-        phases=[
-            Phase(1, 0.01, partial(freeze, False)),
-            Phase(epochs - 1, 0.01, partial(freeze, True)),
-        ],
-        devices=take_devices(settings),
-        resume=resume,
+        Training(
+            network=trained,
+            dataset=Images(last),
+            fingerprint="images",
+            loss=overlap,
+            validate=validate,
+            monitor="score",
+            save_best=lambda row: trained.save(folder / "best.keras"),
+            phases=[
+                Phase(1, 0.01, partial(freeze, False)),
+                Phase(epochs - 1, 0.01, partial(freeze, True)),
+            ],
+        ),
+        Session(
+            folder=folder,
+            config=settings,
+            settings=settings,
+            devices=take_devices(settings),
+            resume=resume,
+        ),
     )
     kept = keras.models.load_model(folder / "best.keras")
     return {

@@ -21,5 +21,7 @@ def test_balanced_weights_have_mean_1_over_what_is_counted():
 
 
 def test_weights_of_unknown_classes_are_refused():
-    with pytest.raises(InputError, match="loss.class_weights: classes are a, b, c. Received 'd'"):
+    with pytest.raises(
+        InputError, match="loss.class_weights: there is no class 'd'. Name one of a, b, c"
+    ):
         resolve_class_weights({"d": 3}, NAMES, [1, 1, 1])

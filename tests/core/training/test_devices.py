@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import pytest
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
-from segment.core.training.devices import SharedBatches
-from segment.core.training.placement import take_devices
+from segment.core.training.devices import take_devices
+from segment.core.training.shared_batches import SharedBatches
 
 
 def start(folder: Path, **environment: str) -> subprocess.Popen:
@@ -86,11 +86,9 @@ def test_models_do_not_tell_that_several_devices_made_them(runs):
 
 
 def test_devices_that_are_not_there_and_batches_that_cannot_be_shared_are_refused(runs):
+    assert "training.devices: 3, but there are 2 (" in runs["refused: too many"]
     assert (
-        "training.devices: there must be as many. Received 3, found 2" in runs["refused: too many"]
-    )
-    assert (
-        "training.batch_size: must be a multiple of all machines' devices, 2. Received 9."
+        "training.batch_size: 9 is not a multiple of the 2 devices of all machines."
         in runs["refused: uneven"]
     )
 

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from segment.core.config import TrainingSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.training.history import HISTORY, Row
-from segment.core.training.loop import fit
+from segment.core.training.loop import Training, fit
 from segment.core.training.optimizers import Phase
+from segment.core.training.session import Session
 from tests.fakes import StopAfter
 
 
@@ -49,7 +50,7 @@ def squares(truth, answers):
 
 
 @dataclass
-class Training:
+class Attempt:
     """A network in training, and what happened to it."""
 
     folder: Path
@@ -82,23 +83,28 @@ class Training:
             **({"epochs": first + second, "schedule": "constant"} | settings)
         )
         return fit(
-            self.network,
-            Points(),
-            loss=squares,
-            validate=self.validate,
-            monitor="score",
-            save_best=lambda row: self.best.append(int(row["epoch"])),
-            settings=settings,
-            folder=self.folder,
-            progress=StopAfter(stop),
-            data="points",
-            phases=[self.phase(1, first, 0.5), self.phase(2, second, 0.01)],
-            resume=resume,
+            Training(
+                network=self.network,
+                dataset=Points(),
+                fingerprint="points",
+                loss=squares,
+                validate=self.validate,
+                monitor="score",
+                save_best=lambda row: self.best.append(int(row["epoch"])),
+                phases=[self.phase(1, first, 0.5), self.phase(2, second, 0.01)],
+            ),
+            Session(
+                folder=self.folder,
+                config=settings,
+                settings=settings,
+                resume=resume,
+                progress=StopAfter(stop),
+            ),
         )
 
 
 def test_phases_follow_each_other_with_their_own_layers_and_rates(tmp_path):
-    training = Training(tmp_path)
+    training = Attempt(tmp_path)
     start = training.network.get_layer("first").get_weights()[0]
     history = training.fit(2, 3)
     assert training.phases_begun == [1, 2]
@@ -111,7 +117,7 @@ def test_phases_follow_each_other_with_their_own_layers_and_rates(tmp_path):
 
 
 def test_of_epochs_that_score_alike_the_one_with_the_lowest_loss_is_kept(tmp_path):
-    training = Training(
+    training = Attempt(
         tmp_path, scores=[0.5, 0.9, 0.9, 0.9, 0.8], losses=[0.9, 0.7, 0.6, 0.65, 0.5]
     )
     training.fit(2, 3)
@@ -119,13 +125,13 @@ def test_of_epochs_that_score_alike_the_one_with_the_lowest_loss_is_kept(tmp_pat
 
 
 def test_each_phase_has_a_whole_schedule(tmp_path):
-    rates = [row["learning_rate"] for row in Training(tmp_path).fit(2, 2, schedule="cosine")]
+    rates = [row["learning_rate"] for row in Attempt(tmp_path).fit(2, 2, schedule="cosine")]
     assert rates == pytest.approx([0.25, 0, 0.005, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize("first, second, begun", [(0, 3, [2]), (3, 0, [1])])
 def test_a_phase_without_epochs_is_passed_over(tmp_path, first, second, begun):
-    training = Training(tmp_path)
+    training = Attempt(tmp_path)
     assert len(training.fit(first, second)) == 3
     assert training.phases_begun == begun
 
@@ -134,11 +140,11 @@ def test_a_phase_without_epochs_is_passed_over(tmp_path, first, second, begun):
 @pytest.mark.parametrize("average", [0.0, 0.7])
 @pytest.mark.parametrize("stops", [(1,), (2,), (4,), (1, 2, 3)])
 def test_a_break_anywhere_changes_nothing(tmp_path, stops, average):
-    whole = Training(tmp_path / "whole")
+    whole = Attempt(tmp_path / "whole")
     history = whole.fit(2, 3, schedule="cosine", average=average)
     scores = iter(whole.scores)
     for count, stop in enumerate([*stops, 0]):
-        broken = Training(tmp_path / "broken")
+        broken = Attempt(tmp_path / "broken")
         broken.validate = lambda: {"val_loss": 1.0, "score": next(scores)}
         if stop:
             with pytest.raises(KeyboardInterrupt):
@@ -149,31 +155,31 @@ def test_a_break_anywhere_changes_nothing(tmp_path, stops, average):
 
 
 def test_a_finished_training_goes_on_to_where_it_is(tmp_path):
-    training = Training(tmp_path)
+    training = Attempt(tmp_path)
     history = training.fit(1, 2)
-    again = Training(tmp_path)
+    again = Attempt(tmp_path)
     assert again.fit(1, 2, resume=True) == history and again.first_layer == []
     for a, b in zip(training.network.get_weights(), again.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_more_epochs_lengthen_the_last_phase(tmp_path):
-    Training(tmp_path).fit(1, 1)
-    longer = Training(tmp_path, scores=[0.5, 0.6])
+    Attempt(tmp_path).fit(1, 1)
+    longer = Attempt(tmp_path, scores=[0.5, 0.6])
     assert len(longer.fit(1, 3, resume=True)) == 4
     assert longer.phases_begun == [2] and len(longer.first_layer) == 2
 
 
 def test_only_a_better_score_is_kept(tmp_path):
-    training = Training(tmp_path, scores=[0.1, 0.3, 0.3, 0.2, 0.4])
+    training = Attempt(tmp_path, scores=[0.1, 0.3, 0.3, 0.2, 0.4])
     training.fit(2, 3)
     assert training.best == [1, 2, 5]
 
 
 def test_the_first_phase_is_not_stopped_early(tmp_path):
-    training = Training(tmp_path, scores=[0.9, *[0.1] * 19])
+    training = Attempt(tmp_path, scores=[0.9, *[0.1] * 19])
     assert len(training.fit(4, 0, early_stopping=1)) < 4  # the only one there is
-    training = Training(tmp_path, scores=[0.9, *[0.1] * 19])
+    training = Attempt(tmp_path, scores=[0.9, *[0.1] * 19])
     # two more, which got no better than the first phase
     assert len(training.fit(4, 10, early_stopping=2)) == 6
 
@@ -181,24 +187,24 @@ def test_the_first_phase_is_not_stopped_early(tmp_path):
 def test_the_second_phase_has_its_patience_after_a_break_too(tmp_path):
     scores = [0.9, *[0.1] * 19]
     with pytest.raises(KeyboardInterrupt):
-        Training(tmp_path, scores=scores).fit(4, 10, early_stopping=3, stop=5)
-    resumed = Training(tmp_path, scores=scores[5:])
+        Attempt(tmp_path, scores=scores).fit(4, 10, early_stopping=3, stop=5)
+    resumed = Attempt(tmp_path, scores=scores[5:])
     assert len(resumed.fit(4, 10, early_stopping=3, resume=True)) == 7
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    Training(tmp_path).fit(1, 1)
+    Attempt(tmp_path).fit(1, 1)
     other = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(9, name="first"), keras.layers.Dense(1)]
     )
     with pytest.raises(InputError, match="same model"):
-        Training(tmp_path, network=other).fit(1, 2, resume=True)
+        Attempt(tmp_path, network=other).fit(1, 2, resume=True)
 
 
 def test_what_is_not_finite_is_told(tmp_path):
-    training = Training(tmp_path, scores=[0.5, float("nan")])
+    training = Attempt(tmp_path, scores=[0.5, float("nan")])
     with pytest.raises(
         InputError,
-        match=r"must stay finite\. Received score nan in epoch 2\. Lower training\.learning_rate",
+        match=r"Training diverged: score is nan in epoch 2\. Lower training\.learning_rate",
     ):
         training.fit(1, 1)

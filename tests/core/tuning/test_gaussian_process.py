@@ -6,48 +6,16 @@ import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 
 from segment.core.tuning.gaussian_process import GaussianProcessSampler
 from segment.core.tuning.trials import PROBLEM
-
-TRIALS = 30
-SPACE = {
-    "rate": FloatDistribution(1e-5, 1e-1, log=True),
-    "units": IntDistribution(16, 1024, log=True),
-    "dropout": FloatDistribution(0, 0.9),
-    "rotation": FloatDistribution(0, 180),
-    "batch": CategoricalDistribution([8, 16, 32, 64]),
-    "idle": FloatDistribution(0, 1),
-}
+from tests.core.tuning.objective import SPACE, best_found, score
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-def score(values: dict) -> float:
-    """At most 1, without noise; a rate ten times too large costs a quarter."""
-    rate, units = math.log10(values["rate"]) + 3, math.log2(values["units"]) - 7
-    lost = (
-        0.25 * rate**2
-        + 0.02 * units**2
-        + (values["dropout"] - 0.3) ** 2
-        + (values["rotation"] / 180 - 0.2) ** 2
-    )
-    return 1 - lost - 0.05 * [16, 8, 32, 64].index(values["batch"])
-
-
-def best_found(sampler: BaseSampler, seed: int) -> float:
-    study, noise = (
-        optuna.create_study(direction="maximize", sampler=sampler),
-        np.random.default_rng(seed),
-    )
-    for _ in range(TRIALS):
-        trial = study.ask(SPACE)
-        study.tell(trial, score(trial.params) + noise.normal(0, 0.02))
-    return score(study.best_params)
 
 
 @pytest.mark.slow

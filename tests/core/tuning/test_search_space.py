@@ -71,12 +71,12 @@ def test_values_that_only_fit_together_are_taken():
 @pytest.mark.parametrize(
     "text, problem",
     [
-        ("- a", "names settings. Received list"),
-        ("", "names settings"),
-        ("a: [", "readable YAML"),
+        ("- a", "no settings by name, but list"),
+        ("", "no settings by name, but NoneType"),
+        ("a: [", "not a YAML file that can be read"),
         ("training.epochs: 3", "training.epochs: "),
         ("training.epochs: {low: 3}", "low and high, or choices"),
-        ("training.epochs: {low: 3, high: 3}", "low must lie below high"),
+        ("training.epochs: {low: 3, high: 3}", "low must be below high"),
         ("training.epochs: {low: 0, high: 3, log: true}", "low above 0"),
         ("training.epochs: {choices: []}", "at least 1"),
         ("training.epochs: {choices: [1], low: 1}", "low and high, or choices"),
@@ -98,13 +98,13 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
         ("model.dropout", Parameter(low=0, high=1.5), "model.dropout"),
         ("training.batch_size", Parameter(low=0.5, high=9), "training.batch_size"),
         ("model.head", Parameter(choices=["linear", "round"]), "round"),
-        ("training.epochs.more", Parameter(low=1, high=2), "has no parts"),
+        ("training.epochs.more", Parameter(low=1, high=2), "a value, not a group"),
         (
             "data.preprocess.denoise",
             Parameter(low=0, high=5),
             "denoise.*Received .*name the choices",
         ),
-        ("training.seed", Parameter(low=0, high=5), "no setting to tune"),
+        ("training.seed", Parameter(low=0, high=5), "seeds are not tuned"),
     ],
 )
 def test_settings_and_values_that_there_are_not_are_refused(key, parameter, problem):

@@ -1,6 +1,7 @@
 """Studies of a training that takes no time: failures, kills, company, and what is written."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ from typing import get_args
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 
 from classify.config import Config
 from segment.core.choices import Sampler
@@ -22,13 +24,16 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.outputs import alone
 from segment.core.progress import Silent
-from segment.core.tuning.reruns import DEFAULTS as DEFAULT_SETTINGS
-from segment.core.tuning.reruns import confirm
-from segment.core.tuning.search import Search
+from segment.core.tuning.loop import run_trials
+from segment.core.tuning.reruns import Confirmation, Reruns, confirm
+from segment.core.tuning.samplers import build_sampler
+from segment.core.tuning.search import Plan, Search, Task
 from segment.core.tuning.search_space import Parameter, distributions, load_space
 from segment.core.tuning.storage import absolute, is_file
-from segment.core.tuning.study import joined, open_study
-from segment.core.tuning.trials import Conditions, Task, TrialFailed, run_trial
+from segment.core.tuning.study import joined, open_study, outcome_of, running_trials
+from segment.core.tuning.trainer import DEFAULTS as DEFAULT_SETTINGS
+from segment.core.tuning.trainer import Trainer
+from segment.core.tuning.trials import Conditions, TrialFailed, run_trial
 from segment.core.tuning.tune import tune
 from tests.fake_training import SCORES, SECONDS, accuracy
 
@@ -136,7 +141,7 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
         TASK.module, TASK.data, load_settings(Config, overrides=["training.epochs=3"]), SCORES
     )
     with pytest.raises(
-        InputError, match="training.epochs: a study goes on with what it began with. Received 3"
+        InputError, match="training.epochs: is 3, but the study 'tuning' began with 2"
     ):
         tune(other, tmp_path / "t", SPACE, Search(trials=5))
     with pytest.raises(InputError, match="search space, model.dropout"):
@@ -146,7 +151,7 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
             {**SPACE, "model.dropout": Parameter(low=0.0, high=0.1)},
             Search(trials=5),
         )
-    with pytest.raises(InputError, match="data: a study goes on"):
+    with pytest.raises(InputError, match="data: is .'others'., but the study"):
         tune(
             Task(TASK.module, [Path("others")], DEFAULTS, SCORES),
             tmp_path / "t",
@@ -155,7 +160,7 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
         )
     more = Task(TASK.module, TASK.data, DEFAULTS, SCORES, [Path("pictures/new.jpg")])
     with pytest.raises(
-        InputError, match=r"files: a study goes on with what it began with. Received '1 \("
+        InputError, match=r"files: is '1 \(.*, but the study 'tuning' began with '0 \("
     ):
         tune(more, tmp_path / "t", SPACE, Search(trials=5))
 
@@ -174,7 +179,7 @@ def test_repeats_have_seeds_of_their_own_and_their_mean_counts(tmp_path):
     once = accuracy(found.values["training.learning_rate"], found.values["model.dropout"])
     assert found.score == pytest.approx(once + 0.01)  # seeds 0, 1 and 2 give 0, 0.01 and 0.02 more
     assert found.confirmation is not None and found.confirmation.seeds == [3]
-    with pytest.raises(InputError, match="repeats: a study goes on"):
+    with pytest.raises(InputError, match="repeats: is 1, but the study 'tuning' began with 3"):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=3))
 
 
@@ -190,8 +195,8 @@ def test_what_a_killed_study_leaves_stands_in_no_ones_way(tmp_path):
 def test_a_folder_is_tuned_into_by_one_process(tmp_path):
     (tmp_path / "t" / "trials").mkdir(parents=True)
     with (
-        alone(tmp_path / "t" / "trials", "work."),
-        pytest.raises(InputError, match="tuned into by one process"),
+        alone(tmp_path / "t" / "trials"),
+        pytest.raises(InputError, match="trials: is being written by process"),
     ):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=1))
 
@@ -205,10 +210,10 @@ def test_a_second_study_in_a_folder_has_its_own_defaults_and_space(tmp_path):
 
 def test_names_that_no_database_or_folder_can_have_are_refused(tmp_path):
     for output, search in ((tmp_path / "a?b", Search()), (tmp_path / "{a}", Search())):
-        with pytest.raises(InputError, match="the path of a study has none of"):
+        with pytest.raises(InputError, match="in the path cannot be part of a database's URL"):
             tune(TASK, output, SPACE, search)
     for name in ("../up", "a/b", ""):
-        with pytest.raises(InputError, match="--study: letters"):
+        with pytest.raises(InputError, match="--study is .*Choose letters"):
             tune(TASK, tmp_path / "t", SPACE, Search(name=name))
     assert not any(tmp_path.iterdir())
 
@@ -229,7 +234,7 @@ def test_names_that_no_database_or_folder_can_have_are_refused(tmp_path):
     ],
 )
 def test_searches_check_themselves(wrong):
-    with pytest.raises(InputError, match=r"^--\w+: .* Received .*\. Choose another\."):
+    with pytest.raises(InputError, match=r"^--\w+ is .*\. Choose .*\."):
         Search(**wrong)
 
 
@@ -241,12 +246,10 @@ def test_folders_of_others_stay_as_they_are(tmp_path):
     (tmp_path / "own" / "trials").mkdir(parents=True)
     (tmp_path / "own" / "trials" / "precious.tif").touch()
     for output in (tmp_path / "link", tmp_path / "own"):
-        with pytest.raises(
-            InputError, match="holds a tuning and nothing else. Received trials in it"
-        ):
+        with pytest.raises(InputError, match="trials in it is not of a tuning"):
             tune(TASK, output, SPACE, Search(trials=1))
     inside = Task(TASK.module, [tmp_path / "photos"], DEFAULTS, SCORES)
-    with pytest.raises(InputError, match="must lie apart from the data"):
+    with pytest.raises(InputError, match="the output is inside the data folder"):
         tune(inside, tmp_path / "photos" / "tuned", SPACE, Search(trials=1))
     assert (tmp_path / "own" / "trials" / "precious.tif").exists() and (
         tmp_path / "photos" / "precious.tif"
@@ -282,6 +285,43 @@ def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeyp
     assert found.trials == 3
 
 
+def test_settings_that_another_process_trains_are_skipped(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    for _ in range(2):
+        study.enqueue_trial({"x": 1.0})
+    study.ask({"x": FloatDistribution(0, 2)})
+    plan = Plan(
+        task=TASK,
+        search=Search(trials=5),
+        distributions={"x": FloatDistribution(0, 2)},
+        deadline=math.inf,
+        command="c",
+        reruns=0,
+    )
+
+    def watch() -> None:
+        if study.trials[1].state.is_finished():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(Trainer(study, plan, tmp_path, Silent()), watch)
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "PRUNED"]
+    assert outcome_of(study.trials[1]) == "skipped, as trial 0, with the same settings"
+
+
+def test_settings_of_a_lost_process_are_queued_again(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    study.ask({"x": FloatDistribution(0, 2)})
+    assert len(running_trials(study)) == 1
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database:
+        database.execute("insert into trial_heartbeats values (1, 1, '2020-01-01 00:00:00.000000')")
+        database.commit()
+    assert not running_trials(study)
+    lost, again = study.trials
+    assert (lost.state.name, again.state.name) == ("FAIL", "WAITING")
+    assert again.params == lost.params
+
+
 def test_trainings_without_a_score_are_failed_trials(tmp_path):
     unknown = Task(TASK.module, TASK.data, DEFAULTS, {"val_beauty": "beauty"})
     with pytest.raises(
@@ -294,7 +334,7 @@ def test_studies_of_other_programs_are_left_alone(tmp_path):
     optuna.create_study(
         study_name="tuning", storage=f"sqlite:///{tmp_path}/study.db", direction="minimize"
     ).ask()
-    with pytest.raises(InputError, match="Received 'tuning' of another program"):
+    with pytest.raises(InputError, match="'tuning' is a study of another program"):
         tune(
             TASK, tmp_path / "t", SPACE, Search(trials=1, storage=f"sqlite:///{tmp_path}/study.db")
         )
@@ -305,7 +345,7 @@ def test_a_database_that_vanishes_is_told(tmp_path):
         def advance(self, *args: object) -> None:
             (tmp_path / "t" / "study.db").write_bytes(b"")
 
-    with pytest.raises(InputError, match="studies lie in a database to write to"):
+    with pytest.raises(InputError, match="the database of studies cannot be used"):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=2), Vandal())
 
 
@@ -326,7 +366,7 @@ def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, 
         {},
         tmp_path / "runs" / "one",
         keep=read,
-        conditions=Conditions(3, tmp_path, is_apart=True),
+        conditions=Conditions(3, tmp_path),
     )
     assert (found["threads"], Path(found["made_in"])) == ("3", tmp_path)
     found = run_trial(TASK, {}, tmp_path / "runs" / "one", keep=read)
@@ -337,10 +377,13 @@ def test_a_study_is_joined_where_it_is_and_nothing_is_made_where_it_is_not(tmp_p
     storage = f"sqlite:///{tmp_path}/study.db"
     with pytest.raises(InputError, match="no such table"), joined(storage, "s"):
         pass
-    open_study(storage, "s", {}, {}).ask()
+    open_study(storage, "s", {}).ask()
     with joined(storage, "s") as study:
         assert len(study.trials) == 1
-    with pytest.raises(InputError, match="Received: no study 'other'"), joined(storage, "other"):
+    with (
+        pytest.raises(InputError, match="no study 'other'"),
+        joined(storage, "other"),
+    ):
         pass
 
 
@@ -374,8 +417,8 @@ def test_a_missing_driver_of_a_database_is_named(tmp_path):
 
 
 def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_tried_again(tmp_path):
-    study = open_study(f"sqlite:///{tmp_path}/study.db", "c", {}, {})
-    lines, begun, broken = list[str](), list[tuple[int, int]](), [True]
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "c", {})
+    begun, broken = list[tuple[int, int]](), [True]
 
     def train(number: int, seed: int) -> tuple[str, float]:
         begun.append((number, seed))
@@ -383,7 +426,12 @@ def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_trie
             raise TrialFailed("no memory")
         return "test", 0.5 + 0.1 * (number == 7) + 0.01 * seed
 
-    first = confirm(study, 7, (1, 2), train, lines.append)
+    def both() -> Reruns | None:
+        confirmation = Confirmation(study, 7, (1, 2), since=len(study.trials))
+        confirm(confirmation, train, lambda: None)
+        return confirmation.conclude()
+
+    first = both()
     assert (
         first is not None
         and first.seeds == [1]
@@ -391,7 +439,7 @@ def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_trie
     )
     assert first.gain == pytest.approx(0.1) and first.error is None
     broken[0] = False
-    second = confirm(study, 7, (1, 2), train, lines.append)
+    second = both()
     assert second is not None and second.seeds == [1, 2] and not second.problems
     assert begun == [(DEFAULT_SETTINGS, 1), (7, 1), (DEFAULT_SETTINGS, 2), (7, 2), (7, 2)]
 
@@ -400,7 +448,7 @@ def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_trie
 def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
     space = distributions(SPACE, DEFAULTS)
     studies = [
-        open_study(f"sqlite:///{tmp_path}/study.db", "s", space, {}, sampler=kind, seed=1)
+        open_study(f"sqlite:///{tmp_path}/study.db", "s", {}, build_sampler(kind, space, seed=1))
         for _ in range(2)
     ]
     tried = [tuple(study.ask(space).params.values()) for _ in range(3) for study in studies]
@@ -409,10 +457,10 @@ def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
 
 def test_a_trial_that_waits_is_taken_once(tmp_path):
     storage, count = f"sqlite:///{tmp_path}/study.db", 24
-    study = open_study(storage, "s", {}, {})
+    study = open_study(storage, "s", {})
     for number in range(count):
         study.enqueue_trial({"x": number})
-    studies, start = [open_study(storage, "s", {}, {}) for _ in range(4)], Barrier(4)
+    studies, start = [open_study(storage, "s", {}) for _ in range(4)], Barrier(4)
 
     def take(study):
         start.wait(60)
@@ -427,7 +475,7 @@ def test_a_trial_that_waits_is_taken_once(tmp_path):
 def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
     code = (
         "import sys; from segment.core.tuning.study import open_study; open_study(sys.argv[1], 's',"
-        " {}, {'data': 'x'})"
+        " {'data': 'x'})"
     )
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/study.db"]
     begun = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
@@ -471,12 +519,12 @@ def test_nothing_but_failures_ends_with_their_reason(tmp_path):
 
 def test_a_folder_with_other_things_and_a_database_that_is_none_are_refused(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"holds a tuning and nothing else. Received photo.jpg"):
+    with pytest.raises(InputError, match=r"photo.jpg in it is not of a tuning"):
         tune(TASK, tmp_path, SPACE, Search(trials=1))
-    with pytest.raises(InputError, match=r"Received a file"):
+    with pytest.raises(InputError, match=r"photo.jpg is a file"):
         tune(TASK, tmp_path / "photo.jpg", SPACE, Search(trials=1))
     for url in ("nonsense", f"sqlite:///{tmp_path}/no/such/folder/study.db"):
-        with pytest.raises(InputError, match=r"studies lie in a database to write to"):
+        with pytest.raises(InputError, match=r"the database of studies cannot be used"):
             tune(TASK, tmp_path / "t", SPACE, Search(trials=1, storage=url))
 
 

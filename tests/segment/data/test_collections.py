@@ -17,14 +17,16 @@ from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Silent
 from segment.core.raster.classes import IGNORED
+from segment.core.reports.page import Report
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import open_collections
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import Drawing, TileDataset
+from segment.data.pixels import TilePixels
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore_collections
 from segment.label_sets import LabelSets
 from segment.scores import Confusion
-from segment.training.report import scores_page
+from segment.training.report import add_scores
 from segment.training.scoring import Evaluation, score_patches
 from tests.conftest import two_class_scene, write_raster
 
@@ -144,11 +146,13 @@ def test_tiles_are_drawn_by_weight_and_at_sizes_of_pixels(two):
         32,
         4,
         preprocessing=config.data.preprocess,
-        augment=lambda seed: lambda image, mask: (image, mask),
-        random_crops=True,
-        pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
-        weights={"both": 1, "ponds": 3},
-        tiles=400,
+        drawing=Drawing(
+            augment=lambda seed: lambda image, mask: (image, mask),
+            random_crops=True,
+            pixel_sizes={"both": (1.0, 1.5), "ponds": (0.5, 8.0)},
+            weights={"both": 1, "ponds": 3},
+            tiles=400,
+        ),
     )
     assert len(dataset) == 100
     drawn = [dataset.patches[i].pair.collection for i in dataset._order()]
@@ -201,7 +205,7 @@ def test_training_reports_each_collection(two, tmp_path):
         (["data.collections=[{path: both, name: ..}]"], ["'..'", "name"]),
         (
             ["data.collections=[{path: both}, {path: ponds, classes: {pond: null, other: []}}]"],
-            ["ponds", "teaches nothing"],
+            ["ponds", "nothing can be learned"],
         ),
         (
             ["data.collections=[{path: ponds, classes: {pond: water, Pond: land, other: land}}]"],
@@ -219,7 +223,7 @@ def test_training_reports_each_collection(two, tmp_path):
                 "data.collections=[{path: ponds, classes: {pond: [water, land], other: [land,"
                 " road]}}]"
             ],
-            ["for certain"],
+            ["nothing can be scored"],
         ),
         (["data.collections=[{path: both}, {path: both, name: Both}]"], ["2 collections"]),
         (
@@ -235,7 +239,7 @@ def test_training_reports_each_collection(two, tmp_path):
         ),
         (
             ["data.collections=[{path: both, weight: 0, val_groups: [x]}]"],
-            ["a test alone", "val_groups"],
+            ["weight 0", "all are test", "val_groups"],
         ),
         (["data.val_groups=[nowhere]"], ["data.val_groups", "each collection"]),
         (["data.test_groups=[both]"], ["data.test_groups", "each collection"]),
@@ -298,7 +302,7 @@ def test_collections_do_not_lie_within_each_other(two):
     (two / "outer" / "g1" / "classes.yaml").write_text(CLASSES)
     (two / "outer" / "g0" / "classes.yaml").write_text(CLASSES)
     for listed in ("{path: outer}, {path: outer/g1}", "{path: both}, {path: link, name: other}"):
-        with pytest.raises(InputError, match="within another"):
+        with pytest.raises(InputError, match="inside another"):
             open_collections(settings(two, f"data.collections=[{listed}]").data, seed=0)
 
 
@@ -317,7 +321,7 @@ def test_the_only_group_of_a_collection_goes_by_its_name(two):
         "[{path: both}, {path: ponds, classes: {pond: water, other: land}, val_fraction: 0,"
         " val_groups: [ponds]}]"
     )
-    with pytest.raises(InputError, match=r"data\.collections: ponds: .*none for train"):
+    with pytest.raises(InputError, match=r"data\.collections: ponds: .*No tiles for train"):
         open_collections(settings(two, f"data.collections={listed}").data, seed=0)
 
 
@@ -332,7 +336,7 @@ def test_a_class_that_a_table_ignores_is_no_class_of_the_model(two):
     (two / "both" / "classes.yaml").write_text(
         CLASSES + '- {name: rest, color: "#123456", value: 9, ignore: true}\n'
     )
-    with pytest.raises(InputError, match="'rest' is ignored"):
+    with pytest.raises(InputError, match="ignores 'rest'"):
         open_collections(
             settings(two, "data.collections=[{path: both, classes: {rest: land}}]").data, seed=0
         )
@@ -351,7 +355,7 @@ def test_pixel_sizes_that_are_unknown_or_contradict_are_noted(two):
     (two / "placed" / "classes.yaml").write_text(CLASSES)
     listed = "[{path: both}, {path: placed, gsd: 3}]"
     both, placed = open_collections(settings(two, f"data.collections={listed}").data, seed=0)
-    assert "unknown" in both.notes[-1] and "0.3 m a pixel, its `gsd` 3" in placed.notes[-1]
+    assert "unknown" in both.notes[-1] and "0.3 m per pixel, `gsd` is 3" in placed.notes[-1]
     assert placed.gsd == pytest.approx(0.3, rel=0.01)
     (close,) = open_collections(
         settings(two, "data.collections=[{path: placed, gsd: 0.3}]").data, seed=0
@@ -431,9 +435,11 @@ def test_the_page_of_a_part_that_only_sets_label_has_no_nan(two):
     found = score_patches(
         predict, dataset, data.class_table.names, Silent(), labels=data.labels_of_collections
     )
-    scores_page("ponds", found, dataset, predict, data.class_table).write(two / "page.html")
-    page = (two / "page.html").read_text()
-    assert "Mean Jaccard -," in page and ">nan<" not in page and "nan" not in str(found)
+    page = Report("ponds")
+    add_scores(page, "Scores", found, dataset, predict, data.class_table)
+    page.write(two / "page.html")
+    written = (two / "page.html").read_text()
+    assert "Mean Jaccard -," in written and ">nan<" not in written and "nan" not in str(found)
 
 
 def test_a_part_that_only_sets_label_has_no_score_in_reports(two):

@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 
 from segment.config import AugmentSettings
-from segment.core.config import PreprocessSettings
+from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.raster.classes import IGNORED
 from segment.data.augment import augmentation
-from segment.data.dataset import TileDataset, TilePixels, survey
+from segment.data.dataset import Drawing, TileDataset
 from segment.data.patches import grid_patches
+from segment.data.pixels import TilePixels
+from segment.data.survey import survey
 from segment.data.tiles import find_pairs
 from tests.conftest import write_raster
 
@@ -20,15 +22,20 @@ def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandS
     return BandStatistics(dtype, 1, zeros, zeros + high, zeros + high / 2, zeros + high / 4)
 
 
-def dataset(root, class_table, **options) -> TileDataset:
+def dataset(root, class_table, preprocessing=OFF, **drawing) -> TileDataset:
     patches = grid_patches(find_pairs(root), 32)
     return TileDataset(
         patches,
         TilePixels(class_table, "ignore", megabytes=1),
         32,
         4,
-        **({"preprocessing": OFF} | options),
+        preprocessing=preprocessing,
+        drawing=Drawing(**drawing),
     )
+
+
+def read(class_table) -> TilePixels:
+    return TilePixels(class_table, "ignore", megabytes=0)
 
 
 def everything(data: TileDataset) -> list[np.ndarray]:
@@ -71,9 +78,10 @@ def test_patches_drawn_singly_share_no_pixel_that_is_learned_or_scored(tmp_path,
     for patch in grid_patches(find_pairs(tmp_path), 32):
         for augment in (None, lambda seed: lambda image, mask: (image, mask)):
             pixels = TilePixels(class_table, "ignore", megabytes=1)
-            images, masks = TileDataset([patch], pixels, 32, 1, preprocessing=OFF, augment=augment)[
-                0
-            ]
+            data = TileDataset(
+                [patch], pixels, 32, 1, preprocessing=OFF, drawing=Drawing(augment=augment)
+            )
+            images, masks = data[0]
             where = images[masks != IGNORED]
             np.add.at(counts, (where[:, 0], where[:, 1]), 1)
     assert (counts == 2).all(), "learned once, scored once"
@@ -125,7 +133,7 @@ def test_nodata_is_ignored_and_not_measured(tmp_path, class_table):
     write_raster(tmp_path / "images" / "a.tif", image, nodata=9999)
     write_raster(tmp_path / "masks" / "a.tif", np.ones((32, 32, 1), np.uint8))
     patches = grid_patches(find_pairs(tmp_path), 32)
-    found = survey({"train": patches}, class_table, "ignore", 32, OFF)
+    found = survey({"train": patches}, read(class_table), 32, OFF)
     assert found.class_pixels["train"].tolist() == [0, 512]
     assert found.statistics.maximum.tolist() == [100] * 3
     images, masks = dataset(tmp_path, class_table)[0]
@@ -141,14 +149,14 @@ def test_survey_measures_training_only_and_reads_all(tmp_path, class_table):
         )
     a, b, c = grid_patches(find_pairs(tmp_path), 32)
     write_raster(tmp_path / "masks" / "c.png", np.eye(32, dtype=np.uint8)[..., None] * 5)
-    found = survey({"train": [a, b], "val": [c]}, class_table, "ignore", 32, OFF)
+    found = survey({"train": [a, b], "val": [c]}, read(class_table), 32, OFF)
     np.testing.assert_allclose(found.statistics.mean, 15)
     np.testing.assert_allclose(found.statistics.deviation, 5)
     assert found.undeclared == {"5": 32 * 32 + 32}
     with pytest.raises(InputError, match="land, water.*train"):
-        survey({"train": [b], "val": [c]}, class_table, "ignore", 32, OFF)
+        survey({"train": [b], "val": [c]}, read(class_table), 32, OFF)
     with pytest.raises(InputError, match="land, water.*val"):
-        survey({"train": [a], "val": [b]}, class_table, "ignore", 32, OFF)
+        survey({"train": [a], "val": [b]}, read(class_table), 32, OFF)
 
 
 def salted(root, dtype="uint8"):
@@ -166,8 +174,7 @@ def salted(root, dtype="uint8"):
 def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, class_table):
     patches, denoise = salted(tmp_path), PreprocessSettings(denoise=3)
     plain, found = (
-        survey({"train": patches}, class_table, "ignore", 32, settings)
-        for settings in (OFF, denoise)
+        survey({"train": patches}, read(class_table), 32, settings) for settings in (OFF, denoise)
     )
     assert (
         plain.statistics.maximum.tolist() == [200] * 3 and plain.statistics.count == 50 * 70 - 100
@@ -191,8 +198,7 @@ def test_what_cannot_be_preprocessed_is_told_before_training(
     with pytest.raises(InputError, match=f"data.preprocess.clahe: .*{words}"):
         survey(
             {"train": salted(tmp_path, dtype)},
-            class_table,
-            "ignore",
+            read(class_table),
             32,
             PreprocessSettings(**settings),
         )
@@ -204,7 +210,7 @@ def test_a_truncated_jpeg_is_named(tmp_path, class_table):
     write_raster(tmp_path / "masks" / "a.png", np.zeros((64, 64, 1), np.uint8))
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match="a.jpg"):
-        survey({"train": grid_patches(find_pairs(tmp_path), 32)}, class_table, "ignore", 32, OFF)
+        survey({"train": grid_patches(find_pairs(tmp_path), 32)}, read(class_table), 32, OFF)
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,19 @@ import rasterio
 from PIL import Image
 
 import segment
+from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.progress import Silent
 from segment.core.raster.classes import Class, ClassTable, load_class_table, save_class_table
-from segment.data.cutting import cut_scene
-from segment.data.tiles import decode_mask, find_class_table, find_pairs
+from segment.data.mask_reading import find_class_table
+from segment.data.pixels import decode_mask
+from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore
-from segment.mapping.predict import predict_scene, predict_window
+from segment.mapping.predict import predict_scene
+from segment.mapping.window import predict_window
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import FakeModel
 

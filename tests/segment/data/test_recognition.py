@@ -18,8 +18,8 @@ from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.folder import RECORD_FILE
-from segment.core.model.record import NEW, Remembered, TrainingRecord, load_record
-from segment.core.pixels.digest import digest_pixels
+from segment.core.model.record import NEW, RecordEntry, TrainingRecord, load_record
+from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from tests.conftest import two_class_scene, write_raster
 
@@ -168,7 +168,7 @@ def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
         == 4 * EDGE**2
     )
     assert "note: 1 of 5 tiles are new to the model and in no part: left out" in told.lines
-    with pytest.raises(InputError, match="test must hold tiles. Received none"):
+    with pytest.raises(InputError, match="no tiles of test"):
         segment.evaluate(tmp_path / "mixed", run, part="test")
     shutil.rmtree(tmp_path / "mixed" / "town")
     write_pair(
@@ -177,9 +177,11 @@ def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
         *two_class_scene(EDGE, EDGE, seed=9),
         transform=place(900, 900),
     )
-    with pytest.raises(InputError, match="--part takes tiles that the model knows, or folders"):
+    with pytest.raises(
+        InputError, match="--part train needs folders train, val and test, or tiles"
+    ):
         segment.evaluate(tmp_path / "mixed", run, part="train")
-    with pytest.raises(InputError, match="Received 'tests'"):
+    with pytest.raises(InputError, match="part: .tests."):
         segment.evaluate(tmp_path / "mixed", run, part="tests")
 
 
@@ -334,10 +336,10 @@ def test_models_that_do_not_say_are_told_of_once(trained, tmp_path):
     shutil.copytree(run, tmp_path / "old")
     (tmp_path / "old" / RECORD_FILE).unlink()
     report, lines = scores(tiles, tmp_path / "old")
-    assert len(lines) == 1 and "old does not say what it was trained on" in lines[0]
+    assert len(lines) == 1 and "old has no record of what it was trained on" in lines[0]
     assert report["trained_on"] is None
     (tmp_path / "old" / RECORD_FILE).write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match=r"tiles\.npz: must be as training wrote it"):
+    with pytest.raises(InputError, match=r"tiles\.npz: not as training wrote it"):
         segment.evaluate(tiles, tmp_path / "old")
 
 
@@ -368,7 +370,7 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
         progress=told,
     )
     assert scores(tiles, tmp_path / "second")[0]["trained_on"]["tiles"] == 4
-    assert not [line for line in told.lines if "scores flatter" in line]
+    assert not [line for line in told.lines if "scores are too high" in line]
     (tiles_again := tmp_path / "swapped").mkdir()
     shutil.copytree(tiles / "train", tiles_again / "test")
     shutil.copytree(tiles / "val", tiles_again / "train")
@@ -401,14 +403,17 @@ def test_patches_of_one_image_have_parts_of_their_own(tmp_path, ground):
 def test_records_join_and_say_the_worst(tmp_path):
     pixels = [np.full((2, 3, 1), value, np.uint8) for value in range(3)]
     first = TrainingRecord.of(
-        [Remembered(digest_pixels(pixels[0]), "test"), Remembered(digest_pixels(pixels[1]), "val")]
+        [
+            RecordEntry(digest_pixels(pixels[0]), "test"),
+            RecordEntry(digest_pixels(pixels[1]), "val"),
+        ]
     )
     grid = PixelGrid(2, 3, CRS.from_epsg(32640), place(0, 0))
     local = PixelGrid(2, 3, CRS.from_wkt('LOCAL_CS["mine",UNIT["metre",1]]'), place(0, 0))
     second = TrainingRecord.of(
         [
-            Remembered(digest_pixels(pixels[0]), "train", grid),
-            Remembered(digest_pixels(pixels[2]), "val", local),
+            RecordEntry(digest_pixels(pixels[0]), "train", grid),
+            RecordEntry(digest_pixels(pixels[2]), "val", local),
         ]
     )
     joined = first.join(second, first)
@@ -429,7 +434,7 @@ def test_a_record_of_many_tiles_is_small_and_quick(tmp_path):
     random = np.random.default_rng(0)
     crs = CRS.from_epsg(32640)
     tiles = [
-        Remembered(
+        RecordEntry(
             random.bytes(16),
             "train",
             PixelGrid(256, 256, crs, place(256 * (i // 100), 256 * (i % 100))),
@@ -452,5 +457,5 @@ def test_a_record_whose_header_declares_terabytes_is_named(tmp_path):
         np.lib.format.write_array_header_1_0(
             array, {"descr": "<u8", "fortran_order": False, "shape": (1 << 45,)}
         )
-    with pytest.raises(InputError, match=r"tiles\.npz: must be as training wrote it"):
+    with pytest.raises(InputError, match=r"tiles\.npz: not as training wrote it"):
         load_record(tmp_path)

@@ -8,10 +8,11 @@ from rasterio.crs import CRS
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.data.dataset import TilePixels
+from segment.data.mask_reading import find_class_table
 from segment.data.patches import grid_patches
+from segment.data.pixels import TilePixels, decode_mask
 from segment.data.splits import leaks, split_patches
-from segment.data.tiles import decode_mask, find_class_table, find_pairs, grid_notes, scan_pairs
+from segment.data.tiles import find_pairs, grid_notes, scan_pairs
 from tests.conftest import two_class_scene, write_raster
 
 
@@ -139,8 +140,8 @@ def test_a_mask_of_other_ground_is_named(tmp_path):
     )
     pairs, problems = scan_pairs(tmp_path)
     assert [pair.image.name for pair in pairs] == ["b.tif"]
-    assert "a.tif: the mask lies elsewhere than its image" in problems[0]
-    with pytest.raises(InputError, match="elsewhere"):
+    assert "a.tif: mask does not cover its image" in problems[0]
+    with pytest.raises(InputError, match="does not cover its image"):
         find_pairs(tmp_path)
 
 
@@ -201,11 +202,11 @@ def no_such_folder(root):
         (mask_without_image, ["t0.png", "image"]),
         (image_without_mask, ["t0.png", "mask"]),
         (sizes_that_differ, ["t0.png", "64x64", "60x64"]),
-        (bands_that_differ, ["t0.png", "1 of uint8", "3 of uint8"]),
-        (image_with_palette, ["t0.png", "hold colours", "-expand rgb"]),
+        (bands_that_differ, ["t0.png", "1 bands of uint8", "3 of uint8"]),
+        (image_with_palette, ["t0.png", "palette colours", "-expand rgb"]),
         (same_name_twice, ["t0.tif", "t0.png"]),
         (not_an_image, ["t0.png", "raster"]),
-        (nothing_inside, ["tiles", "none"]),
+        (nothing_inside, ["tiles", "no `images`"]),
         (no_such_folder, ["tiles", "no such folder"]),
     ],
 )
@@ -225,7 +226,7 @@ def test_splits_that_cannot_be_made(tile_folder):
         split_patches(pairs, DataSettings(), seed=0)
     with pytest.raises(InputError, match="'nowhere'"):
         split_patches(pairs, DataSettings(val_groups=["nowhere"]), seed=0)
-    with pytest.raises(InputError, match="none for train"):
+    with pytest.raises(InputError, match="No tiles for train"):
         split_patches(pairs, DataSettings(val_groups=["scene0"]), seed=0)
 
 

@@ -18,8 +18,8 @@ from segment.core.progress import Silent
 from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
+from segment.exploration.class_tables import class_table_of
 from segment.exploration.explore import explore
-from segment.exploration.image_statistics import class_table_of
 from tests.conftest import write_raster
 from tests.segment.exploration.test_neighbours import ground
 
@@ -27,10 +27,10 @@ LAND, WATER, BLANK = (0x80, 0x40, 0x00), (0x00, 0x00, 0xFF), (0, 0, 0)
 
 
 def found(root, tmp_path, **options):
-    return explore(root, tmp_path / "report", **({"model": None} | options))
+    return explore(root, tmp_path / "report", **options)
 
 
-def told(exploration, *words):
+def reports(exploration, *words):
     """The finding that holds all the words."""
     some = [f for f in map(str, exploration.findings) if all(word in f for word in words)]
     assert len(some) == 1, (words, list(map(str, exploration.findings)))
@@ -69,21 +69,21 @@ def write_palette(path, indices):
         file.write_colormap(1, {0: (*LAND, 255), 1: (*WATER, 255)})
 
 
-def test_what_spoils_a_training_is_told(scenes, class_table, tmp_path):
+def test_what_spoils_a_training_is_reported(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path)
     assert "17 borders" not in str(exploration)
-    told(
+    reports(
         exploration,
         "are neighbours cut from one scene",
         "3 of 3 groups",
         "continue each other at 4 borders",
-        "3 scenes are independent",
+        "Independent are the groups (3), not the images (12)",
     )
-    told(exploration, "#000000", "1,000 pixels", "p2.png", "class table does not name")
-    told(exploration, "land has 8", "times those of water", "class_weights=balanced")
-    told(exploration, "4 masks are pictures with a palette (scene 2)")
-    told(exploration, "12 images are smaller than a tile")
+    reports(exploration, "#000000", "1,000 pixels", "p2.png", "class table does not name it")
+    reports(exploration, "land has 8", "times those of water", "class_weights=balanced")
+    reports(exploration, "pictures with a palette: 4 (scene 2)")
+    reports(exploration, "Images smaller than a tile of 512 px: 12")
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
     assert figures["class_pixels"]["water"] == 12 * 14 * 80 and figures["undeclared"] == {
         "#000000": 1000
@@ -92,25 +92,25 @@ def test_what_spoils_a_training_is_told(scenes, class_table, tmp_path):
     page = (tmp_path / "report" / "report.html").read_text()
     assert (
         "scene 2" in page
-        and page.count("<img") >= 7
+        and page.count("<img") >= 5
         and "http" not in page.replace("http://www.w3.org", "")
     )
 
 
-def test_tables_that_contradict_the_masks_are_told(scenes, tmp_path):
+def test_tables_that_contradict_the_masks_are_reported(scenes, tmp_path):
     (scenes / "classes.json").write_text(
         json.dumps([{"name": "Land", "color": "#111111"}, {"name": "Water", "color": "#222222"}])
     )
     exploration = found(scenes, tmp_path)
-    told(
+    reports(
         exploration,
         "classes.json contradicts the masks",
         "#111111 (Land)",
         "#804000",
         "does not name",
     )
-    told(exploration, "No class table fits", "'#0000FF'")
-    told(exploration, "#000000", "few masks hold it")
+    reports(exploration, "No class table fits", "'#0000FF'")
+    reports(exploration, "#000000", "few masks hold it")
 
 
 def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_table, tmp_path):
@@ -120,11 +120,11 @@ def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_
     broken = scenes / "scene 1" / "images" / "p0.png"
     broken.write_bytes(broken.read_bytes()[:2000])
     exploration = found(scenes, tmp_path)
-    told(exploration, "Files that do not fit", "2 more")
+    reports(exploration, "Files that cannot be used: 3", "2 more")
     assert exploration.figures["images"] == 9 and len(exploration.figures["problems"]) == 3
 
 
-def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
+def test_divided_scenes_copies_and_missing_classes_are_reported(tmp_path):
     table = [
         Class(name="land", color="#804000"),
         Class(name="water", color="#0000FF"),
@@ -140,19 +140,19 @@ def test_divided_scenes_copies_and_missing_classes_are_told(tmp_path):
             )
     save_class_table(ClassTable(table), root / "classes.yaml")
     exploration = found(root, tmp_path)
-    told(exploration, "divided between parts: town")
-    told(
+    reports(exploration, "divided between parts: town")
+    reports(
         exploration,
-        "1 images come twice: val/town/images/3.tif and train/town/images/3.tif",
-        "1 of them in different parts",
+        "Duplicate images in another part: 1,",
+        "val/town/images/3.tif of train/town/images/3.tif",
     )
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "Images that come twice" in page and "the same pixels" in page
-    told(exploration, "No pixel is snow")
+    assert "Duplicate images" in page and "<td>equal</td>" in page
+    reports(exploration, "No pixel is snow")
     assert exploration.figures["ground_sampling_distance"] == [0.3]
 
 
-def test_groups_that_continue_each_other_are_told(tmp_path, class_table):
+def test_groups_that_continue_each_other_are_reported(tmp_path, class_table):
     scene = ground(5, 96, 288)
     for number in range(3):
         write_raster(
@@ -163,10 +163,9 @@ def test_groups_that_continue_each_other_are_told(tmp_path, class_table):
             tmp_path / "t" / f"g{number}" / "masks" / "a.png", np.eye(96, dtype=np.uint8)[..., None]
         )
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
-    told(
+    reports(
         found(tmp_path / "t", tmp_path),
-        "Groups continue each other",
-        "share 1 borders",
+        "Groups continue each other: g0 and g1 at 1 borders",
         "1 other pairs",
         "They may be parts of",
     )
@@ -179,7 +178,7 @@ def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp
     assert len(shares) == 12 and sum(shares) == pytest.approx(1, abs=1e-3)
     assert exploration.figures["without_features"] is None
     assert (
-        "Principal components of a model&#x27;s features"
+        "Principal components of the features of the model"
         in (tmp_path / "report" / "report.html").read_text()
     )
 
@@ -194,9 +193,9 @@ def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, clas
         )
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path, model=BUNDLED)
-    assert "the images have 4 of uint16" in exploration.figures["without_features"]
+    assert "the images have 4 bands of uint16" in exploration.figures["without_features"]
     assert (
-        "Left out: the model reads 3 bands of uint8"
+        "are left out: the model reads 3 bands of uint8"
         in (tmp_path / "report" / "report.html").read_text()
     )
     with pytest.raises(InputError, match="of task segment"):
@@ -214,9 +213,12 @@ def test_both_runtimes_give_the_same_features():
 
 
 def test_the_command(scenes, tmp_path, capsys):
-    assert run(command.__wrapped__, [str(scenes), "--output", str(tmp_path / "report")]) == 0
+    arguments = [str(scenes), "--output", str(tmp_path / "report"), "--features"]
+    assert run(command.__wrapped__, arguments) == 0
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert len(figures["explained_variance_of_features"]) == 12
     assert "neighbours" in capsys.readouterr().out
-    assert run(command.__wrapped__, [str(scenes), "--output", str(tmp_path / "report")]) == 2
+    assert run(command.__wrapped__, arguments) == 2
     with pytest.raises(InputError, match="side by side"):
         found(tmp_path / "report", tmp_path / "x")
 
@@ -229,7 +231,7 @@ def write_pair(folder, name, image, mask=None):
     )
 
 
-def untold(exploration, *words):
+def reports_nothing(exploration, *words):
     assert not [f for f in map(str, exploration.findings) if all(word in f for word in words)], (
         words
     )
@@ -242,11 +244,11 @@ def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, cla
             write_pair(root / part, str(seed), ground(seed, 96, 96))
     save_class_table(class_table, root / "classes.yaml")
     exploration = found(root, tmp_path)
-    untold(exploration, "divided between parts")
-    told(
+    reports_nothing(exploration, "divided between parts")
+    reports(
         exploration,
-        "1 images come twice: val/images/3.tif and train/images/3.tif",
-        "1 of them in different parts",
+        "Duplicate images in another part: 1,",
+        "val/images/3.tif of train/images/3.tif",
     )
 
 
@@ -259,32 +261,34 @@ def test_scenes_are_divided_where_they_are_learned_and_scored(
     for seed, part in enumerate(folders):
         write_pair(tmp_path / "t" / part / "town", str(seed), ground(seed, 64, 64))
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
-    (told if divided else untold)(found(tmp_path / "t", tmp_path), "divided between parts")
+    (reports if divided else reports_nothing)(
+        found(tmp_path / "t", tmp_path), "divided between parts"
+    )
 
 
-def test_masks_of_too_many_colours_are_told(tmp_path):
+def test_masks_of_too_many_colours_are_reported(tmp_path):
     mask = np.full((64, 64, 3), WATER, np.uint8)
     mask[:40] = LAND
     mask[0, :, 0] = np.arange(64)  # as JPEG blurs them
     write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
     write_raster(tmp_path / "tiles" / "masks" / "a.png", mask)
-    finding = told(found(tmp_path / "tiles", tmp_path), "No class table")
+    finding = reports(found(tmp_path / "tiles", tmp_path), "No class table")
     assert (
-        "of the 66 values or colours that they hold, the 40 commonest stand for classes" in finding
+        "the 40 most frequent of 66 values or colours are each taken for a class" in finding
         and "JPEG" in finding
     )
     assert "'#804000'" in finding and "'#0000FF'" in finding
 
 
-def test_values_that_no_class_can_have_are_told(tmp_path):
+def test_values_that_no_class_can_have_are_reported(tmp_path):
     write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
     instances = np.full((1, 64, 64), 1000, np.uint16)
     write_raster(tmp_path / "tiles" / "masks" / "a.tif", instances[0][..., None])
-    with pytest.raises(InputError, match="values from 0 to 254, one a class. Received 1000"):
+    with pytest.raises(InputError, match="a value from 0 to 254 for each class, not 1000"):
         found(tmp_path / "tiles", tmp_path)
     instances[0, 9:] = 3
     write_raster(tmp_path / "tiles" / "masks" / "a.tif", instances[0][..., None])
-    told(found(tmp_path / "tiles", tmp_path), "No class table", "value: 3")
+    reports(found(tmp_path / "tiles", tmp_path), "No class table", "value: 3")
 
 
 def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
@@ -293,16 +297,16 @@ def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
         write_raster(tmp_path / "tiles" / "images" / f"{number}.png", ground(number, 64, 64))
         write_raster(tmp_path / "tiles" / "masks" / f"{number}.png", mask)
     exploration = found(tmp_path / "tiles", tmp_path)
-    told(exploration, "No class table")
+    reports(exploration, "No class table")
     assert exploration.figures["class_pixels"] == dict.fromkeys(
         ("0", "1", "#0000FF", "#804000"), 64 * 64 // 2
     )
 
 
-def test_masks_of_which_none_can_be_read_are_told_by_file(tmp_path):
+def test_masks_of_which_none_can_be_read_are_reported_by_file(tmp_path):
     write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
     write_raster(tmp_path / "tiles" / "masks" / "a.tif", np.zeros((64, 64, 2), np.uint8))
-    with pytest.raises(InputError, match=r"a\.tif: masks have one band.*Received 2 of uint8"):
+    with pytest.raises(InputError, match=r"a\.tif: mask has 2 bands of uint8\. Export it"):
         found(tmp_path / "tiles", tmp_path)
 
 
@@ -313,7 +317,7 @@ def test_colours_that_are_held_stand_for_no_value():
     )
 
 
-def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
+def test_a_table_that_names_most_is_not_reported_to_ignore_most(tmp_path):
     table = [
         Class(name="land", color="#804000"),
         Class(name="water", color="#0000FF"),
@@ -325,8 +329,8 @@ def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
     write_pair(tmp_path / "t" / "town", "a", ground(1, 64, 64), mask)
     save_class_table(ClassTable(table), tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path)
-    untold(exploration, "contradicts")
-    told(exploration, "#000000", "3.1% of all", "town/masks/a.tif")
+    reports_nothing(exploration, "contradicts")
+    reports(exploration, "#000000", "3.1% of all", "town/masks/a.tif")
     (tmp_path / "t" / "other.json").write_text(
         json.dumps(
             [
@@ -335,25 +339,25 @@ def test_a_table_that_names_most_is_not_said_to_ignore_most(tmp_path):
             ]
         )
     )
-    told(
-        explore(tmp_path / "t", tmp_path / "again", model=None),
+    reports(
+        explore(tmp_path / "t", tmp_path / "again"),
         "other.json contradicts",
         "3.1% of the pixels would be ignored",
     )
 
 
-def test_class_tables_that_are_broken_or_disagree_are_told(tmp_path, class_table):
+def test_class_tables_that_are_broken_or_disagree_are_reported(tmp_path, class_table):
     for number in range(2):
         write_pair(tmp_path / "t" / f"g{number}", "a", ground(number, 64, 64))
         save_class_table(
             ClassTable([*class_table.classes][: number + 1]),
             tmp_path / "t" / f"g{number}" / "classes.yaml",
         )
-    told(found(tmp_path / "t", tmp_path), "Files that do not fit", "class tables must agree")
+    reports(found(tmp_path / "t", tmp_path), "Files that cannot be used", "class table differs")
     (tmp_path / "t" / "classes.yaml").write_text("land: [")
-    told(
-        explore(tmp_path / "t", tmp_path / "again", model=None),
-        "Files that do not fit",
+    reports(
+        explore(tmp_path / "t", tmp_path / "again"),
+        "Files that cannot be used",
         "classes.yaml",
     )
 
@@ -365,9 +369,9 @@ def test_the_advised_tile_fits_the_smallest_image(tmp_path, class_table, edge, c
     write_pair(tmp_path / "t" / "town", "a", ground(1, 200, 200))
     write_pair(tmp_path / "t" / "town", "b", ground(2, edge, edge + 7))
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
-    told(
+    reports(
         found(tmp_path / "t", tmp_path, settings=DataSettings(tile=128)),
-        "1 images are smaller than a tile of 128 px",
+        "Images smaller than a tile of 128 px: 1,",
         cure,
     )
 
@@ -397,13 +401,13 @@ def test_groups_of_any_name_are_explored(tmp_path, class_table):
 
 @pytest.mark.parametrize("value", [-np.finfo(np.float32).max, -9999.0, np.inf])
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_values_that_look_like_nodata_are_told(tmp_path, class_table, value):
+def test_values_that_look_like_nodata_are_reported(tmp_path, class_table, value):
     for number in range(4):
         image = ground(number, 64, 64, "float32")
         image[:5] = value
         write_pair(tmp_path / "t" / "town", str(number), image)
     save_class_table(class_table, tmp_path / "t" / "classes.yaml")
     exploration = found(tmp_path / "t", tmp_path)
-    (told if np.isfinite(value) else untold)(
+    (reports if np.isfinite(value) else reports_nothing)(
         exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3"
     )

@@ -13,8 +13,9 @@ import rasterio
 from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
-from segment.core.raster.class_raster import companions
+from segment.core.maps.class_raster import companions
 from segment.core.raster.classes import Class
+from segment.core.raster.mask_values import decode_values
 from segment.core.raster.masks import read_mask
 from segment.mapping import pictures
 from segment.mapping.pictures import draw_legend
@@ -147,7 +148,7 @@ def test_pictures_show_the_classes(tmp_path: Path, indices: np.ndarray) -> None:
     mapped = indices != 99
     np.testing.assert_array_equal(rgba[..., 3], np.where(mapped, 255, 0))
     np.testing.assert_array_equal(rgba[mapped][:, :3], colors[indices[mapped]])
-    decoded, _ = FakeModel().info.class_table.decode(read_mask(result.mask))
+    decoded, _ = decode_values(read_mask(result.mask), FakeModel().info.class_table)
     np.testing.assert_array_equal(decoded, np.where(mapped, indices, 255))
     with rasterio.open(result.overlay) as file:
         assert file.width >= 480
@@ -216,7 +217,7 @@ def test_all_files_of_a_map_are_drawn_in_map_colours(tmp_path: Path, indices: np
         colors, np.stack([indices, 0 * indices, 255 + 0 * indices], -1)[indices != 99]
     )
     np.testing.assert_array_equal(
-        model.info.class_table.decode(read_mask(result.mask))[0],
+        decode_values(read_mask(result.mask), model.info.class_table)[0],
         np.where(indices == 99, 255, indices),
     )
     for file in (tmp_path / "out").iterdir():
@@ -267,7 +268,7 @@ def test_full_disk_is_an_error_and_leaves_no_outputs(tmp_path: Path) -> None:
             command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=60
         )
         assert run.returncode == 2, (limit, run)
-        assert re.fullmatch(".*outputs must be written to their end.*\n", run.stdout), (limit, run)
+        assert re.fullmatch(".*cannot be written completely.*\n", run.stdout), (limit, run)
         assert [p.name for p in tmp_path.rglob("*") if not re.search(r"/out(/\.|$)", str(p))] == [
             "town.tif"
         ], limit

@@ -144,7 +144,7 @@ def test_a_damaged_file_is_refused(detector: NoveltyDetector, tmp_path: Path, da
     with pytest.raises(
         InputError,
         match=(
-            r"novelty\.npz: must be as training wrote it\. Received: .+\. Restore it, or delete"
+            r"novelty\.npz: damaged: .+\. Restore it, or delete"
             r" it\."
         ),
     ):

@@ -17,8 +17,9 @@ from segment.core.progress import Silent
 from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
-from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
+from segment.mapping.window import predict_probabilities, predict_window
 from tests.conftest import SHARED, write_raster
 from tests.fakes import COLORS, NAMES, ConstantModel, FakeModel, PlaceModel
 
@@ -239,7 +240,7 @@ def test_float_scene_and_class_count(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", dtype=np.float64)
     result = predict_scene(scene, FakeModel(dtype="float32"), tmp_path)
     np.testing.assert_array_equal(read(result.classes), indices * 10)
-    with pytest.raises(InputError, match="must answer"):
+    with pytest.raises(InputError, match="output of the network has the shape"):
         predict_scene(scene, ConstantModel(dtype="float32", classes=3), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -259,7 +260,7 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("--bands 1,2,3", lambda: predict_scene(rgbn, rgb, out)),
         ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, rgb, out)),
         ("3 bands", lambda: predict_scene(scene, rgb, out)),
-        ("multiples of 8", lambda: predict_scene(scene, one, out, tile=33)),
+        ("a multiple of 8", lambda: predict_scene(scene, one, out, tile=33)),
         (
             "tiles of 32 pixels only",
             lambda: predict_scene(scene, FakeModel(fixed_tile=True), out, tile=64),
@@ -267,11 +268,11 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         ("below 1", lambda: predict_scene(scene, one, out, overlap=1)),
         ("batch_size=0", lambda: predict_scene(scene, one, out, batch_size=0)),
         ("size of its scene", lambda: predict_scene(scene, one, out, truth=small)),
-        ("holds classes of the model", lambda: predict_scene(scene, one, out, truth=alien)),
+        ("holds no class of the model", lambda: predict_scene(scene, one, out, truth=alien)),
         ("no such file", lambda: predict_scene(tmp_path / "none.tif", one, out)),
         ("no such file", lambda: predict_scene(scene, one, out, truth=tmp_path / "none.tif")),
-        ("read to its end", lambda: predict_scene(cut, rgb, out)),
-        ("bands run from 1", lambda: predict_scene(scene, one, out, bands=[2])),
+        ("read as a raster", lambda: predict_scene(cut, rgb, out)),
+        ("Choose from 1 to 1", lambda: predict_scene(scene, one, out, bands=[2])),
         ("a model folder", lambda: predict_scene(scene, tmp_path, out)),
         ("a file", lambda: predict_scene(scene, one, small)),
     ]
@@ -296,7 +297,7 @@ def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(again.classes), indices * 10)
     truth, _ = write_scene(tmp_path / "truth_mask.png")
     truth.rename(tmp_path / "scene_mask.png")
-    with pytest.raises(InputError, match="would be replaced by an output"):
+    with pytest.raises(InputError, match="input would be replaced by an output"):
         predict_scene(
             scene, FakeModel(), tmp_path, truth=tmp_path / "scene_mask.png", overwrite=True
         )
@@ -330,7 +331,7 @@ def test_interruption_without_resuming_leaves_nothing_and_restores_what_was(
     if stage == "predict":
         stopping(model, 8)
     elif stage == "pictures":
-        monkeypatch.setattr("segment.mapping.scene_job.write_pictures", interrupt)
+        monkeypatch.setattr("segment.mapping.scene.write_pictures", interrupt)
     else:
         rename = Path.rename
 
@@ -503,7 +504,7 @@ def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
 def test_scenes_do_not_become_outputs(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "a.tif")
     other, _ = write_scene(tmp_path / "a_classes.tif")
-    with pytest.raises(InputError, match="would be replaced by an output"):
+    with pytest.raises(InputError, match="input would be replaced by an output"):
         SceneMap.planned(Source(scene), tmp_path, False, False).spare([scene, other, None])
 
 
@@ -512,7 +513,7 @@ def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
     model = FakeModel()
 
     def map_the_same(pixels: np.ndarray) -> np.ndarray:
-        with pytest.raises(InputError, match="one process"):
+        with pytest.raises(InputError, match="is being written by process"):
             predict_scene(scene, FakeModel(), tmp_path)
         return FakeModel.answer(model, pixels)
 
@@ -541,7 +542,7 @@ def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -
             )
             alone = predict_window(scene, model, top, left, height, width, overlap=overlap)
             np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
-    with pytest.raises(InputError, match="inside its scene"):
+    with pytest.raises(InputError, match="not inside the scene"):
         predict_window(write_scene(Path(folder) / "s.tif")[0], FakeModel(), 40, 0, 20, 20)
 
 
@@ -564,9 +565,9 @@ def test_probabilities_of_a_window_are_those_of_its_classes(tmp_path: Path) -> N
 def test_a_scene_may_be_opened_as_one_format_only(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     as_png = Source(scene, driver="PNG")
-    with pytest.raises(InputError, match="must be a raster"):
+    with pytest.raises(InputError, match="cannot be read as a raster"):
         predict_scene(as_png, FakeModel(), tmp_path)
-    with pytest.raises(InputError, match="must be a raster"):
+    with pytest.raises(InputError, match="cannot be read as a raster"):
         predict_scene(scene, FakeModel(), tmp_path, truth=as_png)
     assert predict_scene(
         Source(scene, driver="GTiff"), FakeModel(), tmp_path, truth=Source(scene, driver="GTiff")
@@ -614,11 +615,11 @@ def test_answers_that_are_no_probabilities_are_refused(
     model = BrokenModel()
     model.value = value
     with pytest.raises(
-        InputError, match=r"scene\.tif: fake answers NaN.*pixels of 0 to 255.*--nodata"
+        InputError, match=r"scene\.tif: fake computed NaN.*pixels of 0 to 255.*--nodata"
     ):
         predict_scene(scene, model, tmp_path / "out", augment=augment, resume=False)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="answers NaN"):
+    with pytest.raises(InputError, match="computed NaN"):
         predict_window(scene, model, 0, 0, 40, 60)
 
 

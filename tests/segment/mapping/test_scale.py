@@ -18,9 +18,10 @@ from rasterio.transform import from_origin
 from segment.core.cli.command import run
 from segment.core.errors import InputError, Interrupted
 from segment.mapping.options import MapOptions
-from segment.mapping.predict import predict_probabilities, predict_scene, predict_window
+from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
 from segment.mapping.scale import choose_scale
+from segment.mapping.window import predict_probabilities, predict_window
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel
 from tests.segment.mapping.test_predict import outputs, stopping
@@ -323,7 +324,7 @@ def test_what_is_not_known_of_pixel_sizes_is_a_note(tmp_path: Path) -> None:
     )
     for scene, lack in (
         (plain, "the scene has no CRS"),
-        (local, "the scene's CRS does not say where on the ground it is"),
+        (local, "the scene's CRS is not tied to the ground"),
     ):
         (note,) = predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32).report["notes"]
         said = (

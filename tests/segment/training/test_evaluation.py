@@ -106,7 +106,7 @@ def test_infrared_tagged_as_alpha_is_a_band_of_all_tiles(tmp_path):
         )
         assert scores.confusion.accuracy == 1 and scores.confusion.matrix.sum() == 3 * 32 * 32
         assert said in lines.said[0]
-    with pytest.raises(InputError, match=r"reads 2 bands .* Received 4"):
+    with pytest.raises(InputError, match=r"4 bands .* model reads 2 bands"):
         segment.evaluate(tmp_path / "tiles", FakeModel(bands=2, classes=2))
 
 

@@ -8,7 +8,8 @@ from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.networks import backbones
 from segment.core.networks.backbones import backbone_names, build_backbone, imagenet_affine
-from segment.core.networks.pretrained import carry_over, layers_by_name, weighted_layers, weights_of
+from segment.core.networks.layers import layers_by_name, weighted_layers, weights_of
+from segment.core.networks.pretrained import carry_over
 from segment.core.pixels.normalise import BandStatistics
 from segment.training.models import build_model, check_model, divide_logits
 from tests.conftest import SHARED
@@ -276,7 +277,7 @@ def test_settings_that_do_not_fit(options, words):
 
 def test_weights_of_another_backbone_are_refused(tmp_path):
     np.savez(tmp_path / "w.npz", **{"nothing/kernel": np.zeros(3)})
-    with pytest.raises(InputError, match="no layer fits"):
+    with pytest.raises(InputError, match="no layer of .* fits"):
         build(backbone="resnet18", encoder_weights=str(tmp_path / "w.npz"))
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(InputError, match="broken.npz"):

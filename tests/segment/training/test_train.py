@@ -20,20 +20,22 @@ import yaml
 
 import segment
 from segment.config import Config
-from segment.core.config import PreprocessSettings, TrainingSettings, load_settings
+from segment.core.common_settings import PreprocessSettings, TrainingSettings
+from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.optimizers import build_optimizer, wanted_precision
-from segment.data.dataset import TileDataset, TilePixels
+from segment.data.dataset import Drawing, TileDataset
 from segment.data.patches import Patch, grid_patches
+from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation
-from segment.training.train import fit_novelty_detector
+from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 
@@ -172,7 +174,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     whole = (output / CHECKPOINT).read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"junk"):
         (output / CHECKPOINT).write_bytes(broken)
-        with pytest.raises(InputError, match="whole checkpoint"):
+        with pytest.raises(InputError, match="not a complete checkpoint"):
             segment.train(root, output, config("training.epochs=2"), resume=True)
 
 
@@ -352,7 +354,7 @@ def test_unfamiliar_scenes_are_recognised_from_enough_tiles(tile_folder, class_t
             32,
             4,
             preprocessing=PreprocessSettings(),
-            **options,
+            drawing=Drawing(**options),
         )
 
     augment = {"augment": lambda seed: lambda image, mask: (image, mask), "random_crops": True}

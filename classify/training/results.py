@@ -1,0 +1,158 @@
+"""Results of a training: the calibrated best model, its scores and its report."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.config import Config
+from classify.data.dataset import ImageDataset, one_hot
+from classify.data.pixels import read_pixels
+from classify.data.training_data import TrainingData
+from classify.labelling.inference import label_info, predict_dataset, tempered
+from classify.scores import score
+from classify.thresholds import choose_thresholds
+from classify.training.report import add_scores, panels
+from classify.training.scoring import Evaluation, recognise, score_images
+from segment.core.model.calibration import apply_temperature, fit_temperature
+from segment.core.model.folder import load_keras_model
+from segment.core.model.info import ModelInfo
+from segment.core.model.record import TrainingRecord, load_record
+from segment.core.progress import Progress
+from segment.core.reports.page import Report
+from segment.core.splits import PARTS, Part
+from segment.core.training.finished_run import Results, Run, finish_run
+from segment.core.training.history import Row
+from segment.core.training.session import Session
+
+
+def monitored_score(data: TrainingData) -> str:
+    """Returns the name of the score by which the best epoch is chosen.
+
+    Args:
+        data: Training data.
+
+    Returns:
+        A key of report.json.
+    """
+    return "mean_average_precision" if data.multi_label else "accuracy"
+
+
+def finish_training(
+    history: list[Row],
+    plain: Mapping[Part, ImageDataset],
+    data: TrainingData,
+    info: ModelInfo,
+    baseline: keras.Model | None,
+    session: Session[Config],
+) -> Run[Evaluation]:
+    """Calibrates the best model on validation, scores it and writes the reports.
+
+    Args:
+        history: One row per epoch.
+        plain: Images by part, not augmented and in order.
+        data: Training data.
+        info: Description of the model.
+        baseline: Classical model that is scored for comparison; None for none.
+        session: Run folder and settings.
+
+    Returns:
+        The finished run.
+    """
+    best, found = load_keras_model(session.folder), data.survey
+    scored = {part: plain[part] for part in PARTS[1:] if part in plain}
+    answers = {
+        part: predict_dataset(best.predict_on_batch, dataset, session.progress)
+        for part, dataset in scored.items()
+    }
+    info, error = _calibrate(
+        answers["val"], one_hot(scored["val"].images, len(data.class_table)), info
+    )
+    results = {
+        part: score_images(scored[part].images, tempered(p, info), info)
+        for part, p in answers.items()
+    }
+    record = load_record(session.folder) or TrainingRecord.of([])
+    for part, result in results.items():
+        familiarity = recognise(
+            result.images,
+            record,
+            lambda path: read_pixels(path, found.bands.of(path))[0],
+            session.progress,
+        )
+        results[part] = replace(result, familiar=familiarity.report)
+        if familiarity.of("train")["pixels"]:
+            session.progress.say(f"warning: {part}: {familiarity}")
+    compared = {
+        part: _score_baseline(baseline, dataset, data, session.progress)
+        for part, dataset in scored.items()
+        if baseline is not None
+    }
+
+    def add(page: Report, heading: str, part: Part) -> None:
+        add_scores(page, heading, results[part], scored[part], data.class_table)
+
+    temperature = label_info(info).temperature
+    return finish_run(
+        session.folder,
+        best,
+        info,
+        history,
+        Results(
+            scores=results,
+            monitor=f"val_{monitored_score(data)}",
+            panels=panels(data.multi_label),
+            facts=[
+                ("Training images", info.training["images"]["train"]),
+                ("Left out as unreadable", len(found.unreadable)),
+                ("Images that a later part holds too", len(found.leaks)),
+                ("Temperature", temperature),
+                ("Calibration error before", error),
+                *(
+                    (f"Principal components and a linear classifier, {part}", figure)
+                    for part, figure in compared.items()
+                ),
+            ],
+            add_scores=add,
+            figures={
+                "temperature": temperature,
+                "calibration_error_before_temperature": error,
+                "baseline": compared,
+                "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
+                "duplicates": [str(leak) for leak in found.leaks],
+            },
+        ),
+    )
+
+
+def _score_baseline(
+    baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress
+) -> float | None:
+    """Returns the monitored score of the baseline; None if no image has a label."""
+    answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
+    reference = one_hot(dataset.images, len(data.class_table))
+    found: float | None = score(
+        reference, answers, data.class_table.names, multi_label=data.multi_label
+    ).report[monitored_score(data)]
+    return found
+
+
+def _calibrate(
+    answers: NDArray[np.float32], reference: NDArray[np.float32], info: ModelInfo
+) -> tuple[ModelInfo, float]:
+    """Finds the temperature and the thresholds that suit validation.
+
+    Returns the model with both, and its calibration error before.
+    """
+    labels = label_info(info)
+    before = score(reference, answers, info.class_table.names, multi_label=labels.multi_label)
+    temperature = fit_temperature(reference, answers, labels.multi_label)
+    thresholds = (
+        choose_thresholds(reference, apply_temperature(answers, temperature, labels.multi_label))
+        if labels.multi_label
+        else []
+    )
+    found = labels.model_copy(update={"temperature": temperature, "thresholds": thresholds})
+    return info.model_copy(update={"labels": found}), before.reliability.error

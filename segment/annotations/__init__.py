@@ -1,0 +1,1 @@
+"""Annotations of scenes: masks and vector labels, and the tiles that are cut with them."""

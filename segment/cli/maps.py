@@ -1,0 +1,194 @@
+"""Commands for maps: segment-predict and segment-app."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from segment.bundled import BUNDLED
+from segment.core.choices import OVERLAP
+from segment.core.cli.batch import attempt_each, report_each
+from segment.core.cli.command import entry_point
+from segment.core.cli.options import (
+    Augment,
+    BlockEdge,
+    ClusterAddress,
+    ConsoleOptions,
+    ModelFolder,
+    Overwrite,
+    RuntimeOption,
+    require_cluster,
+)
+from segment.core.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingOptions:
+    """How scenes are mapped; see `MapOptions`."""
+
+    overlap: Annotated[
+        float, Option(min=0, max=0.95, help="Fraction of a tile's edge shared with its neighbour.")
+    ] = OVERLAP
+    tile: Annotated[
+        int | None,
+        Option(min=1, max=65_536, help="Edge of a tile, pixels; chosen for speed by default."),
+    ] = None
+    resample: Annotated[
+        bool | None,
+        Option(
+            "--resample/--no-resample",
+            help=(
+                "See the scene at the pixel size the model learned from; or as it is. Default: at"
+                " the nearer end of the model's "
+                "range if its pixels lie outside."
+            ),
+        ),
+    ] = None
+    gsd: Annotated[
+        float | None,
+        Option(metavar="METRES", min=0, max=1e6, help="Metres per pixel, whatever the file says."),
+    ] = None
+    augment: Augment = False
+    confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = (
+        False
+    )
+    polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False
+    min_area: Annotated[
+        float,
+        Option(
+            min=0, max=1e15, help="Smaller polygons join a neighbour; m² (pixels without a CRS)."
+        ),
+    ] = 0
+
+
+@entry_point
+def predict(
+    scenes: Annotated[
+        list[str],
+        Argument(
+            help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://)."
+        ),
+    ],
+    model: ModelFolder = BUNDLED,
+    output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
+    truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
+    bands: Annotated[
+        str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")
+    ] = None,
+    nodata: Annotated[
+        float | None, Option(help="A value that means no data, besides what the file says.")
+    ] = None,
+    runtime: RuntimeOption = "auto",
+    cluster: ClusterAddress = None,
+    block: BlockEdge = None,
+    resume: Annotated[
+        bool,
+        Option(
+            help="Go on with a map that was stopped, if scene, model and settings are the same."
+        ),
+    ] = True,
+    overwrite: Overwrite = False,
+    *,
+    mapping: MappingOptions,
+    console: ConsoleOptions,
+) -> None:
+    """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    from segment.core.model.runtime import load_model
+    from segment.core.raster.sources import Source, find_sources, parse_bands
+    from segment.mapping.options import MapOptions
+    from segment.mapping.predict import check_inputs, predict_scene
+    from segment.mapping.result import MAP_ENDINGS
+
+    options = MapOptions(**vars(mapping))
+    sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
+    if cluster is not None:
+        from segment.cluster.scenes import predict_scenes
+
+        with console.progress() as progress:
+            done = predict_scenes(
+                sources,
+                model,
+                output,
+                cluster=cluster,
+                block=block,
+                truth=truth,
+                options=options,
+                runtime=runtime,
+                resume=resume,
+                overwrite=overwrite,
+                progress=progress,
+            )
+            report_each("segment-predict", done, len(sources), progress)
+        return
+    require_cluster(block)
+    check_inputs(sources, model, output, truth=truth)
+    with console.progress() as progress:
+        network = load_model(model, runtime, progress=progress)
+
+        def map_one(source: Source) -> None:
+            result = predict_scene(
+                source,
+                network,
+                output,
+                truth=truth,
+                resume=resume,
+                overwrite=overwrite,
+                progress=progress,
+                **vars(mapping),
+            )
+            progress.say(repr(result))
+
+        attempt_each("segment-predict", sources, map_one)
+
+
+@entry_point
+def app(
+    host: Annotated[
+        str, Option(help="Address to listen at; 0.0.0.0 for others in the network, too.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, Option(min=0, max=65535, help="Port to listen at; 0: the first free one.")
+    ] = 7860,
+    max_upload: Annotated[
+        str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")
+    ] = "2GB",
+    models: Annotated[
+        Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")
+    ] = None,
+    share: Annotated[
+        bool, Option("--share", help="Also under a public address, through Gradio's servers.")
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME",
+            help="Name that the server goes by, e.g. behind a proxy. May be repeated.",
+        ),
+    ] = None,
+    *,
+    console: ConsoleOptions,
+) -> None:
+    """Opens a web page on this machine that labels images and maps scenes."""
+    if find_spec("gradio") is None:
+        raise InputError("gradio is not installed. Run: pip install 'aerial-segment[app]'")
+    from segment.app.server import Server, end_with_terminal
+
+    end_with_terminal()
+    with ExitStack() as stack:
+        with console.progress() as progress:
+            server = Server(
+                host,
+                port,
+                max_upload=max_upload,
+                models=models,
+                share=share,
+                allowed_hosts=allowed_host or (),
+                progress=progress,
+            )
+            stack.enter_context(server)
+            progress.say(f"{server.shared or server.url}  (Ctrl-C ends it)")
+        server.show()
+        server.wait()

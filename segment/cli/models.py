@@ -1,0 +1,130 @@
+"""Commands for models: segment-train, segment-tune, segment-evaluate and segment-export."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from segment.bundled import BUNDLED
+from segment.core.choices import ExportFormat
+from segment.core.cli.command import entry_point
+from segment.core.cli.options import (
+    Augment,
+    ConsoleOptions,
+    ModelFolder,
+    Overwrite,
+    RunOptions,
+    RuntimeOption,
+    SearchOptions,
+    SettingsOptions,
+)
+from segment.core.cli.run import (
+    load_model_and_keras,
+    require_optuna,
+    run_tuning,
+    training,
+)
+from segment.core.model.backend import load_keras
+from segment.core.splits import PartChoice
+
+
+@entry_point
+def train(
+    output: Annotated[Path, Option(help="Run folder to write.")],
+    tiles: Annotated[
+        Path | None,
+        Argument(
+            help=(
+                "Tile folder: images/ and masks/ side by side, anywhere below. None where the"
+                " config has data.collections."
+            )
+        ),
+    ] = None,
+    *,
+    options: RunOptions,
+    console: ConsoleOptions,
+) -> None:
+    """Trains a model on a tile folder, or on several collections."""
+    from segment.config import Config
+
+    with training(Config, output, options, console) as run:
+        from segment.training.train import train as train_model
+
+        run(train_model, tiles)
+
+
+@entry_point
+def tune(
+    tiles: Annotated[Path, Argument(help="Tile folder to train on.")],
+    output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
+    *,
+    search: SearchOptions,
+    settings: SettingsOptions,
+    console: ConsoleOptions,
+) -> None:
+    """Searches for the settings that segment-train learns best with."""
+    require_optuna()
+    from segment.config import Config
+    from segment.tuning import SPACE
+    from segment.tuning import tune as search_settings
+
+    run_tuning(search_settings, SPACE, tiles, output, settings.load(Config), search, console)
+
+
+@entry_point
+def evaluate(
+    tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
+    model: ModelFolder = BUNDLED,
+    output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
+    part: Annotated[
+        PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")
+    ] = "all",
+    augment: Augment = False,
+    runtime: RuntimeOption = "auto",
+    overwrite: Overwrite = False,
+    *,
+    console: ConsoleOptions,
+) -> None:
+    """Scores a model on a tile folder."""
+    network = load_model_and_keras(model, runtime, console)
+    from segment.training.evaluation import evaluate as score
+
+    scored = partial(score, tiles, network, output, part=part, augment=augment)
+    console.show(partial(scored, overwrite=overwrite))
+
+
+@entry_point
+def export(
+    model: Annotated[Path, Argument(help="Model folder that segment-train wrote.")],
+    format: Annotated[
+        ExportFormat,
+        Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others."),
+    ] = "openvino",
+    int8: Annotated[
+        Path | None,
+        Option(
+            metavar="TILES",
+            help=(
+                "Quantise OpenVINO's weights on this tile folder, or on the collections of a"
+                " settings file."
+            ),
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, Option(help="File for ONNX; model.onnx in the model folder by default.")
+    ] = None,
+    overwrite: Overwrite = False,
+    *,
+    console: ConsoleOptions,
+) -> None:
+    """Writes a model in another form: faster, or portable."""
+    from segment.core.model.folder import load_model_info
+
+    load_model_info(model)  # reports a wrong folder before Keras loads, which takes seconds
+    load_keras()
+    from segment.training.export import export_model
+
+    console.show(
+        partial(export_model, model, format, int8=int8, output=output, overwrite=overwrite)
+    )

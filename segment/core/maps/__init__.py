@@ -1,0 +1,1 @@
+"""Files of maps: cloud-optimised GeoTIFFs, class rasters, GeoPackages, QGIS styles, reports."""

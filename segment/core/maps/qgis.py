@@ -1,0 +1,173 @@
+"""QGIS styles for class rasters and for polygons.
+
+The elements are those that QGIS 3 itself writes with "Save style"; what is not in them keeps the
+defaults of QGIS.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path, PurePath
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from segment.core.disk import broken_write, writable
+from segment.core.raster.classes import Class, ClassTable
+
+_DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+
+_PALETTED = {
+    "type": "paletted",
+    "band": "1",
+    "alphaBand": "-1",
+    "opacity": "1",
+    "nodataColor": "",
+}
+_CATEGORIZED = {
+    "type": "categorizedSymbol",
+    "attr": "class",
+    "symbollevels": "0",
+    "forceraster": "0",
+    "enableorderby": "0",
+}
+
+_STYLES_TABLE = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
+    f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+    useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
+    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
+)"""
+_REGISTER_TABLE = """
+INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
+VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"""
+_INSERT_STYLE = """
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
+    styleName, styleQML, styleSLD, useAsDefault, description, owner)
+SELECT '', '', table_name, column_name,
+    replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
+FROM gpkg_geometry_columns WHERE table_name = ?"""
+
+
+def style_name(name: str) -> str:
+    """Names the file in which QGIS looks for the style of a raster.
+
+    Args:
+        name: File name of the raster, e.g. scene_classes.tif.
+
+    Returns:
+        The file name of the style, e.g. scene_classes.qml.
+    """
+    return PurePath(name).with_suffix(".qml").name
+
+
+def write_qml(path: Path, class_table: ClassTable) -> None:
+    """Writes the style of a class raster.
+
+    Each value of band 1 has the colour and the name of its class; other values are transparent.
+
+    Args:
+        path: File to write.
+        class_table: Class table of the raster.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    with writable(path):
+        path.write_text(raster_style(class_table), encoding="utf-8")
+
+
+def raster_style(class_table: ClassTable) -> str:
+    """Makes the QGIS layer style of a class raster.
+
+    Args:
+        class_table: Class table of the raster.
+
+    Returns:
+        The style as XML.
+    """
+    root = _root()
+    pipe = SubElement(root, "pipe")
+    renderer = SubElement(pipe, "rasterrenderer", _PALETTED)
+    entries = SubElement(renderer, "colorPalette")
+    for c in class_table.mapped:
+        SubElement(
+            entries,
+            "paletteEntry",
+            value=str(c.value),
+            label=c.name,
+            color=c.map_color.lower(),
+            alpha="255",
+        )
+    SubElement(pipe, "rasterresampler", maxOversampling="2")
+    return _text(root)
+
+
+def polygon_style(class_table: ClassTable) -> str:
+    """Makes the QGIS layer style of polygons, filled with the colour of their field "class".
+
+    Args:
+        class_table: Class table of the polygons.
+
+    Returns:
+        The style as XML.
+    """
+    root = _root()
+    renderer = SubElement(root, "renderer-v2", _CATEGORIZED)
+    categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
+    for number, c in enumerate(class_table.classes):
+        SubElement(
+            categories, "category", value=c.name, label=c.name, symbol=str(number), render="true"
+        )
+        _add_fill(symbols, str(number), c)
+    return _text(root)
+
+
+def store_polygon_style(path: Path, layer: str, class_table: ClassTable) -> None:
+    """Makes `polygon_style` the default style of a layer of a GeoPackage.
+
+    It is stored in the table in which QGIS keeps styles.
+
+    Args:
+        path: GeoPackage to change.
+        layer: Name of the layer.
+        class_table: Class table of the polygons.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    try:
+        with writable(path), closing(sqlite3.connect(path)) as database, database:
+            database.execute(_STYLES_TABLE)
+            database.execute(_REGISTER_TABLE)
+            database.execute(_INSERT_STYLE, (polygon_style(class_table), layer))
+    except sqlite3.Error as error:
+        raise broken_write(path, str(error)) from error
+
+
+def _root() -> Element:
+    return Element("qgis", version="3.22", styleCategories="Symbology")
+
+
+def _add_fill(symbols: Element, name: str, entry: Class) -> None:
+    color = ",".join(str(part) for part in (*entry.rgb, 255))
+    symbol = SubElement(
+        symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0"
+    )
+    fill = SubElement(
+        symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"}
+    )
+    # without a hairline of the same colour, the background would show between neighbours
+    properties = {
+        "color": color,
+        "style": "solid",
+        "outline_color": color,
+        "outline_style": "solid",
+        "outline_width": "0",
+    }
+    for key, value in properties.items():
+        SubElement(fill, "prop", k=key, v=value)
+
+
+def _text(root: Element) -> str:
+    indent(root)
+    return _DOCTYPE + tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,189 @@
+"""Output files of a scene, and the report by which finished outputs are recognised."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from segment.core.disk import writable
+from segment.core.errors import InputError
+from segment.core.machine import peak_memory_mb
+from segment.core.raster.reader import Raster
+
+_PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
+# times finer or coarser than the training images, beyond which a user is warned
+_MOST_DIFFERENT = 1.5
+
+
+@dataclass(frozen=True, repr=False)
+class SceneOutputs(ABC):
+    """Files that a command makes from a scene.
+
+    Attributes:
+        scene: The scene as the user named it.
+        report_file: File of the report.
+        report: Content of `report_file`, with the keys `made_of` and `notes`, and `holes` where
+            parts are missing.
+    """
+
+    scene: str
+    report_file: Path
+    report: dict[str, Any]
+
+    @property
+    @abstractmethod
+    def files(self) -> list[Path]:
+        """All output files."""
+
+    def found(self, made_of: str) -> Self | None:
+        """Finds finished outputs of the same work.
+
+        Args:
+            made_of: Digest of everything that the outputs depend on.
+
+        Returns:
+            The outputs with the report of `report_file`, to which a note is added that they existed
+            already. None unless all files exist without holes and the report has the same
+            `made_of`.
+        """
+        report = self._report_of(made_of)
+        if report is None or report.get("holes"):
+            return None
+        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
+
+    def has_holes(self, made_of: str) -> bool:
+        """Checks for outputs of the same work that lack blocks.
+
+        Args:
+            made_of: Digest of everything that the outputs depend on.
+
+        Returns:
+            Whether all files exist, the report has the same `made_of`, and parts are missing.
+        """
+        report = self._report_of(made_of)
+        return report is not None and bool(report.get("holes"))
+
+    def _report_of(self, made_of: str) -> dict[str, Any] | None:
+        try:
+            report: dict[str, Any] = json.loads(self.report_file.read_text())
+            same = (
+                report["made_of"] == made_of
+                and report.keys() >= _PRINTED
+                and all(file.is_file() for file in self.files)
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return None
+        return report if same else None
+
+    def spare(self, inputs: Sequence[Path | str | None]) -> None:
+        """Checks that no output would replace an input.
+
+        Args:
+            inputs: Inputs as the user named them; only existing files count.
+
+        Raises:
+            InputError: If an output is the same file as an input.
+        """
+        given = [file for file in inputs if isinstance(file, Path) and file.exists()]
+        for file in self.files:
+            if file.exists() and any(file.samefile(other) for other in given):
+                raise InputError(
+                    f"{file}: input would be replaced by an output. Choose another place."
+                )
+
+    def written(self, report: dict[str, Any]) -> Self:
+        """Writes the report.
+
+        Args:
+            report: Its content, plain values.
+
+        Returns:
+            The outputs with this report.
+
+        Raises:
+            InputError: If the file cannot be written, for example because the disk is full.
+        """
+        with writable(self.report_file):
+            self.report_file.write_text(json.dumps(report, indent=2) + "\n")
+        return replace(self, report=report)
+
+    def closing_lines(self, first: Path) -> list[str]:
+        """Formats what is printed after the table of classes.
+
+        Args:
+            first: File to open first.
+
+        Returns:
+            Lines with the notes, the speed, and the file to open first.
+        """
+        memory = self.report["peak_memory_mb"]
+        speed = f"{self.report['megapixels_per_second']:.3g} megapixels/s"
+        speed += "" if memory is None else f", {memory:,.0f} MB at most"
+        notes = [
+            note if note.startswith("Warning: ") else f"Note: {note}"
+            for note in self.report["notes"]
+        ]
+        return [*notes, speed, f"-> {first}"]
+
+
+def describe_scene(
+    raster: Raster, classes: Sequence[str], areas: Sequence[float] | None, seconds: float
+) -> dict[str, Any]:
+    """Makes what the reports of all scenes have in common.
+
+    `peak_memory_mb` is the peak of this process since it started, with everything it loaded.
+
+    Args:
+        raster: The open scene.
+        classes: Names of the classes.
+        areas: Area of each class in square metres, None without a CRS.
+        seconds: Time that the work took.
+
+    Returns:
+        Keys and values of the report.
+    """
+    notes = list(raster.notes)
+    if raster.has_only_control_points:
+        notes.append(
+            "The scene is georeferenced by control points only, so the outputs have no"
+            " georeference. Run gdalwarp SCENE OUT and use that."
+        )
+    rounded = [] if areas is None else [round(area, 2) for area in areas]
+    return {
+        "width": raster.width,
+        "height": raster.height,
+        "crs": None if raster.crs is None else raster.crs.to_string(),
+        "ground_sampling_distance": raster.ground_sampling_distance,
+        "classes": list(classes),
+        "area_m2": dict(zip(classes, rounded, strict=True)) if rounded else None,
+        "notes": notes,
+        "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+def format_area(square_metres: float) -> str:
+    """Formats an area, in square kilometres from one of them on.
+
+    Args:
+        square_metres: The area.
+
+    Returns:
+        The area with its unit.
+    """
+    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
+
+
+def differ_in_scale(scene: float, training: float) -> bool:
+    """Compares a pixel size with that of the training images.
+
+    Args:
+        scene: Metres per pixel of the scene.
+        training: Metres per pixel of the training images.
+
+    Returns:
+        Whether pixels are so much larger or smaller that the user is warned.
+    """
+    return not 1 / _MOST_DIFFERENT <= scene / training <= _MOST_DIFFERENT

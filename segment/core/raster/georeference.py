@@ -1,0 +1,101 @@
+"""Georeference of rasters: ground control points, and coordinate reference systems compared."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_FITTED = 0.25  # pixels by which ground control points may deviate from a transform
+
+
+def fit_control_points(points: Sequence[Any]) -> Any:
+    """Fits an affine transform to ground control points.
+
+    Args:
+        points: Ground control points as rasterio reads them.
+
+    Returns:
+        The transform from columns and rows to coordinates. None where the points do not determine
+        one, or where it misses one of them by more than a quarter of a pixel.
+    """
+    from affine import Affine
+
+    places, found = (
+        np.array([(p.col, p.row, 1.0) for p in points]),
+        np.array([(p.x, p.y) for p in points]),
+    )
+    if len(points) < 3 or np.linalg.matrix_rank(places) < 3:  # all on one line
+        return None
+    middle = found.mean(axis=0)
+    fit = np.linalg.lstsq(places, found - middle, rcond=None)[0].T
+    (a, b, c), (d, e, f) = fit
+    transform = Affine(a, b, c + middle[0], d, e, f + middle[1])
+    if transform.is_degenerate:
+        return None
+    missed = np.linalg.solve(fit[:, :2], (places @ fit.T - (found - middle)).T)  # pixels
+    return transform if np.abs(missed).max() <= _FITTED else None
+
+
+def horizontal_crs(crs: Any) -> Any:
+    """Returns the horizontal part of a CRS.
+
+    Args:
+        crs: CRS as rasterio reads it, or None.
+
+    Returns:
+        The horizontal part (pyproj), None where no part gives positions on the earth.
+    """
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    if crs is None:
+        return None
+    try:
+        found: Any = CRS.from_user_input(crs)
+    except CRSError:
+        return None
+    while found.is_bound or found.is_compound:
+        found = found.sub_crs_list[0] if found.is_compound else found.source_crs
+    return None if found.geodetic_crs is None or found.is_geocentric else found.to_2d()
+
+
+def conversion(source: Any, target: Any) -> tuple[bool, Callable[[Any, Any], Any] | None]:
+    """Finds the conversion from one CRS to another.
+
+    Args:
+        source: CRS as rasterio reads it, or None.
+        target: The other CRS, or None.
+
+    Returns:
+        Whether the two can be compared, and a function that converts (xs, ys) to the other. The
+        function is None where no conversion is needed or possible.
+    """
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    if source is not None and source == target:
+        return True, None
+    first, second = horizontal_crs(source), horizontal_crs(target)
+    if first is None or second is None:
+        return False, None
+    if first.equals(second, ignore_axis_order=True):
+        return True, None
+    try:
+        return True, Transformer.from_crs(first, second, always_xy=True).transform
+    except ProjError:
+        return False, None
+
+
+def crs_name(crs: Any) -> str:
+    """Names a CRS in a message.
+
+    Args:
+        crs: CRS as rasterio reads it.
+
+    Returns:
+        Its code, such as EPSG:32632, or else the name in its WKT.
+    """
+    text = str(crs.to_string())
+    if len(text) < 40:
+        return text
+    return text.split('"')[1][:60] if '"' in text else f"{text[:37]}..."

@@ -1,0 +1,130 @@
+"""What headers of rasters state, and which bands can be read together."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from segment.core.errors import InputError
+from segment.core.raster.alpha import AlphaUse, describe_use
+from segment.core.raster.orientation import UPRIGHT, Orientation
+
+MOST_BANDS = 4096
+"""Largest number of bands of a file, ten times that of imaging spectrometers.
+
+A header of a few bytes may declare 65,535.
+"""
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """The header of a raster.
+
+    Attributes:
+        path: Path as it was given.
+        width: Columns of the upright picture.
+        height: Rows of the upright picture.
+        bands: Number of bands in use, without alpha.
+        dtype: Name of the data type of the bands.
+        colors: Colour interpretation of each band of the file, as rasterio names it.
+        orientation: How the picture is turned upright.
+        alpha: Use of the alpha band, see `Raster`.
+        alpha_note: What to report of the alpha band, see `Raster`.
+    """
+
+    path: str
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    colors: tuple[str, ...]
+    orientation: Orientation = UPRIGHT
+    alpha: AlphaUse | None = None
+    alpha_note: str | None = None
+
+    def fitted(self, bands: int) -> "RasterInfo":
+        """Adapts the header to the number of bands that a model reads.
+
+        An alpha band that is no mask is left out where it is one too many.
+
+        Args:
+            bands: Number of bands that the model reads.
+
+        Returns:
+            The header with that band left out, or this one where there is nothing to leave out.
+        """
+        tagged = [number for number, color in enumerate(self.colors, 1) if color == "alpha"]
+        if self.alpha != "band" or self.bands - len(tagged) != bands:
+            return self
+        return replace(
+            self,
+            bands=bands,
+            alpha="none",
+            alpha_note=describe_use("none", tagged, range(bands), False),
+        )
+
+
+def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
+    """Checks that a dataset has the bands to read.
+
+    Args:
+        dataset: An open rasterio dataset.
+        path: Path by which messages name the raster.
+        bands: Numbers of the bands to read, from 1.
+
+    Raises:
+        InputError: If a band does not exist, or there is none.
+    """
+    count, within = dataset.count, dataset.subdatasets
+    if not (count and bands) and within:
+        raise InputError(
+            f"{path}: file has no bands itself, but holds {len(within)} rasters. Name one of them,"
+            f" such as {within[0]}"
+        )
+    if not (count and bands):
+        raise InputError(f"{path}: file has no bands besides alpha. Name a raster that has some.")
+    if not all(1 <= band <= count for band in bands):
+        raise InputError(
+            f"{path}: file has {count} bands, asked for are {list(bands)}. Choose from 1 to"
+            f" {count}."
+        )
+
+
+def common_type(path: str, types: set[str]) -> "np.dtype[Any]":
+    """Finds the data type that all bands share.
+
+    Args:
+        path: Path by which messages name the raster.
+        types: Names of the data types of the bands to read.
+
+    Returns:
+        The data type.
+
+    Raises:
+        InputError: If the bands differ in type or are complex.
+    """
+    if len(types) > 1:
+        problem = f"bands have different types ({', '.join(sorted(types))})"
+    elif any(name.startswith("complex") for name in types):
+        problem = f"pixels are complex numbers ({', '.join(types)})"
+    else:
+        return np.dtype(min(types))
+    raise InputError(f"{path}: {problem}. Convert them: gdal_translate -ot Float32 IN OUT")
+
+
+def require_pixel_size(path: str, transform: Any) -> None:
+    """Checks that pixels have a size on the ground.
+
+    Args:
+        path: Path by which messages name the raster.
+        transform: Affine transform of the raster.
+
+    Raises:
+        InputError: If the transform gives pixels no size, or none that is finite.
+    """
+    if not math.isfinite(transform.determinant) or transform.determinant == 0:
+        raise InputError(
+            f"{path}: degenerate geotransform {transform.to_gdal()}. Fix it with gdal_edit.py."
+        )

@@ -1,0 +1,152 @@
+"""A training session: its settings, its run folder and its devices."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import keras
+
+from segment.core.common_settings import TrainingSettings
+from segment.core.config import Settings
+from segment.core.model.folder import save_model_folder
+from segment.core.model.info import ModelInfo
+from segment.core.model.record import TrainingRecord, keep_record
+from segment.core.networks.pretrained import Built
+from segment.core.progress import Progress, Silent
+from segment.core.training.devices import Devices, take_devices
+from segment.core.training.history import Row
+from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
+from segment.core.training.run_folder import check_run, run_folder
+
+B = TypeVar("B", bound=Built)
+C = TypeVar("C", bound=Settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(Generic[C]):
+    """How and where a network is trained, see `start_session`.
+
+    Attributes:
+        folder: Run folder.
+        config: All settings of the run.
+        settings: Those of the training.
+        resume: Whether the run in the folder is continued.
+        overwrite: Whether an earlier run there may be replaced.
+        devices: Devices that share each batch.
+        progress: Where progress is reported.
+    """
+
+    folder: Path
+    config: C
+    settings: TrainingSettings
+    resume: bool = False
+    overwrite: bool = False
+    devices: Devices = field(default_factory=Devices)
+    progress: Progress = field(default_factory=Silent)
+
+    def build(self, build: Callable[[], B]) -> B:
+        """Builds a network in the precision of the training, and prints what it is.
+
+        Args:
+            build: Builds the network.
+
+        Returns:
+            The network.
+        """
+        with dtype_policy(wanted_precision(self.settings)):
+            built = build()
+        self.progress.say(describe_network(built.network))
+        if built.loaded:
+            self.progress.say(f"starts from {built.loaded}")
+        return built
+
+    def keep_best(
+        self, network: keras.Model, info: ModelInfo, build: Callable[[], keras.Model]
+    ) -> Callable[[Row], None]:
+        """Makes a function that saves the network, in float32, with the scores of its epoch.
+
+        Args:
+            network: Network that is trained.
+            info: Description of the model.
+            build: Makes another network of the same structure, see `keep_float32`.
+
+        Returns:
+            A function of the row of the epoch, for `save_best` of `Training`.
+        """
+        kept = keep_float32(network, self.settings, build)
+
+        def save(row: Row) -> None:
+            scored = info.model_copy(update={"scores": {"validation": row}})
+            save_model_folder(self.folder, kept(), scored)
+
+        return save
+
+    @contextmanager
+    def open_folder(self, record: TrainingRecord | None = None) -> Iterator[None]:
+        """Locks the run folder for the time of the training, see `run_folder`.
+
+        Args:
+            record: What is trained on, to be kept in the folder.
+
+        Raises:
+            InputError: As `run_folder`.
+            Interrupted: On Ctrl-C.
+        """
+        with run_folder(self.folder, self.config, self.resume, self.overwrite):
+            if record:
+                keep_record(self.folder, record, self.resume)
+            yield
+
+
+def start_session(
+    output: Path | str,
+    config: C,
+    settings: TrainingSettings,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: Progress | None,
+) -> Session[C]:
+    """Starts a training session: checks the run folder, takes the devices, seeds what is random.
+
+    Args:
+        output: Run folder to write.
+        config: All settings of the run.
+        settings: Those of the training.
+        resume: Whether to continue the run in `output` from its last finished epoch.
+        overwrite: Whether an earlier run may be replaced.
+        progress: Where progress is reported; nowhere by default.
+
+    Returns:
+        The session.
+
+    Raises:
+        InputError: As `check_run` and `take_devices`.
+    """
+    folder = Path(output)
+    check_run(folder, config, resume=resume, overwrite=overwrite)
+    devices = take_devices(settings)
+    keras.utils.set_random_seed(settings.seed)
+    return Session(
+        folder=folder,
+        config=config,
+        settings=settings,
+        resume=resume,
+        overwrite=overwrite,
+        devices=devices,
+        progress=progress or Silent(),
+    )
+
+
+def describe_network(network: keras.Model) -> str:
+    """Describes a network in one line.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Its name, its number of weights and the Keras backend.
+    """
+    return f"model {network.name}, {network.count_params():,} weights, on {keras.backend.backend()}"

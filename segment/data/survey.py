@@ -1,0 +1,101 @@
+"""Survey of all pixels before training: statistics, class pixels, and a record of the images."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.common_settings import PreprocessSettings
+from segment.core.errors import InputError
+from segment.core.model.record import RecordEntry, TrainingRecord
+from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
+from segment.core.pixels.preprocessing import preprocess
+from segment.core.splits import Part
+from segment.data.patches import Patch
+from segment.data.pixels import TilePixels
+from segment.data.recognition import remember
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a pass over all pixels of a tile folder found.
+
+    Pixels that several patches cover count with the first of them.
+
+    Attributes:
+        statistics: Statistics of the training pixels after preprocessing.
+        class_pixels: (codes,) int64, pixels of each code in the masks of each part, see
+            `LabelSets`.
+        undeclared: Pixels by value or colour that the class table does not name, in all masks.
+        record: Record of all images, by which they are recognised later.
+    """
+
+    statistics: BandStatistics
+    class_pixels: dict[Part, NDArray[np.int64]]
+    undeclared: Counter[str]
+    record: TrainingRecord
+
+
+def survey(
+    parts: Mapping[Part, Sequence[Patch]],
+    pixels: TilePixels,
+    tile: int,
+    preprocessing: PreprocessSettings,
+    progress: Callable[[int, int], None] | None = None,
+    codes: int = 0,
+) -> Survey:
+    """Reads every image and mask once before training starts.
+
+    Args:
+        parts: Patches of each part.
+        pixels: Source of their pixels, from which nothing was read so far.
+        tile: Edge of a tile, pixels.
+        preprocessing: What is done to tiles before they are measured.
+        progress: Called with the number of patches done and of all.
+        codes: Number of codes of their labels; 0: the number of classes.
+
+    Returns:
+        Statistics, class shares and undeclared colours.
+
+    Raises:
+        InputError: If a file cannot be read completely, if a part holds no pixel to learn from or
+            to score, and as `preprocess` does.
+    """
+    of_image: dict[Path, list[tuple[Part, Patch]]] = {}
+    for part, patches in parts.items():
+        for patch in patches:
+            of_image.setdefault(patch.pair.image, []).append((part, patch))
+    codes = codes or len(pixels.class_table)
+    class_pixels = {part: np.zeros(codes, np.int64) for part, some in parts.items() if some}
+    first = of_image[min(of_image)][0][1].pair.info
+    meter = BandStatisticsMeter(first.bands, first.dtype)
+    remembered: list[RecordEntry] = []
+    done, total = 0, sum(map(len, of_image.values()))
+    for _, placed in sorted(of_image.items()):
+        whole = pixels.load(placed[0][1].pair)
+        remembered += remember(whole.image, placed, tile)
+        height, width = whole.mask.shape
+        for part, patch in placed:
+            image, valid, mask = whole.cut(patch.row, patch.column, tile)
+            new = (
+                slice(patch.seen_rows, height - patch.row),
+                slice(patch.seen_columns, width - patch.column),
+            )
+            class_pixels[part] += np.bincount(mask[new].ravel(), minlength=256)[:codes]
+            if part == "train":
+                meter.add(preprocess(image, preprocessing, valid)[new], valid[new])
+            done += 1
+            if progress:
+                progress(done, total)
+    for part, counts in class_pixels.items():
+        if not counts.any():
+            raise InputError(
+                f"None of the classes {', '.join(pixels.class_table.names)} is in the masks of"
+                f" {part}. Compare the class table's colours or values with the masks, or change"
+                " the split."
+            )
+    undeclared = sum(pixels.unknown.values(), Counter[str]())
+    return Survey(meter.statistics(), class_pixels, undeclared, TrainingRecord.of(remembered))

@@ -1,0 +1,244 @@
+"""An open scene: checked before anything is computed, and written once its rows are finished."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from segment.core.maps.class_raster import companions, write_class_raster
+from segment.core.model.info import ModelInfo
+from segment.core.model.recognised import UNKNOWN
+from segment.core.model.record import load_record
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
+from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
+from segment.mapping.model_view import ModelView, check_scene
+from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
+from segment.mapping.options import MapOptions
+from segment.mapping.pictures import read_photograph, write_pictures
+from segment.mapping.polygons import write_polygons
+from segment.mapping.reference import Reference, open_reference, recognise_scene
+from segment.mapping.result import SceneMap, SceneTally
+from segment.mapping.scale import Scale, choose_scale
+
+
+@dataclass(frozen=True)
+class OpenScene:
+    """An open scene that fits a model, how the model sees it, and what is asked for.
+
+    Attributes:
+        source: Scene as it was named.
+        raster: The open scene.
+        info: Description of the model.
+        view: How the model sees the scene.
+        reference: The open reference, or None.
+        options: How the scene is mapped.
+        scale: Scale at which the model sees the scene.
+        tally: Counts of the mapped pixels.
+    """
+
+    source: Source
+    raster: Raster
+    info: ModelInfo
+    view: ModelView
+    reference: Reference | None
+    options: MapOptions
+    scale: Scale
+    tally: SceneTally = field(repr=False)
+
+    def describe(self, identity: str, runtime: str) -> str:
+        """Describes everything that the rows of the map depend on.
+
+        Unfinished work is continued only where this is the same.
+
+        Args:
+            identity: Identity of the network, see `Model`.
+            runtime: Runtime of the network, see `Model`.
+
+        Returns:
+            JSON text.
+        """
+        return json.dumps(
+            {
+                "version": version("aerial-segment"),
+                "scene": self.raster.identity,
+                "model": [identity, runtime, self.info.model_dump(mode="json")],
+                "plan": asdict(self.view.plan),
+                "factor": self.scale.factor,
+                "truth": self.reference and self.reference.identity,
+                "augment": self.options.augment,
+                "confidence": self.options.confidence,
+            }
+        )
+
+    def made_of(self, description: str) -> str:
+        """Returns the digest by which the report shows what the map was made of.
+
+        Args:
+            description: What `describe` returned.
+
+        Returns:
+            SHA-256 of everything that the outputs depend on, in hexadecimal digits.
+        """
+        min_area = self.options.polygons and self.options.min_area
+        ingredients = [description, min_area, self.scale.pixel, self.scale.notes]
+        return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
+
+    def write(
+        self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any
+    ) -> SceneMap:
+        """Writes all outputs of finished rows: rasters, pictures, polygons and the report.
+
+        Args:
+            folder: Folder to write to.
+            journal: Journal with all rows of the scene, which are counted in `tally`.
+            seconds: Time that the rows took.
+            model: Model folder, None for a model that was not loaded from one.
+            **details: Further keys of the report. `notes` are appended to those of the report. With
+                `holes`, parts of the scene may be unreadable.
+
+        Returns:
+            Paths of the files and the report.
+
+        Raises:
+            InputError: If a file cannot be written, for example because the disk is full.
+        """
+        started, options = time.monotonic(), self.options
+        files = SceneMap.planned(self.source, folder, options.confidence, options.polygons)
+        self._write_maps(files, journal, damaged="holes" in details)
+        unfamiliar, warning = self._compare(model)
+        report = self.tally.report(seconds + time.monotonic() - started)
+        notes = [*report["notes"], *details.pop("notes", []), *warning]
+        report |= {"unfamiliar": unfamiliar, **details}
+        if self.reference:
+            notes += self.reference.notes
+            report["undeclared_share"] = self.reference.undeclared_share
+            report["undeclared"] = dict(self.reference.undeclared.most_common())
+            report |= self._recognise(journal, model, notes)
+        report["notes"] = notes
+        return files.written(report)
+
+    def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
+        """Returns the share of unfamiliar tiles, and a warning if it is large.
+
+        The share is None where it is not known.
+        """
+        detector = None if model is None else load_novelty(model, self.info)
+        if detector is None:
+            return None, []
+        unfamiliar, seen = unfamiliar_share(detector, self.view.source, self.info)
+        warning = describe_share(unfamiliar, seen)
+        return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
+
+    def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
+        """Counts, for the report, the scored pixels that the model was trained on; adds a note."""
+        if model is None:
+            return {}
+        record = load_record(model)
+        if record is None:
+            notes.append(
+                "The model does not record what it was trained on: it may have been trained on"
+                " this scene."
+            )
+            return dict(UNKNOWN)
+        assert self.reference
+        familiarity = recognise_scene(record, self.raster, self.info.tile, self.reference, journal)
+        if known := str(familiarity):
+            notes.append(f"{known[0].upper()}{known[1:]}.")
+        return familiarity.report
+
+    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
+        raster, class_table, tally = self.raster, self.info.class_table, self.tally
+        with ThreadPoolExecutor(1) as pool:
+            # while the rasters are compressed
+            photograph = pool.submit(read_photograph, self.source, damaged)
+            rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
+            write_class_raster(
+                rows, checksum, files.classes, raster, class_table, tally.pixels, "land cover"
+            )
+            if files.confidence:
+                write_confidence_raster(journal, files.confidence, raster)
+            write_pictures(
+                files.classes,
+                raster,
+                photograph.result(),
+                class_table,
+                files.mask,
+                files.overlay,
+                tally.shares,
+            )
+        if files.polygons:
+            write_polygons(
+                files.classes,
+                raster,
+                class_table,
+                files.polygons,
+                "land_cover",
+                min_area=self.options.min_area,
+            )
+
+
+@contextmanager
+def open_scene(
+    source: Source, info: ModelInfo, options: MapOptions, mask: Source | None = None
+) -> Iterator[OpenScene]:
+    """Opens a scene and its reference for mapping.
+
+    Args:
+        source: Scene.
+        info: Description of the model.
+        options: How the scene is mapped.
+        mask: Reference mask, or None.
+
+    Yields:
+        The open scene.
+
+    Raises:
+        InputError: If scene, reference, model and options do not fit together.
+    """
+    with ExitStack() as stack:
+        raster = stack.enter_context(source.open(info.bands))
+        source = replace(source, alpha=raster.alpha)
+        check_scene(raster, info)
+        scale = choose_scale(raster, info, options.resample, options.gsd)
+        table = info.class_table
+        reference = stack.enter_context(open_reference(mask, raster, table)) if mask else None
+        yield OpenScene(
+            source=source,
+            raster=raster,
+            info=info,
+            view=ModelView.of(source, raster, info, options, scale.factor),
+            reference=reference,
+            options=options,
+            scale=scale,
+            tally=SceneTally(raster, info, scale),
+        )
+
+
+def output_names(source: Source, folder: Path) -> list[str]:
+    """Names all files that a scene can have, whether they are asked for or not.
+
+    A file that an earlier call left would not belong to the new map.
+
+    Args:
+        source: Scene.
+        folder: Folder of the outputs.
+
+    Returns:
+        The names, first that of the class raster.
+
+    Raises:
+        InputError: If the scene has no name.
+    """
+    every = SceneMap.planned(source, folder, True, True)
+    rasters = [file for file in (every.classes, every.confidence, every.mask) if file]
+    return [
+        *(file.name for file in every.files),
+        *(name for file in rasters for name in companions(file)),
+    ]

@@ -1,0 +1,300 @@
+"""Vector labels: the pixels of GDAL's rasterisation of the whole scene, whatever the window."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.features import rasterize
+from rasterio.transform import Affine, from_origin
+
+from segment.annotations.cutting import cut_scene
+from segment.annotations.vector_labels import BurnedLabels, VectorLabels, burn_labels
+from segment.core.errors import InputError
+from segment.core.raster.classes import Class, ClassTable, load_class_table
+from segment.core.raster.opening import open_raster
+from tests.conftest import write_raster
+
+UTM = CRS.from_epsg(32640)
+PLACE = from_origin(500_000.15, 2_700_000.45, 0.3, 0.3)
+
+
+def scene(folder: Path, height: int = 40, width: int = 60, **profile: object) -> Path:
+    options = {"transform": PLACE, "crs": UTM} | profile
+    return write_raster(folder / "scene.tif", np.zeros((height, width, 3), np.uint8), **options)
+
+
+def write(path: Path, geometries, crs: str | None = "EPSG:32640", **fields) -> Path:
+    """Writes shapely geometries (or None) with fields as a layer named after the file."""
+    wkb = shapely.to_wkb(np.array(geometries, object))
+    columns = [np.array(values) for values in fields.values()]
+    pyogrio.raw.write(
+        path, wkb, columns, list(fields), geometry_type="Unknown", crs=crs, layer=path.stem
+    )
+    return path
+
+
+def at(transform: Affine, geometry):
+    """Places a geometry in columns and rows on the ground."""
+    return shapely.transform(
+        geometry, lambda p: np.array([transform @ tuple(point) for point in p]).reshape(-1, 2)
+    )
+
+
+def burned(file: Path, labels: VectorLabels, table: ClassTable | None = None) -> BurnedLabels:
+    with open_raster(file) as raster:
+        return burn_labels(labels, raster, table)
+
+
+def box(left: float, top: float, right: float, bottom: float):
+    return at(PLACE, shapely.box(left, top, right, bottom))
+
+
+coordinates = st.integers(-20, 160).map(lambda half: half / 2) | st.floats(-10, 80)
+polygons = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3).map(
+    shapely.Polygon
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shapes=st.lists(polygons.filter(lambda p: p.area > 0.01), min_size=1, max_size=8),
+    window=st.tuples(st.integers(1, 40), st.integers(1, 60)),
+    place=st.sampled_from([PLACE, Affine(0.3, 0.05, 5e5, 0.04, -0.3, 2.7e6), Affine.identity()]),
+)
+def test_windows_are_those_of_the_whole_burned_at_once(tmp_path_factory, shapes, window, place):
+    folder = tmp_path_factory.mktemp("burn")
+    place = place if place != Affine.identity() else from_origin(400_000, 2_000_000, 1, 1)
+    file = scene(folder, transform=place)
+    drawn = [at(place, shape) for shape in shapes]
+    values = [i % 3 for i in range(len(drawn))]
+    path = write(folder / "labels.gpkg", [*drawn, None], code=[*values, 2.0])
+    expected = rasterize(
+        zip(drawn, values, strict=True), out_shape=(40, 60), transform=place, fill=255, dtype="u1"
+    )
+    read = burned(
+        file,
+        VectorLabels(path=path, field="code", order="last"),
+        ClassTable([Class(name=str(v), color=f"#00000{v}", value=v) for v in range(3)]),
+    )
+    assert np.array_equal(read.read()[..., 0], expected)
+    found = np.full((40, 60), 99, np.uint8)
+    for row in range(0, 40, window[0]):
+        for column in range(0, 60, window[1]):
+            height, width = min(window[0], 40 - row), min(window[1], 60 - column)
+            part = read.read(row, height, column, width)
+            found[row : row + height, column : column + width] = part[..., 0]
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp", ".fgb"])
+def test_labels_in_another_crs_cover_the_same_pixels(tmp_path, suffix):
+    file = scene(tmp_path)
+    to_degrees = Transformer.from_crs(32640, 4326, always_xy=True).transform
+    ground = [box(3, 4, 20, 30), box(25.2, 10.4, 50.7, 39.6)]
+    drawn = [
+        shapely.transform(g, lambda p: np.stack(to_degrees(p[:, 0], p[:, 1]), axis=1))
+        for g in ground
+    ]
+    path = write(tmp_path / f"labels{suffix}", drawn, "EPSG:4326", kind=["b", "a"])
+    found = burned(file, VectorLabels(path=path, field="kind"))
+    assert found.class_table.names == ["a", "b"]
+    expected = rasterize(
+        zip(ground, [1, 0], strict=True), out_shape=(40, 60), transform=PLACE, fill=255, dtype="u1"
+    )
+    assert np.array_equal(found.read()[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("order", "on_top"), [("smaller", "aac"), ("larger", "abb"), ("first", "aaa"), ("last", "abc")]
+)
+def test_the_order_decides_what_is_on_top(tmp_path, order, on_top):
+    file = scene(tmp_path)
+    shapes = [box(0, 0, 10, 10), box(2, 2, 30, 30), box(4, 4, 8, 8)]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=["a", "b", "c"])
+    read = burned(file, VectorLabels(path=path, field="kind", order=order))
+    pixels = read.read()[..., 0]
+    found = [read.class_table.names[pixels[at, at]] for at in (1, 3, 5)]
+    assert "".join(found) == on_top and read.class_table.names[pixels[20, 20]] == "b"
+
+
+def test_lines_and_points_cover_what_lies_within_their_size(tmp_path):
+    file = scene(tmp_path)
+    road = at(PLACE, shapely.LineString([(0, 20), (60, 20)]))
+    well = at(PLACE, shapely.Point(30, 5))
+    path = write(tmp_path / "labels.gpkg", [road, well], kind=["road", "well"], metres=[1.8, 99.0])
+    read = burned(file, VectorLabels(path=path, field="kind", width="metres", radius=1.2))
+    pixels = read.read()[..., 0]
+    assert np.array_equal(np.flatnonzero(pixels[:, 50] == 0), np.arange(17, 23))  # 1.8 m of 0.3 m
+    rows, columns = np.mgrid[:40, :60] + 0.5
+    inside = np.hypot(rows - 5, columns - 30) <= 4  # 1.2 m
+    assert np.count_nonzero((pixels == 1) ^ inside) <= 2
+
+
+def test_background_and_labelled_areas(tmp_path):
+    file = scene(tmp_path)
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 10, 10)], kind=["house"])
+    areas = write(tmp_path / "areas.gpkg", [box(5, 5, 20, 20)], n=[1])
+    read = burned(file, VectorLabels(path=path, field="kind", background="other", areas=areas))
+    assert read.class_table.names == ["house", "other"]
+    pixels = read.read()[..., 0]
+    assert pixels[7, 7] == 0 and pixels[15, 15] == 1
+    assert pixels[2, 2] == 255 and pixels[30, 30] == 255
+
+
+def test_numbers_are_the_values_of_their_classes_and_codes_join_them(tmp_path):
+    file = scene(tmp_path)
+    shapes = [box(0, 0, 10, 10), box(10, 0, 20, 10), box(20, 0, 30, 10), box(30, 0, 40, 10)]
+    path = write(tmp_path / "labels.gpkg", shapes, code=np.array([3.0, 12.0, 7.0, np.nan]))
+    read = burned(file, VectorLabels(path=path, field="code"))
+    assert [(c.name, c.value) for c in read.class_table.classes] == [("3", 3), ("7", 7), ("12", 12)]
+    assert read.read()[5, 5, 0] == 3 and read.read()[5, 35, 0] == 255
+    assert any("1 features without a value" in note for note in read.notes)
+    codes = {"3": "water", "7": "land"}
+    read = burned(file, VectorLabels(path=path, field="code", codes=codes))
+    assert read.class_table.names == ["land", "water"]
+    assert read.read()[5, 15, 0] == 255 and any("'12'" in note for note in read.notes)
+
+
+def test_a_class_table_gives_the_values_and_leaves_the_rest_unlabelled(tmp_path, class_table):
+    file = scene(tmp_path)
+    path = write(
+        tmp_path / "labels.gpkg", [box(0, 0, 9, 9), box(9, 0, 20, 9)], kind=["Water", "sea"]
+    )
+    read = burned(file, VectorLabels(path=path, field="kind"), class_table)
+    assert read.read()[5, 5, 0] == 1 and read.read()[5, 15, 0] == 255
+    assert any("sea" in note for note in read.notes)
+
+
+def test_broken_shapes_are_repaired_and_counted(tmp_path):
+    file = scene(tmp_path)
+    bow = at(PLACE, shapely.Polygon([(0, 0), (20, 20), (20, 0), (0, 20)]))
+    path = write(tmp_path / "labels.gpkg", [bow, None, box(30, 0, 40, 9)], kind=["a", "b", "b"])
+    read = burned(file, VectorLabels(path=path, field="kind"))
+    assert read.read()[9, 2, 0] == 0 and read.read()[9, 18, 0] == 0
+    assert any("1 geometry repaired" in note for note in read.notes)
+    assert any("1 geometry without a geometry" in n or "left out" in n for n in read.notes)
+
+
+def test_heights_and_curves_are_read(tmp_path):
+    file = scene(tmp_path)
+    x, y = PLACE @ (20, 20)
+    (tmp_path / "labels.csv").write_text(
+        "kind,WKT\n"
+        f'a,"CURVEPOLYGON(CIRCULARSTRING({x - 3} {y},{x} {y + 3},{x + 3} {y},{x} {y - 3},'
+        f'{x - 3} {y}))"\n'
+        f'b,"POLYGON Z (({x + 6} {y} 5,{x + 9} {y} 5,{x + 9} {y + 3} 5,{x + 6} {y} 5))"\n'
+    )
+    drawn = pyogrio.raw.read(tmp_path / "labels.csv")[2]
+    pyogrio.raw.write(
+        tmp_path / "c.gpkg", drawn, [np.array(["a", "b"])], ["kind"],
+        geometry_type="Unknown", crs="EPSG:32640",
+    )  # fmt: skip
+    pixels = burned(file, VectorLabels(path=tmp_path / "c.gpkg", field="kind")).read()[..., 0]
+    assert abs(np.count_nonzero(pixels == 0) - np.pi * 100) < 12  # a circle of ten pixels
+    assert (pixels == 1).any()
+
+
+def refused(file: Path, labels: VectorLabels, *words: str, table: ClassTable | None = None) -> None:
+    with pytest.raises(InputError) as caught:
+        burned(file, labels, table)
+    message = str(caught.value)
+    assert "\n" not in message and all(word in message for word in words), message
+
+
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, class_table):
+    file = scene(tmp_path)
+    here, there = box(0, 0, 9, 9), at(PLACE, shapely.box(900, 0, 990, 90))
+    good = write(tmp_path / "good.gpkg", [here, here], kind=["a", "b"], name=["x", "y"])
+    refused(file, VectorLabels(path=good, field="knid"), "'knid'", "Did you mean 'kind'?")
+    refused(file, VectorLabels(path=good, field="kind", layer="god"), "Did you mean 'good'?")
+    refused(file, VectorLabels(path=tmp_path / "none.gpkg", field="kind"), "no such file")
+    (tmp_path / "text.gpkg").write_text("no vectors")
+    refused(file, VectorLabels(path=tmp_path / "text.gpkg", field="kind"), "cannot be read")
+    refused(file, VectorLabels(path=good, field="kind"), "no value", "--codes", table=class_table)
+
+    far = write(tmp_path / "far.gpkg", [there], kind=["a"])
+    refused(file, VectorLabels(path=far, field="kind", background="b"), "none of 1 shapes lies")
+    refused(file, VectorLabels(path=far, field="kind"), "one value only", "--background")
+    nowhere = write(tmp_path / "nowhere.gpkg", [here, here], crs=None, kind=["a", "b"])
+    refused(file, VectorLabels(path=nowhere, field="kind"), "no CRS", "-a_srs")
+    bare = scene(tmp_path / "bare", transform=None, crs=None)
+    refused(bare, VectorLabels(path=good, field="kind"), "no georeference")
+    empty = write(tmp_path / "empty.gpkg", [], kind=np.array([], object))
+    refused(file, VectorLabels(path=empty, field="kind"), "no features")
+    blank = write(tmp_path / "blank.gpkg", [here], kind=np.array([None], object))
+    refused(file, VectorLabels(path=blank, field="kind"), "no value in any of 1")
+    shapeless = write(tmp_path / "shapeless.gpkg", [None, None], kind=["a", "b"])
+    refused(file, VectorLabels(path=shapeless, field="kind"), "no geometry")
+    many = write(tmp_path / "many.gpkg", [here] * 300, kind=[f"v{i}" for i in range(300)])
+    refused(file, VectorLabels(path=many, field="kind"), "300 values", "--codes")
+
+    line = at(PLACE, shapely.LineString([(0, 0), (9, 9)]))
+    lines = write(tmp_path / "lines.gpkg", [line, here], kind=["a", "b"], metres=[-1.0, 1.0])
+    refused(file, VectorLabels(path=lines, field="kind"), "1 lines", "--width")
+    refused(file, VectorLabels(path=lines, field="kind", width="metres"), "above 0", "-1")
+    refused(file, VectorLabels(path=lines, field="kind", width="kind"), "no numbers")
+    points = write(tmp_path / "points.gpkg", [shapely.Point(*(PLACE @ (5, 5))), here], k=["a", "b"])
+    refused(file, VectorLabels(path=points, field="k"), "1 points", "--radius")
+
+
+def test_a_file_of_several_layers_asks_for_one(tmp_path):
+    file = scene(tmp_path)
+    path = tmp_path / "two.gpkg"
+    for name in ("roads", "houses"):
+        pyogrio.raw.write(
+            path, shapely.to_wkb(np.array([box(0, 0, 9, 9), box(9, 0, 20, 9)])),
+            [np.array(["a", "b"])], ["kind"],
+            geometry_type="Polygon", crs="EPSG:32640", layer=name, append=path.exists(),
+        )  # fmt: skip
+    refused(file, VectorLabels(path=path, field="kind"), "2 layers", "roads, houses", "--layer")
+    assert burned(file, VectorLabels(path=path, field="kind", layer="houses")).read()[5, 5, 0] == 0
+
+
+def test_geojson_is_in_degrees_whatever_it_says(tmp_path):
+    """RFC 7946 has no other CRS, and OGR reads it so."""
+    file = scene(tmp_path)
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"kind": k},
+            "geometry": {"type": "Point", "coordinates": [57.0, 24.41]},
+        }
+        for k in "ab"
+    ]
+    path = tmp_path / "labels.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    refused(file, VectorLabels(path=path, field="kind", radius=1.0), "shapes lies on")
+    with rasterio.open(file) as opened:
+        assert opened.crs == UTM
+
+
+def test_tiles_are_cut_with_vector_labels(tmp_path):
+    file = scene(tmp_path, 64, 96)
+    path = write(
+        tmp_path / "labels.gpkg", [box(0, 0, 20, 20), box(70, 40, 72, 42)], kind=["a", "b"]
+    )
+    labels = VectorLabels(path=path, field="kind")
+    cut = cut_scene(file, labels, tmp_path / "tiles", 32)
+    assert (cut.tiles, cut.empty) == (2, 4) and cut.labelled == 404 / 2048
+    whole = burned(file, labels).read()
+    for name, row, column in (("r000000_c000000", 0, 0), ("r000032_c000064", 32, 64)):
+        with rasterio.open(tmp_path / "tiles" / "masks" / f"{name}.tif") as mask:
+            assert np.array_equal(mask.read(1), whole[row : row + 32, column : column + 32, 0])
+    assert load_class_table(tmp_path / "tiles" / "classes.yaml").names == ["a", "b"]
+    assert "20.0%" not in str(cut) and "19.7% of their pixels labelled" in str(cut)
+
+    few = cut_scene(file, labels, tmp_path / "few", 32, min_labelled=0.1)
+    assert (few.tiles, few.empty) == (1, 5)
+    with pytest.raises(InputError, match="none of 6 tiles holds enough"):
+        cut_scene(file, labels, tmp_path / "none", 32, min_labelled=0.5)
+    with pytest.raises(InputError, match="a share from 0 to 1"):
+        cut_scene(file, labels, tmp_path / "none", 32, min_labelled=1.5)
+    assert not (tmp_path / "none").exists()
