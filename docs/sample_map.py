@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.raster.mask_values import decode_values
 from segment.core.raster.masks import read_mask
 from segment.core.raster.opening import open_raster
 from segment.mapping.pictures import draw_legend
@@ -24,7 +25,7 @@ colors[IGNORED] = class_table.ignored[0].rgb
 with open_raster(Path("demo/new-town/scene.tif")) as scene:
     photograph = scene.read()[0]
 maps = [
-    colors[class_table.decode(read_mask(Path("demo", mask)))[0]]
+    colors[decode_values(read_mask(Path("demo", mask)), class_table)[0]]
     for mask in ("new-town/truth.tif", "map/scene_classes.tif")
 ]
 shrunk = [cv2.resize(photograph, (PANEL, PANEL), interpolation=cv2.INTER_AREA)]

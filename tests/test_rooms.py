@@ -50,6 +50,8 @@ ROOMS = (
 EXTRAS = {"cluster", "tuning", "exploration", "town", "sample", "app", "generator"}
 COMMANDS = ("segment.cli", "classify.cli", "classify.generator_cli")
 MOST_MODULES = 16
+LINES, MOST_LINES, LONG_MODULES = 250, 320, 20
+FEW_LINES, SHORT_MODULES = 40, 10
 
 
 def _modules() -> dict[str, Path]:
@@ -165,3 +167,14 @@ def test_a_folder_holds_a_handful_of_modules(package: str) -> None:
         file.parent.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py"
     )
     assert not {folder: count for folder, count in counts.items() if count > MOST_MODULES}
+
+
+def test_modules_are_short_and_few_are_tiny() -> None:
+    lines = {
+        name: len(file.read_text().splitlines())
+        for name, file in MODULES.items()
+        if file.name != "__init__.py"
+    }
+    assert not {name: count for name, count in lines.items() if count > MOST_LINES}
+    assert len([name for name, count in lines.items() if count > LINES]) <= LONG_MODULES
+    assert len([name for name, count in lines.items() if count <= FEW_LINES]) <= SHORT_MODULES

@@ -15,7 +15,7 @@ from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source, as_source
 
 
-def label_scenes(
+def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     scenes: Sequence[Path | str | Source],
     model: Path | str = BUNDLED,
     output: Path | str = Path("."),

@@ -32,7 +32,7 @@ from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source, as_source
 
 
-def label_scene(
+def label_scene(  # noqa: PLR0913 - public, its parameters are options
     scene: Path | str | Source,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),

@@ -16,7 +16,7 @@ from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 
 
-def predict_scenes(
+def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     scenes: Sequence[Path | str | Source],
     model: Path | str = BUNDLED,
     output: Path | str = Path("."),

@@ -27,7 +27,7 @@ from segment.mapping.result import SceneMap
 from segment.mapping.scene import OpenScene, open_scene, output_names
 
 
-def predict_scene(
+def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     scene: Path | str | Source,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
