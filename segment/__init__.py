@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segment.annotations.cutting import cut_scene as cut_scene
+    from segment.annotations.vector_labels import VectorLabels as VectorLabels
     from segment.cluster.scenes import predict_scenes as predict_scenes
     from segment.config import Config as Config
     from segment.core.config import load_settings as load_settings
@@ -43,6 +44,7 @@ _HOMES = {
     "SceneMap": "segment.mapping.result",
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",
+    "VectorLabels": "segment.annotations.vector_labels",
     "cut_scene": "segment.annotations.cutting",
     "evaluate": "segment.training.evaluation",
     "explore": "segment.exploration.explore",

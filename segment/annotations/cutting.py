@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.annotations.vector_labels import BurnedLabels, VectorLabels, burn_labels
+from segment.annotations.burned_labels import BurnedLabels, burn_labels
+from segment.annotations.vector_labels import VectorLabels
 from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.outputs import staged
@@ -51,7 +52,7 @@ class CutScene:
         return "\n".join([*self.notes, cut])
 
 
-def cut_scene(
+def cut_scene(  # noqa: PLR0913 - public, its parameters are options
     scene: Path | str,
     mask: Path | str | VectorLabels,
     output: Path | str,

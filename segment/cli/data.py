@@ -1,13 +1,14 @@
 """Commands for data: segment-sample, segment-tile and segment-explore."""
 
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import SampleStyle
+from segment.core.choices import LabelOrder, SampleStyle
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
     ConsoleOptions,
@@ -16,6 +17,10 @@ from segment.core.cli.options import (
     Overwrite,
     SettingsOptions,
 )
+from segment.core.errors import InputError
+
+if TYPE_CHECKING:
+    from segment.annotations.vector_labels import VectorLabels
 
 
 @entry_point
@@ -50,26 +55,115 @@ def sample(
         progress.say(f"{folder}: scene.tif, truth.tif and classes.yaml of {size} x {size} px")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """Where the labels of a scene come from: a mask, or a vector file."""
+
+    mask: Annotated[
+        Path | None, Option(help="Its mask, of the same ground: class values or colours.")
+    ] = None
+    labels: Annotated[
+        Path | None, Option(help="Or its polygons, lines and points: GeoPackage, GeoJSON ...")
+    ] = None
+    field: Annotated[
+        str | None, Option(help="With --labels: field whose values are the classes.")
+    ] = None
+    layer: Annotated[
+        str | None, Option(help="With --labels: layer of the file, if it has several.")
+    ] = None
+    width: Annotated[
+        str | None, Option(help="With --labels: width of lines, metres or the field that holds it.")
+    ] = None
+    radius: Annotated[
+        str | None, Option(help="With --labels: radius of points, metres or a field.")
+    ] = None
+    order: Annotated[
+        LabelOrder, Option(help="With --labels: which of two overlapping shapes is on top.")
+    ] = "smaller"
+    background: Annotated[
+        str | None, Option(help="With --labels: class of what no shape covers; else unlabelled.")
+    ] = None
+    labelled_areas: Annotated[
+        Path | None,
+        Option(help="With --labels: polygons around what was labelled; the rest is unlabelled."),
+    ] = None
+    codes: Annotated[
+        Path | None, Option(help="With --labels: YAML file with the class of each value.")
+    ] = None
+
+    def chosen(self) -> "Path | VectorLabels":
+        """Returns the labels as the library takes them.
+
+        Returns:
+            Path of the mask, or the vector labels.
+
+        Raises:
+            InputError: If neither or both are given, or options that do not belong together.
+        """
+        if (self.mask is None) == (self.labels is None):
+            given = "neither" if self.mask is None else "both"
+            raise InputError(f"Give either --mask or --labels. Received {given}.")
+        of_vectors = {
+            f"--{one.name.replace('_', '-')}": getattr(self, one.name) != one.default
+            for one in fields(self)
+            if one.name not in ("mask", "labels")
+        }
+        if self.mask is not None:
+            for option, is_given in of_vectors.items():
+                if is_given:
+                    raise InputError(f"{option} belongs to --labels, not to --mask. Leave it out.")
+            return self.mask
+        if self.field is None:
+            raise InputError("--labels needs --field NAME, the field whose values are the classes.")
+        from segment.annotations.vector_labels import VectorLabels, read_codes
+
+        assert self.labels is not None
+        return VectorLabels(
+            path=self.labels,
+            field=self.field,
+            layer=self.layer,
+            width=_size(self.width),
+            radius=_size(self.radius),
+            order=self.order,
+            background=self.background,
+            areas=self.labelled_areas,
+            codes=None if self.codes is None else read_codes(self.codes),
+        )
+
+
+def _size(text: str | None) -> float | str | None:
+    """Returns metres as a number, the name of a field as it is."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
 @entry_point
 def tile(
     scene: Annotated[Path, Argument(help="The scene: GeoTIFF, PNG or JPEG.")],
-    mask: Annotated[Path, Option(help="Its mask, of the same ground: class values or colours.")],
     output: Annotated[Path, Option(help="Folder for images/ and masks/; its name is the group's.")],
     size: Annotated[int, Option(min=32, max=8192, help="Edge of a tile, pixels.")] = 256,
     overlap: Annotated[
         float, Option(min=0, max=0.95, help="Fraction of the edge shared with the neighbour.")
     ] = 0.0,
     classes: Annotated[
-        Path | None, Option(help="Class table; else classes.yaml beside the mask.")
+        Path | None,
+        Option(help="Class table; else classes.yaml beside the mask, or the values of --field."),
     ] = None,
+    min_labelled: Annotated[
+        float, Option(min=0, max=1, help="Share of a tile that must have a class; 0: one pixel.")
+    ] = 0.0,
     overwrite: Overwrite = False,
     *,
+    labels: LabelOptions,
     console: ConsoleOptions,
 ) -> None:
-    """Cuts a scene and its mask into a tile folder."""
+    """Cuts a scene and its mask, or its vector labels, into a tile folder."""
+    chosen = labels.chosen()
     from segment.annotations.cutting import cut_scene
 
-    cut = partial(cut_scene, scene, mask, output, size, overlap)
+    cut = partial(cut_scene, scene, chosen, output, size, overlap, min_labelled=min_labelled)
     console.show(partial(cut, classes=classes, overwrite=overwrite))
 
 

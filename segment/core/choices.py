@@ -46,3 +46,7 @@ It is the fastest choice without seams, see docs/tiles.md.
 
 BANDWIDTH = 0.5
 """Bandwidth of the densities that generators draw latents from, see `ClassDensities.draw`."""
+
+LabelOrder = Literal["smaller", "larger", "first", "last"]
+"""Which of two overlapping shapes of vector labels is on top, by area or by position in the
+file."""

@@ -15,8 +15,9 @@ from rasterio.crs import CRS
 from rasterio.features import rasterize
 from rasterio.transform import Affine, from_origin
 
+from segment.annotations.burned_labels import BurnedLabels, burn_labels
 from segment.annotations.cutting import cut_scene
-from segment.annotations.vector_labels import BurnedLabels, VectorLabels, burn_labels
+from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.core.raster.classes import Class, ClassTable, load_class_table
 from segment.core.raster.opening import open_raster

@@ -1,0 +1,235 @@
+"""Vector labels on the grid of a scene, read as if they were a mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.annotations.shapes import Burner, Shapes, kinds, read_shapes, widen
+from segment.annotations.vector_labels import (
+    VectorLabels,
+    class_names,
+    class_values,
+    listed,
+    make_class_table,
+    texts_of,
+)
+from segment.annotations.vector_layer import Layer, read_layer
+from segment.core.choices import LabelOrder
+from segment.core.errors import InputError
+from segment.core.raster.alignment import ALIGNED, Alignment
+from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.raster.reader import Raster
+
+
+@dataclass(frozen=True)
+class BurnedLabels:
+    """Vector labels on the grid of a scene, read like a `Mask` of one band.
+
+    Attributes:
+        path: The vector file.
+        height: Rows of the scene.
+        width: Columns of the scene.
+        class_table: Classes of the labels, none of which has the value 255.
+        notes: What was repaired, left out or assumed.
+        identity: What distinguishes the labels from others, or from their state before a change.
+        shapes: Burns the values of classes.
+        areas: Burns the labelled areas, None where all of the scene was labelled.
+        fill: Value of what no shape covers, 255 for unlabelled.
+        alignment: Always `ALIGNED`.
+        declares_nodata: Always False.
+    """
+
+    path: Path
+    height: int
+    width: int
+    class_table: ClassTable
+    notes: Sequence[str]
+    identity: list[Any]
+    shapes: Burner
+    areas: Burner | None
+    fill: int
+    alignment: Alignment = ALIGNED
+    declares_nodata: bool = False
+
+    def read(
+        self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None
+    ) -> NDArray[np.uint8]:
+        """Reads one rectangle, by default whole rows.
+
+        Args:
+            row: First row.
+            height: Number of rows, by default all from `row` on.
+            column: First column.
+            width: Number of columns, by default all from `column` on.
+
+        Returns:
+            Class values, (height, width, 1) uint8; 255 where unlabelled.
+        """
+        height = self.height - row if height is None else height
+        width = self.width - column if width is None else width
+        values = self.shapes.burn(row, height, column, width, self.fill)
+        if self.areas is not None:
+            values[self.areas.burn(row, height, column, width, 0) == 0] = IGNORED
+        return values[..., None]
+
+
+def burn_labels(
+    labels: VectorLabels, scene: Raster, class_table: ClassTable | None = None
+) -> BurnedLabels:
+    """Places vector labels on the grid of a scene.
+
+    Geometries are kept in memory, pixels are calculated when they are read.
+
+    Args:
+        labels: The labels.
+        scene: The open scene.
+        class_table: Classes to label, matched by name regardless of case. None to make one from
+            all values of the field, in the scene or not, so that scenes of one file agree.
+
+    Returns:
+        The labels, to be read window by window.
+
+    Raises:
+        InputError: If a file, layer or field cannot be used, nothing lies on the scene, the field
+            has too many values or none, lines lack a width or points a radius, or no value is of
+            a class.
+    """
+    sizes = [size for size in (labels.width, labels.radius) if isinstance(size, str)]
+    layer = read_layer(labels.path, labels.layer, list(dict.fromkeys([labels.field, *sizes])))
+    texts = texts_of(layer.fields[labels.field])
+    names, notes = class_names(labels, texts)
+    if class_table is None:
+        class_table = make_class_table(labels, names)
+    values, left_out = class_values(class_table, [*dict.fromkeys(n for n in names if n)])
+    notes += left_out
+    if labels.background is not None:
+        background, _ = class_values(class_table, [labels.background])
+        if not background:
+            raise InputError(
+                f"--background: the class table has no class {labels.background!r}. It has:"
+                f" {', '.join(class_table.names)}."
+            )
+    fill = IGNORED if labels.background is None else background[labels.background]
+    if not values:
+        raise InputError(
+            f"{labels.path}: no value of the field {labels.field!r} is a class of the table"
+            f" ({', '.join(class_table.names)}). Received {listed(texts)}. Map them with --codes."
+        )
+    shapes = read_shapes(layer, scene)
+    used = np.array([names[i] in values for i in shapes.features])
+    shapes = _within(shapes.subset(used), scene, labels.path)
+    shapes = widen(shapes, _radii(labels, layer, shapes), _pixel_size(scene, shapes, labels))
+    shapes = shapes.subset(_order(shapes, labels.order))
+    burned = np.array([values[names[i] or ""] for i in shapes.features], np.uint8)
+    areas = None
+    if labels.areas is not None:
+        found = read_shapes(read_layer(labels.areas, None, []), scene)
+        found = _within(found.subset(_areal(found)), scene, labels.areas)
+        areas = Burner(found, np.ones(len(found.geometries), np.uint8))
+        notes += found.notes
+    return BurnedLabels(
+        labels.path,
+        scene.height,
+        scene.width,
+        class_table,
+        [*shapes.notes, *notes],
+        [repr(labels), *(_state(path) for path in (labels.path, labels.areas) if path)],
+        Burner(shapes, burned),
+        areas,
+        fill,
+    )
+
+
+def _state(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _within(shapes: Shapes, scene: Raster, path: Path) -> Shapes:
+    """Returns the shapes whose bounds touch the scene."""
+    import shapely
+
+    left, top, right, bottom = shapely.bounds(shapes.geometries).reshape(-1, 4).T
+    near = (right >= 0) & (bottom >= 0) & (left <= scene.width) & (top <= scene.height)
+    if not near.any():
+        raise InputError(
+            f"{path}: none of {len(near)} shapes lies on {scene.path}. Take the labels of this"
+            " scene, or check the CRS of both."
+        )
+    return shapes.subset(near)
+
+
+def _areal(shapes: Shapes) -> NDArray[np.bool_]:
+    import shapely
+
+    return np.asarray(shapely.get_dimensions(shapes.geometries) == 2)
+
+
+def _radii(labels: VectorLabels, layer: Layer, shapes: Shapes) -> NDArray[np.float64]:
+    """Metres around each shape; 0 for polygons."""
+    import shapely
+
+    radii = np.zeros(len(shapes.features))
+    dimensions = shapely.get_dimensions(shapes.geometries)
+    for dimension, option, size, part in (
+        (1, "width", labels.width, 0.5),
+        (0, "radius", labels.radius, 1.0),
+    ):
+        chosen = dimensions == dimension
+        if not chosen.any():
+            continue
+        if size is None:
+            thing = "lines" if dimension else "points"
+            raise InputError(
+                f"{labels.path}: holds {np.count_nonzero(chosen)} {thing}, which cover no pixels."
+                f" Give their {option} in metres, or the field that holds it: --{option} 3."
+            )
+        found = layer.fields[size][shapes.features] if isinstance(size, str) else size
+        try:
+            radii[chosen] = np.broadcast_to(np.asarray(found, float) * part, radii.shape)[chosen]
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{labels.path}: the field {size!r} holds no numbers. Choose a field of metres."
+            ) from error
+        if not (radii[chosen] > 0).all():
+            raise InputError(
+                f"{labels.path}: each {option} is a number above 0. Received"
+                f" {radii[chosen].min() / part:g}. Correct the field or --{option}."
+            )
+    return radii
+
+
+def _pixel_size(scene: Raster, shapes: Shapes, labels: VectorLabels) -> tuple[float, float]:
+    """Metres per column and per row in the middle of a scene, where they are needed."""
+    if kinds(shapes) == {"polygons"}:
+        return 1.0, 1.0
+    ground = scene.ground
+    geodetic = None if ground is None else ground.geodetic()
+    if ground is None or geodetic is None:
+        raise InputError(
+            f"{scene.path}: its CRS has no metres, which the lines and points of"
+            f" {labels.path.name} need. Draw them as polygons."
+        )
+    to_degrees, ellipsoid = geodetic
+    middle = ground.width / 2, ground.height / 2
+    places = [middle, (middle[0] + 1, middle[1]), (middle[0], middle[1] + 1)]
+    degrees = [to_degrees(*(ground.transform @ place)) for place in places]
+    along, down = (ellipsoid.inv(*degrees[0], *other)[2] for other in degrees[1:])
+    return float(along), float(down)
+
+
+def _order(shapes: Shapes, order: LabelOrder) -> NDArray[np.int64]:
+    """Positions of the shapes, the lowest first."""
+    import shapely
+
+    position = np.arange(len(shapes.features))
+    if order == "last":
+        return position
+    if order == "first":
+        return position[::-1]
+    areas = shapely.area(shapes.geometries)
+    return np.argsort(-areas if order == "smaller" else areas, kind="stable")
