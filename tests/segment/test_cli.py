@@ -319,7 +319,7 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         ),
         (
             ["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small],
-            ["small.tif", "elsewhere"],
+            ["small.tif", "does not cover its scene"],
         ),
         (
             [

@@ -177,7 +177,7 @@ def test_a_network_that_a_backend_cannot_build_is_a_fault_of_the_file(model, mon
 
     monkeypatch.setattr(keras.saving, "load_model", fail)
     with pytest.raises(
-        InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore it"
+        InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore the file"
     ):
         load_keras_model(model)
 

@@ -47,7 +47,7 @@ def test_a_run_goes_on_in_the_folder_it_is_in_but_is_not_replaced_there(tmp_path
         pass
     assert (output / CHECKPOINT).is_file()
     for place in (here, output):
-        with pytest.raises(InputError, match="runs in"):
+        with pytest.raises(InputError, match="is the current folder"):
             check_run(place, Config(), resume=False, overwrite=True)
-    with pytest.raises(InputError, match="runs in"):
+    with pytest.raises(InputError, match="is the current folder"):
         refuse_existing(Path(".."), True)

@@ -83,7 +83,7 @@ def test_what_spoils_a_training_is_reported(scenes, class_table, tmp_path):
     reports(exploration, "#000000", "1,000 pixels", "p2.png", "class table does not name it")
     reports(exploration, "land has 8", "times those of water", "class_weights=balanced")
     reports(exploration, "pictures with a palette: 4 (scene 2)")
-    reports(exploration, "Images smaller than a tile of 512 px: 12")
+    reports(exploration, "Images smaller than a tile of 256 px: 12, such as")
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
     assert figures["class_pixels"]["water"] == 12 * 14 * 80 and figures["undeclared"] == {
         "#000000": 1000

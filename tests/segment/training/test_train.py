@@ -216,7 +216,7 @@ def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
 def test_overwrite_spares_the_training_data(tile_folder):
     root = tile_folder()
     before = sorted(root.rglob("*"))
-    with pytest.raises(InputError, match="earlier outputs"):
+    with pytest.raises(InputError, match="no earlier output"):
         segment.train(root, root, config("training.epochs=1"), overwrite=True)
     assert sorted(root.rglob("*")) == before
 
