@@ -16,8 +16,7 @@ def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:
     heights = [min(part.shape[0] for part in row) for row in rows]
     joined = []
     for row, height in zip(rows, heights, strict=True):
-        parts = [part[:height, :width] for part, width in zip(row, widths, strict=True)]
-        joined.append(np.hstack(parts))
+        joined.append(np.hstack([p[:height, :w] for p, w in zip(row, widths, strict=True)]))
     return np.vstack(joined)
 
 

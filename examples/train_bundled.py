@@ -1,4 +1,4 @@
-"""Trains the bundled models: python train_bundled.py COLLECTIONS RSSCN7 RESNET50_WEIGHTS.npz WORK"""
+"""Trains the bundled models: python train_bundled.py COLLECTIONS RSSCN7 RESNET50.npz WORK"""
 
 import sys
 from pathlib import Path
