@@ -524,7 +524,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
         assert ". " in str(error.value)  # the cure follows
         assert not (tmp_path / "deep").exists(), expected
-    with pytest.raises(InputError, match="which is a file"):
+    with pytest.raises(InputError, match="is a file, not a folder"):
         label_scene(scene, one, grey16, grid=EDGE)
 
 

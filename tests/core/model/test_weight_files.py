@@ -176,9 +176,8 @@ def test_a_network_that_a_backend_cannot_build_is_a_fault_of_the_file(model, mon
         raise error("OOM when allocating tensor with shape[7,7,3,64000000]")
 
     monkeypatch.setattr(keras.saving, "load_model", fail)
-    with pytest.raises(
-        InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore the file"
-    ):
+    problem = f"too large, too deeply nested or damaged .{error.__name__}.*Restore the file"
+    with pytest.raises(InputError, match=problem):
         load_keras_model(model)
 
 
