@@ -18,6 +18,9 @@ from segment.core.model.folder import load_model_info
 from segment.core.pixels.normalise import BandStatistics
 from tests.conftest import SHARED, assert_fit_to_bundle, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 RSSCN7 = SHARED / "data" / "rsscn7"
 
 

@@ -19,6 +19,8 @@ from segment.training.evaluation import evaluate
 from segment.training.models import build_model
 from tests.conftest import assert_fit_to_bundle, write_raster
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):

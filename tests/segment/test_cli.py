@@ -23,6 +23,9 @@ from segment.core.cli.command import run
 from segment.core.errors import InputError
 from tests.conftest import two_class_scene, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = [
     "--set",
     "model.backbone=resnet18",

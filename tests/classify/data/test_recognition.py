@@ -17,6 +17,9 @@ from segment.core.model.folder import RECORD_FILE
 from tests.classify.conftest import Lines, config, picture, write_class
 from tests.conftest import SHARED, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 RSSCN7 = SHARED / "data" / "rsscn7"
 
 

@@ -25,6 +25,9 @@ from segment.core.model.runtime import load_model
 from tests.classify.conftest import Lines, write_class
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 COMMANDS = [train, sample, fill, interpolate, judge]
 TINY = [
     "model.filters=4",

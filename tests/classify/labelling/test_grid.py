@@ -33,6 +33,9 @@ from segment.core.raster.sources import Source
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel
 
+pytestmark = pytest.mark.heavy
+
+
 EDGE = 16
 CLEARER = PreprocessSettings(denoise=3, clahe=4, clahe_cell=8, sharpen=0.5)
 STEP = 40  # values of the first band between one class and the next

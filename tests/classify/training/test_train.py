@@ -33,6 +33,8 @@ from tests.classify.conftest import QUICK, Lines, config, picture, save_weights,
 from tests.conftest import write_raster
 from tests.fakes import StopAfter
 
+pytestmark = pytest.mark.heavy
+
 
 def weights(folder: Path) -> dict[str, list[np.ndarray]]:
     return weights_of(keras.saving.load_model(folder / "model.keras"))

@@ -28,6 +28,9 @@ from segment.core.raster.classes import Class
 from segment.core.training.checkpoints import load_history
 from tests.fakes import tiny_info
 
+pytestmark = pytest.mark.heavy
+
+
 TABLE = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF")]
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
 

@@ -8,6 +8,8 @@ from segment.core.outputs import refuse_existing
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.run_folder import check_run, run_folder
 
+pytestmark = pytest.mark.heavy
+
 
 def test_a_run_to_be_replaced_outlives_two_trainings_without_an_epoch(tmp_path):
     """The first was killed: what it left is its settings, with what was there before it beside."""

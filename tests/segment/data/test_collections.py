@@ -30,6 +30,9 @@ from segment.training.report import add_scores
 from segment.training.scoring import Evaluation, score_patches
 from tests.conftest import two_class_scene, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 CLASSES = """
 - {name: land, color: "#804000"}
 - {name: water, color: "#0000FF"}

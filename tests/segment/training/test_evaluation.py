@@ -14,6 +14,8 @@ from segment.core.progress import Silent
 from tests.conftest import write_raster
 from tests.fakes import FakeModel
 
+pytestmark = pytest.mark.heavy
+
 
 class LopsidedModel(FakeModel):
     """Right and sure in the lower half of a tile, wrong by little in the upper one."""

@@ -39,6 +39,9 @@ from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
 
 
