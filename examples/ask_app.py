@@ -1,7 +1,4 @@
-"""Maps a scene and labels images with a running segment-app, over HTTP.
-
-Usage: python examples/ask_app.py http://127.0.0.1:7860 SCENE OUTPUT [IMAGE...]
-"""
+"""Asks a running segment-app: python ask_app.py http://127.0.0.1:7860 SCENE OUTPUT [IMAGE...]"""
 
 import shutil
 import sys
@@ -11,9 +8,7 @@ from typing import Any
 from gradio_client import Client, handle_file
 
 
-def main(
-    address: str, scene: Path, output: Path, images: list[Path]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def main(address: str, scene: Path, output: Path, images: list[Path]) -> tuple[Any, list[Any]]:
     """Maps a scene and labels images.
 
     Args:
@@ -31,18 +26,14 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     for file in (classes, polygons):
         shutil.copy(file, output)
-    labels = (
-        app.predict([handle_file(image) for image in images], api_name="/classify")
-        if images
-        else []
-    )
-    return report, labels
+    if not images:
+        return report, []
+    return report, app.predict([handle_file(image) for image in images], api_name="/classify")
 
 
 if __name__ == "__main__":
-    found, said = main(
-        sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), [Path(image) for image in sys.argv[4:]]
-    )
+    scene, output, *images = map(Path, sys.argv[2:])
+    found, answers = main(sys.argv[1], scene, output, images)
     print(found["pixels_by_class"])
-    for answer in said:
+    for answer in answers:
         print(answer["image"], answer["problem"] or answer["labels"])

@@ -1,9 +1,4 @@
-"""Puts the nine parts of a Dubai tile back together: python examples/join_parts.py "dubai/Tile 8"
-OUTPUT
-
-Writes scene.tif and truth.tif. The parts are a 3 x 3 cut in reading order; some are a pixel larger
-and lose it.
-"""
+"""Joins the 3 x 3 parts of a Dubai tile: python examples/join_parts.py "dubai/Tile 8" OUTPUT"""
 
 import sys
 from pathlib import Path
@@ -19,11 +14,10 @@ def join(parts: list[np.ndarray], columns: int = 3) -> np.ndarray:
     rows = [parts[i : i + columns] for i in range(0, len(parts), columns)]
     widths = [min(part.shape[1] for part in column) for column in zip(*rows, strict=True)]
     heights = [min(part.shape[0] for part in row) for row in rows]
-    cropped = [
-        [part[:h, :w] for part, w in zip(row, widths, strict=True)]
-        for row, h in zip(rows, heights, strict=True)
-    ]
-    return np.vstack([np.hstack(row) for row in cropped])
+    joined = []
+    for row, height in zip(rows, heights, strict=True):
+        joined.append(np.hstack([p[:height, :w] for p, w in zip(row, widths, strict=True)]))
+    return np.vstack(joined)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -35,17 +29,11 @@ def main(tile: Path, output: Path) -> None:
     output.mkdir(parents=True)
     for name, folder, read in (("scene", "images", read_image), ("truth", "masks", read_mask)):
         picture = join([read(path) for path in sorted((tile / folder).iterdir())])
-        size = {
-            "height": picture.shape[0],
-            "width": picture.shape[1],
-            "count": picture.shape[2],
-            "dtype": "uint8",
-        }
-        with rasterio.open(
-            output / f"{name}.tif", "w", driver="GTiff", compress="deflate", tiled=True, **size
-        ) as file:
+        height, width, count = picture.shape
+        size = {"height": height, "width": width, "count": count}
+        with rasterio.open(output / f"{name}.tif", "w", dtype="uint8", tiled=True, **size) as file:
             file.write(picture.transpose(2, 0, 1))
-        print(f"{output / name}.tif: {picture.shape[1]} x {picture.shape[0]} px")
+        print(f"{output / name}.tif: {width} x {height} px")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""Trains the bundled models: python examples/train_bundled.py DATA RSSCN7 RESNET50_WEIGHTS.npz WORK
-
-DATA holds the collections of configs/segment/bundled.yaml; sample towns that are missing are made.
-"""
+"""Trains the bundled models: python train_bundled.py COLLECTIONS RSSCN7 RESNET50.npz WORK"""
 
 import sys
 from pathlib import Path
@@ -17,12 +14,9 @@ REPOSITORY, LAST = Path(__file__).parents[1], "checkpoints/last.npz"
 TOWNS = [("varied", seed) for seed in range(1, 97)] + [("dry", seed) for seed in range(1, 65)]
 
 
-def make(
-    package: ModuleType, data: Path | None, run: Path, progress: object, *changes: str
-) -> None:
-    config = package.load_settings(
-        package.Config, REPOSITORY / "configs" / package.__name__ / "bundled.yaml", changes
-    )
+def make(package: ModuleType, data: Path | None, run: Path, progress: object, change: str) -> None:
+    recipe = REPOSITORY / "configs" / package.__name__ / "bundled.yaml"
+    config = package.load_settings(package.Config, recipe, [change])
     print(package.train(data, run, config, resume=(run / LAST).exists(), progress=progress))
     bundle_model(run, bundled := REPOSITORY / package.__name__ / "bundled")
     print(package.export_model(bundled, int8=data or run / "config.yaml", progress=progress))
@@ -32,9 +26,8 @@ def main(data: Path, rsscn7: Path, weights: Path, work: Path) -> None:
     load_keras()
     for style, seed in TOWNS:
         if not (town := data / "towns" / f"{style}{seed}").exists():
-            scene = segment.write_sample(
-                work / "scene", 1024, 1024, seed, style=style, overwrite=True
-            )
+            scene = work / "scene"
+            segment.write_sample(scene, 1024, 1024, seed, style=style, overwrite=True)
             segment.cut_scene(scene / "scene.tif", scene / "truth.tif", town, size=1024)
     with progress_bar(quiet=False) as bar:
         make(segment, None, work / "segment", bar, f"data.root={data}")

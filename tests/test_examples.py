@@ -23,6 +23,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
 def test_examples_are_short(path):
     assert len(path.read_text().splitlines()) <= 40
@@ -49,6 +50,7 @@ def test_parts_are_put_back_in_reading_order(tmp_path):
             ]
 
 
+@pytest.mark.heavy
 def test_pictures_are_sorted_into_folders(tmp_path):
     for kind, level in (("dark", 40), ("bright", 210)):
         for number in range(12):

@@ -122,6 +122,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         opened = stack.enter_context(open_scene(source, info, options, mask))
         # load the network last, so that a missing file is reported without waiting for it
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
+        folder = folder_of(network)
         description = opened.describe(network.identity, network.runtime)
         made_of = opened.made_of(description)
         if resume and not overwrite and (earlier := planned.found(made_of)):
@@ -141,7 +142,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             with closing(strips):
                 seconds = _write_rows(strips, journal, opened)
             details = {"runtime": network.runtime, "made_of": made_of}
-            report = opened.write(stage.new, journal, seconds, folder_of(network), **details).report
+            report = opened.write(stage.new, journal, seconds, folder, **details).report
     return replace(planned, report=report)
 
 

@@ -62,8 +62,8 @@ def evaluate(
     """
     progress, tiles = progress or Silent(), Path(tiles)
     asked = EvaluationOptions(progress=progress, **options)
-    pairs = find_pairs(tiles)
     model = asked.open(model, output)
+    pairs = find_pairs(tiles)
     info = model.info
     info.require_task("segment")
     pairs = require_fit(pairs, info)

@@ -30,6 +30,9 @@ from segment.core.errors import InputError
 from tests.conftest import write_raster
 from tests.test_examples import load
 
+pytestmark = pytest.mark.heavy
+
+
 gradio_client = pytest.importorskip("gradio_client")
 
 

@@ -46,6 +46,7 @@ def start(place):
         process.communicate()
 
 
+@pytest.mark.heavy
 def test_the_folder_of_a_killed_server_goes_and_that_of_a_living_one_stays(place, start):
     (killed, gone), (_, stays) = start(), start()
     killed.send_signal(signal.SIGKILL)

@@ -132,6 +132,7 @@ def test_headers_of_jpegs_may_be_anything(tmp_path, cut):
     assert bytes_at_once(path) == 0
 
 
+@pytest.mark.heavy
 def test_bands_are_named_by_numbers():
     assert choose_bands("4, 3,2") == (4, 3, 2) and choose_bands(" ") is None
     for text, rule in (

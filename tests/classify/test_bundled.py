@@ -18,6 +18,9 @@ from segment.core.model.folder import load_model_info
 from segment.core.pixels.normalise import BandStatistics
 from tests.conftest import SHARED, assert_fit_to_bundle, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 RSSCN7 = SHARED / "data" / "rsscn7"
 
 
@@ -62,5 +65,5 @@ def test_training_starts_from_it():
     values = np.full(3, 128.0)
     statistics = BandStatistics("uint8", 1, 0 * values, values, values, values)
     assert not build_model(ModelSettings(weights="bundled"), 4, statistics, "auto").loaded.missing
-    with pytest.raises(InputError, match="resnet50/linear. Received backbone mobilenetv2"):
+    with pytest.raises(InputError, match="resnet50/linear, model.backbone is mobilenetv2"):
         build_model(ModelSettings(weights="bundled", backbone="mobilenetv2"), 4, statistics, "auto")

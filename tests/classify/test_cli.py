@@ -15,6 +15,9 @@ from classify import cli
 from segment.core.cli.command import run
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = [
     *(
         "--set",

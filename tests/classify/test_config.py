@@ -37,6 +37,7 @@ def test_settings_survive_their_file(tmp_path):
     assert load_settings(Config, tmp_path / "c.yaml") == config
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "override, words",
     [

@@ -10,6 +10,9 @@ from classify.config import Config
 from segment.core.cli.command import run
 from segment.core.config import load_settings
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = {
     "model.backbone": "baseline",
     "model.weights": "none",

@@ -18,6 +18,9 @@ from segment.mapping.result import SceneMap
 from tests.cluster.processes import Cluster, wait_for
 from tests.cluster.test_maps import assert_same_files, write_scene
 
+pytestmark = pytest.mark.heavy
+
+
 pytest.importorskip("distributed")
 
 

@@ -69,6 +69,7 @@ def test_other_protocols_are_none(protocol: str) -> None:
     )
 
 
+@pytest.mark.heavy
 def test_a_worker_is_no_scheduler(cluster: Cluster) -> None:
     with connect(cluster.address) as client:
         client.wait_for_workers(1)
@@ -76,6 +77,7 @@ def test_a_worker_is_no_scheduler(cluster: Cluster) -> None:
     assert "(a Worker)" in refusal(worker)
 
 
+@pytest.mark.heavy
 def test_a_client_that_was_half_made_is_not_waited_for(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_client_that_was_half_made_is_not_waited_for(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.heavy
 def test_what_dask_logs_is_what_it_was(cluster: Cluster) -> None:
     import distributed  # noqa: F401 - sets levels
 

@@ -24,6 +24,9 @@ from tests.cluster.jobs import Zeros, computed
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.test_maps import assert_same_files, environment, write_scene
 
+pytestmark = pytest.mark.heavy
+
+
 pytest.importorskip("distributed")
 
 BLOCKS = Blocks(divide(60, 10), divide(60, 10))

@@ -25,6 +25,9 @@ from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 pytest.importorskip("distributed")
 
 

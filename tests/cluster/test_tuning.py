@@ -28,6 +28,9 @@ from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.tuning import SPACE, task_of
 from tests.fake_training import WAIT, accuracy
 
+pytestmark = pytest.mark.heavy
+
+
 pytest.importorskip("distributed")
 
 

@@ -24,6 +24,9 @@ from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.test_faults import BLOCKS, Lines, job, refusals, wait_for_size
 from tests.cluster.test_maps import environment, write_scene
 
+pytestmark = pytest.mark.heavy
+
+
 pytest.importorskip("distributed")
 
 __all__ = ["job"]

@@ -43,6 +43,7 @@ def numbers(schema: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]
             yield from numbers(value, where)
 
 
+@pytest.mark.heavy
 def test_every_number_of_every_setting_has_a_lower_and_an_upper_bound():
     for package in (segment, classify):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -14,6 +14,9 @@ from segment.core.outputs import finish_moving, refuse_existing, staged, staged_
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.run_folder import check_run, run_folder
 
+pytestmark = pytest.mark.heavy
+
+
 HOLDS = (
     "import sys, time, pathlib, segment.core.{module} as m\nwith {work}:\n    print(flush=True)\n  "
     "  time.sleep(60)"

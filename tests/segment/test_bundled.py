@@ -19,6 +19,8 @@ from segment.training.evaluation import evaluate
 from segment.training.models import build_model
 from tests.conftest import assert_fit_to_bundle, write_raster
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):
@@ -98,7 +100,7 @@ def test_training_starts_from_it():
         model.predict_on_batch(pixels) for model in (built.network, load_keras_model(BUNDLED))
     )
     np.testing.assert_allclose(mine, theirs, atol=1e-5)
-    with pytest.raises(InputError, match="unet/efficientnet_lite0. Received backbone resnet18"):
+    with pytest.raises(InputError, match="unet/efficientnet_lite0, model.backbone is resnet18"):
         build_model(
             ModelSettings(weights="bundled", backbone="resnet18"), 5, statistics, "auto", 256
         )

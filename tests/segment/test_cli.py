@@ -23,6 +23,9 @@ from segment.core.cli.command import run
 from segment.core.errors import InputError
 from tests.conftest import two_class_scene, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = [
     "--set",
     "model.backbone=resnet18",
@@ -319,7 +322,7 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         ),
         (
             ["predict", scene, "--model", model, "--output", tmp_path / "out", "--truth", small],
-            ["small.tif", "elsewhere"],
+            ["small.tif", "does not cover its scene"],
         ),
         (
             [

@@ -11,6 +11,9 @@ from segment.label_sets import LabelSets
 from segment.scores import Confusion
 from segment.training.losses import build_loss
 
+pytestmark = pytest.mark.heavy
+
+
 NAMES = ["building", "land", "road", "water"]
 OTHER = frozenset({1, 2, 3})
 PAVED = frozenset({1, 2})

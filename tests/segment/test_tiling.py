@@ -59,6 +59,7 @@ def test_tiles_cover_an_axis_and_stay_inside(size: int, tile: int, step: int) ->
     assert starts == sorted(set(starts))
 
 
+@pytest.mark.heavy
 @given(plans)
 @settings(deadline=None, max_examples=60)
 def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
@@ -73,6 +74,7 @@ def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
     np.testing.assert_allclose(np.concatenate(rows), 1, rtol=1e-5)  # the outermost ring too
 
 
+@pytest.mark.heavy
 @given(plans)
 @settings(deadline=None, max_examples=60)
 def test_padding_is_a_reflection(plan: TilePlan) -> None:
@@ -110,6 +112,7 @@ def test_reflection_bounces_as_often_as_needed() -> None:
     assert reflect(np.arange(-2, 3), 1).tolist() == [0] * 5
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("height", "width"), NAMED)
 def test_tiles_cut_from_strips_merge_to_the_scene(height: int, width: int) -> None:
     plan = TilePlan(height, width, 32, 0.5)
@@ -122,6 +125,7 @@ def test_tiles_cut_from_strips_merge_to_the_scene(height: int, width: int) -> No
     np.testing.assert_allclose(np.concatenate(stitched(plan, 3, tiles)), scene, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_overlapping_tiles_are_averaged_by_their_windows() -> None:
     # margin 2, so 12 x 16 padded: tiles at rows 0, 4 and columns 0, 4, 8
     plan = TilePlan(8, 8 + 4, 8, 0.5)
@@ -137,6 +141,7 @@ def test_overlapping_tiles_are_averaged_by_their_windows() -> None:
     np.testing.assert_allclose(merged, np.divide(expected, total), rtol=1e-6)
 
 
+@pytest.mark.heavy
 def test_weights_are_never_zero_and_symmetric() -> None:
     for tile in (1, 2, 255, 256):
         weights = blend_weights(tile)

@@ -39,6 +39,7 @@ def test_a_folder_without_tiles_is_told_at_once(tmp_path, capsys):
     assert "empty" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+@pytest.mark.heavy
 def test_a_cluster_that_is_none_is_told_before_anything_is_written(tile_folder, tmp_path, capsys):
     pytest.importorskip("distributed")
     arguments = [tile_folder(), "--output", tmp_path / "out", "--cluster", "nowhere"]

@@ -10,6 +10,9 @@ from segment.core.errors import InputError
 from segment.core.pixels.augment import as_dtype
 from segment.core.pixels.normalise import BandStatistics
 
+pytestmark = pytest.mark.heavy
+
+
 OFF = {
     "random_crop": False,
     "horizontal_flip": 0,

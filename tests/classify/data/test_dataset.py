@@ -14,6 +14,8 @@ from classify.data.pixels import centre_crop, read_image
 from segment.core.pixels.normalise import BandStatistics
 from tests.classify.conftest import picture, write_class
 
+pytestmark = pytest.mark.heavy
+
 
 def statistics(bands: int = 3, dtype: str = "uint8", high: float = 255) -> BandStatistics:
     zeros = np.zeros(bands)

@@ -458,6 +458,7 @@ def test_rasters_tell_what_their_bands_are_called(tmp_path):
         assert raster.descriptions == ("B04", None, "B02")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "dtype", ["uint8", "uint16", "int16", "int32", "uint32", "float32", "float64"]
 )

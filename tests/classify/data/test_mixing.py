@@ -10,6 +10,7 @@ def batch(count: int = 6, dtype: str = "uint8", high: float = 255) -> tuple[np.n
     return np.tile(values[:, None, None, None], (1, 32, 48, 2)), np.eye(count, dtype=np.float32)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("mixup, cutmix", [(0.4, 0), (0, 1), (0.4, 1)])
 @pytest.mark.parametrize("dtype, high", [("uint8", 255), ("uint16", 65535), ("float32", 1)])
 def test_labels_say_what_images_are_made_of(mixup, cutmix, dtype, high):
@@ -69,6 +70,7 @@ def test_cutmix_pastes_a_rectangle_of_the_partner_where_it_lies():
     assert pasted > 100
 
 
+@pytest.mark.heavy
 def test_several_labels_mix_alike():
     images, _ = batch(3)
     labels = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1]], np.float32)

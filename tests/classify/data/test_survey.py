@@ -35,6 +35,7 @@ def truncated(path: Path) -> LabelledImage:
     return image(path)
 
 
+@pytest.mark.heavy
 def test_statistics_are_of_the_training_images_alone(tmp_path):
     values = {"a": 10, "b": 20, "c": 200, "d": 250}
     a, b, c, d = (
@@ -155,6 +156,7 @@ def test_alpha_is_no_band(tmp_path):
     assert survey(parts(images), DataSettings(), OFF).statistics.bands == 3
 
 
+@pytest.mark.heavy
 def test_bands_are_chosen_by_name_and_rgb_is_found_among_them(tmp_path):
     images = [write(tmp_path, f"{seed}.tif", seed, bands=13, dtype="uint16") for seed in range(2)]
     found = survey(parts(images), DataSettings(leave_out=["B10", "B01"]), OFF)
@@ -207,6 +209,7 @@ def test_ground_sampling_distance_is_asked_of_images_from_first_to_last(tmp_path
     assert ground_sampling_distance([near] * 30 + [far] * 60, 0) == pytest.approx(2.0, rel=1e-3)
 
 
+@pytest.mark.heavy
 def test_what_is_nodata_does_not_count_in_the_statistics(tmp_path):
     pixels = np.random.default_rng(0).uniform(3000, 3100, (36, 36, 2)).astype(np.float32)
     pixels[:12] = np.nan

@@ -8,6 +8,8 @@ from segment.core.progress import Silent
 from tests.classify.conftest import Lines, config, picture, write_class, write_parts
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
 
 def prepare(*data, settings=(), progress=None) -> TrainingData:
     wanted = config(*settings)

@@ -10,6 +10,8 @@ from classify.generator.autoencoder import Latent, build_autoencoder, kullback_l
 from classify.generator.config import AutoencoderSettings
 from segment.core.training.optimizers import dtype_policy
 
+pytestmark = pytest.mark.heavy
+
 
 def build(kind="variational", conditional=True, **options):
     settings = AutoencoderSettings(kind=kind, conditional=conditional, filters=2, latent=64)

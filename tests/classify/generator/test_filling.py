@@ -35,6 +35,9 @@ from segment.core.splits import PARTS
 from tests.classify.conftest import Lines, picture, write_class, write_parts
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 CLASSES = [Class(name="field", color="#112233"), Class(name="river", color="#445566")]
 
 

@@ -10,6 +10,9 @@ from classify.generator.latents import (
 )
 from segment.core.errors import InputError
 
+pytestmark = pytest.mark.heavy
+
+
 COVARIANCES = np.array([[[1.5, 0], [0, 1.5]], [[4.5, 2], [2, 1.75]]])
 
 

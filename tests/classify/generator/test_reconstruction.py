@@ -11,6 +11,8 @@ from classify.generator.reconstruction import (
     second_moments,
 )
 
+pytestmark = pytest.mark.heavy
+
 
 def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)

@@ -7,6 +7,8 @@ import pytest
 
 from classify.generator.sample_grids import arrange_in_rows, draw_classes
 
+pytestmark = pytest.mark.heavy
+
 
 class Drawer:
     """Draws pictures of 4 x 4 px whose level is the class index, and keeps what it was

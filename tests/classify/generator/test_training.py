@@ -25,6 +25,9 @@ from segment.core.model.runtime import load_model
 from tests.classify.conftest import Lines, write_class
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 COMMANDS = [train, sample, fill, interpolate, judge]
 TINY = [
     "model.filters=4",
@@ -453,7 +456,7 @@ def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path, capsys, 
         == trained.test.report["images"]
         == 4
     )
-    with pytest.raises(InputError, match=r"all its data folders \(rare, filled\)"):
+    with pytest.raises(InputError, match=r"those of rare, filled"):
         classify.evaluate(rare, run_folder, part="test")
 
 
@@ -469,7 +472,7 @@ def one_line(capsys) -> str:
         (["sample", "{run}", "--count", 2, "--class", "lake"], ["field, river", "'lake'"]),
         (["sample", "{run}", "--count", 0], ["--count", "greater than or equal to 1"]),
         (["sample", "{judge}", "--count", 2], ["of task generate", "of task classify"]),
-        (["sample", "{data}", "--count", 2], ["a model folder holds"]),
+        (["sample", "{data}", "--count", 2], ["not a model folder"]),
         (["interpolate", "{run}", "{data}/field/0.png", "nowhere.png"], ["nowhere.png"]),
         (
             [
@@ -482,7 +485,7 @@ def one_line(capsys) -> str:
             ],
             ["way.gif", ".png"],
         ),
-        (["judge", "{run}", "--model", "{run}"], ["which draws pictures"]),
+        (["judge", "{run}", "--model", "{run}"], ["generates pictures"]),
         (
             ["judge", "{run}", "--model", "{other}"],
             ["the classifier knows sand, snow", "but not field, river"],

@@ -26,6 +26,9 @@ from segment.core.raster.sources import Source
 from tests.classify.conftest import picture
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 TABLE = [
     Class(name=n, color=c)
     for n, c in zip(("field", "river", "town"), ("#00FF00", "#0000FF", "#FF0000"), strict=True)

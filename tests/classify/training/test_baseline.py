@@ -20,6 +20,8 @@ from segment.core.pixels.normalise import BandStatistics
 from segment.core.progress import Silent
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
 
 def dataset(tmp_path, labels, size=32, bands=3):
     """Noise, brighter in a corner of its own for each label."""

@@ -23,6 +23,8 @@ from segment.core.pixels.preprocessing import preprocess
 from tests.classify.conftest import Lines, config, picture, write_class, write_parts
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[Path, Path]:

@@ -9,6 +9,8 @@ from classify.scores import score
 from classify.training.figures import plot_per_class, plot_precision_recall, plot_roc
 from segment.core.reports.figures import plot_gallery
 
+pytestmark = pytest.mark.heavy
+
 
 def write(figure):
     """Draws the figure as reports do and returns the size of the picture in bytes."""

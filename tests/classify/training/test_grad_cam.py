@@ -11,6 +11,8 @@ from segment.core.model.info import LabelInfo
 from segment.core.raster.classes import Class
 from tests.fakes import tiny_info
 
+pytestmark = pytest.mark.heavy
+
 
 def write_model(folder, dense_units, convolution=True):
     inputs = keras.Input((32, 32, 3))

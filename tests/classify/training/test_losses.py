@@ -8,6 +8,9 @@ from classify.config import LossSettings
 from classify.training.losses import build_loss
 from tests.segment.training.test_losses import gradient
 
+pytestmark = pytest.mark.heavy
+
+
 WEIGHTS = [1.0, 2.0, 0.5]
 SMOOTHINGS = [0.0, 0.3]
 

@@ -18,6 +18,9 @@ from segment.core.pixels.normalise import BandStatistics
 from tests.classify.conftest import save_weights
 from tests.conftest import SHARED
 
+pytestmark = pytest.mark.heavy
+
+
 STAGES = {
     "resnet50": 4,
     "wide_resnet50_2": 4,

@@ -33,6 +33,8 @@ from tests.classify.conftest import QUICK, Lines, config, picture, save_weights,
 from tests.conftest import write_raster
 from tests.fakes import StopAfter
 
+pytestmark = pytest.mark.heavy
+
 
 def weights(folder: Path) -> dict[str, list[np.ndarray]]:
     return weights_of(keras.saving.load_model(folder / "model.keras"))
@@ -168,7 +170,7 @@ def test_a_run_is_not_replaced_unless_asked_to(finished, tmp_path, no_pictures):
         train(data, output, config())
     shutil.copytree(output, tmp_path / "run")
     assert len(train(data, tmp_path / "run", config(), overwrite=True).history) == 1
-    with pytest.raises(InputError, match="earlier outputs"):
+    with pytest.raises(InputError, match="no earlier output"):
         train(data, data, config(), overwrite=True)
     assert len(list(data.rglob("*.png"))) == 84
 

@@ -10,6 +10,9 @@ from segment.core.model.folder import RECORD_FILE, load_keras_model, load_model_
 from segment.core.model.record import RecordEntry, TrainingRecord, load_record
 from segment.core.model.weight_files import checksum
 
+pytestmark = pytest.mark.heavy
+
+
 INFO = """
 task: classify
 name: small

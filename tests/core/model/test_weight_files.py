@@ -28,6 +28,9 @@ from segment.core.raster.classes import Class
 from segment.core.training.checkpoints import load_history
 from tests.fakes import tiny_info
 
+pytestmark = pytest.mark.heavy
+
+
 TABLE = [Class(name="land", color="#804000"), Class(name="water", color="#0000FF")]
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
 
@@ -176,9 +179,8 @@ def test_a_network_that_a_backend_cannot_build_is_a_fault_of_the_file(model, mon
         raise error("OOM when allocating tensor with shape[7,7,3,64000000]")
 
     monkeypatch.setattr(keras.saving, "load_model", fail)
-    with pytest.raises(
-        InputError, match=f"too large, too deeply nested or damaged .{error.__name__}.*Restore it"
-    ):
+    problem = f"too large, too deeply nested or damaged .{error.__name__}.*Restore the file"
+    with pytest.raises(InputError, match=problem):
         load_keras_model(model)
 
 

@@ -25,6 +25,9 @@ from segment.core.pixels.normalise import imagenet_statistics
 from tests.conftest import SHARED
 from tests.core.networks.torch_files import write_archive, write_pickles
 
+pytestmark = pytest.mark.heavy
+
+
 NAME, SETTING = "efficientnet_lite0", "model.encoder_weights"
 LETTERS = {
     "gamma": "weight",

@@ -18,6 +18,7 @@ ARRAYS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("write", WRITERS)
 def test_tensors_are_read_with_their_shapes_and_dtypes(write, tmp_path):
     read = read_torch(write(tmp_path / "w.pth", ARRAYS))
@@ -27,6 +28,7 @@ def test_tensors_are_read_with_their_shapes_and_dtypes(write, tmp_path):
         assert read[key].dtype == array.dtype
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("write", WRITERS)
 def test_views_and_brain_floats_are_read(write, tmp_path):
     values = {

@@ -11,6 +11,8 @@ from segment.core.pixels.normalise import (
     scaling,
 )
 
+pytestmark = pytest.mark.heavy
+
 
 def test_pieces_add_up_to_the_whole_at_large_offsets():
     pixels = np.random.default_rng(0).normal(1e6, 2, (40, 30, 4)).astype(np.float32)

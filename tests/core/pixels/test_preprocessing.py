@@ -29,6 +29,7 @@ def test_off_is_the_same_array():
     assert str(ALL) == "denoise 3, clahe 64 (clahe_cell 32), sharpen 0.5 (sharpen_radius 1)"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "bands, dtype", [*KINDS, (2, "int16"), (3, "float32"), (3, "float64"), (5, "int32")]
 )
@@ -44,6 +45,7 @@ def test_denoising_takes_the_median_of_each_band(bands, dtype, edge):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.heavy
 def test_denoising_removes_salt_and_keeps_edges():
     clean = np.repeat(
         np.where(np.arange(40) < 20, 50, 200).astype(np.uint8)[None, :, None], 30, axis=0
@@ -67,6 +69,7 @@ def test_contrast_grows_within_the_limit(bands, dtype):
     )
 
 
+@pytest.mark.heavy
 def test_contrast_of_rgb_is_that_of_its_lightness():
     pixels = (noise(1) * np.array([1.5, 1, 0.7])).astype(np.uint8)
     before, after = (
@@ -84,6 +87,7 @@ def test_contrast_of_rgb_is_that_of_its_lightness():
     )
 
 
+@pytest.mark.heavy
 def test_flat_ground_stays_flat():
     for dtype in ("uint8", "uint16"):
         flat = np.full((70, 50, 3), 90 if dtype == "uint8" else 9000, dtype)
@@ -100,6 +104,7 @@ def test_flat_ground_stays_flat():
     )
 
 
+@pytest.mark.heavy
 def test_sharpening_is_an_unsharp_mask_rounded_and_held_in_range():
     pixels = noise(4, "uint8", spread=0.4)
     blurred = cv2.GaussianBlur(pixels.astype(np.float64), (0, 0), 1.5)
@@ -117,6 +122,7 @@ def test_sharpening_is_an_unsharp_mask_rounded_and_held_in_range():
         )
 
 
+@pytest.mark.heavy
 def test_steps_come_one_after_the_other():
     pixels = noise(spread=0.1)
     denoised = preprocess(pixels, PreprocessSettings(denoise=3))
@@ -126,6 +132,7 @@ def test_steps_come_one_after_the_other():
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("bands, dtype", [(3, "uint8"), (4, "uint16")])
 def test_tiles_of_any_size_are_treated_alike(bands, dtype):
     pixels = noise(bands, dtype, 256, 256, spread=0.2)
@@ -144,6 +151,7 @@ def test_images_smaller_than_a_cell_are_continued_by_reflection():
         assert preprocess(noise(rows=rows, columns=columns), ALL).shape == (rows, columns, 3)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("bands, dtype", [(3, "uint8"), (1, "uint8"), (13, "uint16")])
 def test_nodata_stays_and_is_not_seen(bands, dtype):
     pixels = noise(bands, dtype, spread=0.1)
@@ -163,6 +171,7 @@ def test_nodata_stays_and_is_not_seen(bands, dtype):
     )
 
 
+@pytest.mark.heavy
 def test_ground_beside_nodata_gets_no_rim():
     pixels = np.full((40, 40, 3), 120, np.uint8)
     pixels[:, :15] = 0
@@ -173,6 +182,7 @@ def test_ground_beside_nodata_gets_no_rim():
     )
 
 
+@pytest.mark.heavy
 def test_the_nearest_valid_pixel_stands_in():
     pixels = np.tile(np.arange(30, dtype=np.float32)[None, :, None], (20, 1, 1))
     valid = np.ones((20, 30), bool)

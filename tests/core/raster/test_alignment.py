@@ -51,6 +51,7 @@ def image(tmp_path: Path) -> Path:
     return put(tmp_path / "image.tif", np.zeros((64, 96, 3), np.uint8))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("pixels", "transform", "words"),
     [
@@ -84,6 +85,7 @@ def test_the_same_ground_on_another_grid_is_read_onto_the_images(
     assert aligned(mask, image).missing == pytest.approx(1 - labelled.mean())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("transform", "crs"),
     [
@@ -102,6 +104,7 @@ def test_a_right_pair_needs_no_note(
     np.testing.assert_array_equal(read(mask, image)[0], VALUES)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("crs", "image_crs", "place"),
     [
@@ -155,6 +158,7 @@ def assert_read_exactly(mask: Path, image: Path, values: np.ndarray) -> None:
     np.testing.assert_array_equal(found[compared], values[row[compared], column[compared]])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("most", [1 << 22, 900, 1])
 def test_any_window_is_that_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
@@ -180,6 +184,7 @@ def test_any_window_is_that_of_the_whole(
         np.testing.assert_array_equal(inside, labelled[row : row + height, column : column + width])
 
 
+@pytest.mark.heavy
 def test_colours_and_palettes_outside_are_no_class_even_where_black_is_one(
     tmp_path: Path, image: Path
 ) -> None:
@@ -198,6 +203,7 @@ def test_colours_and_palettes_outside_are_no_class_even_where_black_is_one(
         np.testing.assert_array_equal(indices[:, 48:], colours[:, :48, 2] // 255)
 
 
+@pytest.mark.heavy
 def test_a_picture_with_a_palette_and_a_world_file_stored_south_up(
     tmp_path: Path, image: Path
 ) -> None:
@@ -221,6 +227,7 @@ def test_a_picture_with_a_palette_and_a_world_file_stored_south_up(
     assert "CRS cannot be compared" in notes[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("dtype", "nodata"), [("float32", -9999), ("uint16", 65535), ("uint8", 0), ("int16", None)]
 )
@@ -317,6 +324,7 @@ def test_control_points_that_fit_no_transform_are_noted(tmp_path: Path, image: P
     assert aligned(bent, bent) == Alignment()
 
 
+@pytest.mark.heavy
 def test_control_points_that_fit_a_transform_say_where_a_raster_lies(
     tmp_path: Path, image: Path
 ) -> None:
@@ -357,6 +365,7 @@ def test_a_mask_that_is_tiny_beside_its_image_still_overlaps_it(tmp_path: Path) 
     assert "over 99.9 %" in aligned(mask, image).notes("m")[1]
 
 
+@pytest.mark.heavy
 def test_longitudes_are_the_same_ground_all_the_way_round(tmp_path: Path) -> None:
     degrees = CRS.from_epsg(4326)
     image = put(

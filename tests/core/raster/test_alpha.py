@@ -136,6 +136,7 @@ def rgb_and(path: Path, fourth: np.ndarray, **profile: object) -> Path:
     return write_raster(path, pixels, **(RGBA if path.suffix == ".tif" else {}), **profile)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
 def test_infrared_masks_nothing_whatever_is_read(tmp_path, name):
     path = rgb_and(tmp_path / name, infrared())
@@ -185,6 +186,7 @@ def test_masks_mask_but_where_bands_are_asked_for(tmp_path):
         assert raster.read()[1].all() and raster.alpha_note is None
 
 
+@pytest.mark.heavy
 def test_grey_and_other_masks_beside_infrared(tmp_path):
     grey = np.stack([infrared(seed=1), infrared()], axis=2)
     path = write_raster(tmp_path / "grey.tif", grey, nodata=0)

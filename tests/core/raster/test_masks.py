@@ -20,6 +20,7 @@ def test_what_is_neither_values_nor_colours_is_refused_by_name(tmp_path, bands, 
         read_mask(mask)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "bands, dtype", [(1, np.uint16), (1, np.float32), (3, np.uint8), (4, np.uint8)]
 )

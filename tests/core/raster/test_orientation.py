@@ -40,6 +40,7 @@ def upright(path: Path) -> np.ndarray:
         return np.asarray(ImageOps.exif_transpose(picture))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("number", range(1, 9))
 def test_pictures_are_read_upright_by_any_window(tmp_path: Path, suffix: str, number: int) -> None:
@@ -76,6 +77,7 @@ def test_pictures_are_read_upright_by_any_window(tmp_path: Path, suffix: str, nu
         assert (raster.orientation_note is None) == (number == 1)
 
 
+@pytest.mark.heavy
 def test_alpha_and_nodata_turn_with_the_pixels(tmp_path: Path) -> None:
     rgba = np.dstack([STORED, np.where(LABELS > 1, 255, 0).astype(np.uint8)])
     with open_raster(save(tmp_path / "p.png", rgba, 6)) as raster:
@@ -86,6 +88,7 @@ def test_alpha_and_nodata_turn_with_the_pixels(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.heavy
 def test_a_georeferenced_picture_is_read_as_it_is_stored(tmp_path: Path) -> None:
     picture = save(tmp_path / "p.png", STORED, 6)
     picture.with_suffix(".pgw").write_text("0.3\n0\n0\n-0.3\n500000\n2700000\n")
@@ -94,6 +97,7 @@ def test_a_georeferenced_picture_is_read_as_it_is_stored(tmp_path: Path) -> None
         assert "orientation 6 is ignored" in str(raster.orientation_note)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", range(2, 9))
 def test_masks_are_laid_on_the_upright_picture(tmp_path: Path, number: int) -> None:
     with open_raster(save(tmp_path / "p.jpg", STORED, number)) as image:
@@ -181,6 +185,7 @@ def test_a_file_that_rasterio_writes_is_upright(tmp_path: Path) -> None:
     assert read_orientation(tmp_path / "x.tif") == UPRIGHT
 
 
+@pytest.mark.heavy
 def test_a_turned_scene_gives_the_map_and_tiles_of_the_upright_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +212,7 @@ def test_a_turned_scene_gives_the_map_and_tiles_of_the_upright_one(
             np.testing.assert_array_equal(one.read(), two.read())
 
 
+@pytest.mark.heavy
 def test_folders_say_once_how_many_are_turned(tmp_path: Path) -> None:
     for number in (1, 6, 8):
         for folder, pixels in (("images", STORED), ("masks", LABELS)):

@@ -206,6 +206,7 @@ def test_a_folder_with_such_a_name_is_done_but_for_it(tmp_path, capsys):
     ]
 
 
+@pytest.mark.heavy
 def test_tile_folders_and_images_with_such_a_name(tmp_path):
     from classify.labelling.predict import predict_images
     from segment.data.tiles import scan_pairs

@@ -20,6 +20,7 @@ def test_balanced_weights_have_mean_1_over_what_is_counted():
     assert (weights * counts).tolist() == pytest.approx([100 / 3] * 3)
 
 
+@pytest.mark.heavy
 def test_weights_of_unknown_classes_are_refused():
     with pytest.raises(
         InputError, match="loss.class_weights: there is no class 'd'. Name one of a, b, c"

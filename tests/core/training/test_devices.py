@@ -18,6 +18,8 @@ from segment.core.errors import InputError
 from segment.core.training.devices import take_devices
 from segment.core.training.shared_batches import SharedBatches
 
+pytestmark = pytest.mark.heavy
+
 
 def start(folder: Path, **environment: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "tests.core.training.device_runs", str(folder)]

@@ -16,6 +16,8 @@ from segment.core.training.optimizers import Phase
 from segment.core.training.session import Session
 from tests.fakes import StopAfter
 
+pytestmark = pytest.mark.heavy
+
 
 class Points(keras.utils.PyDataset):
     """Points of a plane, whose batches depend on the epoch."""

@@ -12,6 +12,8 @@ from segment.core.tuning.gaussian_process import GaussianProcessSampler
 from segment.core.tuning.trials import PROBLEM
 from tests.core.tuning.objective import SPACE, best_found, score
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(autouse=True)
 def quiet() -> None:

@@ -91,6 +91,7 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
         load_space(write(tmp_path / "space.yaml", text))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "key, parameter, problem",
     [

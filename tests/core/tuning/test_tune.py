@@ -124,6 +124,7 @@ def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_p
     assert "seeds" in str(found)
 
 
+@pytest.mark.heavy
 def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=3, confirmations=0))
     told = Lines()
@@ -165,6 +166,7 @@ def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
         tune(more, tmp_path / "t", SPACE, Search(trials=5))
 
 
+@pytest.mark.heavy
 def test_the_defaults_are_tried_first_where_they_lie_in_the_space(tmp_path):
     tune(TASK, tmp_path / "out", SPACE, Search(trials=2, confirmations=0))
     assert "training.learning_rate" in study_of(tmp_path / "out").trials[0].params
@@ -174,6 +176,7 @@ def test_the_defaults_are_tried_first_where_they_lie_in_the_space(tmp_path):
     assert study_of(tmp_path / "in").trials[0].params == first
 
 
+@pytest.mark.heavy
 def test_repeats_have_seeds_of_their_own_and_their_mean_counts(tmp_path):
     found = tune(TASK, tmp_path / "t", SPACE, Search(trials=2, repeats=3, confirmations=1))
     once = accuracy(found.values["training.learning_rate"], found.values["model.dropout"])
@@ -183,6 +186,7 @@ def test_repeats_have_seeds_of_their_own_and_their_mean_counts(tmp_path):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=3))
 
 
+@pytest.mark.heavy
 def test_what_a_killed_study_leaves_stands_in_no_ones_way(tmp_path):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=2, confirmations=0))
     for name in ("study.db-journal", ".best.yaml.partial", "trials/tuning-1.yaml"):
@@ -201,6 +205,7 @@ def test_a_folder_is_tuned_into_by_one_process(tmp_path):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=1))
 
 
+@pytest.mark.heavy
 def test_a_second_study_in_a_folder_has_its_own_defaults_and_space(tmp_path):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=1, confirmations=0))
     space = {"model.dropout": Parameter(low=0.0, high=0.1)}
@@ -256,6 +261,7 @@ def test_folders_of_others_stay_as_they_are(tmp_path):
     ).exists()
 
 
+@pytest.mark.heavy
 def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr(
@@ -272,6 +278,7 @@ def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
     assert len({trial.value for trial in study_of(tmp_path / "t").trials}) == 2
 
 
+@pytest.mark.heavy
 def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeypatch):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=1, confirmations=0))
     study_of(tmp_path / "t").ask()  # and no word of it since
@@ -322,6 +329,7 @@ def test_settings_of_a_lost_process_are_queued_again(tmp_path):
     assert again.params == lost.params
 
 
+@pytest.mark.heavy
 def test_trainings_without_a_score_are_failed_trials(tmp_path):
     unknown = Task(TASK.module, TASK.data, DEFAULTS, {"val_beauty": "beauty"})
     with pytest.raises(
@@ -349,12 +357,14 @@ def test_a_database_that_vanishes_is_told(tmp_path):
         tune(TASK, tmp_path / "t", SPACE, Search(trials=2), Vandal())
 
 
+@pytest.mark.heavy
 def test_files_in_the_working_folder_are_no_modules_of_a_training(tmp_path, monkeypatch):
     (tmp_path / "random.py").write_text("raise SystemExit('my own notes')")
     monkeypatch.chdir(tmp_path)
     assert run_trial(TASK, {}, tmp_path / "runs" / "one", keep=lambda folder: folder.name) == "one"
 
 
+@pytest.mark.heavy
 def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, monkeypatch):
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
 
@@ -444,6 +454,7 @@ def test_repeated_trainings_keep_the_split_and_a_failed_one_is_left_out_and_trie
     assert begun == [(DEFAULT_SETTINGS, 1), (7, 1), (DEFAULT_SETTINGS, 2), (7, 2), (7, 2)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", get_args(Sampler))
 def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
     space = distributions(SPACE, DEFAULTS)
@@ -483,6 +494,7 @@ def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
     assert [process.returncode for process in begun] == [0] * 4
 
 
+@pytest.mark.heavy
 def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_study_goes_on(
     tmp_path,
 ):
@@ -507,6 +519,7 @@ def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_st
     assert load_settings(Config, tmp_path / "t" / "best.yaml").training.batch_size >= 8
 
 
+@pytest.mark.heavy
 def test_nothing_but_failures_ends_with_their_reason(tmp_path):
     with pytest.raises(InputError, match=r"All 3 trials failed. Last error: .*must stay finite"):
         tune(
@@ -528,6 +541,7 @@ def test_a_folder_with_other_things_and_a_database_that_is_none_are_refused(tmp_
             tune(TASK, tmp_path / "t", SPACE, Search(trials=1, storage=url))
 
 
+@pytest.mark.heavy
 def test_a_training_ends_with_the_process_that_began_it(tmp_path, monkeypatch):
     monkeypatch.setenv(SECONDS, "0.2")
     slow = Task(
@@ -553,6 +567,7 @@ def test_a_training_ends_with_the_process_that_began_it(tmp_path, monkeypatch):
     assert history.read_text() == seen
 
 
+@pytest.mark.heavy
 def test_what_watches_a_training_may_end_it(tmp_path):
     def enough(epoch: int, score: float) -> None:
         raise KeyboardInterrupt

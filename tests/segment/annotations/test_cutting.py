@@ -25,6 +25,7 @@ def put_scene(folder, height, width, **profile):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "height, width, overlap", [(64, 96, 0), (65, 97, 0), (100, 70, 0.5), (32, 32, 0)]
 )
@@ -75,6 +76,7 @@ def test_nodata_stays_nodata_in_the_tiles(tmp_path):
         assert (~raster.read()[1]).sum() == 32 * 10
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_fourth_band_stays_a_band_like_the_others(tmp_path, dtype):
     image, mask = two_class_scene(32, 32)
@@ -134,6 +136,7 @@ def test_what_does_not_fit_leaves_nothing_behind(tmp_path, spoil, words):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.heavy
 def test_a_mask_on_another_grid_is_cut_from_the_scenes(tmp_path, class_table):
     scene, mask = put_scene(tmp_path, 64, 96)
     save_class_table(class_table, tmp_path / "classes.yaml")
@@ -177,6 +180,7 @@ def test_colours_that_are_cut_stay_unlabelled_where_the_mask_does_not_reach(tmp_
     assert (indices[:, :16] == 255).all() and (indices[:, 16:] == 0).all() and not unknown
 
 
+@pytest.mark.heavy
 def test_a_mask_of_other_ground_is_refused_and_nothing_is_written(tmp_path):
     scene, _ = put_scene(tmp_path, 64, 64)
     far = write_raster(

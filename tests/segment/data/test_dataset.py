@@ -14,6 +14,9 @@ from segment.data.survey import survey
 from segment.data.tiles import find_pairs
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 OFF = PreprocessSettings()
 
 

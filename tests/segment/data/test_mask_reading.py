@@ -185,6 +185,7 @@ EXPLICIT = (
 )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("table", [EXPLICIT, TABLE + '- {name: rail, color: "#111111"}\n'])
 def test_255_that_no_class_claims_is_told_where_a_class_has_no_pixel(folder, tmp_path, table):
     said, seen = both(folder(table, lambda i: i * 255), tmp_path)
@@ -193,6 +194,7 @@ def test_255_that_no_class_claims_is_told_where_a_class_has_no_pixel(folder, tmp
     assert "warning: no pixel of the training part is" in said
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "entry, absent",
     [
@@ -220,6 +222,7 @@ def test_a_class_without_a_pixel_is_reported_before_training(folder):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_declared_nodata_wins_loudly(folder, tmp_path, value):
     masks = {0: lambda i: i, 1: lambda i: i, 255: lambda i: i * 255}
@@ -270,6 +273,7 @@ def stripes(width, value):
     return lambda i: np.where(np.arange(64) < width, value, i).astype(np.uint8)
 
 
+@pytest.mark.heavy
 def test_most_pixels_of_no_class_are_refused_unless_allowed(folder, tmp_path):
     root = folder(
         TABLE, lambda i: np.where(np.arange(64) < 40, 9 + np.arange(64) % 2, i).astype(np.uint8)
@@ -332,6 +336,7 @@ def noisy_colours(i, path):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "table, mask, words",
     [
@@ -414,6 +419,7 @@ def test_explicit_values_make_jpeg_masks_usable(folder):
     ] < 0.7
 
 
+@pytest.mark.heavy
 def test_groups_with_other_values_are_told(folder, tmp_path):
     root = folder(TABLE, lambda i: i * 255)
     write_raster(root / "g2" / "masks" / "a.png", two_class_scene(64, 64, seed=2)[1])
@@ -421,6 +427,7 @@ def test_groups_with_other_values_are_told(folder, tmp_path):
         assert "Groups show classes by different values: g0, g1 by 0 and 255, g2 by 0 and 1" in text
 
 
+@pytest.mark.heavy
 def test_masks_of_one_group_with_other_values_are_named(folder, tmp_path):
     root = folder(TABLE, lambda i: i * 255)
     image, indices = two_class_scene(64, 64, seed=7)
@@ -549,6 +556,7 @@ def test_the_share_of_a_truth_that_no_class_has_is_reported(tmp_path):
     ) and "33.3% of the truth's labelled pixels" in repr(result)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("water, white", [(1, 255), (255, 255), (255, 1)])
 def test_evaluation_reads_masks_alike(tmp_path, water, white):
     for number, share in enumerate((0, 32, 12)):
@@ -562,6 +570,7 @@ def test_evaluation_reads_masks_alike(tmp_path, water, white):
     assert ("note: masks hold" in lines.text) == (water != white)
 
 
+@pytest.mark.heavy
 def test_evaluation_reports_the_share_of_no_class(tmp_path):
     indices = np.zeros((32, 32, 1), np.uint8)
     masks = indices.copy()
@@ -573,6 +582,7 @@ def test_evaluation_reports_the_share_of_no_class(tmp_path):
     assert "warning: 75.0% of the labelled mask pixels are of no class: not scored" in lines.text
 
 
+@pytest.mark.heavy
 def test_exploring_masks_of_0_and_255_shows_both_classes(folder, tmp_path):
     explore(folder(TABLE, lambda i: i * 255), tmp_path / "look", model=None)
     figures = json.loads((tmp_path / "look" / "report.json").read_text())
@@ -583,6 +593,7 @@ def test_exploring_masks_of_0_and_255_shows_both_classes(folder, tmp_path):
     assert figures["class_tables"][0]["not_named"] == {} and figures["mask_notes"]
 
 
+@pytest.mark.heavy
 def test_exploring_masks_of_0_and_255_without_a_table_asks_for_both_names(folder, tmp_path):
     root = folder(TABLE, lambda i: i * 255)
     (root / "classes.yaml").unlink()

@@ -23,6 +23,9 @@ from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from tests.conftest import two_class_scene, write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 EDGE = 64
 
 

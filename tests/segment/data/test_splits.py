@@ -82,6 +82,7 @@ def test_folders_fix_the_split_whatever_their_names(tmp_path, names, layout, see
         assert name in file.split("/") and part == part_named(name)
 
 
+@pytest.mark.heavy
 def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
     root = put(tmp_path, "train/a", "Train/b", "valid/c", "test/d")
     assert len(split(root)["train"]) == 2

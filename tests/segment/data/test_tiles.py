@@ -108,6 +108,7 @@ def put_pair(folder, name, mask, transform, **profile):
     write_raster(folder / "masks" / f"{name}.tif", mask, transform=transform, **profile)
 
 
+@pytest.mark.heavy
 def test_masks_on_other_grids_are_read_onto_their_images_and_summed_up(tmp_path, class_table):
     here = Affine(0.3, 0, 500_000, 0, -0.3, 2_700_000)
     mask = two_class_scene(64, 64)[1]

@@ -72,6 +72,7 @@ def test_scenes_are_files_folders_patterns_and_what_gdal_resolves(tmp_path: Path
             find_sources([str(nothing)], MAP_ENDINGS)
 
 
+@pytest.mark.heavy
 def test_names_of_outputs_are_safe(tmp_path: Path) -> None:
     odd = ["what?.tif", "wow!.tif", "-dash.tif", "a b.tif", "layer_styles.tif", "é&<'.tif"]
     for name in odd:
@@ -87,6 +88,7 @@ def test_names_of_outputs_are_safe(tmp_path: Path) -> None:
     assert Source.of("s3://bucket/a.tif?sig=a/b").stem == "a"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -171,6 +173,7 @@ def seen_tiles(
         yield *batch.places[0], batch.pixels[0]
 
 
+@pytest.mark.heavy
 def test_tiles_are_preprocessed_as_training_does_it(tmp_path: Path) -> None:
     pixels = NOISE[:64, :64].copy()
     pixels[20:40, :30] = 0
@@ -182,6 +185,7 @@ def test_tiles_are_preprocessed_as_training_does_it(tmp_path: Path) -> None:
     assert (seen[20:40, :30] == 0).all() and (seen != pixels).any()
 
 
+@pytest.mark.heavy
 def test_tiles_see_the_ground_that_they_share_alike(tmp_path: Path) -> None:
     """Cells of enhanced contrast that divide the grid of the tiles hold the same in all, but for
     the outermost.
@@ -201,6 +205,7 @@ def test_tiles_see_the_ground_that_they_share_alike(tmp_path: Path) -> None:
     assert (times > 1).sum() > 10_000
 
 
+@pytest.mark.heavy
 def test_a_preprocessed_window_is_mapped_as_in_the_whole(tmp_path: Path) -> None:
     noise = NOISE.copy()
     noise[50:80, 30:100] = 0
@@ -289,6 +294,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         process.wait()
 
 
+@pytest.mark.heavy
 def test_a_scene_on_a_server_is_mapped_as_if_it_were_here(
     tmp_path: Path, serve: Callable[..., str]
 ) -> None:
@@ -301,6 +307,7 @@ def test_a_scene_on_a_server_is_mapped_as_if_it_were_here(
         predict_scene(f"{server}/missing.tif", model, tmp_path / "missing")
 
 
+@pytest.mark.heavy
 def test_a_server_that_vanishes_is_one_line_and_nothing_looks_finished(
     tmp_path: Path, serve: Callable[..., str]
 ) -> None:
@@ -325,6 +332,7 @@ def test_a_scene_cut_half_way_is_one_line(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out").iterdir()] == [".scene_classes.tif.partial"]
 
 
+@pytest.mark.heavy
 def test_resampling_maps_at_the_models_pixels_on_the_scenes_grid(tmp_path: Path) -> None:
     """A model that knows pixels of 60 cm, scenes of 30 cm and 1.2 m: blocks of ground keep their
     class and their place.
@@ -358,6 +366,7 @@ def test_resampling_maps_at_the_models_pixels_on_the_scenes_grid(tmp_path: Path)
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("pixel", [2.0, 4.0, 5.9])
 def test_resampling_of_coarse_scenes_passes_over_rows_rightly(tmp_path: Path, pixel: float) -> None:
     pixels = np.random.default_rng(4).integers(0, 255, (61, 47, 3), np.uint8)
@@ -383,6 +392,7 @@ def test_resampling_of_coarse_scenes_passes_over_rows_rightly(tmp_path: Path, pi
         assert (file.read(1) == bars[..., 0] * 10).mean() > 0.85
 
 
+@pytest.mark.heavy
 def test_resampling_keeps_what_a_mask_band_hides(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "scene.tif", np.full((60, 60, 1), 2, np.uint8))
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(scene, "r+") as file:
@@ -396,6 +406,7 @@ def test_resampling_keeps_what_a_mask_band_hides(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.heavy
 def test_resampling_keeps_nodata_pixel_by_pixel(tmp_path: Path) -> None:
     pixels = np.full((90, 120, 1), 3, np.uint8)
     pixels[31:57, 11:78] = 0
@@ -427,6 +438,7 @@ def test_resampling_needs_pixel_sizes(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.heavy
 def test_a_strip_passes_few_modules_on_its_way_to_the_rows(tmp_path: Path) -> None:
     """From reading a strip of a scene to writing its rows, so that the way can be read in one
     sitting.

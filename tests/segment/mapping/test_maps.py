@@ -43,6 +43,7 @@ def map_it(
     return predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
 
 
+@pytest.mark.heavy
 def test_class_raster_is_cloud_optimised_and_speaks_for_itself(tmp_path: Path) -> None:
     indices = np.kron(
         np.random.default_rng(0).integers(0, 5, (60, 55)), np.ones((10, 20), int)
@@ -138,6 +139,7 @@ def test_gdal_reads_classes_colours_and_table(tmp_path: Path, indices: np.ndarra
     assert [row["f"] for row in found["rat"]["row"]] == attributes(result)
 
 
+@pytest.mark.heavy
 def test_pictures_show_the_classes(tmp_path: Path, indices: np.ndarray) -> None:
     result = map_it(tmp_path, indices)
     with rasterio.open(result.mask) as file:  # the sidecar holds where it lies
@@ -198,6 +200,7 @@ def test_polygons_have_the_areas_of_the_report(tmp_path: Path, indices: np.ndarr
         assert found == pytest.approx(result.report["area_m2"][name], rel=1e-3)
 
 
+@pytest.mark.heavy
 def test_all_files_of_a_map_are_drawn_in_map_colours(tmp_path: Path, indices: np.ndarray) -> None:
     model = FakeModel()
     model.info.classes = [
@@ -258,6 +261,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_full_disk_is_an_error_and_leaves_no_outputs(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 5, (300, 200, 1), np.uint8)

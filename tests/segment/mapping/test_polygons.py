@@ -83,6 +83,7 @@ def patches(height: int, width: int, seed: int = 0, missing: bool = True) -> np.
     return np.where(missing & (fields[5] > 0.15), 255, values).astype(np.uint8)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("grid", GRIDS)
 def test_polygons_along_pixel_edges_are_the_map(tmp_path: Path, grid: str) -> None:
     values = patches(60, 90)
@@ -202,6 +203,7 @@ def test_specks_are_kept_as_they_are(tmp_path: Path) -> None:
     assert sizes == pytest.approx({"building": 1, "road": 2, "vegetation": 4, "land": 893})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("grid", "pixel"), [("utm", 0.09), ("none", 1), ("geographic", 1.1179)])
 def test_small_areas_become_part_of_their_largest_neighbour(
     tmp_path: Path, grid: str, pixel: float
@@ -298,6 +300,7 @@ with open_raster(classes) as scene:
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_full_disk_is_one_line(tmp_path: Path) -> None:
     polygonise(tmp_path, patches(100, 100))

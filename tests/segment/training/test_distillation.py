@@ -15,6 +15,9 @@ from segment.training.feature_comparison import compare
 from segment.training.models import build_model
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = TrainingSettings(epochs=2, batch_size=4, clip_norm=1.0)
 
 

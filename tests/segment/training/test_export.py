@@ -47,6 +47,9 @@ from segment.training.models import build_model
 from segment.training.onnx_export import onnx_metadata, pixel_scale, save_onnx
 from tests.conftest import write_raster
 
+pytestmark = pytest.mark.heavy
+
+
 openvino = import_openvino()
 CLASSES = [
     Class(name="land", color="#804000"),

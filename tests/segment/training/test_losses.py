@@ -9,6 +9,9 @@ from segment.config import LossSettings
 from segment.core.raster.classes import IGNORED
 from segment.training.losses import build_loss
 
+pytestmark = pytest.mark.heavy
+
+
 WEIGHTS = [1.0, 2.0, 0.5]
 
 

@@ -14,6 +14,9 @@ from segment.core.pixels.normalise import BandStatistics
 from segment.training.models import build_model, check_model, divide_logits
 from tests.conftest import SHARED
 
+pytestmark = pytest.mark.heavy
+
+
 FAMILIES = [
     "resnet18",
     "seresnet18",

@@ -39,6 +39,9 @@ from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
 
+pytestmark = pytest.mark.heavy
+
+
 QUICK = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
 
 
@@ -216,7 +219,7 @@ def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
 def test_overwrite_spares_the_training_data(tile_folder):
     root = tile_folder()
     before = sorted(root.rglob("*"))
-    with pytest.raises(InputError, match="earlier outputs"):
+    with pytest.raises(InputError, match="no earlier output"):
         segment.train(root, root, config("training.epochs=1"), overwrite=True)
     assert sorted(root.rglob("*")) == before
 
