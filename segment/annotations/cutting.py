@@ -46,8 +46,8 @@ class CutScene:
 
     def __str__(self) -> str:
         cut = (
-            f"{self.folder}: {self.tiles} tiles written, {self.labelled:.1%} of their pixels"
-            f" labelled; {self.empty} left out without enough labels"
+            f"{self.folder}: {self.tiles} tiles written, {self.empty} left out without enough"
+            f" labels; {self.labelled:.1%} of the pixels written are labelled"
         )
         return "\n".join([*self.notes, cut])
 
@@ -110,6 +110,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
                 f"{scene}: scene is {raster.width}x{raster.height}, smaller than a tile of {size}."
                 " Lower --size."
             )
+        notes = [*(f"note: {scene}: {note}" for note in raster.notes), *labels.notes]
         for name in ("images", "masks"):
             (folder / name).mkdir(parents=True)
         if labels.class_table:
@@ -134,7 +135,6 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
                 f"{scene}: none of {empty} tiles holds enough pixels of a class. Check the classes,"
                 " or lower --min-labelled."
             )
-    notes = [*(f"note: {scene}: {note}" for note in raster.notes), *labels.notes]
     return CutScene(output, written, empty, notes, labelled / (written * size * size))
 
 

@@ -121,7 +121,7 @@ def test_the_scene_is_read_band_by_band(tmp_path, monkeypatch):
         (lambda f: (f / "tiles").mkdir(), ["tiles", "--overwrite"]),
         (
             lambda f: (f / "classes.yaml").write_text("- {name: lava, color: '#FF0000', value: 9}"),
-            ["empty", "classes"],
+            ["none of 4 tiles", "classes"],
         ),
         (lambda f: (f / "classes.yaml").write_text("nonsense"), ["classes.yaml"]),
     ],

@@ -1,5 +1,7 @@
 """Vector labels: the pixels of GDAL's rasterisation of the whole scene, whatever the window."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
@@ -74,7 +76,8 @@ def test_windows_are_those_of_the_whole_burned_at_once(tmp_path_factory, shapes,
     folder = tmp_path_factory.mktemp("burn")
     place = place if place != Affine.identity() else from_origin(400_000, 2_000_000, 1, 1)
     file = scene(folder, transform=place)
-    drawn = [at(place, shape) for shape in shapes]
+    inside = shapely.box(2, 2, 9, 7)  # some shape must lie on the scene
+    drawn = [at(place, shape) for shape in [inside, *shapes]]
     values = [i % 3 for i in range(len(drawn))]
     path = write(folder / "labels.gpkg", [*drawn, None], code=[*values, 2.0])
     expected = rasterize(
@@ -290,7 +293,7 @@ def test_tiles_are_cut_with_vector_labels(tmp_path):
         with rasterio.open(tmp_path / "tiles" / "masks" / f"{name}.tif") as mask:
             assert np.array_equal(mask.read(1), whole[row : row + 32, column : column + 32, 0])
     assert load_class_table(tmp_path / "tiles" / "classes.yaml").names == ["a", "b"]
-    assert "20.0%" not in str(cut) and "19.7% of their pixels labelled" in str(cut)
+    assert "2 tiles written, 4 left out" in str(cut) and "19.7% of the pixels" in str(cut)
 
     few = cut_scene(file, labels, tmp_path / "few", 32, min_labelled=0.1)
     assert (few.tiles, few.empty) == (1, 5)
@@ -299,3 +302,56 @@ def test_tiles_are_cut_with_vector_labels(tmp_path):
     with pytest.raises(InputError, match="a share from 0 to 1"):
         cut_scene(file, labels, tmp_path / "none", 32, min_labelled=1.5)
     assert not (tmp_path / "none").exists()
+
+
+def run_tile(*arguments: object) -> tuple[int, str]:
+    """Runs segment-tile; returns its exit status and what it printed to stderr."""
+    from segment.cli import tile
+    from segment.core.cli.command import run
+
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors):
+        status = run(tile.__wrapped__, [str(argument) for argument in arguments], "segment-tile")
+    return status, errors.getvalue()
+
+
+def test_the_command_reads_vector_labels(tmp_path):
+    file = scene(tmp_path, 64, 64)
+    road = at(PLACE, shapely.LineString([(0, 50), (64, 50)]))
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 40, 40), road], code=[11, 12])
+    (tmp_path / "codes.yaml").write_text("11: field\n12: road\n")
+    options = ("--labels", path, "--field", "code", "--width", "1.2", "--size", 32)
+    status, _ = run_tile(
+        file, *options, "--codes", tmp_path / "codes.yaml", "--output", tmp_path / "tiles", "-q"
+    )
+    table = load_class_table(tmp_path / "tiles" / "classes.yaml")
+    assert status == 0 and table.names == ["field", "road"]
+    with rasterio.open(tmp_path / "tiles" / "masks" / "r000032_c000032.tif") as mask:
+        pixels = mask.read(1)
+    assert (pixels[:8, :8] == 0).all() and (pixels[16:20] == 1).all() and pixels[30, 30] == 255
+
+
+def test_options_that_do_not_belong_together_are_refused(tmp_path):
+    file, mask = scene(tmp_path), tmp_path / "mask.tif"
+    labels = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9)], kind=["a"])
+    (tmp_path / "codes.yaml").write_text("- a\n- b\n")
+    out = ("--output", tmp_path / "tiles")
+    for options, words in (
+        ((), "either --mask or --labels. Received neither"),
+        (("--mask", mask, "--labels", labels), "Received both"),
+        (("--mask", mask, "--field", "kind"), "--field belongs to --labels"),
+        (("--mask", mask, "--order", "first"), "--order belongs to --labels"),
+        (("--labels", labels), "needs --field NAME"),
+        (
+            ("--labels", labels, "--field", "kind", "--codes", tmp_path / "codes.yaml"),
+            "Write one a line",
+        ),
+        (
+            ("--labels", labels, "--field", "kind", "--codes", tmp_path / "none.yaml"),
+            "cannot be read",
+        ),
+        (("--labels", labels, "--field", "kind"), "one value only"),
+    ):
+        status, line = run_tile(file, *options, *out)
+        assert status == 2 and words in line and line.count("\n") == 1, line
+    assert not (tmp_path / "tiles").exists()
