@@ -391,7 +391,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(work, tmp_path, monkeypatch
             if line.startswith("epoch 2/"):
                 raise KeyboardInterrupt
 
-    with pytest.raises(InputError, match="--resume goes on"):
+    with pytest.raises(InputError, match="--resume continues"):
         train_generator(work / "data", tmp_path / "stopped", wanted, progress=Stop())
     with pytest.raises(InputError, match=r"latents.npz.*--resume"):
         load_generator(tmp_path / "stopped")
