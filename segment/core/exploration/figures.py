@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NAMED = 20  # labels that a legend can distinguish
-_MARKERS = "os^Dvp*"  # so that labels can be told apart without their colours
+_MARKERS = "os^Dvp*"  # so that labels are distinguished without their colours
 
 
 def plot_amounts(
