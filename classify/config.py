@@ -16,7 +16,7 @@ from segment.core.common_settings import (
     TrainingSettings,
 )
 from segment.core.config import Settings
-from segment.core.raster.classes import Class
+from segment.core.labels.classes import Class
 
 # 0 is refused later, where the message can list the bands of the files.
 _Band = Annotated[int, Field(ge=0, le=65_535)]

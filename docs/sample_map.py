@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.mask_values import decode_values
-from segment.core.raster.masks import read_mask
+from segment.core.labels.classes import IGNORED, ClassTable
+from segment.core.labels.mask_values import decode_values
+from segment.core.labels.masks import read_mask
 from segment.core.raster.opening import open_raster
-from segment.mapping.pictures import draw_legend
+from segment.map_outputs.pictures import draw_legend
 from segment.sample import SAMPLE_CLASSES
 
 PANEL, GAP = 640, 12

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from segment.core.raster.masks import read_mask
+from segment.core.labels.masks import read_mask
 from segment.core.raster.opening import open_raster
 
 

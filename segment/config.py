@@ -15,8 +15,8 @@ from segment.core.common_settings import (
     TrainingSettings,
 )
 from segment.core.config import Settings
+from segment.core.labels.classes import Class
 from segment.core.model.folder import load_model_info
-from segment.core.raster.classes import Class
 
 Split = Literal["group", "patch", "run"]
 Crops = Literal["fixed", "random"]

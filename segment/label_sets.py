@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.classes import IGNORED
+from segment.core.labels.classes import IGNORED
 
 
 @dataclass(frozen=True)

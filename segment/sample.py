@@ -12,9 +12,9 @@ import numpy as np
 from segment.core.choices import SampleStyle
 from segment.core.disk import writable
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED, Class, ClassTable, save_class_table
 from segment.core.outputs import staged
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED, Class, ClassTable, save_class_table
 from segment.town.town import BLOCK, GROUND_SAMPLING_DISTANCE, Town
 
 SAMPLE_CLASSES = (

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.labels.classes import IGNORED
 from segment.core.model.calibration import Reliability
-from segment.core.raster.classes import IGNORED
 from segment.label_sets import LabelSets
 
 

@@ -17,8 +17,8 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
+from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.model.folder import load_model_info
-from segment.core.raster.classes import Class, ClassTable, save_class_table
 
 # background processes ignore Ctrl-C, and so would their children
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from segment.core.labels.classes import Class
 from segment.core.model.info import ModelInfo
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class
 
 COLORS = ["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"]
 NAMES = ["building", "land", "road", "vegetation", "water"]

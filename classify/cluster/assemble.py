@@ -16,9 +16,9 @@ from classify.labelling.cells import Cells
 from classify.labelling.result import SceneLabels
 from classify.labelling.scene import open_scene
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
+from segment.core.labels.classes import IGNORED
 from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 
 

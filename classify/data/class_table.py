@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from classify.config import ImageSettings
 from classify.data.labels_csv import Entry
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable, load_class_table
+from segment.core.labels.classes import Class, ClassTable, load_class_table
 
 # The twenty colours of Tableau, saturated ones first
 _COLORS = (

@@ -16,7 +16,7 @@ from classify.data.class_table import (
 )
 from classify.data.labels_csv import Entry, read_labels
 from segment.core.errors import InputError
-from segment.core.raster.classes import ClassTable
+from segment.core.labels.classes import ClassTable
 from segment.core.splits import Part
 
 Data = Sequence[Path | str] | Path | str

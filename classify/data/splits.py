@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from classify.data.images import LabelledImage
 from segment.core.errors import InputError
-from segment.core.raster.classes import ClassTable
+from segment.core.labels.classes import ClassTable
 from segment.core.splits import PARTS, Part
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from classify.labelling.cells import Batch, CellArea, Cells, read_batches
 from classify.labelling.inference import answer, given_labels, label_info
+from segment.core.labels.classes import IGNORED
 from segment.core.model.runtime import Model
 from segment.core.prefetch import prefetch
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 
 

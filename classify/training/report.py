@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from classify.training.figures import plot_per_class, plot_precision_recall, plot_roc
-from segment.core.raster.classes import ClassTable
+from segment.core.labels.classes import ClassTable
 from segment.core.reports.figures import displayable, plot_confusion, plot_gallery, plot_reliability
 from segment.core.reports.page import Report
 

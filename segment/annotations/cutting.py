@@ -13,12 +13,12 @@ from segment.annotations.burned_labels import BurnedLabels, burn_labels
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.disk import writable
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED, ClassTable, load_class_table, save_class_table
+from segment.core.labels.mask_values import decode_values
+from segment.core.labels.masks import Mask, open_mask
 from segment.core.outputs import staged
 from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import IGNORED, ClassTable, load_class_table, save_class_table
-from segment.core.raster.mask_values import decode_values
-from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
 from segment.data.mask_census import census_of_rows

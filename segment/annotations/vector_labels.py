@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.choices import LabelOrder
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Class, ClassTable
+from segment.core.labels.classes import IGNORED, Class, ClassTable
 from segment.core.yaml_text import read_yaml
 
 _MOST_CLASSES = 40  # a field of names or numbers has more values than that

@@ -14,9 +14,9 @@ import numpy as np
 from segment.cluster.map_job import MapJob
 from segment.core.cluster.block_file import BlockFile
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
+from segment.core.labels.classes import IGNORED
 from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.model_view import ModelView

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.cluster.block_job import BlockJob
+from segment.core.labels.classes import ClassTable
+from segment.core.labels.masks import open_mask
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
-from segment.core.raster.classes import ClassTable
-from segment.core.raster.masks import open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.journal import rows_to_keep

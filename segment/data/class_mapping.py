@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from segment.config import Collection
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.labels.classes import IGNORED, ClassTable
 from segment.label_sets import LabelSets
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.config import Collection, DataSettings, PixelSizes, Split
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
 from segment.data.class_mapping import admitted_classes, join_label_sets, wide_classes

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from segment.config import PixelSizes
 from segment.core.common_settings import PreprocessSettings
+from segment.core.labels.classes import IGNORED
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.raster.classes import IGNORED
 from segment.data.augment import Change
 from segment.data.patches import Patch
 from segment.data.pixels import Decoded, TilePixels

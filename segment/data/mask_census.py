@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED, ClassTable
+from segment.core.labels.mask_values import count_values
+from segment.core.labels.masks import Mask, open_mask
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.mask_values import count_values
-from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.opening import open_raster
 from segment.data.tiles import Pair, grid_notes
 

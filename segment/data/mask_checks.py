@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segment.core.raster.classes import ClassTable, rgb_of
+from segment.core.labels.classes import ClassTable, rgb_of
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_values import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
 

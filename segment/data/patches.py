@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.classes import IGNORED
+from segment.core.labels.classes import IGNORED
 from segment.data.tiles import Pair
 from segment.tiling import tile_starts
 

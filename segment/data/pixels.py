@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from segment.config import Undeclared
 from segment.core.cache import Cache
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, ClassTable
-from segment.core.raster.mask_values import decode_values
-from segment.core.raster.masks import open_mask
+from segment.core.labels.classes import IGNORED, ClassTable
+from segment.core.labels.mask_values import decode_values
+from segment.core.labels.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
 from segment.data.patches import fill_up, pad_tile

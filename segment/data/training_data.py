@@ -12,8 +12,8 @@ import numpy as np
 from segment.config import AugmentSettings, Config, PixelSizes
 from segment.core.common_settings import split_seed
 from segment.core.errors import InputError
+from segment.core.labels.classes import ClassTable
 from segment.core.progress import Progress
-from segment.core.raster.classes import ClassTable
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles

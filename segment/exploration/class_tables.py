@@ -10,7 +10,7 @@ from typing import Any
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.core.raster.classes import IGNORED, Class, ClassTable, load_class_table
+from segment.core.labels.classes import IGNORED, Class, ClassTable, load_class_table
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
 from segment.data.tiles import Pair

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from segment.core.exploration.image_statistics import PixelMeter, PixelStatistics, read_each
 from segment.core.exploration.summary import ExploredImage
+from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source
 from segment.data.pixels import decode_mask

@@ -11,7 +11,7 @@ from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.exploration.image_statistics import read_pair
 from segment.exploration.summary import TileSummary
-from segment.mapping.pictures import colored
+from segment.map_outputs.pictures import colored
 from segment.tiling import tile_starts
 
 _LISTED = 100  # groups

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segment.config import DataSettings
 from segment.core.exploration.summary import Summary
-from segment.core.raster.classes import IGNORED
+from segment.core.labels.classes import IGNORED
 from segment.core.splits import part_named
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading

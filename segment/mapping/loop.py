@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, nan_error
 from segment.core.pixels.geometry import eight_views
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.prefetch import prefetch
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.sources import Source
 from segment.merging import RowMerger
 from segment.tiling import Tile, Window, cut_strip

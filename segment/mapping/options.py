@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from segment.core.choices import OVERLAP
-from segment.mapping.polygons import check_options
+from segment.map_outputs.polygons import check_options
 from segment.mapping.scale import check_gsd
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
+from segment.core.labels.mask_values import decode_values
+from segment.core.labels.masks import Mask, open_mask
 from segment.core.model.recognised import Familiarity
 from segment.core.model.record import TrainingRecord
 from segment.core.pixels.near_duplicates import digest_pixels
-from segment.core.raster.classes import IGNORED, ClassTable, load_class_table
-from segment.core.raster.mask_values import decode_values
-from segment.core.raster.masks import Mask, open_mask
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.data.mask_census import MaskCensus, census_of_rows

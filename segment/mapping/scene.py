@@ -17,12 +17,12 @@ from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import load_record
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.map_outputs.pictures import read_photograph, write_pictures
+from segment.map_outputs.polygons import write_polygons
 from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
-from segment.mapping.pictures import read_photograph, write_pictures
-from segment.mapping.polygons import write_polygons
 from segment.mapping.reference import Reference, open_reference, recognise_scene
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.classes import ClassTable
+from segment.core.labels.classes import ClassTable
 from segment.core.reports.figures import displayable, plot_confusion, plot_reliability
 from segment.core.reports.page import Report
 

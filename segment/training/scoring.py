@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.labels.classes import IGNORED
 from segment.core.model.recognised import Familiarity
 from segment.core.progress import Progress
-from segment.core.raster.classes import IGNORED
 from segment.data.dataset import TileDataset
 from segment.data.patches import Patch
 from segment.data.recognition import Recognizer

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segment.core.labels.classes import Class
 from segment.core.model.backend import load_keras
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import LabelInfo
-from segment.core.raster.classes import Class
 from tests.conftest import write_raster
 from tests.fakes import tiny_info
 

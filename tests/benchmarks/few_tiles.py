@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.config import Config
 from segment.core.config import load_settings
-from segment.core.raster.classes import ClassTable, save_class_table
+from segment.core.labels.classes import ClassTable, save_class_table
 from segment.core.raster.opening import open_raster
 from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs

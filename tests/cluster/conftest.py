@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from segment.core.cluster.worker_model import ModelReference
+from segment.core.labels.classes import Class
 from segment.core.model.conversion import import_openvino
 from segment.core.model.folder import OPENVINO_FILES, save_model_info
 from segment.core.model.info import LabelInfo, ModelInfo, OpenVinoInfo
 from segment.core.model.weight_files import checksum
-from segment.core.raster.classes import Class
 from tests.cluster.processes import Cluster
 from tests.fakes import COLORS, NAMES
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segment.core.cache import Cache
-from segment.core.raster.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable
 from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 

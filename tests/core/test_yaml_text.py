@@ -12,8 +12,8 @@ from segment.core import yaml_text
 from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError, one_line, quoted
+from segment.core.labels.classes import load_class_table
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
-from segment.core.raster.classes import load_class_table
 from segment.core.tuning.search_space import load_space
 from segment.core.yaml_text import parse_yaml, read_yaml
 

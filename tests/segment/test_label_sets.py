@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 from segment.config import LossSettings
+from segment.core.labels.classes import IGNORED
 from segment.core.model.calibration import fit_temperature
-from segment.core.raster.classes import IGNORED
 from segment.label_sets import LabelSets
 from segment.scores import Confusion
 from segment.training.losses import build_loss

@@ -15,8 +15,8 @@ from sklearn.metrics import jaccard_score
 from segment.cli import sample
 from segment.core.cli.command import run
 from segment.core.errors import InputError
+from segment.core.labels.classes import ClassTable, load_class_table
 from segment.core.progress import Silent
-from segment.core.raster.classes import ClassTable, load_class_table
 from segment.sample import SAMPLE_CLASSES, write_sample
 from segment.town.climates import varied_season
 from segment.town.district import SETTLEMENTS

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 
+from segment.core.labels.classes import IGNORED
 from segment.core.model.calibration import Reliability
-from segment.core.raster.classes import IGNORED
 from segment.scores import Confusion
 
 NAMES = ["a", "b", "c", "d"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from segment.app.jobs.job import Job
-from segment.core.raster.classes import ClassTable
+from segment.core.labels.classes import ClassTable
 
 Status = dict[str, str]
 """Value of a status, see `components.make_status`.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.exploration.image_statistics import PixelStatistics
+from segment.core.labels.classes import ClassTable
 from segment.core.pixels.components import Components, find_outliers
 from segment.core.pixels.near_duplicates import find_duplicates
-from segment.core.raster.classes import ClassTable
 from segment.core.raster.sources import Source
 
 

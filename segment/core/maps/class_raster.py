@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.disk import writable
+from segment.core.labels.classes import ClassTable
 from segment.core.maps.cog import BandContent, write_cog
 from segment.core.maps.qgis import style_name, write_qml
-from segment.core.raster.classes import ClassTable
 from segment.core.raster.grid import PixelGrid
 
 _INTEGER, _REAL, _TEXT = 0, 1, 2  # GDALRATFieldType

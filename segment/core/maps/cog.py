@@ -8,8 +8,8 @@ from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
 from segment.core.disk import broken_write, require_space
+from segment.core.labels.classes import IGNORED
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import IGNORED
 from segment.core.raster.grid import PixelGrid
 
 _BLOCK = 512

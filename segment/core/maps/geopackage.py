@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.disk import broken_write, writable
+from segment.core.labels.classes import ClassTable
 from segment.core.maps.qgis import store_polygon_style
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import ClassTable
 from segment.core.raster.grid import PixelGrid
 
 _AT_A_TIME = 20_000  # polygons written at a time

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from segment.core.disk import broken_write, writable
-from segment.core.raster.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 

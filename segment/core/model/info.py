@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from segment.core.common_settings import BandNumber, PreprocessSettings
 from segment.core.config import Settings
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable
 
 _MOST_PIXELS = 65_536  # of the edge of a tile or image
 

@@ -1,1 +1,1 @@
-"""Rasters: reading, georeference, masks and their alignment, class tables."""
+"""Rasters: reading, georeference, grids and their alignment."""

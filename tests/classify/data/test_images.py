@@ -13,7 +13,7 @@ from classify.data.class_table import color_classes
 from classify.data.images import find_images
 from classify.data.pixels import centre_crop, prepare, read_image
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable, save_class_table
+from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.raster.opening import open_raster
 from tests.conftest import write_raster
 

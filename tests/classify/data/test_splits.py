@@ -7,7 +7,7 @@ import pytest
 from classify.data.images import LabelledImage
 from classify.data.splits import check_parts, split_images
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable
 from segment.core.splits import PARTS
 
 

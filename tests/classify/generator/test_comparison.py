@@ -13,8 +13,8 @@ from classify.data.training_data import TrainingData
 from classify.generator.comparison import choose_real, find_training_data, frechet_distance
 from classify.generator.config import GeneratorConfig
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class, ClassTable
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, ClassTable
 
 
 def data(train: list[int], val: list[int], test: list[int]) -> TrainingData:

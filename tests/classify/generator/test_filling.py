@@ -26,11 +26,11 @@ from classify.generator.generator import Generator, load_generator
 from classify.generator.latents import ClassDensities, save_densities
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.outputs import is_unfinished
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class
 from segment.core.splits import PARTS
 from tests.classify.conftest import Lines, picture, write_class, write_parts
 from tests.conftest import write_raster

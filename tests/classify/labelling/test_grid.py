@@ -24,10 +24,10 @@ from classify.labelling.result import SceneLabels
 from classify.labelling.scene import label_scene
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model.folder import INFO_FILE, MODEL_FILE
 from segment.core.model.info import LabelInfo
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from tests.conftest import write_raster

@@ -18,10 +18,10 @@ from classify.labelling.inference import (
 )
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class
 from segment.core.raster.sources import Source
 from tests.classify.conftest import picture
 from tests.conftest import write_raster

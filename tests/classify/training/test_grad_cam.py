@@ -6,9 +6,9 @@ import pytest
 
 from classify.training.grad_cam import GradCam
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import LabelInfo
-from segment.core.raster.classes import Class
 from tests.fakes import tiny_info
 
 pytestmark = pytest.mark.heavy

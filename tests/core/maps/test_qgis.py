@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from segment.core.labels.classes import Class, ClassTable
 from segment.core.maps.qgis import polygon_style, raster_style, style_name, write_qml
-from segment.core.raster.classes import Class, ClassTable
 
 ODD = 'roads & <"paved"> squares, Straße'
 

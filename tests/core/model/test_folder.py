@@ -2,9 +2,9 @@ import pytest
 import yaml
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_model_info
 from segment.core.model.info import LabelInfo
-from segment.core.raster.classes import Class
 from tests.fakes import tiny_info
 
 TABLE = [

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model import weight_files
 from segment.core.model.export import export_openvino
 from segment.core.model.folder import (
@@ -24,7 +25,6 @@ from segment.core.model.runtime import load_model
 from segment.core.model.weight_files import checksum, require_small_zip, save_keras_model
 from segment.core.networks.weight_sources import read_weights
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class
 from segment.core.training.checkpoints import load_history
 from tests.fakes import tiny_info
 

@@ -11,9 +11,9 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as to_crs
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class, ClassTable
+from segment.core.labels.masks import open_mask
 from segment.core.raster.alignment import Alignment, align
-from segment.core.raster.classes import Class, ClassTable
-from segment.core.raster.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.data.pixels import decode_mask
 from tests.conftest import write_raster

@@ -21,7 +21,7 @@ from segment.annotations.burned_labels import BurnedLabels, burn_labels
 from segment.annotations.cutting import cut_scene
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable, load_class_table
+from segment.core.labels.classes import Class, ClassTable, load_class_table
 from segment.core.raster.opening import open_raster
 from tests.conftest import write_raster
 

@@ -14,9 +14,9 @@ from segment.config import Config
 from segment.core.cli.command import run
 from segment.core.config import describe_settings, load_settings
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Silent
-from segment.core.raster.classes import IGNORED
 from segment.core.reports.page import Report
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import open_collections

@@ -4,8 +4,8 @@ import pytest
 from segment.config import AugmentSettings
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED
 from segment.core.pixels.normalise import BandStatistics
-from segment.core.raster.classes import IGNORED
 from segment.data.augment import augmentation
 from segment.data.dataset import Drawing, TileDataset
 from segment.data.patches import grid_patches

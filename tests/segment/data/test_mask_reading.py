@@ -14,8 +14,8 @@ from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.data.mask_reading import find_class_table
 from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs

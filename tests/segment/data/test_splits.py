@@ -8,7 +8,7 @@ import pytest
 from segment.config import Config, DataSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError
-from segment.core.raster.classes import save_class_table
+from segment.core.labels.classes import save_class_table
 from segment.core.splits import part_named, part_notes
 from segment.data.splits import split_patches
 from segment.data.tiles import find_pairs, part_folders

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from segment.core.raster.classes import Class, ClassTable, save_class_table
+from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.exploration.class_tables import find_class_tables
 
 

@@ -13,9 +13,9 @@ from segment.cli import explore as command
 from segment.config import DataSettings
 from segment.core.cli.command import run
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.model.runtime import load_model
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
 from segment.exploration.class_tables import class_table_of

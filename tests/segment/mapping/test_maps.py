@@ -13,12 +13,12 @@ import rasterio
 from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
+from segment.core.labels.classes import Class
+from segment.core.labels.mask_values import decode_values
+from segment.core.labels.masks import read_mask
 from segment.core.maps.class_raster import companions
-from segment.core.raster.classes import Class
-from segment.core.raster.mask_values import decode_values
-from segment.core.raster.masks import read_mask
-from segment.mapping import pictures
-from segment.mapping.pictures import draw_legend
+from segment.map_outputs import pictures
+from segment.map_outputs.pictures import draw_legend
 from segment.mapping.predict import SceneMap, predict_scene
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from segment.core.errors import InputError, Interrupted
+from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class, ClassTable, save_class_table
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
 from segment.mapping.predict import predict_scene

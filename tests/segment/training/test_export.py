@@ -19,6 +19,7 @@ from segment.core.cli.command import run
 from segment.core.common_settings import PreprocessSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model import conversion as core_export
 from segment.core.model import export as core_exporting
 from segment.core.model.conversion import import_openvino
@@ -39,7 +40,6 @@ from segment.core.model.runtime import load_model
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
-from segment.core.raster.classes import Class
 from segment.core.raster.opening import open_raster
 from segment.training import export as exporting
 from segment.training.export import export_model

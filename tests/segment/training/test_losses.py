@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from segment.config import LossSettings
-from segment.core.raster.classes import IGNORED
+from segment.core.labels.classes import IGNORED
 from segment.training.losses import build_loss
 
 pytestmark = pytest.mark.heavy

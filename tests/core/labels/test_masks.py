@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.raster.masks import read_mask
+from segment.core.labels.masks import read_mask
 from tests.conftest import write_raster
 
 

@@ -19,9 +19,9 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine, from_origin
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable
 from segment.core.raster.opening import open_raster
-from segment.mapping.polygons import write_polygons
+from segment.map_outputs.polygons import write_polygons
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES
 
@@ -286,7 +286,7 @@ import resource, sys
 from pathlib import Path
 from segment.core.errors import InputError
 from segment.core.raster.opening import open_raster
-from segment.mapping.polygons import write_polygons
+from segment.map_outputs.polygons import write_polygons
 from tests.segment.mapping.test_polygons import PALETTE
 classes, path = Path(sys.argv[1]), Path(sys.argv[2])
 with open_raster(classes) as scene:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.disk import writable
+from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.class_raster import write_sidecar
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable

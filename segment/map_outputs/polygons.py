@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.geopackage import write_geopackage
-from segment.core.raster.classes import IGNORED, ClassTable
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
-from segment.mapping.outlines import insert_junctions, smooth_polygons, trace
+from segment.map_outputs.outlines import insert_junctions, smooth_polygons, trace
 
 _ROWS = 1024  # rows read at a time
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.classes import IGNORED
+from segment.core.labels.classes import IGNORED
 
 _ROWS = 1024  # rows handled at a time
 _TRACED = 2**20  # vertices held as Python numbers, before they become an array

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from segment.core.errors import InputError
-from segment.core.raster.classes import (
+from segment.core.labels.classes import (
     IGNORED,
     Class,
     ClassTable,
     load_class_table,
     save_class_table,
 )
-from segment.core.raster.mask_values import decode_values
+from segment.core.labels.mask_values import decode_values
 
 CLASSES = [
     Class(name="land", color="#804000"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.classes import IGNORED, ClassTable
+from segment.core.labels.classes import IGNORED, ClassTable
 
 
 def decode_values(

@@ -1,0 +1,1 @@
+"""Class tables, and masks that hold classes."""

@@ -1,0 +1,1 @@
+"""Files of maps: pictures and polygons."""
