@@ -8,6 +8,7 @@ Example:
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("aerial-segment")
     if name not in _HOMES:
         raise AttributeError(f"module 'classify' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -13,6 +13,7 @@ from segment.core.choices import Runtime
 from segment.core.cli.batch import attempt_each, report_each, require_all
 from segment.core.cli.command import entry_point, progress_bar
 from segment.core.cli.options import (
+    SCHEMA_HELP,
     Augment,
     BlockEdge,
     ClusterAddress,
@@ -22,8 +23,8 @@ from segment.core.cli.options import (
     Overwrite,
     RunOptions,
     RuntimeOption,
-    SearchOptions,
     SettingsOptions,
+    print_schema,
     require_cluster,
 )
 from segment.core.cli.run import (
@@ -32,6 +33,7 @@ from segment.core.cli.run import (
     run_tuning,
     training,
 )
+from segment.core.cli.search_options import SearchOptions
 from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
@@ -45,12 +47,16 @@ DataFolders = Annotated[
         metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
     ),
 ]
+_SCHEMA = print_schema("classify.config", "Config")
 
 
 @entry_point
 def train(
     data: DataFolders,
     output: Annotated[Path, Option(help="Run folder to write.")],
+    schema: Annotated[
+        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
+    ] = False,
     *,
     options: RunOptions,
     console: ConsoleOptions,

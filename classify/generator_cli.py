@@ -10,6 +10,7 @@ from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
 from segment.core.cli.command import entry_group, progress_bar, spread_options
 from segment.core.cli.options import (
+    SCHEMA_HELP,
     ConfigFile,
     ConsoleOptions,
     Debug,
@@ -18,6 +19,7 @@ from segment.core.cli.options import (
     Quiet,
     RunOptions,
     RuntimeOption,
+    print_schema,
 )
 from segment.core.cli.run import training
 from segment.core.model.backend import load_keras
@@ -35,12 +37,16 @@ Bandwidth = Annotated[
 Seed = Annotated[
     int, Option(min=0, max=2**32 - 1, help="Of the draws: the same seed, the same pictures.")
 ]
+_SCHEMA = print_schema("classify.generator.config", "GeneratorConfig")
 
 
 @spread_options
 def train(
     data: Images,
     output: Annotated[Path, Option(help="Run folder to write.")],
+    schema: Annotated[
+        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
+    ] = False,
     *,
     options: RunOptions,
     console: ConsoleOptions,

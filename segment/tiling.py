@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from patchify import patchify
 
 from segment.core.errors import InputError
+
+try:
+    from patchify import patchify
+except ImportError:  # Python 3.13: patchify asks for numpy 1, which has no wheel there
+
+    def patchify(image: NDArray[Any], patch_size: tuple[int, ...], step: int) -> NDArray[Any]:
+        """Returns the same views as patchify's function does."""
+        windows = np.lib.stride_tricks.sliding_window_view(image, patch_size)
+        return windows[(slice(None, None, step),) * image.ndim]
+
 
 Tile = tuple[int, int, NDArray[np.float32] | None]
 """Padded row and column of a tile, and its probabilities (tile, tile, classes) or None."""

@@ -10,14 +10,15 @@ from segment.bundled import BUNDLED
 from segment.core.choices import ExportFormat
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
+    SCHEMA_HELP,
     Augment,
     ConsoleOptions,
     ModelFolder,
     Overwrite,
     RunOptions,
     RuntimeOption,
-    SearchOptions,
     SettingsOptions,
+    print_schema,
 )
 from segment.core.cli.run import (
     load_model_and_keras,
@@ -25,8 +26,11 @@ from segment.core.cli.run import (
     run_tuning,
     training,
 )
+from segment.core.cli.search_options import SearchOptions
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
+
+_SCHEMA = print_schema("segment.config", "Config")
 
 
 @entry_point
@@ -41,6 +45,9 @@ def train(
             )
         ),
     ] = None,
+    schema: Annotated[
+        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
+    ] = False,
     *,
     options: RunOptions,
     console: ConsoleOptions,

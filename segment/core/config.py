@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from segment.core.errors import InputError, quoted
+from segment.core.recipes import settings_file
 from segment.core.yaml_text import parse_yaml, read_yaml
 
 
@@ -58,12 +59,15 @@ The result does not depend on them, except for rounding.
 S = TypeVar("S", bound=Settings)
 
 
-def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[str] = ()) -> S:
+def load_settings(
+    kind: type[S], path: Path | str | None = None, overrides: Sequence[str] = ()
+) -> S:
     """Loads settings from a YAML file and applies overrides.
 
     Args:
         kind: Class of the settings.
-        path: YAML file. Without one, all settings start from their defaults.
+        path: YAML file, or the name of a recipe that comes with the package, e.g. "dubai". Without
+            one, all settings start from their defaults.
         overrides: `key.key=value` texts, where values are YAML. They are applied after the file.
 
     Returns:
@@ -73,6 +77,8 @@ def load_settings(kind: type[S], path: Path | None = None, overrides: Sequence[s
         InputError: If the file cannot be read, or a key or value is invalid. The message names the
             key, the value received, and the nearest known key.
     """
+    if path is not None:
+        path = settings_file(kind.__module__.partition(".")[0], Path(path))
     content = {} if path is None else _read(path)
     for override in overrides:
         _put(content, *_parse_override(override))

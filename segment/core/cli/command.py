@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -18,6 +19,19 @@ from segment.core.errors import Incomplete, InputError, Interrupted, explain, on
 from segment.core.progress import Console, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
+_DISTRIBUTION = "aerial-segment"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{_DISTRIBUTION} {version(_DISTRIBUTION)}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version."),
+]
 
 
 def entry_point(function: Callable[..., None]) -> Callable[[], None]:
@@ -122,9 +136,11 @@ def run(
             stream.reconfigure(errors="backslashreplace")
     functions = [work] if callable(work) else work
     name = name or "-".join((functions[0].__module__.split(".")[0], functions[0].__name__))
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     for function in functions:
         app.command()(_interruptible(function))
+    if len(functions) > 1:
+        app.callback()(_options_of_group)
     command = typer.main.get_command(app)
     assert isinstance(command, (TyperCommand, TyperGroup))
     debug = "--debug" in arguments
@@ -165,6 +181,10 @@ def run(
             OUR_FAULT,
             debug,
         )
+
+
+def _options_of_group(version: Version = False) -> None:
+    pass
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,24 +1,46 @@
 """Options that several commands share, as typer reads them, and groups of options."""
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from segment.core.choices import Runtime, Sampler
-from segment.core.cli.command import progress_bar
+from segment.core.choices import Runtime
+from segment.core.cli.command import Version, progress_bar
 from segment.core.errors import InputError
 from segment.core.progress import Progress
 
 if TYPE_CHECKING:
     from segment.core.config import Settings
-    from segment.core.tuning.search import Search
 
 S = TypeVar("S", bound="Settings")
 
+
+def print_schema(module: str, name: str) -> Callable[[bool], None]:
+    """Returns what `--schema` of a command does: print the JSON schema of its settings, and end.
+
+    Args:
+        module: Module that holds the class of the settings; imported on use.
+        name: Name of the class.
+
+    Returns:
+        A callback of a typer option.
+    """
+
+    def show(wanted: bool) -> None:
+        if wanted:
+            print(json.dumps(getattr(import_module(module), name).model_json_schema(), indent=2))
+            raise typer.Exit
+
+    return show
+
+
+SCHEMA_HELP = "Print the JSON schema of the settings, for editors that check YAML."
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
@@ -26,7 +48,8 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --output from its last epoch.")
 ]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Settings, a YAML file (see the folder configs).")
+    Path | None,
+    typer.Option("--config", help="Settings: a YAML file, or a recipe by its name, e.g. bundled."),
 ]
 Overrides = Annotated[
     list[str],
@@ -99,10 +122,12 @@ class ConsoleOptions:
     Attributes:
         quiet: Print errors only.
         debug: Show the traceback of an error.
+        version: Print the version and do nothing else.
     """
 
     quiet: Quiet = False
     debug: Debug = False
+    version: Version = False
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Opens the progress display.
@@ -162,86 +187,3 @@ class RunOptions(SettingsOptions):
 
     resume: Resume = False
     overwrite: Overwrite = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions:
-    """How settings are tuned; see `Search`."""
-
-    space: Annotated[
-        Path | None,
-        typer.Option(help="Settings to tune, a YAML file; see space.yaml in the output."),
-    ] = None
-    trials: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Trials of the study altogether.")
-    ] = 40
-    hours: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=100_000,
-            help="No trial begins after so many; those of --confirm come after them.",
-        ),
-    ] = None
-    memory: Annotated[
-        float | None,
-        typer.Option(
-            min=1, max=1e9, metavar="MB", help="A trial that takes more main memory fails."
-        ),
-    ] = None
-    repeats: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=1000,
-            help=(
-                "Trainings of a trial, with other seeds and splits; their mean counts. For small"
-                " data."
-            ),
-        ),
-    ] = 1
-    confirm: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=1000,
-            help="Seeds with which the best and the default settings are trained again.",
-        ),
-    ] = 3
-    sampler: Annotated[
-        Sampler,
-        typer.Option(help="gp: Gaussian process; tpe: Parzen estimators; random: to compare with."),
-    ] = "gp"
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Database that several machines share; study.db in the output by default.",
-        ),
-    ] = None
-    study: Annotated[str, typer.Option(help="Name of the study in its database.")] = "tuning"
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the choice of settings.")] = 0
-    cluster: ClusterAddress = None
-
-    def search(self) -> "Search":
-        """Returns the options as the library takes them.
-
-        Returns:
-            How the study searches.
-
-        Raises:
-            InputError: If an option is out of range.
-        """
-        from segment.core.tuning.search import Search
-
-        return Search(
-            trials=self.trials,
-            hours=self.hours,
-            memory_mb=self.memory,
-            repeats=self.repeats,
-            confirmations=self.confirm,
-            sampler=self.sampler,
-            storage=self.storage,
-            name=self.study,
-            seed=self.seed,
-        )

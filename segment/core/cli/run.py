@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from segment.core.choices import Runtime
 from segment.core.cli.command import progress_bar
-from segment.core.cli.options import ConsoleOptions, RunOptions, SearchOptions
+from segment.core.cli.options import ConsoleOptions, RunOptions
+from segment.core.cli.search_options import SearchOptions
 from segment.core.errors import InputError
 from segment.core.model.backend import count_machines, load_keras, machine_number, own_folder
 
