@@ -11,18 +11,31 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 
-try:
-    from patchify import patchify
-except ImportError:  # Python 3.13: patchify asks for numpy 1, which has no wheel there
-
-    def patchify(image: NDArray[Any], patch_size: tuple[int, ...], step: int) -> NDArray[Any]:
-        """Returns the same views as patchify's function does."""
-        windows = np.lib.stride_tricks.sliding_window_view(image, patch_size)
-        return windows[(slice(None, None, step),) * image.ndim]
-
-
 Tile = tuple[int, int, NDArray[np.float32] | None]
 """Padded row and column of a tile, and its probabilities (tile, tile, classes) or None."""
+
+
+def sliding_patches(image: NDArray[Any], patch_size: tuple[int, ...], step: int) -> NDArray[Any]:
+    """Returns the views that patchify returns.
+
+    Python 3.13 has no patchify: version 0.2.3 asks for numpy 1, which has no wheel there.
+
+    Args:
+        image: Array to cut.
+        patch_size: Size of a patch along each axis of the image.
+        step: Distance from patch to patch along all axes.
+
+    Returns:
+        Views of the image; the first axes count the patches along each axis.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(image, patch_size)
+    return windows[(slice(None, None, step),) * image.ndim]
+
+
+try:
+    from patchify import patchify
+except ImportError:
+    patchify = sliding_patches
 
 
 def tile_starts(size: int, tile: int, step: int) -> list[int]:

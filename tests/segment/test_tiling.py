@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from segment.core.errors import InputError
 from segment.merging import RowMerger, blend_weights
-from segment.tiling import TilePlan, Window, cut_strip, reflect, tile_starts
+from segment.tiling import TilePlan, Window, cut_strip, reflect, sliding_patches, tile_starts
 
 sizes = st.integers(1, 70)
 plans = st.builds(
@@ -173,3 +173,18 @@ def test_open_rows_do_not_grow_with_height(height: int) -> None:
 def test_overlap_out_of_range_is_refused(overlap: float) -> None:
     with pytest.raises(InputError, match="from 0 to below 1"):
         TilePlan(10, 10, 8, overlap)
+
+
+@given(
+    st.integers(1, 9), st.integers(1, 40), st.integers(1, 4), st.integers(1, 9), st.integers(0, 30)
+)
+def test_sliding_windows_are_the_views_of_patchify(
+    tile: int, more: int, bands: int, step: int, seed: int
+) -> None:
+    patchify = pytest.importorskip("patchify").patchify
+    strip = np.random.default_rng(seed).random((tile, tile + more, bands))
+    expected = patchify(strip, (tile, tile, bands), step=step)
+    received = sliding_patches(strip, (tile, tile, bands), step)
+    np.testing.assert_array_equal(received, expected)
+    assert received.strides == expected.strides
+    assert np.shares_memory(received, strip)

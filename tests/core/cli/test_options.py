@@ -1,0 +1,54 @@
+"""Options that all commands have."""
+
+import json
+from importlib.metadata import version
+
+import pytest
+
+import classify.cli
+import classify.generator_cli
+import segment.cli
+from segment.config import Config
+
+
+def call(main, *arguments, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["command", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    "main", [segment.cli.predict, classify.cli.predict, classify.generator_cli.generate]
+)
+def test_version_needs_no_other_argument(main, monkeypatch, capsys):
+    assert call(main, "--version", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == f"aerial-segment {version('aerial-segment')}\n"
+    assert segment.__version__ == classify.__version__ == version("aerial-segment")
+
+
+def test_the_schema_describes_every_setting(monkeypatch, capsys):
+    assert call(segment.cli.train, "--schema", monkeypatch=monkeypatch) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert set(schema["properties"]) == set(Config.model_fields)
+    training = schema["$defs"]["TrainingSettings"]["properties"]
+    assert training["epochs"]["minimum"] == 1
+    assert not schema["additionalProperties"]
+
+
+@pytest.mark.parametrize("main", [classify.cli.train, classify.generator_cli.generate])
+def test_the_other_trainings_have_schemas_too(main, monkeypatch, capsys):
+    group = ["train"] if main is classify.generator_cli.generate else []
+    assert call(main, *group, "--schema", monkeypatch=monkeypatch) == 0
+    assert "training" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_a_shell_completes_options(monkeypatch, capsys):
+    for name, value in {
+        "_SEGMENT_PREDICT_COMPLETE": "complete_bash",
+        "COMP_WORDS": "segment-predict --res",
+        "COMP_CWORD": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert call(segment.cli.predict, monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out.split() == ["--resume", "--resample"]
