@@ -1,11 +1,11 @@
 # make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
 # that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
 # All make .venv on first use.
-.PHONY: demo test test-all test-fast lint bench bench-peers clean
+.PHONY: demo test test-all test-fast lint release-check bench bench-peers clean
 
-# the first Python of 3.11 or 3.12 that starts
-PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+# the first Python of 3.11 to 3.13 that starts; another one: make PYTHON=python3.13 demo
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
 demo: .venv/.installed
 	.venv/bin/segment-sample demo/new-town --size 2048 --overwrite
@@ -25,6 +25,9 @@ lint: .venv/.installed
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
+# what must pass before a release, an hour: all tests, lint, and the demo
+release-check: test-all lint demo
+
 # figures of speed, memory and faithfulness, an hour or two
 bench: .venv/.installed
 	@.venv/bin/python -m tests.benchmarks
@@ -34,14 +37,15 @@ bench-peers: bench/peers/.installed
 
 bench/peers/.installed: .venv/.installed tests/benchmarks/peers.txt
 	@echo "installing PyTorch into bench/peers (once, about 6 GB) ..."
-	@$(PYTHON) -m venv bench/peers
+	@.venv/bin/python -m venv bench/peers
 	@bench/peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/peers.txt
 	@touch $@
 
 .venv/.installed: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed, none was found: install one and type make again." >&2; exit 2; }
+	@test -n "$(PYTHON)" || command -v uv >/dev/null || \
+		{ echo "No Python of 3.11 to 3.13 was found, and no uv to get one. Install one of them and type make again." >&2; exit 2; }
 	@echo "installing into .venv (once, about 1 GB) ..."
-	@$(PYTHON) -m venv .venv
+	@if [ -n "$(PYTHON)" ]; then $(PYTHON) -m venv .venv; else uv venv --quiet --seed --python 3.12 .venv; fi
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
