@@ -72,22 +72,24 @@ class Export:
         path: File or folder of the export.
         openvino: The entry of `model.yaml`; None for an export that is not OpenVINO.
         score_names: Title of each score in `openvino`, by its key; None where nothing was scored.
+        form: What is written if it is not OpenVINO.
     """
 
     path: Path
     openvino: OpenVinoInfo | None = None
     score_names: Mapping[str, str] | None = None
+    form: str = "ONNX"
 
     @property
     def megabytes(self) -> float:
         """Size of the file, or of all files in the folder, in MiB."""
-        files = self.path.iterdir() if self.path.is_dir() else [self.path]
+        files = [f for f in self.path.rglob("*") if f.is_file()] or [self.path]
         return sum(file.stat().st_size for file in files) / 2**20
 
     def __str__(self) -> str:
         """Returns the path, format and size, and a table of the scores where there are some."""
         if self.openvino is None:
-            return f"{self.path}: ONNX, {self.megabytes:.1f} MB"
+            return f"{self.path}: {self.form}, {self.megabytes:.1f} MB"
         info = self.openvino
         lines = [f"{self.path}: OpenVINO in {info.precision}, {self.megabytes:.1f} MB"]
         if self.score_names:

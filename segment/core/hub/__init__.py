@@ -1,0 +1,1 @@
+"""Model folders on a hub of models: download by name, folders to upload."""
