@@ -1,0 +1,59 @@
+"""What the site takes from the code: the help of all commands, the public API, the changelog."""
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import tomllib
+from pathlib import Path
+from unittest import mock
+
+import segment
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+GROUPS = {"classify-generate": ["train", "sample", "fill", "interpolate", "judge"]}
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Fills in what pages mark by `<!-- commands -->`, `<!-- api PACKAGE -->`, `<!-- changelog -->`."""
+    if "<!-- commands -->" in markdown:
+        markdown = markdown.replace("<!-- commands -->", commands())
+    if "<!-- changelog -->" in markdown:
+        text = (ROOT / "CHANGELOG.md").read_text().removeprefix("# Changelog\n")
+        markdown = markdown.replace("<!-- changelog -->", text)
+    return re.sub("<!-- api (\\w+) -->", lambda found: api(found[1]), markdown)
+
+
+def commands() -> str:
+    """Returns a section for each command, with its help."""
+    sections = []
+    for name, place in SCRIPTS.items():
+        sections.append(f"## {name}\n\n```text\n{help_of(name, place)}\n```\n")
+        for inner in GROUPS.get(name, ()):
+            sections.append(f"### {name} {inner}\n\n```text\n{help_of(name, place, inner)}\n```\n")
+    return "\n".join(sections)
+
+
+def help_of(name: str, place: str, *arguments: str) -> str:
+    """Returns what a command prints with `--help`."""
+    module, function = place.split(":")
+    shown = io.StringIO()
+    with (
+        mock.patch("sys.argv", [name, *arguments, "--help"]),
+        mock.patch.dict(os.environ, {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}),
+        contextlib.redirect_stdout(shown),
+        contextlib.suppress(SystemExit),
+    ):
+        getattr(importlib.import_module(module), function)()
+    return shown.getvalue().strip()
+
+
+def api(package: str) -> str:
+    """Returns a directive of mkdocstrings for each public name of a package."""
+    homes = importlib.import_module(package)._HOMES
+    return "\n\n".join(f"::: {homes[name]}.{name}" for name in sorted(homes))
+
+
+assert segment.__all__  # the site is built from the code beside it
