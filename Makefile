@@ -1,7 +1,7 @@
 # make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
 # that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
 # All make .venv on first use.
-.PHONY: demo test test-all test-fast lint release-check bench bench-peers clean
+.PHONY: demo test test-all test-fast lint docs release-check bench bench-peers clean
 
 # the first Python of 3.11 to 3.13 that starts; another one: make PYTHON=python3.13 demo
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -25,8 +25,12 @@ lint: .venv/.installed
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
+# the documentation as a site, in site/
+docs: .venv/.installed
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --site-dir site
+
 # what must pass before a release, an hour: all tests, lint, and the demo
-release-check: test-all lint demo
+release-check: test-all lint docs demo
 
 # figures of speed, memory and faithfulness, an hour or two
 bench: .venv/.installed
@@ -50,4 +54,4 @@ bench/peers/.installed: .venv/.installed tests/benchmarks/peers.txt
 	@touch $@
 
 clean:
-	rm -rf .venv demo bench
+	rm -rf .venv demo bench site

@@ -9,15 +9,13 @@ import tomllib
 from pathlib import Path
 from unittest import mock
 
-import segment
-
 ROOT = Path(__file__).parents[1]
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 GROUPS = {"classify-generate": ["train", "sample", "fill", "interpolate", "judge"]}
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Fills in what pages mark by `<!-- commands -->`, `<!-- api PACKAGE -->`, `<!-- changelog -->`."""
+    """Fills in the commands, the public names of a package, and the changelog."""
     if "<!-- commands -->" in markdown:
         markdown = markdown.replace("<!-- commands -->", commands())
     if "<!-- changelog -->" in markdown:
@@ -28,12 +26,12 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 def commands() -> str:
     """Returns a section for each command, with its help."""
-    sections = []
-    for name, place in SCRIPTS.items():
-        sections.append(f"## {name}\n\n```text\n{help_of(name, place)}\n```\n")
-        for inner in GROUPS.get(name, ()):
-            sections.append(f"### {name} {inner}\n\n```text\n{help_of(name, place, inner)}\n```\n")
-    return "\n".join(sections)
+    section = "## {}\n\n```text\n{}\n```\n".format
+    return "\n".join(
+        section(" ".join((name, *inner)), help_of(name, place, *inner))
+        for name, place in SCRIPTS.items()
+        for inner in [(), *((command,) for command in GROUPS.get(name, ()))]
+    )
 
 
 def help_of(name: str, place: str, *arguments: str) -> str:
@@ -54,6 +52,3 @@ def api(package: str) -> str:
     """Returns a directive of mkdocstrings for each public name of a package."""
     homes = importlib.import_module(package)._HOMES
     return "\n\n".join(f"::: {homes[name]}.{name}" for name in sorted(homes))
-
-
-assert segment.__all__  # the site is built from the code beside it
