@@ -51,4 +51,5 @@ def help_of(name: str, place: str, *arguments: str) -> str:
 def api(package: str) -> str:
     """Returns a directive of mkdocstrings for each public name of a package."""
     homes = importlib.import_module(package)._HOMES
-    return "\n\n".join(f"::: {homes[name]}.{name}" for name in sorted(homes))
+    entry = "::: {1}.{2}\n    options:\n      heading: {0}.{2}\n      toc_label: {2}".format
+    return "\n\n".join(entry(package, homes[name], name) for name in sorted(homes))
