@@ -11,8 +11,15 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "decisions" not in page.parts)
 LONGEST = 250
-RUNNABLE = re.compile("^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-WITH_COMMANDS = [page for page in PAGES if RUNNABLE.search(page.read_text())]
+_BLOCK = re.compile("^```(\\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """Blocks without a language: the commands that a reader can type as they are."""
+    return [text for language, text in _BLOCK.findall(page.read_text()) if not language]
+
+
+WITH_COMMANDS = [page for page in PAGES if commands(page)]
 
 
 def test_pages_are_short():
@@ -37,9 +44,9 @@ def test_the_readme_is_short():
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_commands_run_as_they_are_shown(page, tmp_path):
-    """Blocks without a language are typed in an empty folder, one after another."""
+    """In an empty folder, one block after another."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for block in RUNNABLE.findall(page.read_text()):
+    for block in commands(page):
         script = ["bash", "-e", "-c", block]
         done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{block}\n{done.stderr}"
