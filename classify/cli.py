@@ -11,7 +11,7 @@ from typer import Argument, Option
 from classify.bundled import BUNDLED
 from segment.core.choices import Runtime
 from segment.core.cli.batch import attempt_each, report_each, require_all
-from segment.core.cli.command import entry_point, progress_bar
+from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
     SCHEMA_HELP,
     Augment,
@@ -245,7 +245,7 @@ def predict(
             report_each("classify-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    with progress_bar(console.quiet or is_text) as progress:
+    with console.progress(hidden=is_text) as progress:
         network = load_model(model, runtime, progress=progress)
         if is_text and not console.quiet:  # stdout is for the program that reads it
             for note in orientation_notes([source.path for source in sources]):

@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
-from segment.core.cli.command import entry_group, progress_bar, spread_options
+from segment.core.cli.command import entry_group, show_progress, spread_options
 from segment.core.cli.options import (
     SCHEMA_HELP,
     ConfigFile,
@@ -79,7 +79,7 @@ def sample(
     load_keras()
     from classify.generator.sampling import write_samples
 
-    with progress_bar(quiet) as progress:
+    with show_progress(quiet) as progress:
         found = write_samples(
             run,
             output,
@@ -117,7 +117,7 @@ def fill(
     load_keras()
     from classify.generator.filling import fill_classes
 
-    with progress_bar(quiet) as progress:
+    with show_progress(quiet) as progress:
         found = fill_classes(
             run, data, output, wanted, seed=seed, overwrite=overwrite, progress=progress
         )
@@ -149,7 +149,7 @@ def interpolate(
 
     wanted = parse_bands(bands)
     write_strip(run, first, second, output, steps=steps, bands=wanted, overwrite=overwrite)
-    with progress_bar(quiet) as progress:
+    with show_progress(quiet) as progress:
         progress.say(f"{output}: {first.name}, {steps + 1} reconstructions, {second.name}")
 
 
@@ -184,7 +184,7 @@ def judge(
     from classify.generator.evaluation import Draws
     from classify.generator.evaluation import judge as judge_pictures
 
-    with progress_bar(quiet) as progress:
+    with show_progress(quiet) as progress:
         found = judge_pictures(
             run,
             model,

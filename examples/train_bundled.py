@@ -6,7 +6,7 @@ from types import ModuleType
 
 import classify
 import segment
-from segment.core.cli.command import progress_bar
+from segment.core.cli.command import show_progress
 from segment.core.model.backend import load_keras
 from segment.core.model.bundle import bundle_model
 
@@ -29,7 +29,7 @@ def main(data: Path, rsscn7: Path, weights: Path, work: Path) -> None:
             scene = work / "scene"
             segment.write_sample(scene, 1024, 1024, seed, style=style, overwrite=True)
             segment.cut_scene(scene / "scene.tif", scene / "truth.tif", town, size=1024)
-    with progress_bar(quiet=False) as bar:
+    with show_progress(quiet=False) as bar:
         make(segment, None, work / "segment", bar, f"data.root={data}")
         make(classify, rsscn7, work / "classify", bar, f"model.weights={weights}")
 

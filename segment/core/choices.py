@@ -13,6 +13,7 @@ auto: Keras if there is a GPU for it, otherwise OpenVINO if the model folder has
 otherwise Keras.
 """
 
+ProgressForm = Literal["bar", "json"]
 ExportFormat = Literal["openvino", "onnx"]
 """Format that a model is exported to."""
 

@@ -1,5 +1,6 @@
-"""Progress of long work: lines and bars."""
+"""Progress of long work: lines and bars, or JSON for other programs."""
 
+import json
 import sys
 from typing import Protocol
 
@@ -46,6 +47,33 @@ class Silent:
             total: Steps in total.
             note: Text after the bar.
         """
+
+
+class JsonLines:
+    """Progress for programs: each report is a line of JSON on stdout, flushed at once.
+
+    A line is {"message": TEXT}, or {"task": NAME, "done": N, "total": N, "note": TEXT}.
+    """
+
+    def say(self, line: str) -> None:
+        """Prints a line as a message.
+
+        Args:
+            line: Text of the line.
+        """
+        print(json.dumps({"message": line}), flush=True)
+
+    def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+        """Prints how many steps of a task are done.
+
+        Args:
+            task: Name of the task.
+            done: Steps done.
+            total: Steps in total.
+            note: Text about the last step.
+        """
+        state = {"task": task, "done": done, "total": total, "note": note}
+        print(json.dumps(state), flush=True)
 
 
 class Console:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from classify.config import Config
 from segment.core.choices import Sampler
-from segment.core.cli.command import progress_bar
+from segment.core.cli.command import show_progress
 from segment.core.config import load_settings
 from segment.core.tuning.search import Search
 from tests.benchmarks.material import FOLDER
@@ -53,7 +53,7 @@ def few_images(images: Path, seed: int = 0, sampler: Sampler = "gp") -> None:
             files = files[count:]
     search = Search(trials=40, repeats=REPEATS, sampler=sampler, seed=seed)
     settings = load_settings(Config, overrides=SETTINGS)
-    with progress_bar(quiet=False) as progress:
+    with show_progress(quiet=False) as progress:
         found = tune(folder, study, settings, search=search, progress=progress)
     gain = found.confirmation
     assert gain is not None

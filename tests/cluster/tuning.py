@@ -5,7 +5,7 @@ OUTPUT ADDRESS [--trials N]...
 import sys
 from pathlib import Path
 
-from segment.core.cli.command import progress_bar, run
+from segment.core.cli.command import run, show_progress
 from segment.core.config import load_settings
 from segment.core.tuning.search import Search, Task
 from segment.core.tuning.search_space import Parameter
@@ -37,7 +37,7 @@ def task_of(data: Path, epochs: int = 2) -> Task:
 def tune_pictures(
     data: Path, output: Path, address: str, trials: int = 5, confirm: int = 1, epochs: int = 2
 ) -> None:
-    with progress_bar(False) as progress:
+    with show_progress(False) as progress:
         search = Search(trials=trials, confirmations=confirm, sampler="random")
         progress.say(
             str(tune(task_of(data, epochs), output, SPACE, search, progress, cluster=address))

@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from segment.core.choices import ProgressForm
 from segment.core.cli.signals import stop_on_signals
 from segment.core.errors import Incomplete, InputError, Interrupted, explain, one_line, printable
-from segment.core.progress import Console, Progress, Silent
+from segment.core.progress import Console, JsonLines, Progress, Silent
 
 DONE, OUR_FAULT, INPUT_FAULT, INCOMPLETE = 0, 1, 2, 3
 _DISTRIBUTION = "aerial-segment"
@@ -222,17 +223,20 @@ def _fail(name: str, message: str, status: int, debug: bool) -> int:
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress]:
+def show_progress(quiet: bool, form: ProgressForm = "bar") -> Iterator[Progress]:
     """Provides the progress display of a command.
 
     Args:
         quiet: Whether to show nothing.
+        form: Whether to show bars and lines, or to print JSON.
 
     Yields:
         The progress to pass to the library.
     """
     if quiet:
         yield Silent()
-        return
-    with Console() as console:
-        yield console
+    elif form == "json":
+        yield JsonLines()
+    else:
+        with Console() as console:
+            yield console

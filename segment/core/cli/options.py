@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from segment.core.choices import Runtime
-from segment.core.cli.command import Version, progress_bar
+from segment.core.choices import ProgressForm, Runtime
+from segment.core.cli.command import Version, show_progress
 from segment.core.errors import InputError
 from segment.core.progress import Progress
 
@@ -123,19 +123,27 @@ class ConsoleOptions:
         quiet: Print errors only.
         debug: Show the traceback of an error.
         version: Print the version and do nothing else.
+        form: How progress is reported.
     """
 
     quiet: Quiet = False
     debug: Debug = False
     version: Version = False
+    form: Annotated[
+        ProgressForm,
+        typer.Option("--progress", help="json: a line of JSON per report, for other programs."),
+    ] = "bar"
 
-    def progress(self) -> AbstractContextManager[Progress]:
+    def progress(self, hidden: bool = False) -> AbstractContextManager[Progress]:
         """Opens the progress display.
+
+        Args:
+            hidden: Whether to show nothing, even without --quiet.
 
         Returns:
             A context manager with the progress to pass to the library.
         """
-        return progress_bar(self.quiet)
+        return show_progress(self.quiet or hidden, self.form)
 
     def show(self, work: Callable[..., object]) -> None:
         """Does the work of a command, with a progress display, and prints the result.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segment.core.choices import Runtime
-from segment.core.cli.command import progress_bar
 from segment.core.cli.options import ConsoleOptions, RunOptions
 from segment.core.cli.search_options import SearchOptions
 from segment.core.errors import InputError
@@ -50,7 +49,7 @@ def training(
     number = machine_number()
     place = own_folder(output, options.resume) if number else nullcontext(output)
     again = {"resume": options.resume, "overwrite": options.overwrite}
-    with progress_bar(console.quiet or number > 0) as progress, place as folder:
+    with console.progress(hidden=number > 0) as progress, place as folder:
 
         def run(train: Callable[..., object], data: object) -> None:
             progress.say(str(train(data, folder, settings, **again, progress=progress)))

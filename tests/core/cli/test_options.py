@@ -52,3 +52,12 @@ def test_a_shell_completes_options(monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     assert call(segment.cli.predict, monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out.split() == ["--resume", "--resample"]
+
+
+def test_progress_for_programs_is_a_line_of_json_per_report(monkeypatch, capsys, tmp_path):
+    arguments = (str(tmp_path / "town"), "--size", "64", "--progress", "json")
+    assert call(segment.cli.sample, *arguments, monkeypatch=monkeypatch) == 0
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    steps = [report for report in reports if "task" in report]
+    assert steps[-1]["done"] == steps[-1]["total"] > 0
+    assert any(str(tmp_path / "town") in report.get("message", "") for report in reports)

@@ -49,8 +49,8 @@ TWICE = """
 import sys
 from pathlib import Path
 from tests.core.tuning.test_tune import SPACE, TASK, Search, tune
-from segment.core.cli.command import progress_bar
-with progress_bar(False) as progress:
+from segment.core.cli.command import show_progress
+with show_progress(False) as progress:
     search = Search(trials=int(sys.argv[2]), storage=sys.argv[3], confirmations=1)
     tune(TASK, Path(sys.argv[1]), SPACE, search, progress)
 """
