@@ -1,7 +1,7 @@
 # make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
 # that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
 # All make .venv on first use.
-.PHONY: demo test test-all test-fast lint docs release-check bench bench-peers clean
+.PHONY: demo test test-all test-fast lint docs qgis release-check bench bench-peers clean
 
 # the first Python of 3.11 to 3.13 that starts; another one: make PYTHON=python3.13 demo
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -24,6 +24,11 @@ lint: .venv/.installed
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+
+# the plug-in for QGIS, to be installed from its zip
+qgis:
+	@mkdir -p dist && rm -f dist/aerial_segment_qgis.zip
+	@cd qgis && python3 -m zipfile -c ../dist/aerial_segment_qgis.zip aerial_segment
 
 # the documentation as a site, in site/
 docs: .venv/.installed
