@@ -120,9 +120,10 @@ def _handle(line: str, report: Callable[[str], None], advance: Callable[[float],
     try:
         content = json.loads(line)
     except ValueError:
+        content = None
+    if not isinstance(content, dict):
         report(line.rstrip())
-        return
-    if "message" in content:
+    elif "message" in content:
         report(content["message"])
     elif content.get("total"):
         advance(100 * content["done"] / content["total"])
