@@ -9,7 +9,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP
+from segment.cli.truth import BoundaryWidth
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP
 from segment.core.cli.batch import attempt_each, report_each
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -62,6 +63,7 @@ class MappingOptions:
             min=0, max=1e15, help="Smaller polygons join a neighbour; m² (pixels without a CRS)."
         ),
     ] = 0
+    boundary_width: BoundaryWidth = BOUNDARY_WIDTH
 
 
 @entry_point

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP, Runtime
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
@@ -41,6 +41,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     confidence: bool = False,
     polygons: bool = False,
     min_area: float = 0.0,
+    boundary_width: int = BOUNDARY_WIDTH,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
     resample: bool | None = None,
@@ -72,6 +73,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence: Writes SCENE_confidence.tif, too.
         polygons: Writes SCENE.gpkg, too.
         min_area: Smallest area of a polygon, see `write_polygons`.
+        boundary_width: Width in pixels of the boundaries that are scored against `truth`, see
+            `Boundaries`.
         bands: Band numbers from 1 in the order of the model, by default all but alpha.
         nodata: Value that means "no data" in all bands, in addition to what the file declares.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
@@ -109,6 +112,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence=confidence,
         polygons=polygons,
         min_area=min_area,
+        boundary_width=boundary_width,
         resample=resample,
         gsd=gsd,
     )

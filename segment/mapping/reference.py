@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.boundaries import Boundaries
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
@@ -90,23 +91,43 @@ class Reference:
         self.undeclared += undeclared
         return indices
 
-    def scored(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Reads which pixels of some rows have a class, without a change of `undeclared`.
+    def reread(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Reads rows again, without a change of `undeclared`.
 
         Args:
             start: First row.
             stop: Row after the last.
 
         Returns:
-            Whether each pixel has a class, (rows, width) bool.
+            Class indices, (rows, width) uint8; 255 where ignored.
 
         Raises:
             InputError: If the rows cannot be decoded.
         """
-        indices, _ = decode_values(
-            self._mask.read(start, stop - start), self.class_table, self._names
-        )
-        return np.asarray(indices != IGNORED)
+        stored = self._mask.read(start, stop - start)
+        return decode_values(stored, self.class_table, self._names)[0]
+
+    def boundaries(self, class_table: ClassTable, journal: Journal, width: int) -> Boundaries:
+        """Scores the boundaries of a finished map, row strip by row strip.
+
+        Args:
+            class_table: Class table of the map.
+            journal: Journal that holds the finished map.
+            width: Width of a boundary in pixels.
+
+        Returns:
+            The scores, those of the whole scene at once.
+
+        Raises:
+            InputError: If the reference cannot be decoded.
+        """
+
+        def mapped(start: int, stop: int) -> NDArray[np.uint8]:
+            return class_table.indices(journal.read(CLASSES, start, stop))
+
+        scores = Boundaries(class_table.names, width=width)
+        scores.add_strips(journal.rows, self.reread, mapped)
+        return scores
 
 
 @contextmanager
@@ -194,7 +215,7 @@ def recognise_scene(
     Raises:
         InputError: If the reference cannot be decoded.
     """
-    familiarity, file, done = Familiarity(None), journal.file(CLASSES), 0
+    familiarity, done = Familiarity(None), 0
     for top in tile_starts(max(scene.height, tile), tile, tile):
         bottom = min(top + tile, scene.height)
         codes = record.cover(scene, top, 0, bottom - top, scene.width)
@@ -205,9 +226,9 @@ def recognise_scene(
                 codes[window] = np.minimum(
                     codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
                 )
-        mapped = np.fromfile(
-            file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width
-        ).reshape(-1, scene.width)
-        familiarity.add(codes[done - top :], reference.scored(done, bottom) & (mapped != IGNORED))
+        scored = (reference.reread(done, bottom) != IGNORED) & (
+            journal.read(CLASSES, done, bottom) != IGNORED
+        )
+        familiarity.add(codes[done - top :], scored)
         done = bottom
     return familiarity

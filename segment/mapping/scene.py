@@ -87,7 +87,8 @@ class OpenScene:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
         min_area = self.options.polygons and self.options.min_area
-        ingredients = [description, min_area, self.scale.pixel, self.scale.notes]
+        width = self.reference and self.options.boundary_width
+        ingredients = [description, min_area, self.scale.pixel, self.scale.notes, width]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     def write(
@@ -120,6 +121,8 @@ class OpenScene:
             notes += self.reference.notes
             report["undeclared_share"] = self.reference.undeclared_share
             report["undeclared"] = dict(self.reference.undeclared.most_common())
+            table, width = self.info.class_table, options.boundary_width
+            report |= self.reference.boundaries(table, journal, width).report()
             report |= self._recognise(journal, model, notes)
         report["notes"] = notes
         return files.written(report)
