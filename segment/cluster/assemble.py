@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from segment.annotations.label_source import LabelSource, absolute, files_of
 from segment.cluster.map_job import MapJob
 from segment.core.cluster.block_file import BlockFile
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
@@ -40,7 +41,7 @@ class MapAssembly(SceneJob[SceneMap]):
         model: ClusterModel,
         options: MapOptions,
         blocks: BlockOptions,
-        reference: Source | None = None,
+        reference: LabelSource | None = None,
     ):
         """Plans the blocks of a scene, which is closed again until they are computed.
 
@@ -49,7 +50,7 @@ class MapAssembly(SceneJob[SceneMap]):
             model: The model.
             options: How the scene is mapped.
             blocks: How the scene is divided, and where outputs are written.
-            reference: Reference mask, or None.
+            reference: Reference mask or vector labels, or None.
 
         Raises:
             InputError: As in `segment.predict_scene` before it computes.
@@ -59,7 +60,7 @@ class MapAssembly(SceneJob[SceneMap]):
             partial(open_scene, source, model.info, options, reference),
         )
         planned = SceneMap.planned(source, blocks.output, options.confidence, options.polygons)
-        planned.spare([source.path, None if reference is None else reference.path])
+        planned.spare([source.path, *files_of(reference)])
         self._rasters = [CLASSES, CONFIDENCE] if options.confidence else [CLASSES]
         with self._open_scene() as work:
             description = work.describe(model.identity, model.runtime)
@@ -70,7 +71,7 @@ class MapAssembly(SceneJob[SceneMap]):
                     model.reference,
                     view=replace(work.view, source=work.view.source.absolute),
                     likeness=work.raster.likeness,
-                    reference=None if reference is None else reference.absolute,
+                    reference=None if reference is None else absolute(reference),
                     reference_table=None if work.reference is None else work.reference.class_table,
                     confidence=options.confidence,
                 ),

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.burned_labels import BurnedLabels
+from segment.annotations.label_source import LabelSource, open_labels
 from segment.boundaries import Boundaries
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
-from segment.core.labels.masks import Mask, open_mask
+from segment.core.labels.masks import Mask
 from segment.core.model.recognised import Familiarity
 from segment.core.model.record import TrainingRecord
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.reader import Raster
-from segment.core.raster.sources import Source
 from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
 from segment.mapping.journal import CLASSES, Journal
@@ -39,7 +40,7 @@ class Reference:
 
     def __init__(
         self,
-        mask: Mask,
+        mask: Mask | BurnedLabels,
         class_table: ClassTable,
         names: Sequence[str],
         notes: Sequence[str] = (),
@@ -132,16 +133,18 @@ class Reference:
 
 @contextmanager
 def open_reference(
-    source: Path | Source, scene: Raster, class_table: ClassTable
+    source: LabelSource, scene: Raster, class_table: ClassTable
 ) -> Iterator[Reference]:
-    """Opens the reference mask of a scene.
+    """Opens the reference of a scene.
 
     Values and colours are those of `class_table`, unless a `classes.yaml` beside the mask gives its
     own. The mask is read once completely beforehand: all that it holds decides how values and
-    colours are read (see `choose_reading`), so that windows and blocks agree.
+    colours are read (see `choose_reading`), so that windows and blocks agree. Vector labels are
+    burned on the grid of the scene; what no shape covers is not scored, nor what a shape covers
+    whose class the model does not have.
 
     Args:
-        source: The mask.
+        source: The mask, or vector labels.
         scene: The open scene.
         class_table: Class table of the model.
 
@@ -149,9 +152,14 @@ def open_reference(
         The open reference.
 
     Raises:
-        InputError: If the mask does not fit the scene or the classes.
+        InputError: If the mask or the labels do not fit the scene or the classes.
     """
-    with open_mask(source, scene, "scene") as mask:
+    table = ClassTable([*class_table.mapped, *class_table.ignored])  # with 255 for unlabelled
+    with open_labels(source, scene, table) as mask:
+        if isinstance(mask, BurnedLabels):
+            notes = [f"Truth: {note}." for note in mask.notes]
+            yield Reference(mask, table, class_table.names, notes)
+            return
         file = Path(mask.path).with_name("classes.yaml")
         table, census = (
             load_class_table(file) if file.is_file() else class_table,

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segment.annotations.label_source import LabelSource
 from segment.core.maps.class_raster import companions, write_class_raster
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
@@ -189,7 +190,7 @@ class OpenScene:
 
 @contextmanager
 def open_scene(
-    source: Source, info: ModelInfo, options: MapOptions, mask: Source | None = None
+    source: Source, info: ModelInfo, options: MapOptions, mask: LabelSource | None = None
 ) -> Iterator[OpenScene]:
     """Opens a scene and its reference for mapping.
 
@@ -197,7 +198,7 @@ def open_scene(
         source: Scene.
         info: Description of the model.
         options: How the scene is mapped.
-        mask: Reference mask, or None.
+        mask: Reference mask or vector labels, or None.
 
     Yields:
         The open scene.

@@ -67,6 +67,11 @@ def evaluate(
     progress, tiles = progress or Silent(), Path(tiles)
     asked = EvaluationOptions(progress=progress, **options)
     check_boundary_width(boundary_width)
+    if tiles.is_file():
+        raise InputError(
+            f"{tiles}: a file, not a tile folder. To score a map of a whole scene:"
+            " segment-predict SCENE --truth MASK, or --truth POLYGONS --truth-field NAME"
+        )
     model = asked.open(model, output)
     pairs = find_pairs(tiles)
     info = model.info
