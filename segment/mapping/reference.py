@@ -158,6 +158,8 @@ def open_reference(
     with open_labels(source, scene, table) as mask:
         if isinstance(mask, BurnedLabels):
             notes = [f"Truth: {note}." for note in mask.notes]
+            if mask.fill == IGNORED:
+                notes.append("Truth: pixels that no shape covers are not scored.")
             yield Reference(mask, table, class_table.names, notes)
             return
         file = Path(mask.path).with_name("classes.yaml")
