@@ -19,7 +19,7 @@ from segment.core.labels.classes import IGNORED
 from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.sources import Source
-from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
+from segment.mapping.journal import CLASSES, CONFIDENCE, REFERENCE, Journal
 from segment.mapping.model_view import ModelView
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
@@ -61,7 +61,8 @@ class MapAssembly(SceneJob[SceneMap]):
         )
         planned = SceneMap.planned(source, blocks.output, options.confidence, options.polygons)
         planned.spare([source.path, *files_of(reference)])
-        self._rasters = [CLASSES, CONFIDENCE] if options.confidence else [CLASSES]
+        asked = {CONFIDENCE: options.confidence, REFERENCE: reference is not None}
+        self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:
             description = work.describe(model.identity, model.runtime)
             plan = ScenePlan(

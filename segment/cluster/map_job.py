@@ -16,7 +16,7 @@ from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
-from segment.mapping.journal import rows_to_keep
+from segment.mapping.journal import REFERENCE, rows_to_keep
 from segment.mapping.model_view import ModelView
 from segment.mapping.reference import Reference
 from segment.scores import Confusion
@@ -81,19 +81,16 @@ class MapJob(BlockJob):
             for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
                 labels = strip.labels()
                 stop = strip.start + len(labels)
-                for name, rows in rows_to_keep(
-                    strip, labels, class_table.values(), self.confidence
-                ).items():
+                kept = rows_to_keep(strip, labels, class_table.values(), self.confidence)
+                if reference:
+                    true = reference.read(strip.start, stop, block.left, block.right)
+                    confusion.add(true, labels, strip.probabilities)
+                    kept[REFERENCE] = true
+                for name, rows in kept.items():
                     whole = rasters.setdefault(
                         name, np.empty((block.height, block.width), np.uint8)
                     )
                     whole[strip.start - block.top : stop - block.top] = rows
-                if reference:
-                    confusion.add(
-                        reference.read(strip.start, stop, block.left, block.right),
-                        labels,
-                        strip.probabilities,
-                    )
             if reference:
                 undeclared = reference.undeclared
         return rasters, (

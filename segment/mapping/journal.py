@@ -145,8 +145,8 @@ class Journal:
         renewed.replace(self.folder / _JOURNAL)
 
 
-CLASSES, CONFIDENCE = "classes", "confidence"
-"""Names of the rasters whose rows a journal keeps."""
+CLASSES, CONFIDENCE, REFERENCE = "classes", "confidence", "truth"
+"""Names of the rasters whose rows a journal keeps; those of the reference are class indices."""
 
 
 CONFIDENCE_STEPS = 254

@@ -20,7 +20,7 @@ from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source, as_source, require_own_names
-from segment.mapping.journal import Journal, rows_to_keep
+from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene
 from segment.mapping.options import MapOptions
@@ -171,6 +171,8 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
         rows = rows_to_keep(strip, labels, values, scene.options.confidence)
         stop = strip.start + len(labels)
         true = reference.read(strip.start, stop) if reference else None
+        if true is not None:
+            rows[REFERENCE] = true  # boundaries are scored once all rows are known
         scene.tally.add(strip.start, labels, strip.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.reader import Raster
 from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
-from segment.mapping.journal import CLASSES, Journal
+from segment.mapping.journal import CLASSES, REFERENCE, Journal
 from segment.tiling import tile_starts
 
 
@@ -91,44 +92,6 @@ class Reference:
         )
         self.undeclared += undeclared
         return indices
-
-    def reread(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Reads rows again, without a change of `undeclared`.
-
-        Args:
-            start: First row.
-            stop: Row after the last.
-
-        Returns:
-            Class indices, (rows, width) uint8; 255 where ignored.
-
-        Raises:
-            InputError: If the rows cannot be decoded.
-        """
-        stored = self._mask.read(start, stop - start)
-        return decode_values(stored, self.class_table, self._names)[0]
-
-    def boundaries(self, class_table: ClassTable, journal: Journal, width: int) -> Boundaries:
-        """Scores the boundaries of a finished map, row strip by row strip.
-
-        Args:
-            class_table: Class table of the map.
-            journal: Journal that holds the finished map.
-            width: Width of a boundary in pixels.
-
-        Returns:
-            The scores, those of the whole scene at once.
-
-        Raises:
-            InputError: If the reference cannot be decoded.
-        """
-
-        def mapped(start: int, stop: int) -> NDArray[np.uint8]:
-            return class_table.indices(journal.read(CLASSES, start, stop))
-
-        scores = Boundaries(class_table.names, width=width)
-        scores.add_strips(journal.rows, self.reread, mapped)
-        return scores
 
 
 @contextmanager
@@ -205,7 +168,7 @@ def _require_classes(
 
 
 def recognise_scene(
-    record: TrainingRecord, scene: Raster, tile: int, reference: Reference, journal: Journal
+    record: TrainingRecord, scene: Raster, tile: int, journal: Journal
 ) -> Familiarity:
     """Counts the scored pixels of a mapped scene that a model was trained on.
 
@@ -216,14 +179,11 @@ def recognise_scene(
         record: Record of the model's training data.
         scene: The open scene.
         tile: Edge of the tiles in pixels, that of the model.
-        reference: The reference; pixels that have a class in it and in the map are scored.
-        journal: Journal that holds the finished map.
+        journal: Journal that holds the finished map and its reference; pixels that have a class in
+            both are scored.
 
     Returns:
         The counts.
-
-    Raises:
-        InputError: If the reference cannot be decoded.
     """
     familiarity, done = Familiarity(None), 0
     for top in tile_starts(max(scene.height, tile), tile, tile):
@@ -236,9 +196,27 @@ def recognise_scene(
                 codes[window] = np.minimum(
                     codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
                 )
-        scored = (reference.reread(done, bottom) != IGNORED) & (
-            journal.read(CLASSES, done, bottom) != IGNORED
-        )
-        familiarity.add(codes[done - top :], scored)
+        rows = [journal.read(name, done, bottom) for name in (REFERENCE, CLASSES)]
+        familiarity.add(codes[done - top :], (np.stack(rows) != IGNORED).all(axis=0))
         done = bottom
     return familiarity
+
+
+def score_boundaries(class_table: ClassTable, journal: Journal, width: int) -> Boundaries:
+    """Scores the boundaries of a finished map, row strip by row strip.
+
+    Args:
+        class_table: Class table of the map.
+        journal: Journal that holds the finished map and its reference.
+        width: Width of a boundary in pixels.
+
+    Returns:
+        The scores, those of the whole scene at once.
+    """
+    boundaries = Boundaries(class_table.names, width=width)
+    boundaries.add_strips(
+        journal.rows,
+        partial(journal.read, REFERENCE),
+        lambda start, stop: class_table.indices(journal.read(CLASSES, start, stop)),
+    )
+    return boundaries

@@ -24,7 +24,7 @@ from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
-from segment.mapping.reference import Reference, open_reference, recognise_scene
+from segment.mapping.reference import Reference, open_reference, recognise_scene, score_boundaries
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale
 
@@ -123,7 +123,7 @@ class OpenScene:
             report["undeclared_share"] = self.reference.undeclared_share
             report["undeclared"] = dict(self.reference.undeclared.most_common())
             table, width = self.info.class_table, options.boundary_width
-            report |= self.reference.boundaries(table, journal, width).report()
+            report |= score_boundaries(table, journal, width).report()
             report |= self._recognise(journal, model, notes)
         report["notes"] = notes
         return files.written(report)
@@ -151,8 +151,7 @@ class OpenScene:
                 " this scene."
             )
             return dict(UNKNOWN)
-        assert self.reference
-        familiarity = recognise_scene(record, self.raster, self.info.tile, self.reference, journal)
+        familiarity = recognise_scene(record, self.raster, self.info.tile, journal)
         if known := str(familiarity):
             notes.append(f"{known[0].upper()}{known[1:]}.")
         return familiarity.report
