@@ -82,7 +82,7 @@ def open_labels(
             burned = burn_labels(labels, scene, class_table)
         except InputError as error:
             raise InputError(_with_truth_options(str(error))) from error
-        yield burned
+        yield replace(burned, notes=[_with_truth_options(note) for note in burned.notes])
         return
     with ExitStack() as stack:
         try:

@@ -54,6 +54,6 @@ file."""
 BOUNDARY_WIDTH, MOST_BOUNDARY_WIDTH = 7, 100
 """Width in pixels of the boundaries that are scored, and the largest one that can be chosen.
 
-7 is 2 % of the diagonal of a tile of 256 pixels, as Cheng et al. choose for photographs. A fixed
-width gives a scene and its tiles the same score.
+7 is 2 % of the diagonal of a tile of 256 pixels, as Cheng et al. choose for photographs. The width
+is fixed, so that scores of scenes and tiles of any size can be compared.
 """

@@ -51,9 +51,9 @@ def add_scores(
         _add_collections(report, evaluation)
     report.text(
         f"Mean Jaccard {_figure(confusion.mean_jaccard)}, mean boundary Jaccard"
-        f" {_figure(confusion.mean_boundary_jaccard)} (boundaries of"
-        f" {scores['boundary_width']} pixels), accuracy {confusion.accuracy:.3f}, calibration error"
-        f" {confusion.reliability.error:.3f}"
+        f" {_figure(confusion.mean_boundary_jaccard)} (within"
+        f" {scores['boundary_width']} pixels of boundaries), accuracy {confusion.accuracy:.3f},"
+        f" calibration error {confusion.reliability.error:.3f}"
         f" over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )
     shares = confusion.matrix.sum(axis=1)[: len(class_table)] / max(confusion.matrix.sum(), 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,8 @@ def test_codes_background_and_areas(tmp_path: Path) -> None:
     texts = ["background=land", f"labelled-areas={areas}", f"codes={tmp_path / 'codes.yaml'}"]
     labels = TruthOptions(truth=path, truth_field="code", truth_option=texts).chosen()
     report = predict_scene(image, FakeModel(), tmp_path / "out", truth=labels).report
+    notes = " ".join(report["notes"])
+    assert "features of '12' are not labelled, --truth-option codes does not list it" in notes
     rows = dict(zip(NAMES, np.sum(report["confusion"], axis=1).tolist(), strict=True))
     assert rows == dict.fromkeys(NAMES, 0) | {"water": 400, "land": 50 * 30 - 400 - 90}
 
@@ -172,6 +175,15 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
         message = str(error.value)
         assert expected in message and "\n" not in message, message
         assert not (tmp_path / "deep").exists()
+
+
+def test_a_geopackage_that_another_program_writes_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9)], kind=["water"])
+    image, labels = scene(tmp_path), VectorLabels(path=path, field="kind")
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        report = predict_scene(image, FakeModel(), tmp_path / "out", truth=labels).report
+    assert report["pixels"] == 81
 
 
 def test_truth_is_not_replaced_by_the_polygons_of_the_map(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_boundaries_are_scored_in_each_tile_by_itself(tmp_path):
     assert 0 < scored.mean_boundary_jaccard < scored.mean_jaccard
     assert f"boundary Jaccard {scored.mean_boundary_jaccard:.3f}" in str(scored)
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Boundary Jaccard" in page and "boundaries of 2 pixels" in page
+    assert "Boundary Jaccard" in page and "within 2 pixels of boundaries" in page
     with pytest.raises(InputError, match="from 1 to 100. Received 0"):
         segment.evaluate(tmp_path / "tiles", model, boundary_width=0)
 
