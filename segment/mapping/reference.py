@@ -35,7 +35,8 @@ class Reference:
     Attributes:
         class_table: Class table by which the mask is decoded.
         notes: What was assumed of the whole mask, and what is odd about it.
-        undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
+        undeclared_share: Share of its labelled pixels that no class has, 0 to 1; None where
+            that is not known, as of vector labels.
         undeclared: Number of pixels read so far of each value or colour that no class has.
     """
 
@@ -45,7 +46,7 @@ class Reference:
         class_table: ClassTable,
         names: Sequence[str],
         notes: Sequence[str] = (),
-        undeclared_share: float = 0.0,
+        undeclared_share: float | None = None,
     ):
         """Prepares to decode an open mask.
 
@@ -54,7 +55,8 @@ class Reference:
             class_table: Class table by which the mask is decoded, see `open_reference`.
             names: Names of the model's classes.
             notes: What was assumed of the whole mask, and what is odd about it.
-            undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
+            undeclared_share: Share of its labelled pixels that no class has, 0 to 1; None where
+                that is not known.
         """
         self._mask, self.class_table, self._names = mask, class_table, names
         self.notes, self.undeclared_share = list(notes), undeclared_share

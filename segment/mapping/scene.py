@@ -88,8 +88,8 @@ class OpenScene:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
         min_area = self.options.polygons and self.options.min_area
-        width = self.reference and self.options.boundary_width
-        ingredients = [description, min_area, self.scale.pixel, self.scale.notes, width]
+        width = [self.options.boundary_width] if self.reference else []
+        ingredients = [description, min_area, self.scale.pixel, self.scale.notes, *width]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     def write(

@@ -9,6 +9,8 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.features import rasterize
 
@@ -19,11 +21,12 @@ from segment.core.cli.command import run
 from segment.core.errors import InputError, Interrupted
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.raster.opening import open_raster
+from segment.core.raster.sources import Source
 from segment.mapping.predict import predict_scene
 from segment.mapping.reference import open_reference
 from tests.conftest import write_raster
 from tests.fakes import NAMES, FakeModel, PlaceModel
-from tests.segment.annotations.test_vector_labels import PLACE, UTM, at, box, write
+from tests.segment.annotations.test_vector_labels import PLACE, UTM, at, box, polygons, write
 from tests.segment.mapping.test_predict import stopping
 from tests.segment.test_boundaries import boundary
 
@@ -100,6 +103,38 @@ def test_scores_are_those_of_the_shapes_burned_at_once(
         predict_scene(image, PlaceModel(), tmp_path / "b", **(options | {"boundary_width": 4}))
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    shapes=st.lists(
+        st.tuples(polygons.filter(lambda p: p.area > 0.01), st.sampled_from([*NAMES, "pond"])),
+        max_size=8,
+    ),
+    window=st.tuples(
+        st.integers(0, 39), st.integers(0, 59), st.integers(1, 40), st.integers(1, 60)
+    ),
+)
+def test_windows_are_those_of_a_mask_of_the_whole(tmp_path_factory, shapes, start, size) -> None:
+    folder = tmp_path_factory.mktemp("truth")
+    image = write_raster(folder / "scene.tif", np.zeros((40, 60, 1), np.uint8), transform=PLACE)
+    drawn = [*(at(PLACE, shape) for shape, _ in shapes), box(2, 2, 9, 7)]
+    names = [*(name for _, name in shapes), "water"]  # some class lies on top
+    path = write(folder / "labels.gpkg", drawn, kind=names)
+    burned = rasterize(
+        zip(drawn, [[*NAMES, "pond"].index(name) * 10 for name in names], strict=True),
+        out_shape=(40, 60), transform=PLACE, fill=255, dtype="u1",
+    )  # fmt: skip
+    mask = write_raster(folder / "mask.tif", burned[..., None], transform=PLACE)
+    bottom, right = min(start[0] + size[0], 40), min(start[1] + size[1], 60)
+    area = start[0], bottom, start[1], right
+    read = []
+    for source in (Source(mask), VectorLabels(path=path, field="kind", order="last")):
+        with open_raster(image) as raster:
+            table = FakeModel().info.class_table
+            with open_reference(source, raster, table) as reference:
+                read.append(reference.read(*area))
+    assert np.array_equal(*read)
+
+
 def test_codes_background_and_areas(tmp_path: Path) -> None:
     image = scene(tmp_path)
     path = write(tmp_path / "labels.gpkg", [box(0, 0, 20, 20), box(30, 0, 40, 9)], code=[11, 12])
@@ -169,9 +204,9 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
         (image, labels(good, background="sea"), "--truth-option background: the class table"),
         (image, written("many", [here] * 300, kind=[f"v{i}" for i in range(300)]), "295 more"),
     ]
-    for given, truth, expected in cases:
+    for one, truth, expected in cases:
         with pytest.raises(InputError) as error:
-            predict_scene(given, FakeModel(), out, truth=truth)
+            predict_scene(one, FakeModel(), out, truth=truth)
         message = str(error.value)
         assert expected in message and "\n" not in message, message
         assert not (tmp_path / "deep").exists()
