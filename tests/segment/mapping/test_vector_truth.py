@@ -109,9 +109,8 @@ def test_scores_are_those_of_the_shapes_burned_at_once(
         st.tuples(polygons.filter(lambda p: p.area > 0.01), st.sampled_from([*NAMES, "pond"])),
         max_size=8,
     ),
-    window=st.tuples(
-        st.integers(0, 39), st.integers(0, 59), st.integers(1, 40), st.integers(1, 60)
-    ),
+    start=st.tuples(st.integers(0, 39), st.integers(0, 59)),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 60)),
 )
 def test_windows_are_those_of_a_mask_of_the_whole(tmp_path_factory, shapes, start, size) -> None:
     folder = tmp_path_factory.mktemp("truth")
