@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from segment.boundaries import ScoreSettings
 from segment.bundled import BUNDLED
 from segment.core.common_settings import (
     ClassWeights,
@@ -285,6 +286,7 @@ class Config(Settings):
         model: The network.
         loss: The loss to minimise.
         training: Epochs, batches, optimiser and devices of the training.
+        scores: How the trained model is scored.
     """
 
     data: DataSettings = DataSettings()
@@ -292,6 +294,7 @@ class Config(Settings):
     model: ModelSettings = ModelSettings()
     loss: LossSettings = LossSettings()
     training: TrainingSettings = TrainingSettings()
+    scores: ScoreSettings = ScoreSettings()
 
     @model_validator(mode="after")
     def _pixel_size_is_of_crops(self) -> "Config":

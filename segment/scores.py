@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.boundaries import Boundaries
 from segment.core.labels.classes import IGNORED
 from segment.core.model.calibration import Reliability
 from segment.label_sets import LabelSets
@@ -22,6 +23,8 @@ class Confusion:
     Args:
         names: The classes, in the order of their indices.
         labels: What the codes of the reference admit; by default each code is one class.
+        boundary_width: Width in pixels of the boundaries that are scored, too; None for none. What
+            is added then has rows and columns.
 
     Attributes:
         names: The classes, in the order of their indices.
@@ -31,14 +34,23 @@ class Confusion:
         reliability: How often pixels are right, by the probability of their class, where
             probabilities were given. Classes that the reference cannot tell apart are one answer,
             with the sum of their probabilities.
+        boundaries: Scores of the boundaries, None without `boundary_width`.
     """
 
-    def __init__(self, names: Sequence[str], labels: LabelSets | None = None):
+    def __init__(
+        self,
+        names: Sequence[str],
+        labels: LabelSets | None = None,
+        boundary_width: int | None = None,
+    ):
         self.names = list(names)
         self.labels = labels or LabelSets(self.names)
         self.matrix = np.zeros((self.labels.count, len(names)), np.int64)
         self.reliability = Reliability()
         self._reference_probability = 0.0
+        self.boundaries = (
+            None if boundary_width is None else Boundaries(names, self.labels, boundary_width)
+        )
 
     def add(
         self,
@@ -50,7 +62,7 @@ class Confusion:
 
         Args:
             reference: Codes of the labels, uint8 of any shape; class indices where each label is
-                one class.
+                one class. With `boundary_width`, the last axes are rows and columns of a tile.
             predicted: Class indices of the same shape.
             probabilities: Of that shape x classes, for soft Jaccard and calibration; None leaves
                 these out.
@@ -61,6 +73,10 @@ class Confusion:
         self.matrix += np.bincount(wanted * n + given, minlength=self.matrix.size).reshape(
             self.matrix.shape
         )
+        if self.boundaries is not None:
+            size = reference.shape[-2:]
+            for one in zip(reference.reshape(-1, *size), predicted.reshape(-1, *size), strict=True):
+                self.boundaries.add(*one)
         if probabilities is not None:
             found = probabilities[scored]
             if not self.labels.unions:
@@ -92,7 +108,7 @@ class Confusion:
             "matrix": self.matrix.tolist(),
             "truth_probability": self._reference_probability,
             "reliability": self.reliability.state(),
-        }
+        } | ({} if self.boundaries is None else {"boundaries": self.boundaries.counts.tolist()})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Replaces all counts with those of a state.
@@ -103,6 +119,8 @@ class Confusion:
         self.matrix = np.array(state["matrix"], np.int64)
         self._reference_probability = state["truth_probability"]
         self.reliability.restore(state["reliability"])
+        if self.boundaries is not None:
+            self.boundaries.counts = np.array(state["boundaries"], np.int64)
 
     def merge(self, state: dict[str, Any]) -> None:
         """Adds what was added to another confusion matrix.
@@ -113,6 +131,8 @@ class Confusion:
         self.matrix += np.array(state["matrix"], np.int64)
         self._reference_probability += state["truth_probability"]
         self.reliability.merge(state["reliability"])
+        if self.boundaries is not None:
+            self.boundaries.counts += np.array(state["boundaries"], np.int64)
 
     def _counts(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Returns hits, reference pixels and predicted pixels of each class, (classes,).
@@ -150,6 +170,11 @@ class Confusion:
         return float(present.mean()) if len(present) else float("nan")
 
     @property
+    def mean_boundary_jaccard(self) -> float:
+        """Mean boundary Jaccard, 0 to 1; NaN if there is no boundary, or none were scored."""
+        return float("nan") if self.boundaries is None else self.boundaries.mean_jaccard
+
+    @property
     def accuracy(self) -> float:
         """Share of scored pixels with an admissible class, 0 to 1; NaN if nothing was scored."""
         admitted = self.labels.admitted()[: self.labels.count]
@@ -174,6 +199,7 @@ class Confusion:
 
     def report(self) -> dict[str, Any]:
         """Returns the scores under the keys of report.json; None for classes that occur nowhere."""
+        boundaries = {} if self.boundaries is None else self.boundaries.report()
         return {
             "accuracy": _number(self.accuracy),
             "mean_jaccard": _number(self.mean_jaccard),
@@ -184,6 +210,7 @@ class Confusion:
             "confusion": self.matrix.tolist(),
             "pixels": int(self.matrix.sum()),
             "classes": self.names,
+            **boundaries,
         } | ({"labels": self.labels.labels} if self.labels.unions else {})
 
 

@@ -120,11 +120,14 @@ def burn_labels(
             f" ({', '.join(class_table.names)}). Received {listed(texts)}. Map them with --codes."
         )
     shapes = read_shapes(layer, scene)
+    # what is no class hides what is below it
     used = np.array([names[i] in values for i in shapes.features])
-    shapes = _within(shapes.subset(used), scene, labels.path)
+    hiding = np.array([texts[i] is not None for i in shapes.features]) & _areal(shapes)
+    _within(shapes.subset(used), scene, labels.path)
+    shapes = _within(shapes.subset(used | hiding), scene, labels.path)
     shapes = widen(shapes, _radii(labels, layer, shapes), _pixel_size(scene, shapes, labels))
     shapes = shapes.subset(_order(shapes, labels.order))
-    burned = np.array([values[names[i] or ""] for i in shapes.features], np.uint8)
+    burned = np.array([values.get(names[i] or "", IGNORED) for i in shapes.features], np.uint8)
     areas = None
     if labels.areas is not None:
         found = read_shapes(read_layer(labels.areas, None, []), scene)

@@ -70,6 +70,26 @@ def read_layer(path: Path, layer: str | None, fields: Sequence[str]) -> Layer:
     return Layer(path, name, meta["crs"], found)
 
 
+def fields_of(path: Path) -> list[str] | None:
+    """Lists the fields of a file, if it is a vector file.
+
+    Args:
+        path: Any file.
+
+    Returns:
+        Names of the fields of all layers with geometries, None if there is no such layer.
+    """
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+        fields = [str(f) for name in layers for f in pyogrio.read_info(path, layer=name)["fields"]]
+    except (DataSourceError, DataLayerError):
+        return None
+    return list(dict.fromkeys(fields)) if layers else None
+
+
 def _choose(path: Path, layers: Sequence[str], layer: str | None) -> str:
     """Returns the name of the layer to read."""
     if not layers:

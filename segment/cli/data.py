@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
+from segment.cli.truth import vector_labels
 from segment.core.choices import LabelOrder, SampleStyle
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -115,28 +116,9 @@ class LabelOptions:
             return self.mask
         if self.field is None:
             raise InputError("--labels needs --field NAME, the field whose values are the classes.")
-        from segment.annotations.vector_labels import VectorLabels, read_codes
-
         assert self.labels is not None
-        return VectorLabels(
-            path=self.labels,
-            field=self.field,
-            layer=self.layer,
-            width=_size(self.width),
-            radius=_size(self.radius),
-            order=self.order,
-            background=self.background,
-            areas=self.labelled_areas,
-            codes=None if self.codes is None else read_codes(self.codes),
-        )
-
-
-def _size(text: str | None) -> float | str | None:
-    """Returns metres as a number, the name of a field as it is."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text
+        texts = {key: str(value) for key, value in vars(self).items() if value is not None}
+        return vector_labels(self.labels, self.field, texts)
 
 
 @entry_point

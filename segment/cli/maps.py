@@ -9,7 +9,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP
+from segment.cli.truth import BoundaryWidth, TruthOptions
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP
 from segment.core.cli.batch import attempt_each, report_each
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -62,6 +63,7 @@ class MappingOptions:
             min=0, max=1e15, help="Smaller polygons join a neighbour; m² (pixels without a CRS)."
         ),
     ] = 0
+    boundary_width: BoundaryWidth = BOUNDARY_WIDTH
 
 
 @entry_point
@@ -74,7 +76,6 @@ def predict(
     ],
     model: ModelFolder = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
-    truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     bands: Annotated[
         str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")
     ] = None,
@@ -92,6 +93,7 @@ def predict(
     ] = True,
     overwrite: Overwrite = False,
     *,
+    reference: TruthOptions,
     mapping: MappingOptions,
     console: ConsoleOptions,
 ) -> None:
@@ -102,7 +104,7 @@ def predict(
     from segment.mapping.predict import check_inputs, predict_scene
     from segment.mapping.result import MAP_ENDINGS
 
-    options = MapOptions(**vars(mapping))
+    options, truth = MapOptions(**vars(mapping)), reference.chosen()
     sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes

@@ -7,7 +7,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import ExportFormat
+from segment.cli.truth import BoundaryWidth
+from segment.core.choices import BOUNDARY_WIDTH, ExportFormat
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
     SCHEMA_HELP,
@@ -88,6 +89,7 @@ def evaluate(
         PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")
     ] = "all",
     augment: Augment = False,
+    boundary_width: BoundaryWidth = BOUNDARY_WIDTH,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
     *,
@@ -98,7 +100,7 @@ def evaluate(
     from segment.training.evaluation import evaluate as score
 
     scored = partial(score, tiles, network, output, part=part, augment=augment)
-    console.show(partial(scored, overwrite=overwrite))
+    console.show(partial(scored, boundary_width=boundary_width, overwrite=overwrite))
 
 
 @entry_point

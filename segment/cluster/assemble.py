@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from segment.annotations.label_source import LabelSource, absolute, files_of
 from segment.cluster.map_job import MapJob
 from segment.core.cluster.block_file import BlockFile
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
@@ -18,7 +19,7 @@ from segment.core.labels.classes import IGNORED
 from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.sources import Source
-from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
+from segment.mapping.journal import CLASSES, CONFIDENCE, REFERENCE, Journal
 from segment.mapping.model_view import ModelView
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
@@ -40,7 +41,7 @@ class MapAssembly(SceneJob[SceneMap]):
         model: ClusterModel,
         options: MapOptions,
         blocks: BlockOptions,
-        reference: Source | None = None,
+        reference: LabelSource | None = None,
     ):
         """Plans the blocks of a scene, which is closed again until they are computed.
 
@@ -49,7 +50,7 @@ class MapAssembly(SceneJob[SceneMap]):
             model: The model.
             options: How the scene is mapped.
             blocks: How the scene is divided, and where outputs are written.
-            reference: Reference mask, or None.
+            reference: Reference mask or vector labels, or None.
 
         Raises:
             InputError: As in `segment.predict_scene` before it computes.
@@ -59,8 +60,9 @@ class MapAssembly(SceneJob[SceneMap]):
             partial(open_scene, source, model.info, options, reference),
         )
         planned = SceneMap.planned(source, blocks.output, options.confidence, options.polygons)
-        planned.spare([source.path, None if reference is None else reference.path])
-        self._rasters = [CLASSES, CONFIDENCE] if options.confidence else [CLASSES]
+        planned.spare([source.path, *files_of(reference)])
+        asked = {CONFIDENCE: options.confidence, REFERENCE: reference is not None}
+        self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:
             description = work.describe(model.identity, model.runtime)
             plan = ScenePlan(
@@ -70,7 +72,7 @@ class MapAssembly(SceneJob[SceneMap]):
                     model.reference,
                     view=replace(work.view, source=work.view.source.absolute),
                     likeness=work.raster.likeness,
-                    reference=None if reference is None else reference.absolute,
+                    reference=None if reference is None else absolute(reference),
                     reference_table=None if work.reference is None else work.reference.class_table,
                     confidence=options.confidence,
                 ),

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.label_source import LabelSource, open_labels
 from segment.core.cluster.block_job import BlockJob
 from segment.core.labels.classes import ClassTable
-from segment.core.labels.masks import open_mask
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
-from segment.mapping.journal import rows_to_keep
+from segment.mapping.journal import REFERENCE, rows_to_keep
 from segment.mapping.model_view import ModelView
 from segment.mapping.reference import Reference
 from segment.scores import Confusion
@@ -31,14 +31,14 @@ class MapJob(BlockJob):
         folder: Folder of finished blocks, see `BlockFolder`.
         view: How the model sees the scene, by a path that is valid on every machine.
         likeness: What the scene has in common with its copies, see `Raster.likeness`.
-        reference: Reference mask of the scene, by such a path, or None.
-        reference_table: Class table by which the mask is decoded, as decided from the whole mask.
+        reference: Reference of the scene, by such a path, or None.
+        reference_table: Class table by which it is decoded, as decided from the whole of it.
         confidence: Whether probabilities are kept, too.
     """
 
     view: ModelView
     likeness: list[Any]
-    reference: Source | None
+    reference: LabelSource | None
     reference_table: ClassTable | None
     confidence: bool
 
@@ -81,19 +81,16 @@ class MapJob(BlockJob):
             for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
                 labels = strip.labels()
                 stop = strip.start + len(labels)
-                for name, rows in rows_to_keep(
-                    strip, labels, class_table.values(), self.confidence
-                ).items():
+                kept = rows_to_keep(strip, labels, class_table.values(), self.confidence)
+                if reference:
+                    true = reference.read(strip.start, stop, block.left, block.right)
+                    confusion.add(true, labels, strip.probabilities)
+                    kept[REFERENCE] = true
+                for name, rows in kept.items():
                     whole = rasters.setdefault(
                         name, np.empty((block.height, block.width), np.uint8)
                     )
                     whole[strip.start - block.top : stop - block.top] = rows
-                if reference:
-                    confusion.add(
-                        reference.read(strip.start, stop, block.left, block.right),
-                        labels,
-                        strip.probabilities,
-                    )
             if reference:
                 undeclared = reference.undeclared
         return rasters, (
@@ -106,7 +103,7 @@ class MapJob(BlockJob):
         if self.reference is None or self.reference_table is None:
             return None
         return Reference(
-            stack.enter_context(open_mask(self.reference, raster, "scene")),
+            stack.enter_context(open_labels(self.reference, raster, self.reference_table)),
             self.reference_table,
             names,
         )

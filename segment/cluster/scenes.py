@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from segment.annotations.label_source import LabelSource, as_label_source
 from segment.bundled import BUNDLED
 from segment.cluster.assemble import MapAssembly
 from segment.core.choices import Runtime
@@ -23,7 +24,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     *,
     cluster: str,
     block: int | None = None,
-    truth: Path | str | None = None,
+    truth: Path | str | LabelSource | None = None,
     options: MapOptions | None = None,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
@@ -46,7 +47,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
         cluster: Address of Dask's scheduler, or local:N for N worker processes on this machine.
         block: Edge in pixels of the blocks that a worker computes at a time, by default EDGE. Maps
             do not depend on it.
-        truth: Reference mask of the only scene, as in `segment.predict_scene`.
+        truth: Reference of the only scene, as in `segment.predict_scene`.
         options: How scenes are mapped.
         bands: As in `segment.predict_scene`.
         nodata: As in `segment.predict_scene`.
@@ -66,7 +67,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     folder, options = Path(model), options or MapOptions()
     load_model_info(folder).require_task("segment")
     sources = [as_source(scene, bands, nodata) for scene in scenes]
-    mask = None if truth is None else Source(Path(truth))
+    mask = as_label_source(truth)
     if truth is not None and len(sources) > 1:
         raise InputError(
             f"--truth belongs to one scene, {len(sources)} were given. Map them one by one."

@@ -51,3 +51,10 @@ BANDWIDTH = 0.5
 LabelOrder = Literal["smaller", "larger", "first", "last"]
 """Which of two overlapping shapes of vector labels is on top, by area or by position in the
 file."""
+
+BOUNDARY_WIDTH, MOST_BOUNDARY_WIDTH = 7, 100
+"""Width in pixels of the boundaries that are scored, and the largest one that can be chosen.
+
+7 is 2 % of the diagonal of a tile of 256 pixels, as Cheng et al. choose for photographs. The width
+is fixed, so that scores of scenes and tiles of any size can be compared.
+"""

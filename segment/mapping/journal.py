@@ -92,6 +92,20 @@ class Journal:
         """
         return self._checksums[name]
 
+    def read(self, name: str, start: int, stop: int) -> NDArray[np.uint8]:
+        """Reads finished rows of a raster.
+
+        Args:
+            name: Name of the raster.
+            start: First row.
+            stop: Row after the last.
+
+        Returns:
+            Rows (rows, width) uint8.
+        """
+        count, offset = (stop - start) * self._width, start * self._width
+        return np.fromfile(self.file(name), np.uint8, count, offset=offset).reshape(-1, self._width)
+
     def append(self, band: Mapping[str, NDArray[np.uint8]], state: dict[str, Any]) -> None:
         """Adds finished rows, and the state from which work continues after them.
 
@@ -131,8 +145,8 @@ class Journal:
         renewed.replace(self.folder / _JOURNAL)
 
 
-CLASSES, CONFIDENCE = "classes", "confidence"
-"""Names of the rasters whose rows a journal keeps."""
+CLASSES, CONFIDENCE, REFERENCE = "classes", "confidence", "truth"
+"""Names of the rasters whose rows a journal keeps; those of the reference are class indices."""
 
 
 CONFIDENCE_STEPS = 254

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from segment.core.choices import OVERLAP
+from segment.boundaries import check_boundary_width
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP
 from segment.map_outputs.polygons import check_options
 from segment.mapping.scale import check_gsd
 
@@ -43,6 +44,7 @@ class MapOptions(ViewOptions):
         confidence: Write SCENE_confidence.tif, too.
         polygons: Write SCENE.gpkg, too.
         min_area: Smaller polygons join a neighbour; square metres, or pixels without a CRS.
+        boundary_width: Width in pixels of the boundaries that are scored against a reference.
 
     Raises:
         InputError: If an option is out of range.
@@ -51,8 +53,10 @@ class MapOptions(ViewOptions):
     confidence: bool = False
     polygons: bool = False
     min_area: float = 0.0
+    boundary_width: int = BOUNDARY_WIDTH
 
     def __post_init__(self) -> None:
         """Checks the ranges of the options."""
         super().__post_init__()
         check_options(self.min_area)
+        check_boundary_width(self.boundary_width)

@@ -11,15 +11,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from segment.annotations.label_source import LabelSource, as_label_source, files_of
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP, Runtime
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source, as_source, require_own_names
-from segment.mapping.journal import Journal, rows_to_keep
+from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene
 from segment.mapping.options import MapOptions
@@ -32,7 +33,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
-    truth: Path | str | Source | None = None,
+    truth: Path | str | LabelSource | None = None,
     overlap: float = OVERLAP,
     tile: int | None = None,
     batch_size: int | None = None,
@@ -41,6 +42,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     confidence: bool = False,
     polygons: bool = False,
     min_area: float = 0.0,
+    boundary_width: int = BOUNDARY_WIDTH,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
     resample: bool | None = None,
@@ -61,7 +63,9 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         model: Model folder, or a loaded model.
         output: Folder to write to.
         truth: Reference mask of the scene, in values or colours, for scores in the report. It may
-            be on any grid where both are georeferenced, else it has the size of the scene.
+            be on any grid where both are georeferenced, else it has the size of the scene. Or
+            `VectorLabels`, whose names are those of the model's classes; pixels that no shape
+            covers are not scored.
         overlap: Fraction of the tile edge shared with its neighbour, 0 to below 1.
         tile: Edge of a tile in pixels, by default the fastest.
         batch_size: Tiles predicted at a time; the map does not depend on it. By default what suits
@@ -72,6 +76,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence: Writes SCENE_confidence.tif, too.
         polygons: Writes SCENE.gpkg, too.
         min_area: Smallest area of a polygon, see `write_polygons`.
+        boundary_width: Width in pixels of the boundaries that are scored against `truth`, see
+            `Boundaries`.
         bands: Band numbers from 1 in the order of the model, by default all but alpha.
         nodata: Value that means "no data" in all bands, in addition to what the file declares.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
@@ -101,7 +107,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             f" rows={rows}."
         )
     source = as_source(scene, bands, nodata)
-    mask = Source(Path(truth)) if isinstance(truth, (str, Path)) else truth
+    mask = as_label_source(truth)
     options = MapOptions(
         overlap=overlap,
         tile=tile,
@@ -109,13 +115,14 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence=confidence,
         polygons=polygons,
         min_area=min_area,
+        boundary_width=boundary_width,
         resample=resample,
         gsd=gsd,
     )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
-    planned.spare([source.path, None if mask is None else mask.path])
+    planned.spare([source.path, *files_of(mask)])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
     with ExitStack() as stack:
@@ -164,6 +171,8 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
         rows = rows_to_keep(strip, labels, values, scene.options.confidence)
         stop = strip.start + len(labels)
         true = reference.read(strip.start, stop) if reference else None
+        if true is not None:
+            rows[REFERENCE] = true  # boundaries are scored once all rows are known
         scene.tally.add(strip.start, labels, strip.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,
@@ -175,7 +184,7 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
 
 
 def check_inputs(
-    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None
+    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | LabelSource | None = None
 ) -> None:
     """Checks several scenes before any of them is mapped.
 
@@ -183,7 +192,7 @@ def check_inputs(
         scenes: The scenes.
         model: Model folder.
         output: Folder of the outputs.
-        truth: Reference mask of the only scene, or None.
+        truth: Reference of the only scene, or None.
 
     Raises:
         InputError: If something would stop `predict_scene` at one of the scenes.
@@ -199,7 +208,7 @@ def check_inputs(
         if len(scenes) > 1 and not is_utf8(source.path):  # the other scenes are mapped
             continue
         SceneMap.planned(source, output, True, True).spare(
-            [*(scene.path for scene in scenes), truth]
+            [*(scene.path for scene in scenes), *files_of(as_label_source(truth))]
         )
         with source.open(info.bands) as raster:
             check_scene(raster, info)

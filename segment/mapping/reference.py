@@ -3,24 +3,27 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.burned_labels import BurnedLabels
+from segment.annotations.label_source import LabelSource, open_labels
+from segment.boundaries import Boundaries
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
-from segment.core.labels.masks import Mask, open_mask
+from segment.core.labels.masks import Mask
 from segment.core.model.recognised import Familiarity
 from segment.core.model.record import TrainingRecord
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.reader import Raster
-from segment.core.raster.sources import Source
 from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
-from segment.mapping.journal import CLASSES, Journal
+from segment.mapping.journal import CLASSES, REFERENCE, Journal
 from segment.tiling import tile_starts
 
 
@@ -32,17 +35,18 @@ class Reference:
     Attributes:
         class_table: Class table by which the mask is decoded.
         notes: What was assumed of the whole mask, and what is odd about it.
-        undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
+        undeclared_share: Share of its labelled pixels that no class has, 0 to 1; None where
+            that is not known, as of vector labels.
         undeclared: Number of pixels read so far of each value or colour that no class has.
     """
 
     def __init__(
         self,
-        mask: Mask,
+        mask: Mask | BurnedLabels,
         class_table: ClassTable,
         names: Sequence[str],
         notes: Sequence[str] = (),
-        undeclared_share: float = 0.0,
+        undeclared_share: float | None = None,
     ):
         """Prepares to decode an open mask.
 
@@ -51,7 +55,8 @@ class Reference:
             class_table: Class table by which the mask is decoded, see `open_reference`.
             names: Names of the model's classes.
             notes: What was assumed of the whole mask, and what is odd about it.
-            undeclared_share: Share of its labelled pixels that no class has, 0 to 1.
+            undeclared_share: Share of its labelled pixels that no class has, 0 to 1; None where
+                that is not known.
         """
         self._mask, self.class_table, self._names = mask, class_table, names
         self.notes, self.undeclared_share = list(notes), undeclared_share
@@ -90,37 +95,21 @@ class Reference:
         self.undeclared += undeclared
         return indices
 
-    def scored(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Reads which pixels of some rows have a class, without a change of `undeclared`.
-
-        Args:
-            start: First row.
-            stop: Row after the last.
-
-        Returns:
-            Whether each pixel has a class, (rows, width) bool.
-
-        Raises:
-            InputError: If the rows cannot be decoded.
-        """
-        indices, _ = decode_values(
-            self._mask.read(start, stop - start), self.class_table, self._names
-        )
-        return np.asarray(indices != IGNORED)
-
 
 @contextmanager
 def open_reference(
-    source: Path | Source, scene: Raster, class_table: ClassTable
+    source: LabelSource, scene: Raster, class_table: ClassTable
 ) -> Iterator[Reference]:
-    """Opens the reference mask of a scene.
+    """Opens the reference of a scene.
 
     Values and colours are those of `class_table`, unless a `classes.yaml` beside the mask gives its
     own. The mask is read once completely beforehand: all that it holds decides how values and
-    colours are read (see `choose_reading`), so that windows and blocks agree.
+    colours are read (see `choose_reading`), so that windows and blocks agree. Vector labels are
+    burned on the grid of the scene; what no shape covers is not scored, nor what a shape covers
+    whose class the model does not have.
 
     Args:
-        source: The mask.
+        source: The mask, or vector labels.
         scene: The open scene.
         class_table: Class table of the model.
 
@@ -128,9 +117,16 @@ def open_reference(
         The open reference.
 
     Raises:
-        InputError: If the mask does not fit the scene or the classes.
+        InputError: If the mask or the labels do not fit the scene or the classes.
     """
-    with open_mask(source, scene, "scene") as mask:
+    table = ClassTable([*class_table.mapped, *class_table.ignored])  # with 255 for unlabelled
+    with open_labels(source, scene, table) as mask:
+        if isinstance(mask, BurnedLabels):
+            notes = [f"Truth: {note}." for note in mask.notes]
+            if mask.fill == IGNORED:
+                notes.append("Truth: pixels that no shape covers are not scored.")
+            yield Reference(mask, table, class_table.names, notes)
+            return
         file = Path(mask.path).with_name("classes.yaml")
         table, census = (
             load_class_table(file) if file.is_file() else class_table,
@@ -174,7 +170,7 @@ def _require_classes(
 
 
 def recognise_scene(
-    record: TrainingRecord, scene: Raster, tile: int, reference: Reference, journal: Journal
+    record: TrainingRecord, scene: Raster, tile: int, journal: Journal
 ) -> Familiarity:
     """Counts the scored pixels of a mapped scene that a model was trained on.
 
@@ -185,16 +181,13 @@ def recognise_scene(
         record: Record of the model's training data.
         scene: The open scene.
         tile: Edge of the tiles in pixels, that of the model.
-        reference: The reference; pixels that have a class in it and in the map are scored.
-        journal: Journal that holds the finished map.
+        journal: Journal that holds the finished map and its reference; pixels that have a class in
+            both are scored.
 
     Returns:
         The counts.
-
-    Raises:
-        InputError: If the reference cannot be decoded.
     """
-    familiarity, file, done = Familiarity(None), journal.file(CLASSES), 0
+    familiarity, done = Familiarity(None), 0
     for top in tile_starts(max(scene.height, tile), tile, tile):
         bottom = min(top + tile, scene.height)
         codes = record.cover(scene, top, 0, bottom - top, scene.width)
@@ -205,9 +198,27 @@ def recognise_scene(
                 codes[window] = np.minimum(
                     codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
                 )
-        mapped = np.fromfile(
-            file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width
-        ).reshape(-1, scene.width)
-        familiarity.add(codes[done - top :], reference.scored(done, bottom) & (mapped != IGNORED))
+        rows = [journal.read(name, done, bottom) for name in (REFERENCE, CLASSES)]
+        familiarity.add(codes[done - top :], (np.stack(rows) != IGNORED).all(axis=0))
         done = bottom
     return familiarity
+
+
+def score_boundaries(class_table: ClassTable, journal: Journal, width: int) -> Boundaries:
+    """Scores the boundaries of a finished map, row strip by row strip.
+
+    Args:
+        class_table: Class table of the map.
+        journal: Journal that holds the finished map and its reference.
+        width: Width of a boundary in pixels.
+
+    Returns:
+        The scores, those of the whole scene at once.
+    """
+    boundaries = Boundaries(class_table.names, width=width)
+    boundaries.add_strips(
+        journal.rows,
+        partial(journal.read, REFERENCE),
+        lambda start, stop: class_table.indices(journal.read(CLASSES, start, stop)),
+    )
+    return boundaries

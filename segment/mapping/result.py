@@ -84,6 +84,7 @@ class SceneMap(SceneOutputs):
         title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
             title += f", mean Jaccard {_figure(report['mean_jaccard'])}"
+            title += f", boundary Jaccard {_figure(report['mean_boundary_jaccard'])}"
             title += f", accuracy {_figure(report['accuracy'])}"
         longest = max(len(name) for name in report["classes"])
         valid = max(sum(report["pixels_by_class"].values()), 1)
@@ -94,6 +95,7 @@ class SceneMap(SceneOutputs):
                 line += f"  {format_area(report['area_m2'][name]):>14}"
             if "jaccard" in report:
                 line += f"  Jaccard {_figure(report['jaccard'][name])}"
+                line += f"  boundary {_figure(report['boundary_jaccard'][name])}"
             lines.append(line)
         return "\n".join([*lines, *self.closing_lines(self.classes)])
 

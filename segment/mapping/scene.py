@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segment.annotations.label_source import LabelSource
 from segment.core.maps.class_raster import companions, write_class_raster
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
@@ -23,7 +24,7 @@ from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
-from segment.mapping.reference import Reference, open_reference, recognise_scene
+from segment.mapping.reference import Reference, open_reference, recognise_scene, score_boundaries
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale
 
@@ -87,7 +88,8 @@ class OpenScene:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
         min_area = self.options.polygons and self.options.min_area
-        ingredients = [description, min_area, self.scale.pixel, self.scale.notes]
+        width = [self.options.boundary_width] if self.reference else []
+        ingredients = [description, min_area, self.scale.pixel, self.scale.notes, *width]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     def write(
@@ -120,6 +122,8 @@ class OpenScene:
             notes += self.reference.notes
             report["undeclared_share"] = self.reference.undeclared_share
             report["undeclared"] = dict(self.reference.undeclared.most_common())
+            table, width = self.info.class_table, options.boundary_width
+            report |= score_boundaries(table, journal, width).report()
             report |= self._recognise(journal, model, notes)
         report["notes"] = notes
         return files.written(report)
@@ -147,8 +151,7 @@ class OpenScene:
                 " this scene."
             )
             return dict(UNKNOWN)
-        assert self.reference
-        familiarity = recognise_scene(record, self.raster, self.info.tile, self.reference, journal)
+        familiarity = recognise_scene(record, self.raster, self.info.tile, journal)
         if known := str(familiarity):
             notes.append(f"{known[0].upper()}{known[1:]}.")
         return familiarity.report
@@ -186,7 +189,7 @@ class OpenScene:
 
 @contextmanager
 def open_scene(
-    source: Source, info: ModelInfo, options: MapOptions, mask: Source | None = None
+    source: Source, info: ModelInfo, options: MapOptions, mask: LabelSource | None = None
 ) -> Iterator[OpenScene]:
     """Opens a scene and its reference for mapping.
 
@@ -194,7 +197,7 @@ def open_scene(
         source: Scene.
         info: Description of the model.
         options: How the scene is mapped.
-        mask: Reference mask, or None.
+        mask: Reference mask or vector labels, or None.
 
     Yields:
         The open scene.

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from segment.boundaries import check_boundary_width
 from segment.bundled import BUNDLED
+from segment.core.choices import BOUNDARY_WIDTH
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
@@ -36,6 +38,7 @@ def evaluate(
     model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
     *,
+    boundary_width: int = BOUNDARY_WIDTH,
     progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
@@ -48,6 +51,7 @@ def evaluate(
         tiles: The tile folder.
         model: Model folder, or a model that is loaded.
         output: Folder for report.json and report.html; None writes none.
+        boundary_width: Width in pixels of the boundaries that are scored, see `Boundaries`.
         progress: Where progress, notes and warnings are reported; nowhere by default.
         **options: `part`, `batch_size`, `augment`, `runtime` and `overwrite`, see
             `EvaluationOptions`. Tiles to which neither folders nor the training give a part are
@@ -62,6 +66,12 @@ def evaluate(
     """
     progress, tiles = progress or Silent(), Path(tiles)
     asked = EvaluationOptions(progress=progress, **options)
+    check_boundary_width(boundary_width)
+    if tiles.is_file():
+        raise InputError(
+            f"{tiles}: a file, not a tile folder. To score a map of a whole scene:"
+            " segment-predict SCENE --truth MASK, or --truth POLYGONS --truth-field NAME"
+        )
     model = asked.open(model, output)
     pairs = find_pairs(tiles)
     info = model.info
@@ -89,7 +99,14 @@ def evaluate(
         patches, pixels, info.tile, asked.batch_size, preprocessing=info.preprocess
     )
     predict = partial(predict_batch, model, augment=asked.augment)
-    evaluation, known = score_known(predict, dataset, info.class_table.names, progress, recognizer)
+    evaluation, known = score_known(
+        predict,
+        dataset,
+        info.class_table.names,
+        progress,
+        recognizer,
+        boundary_width=boundary_width,
+    )
     if recognizer is None and folder_of(model) is not None:
         evaluation = replace(evaluation, familiar=UNKNOWN)
     for value, count in sum(pixels.unknown.values(), Counter[str]()).most_common(5):

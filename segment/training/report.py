@@ -50,18 +50,23 @@ def add_scores(
     if evaluation.collections:
         _add_collections(report, evaluation)
     report.text(
-        "Mean Jaccard"
-        f" {'-' if math.isnan(confusion.mean_jaccard) else format(confusion.mean_jaccard, '.3f')},"
-        f" accuracy {confusion.accuracy:.3f}, calibration error {confusion.reliability.error:.3f}"
+        f"Mean Jaccard {_figure(confusion.mean_jaccard)}, mean boundary Jaccard"
+        f" {_figure(confusion.mean_boundary_jaccard)} (within"
+        f" {scores['boundary_width']} pixels of boundaries), accuracy {confusion.accuracy:.3f},"
+        f" calibration error {confusion.reliability.error:.3f}"
         f" over {scores['pixels']:,} pixels in {len(evaluation.patches):,} tiles."
     )
     shares = confusion.matrix.sum(axis=1)[: len(class_table)] / max(confusion.matrix.sum(), 1)
     rows = [
-        (c.name, scores["jaccard"][c.name], scores["f1"][c.name], float(share))
+        (
+            c.name,
+            *(scores[key][c.name] for key in ("jaccard", "boundary_jaccard", "f1")),
+            float(share),
+        )
         for c, share in zip(class_table.classes, shares, strict=True)
     ]
     report.table(
-        ("Class", "Jaccard", "F1", "Share of truth"),
+        ("Class", "Jaccard", "Boundary Jaccard", "F1", "Share of truth"),
         rows,
         [c.map_color for c in class_table.classes],
     )
@@ -89,16 +94,39 @@ def _add_collections(report: Report, evaluation: "Evaluation") -> None:
     """
     names = evaluation.confusion.names
     rows: list[tuple[object, ...]] = [
-        (name, c.mean_jaccard, c.accuracy, c.reliability.error, *c.jaccard.tolist())
+        (
+            name,
+            c.mean_jaccard,
+            c.mean_boundary_jaccard,
+            c.accuracy,
+            c.reliability.error,
+            *c.jaccard.tolist(),
+        )
         for name, c in evaluation.collections.items()
     ]
-    means = evaluation.mean_jaccard, evaluation.accuracy, evaluation.calibration_error
+    means = (
+        evaluation.mean_jaccard,
+        evaluation.mean_boundary_jaccard,
+        evaluation.accuracy,
+        evaluation.calibration_error,
+    )
     rows.append(("mean", *means, *[None] * len(names)))
     report.table(
-        ("Collection", "Mean Jaccard", "Accuracy", "Calibration error", *names),
+        (
+            "Collection",
+            "Mean Jaccard",
+            "Mean boundary Jaccard",
+            "Accuracy",
+            "Calibration error",
+            *names,
+        ),
         [_without_nan(row) for row in rows],
     )
     report.text("All collections together:")
+
+
+def _figure(score: float) -> str:
+    return "-" if math.isnan(score) else f"{score:.3f}"
 
 
 def _without_nan(row: Sequence[object]) -> tuple[object, ...]:

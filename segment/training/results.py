@@ -117,6 +117,7 @@ def _score_parts(
             session.progress,
             Recognizer(record, lambda pair: pixels.load(pair).image, tiles.tile),
             data.labels_of_collections,
+            session.config.scores.boundary_width,
         )
         if results[part].familiar["trained_on"]["pixels"]:
             session.progress.say(f"warning: {part}: {known}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import BOUNDARY_WIDTH
 from segment.core.labels.classes import IGNORED
 from segment.core.model.recognised import Familiarity
 from segment.core.progress import Progress
@@ -48,6 +49,7 @@ class Evaluation:
             return whole
         means = {
             "mean_jaccard": self.mean_jaccard,
+            "mean_boundary_jaccard": self.mean_boundary_jaccard,
             "accuracy": self.accuracy,
             "calibration_error": self.calibration_error,
         }
@@ -64,6 +66,11 @@ class Evaluation:
     def mean_jaccard(self) -> float:
         """Mean Jaccard; with several collections the mean of theirs."""
         return self._mean(lambda confusion: confusion.mean_jaccard)
+
+    @property
+    def mean_boundary_jaccard(self) -> float:
+        """Mean boundary Jaccard; with several collections the mean of theirs."""
+        return self._mean(lambda confusion: confusion.mean_boundary_jaccard)
 
     @property
     def accuracy(self) -> float:
@@ -86,7 +93,8 @@ class Evaluation:
         if not self.collections:
             return _in_a_line(self.confusion)
         means = (
-            f"mean Jaccard {_figure(self.mean_jaccard)}  accuracy {self.accuracy:.3f}  "
+            f"mean Jaccard {_figure(self.mean_jaccard)}  boundary Jaccard"
+            f" {_figure(self.mean_boundary_jaccard)}  accuracy {self.accuracy:.3f}  "
             f"calibration error {self.calibration_error:.3f}"
         )
         lines = [
@@ -107,7 +115,8 @@ def _in_a_line(c: Confusion) -> str:
     ]
     classes = "  ".join(f"{name} {value:.3f}" for name, value in scored)
     scores = (
-        f"mean Jaccard {_figure(c.mean_jaccard)}  accuracy {c.accuracy:.3f}  calibration error"
+        f"mean Jaccard {_figure(c.mean_jaccard)}  boundary Jaccard"
+        f" {_figure(c.mean_boundary_jaccard)}  accuracy {c.accuracy:.3f}  calibration error"
         f" {c.reliability.error:.3f}"
     )
     return f"{scores}  ({classes})"
@@ -120,6 +129,7 @@ def score_patches(
     progress: Progress,
     on_batch: Callable[[NDArray[np.uint8], NDArray[np.float32]], None] | None = None,
     labels: Mapping[str, LabelSets] = MappingProxyType({}),
+    boundary_width: int = BOUNDARY_WIDTH,
 ) -> Evaluation:
     """Scores the patches of a dataset, batch by batch.
 
@@ -131,13 +141,14 @@ def score_patches(
         on_batch: Called with the reference (batch, tile, tile) and the probabilities (batch, tile,
             tile, classes) of each batch.
         labels: What the codes of each collection admit; if empty, masks hold class indices.
+        boundary_width: Width in pixels of the boundaries that are scored.
 
     Returns:
         The scores.
     """
-    collections = {name: Confusion(names, sets) for name, sets in labels.items()}
+    collections = {name: Confusion(names, sets, boundary_width) for name, sets in labels.items()}
     whole = replace(next(iter(labels.values())), used=None) if labels else None
-    confusion, scores = Confusion(names, whole), list[float]()
+    confusion, scores = Confusion(names, whole, boundary_width), list[float]()
     for index in range(len(dataset)):
         images, reference = dataset[index]
         probabilities = predict(images)
@@ -170,6 +181,7 @@ def score_known(
     progress: Progress,
     recognizer: Recognizer | None,
     labels: Mapping[str, LabelSets] = MappingProxyType({}),
+    boundary_width: int = BOUNDARY_WIDTH,
 ) -> tuple[Evaluation, str]:
     """Scores as `score_patches` does, and counts the pixels that the model was trained on.
 
@@ -180,20 +192,22 @@ def score_known(
         progress: Receives the number of batches scored.
         recognizer: Recognises what the model was trained on; None where that is not known.
         labels: What the codes of each collection admit; if empty, masks hold class indices.
+        boundary_width: Width in pixels of the boundaries that are scored.
 
     Returns:
         The scores, and a sentence on the pixels that the model was trained on, empty where there
         are none.
     """
     if recognizer is None:
-        return score_patches(predict, dataset, names, progress, labels=labels), ""
+        found = score_patches(predict, dataset, names, progress, None, labels, boundary_width)
+        return found, ""
     familiarity, patches = Familiarity(), iter(dataset.patches)
 
     def count(reference: NDArray[np.uint8], _: NDArray[np.float32]) -> None:
         for one in reference:
             familiarity.add(recognizer.codes(next(patches)), one != IGNORED)
 
-    evaluation = score_patches(predict, dataset, names, progress, count, labels)
+    evaluation = score_patches(predict, dataset, names, progress, count, labels, boundary_width)
     return replace(evaluation, familiar=familiarity.report), str(familiarity)
 
 

@@ -36,14 +36,14 @@ CHOICES = [
 def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
     """Prints a line of JSON for each tile size, overlap (pixels) and way of merging."""
     path, loaded = path or scene(2048, 2048, 0), load_model(model, "openvino")
-    source = Source(path)
+    source, reference = Source(path), Source(path.with_name("truth.tif"))
     with source.open() as raster:
         plans = {
             (t, s, m): plan_tiles(raster, loaded.info, t, s / t)
             for t, s in CHOICES
             for m in ("blend", "crop")
         }
-        with open_reference(path.with_name("truth.tif"), raster, loaded.info.class_table) as opened:
+        with open_reference(reference, raster, loaded.info.class_table) as opened:
             truth = opened.read(0, raster.height)
     whole = {choice: labels(source, plan, loaded, choice[2]) for choice, plan in plans.items()}
     blends = {choice: plan for choice, plan in plans.items() if choice[2] == "blend"}

@@ -3,27 +3,33 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from classify.cli import predict as classify_predict
 from classify.cluster.scenes import label_scenes
 from classify.labelling.scene import label_scene
+from segment.annotations.vector_labels import VectorLabels
 from segment.cli import predict
 from segment.cluster.scenes import predict_scenes
 from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.cluster.block_folder import BlockFolder
+from segment.core.errors import InputError
 from segment.core.raster.sources import Source
 from segment.mapping.options import MapOptions
 from segment.mapping.predict import predict_scene
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
+from tests.fakes import NAMES
+from tests.segment.annotations.test_vector_labels import write
 
 pytestmark = pytest.mark.heavy
 
@@ -124,6 +130,37 @@ def test_a_truth_on_another_grid_is_read_alike_by_all(
     assert figures(done.result.report) == figures(alone.report)
     notes = " ".join(alone.report["notes"])
     assert "in EPSG:4326" in notes and "outside the mask" in notes
+
+
+def test_vector_labels_are_read_alike_by_all(
+    tmp_path: Path, cluster: Cluster, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 150, 115)
+    with rasterio.open(scene) as file:
+        place, crs = file.transform, file.crs
+    corners = np.random.default_rng(1).uniform(-20, 160, (40, 3, 2))
+    drawn = [shapely.Polygon([place @ tuple(point) for point in one]) for one in corners]
+    names = np.random.default_rng(2).choice([*NAMES, "pond"], len(drawn))
+    labels = write(tmp_path / "labels.gpkg", drawn, str(crs), kind=names.tolist())
+    monkeypatch.chdir(tmp_path)  # workers run in other folders
+    truth = VectorLabels(path=Path(labels.name), field="kind", codes={n: n for n in NAMES})
+    options = {"tile": 64, "boundary_width": 5}
+    alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, **options)
+    (done,) = predict_scenes(
+        [scene],
+        model,
+        tmp_path / "out",
+        cluster=cluster.address,
+        block=40,
+        truth=truth,
+        options=MapOptions(**options),
+    )
+    assert not done.problems
+    assert_same_files(tmp_path / "alone", tmp_path / "out")
+    assert figures(done.result.report) == figures(alone.report)
+    assert 0 < alone.report["mean_boundary_jaccard"] < 1
+    with pytest.raises(InputError, match="Did you mean 'kind'"):
+        predict_scene(scene, model, tmp_path / "b", truth=replace(truth, field="knid"))
 
 
 def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster: Cluster) -> None:

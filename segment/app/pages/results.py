@@ -138,17 +138,23 @@ def show_areas(mapped: Mapped) -> str:
 
 def _show_scores(report: dict[str, Any]) -> str:
     rows = [
-        (escape(name), _score(report["jaccard"][name]), _score(report["f1"][name]))
+        tuple(
+            [escape(name)]
+            + [_score(report[key][name]) for key in ("jaccard", "boundary_jaccard", "f1")]
+        )
         for name in report["classes"]
     ]
     rows.append(
         (
             "All classes",
             f"<strong>{_score(report['mean_jaccard'])}</strong>",
+            _score(report["mean_boundary_jaccard"]),
             f"accuracy {_score(report['accuracy'])}",
         )
     )
-    return show_table("Scores against the truth", ("Class", "Jaccard", "F1"), rows)
+    return show_table(
+        "Scores against the truth", ("Class", "Jaccard", "Boundary Jaccard", "F1"), rows
+    )
 
 
 def _score(value: float | None) -> str:

@@ -177,6 +177,18 @@ def test_a_class_table_gives_the_values_and_leaves_the_rest_unlabelled(tmp_path,
     assert any("sea" in note for note in read.notes)
 
 
+def test_what_is_no_class_hides_what_is_below_it(tmp_path, class_table):
+    file = scene(tmp_path)
+    shapes = [box(0, 0, 20, 20), box(5, 5, 9, 9), box(12, 12, 15, 15), box(1, 1, 3, 3)]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=["water", "sea", None, "land"])
+    pixels = burned(file, VectorLabels(path=path, field="kind"), class_table).read()[..., 0]
+    assert pixels[7, 7] == 255 and pixels[2, 2] == 0
+    assert pixels[13, 13] == 1  # a shape without a value is left out
+    codes = {"water": "water", "land": "land"}
+    read = burned(file, VectorLabels(path=path, field="kind", codes=codes, background="land"))
+    assert read.read()[7, 7, 0] == 255 and read.read()[30, 30, 0] == 0
+
+
 def test_broken_shapes_are_repaired_and_counted(tmp_path):
     file = scene(tmp_path)
     bow = at(PLACE, shapely.Polygon([(0, 0), (20, 20), (20, 0), (0, 20)]))

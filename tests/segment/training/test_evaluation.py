@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import segment
+from segment.boundaries import Boundaries
 from segment.core.errors import InputError
 from segment.core.progress import Silent
 from tests.conftest import write_raster
@@ -44,6 +45,35 @@ def test_flips_and_turns_are_averaged_on_request(tmp_path):
         "fake (fake, flips and turns averaged) on tiles"
         in (tmp_path / "scores" / "report.html").read_text()
     )
+
+
+def test_boundaries_are_scored_in_each_tile_by_itself(tmp_path):
+    random = np.random.default_rng(0)
+    found = Boundaries(["building", "land"], width=2)
+    for name in "abcde":
+        indices = np.kron(random.integers(0, 2, (4, 4)), np.ones((8, 8), int)).astype(np.uint8)
+        true = np.where(random.random(indices.shape) < 0.1, 1 - indices, indices)
+        true = np.where(random.random(indices.shape) < 0.02, 255, true).astype(np.uint8)
+        write_raster(tmp_path / "tiles" / "images" / f"{name}.png", indices[..., None])
+        mask = np.where(true == 255, 255, 10 * true).astype(np.uint8)
+        write_raster(tmp_path / "tiles" / "masks" / f"{name}.png", mask[..., None])
+        found.add(true, indices)
+    model = FakeModel(classes=2)
+    scored = segment.evaluate(tmp_path / "tiles", model, tmp_path / "out", boundary_width=2)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert {key: report[key] for key in found.report()} == found.report()
+    assert 0 < scored.mean_boundary_jaccard < scored.mean_jaccard
+    assert f"boundary Jaccard {scored.mean_boundary_jaccard:.3f}" in str(scored)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Boundary Jaccard" in page and "within 2 pixels of boundaries" in page
+    with pytest.raises(InputError, match="from 1 to 100. Received 0"):
+        segment.evaluate(tmp_path / "tiles", model, boundary_width=0)
+
+
+def test_a_scene_in_place_of_tiles_is_refused(tmp_path):
+    scene = write_raster(tmp_path / "scene.tif", np.zeros((8, 20, 1), np.uint8))
+    with pytest.raises(InputError, match="segment-predict SCENE --truth MASK"):
+        segment.evaluate(scene, FakeModel())
 
 
 def test_small_images_are_shown_as_they_are(tmp_path, monkeypatch):

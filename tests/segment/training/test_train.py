@@ -59,7 +59,12 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
     run = segment.train(
         root,
         output,
-        config("training.epochs=2", "data.test_groups=[scene1]", "data.val_groups=[scene2]"),
+        config(
+            "training.epochs=2",
+            "data.test_groups=[scene1]",
+            "data.val_groups=[scene2]",
+            "scores.boundary_width=3",
+        ),
     )
     assert {p.name for p in output.iterdir()} == {
         "model.keras",
@@ -76,6 +81,8 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
     report = json.loads((output / "report.json").read_text())
     assert report["mean_jaccard"] == pytest.approx(run.validation.confusion.mean_jaccard, abs=1e-6)
     assert report["pixels"] == report["test"]["pixels"] == 3 * 64 * 64
+    assert report["boundary_width"] == report["test"]["boundary_width"] == 3
+    assert report["boundary_jaccard"].keys() == {"land", "water"}
     # validation and test are other scenes, but of one kind
     assert (
         report["temperature"] != 1

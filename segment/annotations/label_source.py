@@ -1,0 +1,108 @@
+"""Where the labels of a scene come from: a mask, or a vector file."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from segment.annotations.burned_labels import BurnedLabels, burn_labels
+from segment.annotations.vector_labels import VectorLabels
+from segment.annotations.vector_layer import fields_of
+from segment.core.errors import InputError
+from segment.core.labels.classes import ClassTable
+from segment.core.labels.masks import Mask, open_mask
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
+
+LabelSource = Source | VectorLabels
+"""A mask, or vector labels."""
+
+
+def as_label_source(labels: Path | str | LabelSource | None) -> LabelSource | None:
+    """Returns labels as a source.
+
+    Args:
+        labels: A mask or vector labels, as a user names them, or None.
+
+    Returns:
+        The source, None for None.
+    """
+    return Source(Path(labels)) if isinstance(labels, (Path, str)) else labels
+
+
+def files_of(labels: LabelSource | None) -> list[Path | str]:
+    """Lists the files that labels are read from.
+
+    Args:
+        labels: The labels, or None.
+
+    Returns:
+        The files as they are named; none for None.
+    """
+    if isinstance(labels, VectorLabels):
+        return [file for file in (labels.path, labels.areas) if file is not None]
+    return [] if labels is None else [labels.path]
+
+
+def absolute(labels: LabelSource) -> LabelSource:
+    """Returns the same labels for a process that runs in another folder.
+
+    Args:
+        labels: The labels.
+
+    Returns:
+        The labels with absolute paths.
+    """
+    if not isinstance(labels, VectorLabels):
+        return labels.absolute
+    areas = None if labels.areas is None else labels.areas.absolute()
+    return replace(labels, path=labels.path.absolute(), areas=areas)
+
+
+@contextmanager
+def open_labels(
+    labels: LabelSource, scene: Raster, class_table: ClassTable
+) -> Iterator[Mask | BurnedLabels]:
+    """Opens the reference of a scene, to be read on its grid.
+
+    Args:
+        labels: A mask or vector labels.
+        scene: The open scene.
+        class_table: Classes of vector labels, see `burn_labels`.
+
+    Yields:
+        The open mask, or labels that are read like one.
+
+    Raises:
+        InputError: If the labels cannot be used or do not fit the scene.
+    """
+    if isinstance(labels, VectorLabels):
+        try:
+            burned = burn_labels(labels, scene, class_table)
+        except InputError as error:
+            raise InputError(_with_truth_options(str(error))) from error
+        yield replace(burned, notes=[_with_truth_options(note) for note in burned.notes])
+        return
+    with ExitStack() as stack:
+        try:
+            mask = stack.enter_context(open_mask(labels, scene, "scene"))
+        except InputError as error:
+            if (fields := fields_of(Path(labels.path))) is None:
+                raise
+            raise InputError(
+                f"{labels.path}: holds shapes, not pixels. Name the field of their classes with"
+                f" --truth-field NAME. It has: {', '.join(fields[:8]) or 'none'}."
+            ) from error
+        yield mask
+
+
+def _with_truth_options(message: str) -> str:
+    """Names the options of segment-tile as segment-predict has them."""
+    named = re.sub(r"--field\b", "--truth-field", message)
+    names = "layer|width|radius|order|background|labelled-areas|codes"
+    return re.sub(
+        rf"--({names})\b( (?=NAME|\d))?",
+        lambda found: f"--truth-option {found[1].replace('-', '_')}{'=' if found[2] else ''}",
+        named,
+    )
