@@ -107,6 +107,7 @@ def test_sidecar_names_values_and_colours(tmp_path: Path, indices: np.ndarray) -
 @pytest.mark.skipif(
     shutil.which("gdalinfo") is None, reason="GDAL's own tools are not here (Debian: gdal-bin)"
 )
+@pytest.mark.heavy
 def test_gdal_reads_classes_colours_and_table(tmp_path: Path, indices: np.ndarray) -> None:
     model = FakeModel()
     odd = ["<building> & 'co'", 'the "land"', "Straße", "vegetation", "water"]
