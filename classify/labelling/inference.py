@@ -1,7 +1,7 @@
 """Inference: images prefetched for a network, and its probabilities."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,12 @@ from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
+from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import eight_views
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
+from segment.core.raster.scene_scales import SceneScales
 from segment.core.raster.sources import Source
 
 if TYPE_CHECKING:
@@ -148,12 +151,13 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
     return centre_crop(read_resized(source, info), info.tile)
 
 
-def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
+def read_resized(source: Source, info: ModelInfo, scale: BandScale | None = None) -> NDArray[Any]:
     """Reads an image as `read_input` does, but without the crop.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
+        scale: Scale of images of its data type that have none of their own.
 
     Returns:
         Pixels (rows, columns, bands).
@@ -163,7 +167,9 @@ def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
     """
     labels = label_info(info)
     pixels, valid = read_pixels(
-        replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands
+        replace(source, bands=source.bands or scene_bands(source, labels)),
+        expected=info.bands,
+        scale=scale,
     )
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
@@ -183,6 +189,37 @@ def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     return centre_crop(
         prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile
     )
+
+
+def scaled_sources(
+    sources: Sequence[Source],
+    info: ModelInfo,
+    scale: ScaleOption,
+    progress: Progress | None = None,
+) -> list[Source]:
+    """Gives images or scenes the bands that a model reads and their scale, see `SceneScales`.
+
+    Args:
+        sources: Images or scenes.
+        info: Description of the model.
+        scale: What a user wrote for --scale.
+        progress: Where progress is reported.
+
+    Returns:
+        The sources in the same order; one that cannot be opened is left as it is.
+
+    Raises:
+        InputError: If the scale is wrong or does not suit the model.
+    """
+    scales = SceneScales.of(scale, info.pixels)
+    if scales.choice.kind == "never" or (info.dtype != "uint8" and scales.choice.kind == "auto"):
+        return list(sources)
+    found = []
+    for source in sources:
+        with suppress(InputError):
+            source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
+        found.append(source)
+    return scales.scaled(found, progress)
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:

@@ -88,9 +88,10 @@ def evaluate(
 
 
 def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> NDArray[Any]:
-    """Pixels of an image in the bands that the model reads, unchanged from the file."""
+    """Pixels of an image in the bands that the model reads, as its training read them."""
     source = Source(path, None if bands is None else tuple(bands))
-    return read_pixels(path, source.bands or scene_bands(source, label_info(info)))[0]
+    bands = source.bands or scene_bands(source, label_info(info))
+    return read_pixels(path, bands, scale=info.pixels.scale)[0]
 
 
 def _warn_of_training(

@@ -22,6 +22,7 @@ from segment.data.mask_reading import MaskReading, choose_reading, find_class_ta
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer, choose_part
+from segment.data.tile_scales import scale_pair
 from segment.data.tiles import Pair, find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
@@ -147,12 +148,13 @@ def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
         info: Description of the model.
 
     Returns:
-        The pairs, fitted to the bands of the model.
+        The pairs, fitted to the bands of the model, and scaled as those of its training.
 
     Raises:
         InputError: If the model does not read such images.
     """
-    pairs = [replace(pair, info=pair.info.fitted(info.bands)) for pair in pairs]
+    fitted = [replace(pair, info=pair.info.fitted(info.bands)) for pair in pairs]
+    pairs = [scale_pair(pair, info.pixels.scale) for pair in fitted]
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(
