@@ -8,7 +8,7 @@ import gradio
 from gradio.events import api
 
 from segment.app.jobs.job import Job, Kind
-from segment.app.jobs.labelling import label_uploads
+from segment.app.jobs.labelling import LabelSettings, label_uploads
 from segment.app.jobs.mapping import Settings, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import AT_ONCE, Jobs
@@ -35,20 +35,18 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
         scale: str = "",
     ) -> list[dict]:  # type: ignore[type-arg]
         files = [_path(image) for image in (images if isinstance(images, list) else [images])]
-        name = model or models.names("classify")[0]
+        settings = LabelSettings(model or models.names("classify")[0], bands, augment, scale)
         job = jobs.begin(identify_visitor(request), "classify", instead=False)
         found = _finish(
             job,
-            lambda: label_uploads(
-                job, models, jobs.received, files, name, bands, augment, False, scale=scale
-            ),
+            lambda: label_uploads(job, models, jobs.received, files, settings, pictures=False),
         )
         return [
             {"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem}
             for p in found.predictions
         ]
 
-    def map_scene(
+    def map_scene(  # noqa: PLR0913 - its parameters are options
         scene: dict,  # type: ignore[type-arg]
         request: gradio.Request,
         model: str = "",
@@ -98,8 +96,8 @@ _MAP = (
     " by default. overlap: of tiles, 0 to 0.5. bands: those of the model in its order, such as"
     " 4,3,2; all but alpha by default. resample: true for the pixel size the model learned from,"
     " false for pixels as they are; by default only pixels outside the model's range are resampled."
-    " gsd: metres per pixel, by default what the file says. scale: how more than 8 bits become 8: auto"
-    " (the default), never, LOW,HIGH or 2%,98%. Returns the report, the class raster"
+    " gsd: metres per pixel, by default what the file says. scale: how more than 8 bits become 8:"
+    " auto (the default), never, LOW,HIGH or 2%,98%. Returns the report, the class raster"
     " (GeoTIFF) and the polygons (GeoPackage)."
 )
 

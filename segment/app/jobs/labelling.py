@@ -54,17 +54,30 @@ class Labelled:
     notes: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class LabelSettings:
+    """How images are labelled; see `classify.predict_images`.
+
+    Attributes:
+        model: Name that the model is offered under.
+        bands: Bands to read, see `choose_bands`.
+        augment: Whether to average over flips and quarter turns.
+        scale: How more than 8 bits become 8, see `choose_scale`.
+    """
+
+    model: str
+    bands: str = ""
+    augment: bool = False
+    scale: str = ""
+
+
 def label_uploads(
     job: Job,
     models: OfferedModels,
     received: Sequence[Path],
     images: Sequence[Path],
-    model: str,
-    bands: str = "",
-    augment: bool = False,
+    settings: LabelSettings,
     pictures: bool = True,
-    *,
-    scale: str = "",
 ) -> Labelled:
     """Labels uploaded images, and writes the results into the folder of a job.
 
@@ -73,10 +86,7 @@ def label_uploads(
         models: Models to choose from.
         received: Folders that uploads may be in, see `admit`.
         images: Uploaded files, 1 to MOST_IMAGES.
-        model: Name that the model is offered under.
-        bands: Bands to read, see `choose_bands`.
-        augment: Whether to average over flips and quarter turns.
-        scale: How more than 8 bits become 8, see `choose_scale`.
+        settings: How to label them.
         pictures: Whether to write pictures: thumbnails and, of a single image, `seen` and `heat`.
 
     Returns:
@@ -93,7 +103,8 @@ def label_uploads(
             f"{len(images)} images given, 1 to {MOST_IMAGES} are possible at a time. Use"
             " classify-predict for more."
         )
-    chosen, wanted = choose_bands(bands), choose_scale(scale)
+    chosen, wanted = choose_bands(settings.bands), choose_scale(settings.scale)
+    model, augment = settings.model, settings.augment
     network = models.load("classify", model)
     sources: list[Source | None] = []
     predictions: list[Prediction] = []
@@ -109,8 +120,8 @@ def label_uploads(
             predictions.append(Prediction(image.name, [], [], job.message(error)))
     admitted = [number for number, source in enumerate(sources) if source]
     scaled = scaled_sources([s for s in sources if s], network.info, wanted)
-    for number, source in zip(admitted, scaled, strict=True):
-        sources[number] = source
+    for number, one in zip(admitted, scaled, strict=True):
+        sources[number] = one
     found = predict_images(
         scaled, network, top=TOP, scale="never", augment=augment, progress=JobProgress(job)
     )
