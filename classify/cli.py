@@ -196,9 +196,9 @@ def predict(
     """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
     from classify.labelling.formats import as_csv, as_json, as_table
-    from classify.labelling.inference import scaled_sources
     from classify.labelling.predict import predict_images
     from classify.labelling.result import LABEL_ENDINGS
+    from classify.labelling.scene_inputs import scaled_sources
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
     from segment.core.raster.sources import (
@@ -285,8 +285,8 @@ def _label_scenes(
 
     Its `scale` is that of all scenes together.
     """
-    from classify.labelling.inference import scaled_sources
     from classify.labelling.scene import label_scene
+    from classify.labelling.scene_inputs import scaled_sources
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
 

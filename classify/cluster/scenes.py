@@ -5,8 +5,9 @@ from pathlib import Path
 
 from classify.bundled import BUNDLED
 from classify.cluster.assemble import CellAssembly
-from classify.labelling.inference import label_info, scaled_sources
+from classify.labelling.inference import label_info
 from classify.labelling.result import SceneLabels
+from classify.labelling.scene_inputs import scaled_sources
 from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes

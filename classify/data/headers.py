@@ -18,8 +18,9 @@ from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
 from segment.core.raster.opening import open_raster
-from segment.core.raster.scene_scales import ModelPixels, choose_one_scale
+from segment.core.raster.scene_scales import ModelPixels
 from segment.core.raster.sources import Source, decide_alpha
+from segment.core.training.image_scale import choose_one_scale
 
 _OPENED = 25  # images that are opened for bands, size or ground sampling distance
 

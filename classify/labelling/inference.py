@@ -1,25 +1,23 @@
 """Inference: images prefetched for a network, and its probabilities."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.bands import bands_by_name
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
+from classify.labelling.scene_inputs import scene_bands
 from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
 from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import eight_views
-from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
-from segment.core.raster.scene_scales import SceneScales
 from segment.core.raster.sources import Source
 
 if TYPE_CHECKING:
@@ -189,64 +187,6 @@ def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     return centre_crop(
         prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile
     )
-
-
-def scaled_sources(
-    sources: Sequence[Source],
-    info: ModelInfo,
-    scale: ScaleOption,
-    progress: Progress | None = None,
-) -> list[Source]:
-    """Gives images or scenes the bands that a model reads and their scale, see `SceneScales`.
-
-    Args:
-        sources: Images or scenes.
-        info: Description of the model.
-        scale: What a user wrote for --scale.
-        progress: Where progress is reported.
-
-    Returns:
-        The sources in the same order; one that cannot be opened is left as it is.
-
-    Raises:
-        InputError: If the scale is wrong or does not suit the model.
-    """
-    scales = SceneScales.of(scale, info.pixels)
-    if scales.choice.kind == "never" or (info.dtype != "uint8" and scales.choice.kind == "auto"):
-        return list(sources)
-    found = []
-    for source in sources:
-        with suppress(InputError):
-            source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
-        found.append(source)
-    return scales.scaled(found, progress)
-
-
-def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
-    """Chooses the bands to read from a file for a model.
-
-    Bands are found by the names they had in training, if the file has these names. Otherwise they
-    are found by number, if the file has as many bands as the training images.
-
-    Args:
-        source: Image or scene.
-        labels: How the model reads images.
-
-    Returns:
-        Band numbers from 1; None for all but alpha.
-
-    Raises:
-        InputError: If the file has only some of the names.
-    """
-    if not labels.band_names and labels.read_bands is None:
-        return None
-    with source.open(labels.file_bands) as raster:
-        try:
-            named = bands_by_name(labels.band_names, raster.info.bands, raster.descriptions)
-        except InputError as error:
-            raise InputError(f"{source.path}: {error}") from error
-        same = labels.read_bands is not None and raster.info.bands == labels.file_bands
-        return named or (tuple(labels.read_bands or ()) if same else None)
 
 
 def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:

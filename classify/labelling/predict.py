@@ -17,8 +17,8 @@ from classify.labelling.inference import (
     given_labels,
     label_info,
     read_input,
-    scaled_sources,
 )
+from classify.labelling.scene_inputs import scaled_sources
 from segment.core.choices import Runtime
 from segment.core.errors import InputError, printable
 from segment.core.model.runtime import Model, load_model

@@ -18,10 +18,9 @@ from classify.labelling.cells import SMALLEST, Cells
 from classify.labelling.inference import (
     label_info,
     require_input,
-    scaled_sources,
-    scene_bands,
 )
 from classify.labelling.result import SceneLabels, describe
+from classify.labelling.scene_inputs import scaled_sources, scene_bands
 from segment.core.choices import Runtime
 from segment.core.disk import writable
 from segment.core.errors import InputError

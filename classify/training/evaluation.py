@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.data.images import Data, collection_name, data_folders
 from classify.data.pixels import orientation_notes, read_pixels
-from classify.labelling.inference import answer, label_info, predict_dataset, scene_bands
+from classify.labelling.inference import answer, label_info, predict_dataset
+from classify.labelling.scene_inputs import scene_bands
 from classify.training.report import add_scores
 from classify.training.scored_images import find_scored, readable_images, scored_dataset
 from classify.training.scoring import Evaluation, recognise, score_images

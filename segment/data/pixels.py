@@ -120,7 +120,7 @@ class TilePixels:
 
     def _read(self, pair: Pair) -> Decoded:
         table, codes = self._tables.get(pair.collection, (self.class_table, None))
-        with Source(pair.image, alpha=pair.info.alpha, scale=pair.scale).open() as raster:
+        with Source(pair.image, alpha=pair.info.alpha, scale=pair.info.scale).open() as raster:
             image, valid = raster.read()
             mask, self.unknown[pair.image] = decode_mask(
                 pair.mask, table, self._undeclared, self._names, raster

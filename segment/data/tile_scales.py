@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
-from segment.core.raster.scene_scales import ModelPixels, choose_one_scale
+from segment.core.raster.scene_scales import ModelPixels
 from segment.core.raster.sources import Source
+from segment.core.training.image_scale import choose_one_scale
 from segment.data.collections import Labelled
 from segment.data.patches import Patch
-from segment.data.tiles import Pair
 
 
 def scale_collections(
@@ -41,7 +41,8 @@ def scale_collections(
         return list(collections), None
 
     def scaled(patch: Patch) -> Patch:
-        return replace(patch, pair=scale_pair(patch.pair, scale))
+        pair = patch.pair
+        return replace(patch, pair=replace(pair, info=pair.info.scaled(scale)))
 
     return [
         replace(
@@ -49,18 +50,3 @@ def scale_collections(
         )
         for one in collections
     ], scale
-
-
-def scale_pair(pair: Pair, scale: BandScale | None) -> Pair:
-    """Brings the image of a pair to 8 bits where it has the data type of a scale.
-
-    Args:
-        pair: Image and mask.
-        scale: The scale; None for none.
-
-    Returns:
-        The pair, whose image is read with the scale.
-    """
-    if scale is None or pair.scale is not None or pair.info.dtype != scale.dtype:
-        return pair
-    return replace(pair, scale=scale, info=replace(pair.info, dtype="uint8"))

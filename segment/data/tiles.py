@@ -8,7 +8,6 @@ from pathlib import Path
 
 from segment.core.errors import InputError
 from segment.core.file_search import folders_below
-from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alignment import ALIGNED, Alignment, align, summarise
 from segment.core.raster.info import RasterInfo
 from segment.core.raster.opening import open_raster
@@ -31,8 +30,6 @@ class Pair:
         info: What the header of the image holds.
         alignment: How the mask is aligned with the image.
         collection: Name of the tile folder they are from, where a model learns from several.
-        scale: Scale that brings the image to 8 bits, None where it stays as it is. `info` is that
-            of the scaled image.
     """
 
     image: Path
@@ -42,7 +39,6 @@ class Pair:
     info: RasterInfo
     alignment: Alignment = ALIGNED
     collection: str = ""
-    scale: BandScale | None = None
 
 
 def find_pairs(root: Path) -> list[Pair]:

@@ -22,7 +22,6 @@ from segment.data.mask_reading import MaskReading, choose_reading, find_class_ta
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer, choose_part
-from segment.data.tile_scales import scale_pair
 from segment.data.tiles import Pair, find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
@@ -153,8 +152,8 @@ def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
     Raises:
         InputError: If the model does not read such images.
     """
-    fitted = [replace(pair, info=pair.info.fitted(info.bands)) for pair in pairs]
-    pairs = [scale_pair(pair, info.pixels.scale) for pair in fitted]
+    scale = info.pixels.scale
+    pairs = [replace(p, info=p.info.fitted(info.bands).scaled(scale)) for p in pairs]
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(

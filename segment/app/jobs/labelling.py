@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.labelling.formats import as_csv
-from classify.labelling.inference import label_info, read_input, scaled_sources
+from classify.labelling.inference import label_info, read_input
 from classify.labelling.predict import Prediction, predict_images
+from classify.labelling.scene_inputs import scaled_sources
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands, choose_scale

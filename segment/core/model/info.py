@@ -95,6 +95,9 @@ class ScaleInfo(Settings):
 
         Args:
             scale: The scale, or None.
+
+        Returns:
+            The description.
         """
         return None if scale is None else cls(**scale.report)
 

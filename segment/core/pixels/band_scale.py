@@ -100,7 +100,7 @@ def _to_bytes(
     pixels: NDArray[Any], low: Sequence[float], high: Sequence[float]
 ) -> NDArray[np.uint8]:
     start, length = np.array(low), np.subtract(high, low)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         shares = (pixels.astype(np.float64) - start) / length
         bytes_: NDArray[np.uint8] = np.nan_to_num(np.rint(shares.clip(0, 1) * 255)).astype(np.uint8)
     return bytes_

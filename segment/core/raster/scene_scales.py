@@ -15,10 +15,12 @@ from segment.core.progress import Progress
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
+MOST_SCENES = 1024
+"""Largest number of scenes that are read to choose a scale."""
+
 _WINDOW = 64  # edge of the windows that are read to choose a scale, pixels
 _MOST_ALONG = 16  # windows along an edge: smaller scenes are read whole
 _MOST_VALUES = 2**23  # of all scenes together, 64 MB as float64
-_MOST_SCENES = 1024  # that are read to choose a scale
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,13 @@ class SceneScales:
         return own if own and own.dtype == dtype else None
 
     def is_measured(self, dtype: str) -> bool:
-        """Whether the scale of scenes is chosen from their pixels.
+        """Returns whether the scale of scenes is chosen from their pixels.
 
         Args:
             dtype: Name of the data type of the scenes.
+
+        Returns:
+            True if it is.
         """
         if self.choice.kind == "percentages":
             return True
@@ -133,15 +138,14 @@ class SceneScales:
         are read, and pixels that are not valid do not count.
 
         Args:
-            sources: Scenes. Those that have a scale keep it, and those that cannot be opened or do
-                not have the bands of the model are left as they are.
+            sources: Scenes. Those that have a scale keep it; those that cannot be opened, or hold
+                numbers of palette colours, are left as they are. Scenes that cannot be read, or do
+                not have the bands of the model, do not count.
             progress: Where progress is reported.
 
         Returns:
             The scenes in the same order.
 
-        Raises:
-            InputError: If a scene cannot be read to choose the scale, and no other can.
         """
         if self.choice.kind == "never":
             return list(sources)
@@ -162,19 +166,20 @@ class SceneScales:
         if source.scale is not None:
             return None
         with suppress(InputError), source.open(self.model.bands) as raster:
-            if len(raster.bands) == self.model.bands and raster.info.colors != ("palette",):
-                return raster.dtype.name
+            return None if raster.info.colors == ("palette",) else raster.dtype.name
         return None
 
     def _measure(
         self, sources: Sequence[Source], dtype: str, progress: Progress | None
     ) -> BandScale:
-        chosen = sources[:: -(-len(sources) // _MOST_SCENES)]
+        chosen = sources[:: -(-len(sources) // MOST_SCENES)]
         most = _MOST_VALUES // (len(chosen) * self.model.bands)
         along = min(max(int(most**0.5) // _WINDOW, 1), _MOST_ALONG)
         values, weights = [], []
         for done, source in enumerate(chosen, 1):
             with suppress(InputError), source.open(self.model.bands) as raster:
+                if len(raster.bands) != self.model.bands:  # it will be refused
+                    continue
                 found, read = _sample(raster, along)
                 values.append(found)
                 weights.append(raster.height * raster.width / read)
@@ -204,39 +209,6 @@ def _windows(length: int, most: int) -> list[tuple[int, int]]:
         return [(i * _WINDOW, min(_WINDOW, length - i * _WINDOW)) for i in range(count)]
     starts = [int((i + 0.5) * length / most) - _WINDOW // 2 for i in range(most)]
     return [(start, _WINDOW) for start in starts]
-
-
-def choose_one_scale(
-    images: Sequence[Source], option: str, model: ModelPixels, progress: Progress
-) -> BandScale | None:
-    """Chooses the scale of a training and prints a note on it.
-
-    Args:
-        images: Training images; some that are spread evenly are read where there are many.
-        option: What `data.scale` holds.
-        model: Pixels that the model takes.
-        progress: Receives the note.
-
-    Returns:
-        The scale, None where no image has to be scaled.
-
-    Raises:
-        InputError: If the option is wrong, or images of several data types would be scaled: a
-            model keeps one scale.
-    """
-    scales = SceneScales.of(option, model, "data.scale")
-    some = images[:: max(-(-len(images) // _MOST_SCENES), 1)]
-    found = {source.scale for source in scales.scaled(some, progress) if source.scale}
-    if len(found) > 1:
-        types = " and ".join(sorted(scale.dtype for scale in found))
-        raise InputError(
-            f"data.scale: images are of {types}, and a model keeps one scale. Received {option!r}."
-            " Leave one kind out, or convert it to 8 bits."
-        )
-    for scale in found:
-        progress.say(f"note: {scale.note}")
-        return scale
-    return None
 
 
 def scale_sources(
