@@ -154,7 +154,7 @@ def test_scenes_of_more_than_8_bits_are_scaled_and_shown_so(map_it):
     mapped = map_it(pixels, settings=Settings("bundled", 0.25, scale="0,65535"))
     assert mapped.files.report["pixels_by_class"]["building"] == 48 * 32
     assert mapped.files.report["pixels_by_class"]["road"] == 48 * 32
-    assert any("brought to 8 bits, 0 to 65,535 to 0 to 255" in note for note in mapped.notes)
+    assert any("brought to 8 bits: 0 to 65,535 become 0 to 255" in note for note in mapped.notes)
     assert next(iter(find_probabilities(mapped, 5, 40))) == "road"
     assert cv2.imread(str(mapped.photograph)).max() < 20  # as the network sees it
 

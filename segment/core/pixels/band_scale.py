@@ -68,9 +68,9 @@ class BandScale:
         what = (
             "are taken as they are, as 8 bits"
             if listed == "0 to 255"
-            else f"are brought to 8 bits, {listed} to 0 to 255"
+            else f"are brought to 8 bits: {listed} become 0 to 255"
         )
-        return f"Pixels of {self.dtype} {what}: {self.origin}."
+        return f"Pixels of {self.dtype} {what} ({self.origin})."
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """Brings pixels to 8 bits.
@@ -178,7 +178,7 @@ class Samples:
         if not len(values):
             return BandScale.identity(bands, self.dtype, "no valid pixel was found to choose by")
         if percentages is None and _are_bytes(values):
-            return BandScale.identity(bands, self.dtype, f"they hold no others in {scenes}")
+            return BandScale.identity(bands, self.dtype, f"all values are 0 to 255 in {scenes}")
         first, last = percentages or AUTO_PERCENTAGES
         weights = np.repeat(self.weights, [int(kept.sum()) for kept in counted])
         ends = np.array([_quantiles(band, weights, (first / 100, last / 100)) for band in values.T])
@@ -191,7 +191,7 @@ class Samples:
         is_shared = percentages is None and 1 < bands <= _COLORS
         ends[flat | is_shared] = low, high if high > low else low + 1
         if is_shared:
-            origin += " in any band"
+            origin += ", one range for all bands"
         if (left_out := self._share_left_out(counted)) >= _SMALL:
             origin += f", without the {left_out:.0%} that hold a fill value in all bands"
         return BandScale(_rounded(ends[:, 0]), _rounded(ends[:, 1]), self.dtype, origin)

@@ -157,5 +157,5 @@ def test_nothing_valid() -> None:
 def test_notes_name_ends_and_origin() -> None:
     scale = BandScale((209.0, 0.25), (1842.0, 0.75), "uint16", "why")
     assert scale.note == (
-        "Pixels of uint16 are brought to 8 bits, 209 to 1,842, 0.25 to 0.75 to 0 to 255: why."
+        "Pixels of uint16 are brought to 8 bits: 209 to 1,842, 0.25 to 0.75 become 0 to 255 (why)."
     )
