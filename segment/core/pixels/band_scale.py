@@ -59,16 +59,20 @@ class BandScale:
         }
 
     @property
-    def note(self) -> str:
-        """A sentence on what is done to the pixels."""
+    def ends(self) -> str:
+        """The values that become 0 and 255, band by band where they differ; at most four bands."""
         ends = [f"{low:,g} to {high:,g}" for low, high in zip(self.low, self.high, strict=True)]
         if len(set(ends)) == 1:
-            ends = ends[:1]
-        listed = ", ".join(ends) if len(ends) <= 4 else f"{', '.join(ends[:4])} and so on"
+            return ends[0]
+        return ", ".join(ends[:4]) + (" and so on" if len(ends) > 4 else "")
+
+    @property
+    def note(self) -> str:
+        """A sentence on what is done to the pixels."""
         what = (
             "are taken as they are, as 8 bits"
-            if listed == "0 to 255"
-            else f"are brought to 8 bits: {listed} become 0 to 255"
+            if self.ends == "0 to 255"
+            else f"are brought to 8 bits: {self.ends} become 0 to 255"
         )
         return f"Pixels of {self.dtype} {what} ({self.origin})."
 
