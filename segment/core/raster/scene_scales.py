@@ -138,9 +138,9 @@ class SceneScales:
         are read, and pixels that are not valid do not count.
 
         Args:
-            sources: Scenes. Those that have a scale keep it; those that cannot be opened, or hold
-                numbers of palette colours, are left as they are. Scenes that cannot be read, or do
-                not have the bands of the model, do not count.
+            sources: Scenes. Those that have a scale keep it; those that cannot be opened, do not
+                have the bands of the model, or hold numbers of palette colours, are left as they
+                are. Scenes that cannot be read do not count.
             progress: Where progress is reported.
 
         Returns:
@@ -166,7 +166,8 @@ class SceneScales:
         if source.scale is not None:
             return None
         with suppress(InputError), source.open(self.model.bands) as raster:
-            return None if raster.info.colors == ("palette",) else raster.dtype.name
+            if len(raster.bands) == self.model.bands and raster.info.colors != ("palette",):
+                return raster.dtype.name
         return None
 
     def _measure(
@@ -178,8 +179,6 @@ class SceneScales:
         values, weights = [], []
         for done, source in enumerate(chosen, 1):
             with suppress(InputError), source.open(self.model.bands) as raster:
-                if len(raster.bands) != self.model.bands:  # it will be refused
-                    continue
                 found, read = _sample(raster, along)
                 values.append(found)
                 weights.append(raster.height * raster.width / read)

@@ -221,3 +221,14 @@ def test_the_scale_of_a_training(tmp_path: Path) -> None:
         choose_one_scale([*deep, plain], "0,3000", RGB, lines)
     with pytest.raises(InputError, match=r"data\.scale: 'x' is unknown"):
         choose_one_scale(deep, "x", RGB, lines)
+
+
+def test_scenes_of_other_bands_are_left_alone(tmp_path: Path) -> None:
+    deep = noise(100, 500)
+    fit = write(tmp_path / "fit.tif", deep)
+    (expected,) = scales([fit])
+    more = write(tmp_path / "more.tif", np.concatenate([deep + 9000] * 2, axis=2))
+    assert scales([more, fit]) == [None, expected]
+    assert scales([more], "0,9") == [None]
+    chosen = Source(more.path, bands=(1, 2, 3))
+    assert scales([chosen], "0,9")[0].high == (9.0,) * 3
