@@ -193,9 +193,15 @@ def _sample(raster: Raster, along: int) -> tuple[NDArray[Any], int]:
     Returns their valid pixels (pixels, bands), and how many were read.
     """
     found, read = [np.empty((0, len(raster.bands)), raster.dtype)], 0
+    in_rows = raster.dataset.block_shapes[0][1] >= raster.dataset.width
     for top, height in _windows(raster.height, along):
+        # files of whole rows would decode them for each window again
+        rows = raster.read(top, height=height) if in_rows else None
         for left, width in _windows(raster.width, along):
-            pixels, valid = raster.read(top, left, height, width)
+            if rows is None:
+                pixels, valid = raster.read(top, left, height, width)
+            else:
+                pixels, valid = (array[:, left : left + width] for array in rows)
             found.append(pixels[valid])
             read += height * width
     return np.concatenate(found), read
