@@ -177,6 +177,16 @@ def predict(
     bands: Annotated[
         str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
     ] = None,
+    scale: Annotated[
+        str,
+        Option(
+            metavar="S",
+            help=(
+                "How more than 8 bits become 8: auto, never; for all images LOW,HIGH or 2%,98%;"
+                " REPORT.json: as in another report of --grid."
+            ),
+        ),
+    ] = "auto",
     nodata: Annotated[
         float | None,
         Option(help="With --grid: a value that means no data, besides what the file says."),
@@ -194,6 +204,7 @@ def predict(
     from classify.labelling.formats import as_csv, as_json, as_table
     from classify.labelling.predict import predict_images
     from classify.labelling.result import LABEL_ENDINGS
+    from classify.labelling.scene_inputs import scaled_sources
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
     from segment.core.raster.sources import (
@@ -201,6 +212,7 @@ def predict(
         find_sources,
         parse_bands,
         require_own_names,
+        scale_notes,
     )
 
     is_text = json or csv
@@ -221,13 +233,14 @@ def predict(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), nodata)
-    load_model_info(model).require_task("classify")
+    info = load_model_info(model)
+    info.require_task("classify")
     if grid is not None:
         require_own_names(sources)
         options: dict[str, Any] = {"grid": grid, "augment": augment, "overwrite": overwrite}
         if cluster is None:
             require_cluster(block)
-            _label_scenes(sources, model, output, runtime, console, options)
+            _label_scenes(sources, model, output, runtime, console, options | {"scale": scale})
             return
         from classify.cluster.scenes import label_scenes
 
@@ -238,6 +251,7 @@ def predict(
                 output,
                 cluster=cluster,
                 block=block,
+                scale=scale,
                 runtime=runtime,
                 progress=progress,
                 **options,
@@ -246,12 +260,16 @@ def predict(
         return
     require_cluster(block)
     with console.progress(hidden=is_text) as progress:
+        sources = scaled_sources(sources, info, scale, progress)
         network = load_model(model, runtime, progress=progress)
         if is_text and not console.quiet:  # stdout is for the program that reads it
-            for note in orientation_notes([source.path for source in sources]):
+            turned = orientation_notes([source.path for source in sources])
+            for note in [*turned, *scale_notes(sources)]:
                 print(note, file=sys.stderr)
         predictions = list(
-            predict_images(sources, network, top=top, augment=augment, progress=progress)
+            predict_images(
+                sources, network, top=top, scale="never", augment=augment, progress=progress
+            )
         )
     if (note_on_alpha := alpha_note(sources)) and not console.quiet:
         print(f"note: {note_on_alpha}", file=sys.stderr)
@@ -269,12 +287,19 @@ def _label_scenes(
     console: ConsoleOptions,
     options: dict[str, Any],
 ) -> None:
-    """Labels the cells of scenes one after the other; `options` are those of `label_scene`."""
+    """Labels the cells of scenes one after the other; `options` are those of `label_scene`.
+
+    Its `scale` is that of all scenes together.
+    """
     from classify.labelling.scene import label_scene
+    from classify.labelling.scene_inputs import scaled_sources
+    from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
 
     with console.progress() as progress:
+        sources = scaled_sources(sources, load_model_info(model), options["scale"], progress)
         network = load_model(model, runtime, progress=progress)
+        options = options | {"scale": "never"}  # in addition to that of the sources
 
         def label_one(source: "Source") -> None:
             result = label_scene(source, network, output, progress=progress, **options)

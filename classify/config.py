@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segment.core.common_settings import (
     MOST_BATCH,
@@ -17,6 +17,7 @@ from segment.core.common_settings import (
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
+from segment.core.pixels.scale_choice import check_scale
 
 # 0 is refused later, where the message can list the bands of the files.
 _Band = Annotated[int, Field(ge=0, le=65_535)]
@@ -119,6 +120,8 @@ class ImageSettings(Settings):
 
 class DataSettings(ImageSettings, PixelSettings):
     """Which images a classifier learns from, and how they are preprocessed and normalised."""
+
+    _scale = field_validator("scale")(check_scale)
 
 
 class ChangeSettings(PixelChangeSettings):

@@ -18,6 +18,7 @@ from segment.core.common_settings import (
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
 from segment.core.model.folder import load_model_info
+from segment.core.pixels.scale_choice import check_scale
 
 Split = Literal["group", "patch", "run"]
 Crops = Literal["fixed", "random"]
@@ -133,6 +134,8 @@ class DataSettings(PixelSettings):
     cache_mb: int = Field(
         default=4096, ge=0, le=2**24, description="decoded images kept in memory, megabytes"
     )
+
+    _scale = field_validator("scale")(check_scale)
 
     @model_validator(mode="after")
     def _collections_have_targets(self) -> "DataSettings":

@@ -7,10 +7,12 @@ from classify.bundled import BUNDLED
 from classify.cluster.assemble import CellAssembly
 from classify.labelling.inference import label_info
 from classify.labelling.result import SceneLabels
+from classify.labelling.scene_inputs import scaled_sources
 from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.model.folder import load_model_info
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source, as_source
 
@@ -25,6 +27,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     block: int | None = None,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
+    scale: ScaleOption = "auto",
     augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
@@ -45,6 +48,8 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
         block: Edge in pixels of the blocks that a worker labels at a time, by default EDGE.
         bands: As in `classify.label_scene`.
         nodata: As in `classify.label_scene`.
+        scale: As in `classify.label_scene`, for all scenes together: one scale for all scenes of
+            a data type.
         augment: As in `classify.label_scene`.
         runtime: What computes, the same on all workers.
         overwrite: Whether existing outputs are replaced.
@@ -59,8 +64,11 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
         Interrupted: If Ctrl-C stops it.
     """
     folder = Path(model)
-    label_info(load_model_info(folder))
-    sources = [as_source(scene, bands, nodata) for scene in scenes]
+    info = load_model_info(folder)
+    label_info(info)
+    sources = scaled_sources(
+        [as_source(scene, bands, nodata) for scene in scenes], info, scale, progress
+    )
     blocks = BlockOptions(output=Path(output), edge=block, overwrite=overwrite)
 
     def plan(source: Source, model: ClusterModel) -> CellAssembly:

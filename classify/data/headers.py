@@ -2,18 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classify.config import ImageSettings
 from classify.data.bands import band_names, bands_by_name, choose_bands, rgb_positions
 from classify.data.images import LabelledImage
-from classify.data.pixels import is_picture_with_palette
+from classify.data.pixels import is_picture_with_palette, read_pixels
 from segment.core.errors import InputError
+from segment.core.pixels.band_scale import BandScale
+from segment.core.progress import Progress
 from segment.core.raster.opening import open_raster
-from segment.core.raster.sources import decide_alpha
+from segment.core.raster.scene_scales import ModelPixels
+from segment.core.raster.sources import Source, decide_alpha
+from segment.core.training.image_scale import choose_one_scale
 
 _OPENED = 25  # images that are opened for bands, size or ground sampling distance
 
@@ -27,12 +34,19 @@ class Bands:
         file_bands: Number of bands in an image without alpha.
         rgb: Positions of red, green and blue among the bands that are read.
         names: Names of the bands that are read; empty if the files do not name them.
+        scale: Scale that brings images to 8 bits; None where they stay as they are.
     """
 
     numbers: tuple[int, ...] | None
     file_bands: int
     rgb: tuple[int, int, int]
     names: list[str]
+    scale: BandScale | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of bands that are read."""
+        return self.file_bands if self.numbers is None else len(self.numbers)
 
     def of(self, path: Path) -> tuple[int, ...] | None:
         """Returns the band numbers to read from a file, which may have the bands in another order.
@@ -56,6 +70,43 @@ class Bands:
                 )
             except InputError as error:
                 raise InputError(f"{path}: {error}") from error
+
+    def read(self, path: Path) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Reads the bands of a file, see `read_pixels`.
+
+        Args:
+            path: Image file.
+
+        Returns:
+            Pixels (rows, columns, bands), and a mask (rows, columns) that is False where nodata.
+
+        Raises:
+            InputError: As `of` does, and if the file cannot be read completely.
+        """
+        return read_pixels(path, self.of(path), self.file_bands, self.scale)
+
+    def with_scale(
+        self, images: Sequence[LabelledImage], option: str, progress: Progress
+    ) -> "Bands":
+        """Chooses the scale that brings images to 8 bits.
+
+        Args:
+            images: Training images.
+            option: What `data.scale` holds.
+            progress: Receives a note on the scale.
+
+        Returns:
+            The bands with the scale.
+
+        Raises:
+            InputError: As in `choose_one_scale`.
+        """
+        sources = []
+        for image in images if option != "never" else []:
+            with suppress(InputError):
+                sources.append(Source(image.path, self.of(image.path)))
+        model = ModelPixels(self.count, "uint8")
+        return replace(self, scale=choose_one_scale(sources, option, model, progress))
 
 
 def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Bands:

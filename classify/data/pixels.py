@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.opening import open_raster
@@ -36,7 +37,10 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
 
 
 def read_pixels(
-    image: Path | str | Source, bands: Sequence[int] | None = None, expected: int | None = None
+    image: Path | str | Source,
+    bands: Sequence[int] | None = None,
+    expected: int | None = None,
+    scale: BandScale | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Reads the pixels of an image, and which of them are valid.
 
@@ -45,6 +49,7 @@ def read_pixels(
         bands: Band numbers from 1, as for `read_image`. Not used with a `Source`, which has its
             own.
         expected: Number of bands that a model reads, see `open_raster`.
+        scale: Scale that brings images of its data type to 8 bits, if they have none of their own.
 
     Returns:
         Pixels (rows, columns, bands) as in `read_image`, and a mask (rows, columns) that is False
@@ -59,6 +64,8 @@ def read_pixels(
         else Source(image, None if bands is None else tuple(bands))
     )
     with source.open(expected) as raster:
+        if scale is not None and raster.scale is None and raster.dtype.name == scale.dtype:
+            raster = raster if raster.info.colors == ("palette",) else raster.scaled(scale)
         pixels, valid = raster.read()
         if source.bands is None and is_picture_with_palette(raster):
             pixels = raster.colormap()[pixels[..., 0]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classify.config import ImageSettings
 from classify.data.headers import Bands, find_bands
 from classify.data.images import LabelledImage
-from classify.data.pixels import prepare_seen, read_pixels
+from classify.data.pixels import prepare_seen
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
@@ -74,6 +74,7 @@ def survey(
     settings: ImageSettings,
     preprocessing: PreprocessSettings,
     progress: Callable[[int, int], None] | None = None,
+    bands: Bands | None = None,
 ) -> Survey:
     """Reads every image once.
 
@@ -82,6 +83,7 @@ def survey(
         settings: Bands and size of images, and what is done about unreadable ones.
         preprocessing: Preprocessing of training pixels before they are counted in the statistics.
         progress: Called with the number of images that are done and of all images.
+        bands: Bands that are read; by default those of `find_bands`.
 
     Returns:
         Usable images, statistics and problems.
@@ -92,7 +94,7 @@ def survey(
             or if no image or no valid pixel is left to train on.
     """
     placed = [(part, image) for part, images in parts.items() for image in images]
-    bands = find_bands([image for _, image in placed], settings)
+    bands = bands or find_bands([image for _, image in placed], settings)
     meters: dict[tuple[int, str], BandStatisticsMeter] = {}
     kinds: dict[Path, tuple[int, str]] = {}
     prints: dict[Path, Fingerprint] = {}
@@ -103,7 +105,7 @@ def survey(
     ) -> tuple[NDArray[Any], NDArray[np.bool_], Fingerprint] | InputError:
         part, path = item[0], item[1].path
         try:
-            pixels, valid = read_pixels(path, bands.of(path), bands.file_bands)
+            pixels, valid = bands.read(path)
             print_ = fingerprint(pixels)
             if part == "train" and not preprocessing.is_off:
                 pixels, valid = prepare_seen(pixels, valid, settings.resize, preprocessing)

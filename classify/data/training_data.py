@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from classify.config import ImageSettings
 from classify.data.class_folders import folder_notes
 from classify.data.dataset import ImagePixels
+from classify.data.headers import find_bands
 from classify.data.images import LabelledImage, find_images
-from classify.data.pixels import orientation_notes, prepare_seen, read_pixels
+from classify.data.pixels import orientation_notes, prepare_seen
 from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
 from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed
@@ -58,6 +59,7 @@ class TrainingData:
         preprocessing: PreprocessSettings,
         training: TrainingSettings,
         progress: Progress,
+        scale: str = "never",
     ) -> "TrainingData":
         """Reads data folders, and reports their split, unreadable images and duplicates.
 
@@ -67,6 +69,7 @@ class TrainingData:
             preprocessing: Preprocessing of all pixels.
             training: Settings of the training, for the seed of the split.
             progress: Where progress, notes and warnings are reported.
+            scale: How images are brought to 8 bits, see `data.scale`.
 
         Returns:
             The data, ready for training.
@@ -82,7 +85,10 @@ class TrainingData:
             found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed
         )
         check_parts(split, found.class_table, found.multi_label)
-        seen = survey(split, settings, preprocessing, partial(progress.advance, "reading"))
+        bands = find_bands([image for images in split.values() for image in images], settings)
+        bands = bands.with_scale(split["train"], scale, progress)
+        advance = partial(progress.advance, "reading")
+        seen = survey(split, settings, preprocessing, advance, bands)
         for turned in orientation_notes(
             [image.path for images in seen.parts.values() for image in images]
         ):
@@ -156,11 +162,7 @@ class TrainingData:
         bands = self.survey.bands
 
         def read(path: Path) -> NDArray[Any]:
-            return prepare_seen(
-                *read_pixels(path, bands.of(path), bands.file_bands),
-                settings.resize,
-                self.preprocessing,
-            )[0]
+            return prepare_seen(*bands.read(path), settings.resize, self.preprocessing)[0]
 
         return ImagePixels(read, settings.cache_mb, bands.rgb)
 

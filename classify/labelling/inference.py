@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.bands import bands_by_name
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
+from classify.labelling.scene_inputs import scene_bands
 from segment.core.errors import InputError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
+from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
@@ -148,12 +149,13 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
     return centre_crop(read_resized(source, info), info.tile)
 
 
-def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
+def read_resized(source: Source, info: ModelInfo, scale: BandScale | None = None) -> NDArray[Any]:
     """Reads an image as `read_input` does, but without the crop.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
+        scale: Scale of images of its data type that have none of their own.
 
     Returns:
         Pixels (rows, columns, bands).
@@ -163,7 +165,9 @@ def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
     """
     labels = label_info(info)
     pixels, valid = read_pixels(
-        replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands
+        replace(source, bands=source.bands or scene_bands(source, labels)),
+        expected=info.bands,
+        scale=scale,
     )
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
@@ -183,33 +187,6 @@ def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     return centre_crop(
         prepare_seen(pixels, valid, label_info(info).resize, info.preprocess)[0], info.tile
     )
-
-
-def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
-    """Chooses the bands to read from a file for a model.
-
-    Bands are found by the names they had in training, if the file has these names. Otherwise they
-    are found by number, if the file has as many bands as the training images.
-
-    Args:
-        source: Image or scene.
-        labels: How the model reads images.
-
-    Returns:
-        Band numbers from 1; None for all but alpha.
-
-    Raises:
-        InputError: If the file has only some of the names.
-    """
-    if not labels.band_names and labels.read_bands is None:
-        return None
-    with source.open(labels.file_bands) as raster:
-        try:
-            named = bands_by_name(labels.band_names, raster.info.bands, raster.descriptions)
-        except InputError as error:
-            raise InputError(f"{source.path}: {error}") from error
-        same = labels.read_bands is not None and raster.info.bands == labels.file_bands
-        return named or (tuple(labels.read_bands or ()) if same else None)
 
 
 def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:

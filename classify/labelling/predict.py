@@ -12,13 +12,20 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.data.pixels import orientation_notes
-from classify.labelling.inference import answer, given_labels, label_info, read_input
+from classify.labelling.inference import (
+    answer,
+    given_labels,
+    label_info,
+    read_input,
+)
+from classify.labelling.scene_inputs import scaled_sources
 from segment.core.choices import Runtime
 from segment.core.errors import InputError, printable
 from segment.core.model.runtime import Model, load_model
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.sources import Source, as_source, scale_notes
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ def predict_images(
     *,
     top: int = 3,
     bands: Sequence[int] | None = None,
+    scale: ScaleOption = "auto",
     augment: bool = False,
     runtime: Runtime = "auto",
     progress: Progress | None = None,
@@ -72,6 +80,8 @@ def predict_images(
         top: Number of most probable labels to return for each image.
         bands: Band numbers from 1 in the order of the model. By default the bands that the model
             reads.
+        scale: As in `label_scene`, for all images together: one scale for all images of a data
+            type.
         augment: Averages over the eight flips and quarter turns, which takes eight times as long.
         runtime: What computes, if `model` is a folder.
         progress: Where progress is reported.
@@ -81,13 +91,16 @@ def predict_images(
         does not fit the model has a `problem` in place of labels.
 
     Raises:
-        InputError: If the model is not a scene classifier, or `top` is below 1.
+        InputError: If the model is not a scene classifier, `top` is below 1, or the scale is wrong
+            or does not suit the model.
     """
     if top < 1:
         raise InputError(f"top must be at least 1. Received {top}.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
-    sources = [as_source(image, bands) for image in images]
+    sources = scaled_sources(
+        [as_source(image, bands) for image in images], network.info, scale, progress
+    )
     return _predict(sources, network, top, augment, progress or Silent())
 
 
@@ -110,7 +123,7 @@ def _predict(
     sources: Sequence[Source], network: Model, top: int, augment: bool, progress: Progress
 ) -> Generator[Prediction, None, None]:
     info = network.info
-    for note in orientation_notes([source.path for source in sources]):
+    for note in [*orientation_notes([source.path for source in sources]), *scale_notes(sources)]:
         progress.say(note)
     names, (size, workers), done = info.class_table.names, network.recommended_batches(info.tile), 0
 

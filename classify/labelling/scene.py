@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.labelling.cell_labels import CellLabels, label_cells
 from classify.labelling.cells import SMALLEST, Cells
-from classify.labelling.inference import label_info, require_input, scene_bands
+from classify.labelling.inference import (
+    label_info,
+    require_input,
+)
 from classify.labelling.result import SceneLabels, describe
+from classify.labelling.scene_inputs import scaled_sources, scene_bands
 from segment.core.choices import Runtime
 from segment.core.disk import writable
 from segment.core.errors import InputError
@@ -26,6 +30,7 @@ from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
 from segment.core.outputs import Stage, finish_moving, staged_files
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
@@ -40,6 +45,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     grid: int,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
+    scale: ScaleOption = "auto",
     augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
@@ -66,6 +72,11 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
         bands: Band numbers from 1 in the order of the model. By default the bands that the model
             reads.
         nodata: Value that means no data in all bands, in addition to what the file declares.
+        scale: How pixels are brought to the 8 bits of a model. "auto": pixels of another type by
+            the scale of the model's training, or else from their 0.5th to their 99.5th percentile;
+            "never": pixels stay as they are. For all pixels: two values (low, high) or "LOW,HIGH",
+            or percentages in each band such as "2%,98%". The report of a scene, a path: pixels of
+            the same type by its scale. A `Source` that has a scale keeps it.
         augment: Averages over the eight flips and quarter turns of each cell, which takes eight
             times as long.
         runtime: What computes, if `model` is a folder.
@@ -80,7 +91,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
             completely, or an output exists.
     """
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
-    source = as_source(scene, bands, nodata)
+    (source,) = scaled_sources([as_source(scene, bands, nodata)], info, scale, progress)
     planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
     planned.spare([source.path])
     finish_moving(folder, planned.names)

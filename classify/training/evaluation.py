@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.data.images import Data, collection_name, data_folders
 from classify.data.pixels import orientation_notes, read_pixels
-from classify.labelling.inference import answer, label_info, predict_dataset, scene_bands
+from classify.labelling.inference import answer, label_info, predict_dataset
+from classify.labelling.scene_inputs import scene_bands
 from classify.training.report import add_scores
 from classify.training.scored_images import find_scored, readable_images, scored_dataset
 from classify.training.scoring import Evaluation, recognise, score_images
@@ -88,9 +89,10 @@ def evaluate(
 
 
 def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> NDArray[Any]:
-    """Pixels of an image in the bands that the model reads, unchanged from the file."""
+    """Pixels of an image in the bands that the model reads, as its training read them."""
     source = Source(path, None if bands is None else tuple(bands))
-    return read_pixels(path, source.bands or scene_bands(source, label_info(info)))[0]
+    bands = source.bands or scene_bands(source, label_info(info))
+    return read_pixels(path, bands, scale=info.pixels.scale)[0]
 
 
 def _warn_of_training(

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from classify.config import Config
 from classify.data.dataset import ImageDataset, one_hot
-from classify.data.pixels import read_pixels
 from classify.data.training_data import TrainingData
 from classify.labelling.inference import label_info, predict_dataset, tempered
 from classify.scores import score
@@ -79,7 +78,7 @@ def finish_training(
         familiarity = recognise(
             result.images,
             record,
-            lambda path: read_pixels(path, found.bands.of(path))[0],
+            lambda path: found.bands.read(path)[0],
             session.progress,
         )
         results[part] = replace(result, familiar=familiarity.report)

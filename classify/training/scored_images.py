@@ -109,7 +109,9 @@ def scored_dataset(
     """
     chosen = None if bands is None else tuple(bands)
     pixels = ImagePixels(
-        lambda path: read_resized(Source(path, chosen), info), 0, label_info(info).rgb
+        lambda path: read_resized(Source(path, chosen), info, info.pixels.scale),
+        0,
+        label_info(info).rgb,
     )
     dataset = ImageDataset(images, pixels, len(info.class_table), info.tile, batch_size)
     dataset.image_at(0)
@@ -141,7 +143,8 @@ def readable_images(
     usable, problems = [], []
     for done, image in enumerate(images, 1):
         try:
-            read_resized(Source(image.path, None if bands is None else tuple(bands)), info)
+            source = Source(image.path, None if bands is None else tuple(bands))
+            read_resized(source, info, info.pixels.scale)
             usable.append(image)
         except InputError as error:
             problems.append(str(error))

@@ -24,7 +24,7 @@ from classify.training.scoring import Evaluation
 from classify.training.training_images import plain_images, training_images
 from segment.core.config import describe_settings
 from segment.core.model.folder import save_model_folder
-from segment.core.model.info import ModelInfo
+from segment.core.model.info import ModelInfo, ScaleInfo
 from segment.core.model.record import inherit
 from segment.core.pixels.augment import value_range
 from segment.core.progress import Progress
@@ -70,7 +70,12 @@ def train(
         check_model(config.model, config.data)
         check_unfreeze(config.model, config.training)
     found = TrainingData.prepare(
-        folders, config.data, config.data.preprocess, config.training, session.progress
+        folders,
+        config.data,
+        config.data.preprocess,
+        config.training,
+        session.progress,
+        config.data.scale,
     )
     found.class_weights(config.loss.class_weights)  # refuses those of unknown classes
     info = _describe(found, config, folders)
@@ -196,6 +201,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
         bands=statistics.bands,
         dtype=statistics.dtype,
         range=(float(low.min()), float(high.max())),
+        scale=ScaleInfo.of(data.survey.bands.scale),
         preprocess=config.data.preprocess,
         tile=config.data.size,
         multiple=1,

@@ -8,7 +8,7 @@ import gradio
 from gradio.events import api
 
 from segment.app.jobs.job import Job, Kind
-from segment.app.jobs.labelling import label_uploads
+from segment.app.jobs.labelling import LabelSettings, label_uploads
 from segment.app.jobs.mapping import Settings, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import AT_ONCE, Jobs
@@ -32,22 +32,21 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
         model: str = "",
         augment: bool = False,
         bands: str = "",
+        scale: str = "",
     ) -> list[dict]:  # type: ignore[type-arg]
         files = [_path(image) for image in (images if isinstance(images, list) else [images])]
-        name = model or models.names("classify")[0]
+        settings = LabelSettings(model or models.names("classify")[0], bands, augment, scale)
         job = jobs.begin(identify_visitor(request), "classify", instead=False)
         found = _finish(
             job,
-            lambda: label_uploads(
-                job, models, jobs.received, files, name, bands, augment, pictures=False
-            ),
+            lambda: label_uploads(job, models, jobs.received, files, settings, pictures=False),
         )
         return [
             {"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem}
             for p in found.predictions
         ]
 
-    def map_scene(
+    def map_scene(  # noqa: PLR0913 - its parameters are options
         scene: dict,  # type: ignore[type-arg]
         request: gradio.Request,
         model: str = "",
@@ -56,10 +55,11 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
         resample: bool | None = None,
         bands: str = "",
         gsd: float | None = None,
+        scale: str = "",
     ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
         file = _path(scene)
         settings = Settings(
-            model or models.names("segment")[0], overlap, augment, resample, bands, gsd
+            model or models.names("segment")[0], overlap, augment, resample, bands, gsd, scale
         )
         job = jobs.begin(identify_visitor(request), "map", instead=False)
         found = _finish(job, lambda: map_upload(job, models, jobs.received, file, None, settings))
@@ -87,7 +87,8 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
 _CLASSIFY = (
     "Labels images. images: uploaded files (gradio_client.handle_file). model: by name, the first"
     " by default. bands: those of the model in its order, such as 4,3,2; by default those it"
-    " learned from. Returns for each {image, labels: {label: probability}, given: [label], problem:"
+    " learned from. scale: how more than 8 bits become 8: auto (the default), never, LOW,HIGH or"
+    " 2%,98%. Returns for each {image, labels: {label: probability}, given: [label], problem:"
     " null or a sentence}."
 )
 _MAP = (
@@ -95,7 +96,8 @@ _MAP = (
     " by default. overlap: of tiles, 0 to 0.5. bands: those of the model in its order, such as"
     " 4,3,2; all but alpha by default. resample: true for the pixel size the model learned from,"
     " false for pixels as they are; by default only pixels outside the model's range are resampled."
-    " gsd: metres per pixel, by default what the file says. Returns the report, the class raster"
+    " gsd: metres per pixel, by default what the file says. scale: how more than 8 bits become 8:"
+    " auto (the default), never, LOW,HIGH or 2%,98%. Returns the report, the class raster"
     " (GeoTIFF) and the polygons (GeoPackage)."
 )
 

@@ -82,6 +82,16 @@ def predict(
     nodata: Annotated[
         float | None, Option(help="A value that means no data, besides what the file says.")
     ] = None,
+    scale: Annotated[
+        str,
+        Option(
+            metavar="S",
+            help=(
+                "How more than 8 bits become 8: auto, never; for all scenes LOW,HIGH or 2%,98%;"
+                " REPORT.json: as in another map."
+            ),
+        ),
+    ] = "auto",
     runtime: RuntimeOption = "auto",
     cluster: ClusterAddress = None,
     block: BlockEdge = None,
@@ -98,7 +108,9 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
+    from segment.core.raster.scene_scales import SceneScales
     from segment.core.raster.sources import Source, find_sources, parse_bands
     from segment.mapping.options import MapOptions
     from segment.mapping.predict import check_inputs, predict_scene
@@ -118,6 +130,7 @@ def predict(
                 block=block,
                 truth=truth,
                 options=options,
+                scale=scale,
                 runtime=runtime,
                 resume=resume,
                 overwrite=overwrite,
@@ -126,8 +139,10 @@ def predict(
             report_each("segment-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    check_inputs(sources, model, output, truth=truth)
+    scales = SceneScales.of(scale, load_model_info(model).pixels)
+    check_inputs(scales.planned(sources), model, output, truth=truth)
     with console.progress() as progress:
+        sources = scales.scaled(sources, progress)
         network = load_model(model, runtime, progress=progress)
 
         def map_one(source: Source) -> None:
@@ -136,6 +151,7 @@ def predict(
                 network,
                 output,
                 truth=truth,
+                scale="never",  # in addition to that of the source
                 resume=resume,
                 overwrite=overwrite,
                 progress=progress,

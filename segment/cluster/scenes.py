@@ -11,7 +11,9 @@ from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
+from segment.core.raster.scene_scales import SceneScales
 from segment.core.raster.sources import Source, as_source
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
@@ -28,6 +30,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     options: MapOptions | None = None,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
+    scale: ScaleOption = "auto",
     runtime: Runtime = "auto",
     resume: bool = True,
     overwrite: bool = False,
@@ -51,6 +54,8 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
         options: How scenes are mapped.
         bands: As in `segment.predict_scene`.
         nodata: As in `segment.predict_scene`.
+        scale: As in `segment.predict_scene`, for all scenes together: one scale for all scenes of
+            a data type.
         runtime: What computes, the same on all workers.
         resume: As in `segment.predict_scene`.
         overwrite: Whether existing outputs are replaced.
@@ -65,13 +70,16 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
         Interrupted: If Ctrl-C stops it.
     """
     folder, options = Path(model), options or MapOptions()
-    load_model_info(folder).require_task("segment")
+    info = load_model_info(folder)
+    info.require_task("segment")
+    scales = SceneScales.of(scale, info.pixels)
     sources = [as_source(scene, bands, nodata) for scene in scenes]
     mask = as_label_source(truth)
     if truth is not None and len(sources) > 1:
         raise InputError(
             f"--truth belongs to one scene, {len(sources)} were given. Map them one by one."
         )
+    sources = scales.scaled(sources, progress)
     blocks = BlockOptions(output=Path(output), edge=block, resume=resume, overwrite=overwrite)
 
     def plan(source: Source, model: ClusterModel) -> MapAssembly:

@@ -159,6 +159,13 @@ class PreprocessSettings(Settings):
 class PixelSettings(Settings):
     """Settings of how pixels reach a network."""
 
+    scale: str = Field(
+        default="never",
+        description=(
+            "brings pixels to 8 bits: auto (those of another type), LOW,HIGH, percentages such as"
+            " 2%,98%, or a map's report.json; never: as they are"
+        ),
+    )
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
         default="auto",

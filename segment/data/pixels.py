@@ -15,8 +15,8 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import open_mask
-from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
 from segment.data.patches import fill_up, pad_tile
 from segment.data.tiles import Pair
 from segment.tiling import reflect
@@ -29,7 +29,7 @@ class Decoded(NamedTuple):
     """Pixels and mask of a pair, or of a tile of it.
 
     Attributes:
-        image: (rows, columns, bands) in the dtype of the file.
+        image: (rows, columns, bands) in the dtype of the file, or in 8 bits by its scale.
         valid: (rows, columns) bool, False where nodata.
         mask: (rows, columns) uint8, class indices or codes of label sets; 255 where ignored or
             nodata.
@@ -120,7 +120,7 @@ class TilePixels:
 
     def _read(self, pair: Pair) -> Decoded:
         table, codes = self._tables.get(pair.collection, (self.class_table, None))
-        with open_raster(pair.image, alpha=pair.info.alpha) as raster:
+        with Source(pair.image, alpha=pair.info.alpha, scale=pair.info.scale).open() as raster:
             image, valid = raster.read()
             mask, self.unknown[pair.image] = decode_mask(
                 pair.mask, table, self._undeclared, self._names, raster

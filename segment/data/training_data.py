@@ -13,6 +13,7 @@ from segment.config import AugmentSettings, Config, PixelSizes
 from segment.core.common_settings import split_seed
 from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
+from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
@@ -22,6 +23,7 @@ from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels
 from segment.data.splits import leaks
 from segment.data.survey import Survey, survey
+from segment.data.tile_scales import scale_collections
 from segment.data.tiles import Pair
 from segment.label_sets import LabelSets
 
@@ -42,6 +44,7 @@ class TrainingData:
         masks: What was found about the masks, as report.json holds it: `absent` classes without a
             pixel in the training part, `undeclared` pixels by value or colour, the largest
             `undeclared_share` of a collection, `notes` and `findings`.
+        scale: Scale that brings images to 8 bits; None where they stay as they are.
     """
 
     class_table: ClassTable
@@ -50,6 +53,7 @@ class TrainingData:
     survey: Survey
     class_weights: list[float]
     masks: Mapping[str, Any]
+    scale: BandScale | None = None
 
     @classmethod
     def prepare(cls, tiles: Path | None, config: Config, progress: Progress) -> "TrainingData":
@@ -75,6 +79,7 @@ class TrainingData:
             if tiles is None
             else [open_tiles(tiles, settings, seed)]
         )
+        collections, scale = scale_collections(collections, settings.scale, progress)
         require_alike([pair for one in collections for pair in one.pairs])
         readings = [
             read_masks(one.folder, one.pairs, one.class_table, settings, progress, _prefix(one))
@@ -133,7 +138,7 @@ class TrainingData:
             "notes": [note for reading, _ in readings for note in reading.notes],
             "findings": [vars(finding) for reading, _ in readings for finding in reading.findings],
         }
-        return cls(table, labels, collections, found, weights, masks)
+        return cls(table, labels, collections, found, weights, masks, scale)
 
     @property
     def parts(self) -> dict[Part, list[Patch]]:

@@ -133,7 +133,8 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
     elif bands < info.bands:
         cures.append(f"take a scene with {info.bands} bands, or train a model on {bands}")
     if dtype != info.dtype and not (
-        info.dtype.startswith("float") and dtype in ("float32", "float64")
+        (info.dtype.startswith("float") and dtype in ("float32", "float64"))
+        or (info.dtype == "uint8" and bands != info.bands)  # scaled once its bands are right
     ):
         scale = (
             "-scale"

@@ -18,7 +18,9 @@ from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
+from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source, require_own_names
 from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
@@ -45,6 +47,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     boundary_width: int = BOUNDARY_WIDTH,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
+    scale: ScaleOption = "auto",
     resample: bool | None = None,
     gsd: float | None = None,
     runtime: Runtime = "auto",
@@ -80,6 +83,11 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             `Boundaries`.
         bands: Band numbers from 1 in the order of the model, by default all but alpha.
         nodata: Value that means "no data" in all bands, in addition to what the file declares.
+        scale: How pixels are brought to the 8 bits of a model. "auto": pixels of another type by
+            the scale of the model's training, or else from their 0.5th to their 99.5th percentile;
+            "never": pixels stay as they are. For all pixels: two values (low, high) or "LOW,HIGH",
+            or percentages in each band such as "2%,98%". The report of a map, a path: pixels of
+            the same type by its scale. A `Source` that has a scale keeps it.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
             to its nearer end for the network; True brings it to the ground sampling distance that
             the model learned from; False leaves pixels as they are. The map is on the scene's own
@@ -106,7 +114,6 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             f"batch_size and rows must be at least 1. Received batch_size={batch_size},"
             f" rows={rows}."
         )
-    source = as_source(scene, bands, nodata)
     mask = as_label_source(truth)
     options = MapOptions(
         overlap=overlap,
@@ -121,6 +128,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
+    (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
     planned = SceneMap.planned(source, Path(output), confidence, polygons)
     planned.spare([source.path, *files_of(mask)])
     names = output_names(source, Path(output))

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from segment.core.choices import Runtime
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
+from segment.core.pixels.scale_choice import ScaleOption
+from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import ModelView, Region, check_scene, check_window
@@ -26,6 +28,7 @@ class WindowOptions(TypedDict, total=False):
 
     bands: Sequence[int] | None
     nodata: float | None
+    scale: ScaleOption
     runtime: Runtime
     overlap: float
     tile: int | None
@@ -52,8 +55,8 @@ def predict_window(
         left: First column of the window.
         height: Rows of the window.
         width: Columns of the window.
-        **options: `bands`, `nodata`, `runtime`, `overlap`, `tile`, `augment`, `resample` and `gsd`
-            of `predict_scene`.
+        **options: `bands`, `nodata`, `scale`, `runtime`, `overlap`, `tile`, `augment`, `resample`
+            and `gsd` of `predict_scene`. The scale is that of the whole scene.
 
     Returns:
         Class values of shape (height, width), 255 where nodata: what the class raster of
@@ -112,11 +115,12 @@ def _predict(
     """Maps a region of a scene, and keeps an array (rows, width, ...) of each finished strip."""
     given: dict[str, Any] = dict(options)
     source = as_source(scene, given.pop("bands", None), given.pop("nodata", None))
-    runtime = given.pop("runtime", "auto")
+    scale, runtime = given.pop("scale", "auto"), given.pop("runtime", "auto")
     seen = ViewOptions(**given)
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info = network.info
     info.require_task("segment")
+    (source,) = scale_sources([source], scale, info.pixels)
     with source.open(info.bands) as raster:
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)

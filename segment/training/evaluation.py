@@ -164,12 +164,13 @@ def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
         info: Description of the model.
 
     Returns:
-        The pairs, fitted to the bands of the model.
+        The pairs, fitted to the bands of the model, and scaled as those of its training.
 
     Raises:
         InputError: If the model does not read such images.
     """
-    pairs = [replace(pair, info=pair.info.fitted(info.bands)) for pair in pairs]
+    scale = info.pixels.scale
+    pairs = [replace(p, info=p.info.fitted(info.bands).scaled(scale)) for p in pairs]
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(

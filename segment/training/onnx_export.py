@@ -155,7 +155,7 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
     Deepness feeds (pixels / 255 - mean) / std, whatever the dtype. geodeep divides integers by
     their range and reads neither mean nor std. Thresholds of 0 make both take the most probable
     class, as maps do here. "preprocess", which neither knows, describes what is done to pixels
-    before, if anything is: see `preprocess`.
+    before, if anything is: see `preprocess`. So does "scale", see `BandScale`.
     https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_add_metadata_to_model.html
 
     Args:
@@ -185,4 +185,6 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
         values["resolution"] = round(100 * info.ground_sampling_distance, 2)
     if not info.preprocess.is_off:
         values["preprocess"] = info.preprocess.model_dump()
+    if info.scale:
+        values["scale"] = info.scale.model_dump()
     return {key: json.dumps(value) for key, value in values.items()}

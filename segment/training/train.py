@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segment.bundled import BUNDLED
 from segment.config import Config
 from segment.core.config import describe_settings
-from segment.core.model.info import ModelInfo
+from segment.core.model.info import ModelInfo, ScaleInfo
 from segment.core.model.record import inherit
 from segment.core.networks.pretrained import Built
 from segment.core.pixels.augment import value_range
@@ -152,6 +152,7 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
         bands=first.bands,
         dtype=first.dtype,
         range=(float(low.min()), float(high.max())),
+        scale=ScaleInfo.of(data.scale),
         preprocess=config.data.preprocess,
         tile=config.data.tile,
         multiple=tile_multiple(config.model),

@@ -146,3 +146,32 @@ def test_nodata_is_transparent_and_has_no_class(map_it):
         find_probabilities(mapped, 0, 0) is None
         and next(iter(find_probabilities(mapped, 30, 0))) == "road"
     )
+
+
+def test_scenes_of_more_than_8_bits_are_scaled_and_shown_so(map_it):
+    pixels = np.zeros((48, 64, 3), np.uint16)
+    pixels[:, 32:] = 2 * 257
+    mapped = map_it(pixels, settings=Settings("bundled", 0.25, scale="0,65535"))
+    assert mapped.files.report["pixels_by_class"]["building"] == 48 * 32
+    assert mapped.files.report["pixels_by_class"]["road"] == 48 * 32
+    assert any("brought to 8 bits: 0 to 65,535 become 0 to 255" in note for note in mapped.notes)
+    assert next(iter(find_probabilities(mapped, 5, 40))) == "road"
+    assert cv2.imread(str(mapped.photograph)).max() < 20  # as the network sees it
+
+
+@pytest.mark.parametrize("scale", ["often", "9,3", "2%,101%", "a.json", "/etc/x.JSON ", 3, None])
+def test_scales_that_there_are_not_are_refused(scale):
+    with pytest.raises(InputError, match=r"scale: ") as error:
+        Settings("bundled", 0.25, scale=scale).check()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("scale", "is_mapped"), [("", True), ("auto", True), ("never", False)])
+def test_the_scale_may_be_left_out(map_it, scale, is_mapped):
+    pixels = np.random.default_rng(0).integers(0, 4000, (48, 64, 3)).astype(np.uint16)
+    if is_mapped:
+        mapped = map_it(pixels, settings=Settings("bundled", 0.25, scale=scale))
+        assert mapped.files.report["scale"]["dtype"] == "uint16"
+        return
+    with pytest.raises(InputError, match="gdal_translate"):
+        map_it(pixels, settings=Settings("bundled", 0.25, scale=scale))

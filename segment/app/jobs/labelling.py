@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
 from classify.labelling.predict import Prediction, predict_images
+from classify.labelling.scene_inputs import scaled_sources
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
-from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
+from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands, choose_scale
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.pixels.geometry import resize
 from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.sources import Source
+from segment.core.raster.sources import Source, scale_notes
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
 
@@ -54,14 +55,29 @@ class Labelled:
     notes: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class LabelSettings:
+    """How images are labelled; see `classify.predict_images`.
+
+    Attributes:
+        model: Name that the model is offered under.
+        bands: Bands to read, see `choose_bands`.
+        augment: Whether to average over flips and quarter turns.
+        scale: How more than 8 bits become 8, see `choose_scale`.
+    """
+
+    model: str
+    bands: str = ""
+    augment: bool = False
+    scale: str = ""
+
+
 def label_uploads(
     job: Job,
     models: OfferedModels,
     received: Sequence[Path],
     images: Sequence[Path],
-    model: str,
-    bands: str = "",
-    augment: bool = False,
+    settings: LabelSettings,
     pictures: bool = True,
 ) -> Labelled:
     """Labels uploaded images, and writes the results into the folder of a job.
@@ -71,9 +87,7 @@ def label_uploads(
         models: Models to choose from.
         received: Folders that uploads may be in, see `admit`.
         images: Uploaded files, 1 to MOST_IMAGES.
-        model: Name that the model is offered under.
-        bands: Bands to read, see `choose_bands`.
-        augment: Whether to average over flips and quarter turns.
+        settings: How to label them.
         pictures: Whether to write pictures: thumbnails and, of a single image, `seen` and `heat`.
 
     Returns:
@@ -90,7 +104,8 @@ def label_uploads(
             f"{len(images)} images given, 1 to {MOST_IMAGES} are possible at a time. Use"
             " classify-predict for more."
         )
-    chosen = choose_bands(bands)
+    chosen, wanted = choose_bands(settings.bands), choose_scale(settings.scale)
+    model, augment = settings.model, settings.augment
     network = models.load("classify", model)
     sources: list[Source | None] = []
     predictions: list[Prediction] = []
@@ -105,8 +120,11 @@ def label_uploads(
             sources.append(None)
             predictions.append(Prediction(image.name, [], [], job.message(error)))
     admitted = [number for number, source in enumerate(sources) if source]
+    scaled = scaled_sources([s for s in sources if s], network.info, wanted)
+    for number, one in zip(admitted, scaled, strict=True):
+        sources[number] = one
     found = predict_images(
-        [s for s in sources if s], network, top=TOP, augment=augment, progress=JobProgress(job)
+        scaled, network, top=TOP, scale="never", augment=augment, progress=JobProgress(job)
     )
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.message(InputError(prediction.problem))
@@ -116,14 +134,14 @@ def label_uploads(
     listing = job.folder / "labels.csv"
     listing.write_text(as_csv(predictions) + "\n", encoding="utf-8")
     if not pictures:
-        return Labelled(predictions, [None] * len(images), listing, notes=_turned(images, sources))
+        return Labelled(predictions, [None] * len(images), listing, notes=_notes(images, sources))
     thumbnail, thumbnails = partial(_write_thumbnail, job.folder, network.info), []
     for number, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
         job.check()
         thumbnails.append(
             None if source is None or prediction.problem else thumbnail(number, source)
         )
-    labelled = Labelled(predictions, thumbnails, listing, notes=_turned(images, sources))
+    labelled = Labelled(predictions, thumbnails, listing, notes=_notes(images, sources))
     if len(images) > 1:
         return labelled
     assert sources[0] is not None
@@ -132,14 +150,15 @@ def label_uploads(
     )
 
 
-def _turned(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
-    """Notes on images that EXIF turns upright, by the names that visitors know."""
+def _notes(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
+    """Notes on images that EXIF turns upright, by the names that visitors know, and on scales."""
     found = []
     for image, source in zip(images, sources, strict=True):
         if source is not None:
             with suppress(InputError), source.open() as raster:
                 found.append((image.name, raster.orientation))
-    return [line.removeprefix("note: ") for line in summarise_turned(found)]
+    lines = [*summarise_turned(found), *scale_notes([source for source in sources if source])]
+    return [line.removeprefix("note: ") for line in lines]
 
 
 def _add_heat(

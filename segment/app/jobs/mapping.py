@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
-from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands
+from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands, choose_scale
 from segment.app.uploads.visitors import rephrase
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
 from segment.core.model.runtime import Model
+from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
@@ -44,6 +45,7 @@ class Settings:
             only if its own is outside the range of the model.
         bands: Bands to read, see `choose_bands`.
         gsd: Ground sampling distance in metres per pixel. None: what the file says.
+        scale: How more than 8 bits become 8, see `choose_scale`.
     """
 
     model: str
@@ -52,13 +54,15 @@ class Settings:
     resample: bool | None = None
     bands: str = ""
     gsd: float | None = None
+    scale: str = ""
 
     def check(self) -> None:
         """Checks the values.
 
         Raises:
-            InputError: If `overlap`, `resample` or `gsd` has a value that it cannot have.
+            InputError: If `overlap`, `resample`, `gsd` or `scale` has a value that it cannot have.
         """
+        choose_scale(self.scale)
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
             raise InputError(
                 f"overlap: {self.overlap!r} is not a fraction of a tile's edge. Choose 0 to 0.5."
@@ -74,7 +78,7 @@ class Mapped:
 
     Attributes:
         files: Files of the map, and its report.
-        source: The scene, as it was admitted.
+        source: The scene, as it was admitted, with its scale.
         model: Model that mapped it.
         settings: How it was mapped.
         photograph: The scene as a picture (JPEG), reduced.
@@ -149,11 +153,13 @@ def map_upload(
         else admit(reference, received, job.folder / "truth", SCENE_PIXELS)
     )
     model = models.load("segment", settings.model)
+    (source,) = scale_sources([source], choose_scale(settings.scale), model.info.pixels)
     files = predict_scene(
         source,
         model,
         job.folder / "map",
         truth=mask,
+        scale="never",  # in addition to that of the source
         overlap=settings.overlap,
         augment=settings.augment,
         resample=settings.resample,
@@ -196,6 +202,7 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
         column,
         1,
         1,
+        scale="never",  # in addition to that of the source
         overlap=settings.overlap,
         augment=settings.augment,
         resample=settings.resample,

@@ -6,7 +6,7 @@ from typing import Any
 import gradio
 
 from segment.app.jobs.job import Kind
-from segment.app.jobs.labelling import Labelled, label_uploads
+from segment.app.jobs.labelling import Labelled, LabelSettings, label_uploads
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
@@ -55,7 +55,9 @@ def make_classify_tab(models: OfferedModels, jobs: Jobs) -> None:
         job = jobs.begin(visitor, KIND)
         try:
             found = yield from job.watch(
-                lambda: label_uploads(job, models, jobs.received, files, model, bands, augment),
+                lambda: label_uploads(
+                    job, models, jobs.received, files, LabelSettings(model, bands, augment)
+                ),
                 lambda: (
                     show_progress(job, "Classifying", "images"),
                     show_labels(job.result) if job.result else gradio.skip(),

@@ -11,6 +11,7 @@ from typing import Any
 from segment.app.uploads.pictures import bytes_at_once, check_texts
 from segment.app.uploads.tiff import read_images
 from segment.core.errors import InputError
+from segment.core.pixels.scale_choice import parse_scale
 from segment.core.raster.sources import Source, as_source, parse_bands
 
 IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
@@ -71,6 +72,33 @@ def choose_bands(text: Any) -> tuple[int, ...] | None:
             f"bands: {len(bands)} bands, at most {_MOST_BANDS}. List those that the model reads."
         )
     return None if bands is None else tuple(bands)
+
+
+def choose_scale(text: Any) -> str:
+    """Reads a scale as visitors write it.
+
+    Args:
+        text: auto, never, LOW,HIGH or percentages, see `parse_scale`. Reports are files of the
+            server, and refused.
+
+    Returns:
+        The text; auto if it is empty.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if (
+        not isinstance(text, str)
+        or len(text) > _LONGEST_LIST
+        or text.strip().lower().endswith(".json")
+    ):
+        raise InputError(
+            "scale: unknown. Write auto, never, LOW,HIGH such as 0,3000, or percentages such as"
+            " 2%,98%, or leave it empty."
+        )
+    chosen = text.strip() or "auto"
+    parse_scale(chosen, "scale")
+    return chosen
 
 
 def admit(

@@ -158,6 +158,7 @@ def describe_scene(
         "ground_sampling_distance": raster.ground_sampling_distance,
         "classes": list(classes),
         "area_m2": dict(zip(classes, rounded, strict=True)) if rounded else None,
+        "scale": None if raster.scale is None else raster.scale.report,
         "notes": notes,
         "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
         "peak_memory_mb": peak_memory_mb(),

@@ -202,6 +202,11 @@ def warn_of_preprocessing(info: ModelInfo, progress: Progress) -> None:
             "warning: other programs have to preprocess pixels as this model's commands do:"
             f" {info.preprocess}"
         )
+    if scale := info.pixels.scale:
+        progress.say(
+            "warning: other programs have to bring pixels to 8 bits as this model's commands do:"
+            f" {scale.ends} of {scale.dtype} become 0 to 255"
+        )
 
 
 def _score(

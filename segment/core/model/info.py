@@ -1,6 +1,7 @@
 """Description of a model, as model.yaml holds it."""
 
 from functools import cached_property
+from operator import lt
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,7 +10,10 @@ from segment.core.common_settings import BandNumber, PreprocessSettings
 from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable
+from segment.core.pixels.band_scale import BandScale
+from segment.core.raster.scene_scales import ModelPixels
 
+_TYPES = "^(u?int(8|16|32|64)|float(16|32|64))$"
 _MOST_PIXELS = 65_536  # of the edge of a tile or image
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -70,6 +74,40 @@ class LabelInfo(Settings):
     band_names: list[str] = Field(default_factory=list)
 
 
+class ScaleInfo(Settings):
+    """Scale by which the training images were brought to 8 bits, see `BandScale`.
+
+    Attributes:
+        low: Value of each band that becomes 0.
+        high: Value of each band that becomes 255.
+        dtype: Data type of the images as they are stored.
+        origin: How it was chosen, in words.
+    """
+
+    low: list[_Value]
+    high: list[_Value]
+    dtype: str = Field(pattern=_TYPES)
+    origin: str
+
+    @classmethod
+    def of(cls, scale: BandScale | None) -> "ScaleInfo | None":
+        """Describes a scale; None for none.
+
+        Args:
+            scale: The scale, or None.
+
+        Returns:
+            The description.
+        """
+        return None if scale is None else cls(**scale.report)
+
+    @model_validator(mode="after")
+    def _rises(self) -> "ScaleInfo":
+        if len(self.low) != len(self.high) or not all(map(lt, self.low, self.high)):
+            raise ValueError("low and high do not fit together")
+        return self
+
+
 class ModelInfo(Settings):
     """Content of `model.yaml`: input and output of a model, and how it was made.
 
@@ -81,6 +119,7 @@ class ModelInfo(Settings):
         dtype: Data type of the pixels that the network was trained on. Normalisation is part of
             the network.
         range: Smallest and largest value of these pixels.
+        scale: Scale that brought the training images to `dtype`; None where they had it already.
         preprocess: Preprocessing of the pixels of a file before they enter the network, see
             `preprocess`; none by default.
         tile: Edge of a training tile in pixels.
@@ -103,8 +142,9 @@ class ModelInfo(Settings):
     name: str
     classes: list[Class]
     bands: BandNumber
-    dtype: str = Field(pattern="^(u?int(8|16|32|64)|float(16|32|64))$")
+    dtype: str = Field(pattern=_TYPES)
     range: tuple[_Value, _Value]
+    scale: ScaleInfo | None = None
     preprocess: PreprocessSettings = PreprocessSettings()
     tile: int = Field(ge=1, le=_MOST_PIXELS)
     multiple: int = Field(default=32, ge=1, le=_MOST_PIXELS)
@@ -126,6 +166,15 @@ class ModelInfo(Settings):
         if ends is not None and ends[0] > ends[1]:
             raise ValueError("the first value is above the second")
         return ends
+
+    @model_validator(mode="after")
+    def _scale_fits(self) -> "ModelInfo":
+        if self.scale and (len(self.scale.low), self.dtype) != (self.bands, "uint8"):
+            raise ValueError(
+                f"scale: is for {len(self.scale.low)} bands brought to uint8, the model takes"
+                f" {self.bands} of {self.dtype}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_fit(self) -> "ModelInfo":
@@ -151,6 +200,14 @@ class ModelInfo(Settings):
                 f"{self.name} is a model of task {self.task}, needed is one of task {task}. Give"
                 " another model."
             )
+
+    @property
+    def pixels(self) -> ModelPixels:
+        """Pixels that the model takes."""
+        if (own := self.scale) is None:
+            return ModelPixels(self.bands, self.dtype)
+        scale = BandScale(tuple(own.low), tuple(own.high), own.dtype, own.origin)
+        return ModelPixels(self.bands, self.dtype, scale)
 
     @cached_property
     def class_table(self) -> ClassTable:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from segment.core.errors import InputError
+from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, describe_use
 from segment.core.raster.orientation import UPRIGHT, Orientation
 
@@ -27,11 +28,12 @@ class RasterInfo:
         width: Columns of the upright picture.
         height: Rows of the upright picture.
         bands: Number of bands in use, without alpha.
-        dtype: Name of the data type of the bands.
+        dtype: Name of the data type of the bands, after the scale.
         colors: Colour interpretation of each band of the file, as rasterio names it.
         orientation: How the picture is turned upright.
         alpha: Use of the alpha band, see `Raster`.
         alpha_note: What to report of the alpha band, see `Raster`.
+        scale: Scale that brings pixels to 8 bits, None where they stay as they are.
     """
 
     path: str
@@ -43,6 +45,21 @@ class RasterInfo:
     orientation: Orientation = UPRIGHT
     alpha: AlphaUse | None = None
     alpha_note: str | None = None
+    scale: BandScale | None = None
+
+    def scaled(self, scale: BandScale | None) -> "RasterInfo":
+        """Adapts the header to pixels that are brought to 8 bits.
+
+        Args:
+            scale: The scale; None for none.
+
+        Returns:
+            The header of pixels of 8 bits, or this one where its data type is not that of the
+            scale.
+        """
+        if scale is None or self.scale is not None or self.dtype != scale.dtype:
+            return self
+        return replace(self, scale=scale, dtype="uint8")
 
     def fitted(self, bands: int) -> "RasterInfo":
         """Adapts the header to the number of bands that a model reads.

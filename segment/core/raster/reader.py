@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.header import RasterHeader
 from segment.core.raster.orientation import UPRIGHT
 
@@ -20,7 +22,37 @@ class Raster(RasterHeader):
     """An open raster, whose pixels are read as (rows, columns, bands) in the order of `bands`.
 
     All pixels are those of the upright picture.
+
+    Attributes:
+        scale: Scale that brings pixels to 8 bits as they are read, None where they stay as they
+            are.
     """
+
+    scale: BandScale | None = None
+
+    def scaled(self, scale: BandScale) -> "Raster":
+        """Returns the same raster with pixels of 8 bits.
+
+        Args:
+            scale: Scale of its bands in use.
+
+        Returns:
+            The raster, open as long as this one.
+        """
+        other = copy(self)
+        other.scale, other.dtype = scale, np.dtype(np.uint8)
+        return other
+
+    @property
+    def identity(self) -> list[Any]:
+        """What distinguishes the raster from another one, see `RasterHeader`; with its scale."""
+        found = super().identity
+        return found if self.scale is None else [*found, self.scale.low, self.scale.high]
+
+    @property
+    def notes(self) -> list[str]:
+        """What to report of how the raster is read, see `RasterHeader`; with its scale."""
+        return [*super().notes, *([] if self.scale is None else [self.scale.note])]
 
     def colormap(self) -> NDArray[np.uint8]:
         """Reads the colours of a paletted raster.
@@ -53,7 +85,8 @@ class Raster(RasterHeader):
             width: Number of columns, by default all from `column` on.
 
         Returns:
-            Pixels (height, width, bands) and whether each is valid (height, width).
+            Pixels (height, width, bands), in 8 bits where there is a scale, and whether each is
+            valid (height, width).
 
         Raises:
             InputError: If the file cannot be decoded there.
@@ -71,6 +104,8 @@ class Raster(RasterHeader):
             valid &= (pixels != self.nodata).any(axis=2)
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels).all(axis=2)
+        if self.scale is not None:
+            pixels = self.scale.apply(pixels)
         if not valid.all():
             pixels[~valid] = 0
         return pixels, valid
@@ -143,7 +178,8 @@ class Raster(RasterHeader):
                 found: NDArray[Any] = self.dataset.read(
                     self.bands, out_shape=shape, resampling=Resampling.average
                 )
-            return np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
+            turned = np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
+            return turned if self.scale is None else self.scale.apply(turned)
         tops = np.arange(height + 1) * self.height // height
         result = np.empty((height, width, len(self.bands)), self.dtype)
         at_a_time = max(1, 256 * height // self.height)

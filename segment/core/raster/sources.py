@@ -3,13 +3,14 @@
 import glob
 import re
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError
 from segment.core.file_search import files_matching
+from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, decide_together, known_content
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
@@ -29,6 +30,7 @@ class Source:
         factor: Factor of resampling, see `open_raster`.
         driver: The one format that it may have, see `open_raster`.
         alpha: Use of the alpha band, see `open_raster`.
+        scale: Scale that brings its pixels to 8 bits, None to leave them as they are.
     """
 
     path: Path | str
@@ -37,6 +39,7 @@ class Source:
     factor: float = 1.0
     driver: str | None = None
     alpha: AlphaUse | None = None
+    scale: BandScale | None = None
 
     @classmethod
     def of(
@@ -103,21 +106,23 @@ class Source:
                     " file with all machines."
                 )
 
-    def open(self, expected: int | None = None) -> AbstractContextManager[Raster]:
+    @contextmanager
+    def open(self, expected: int | None = None) -> Iterator[Raster]:
         """Opens the source for reading.
 
         Args:
             expected: Number of bands that a model reads, see `open_raster`.
 
-        Returns:
-            A context manager that gives the open raster.
+        Yields:
+            The open raster.
 
         Raises:
             InputError: On entry to the context, as `open_raster` does.
         """
-        return open_raster(
+        with open_raster(
             self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected
-        )
+        ) as raster:
+            yield raster if self.scale is None else raster.scaled(self.scale)
 
 
 def find_sources(
@@ -224,6 +229,18 @@ def alpha_note(sources: Sequence[Source]) -> str | None:
         f"{found[0]}{more}: the band tagged as alpha holds the values of a spectral band: it masks"
         " nothing."
     )
+
+
+def scale_notes(sources: Sequence[Source]) -> list[str]:
+    """Reports the scales by which images are brought to 8 bits.
+
+    Args:
+        sources: Images.
+
+    Returns:
+        A line for each scale; empty if no image has one.
+    """
+    return [f"note: {scale.note}" for scale in dict.fromkeys(s.scale for s in sources) if scale]
 
 
 def parse_bands(text: str | None) -> list[int] | None:

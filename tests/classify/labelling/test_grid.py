@@ -513,7 +513,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         ("how images reach the network", scene, unfed, {}),
         ("--bands 1,2,3", rgbn, rgb, {}),
         ("--bands 1,2,3", rgbn, folder, {}),
-        ("Convert it to uint8", grey16, one, {}),
+        ("Convert it to uint8", grey16, one, {"scale": "never"}),
         ("-expand rgb", palette, rgb, {}),
         ("Choose from 1 to 1", scene, one, {"bands": [2]}),
         ("no such file", tmp_path / "none.tif", one, {}),

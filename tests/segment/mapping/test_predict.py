@@ -258,7 +258,11 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
     out = tmp_path / "deep" / "out"
     cases: list[tuple[str, Callable[[], object]]] = [
         ("--bands 1,2,3", lambda: predict_scene(rgbn, rgb, out)),
-        ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, rgb, out)),
+        ("gdal_translate -ot Byte -scale", lambda: predict_scene(grey16, one, out, scale="never")),
+        (
+            "take a scene with 3 bands, or train a model on 1",
+            lambda: predict_scene(grey16, rgb, out),
+        ),
         ("3 bands", lambda: predict_scene(scene, rgb, out)),
         ("a multiple of 8", lambda: predict_scene(scene, one, out, tile=33)),
         (
@@ -582,7 +586,8 @@ def test_real_rasters_map_or_say_what_to_change(tmp_path: Path, name: str) -> No
     model = FakeModel(bands=3, tile=256)
     if name in ("naip_5m_rgbn", "spacenet_50cm_uint16"):
         with pytest.raises(InputError, match=r"--bands 1,2,3|gdal_translate -ot Byte"):
-            predict_scene(path, model, tmp_path / "out")
+            bands = [1, 1, 1] if "spacenet" in name else None
+            predict_scene(path, model, tmp_path / "out", bands=bands, scale="never")
         assert not (tmp_path / "out").exists()
         return
     result = predict_scene(path, model, tmp_path, overlap=0, nodata=0 if "bridge" in name else None)

@@ -1,0 +1,52 @@
+"""Scales of tiles: images of more than 8 bits brought to 8 bits for training."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from segment.core.pixels.band_scale import BandScale
+from segment.core.progress import Progress
+from segment.core.raster.scene_scales import ModelPixels
+from segment.core.raster.sources import Source
+from segment.core.training.image_scale import choose_one_scale
+from segment.data.collections import Labelled
+from segment.data.patches import Patch
+
+
+def scale_collections(
+    collections: Sequence[Labelled], option: str, progress: Progress
+) -> tuple[list[Labelled], BandScale | None]:
+    """Brings the images of collections to 8 bits by one scale, chosen from training images.
+
+    Args:
+        collections: The collections.
+        option: What `data.scale` holds.
+        progress: Receives a note on the scale.
+
+    Returns:
+        The collections, and their scale; None where no image is scaled.
+
+    Raises:
+        InputError: If the scale is wrong, or images of several data types would be scaled.
+    """
+    training = list(
+        dict.fromkeys(patch.pair for one in collections for patch in one.parts.get("train", []))
+    )
+    scale = choose_one_scale(
+        [Source(pair.image, alpha=pair.info.alpha) for pair in training],
+        option,
+        ModelPixels(training[0].info.bands if training else 0, "uint8"),
+        progress,
+    )
+    if scale is None:
+        return list(collections), None
+
+    def scaled(patch: Patch) -> Patch:
+        pair = patch.pair
+        return replace(patch, pair=replace(pair, info=pair.info.scaled(scale)))
+
+    return [
+        replace(
+            one, parts={part: [scaled(patch) for patch in some] for part, some in one.parts.items()}
+        )
+        for one in collections
+    ], scale

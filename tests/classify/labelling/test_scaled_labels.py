@@ -1,0 +1,111 @@
+"""Labels of images and cells of more than 8 bits by models of 8 bits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.testing import assert_array_equal
+
+from classify import cli
+from classify.labelling.inference import read_resized
+from classify.labelling.predict import predict_images
+from classify.labelling.scene import label_scene
+from segment.core.cli.command import run
+from segment.core.errors import InputError
+from segment.core.model.info import ScaleInfo
+from segment.core.pixels.band_scale import BandScale
+from segment.core.raster.sources import Source
+from tests.classify.conftest import Lines
+from tests.classify.labelling.test_grid import EDGE, FakeLabeller
+from tests.conftest import write_raster
+
+
+def cells(factor: float, dtype: str, tops: tuple[int, ...] = (0, 1, 2, 3)) -> np.ndarray:
+    """A scene of a row of cells of classes `tops`, in values of 8 bits times a factor."""
+    levels = np.repeat(np.array(tops) * 40.0, EDGE)
+    return np.broadcast_to(levels[None, :, None] * factor, (EDGE, len(levels), 1)).astype(dtype)
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+def test_cells_of_a_scene(tmp_path: Path) -> None:
+    model = FakeLabeller()
+    plain = label_scene(
+        write_raster(tmp_path / "a.tif", cells(1, "u1")), model, tmp_path, grid=EDGE
+    )
+    assert plain.report["scale"] is None
+    for name, factor, dtype in (("deep", 100, "uint16"), ("float", 1 / 255, "float32")):
+        scene = write_raster(tmp_path / f"{name}.tif", cells(factor, dtype))
+        options: dict[str, Any] = {"grid": EDGE, "scale": (0, 255 * factor)}
+        labelled = label_scene(scene, model, tmp_path, **options)
+        assert_array_equal(read(labelled.labels), read(plain.labels))
+        assert labelled.report["scale"]["dtype"] == dtype
+        again = label_scene(scene, model, tmp_path / "again", grid=EDGE, scale=labelled.report_file)
+        assert_array_equal(read(again.labels), read(plain.labels))
+        auto = label_scene(scene, model, tmp_path / "auto", grid=EDGE)
+        assert any("brought to 8 bits" in note for note in auto.report["notes"])
+        with pytest.raises(InputError, match="Convert it to uint8"):
+            label_scene(scene, model, tmp_path / "never", grid=EDGE, scale="never")
+
+
+def test_images_share_a_scale(tmp_path: Path) -> None:
+    images = [
+        write_raster(tmp_path / f"{k}.tif", cells(100, "uint16", (k,))) for k in (1, 2, 3)
+    ] + [write_raster(tmp_path / "plain.png", cells(1, "uint8", (2,)))]
+    model, lines = FakeLabeller(), Lines()
+    given = [p.given for p in predict_images(images, model, scale=(0, 25500))][:3]
+    assert given == [["land"], ["road"], ["vegetation"]]
+    auto = list(predict_images(images, model, progress=lines))
+    assert not any(p.problem for p in auto)
+    assert auto[0].labels != auto[2].labels  # alone, each would be black
+    assert auto[3].given == ["road"]  # 8 bits stay
+    assert any("of 3 scenes" in line for line in lines.lines)
+    never = list(predict_images(images, model, scale="never"))
+    assert ["Convert it" in (p.problem or "") for p in never] == [True] * 3 + [False]
+
+
+def test_images_of_the_training_have_its_scale(tmp_path: Path) -> None:
+    image = write_raster(tmp_path / "a.tif", cells(100, "uint16", (3,)))
+    model = FakeLabeller()
+    own = BandScale((0.0,), (25500.0,), "uint16", "training")
+    model.info = model.info.model_copy(update={"scale": ScaleInfo.of(own)})
+    (found,) = predict_images([image], model)
+    assert found.given == ["vegetation"]
+    (refused,) = predict_images([image], model, scale="never")
+    assert refused.problem
+    seen = read_resized(Source(image), model.info, model.info.pixels.scale)
+    assert seen.dtype == np.uint8 and (seen == 120).all()
+
+
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = FakeLabeller()
+    monkeypatch.setattr("segment.core.model.runtime.load_model", lambda *_, **__: model)
+    monkeypatch.setattr("segment.core.model.folder.load_model_info", lambda _: model.info)
+    halves = [
+        write_raster(tmp_path / "in" / f"{name}.tif", cells(100, "uint16", tops))
+        for name, tops in (("west", (0, 1)), ("east", (2, 3)))
+    ]
+
+    def predict(*arguments: object) -> int:
+        return run(cli.predict.__wrapped__, [str(a) for a in arguments])
+
+    assert predict(*halves, "--grid", EDGE, "--output", tmp_path / "out") == 0
+    west, east = (
+        json.loads((tmp_path / "out" / f"{name}_labels.json").read_text())["scale"]
+        for name in ("west", "east")
+    )
+    assert west == east and "of 2 scenes" in west["origin"]
+    capsys.readouterr()
+    assert predict(*halves, "--json", "--scale", "0,25500") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[0]["given"] and "8 bits" in printed.err
+    assert predict(*halves, "--scale", "9,1") == 2
+    assert capsys.readouterr().err.count("\n") == 1
