@@ -17,7 +17,6 @@ from segment.core.cli.options import (
     BlockEdge,
     ClusterAddress,
     ConsoleOptions,
-    ModelFolder,
     Overwrite,
     RuntimeOption,
     require_cluster,
@@ -72,7 +71,16 @@ def predict(
             help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://)."
         ),
     ],
-    model: ModelFolder = BUNDLED,
+    model: Annotated[
+        Path,
+        Option(
+            help=(
+                "A model folder that training wrote, or an ONNX file of others; by default the"
+                " bundled model."
+            ),
+            show_default=False,
+        ),
+    ] = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     bands: Annotated[
@@ -96,7 +104,7 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.model.runtime import load_model
+    from segment.core.onnx_models.loading import load_model
     from segment.core.raster.sources import Source, find_sources, parse_bands
     from segment.mapping.options import MapOptions
     from segment.mapping.predict import check_inputs, predict_scene
@@ -156,7 +164,10 @@ def app(
         str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")
     ] = "2GB",
     models: Annotated[
-        Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")
+        Path | None,
+        Option(
+            metavar="DIR", help="A folder of model folders and ONNX files to choose among, too."
+        ),
     ] = None,
     share: Annotated[
         bool, Option("--share", help="Also under a public address, through Gradio's servers.")

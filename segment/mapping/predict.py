@@ -14,8 +14,8 @@ from pathlib import Path
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
-from segment.core.model.folder import load_model_info
-from segment.core.model.runtime import Model, folder_of, load_model
+from segment.core.model.runtime import Model, folder_of
+from segment.core.onnx_models.loading import load_model, load_model_info
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.progress import Progress
 from segment.core.raster.sources import Source, as_source, require_own_names
@@ -58,7 +58,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
 
     Args:
         scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
-        model: Model folder, or a loaded model.
+        model: Model folder, ONNX file, or a loaded model; see `load_model`.
         output: Folder to write to.
         truth: Reference mask of the scene, in values or colours, for scores in the report. It may
             be on any grid where both are georeferenced, else it has the size of the scene.
@@ -181,7 +181,7 @@ def check_inputs(
 
     Args:
         scenes: The scenes.
-        model: Model folder.
+        model: Model folder or ONNX file.
         output: Folder of the outputs.
         truth: Reference mask of the only scene, or None.
 
