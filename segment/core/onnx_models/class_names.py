@@ -74,7 +74,7 @@ def choose_classes(
                 f"{file}: {count} classes are stated, but the network has {wanted}. Correct classes"
                 f" in {name}."
             )
-        ClassTable(table)
+        _check_table(table, file)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
@@ -82,3 +82,10 @@ def choose_classes(
             f" NAME] into {name}."
         ) from error
     return table
+
+
+def _check_table(table: list[Class], file: Path) -> None:
+    try:
+        ClassTable(table)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
