@@ -9,7 +9,6 @@ import yaml
 
 from segment.core.disk import writable
 from segment.core.errors import InputError
-from segment.core.lock import alone
 from segment.core.model.export import Export, Sample, scored_in_int8
 from segment.core.model.info import OpenVinoInfo
 from segment.core.model.openvino_model import CompiledModel
@@ -46,26 +45,25 @@ def export_int8(
             as `open_onnx` and `draw` do.
     """
     folder, names = export_folder(file), (*NETWORK_FILES, EXPORT_FILE)
-    with alone(folder):
-        refuse_existing(folder, overwrite, names)
-        if find_spec("nncf") is None:
-            raise InputError("nncf is not installed. Run: pip install 'aerial-segment[quantize]'")
-        opened = open_onnx(file)
-        info, sample = opened.info, draw()
-        exact = CompiledModel(info, file, ("", "openvino onnx"), opened.network, exact=True)
-        made = OpenVinoInfo(precision="int8", versions={"openvino": version("openvino")})
-        with staged(folder, True, names) as partial, writable(folder):
-            partial.mkdir()
-            quantised = quantise(opened.network.clone(), sample.calibration, progress)
-            save_openvino(quantised, partial / NETWORK_FILES[0])
-            network = read_network(partial / NETWORK_FILES[0], info)
-            int8 = CompiledModel(info, file, ("", "openvino int8"), network, exact=True)
-            forms = {"onnx": exact.predict, "int8": int8.predict}
-            export = OnnxExport(
-                openvino=scored_in_int8(sample, forms, made, progress),
-                made_of=info.checksums,
-                checksums={name: checksum(partial / name) for name in NETWORK_FILES},
-            )
-            text = yaml.safe_dump(export.model_dump(mode="json"), sort_keys=False)
-            (partial / EXPORT_FILE).write_text(text)
+    refuse_existing(folder, overwrite, names)
+    if find_spec("nncf") is None:
+        raise InputError("nncf is not installed. Run: pip install 'aerial-segment[quantize]'")
+    opened = open_onnx(file)
+    info, sample = opened.info, draw()
+    exact = CompiledModel(info, file, ("", "openvino onnx"), opened.network, exact=True)
+    made = OpenVinoInfo(precision="int8", versions={"openvino": version("openvino")})
+    with staged(folder, overwrite, names) as partial, writable(folder):
+        partial.mkdir()
+        quantised = quantise(opened.network.clone(), sample.calibration, progress)
+        save_openvino(quantised, partial / NETWORK_FILES[0])
+        network = read_network(partial / NETWORK_FILES[0], info)
+        int8 = CompiledModel(info, file, ("", "openvino int8"), network, exact=True)
+        forms = {"onnx": exact.predict, "int8": int8.predict}
+        export = OnnxExport(
+            openvino=scored_in_int8(sample, forms, made, progress),
+            made_of=info.checksums,
+            checksums={name: checksum(partial / name) for name in NETWORK_FILES},
+        )
+        text = yaml.safe_dump(export.model_dump(mode="json"), sort_keys=False)
+        (partial / EXPORT_FILE).write_text(text)
     return Export(folder, export.openvino, sample.score_names)

@@ -54,9 +54,8 @@ class OnnxModel(CompiledModel):
         outputs = super().predict(pixels)
         if self._gives_labels and not outputs.any(axis=-1).all():
             raise InputError(
-                f"{self.folder}: the network gives a class number that none of its"
-                f" {self.info.class_count} classes has. State all of them as classes in"
-                f" {self.folder.stem}.yaml."
+                f"{self.folder}: the network gives a class number beyond the stated"
+                f" {self.info.class_count}. State all of its classes in {self.folder.stem}.yaml."
             )
         return outputs
 

@@ -23,7 +23,12 @@ from segment.core.onnx_models.graph import (
     read_graph,
 )
 from segment.core.onnx_models.metadata import read_metadata
-from segment.core.onnx_models.pixels import with_normalisation, with_output, with_probabilities
+from segment.core.onnx_models.pixels import (
+    with_normalisation,
+    with_output,
+    with_probabilities,
+    without_argmax,
+)
 
 _FREE_TILE = 256
 """Edge in pixels of the tiles on which a network of free size is tried, and scored."""
@@ -85,7 +90,9 @@ def _open(file: Path, checksums: tuple[tuple[str, str], ...]) -> OpenedModel:
     axes = find_input_axes(graph, stated, file)
     _check_normalisation(axes, stated, file)
     dtype = stated.dtype or _ELEMENT_TYPES.get(axes.element) or _assumed_type(stated, notes)
-    network = with_normalisation(graph, axes, stated, dtype)
+    network, had_argmax = without_argmax(with_normalisation(graph, axes, stated, dtype))
+    if had_argmax:
+        notes.append("The argmax at its end is left out, so that overlapping tiles can be blended.")
     tile = axes.tile or stated.tile or _FREE_TILE
     sized = _resized(network, tile, axes.bands, file)
     found = find_output_axes(sized, tile, stated, len(stated.classes or ()) or None, file)

@@ -7,6 +7,9 @@ import numpy as np
 from segment.core.onnx_models.description import Activation, Description
 from segment.core.onnx_models.graph import InputAxes, OutputAxes
 
+_SHAPED = ("Squeeze", "Unsqueeze", "Reshape", "Convert")
+"""Operations that an argmax may be followed by."""
+
 _ELEMENTS = {"uint8": "u8", "uint16": "u16", "int16": "i16", "float32": "f32"}
 
 
@@ -40,6 +43,42 @@ def with_normalisation(network: Any, axes: InputAxes, stated: Description, dtype
         pixels.preprocess().scale([std * (high - low) for std in factor])
     pixels.preprocess().convert_element_type(getattr(Type, axes.element))
     return steps.build()
+
+
+def without_argmax(network: Any) -> tuple[Any, bool]:
+    """Leaves out an argmax at the end of a network, so that overlapping tiles can be blended.
+
+    Args:
+        network: A network.
+
+    Returns:
+        The network with what the argmax was taken of as its output, and whether there was one.
+    """
+    import openvino
+
+    found, outputs = False, []
+    for output in network.outputs:
+        source = output.get_node().input(0).get_source_output()
+        names = set(output.get_names())
+        scores = source
+        while scores.get_node().get_type_name() in _SHAPED and scores.get_node().get_input_size():
+            scores = scores.get_node().input(0).get_source_output()
+        node = scores.get_node()
+        if node.get_type_name() == "TopK" and scores.get_index() == 1 and _is_argmax(node):
+            source, found = node.input(0).get_source_output(), True
+            source.get_tensor().set_names(names)
+        outputs.append(source)
+    return (openvino.Model(outputs, network.get_parameters()), True) if found else (network, False)
+
+
+def _is_argmax(node: Any) -> bool:
+    """Whether a TopK gives the largest of the channels of an image."""
+    attributes, shape = node.get_attributes(), node.input(0).get_partial_shape()
+    largest = attributes.get("mode") == "max" and node.output(1).get_partial_shape()
+    axis = attributes.get("axis", 0)
+    if not largest or len(shape) != 4 or axis not in (1, 3):
+        return False
+    return bool(largest[axis].is_static and largest[axis].get_length() == 1)
 
 
 def with_output(network: Any, axes: OutputAxes) -> Any:

@@ -37,6 +37,8 @@ def write_onnx(
 ) -> Path:
     """Writes a network: a convolution of one pixel, and what `end` names after it.
 
+    "above" gives the class numbers 0 and 1.
+
     Channel k is the weighted sum of the bands by row k of `WEIGHTS`, less half the sum of the
     weights, so that pixels of 0 to 1 give logits around 0.
     """
@@ -62,11 +64,15 @@ def write_onnx(
     logits = value
     if end == "argmax":
         add("ArgMax", axis=1, keepdims=0)
+    elif end == "above":
+        arrays["zero"] = np.float32(0)
+        add("Greater", "zero")
+        add("Cast", to=types.INT64)
     elif end in ("Softmax", "LogSoftmax"):
         add(end, axis=1)
     elif end:
         add(end)
-    if last and end != "argmax":
+    if last and end not in ("argmax", "above"):
         add("Transpose", perm=[0, 2, 3, 1])
     edges = [size or "rows", size or "columns"]
     shape = [batch, *edges, bands] if last else [batch, bands, *edges]
@@ -75,7 +81,7 @@ def write_onnx(
         inputs.append(helper.make_tensor_value_info("scale", types.FLOAT, [1]))
         add("Mul", "scale")
     names = [value, logits] if extra_output else [value]
-    kind = types.INT64 if end == "argmax" else types.FLOAT
+    kind = types.INT64 if end in ("argmax", "above") else types.FLOAT
     outputs = [
         helper.make_tensor_value_info(name, types.FLOAT if name == logits else kind, None)
         for name in names

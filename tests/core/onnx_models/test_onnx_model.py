@@ -117,16 +117,25 @@ def test_a_network_of_whole_numbers_takes_pixels_as_they_are(tmp_path):
 
 
 def test_class_numbers_are_votes(tmp_path):
-    file = describe(write_onnx(tmp_path / "m.onnx", end="argmax"), classes=NAMES, range=[0, 255])
-    model, given = load_model(file), pixels()
+    file = write_onnx(tmp_path / "m.onnx", channels=1, end="above")
+    model, given = load_model(describe(file, classes=NAMES[:2], range=[0, 255])), pixels()
     found = model.predict(given)
     assert set(np.unique(found)) == {0, 1}
-    same = found.argmax(axis=-1) == logits_of(given / 255).argmax(axis=-1)
-    assert same.mean() > 0.999  # two logits may round to the same
+    same = found[..., 1] == (logits_of(given / 255, 1)[..., 0] > 0)
+    assert same.mean() > 0.999  # a logit may round to 0
     assert "without probabilities" in " ".join(model.info.notes)
-    describe(file, classes=NAMES[:2], range=[0, 255])
-    with pytest.raises(InputError, match="none of its 2 classes"):
+    describe(file, classes=NAMES[:1], range=[0, 255])
+    with pytest.raises(InputError, match="beyond the stated 1. State all"):
         load_model(file).predict(given)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_argmax_at_the_end_is_left_out(tmp_path, last):
+    file = write_onnx(tmp_path / "m.onnx", end="argmax", last=last, metadata=deepness())
+    model, given = load_model(file), pixels()
+    expected = softmax(logits_of(given / 255), axis=-1)
+    np.testing.assert_allclose(model.predict(given), expected, atol=1e-4)
+    assert "argmax at its end is left out" in " ".join(model.info.notes)
 
 
 def test_several_labels_per_pixel_give_the_highest(tmp_path):

@@ -91,7 +91,7 @@ def test_metadata_that_do_not_fit(tmp_path, metadata, words):
         ({"end": "GlobalAveragePool"}, "gives no class to each pixel"),
         ({"element": "BOOL"}, "no pixels are"),
         ({"reduction": 16}, "gives no class to each pixel"),
-        ({"channels": 1, "end": "argmax"}, "how many there are is not stated"),
+        ({"channels": 1, "end": "above"}, "how many there are is not stated"),
     ],
 )
 def test_networks_of_another_kind(tmp_path, options, words):

@@ -17,7 +17,7 @@ from tests.core.onnx_models.graphs import NAMES, deepness, logits_of, write_onnx
 def write_scene(path: Path, bands: int = 3) -> tuple[Path, np.ndarray]:
     pixels = np.random.default_rng(3).integers(1, 256, (301, 215, bands)).astype(np.uint8)
     pixels[30:60, :50] = 0
-    return write_raster(path, pixels, nodata=0), pixels
+    return write_raster(path, pixels, nodata=0, photometric="MINISBLACK"), pixels
 
 
 def read(path: Path) -> np.ndarray:
@@ -33,11 +33,12 @@ def read(path: Path) -> np.ndarray:
         {"bands": 4, "last": True},
         {"channels": 1, "end": "Sigmoid"},
         {"end": "argmax", "size": 96},
+        {"channels": 1, "end": "above"},
     ],
 )
 def test_a_map_holds_the_classes_of_the_network(tmp_path, options):
     channels = options.get("channels", 5)
-    metadata = deepness(["building"] if channels == 1 else NAMES, resolution=30)
+    metadata = deepness(["other", "building"] if channels == 1 else NAMES, resolution=30)
     file = write_onnx(tmp_path / "m.onnx", metadata=metadata, **options)
     scene, pixels = write_scene(tmp_path / "scene.tif", options.get("bands", 3))
     result = segment.predict_scene(scene, file, tmp_path / "out")
