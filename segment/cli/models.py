@@ -129,7 +129,9 @@ def export(
     """Writes a model in another form: faster, or portable."""
     from segment.core.onnx_models.loading import load_model_info
 
-    load_model_info(model)  # reports a wrong folder before Keras loads, which takes seconds
+    load_model_info(
+        model, exported=False
+    )  # reports a wrong folder before Keras loads, which takes seconds
     load_keras()
     from segment.training.export import export_model
 

@@ -82,7 +82,7 @@ def export_model(
     folder, progress = Path(model), progress or Silent()
     if format not in get_args(ExportFormat):
         raise InputError(f"format: {format!r}. Choose one of {', '.join(get_args(ExportFormat))}.")
-    info = load_model_info(folder)
+    info = load_model_info(folder, exported=False)
     info.require_task("segment")
     if is_onnx(folder) and (format == "onnx" or int8 is None):
         raise InputError(

@@ -6,7 +6,7 @@ import mmap
 import re
 from pathlib import Path, PurePosixPath
 
-from segment.core.errors import InputError, printable, quoted
+from segment.core.errors import InputError, is_utf8, printable, quoted
 from segment.core.model.weight_files import checksum
 
 ONNX = ".onnx"
@@ -62,9 +62,11 @@ def source_checksums(file: Path) -> dict[str, str]:
         SHA-256 by file name: of the file, of weights outside it, and of its description.
 
     Raises:
-        InputError: If the file does not exist, or a file of weights is missing or in another
-            folder.
+        InputError: If the file does not exist, its path is not UTF-8, or a file of weights is
+            missing or in another folder.
     """
+    if not is_utf8(file):
+        raise InputError(f"{printable(file)}: path is not UTF-8. Rename the file.")
     if not file.is_file():
         problem = "is a folder, not an ONNX file" if file.is_dir() else "there is no such file"
         raise InputError(f"{file}: {problem}. Give the path of an ONNX file.")

@@ -16,6 +16,7 @@ from segment.core.model.runtime import load_model as load_folder
 from segment.core.model.weight_files import checksum
 from segment.core.onnx_models.files import is_onnx
 from segment.core.onnx_models.onnx_model import OnnxModel, describe_onnx, identify_onnx
+from segment.core.onnx_models.opened import open_onnx
 from segment.core.progress import Progress
 
 Engine = Literal["keras", "openvino"]
@@ -59,11 +60,13 @@ def load_model(
     return OnnxModel(Path(model), cores)
 
 
-def load_model_info(model: Path) -> ModelInfo:
+def load_model_info(model: Path, exported: bool = True) -> ModelInfo:
     """Describes a model.
 
     Args:
         model: Model folder or ONNX file.
+        exported: Whether the export of an ONNX file, where there is one, is described too. Without
+            it, a damaged export does not matter.
 
     Returns:
         Content of `model.yaml`, or the same of an ONNX file.
@@ -71,7 +74,9 @@ def load_model_info(model: Path) -> ModelInfo:
     Raises:
         InputError: As `load_model`.
     """
-    return describe_onnx(model) if is_onnx(model) else load_folder_info(model)
+    if not is_onnx(model):
+        return load_folder_info(model)
+    return describe_onnx(model) if exported else open_onnx(model).info
 
 
 def choose_runtime(model: Path, runtime: Runtime) -> Engine:

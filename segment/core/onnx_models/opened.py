@@ -81,13 +81,23 @@ def open_onnx(file: Path) -> OpenedModel:
 
 @lru_cache(maxsize=2)
 def _open(file: Path, checksums: tuple[tuple[str, str], ...]) -> OpenedModel:
+    try:
+        return _read(file, dict(checksums))
+    except (RuntimeError, MemoryError) as error:  # of OpenVINO, at any step
+        problem = " ".join(str(error).split())[-200:]
+        raise InputError(
+            f"{file}: OpenVINO cannot use it: {problem}. Export it again, with another opset."
+        ) from error
+
+
+def _read(file: Path, checksums: dict[str, str]) -> OpenedModel:
     graph = read_graph(file)
     own = load_description(description_file(file))
     metadata, notes = read_metadata(metadata_of(graph), own, file)
-    if graph_tile := _fixed_tile(graph, metadata, own, notes):
-        metadata["tile"] = graph_tile
     stated = own.completed(metadata)
-    axes = find_input_axes(graph, stated, file)
+    axes = find_input_axes(graph, stated.model_copy(update={"tile": own.tile}), file)
+    if axes.tile and stated.tile not in (None, axes.tile):
+        notes.append(f"Its metadata state tiles of {stated.tile} pixels, it takes {axes.tile}.")
     _check_normalisation(axes, stated, file)
     dtype = stated.dtype or _ELEMENT_TYPES.get(axes.element) or _assumed_type(stated, notes)
     network, had_argmax = without_argmax(with_normalisation(graph, axes, stated, dtype))
@@ -136,25 +146,11 @@ def _open(file: Path, checksums: tuple[tuple[str, str], ...]) -> OpenedModel:
         ground_sampling_distance=gsd and float(np.sqrt(gsd[0] * gsd[1])),
         ground_sampling_range=gsd,
         notes=[_UNKNOWN_TRAINING, *notes],
-        checksums=dict(checksums),
+        checksums=checksums,
         versions={"openvino": version("openvino")},
         preprocess=stated.preprocess or PreprocessSettings(),
     )
     return OpenedModel(info, network, found.channels is None)
-
-
-def _fixed_tile(
-    graph: Any, metadata: dict[str, Any], own: Description, notes: list[str]
-) -> int | None:
-    """The tile size of a graph that takes one only, where its metadata state another."""
-    shape = graph.input().partial_shape
-    if own.tile or "tile" not in metadata or shape.rank.is_dynamic or len(shape) != 4:
-        return None
-    edges = {int(axis.get_length()) for axis in list(shape)[1:] if axis.is_static}
-    if metadata["tile"] in edges or len(edges) < 2:
-        return None
-    notes.append(f"Its metadata state tiles of {metadata['tile']} pixels: its graph takes others.")
-    return max(edges)
 
 
 def _check_normalisation(axes: InputAxes, stated: Description, file: Path) -> None:

@@ -109,6 +109,18 @@ def test_metadata_as_python_literals_and_lists(tmp_path):
     assert (info.tile, info.fixed_tile, info.ground_sampling_distance) == (128, True, 0.25)
 
 
+def test_the_tile_of_the_graph_comes_before_that_of_metadata(tmp_path):
+    file = write_onnx(tmp_path / "m.onnx", size=EDGE, metadata=deepness(tile_size=512))
+    info = load_model_info(file)
+    assert (info.tile, info.fixed_tile) == (EDGE, True)
+    assert "state tiles of 512 pixels, it takes 64" in " ".join(info.notes)
+
+
+def test_names_of_files_in_any_script(tmp_path):
+    file = write_onnx(tmp_path / "modèle 模型.onnx", metadata=deepness())
+    assert load_model_info(file).name == "modèle 模型.onnx"
+
+
 def test_a_network_of_whole_numbers_takes_pixels_as_they_are(tmp_path):
     file = write_onnx(tmp_path / "m.onnx", element="UINT8")
     given = pixels()

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -35,6 +36,8 @@ def test_a_file_that_was_cut_off(tmp_path):
 
 
 def test_no_file_and_a_folder(tmp_path):
+    with pytest.raises(InputError, match="not UTF-8"):
+        load_model_info(tmp_path / "\udcff.onnx")
     refused(tmp_path / "m.onnx", "there is no such file")
     (tmp_path / "m.onnx").mkdir()
     refused(tmp_path / "m.onnx", "is a folder")
@@ -127,3 +130,33 @@ def test_axes_that_are_no_image(tmp_path):
 def test_operations_of_others(tmp_path):
     file = graph(tmp_path / "m.onnx", [1, 3, 64, 64], "Magic", "my.own")
     refused(file, "does not know its operations my.own.Magic")
+
+
+def test_constants_larger_than_memory(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    size = onnx.numpy_helper.from_array(np.array([1, 3, 10**6, 10**7]), "size")
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["huge"]),
+        helper.make_node("ReduceMax", ["huge"], ["one"], keepdims=0),
+        helper.make_node("Add", ["x", "one"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(n, types.FLOAT, [1, 3, 64, 64]) for n in ("x", "y")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [size])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    (tmp_path / "m.yaml").write_text("range: [0, 255]\n")
+    refused(tmp_path / "m.onnx", "OpenVINO cannot use it: .*bad_alloc")
+
+
+def test_numbers_of_classes_that_maps_do_not_hold(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    node = helper.make_node("Concat", ["x"] * 100, ["y"], axis=1)
+    ends = [helper.make_tensor_value_info(n, types.FLOAT, None) for n in ("x", "y")]
+    ends[0] = helper.make_tensor_value_info("x", types.FLOAT, [1, 3, 32, 32])
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    (tmp_path / "m.yaml").write_text("range: [0, 255]\n")
+    refused(tmp_path / "m.onnx", "300 channels, maps have at most 255")
