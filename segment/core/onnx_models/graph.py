@@ -112,7 +112,8 @@ def find_input_axes(network: Any, stated: Description, file: Path) -> InputAxes:
         The axes.
 
     Raises:
-        InputError: If the input is not an image of numbers, or the bands cannot be told from it.
+        InputError: If the input is not an image of numbers, does not show which axis the bands
+            are, or is not what is stated.
     """
     pixels, element = network.input(), network.input().get_element_type().get_type_name()
     if element not in _NUMBERS:

@@ -50,7 +50,7 @@ def load_model(
 
     Raises:
         InputError: If there is no model, it is damaged, it has no form for the runtime, or an ONNX
-            file and its description do not say how it is used.
+            file and its description do not show how it is used.
     """
     if not is_onnx(model):
         return load_folder(model, runtime, features=features, cores=cores, progress=progress)

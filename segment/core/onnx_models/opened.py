@@ -130,7 +130,8 @@ def _read(file: Path, checksums: dict[str, str]) -> OpenedModel:
         activation, note = choose_activation(found.channels, probed, stated.activation, file)
         notes += [note] if note else []
     threshold = choose_threshold(found, stated, notes)
-    network = with_probabilities(network, found, activation, len(classes), threshold)
+    learned = len([one for one in classes if not one.ignore])
+    network = with_probabilities(network, found, activation, learned, threshold)
     is_fixed = bool(axes.tile or stated.tile)
     gsd = stated.gsd if isinstance(stated.gsd, tuple | None) else (stated.gsd, stated.gsd)
     info = ModelInfo(

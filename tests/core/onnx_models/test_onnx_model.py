@@ -136,6 +136,9 @@ def test_class_numbers_are_votes(tmp_path):
     same = found[..., 1] == (logits_of(given / 255, 1)[..., 0] > 0)
     assert same.mean() > 0.999  # a logit may round to 0
     assert "without probabilities" in " ".join(model.info.notes)
+    unlabelled = {"name": "unlabelled", "color": "#FFFFFF", "ignore": True}
+    describe(file, classes=[NAMES[0], unlabelled, NAMES[1]], range=[0, 255])
+    np.testing.assert_array_equal(load_model(file).predict(given), found)
     describe(file, classes=NAMES[:1], range=[0, 255])
     with pytest.raises(InputError, match="beyond the stated 1. State all"):
         load_model(file).predict(given)
