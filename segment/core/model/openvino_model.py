@@ -68,6 +68,7 @@ class CompiledModel(LoadedModel):
             exact: Whether it computes in 32-bit floating point on all processors.
         """
         super().__init__(info, folder, *identity)
+        self._file, self._cure = folder, ""
         self._network, self._core, self._exact = network, import_openvino().Core(), exact
         self._cores, self._streams = cores, min(cores or available_cores(), _MOST_STREAMS)
         self._compiled: dict[tuple[int, int], Any] = {}
@@ -139,8 +140,8 @@ class CompiledModel(LoadedModel):
             return self._core.compile_model(network, "CPU", settings)
         except RuntimeError as error:
             raise InputError(
-                f"{self.folder}: the network of {self.info.name} cannot compute tiles of {rows} x"
-                f" {columns} pixels. Choose another --tile."
+                f"{self._file}: network cannot compute tiles of {rows} x {columns} pixels. Choose"
+                f" another --tile{self._cure}."
             ) from error
 
 
@@ -166,6 +167,8 @@ class OpenVinoModel(CompiledModel):
         if features:
             network = openvino.Model([_features(network, info.task)], network.get_parameters())
         super().__init__(info, file.parent.parent, identify_openvino(info, file), network, cores)
+        self._file = file
+        self._cure = ", or restore the model folder: its model.yaml names the sizes that fit"
 
 
 def identify_openvino(info: ModelInfo, file: Path) -> tuple[str, str]:

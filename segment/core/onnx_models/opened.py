@@ -33,6 +33,9 @@ from segment.core.onnx_models.pixels import (
 _FREE_TILE = 256
 """Edge in pixels of the tiles on which a network of free size is tried, and scored."""
 
+_ENOUGH = 512
+"""Edge in pixels of tiles from which on the usual overlap leaves no seams, see docs/tiles.md."""
+
 _MULTIPLE = 32
 """Encoders reduce images by this factor at most, with few exceptions."""
 
@@ -133,6 +136,10 @@ def _read(file: Path, checksums: dict[str, str]) -> OpenedModel:
     learned = len([one for one in classes if not one.ignore])
     network = with_probabilities(network, found, activation, learned, threshold)
     is_fixed = bool(axes.tile or stated.tile)
+    if is_fixed and tile < _ENOUGH:
+        notes.append(
+            f"Its tiles have {tile} pixels: with --overlap 0.5, seams between them are less likely."
+        )
     gsd = stated.gsd if isinstance(stated.gsd, tuple | None) else (stated.gsd, stated.gsd)
     info = ModelInfo(
         task="segment",
