@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
     from segment.core.model.runtime import Model as Model
-    from segment.core.model.runtime import load_model as load_model
+    from segment.core.onnx_models.loading import load_model as load_model
     from segment.core.pixels.preprocessing import preprocess as preprocess
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
@@ -51,7 +51,7 @@ _HOMES = {
     "explore": "segment.exploration.explore",
     "export_model": "segment.training.export",
     "imitate": "segment.training.distillation",
-    "load_model": "segment.core.model.runtime",
+    "load_model": "segment.core.onnx_models.loading",
     "load_settings": "segment.core.config",
     "predict_probabilities": "segment.mapping.window",
     "predict_scene": "segment.mapping.predict",

@@ -17,6 +17,7 @@ ROOMS = (
     "segment.core.maps",
     "segment.core.model",
     "segment.core.hub",
+    "segment.core.onnx_models",
     "segment.core.networks",
     "segment.core.reports",
     "segment.core.training",

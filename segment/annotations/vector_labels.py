@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.choices import LabelOrder
 from segment.core.errors import InputError
-from segment.core.labels.classes import IGNORED, Class, ClassTable
+from segment.core.labels.classes import IGNORED, Class, ClassTable, numbered_color
 from segment.core.yaml_text import read_yaml
 
 _MOST_CLASSES = 40  # a field of names or numbers has more values than that
@@ -133,19 +133,10 @@ def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> Class
         )
     return ClassTable(
         [
-            Class(name=name, color=_color(i), value=int(name) if numbers else i)
+            Class(name=name, color=numbered_color(i), value=int(name) if numbers else i)
             for i, name in enumerate(ordered)
         ]
     )
-
-
-def _color(position: int) -> str:
-    """A colour for the class at a position: hues by the golden angle, in three brightnesses."""
-    import colorsys
-
-    shade = (0.85, 0.6, 0.95)[position % 3]
-    rgb = colorsys.hsv_to_rgb(position * 0.381966 % 1, 0.65, shade)
-    return "#" + "".join(f"{round(255 * part):02X}" for part in rgb)
 
 
 def class_values(class_table: ClassTable, names: Sequence[str]) -> tuple[dict[str, int], list[str]]:

@@ -18,7 +18,6 @@ from segment.core.cli.options import (
     BlockEdge,
     ClusterAddress,
     ConsoleOptions,
-    ModelFolder,
     Overwrite,
     RuntimeOption,
     require_cluster,
@@ -74,7 +73,16 @@ def predict(
             help="Scenes to map: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://)."
         ),
     ],
-    model: ModelFolder = BUNDLED,
+    model: Annotated[
+        Path,
+        Option(
+            help=(
+                "A model folder that training wrote, or an ONNX file of others; by default the"
+                " bundled model."
+            ),
+            show_default=False,
+        ),
+    ] = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     bands: Annotated[
         str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")
@@ -108,8 +116,7 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.model.folder import load_model_info
-    from segment.core.model.runtime import load_model
+    from segment.core.onnx_models.loading import load_model, load_model_info
     from segment.core.raster.scene_scales import SceneScales
     from segment.core.raster.sources import Source, find_sources, parse_bands
     from segment.mapping.options import MapOptions
@@ -174,7 +181,10 @@ def app(
         str, Option(metavar="SIZE", help="Largest file that is taken, e.g. 500MB.")
     ] = "2GB",
     models: Annotated[
-        Path | None, Option(metavar="DIR", help="A folder of model folders to choose among, too.")
+        Path | None,
+        Option(
+            metavar="DIR", help="A folder of model folders and ONNX files to choose among, too."
+        ),
     ] = None,
     share: Annotated[
         bool, Option("--share", help="Also under a public address, through Gradio's servers.")

@@ -14,7 +14,6 @@ from segment.core.cli.options import (
     SCHEMA_HELP,
     Augment,
     ConsoleOptions,
-    ModelFolder,
     Overwrite,
     RunOptions,
     RuntimeOption,
@@ -83,7 +82,13 @@ def tune(
 @entry_point
 def evaluate(
     tiles: Annotated[Path, Argument(help="Tile folder to score on.")],
-    model: ModelFolder = BUNDLED,
+    model: Annotated[
+        Path,
+        Option(
+            help="A model folder, or an ONNX file of others; by default the bundled model.",
+            show_default=False,
+        ),
+    ] = BUNDLED,
     output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
     part: Annotated[
         PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")
@@ -105,7 +110,10 @@ def evaluate(
 
 @entry_point
 def export(
-    model: Annotated[Path, Argument(help="Model folder that segment-train wrote.")],
+    model: Annotated[
+        Path,
+        Argument(help="Model folder that segment-train wrote; with --int8 also an ONNX file."),
+    ],
     format: Annotated[
         ExportFormat,
         Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others."),
@@ -128,9 +136,11 @@ def export(
     console: ConsoleOptions,
 ) -> None:
     """Writes a model in another form: faster, or portable."""
-    from segment.core.model.folder import load_model_info
+    from segment.core.onnx_models.loading import load_model_info
 
-    load_model_info(model)  # reports a wrong folder before Keras loads, which takes seconds
+    load_model_info(
+        model, exported=False
+    )  # reports a wrong folder before Keras loads, which takes seconds
     load_keras()
     from segment.training.export import export_model
 

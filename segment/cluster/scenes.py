@@ -10,7 +10,7 @@ from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.errors import InputError
-from segment.core.model.folder import load_model_info
+from segment.core.onnx_models.loading import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.scene_scales import SceneScales
@@ -45,7 +45,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
 
     Args:
         scenes: Scenes. Workers find them, `model` and `output` under the same names.
-        model: Model folder.
+        model: Model folder or ONNX file.
         output: Folder to write to.
         cluster: Address of Dask's scheduler, or local:N for N worker processes on this machine.
         block: Edge in pixels of the blocks that a worker computes at a time, by default EDGE. Maps

@@ -15,8 +15,8 @@ from segment.annotations.label_source import LabelSource, as_label_source, files
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
-from segment.core.model.folder import load_model_info
-from segment.core.model.runtime import Model, folder_of, load_model
+from segment.core.model.runtime import Model, folder_of
+from segment.core.onnx_models.loading import load_model, load_model_info
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
@@ -63,7 +63,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
 
     Args:
         scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
-        model: Model folder, or a loaded model.
+        model: Model folder, ONNX file, or a loaded model; see `load_model`.
         output: Folder to write to.
         truth: Reference mask of the scene, in values or colours, for scores in the report. It may
             be on any grid where both are georeferenced, else it has the size of the scene. Or
@@ -198,7 +198,7 @@ def check_inputs(
 
     Args:
         scenes: The scenes.
-        model: Model folder.
+        model: Model folder or ONNX file.
         output: Folder of the outputs.
         truth: Reference of the only scene, or None.
 

@@ -116,7 +116,7 @@ class OpenScene:
         self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
-        notes = [*report["notes"], *details.pop("notes", []), *warning]
+        notes = [*self.info.notes, *report["notes"], *details.pop("notes", []), *warning]
         report |= {"unfamiliar": unfamiliar, **details}
         if self.reference:
             notes += self.reference.notes

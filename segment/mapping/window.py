@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from segment.core.choices import Runtime
 from segment.core.model.info import ModelInfo
-from segment.core.model.runtime import Model, load_model
+from segment.core.model.runtime import Model
+from segment.core.onnx_models.loading import load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source
@@ -50,7 +51,7 @@ def predict_window(
 
     Args:
         scene: As in `predict_scene`.
-        model: A model folder, or a loaded model.
+        model: A model folder, an ONNX file, or a loaded model.
         top: First row of the window, pixels of the scene.
         left: First column of the window.
         height: Rows of the window.
@@ -85,7 +86,7 @@ def predict_probabilities(
 
     Args:
         scene: As in `predict_scene`.
-        model: A model folder, or a loaded model.
+        model: A model folder, an ONNX file, or a loaded model.
         top: First row of the window, pixels of the scene.
         left: First column of the window.
         height: Rows of the window.

@@ -22,8 +22,11 @@ from segment.core.model.export import (
     divide,
     export_openvino,
 )
-from segment.core.model.folder import ONNX_FILE, load_model_info
+from segment.core.model.folder import ONNX_FILE
 from segment.core.model.info import ModelInfo
+from segment.core.onnx_models.files import is_onnx
+from segment.core.onnx_models.int8 import export_int8
+from segment.core.onnx_models.loading import load_model_info
 from segment.core.progress import Progress, Silent
 from segment.core.splits import PARTS
 from segment.data.dataset import TileDataset
@@ -49,6 +52,9 @@ def export_model(
 ) -> Export:
     """Exports a model to `openvino/` inside its model folder, or to an ONNX file.
 
+    An ONNX file of others is exported to int8 in FILE_openvino beside it, which is used wherever
+    the file is given as a model.
+
     With int8 and a tile folder, tiles of groups that the model was trained on calibrate the
     quantisation, at most 300, drawn by `seed`. Tiles of other groups are scored before and after.
     Where all or none were trained on, one half calibrates and the other is scored. With int8 and a
@@ -56,7 +62,7 @@ def export_model(
     those of validation and test are scored.
 
     Args:
-        model: Model folder.
+        model: Model folder, or an ONNX file together with `int8`.
         format: "openvino" or "onnx".
         int8: What to quantise on, for OpenVINO: a tile folder, or a settings file (.yaml) with
             `data.collections`, such as that of the run itself. None does not quantise.
@@ -69,14 +75,20 @@ def export_model(
         The exported model.
 
     Raises:
-        InputError: If `model` is not a model folder, if the tiles do not fit it, if the export
-            exists and `overwrite` is not set, or if a package that is needed is not installed.
+        InputError: If `model` is no model, or an ONNX file without `int8`, if the tiles do not fit
+            it, if the export exists and `overwrite` is not set, or if a package that is needed is
+            not installed.
     """
     folder, progress = Path(model), progress or Silent()
     if format not in get_args(ExportFormat):
         raise InputError(f"format: {format!r}. Choose one of {', '.join(get_args(ExportFormat))}.")
-    info = load_model_info(folder)
+    info = load_model_info(folder, exported=False)
     info.require_task("segment")
+    if is_onnx(folder) and (format == "onnx" or int8 is None):
+        raise InputError(
+            f"{folder}: is an ONNX file, which OpenVINO computes as it is. Add --int8 TILES for"
+            " int8, or give it to segment-predict."
+        )
     if format == "onnx":
         if int8 is not None:
             raise InputError("--int8 is for --format openvino, not onnx. Leave one of them out.")
@@ -90,6 +102,8 @@ def export_model(
         )
     sample = _collections if int8 is not None and Path(int8).suffix in (".yaml", ".yml") else _tiles
     draw = None if int8 is None else partial(sample, Path(int8), info, seed, progress)
+    if draw is not None and is_onnx(folder):
+        return export_int8(folder, draw, progress, overwrite)
     return export_openvino(folder, info, progress, draw=draw, overwrite=overwrite, seed=seed)
 
 

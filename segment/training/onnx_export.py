@@ -154,8 +154,9 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
 
     Deepness feeds (pixels / 255 - mean) / std, whatever the dtype. geodeep divides integers by
     their range and reads neither mean nor std. Thresholds of 0 make both take the most probable
-    class, as maps do here. "preprocess", which neither knows, describes what is done to pixels
-    before, if anything is: see `preprocess`. So does "scale", see `BandScale`.
+    class, as maps do here. "dtype" and "preprocess", which neither knows, are the data type of
+    the pixels, and what is done to them before, if anything is: see `preprocess`. So does "scale",
+    see `BandScale`.
     https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_add_metadata_to_model.html
 
     Args:
@@ -183,6 +184,8 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
     if info.ground_sampling_distance is not None:
         # centimetres per pixel
         values["resolution"] = round(100 * info.ground_sampling_distance, 2)
+    if info.dtype != "uint8":
+        values["dtype"] = info.dtype
     if not info.preprocess.is_off:
         values["preprocess"] = info.preprocess.model_dump()
     if info.scale:

@@ -28,6 +28,7 @@ from segment.mapping.predict import predict_scene
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
+from tests.core.onnx_models.graphs import deepness, write_onnx
 from tests.fakes import NAMES
 from tests.segment.annotations.test_vector_labels import write
 
@@ -103,6 +104,19 @@ def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: P
         ]
         == "It was there already."
     )
+
+
+def test_a_map_of_an_onnx_file_is_that_of_one_machine(tmp_path: Path, cluster: Cluster) -> None:
+    file = write_onnx(tmp_path / "m.onnx", size=64, metadata=deepness())
+    scene = write_scene(tmp_path / "scene.tif", 301, 215, nodata=3)
+    predict_scene(scene, file, tmp_path / "alone")
+    (done,) = predict_scenes(
+        [scene], file, tmp_path / "together", cluster=cluster.address, block=100
+    )
+    assert not done.problems
+    assert_same_files(tmp_path / "alone", tmp_path / "together")
+    again = predict_scene(scene, file, tmp_path / "together")
+    assert again.report["notes"][-1] == "It was there already."
 
 
 def test_a_truth_on_another_grid_is_read_alike_by_all(

@@ -8,14 +8,10 @@ import classify.bundled
 import segment.bundled
 from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
-from segment.core.model.folder import (
-    INFO_FILE,
-    MODEL_FILE,
-    OPENVINO_FILES,
-    check_files,
-    load_model_info,
-)
-from segment.core.model.runtime import Model, load_model
+from segment.core.model.folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES, check_files
+from segment.core.model.runtime import Model
+from segment.core.onnx_models.files import is_onnx
+from segment.core.onnx_models.loading import load_model, load_model_info
 
 if TYPE_CHECKING:
     from classify.training.grad_cam import GradCam
@@ -24,13 +20,16 @@ Task = Literal["segment", "classify"]
 
 
 class OfferedModels:
-    """Model folders by task and by the name that they are offered under, loaded at first use."""
+    """Model folders and ONNX files by task and by the name that they are offered under.
+
+    They are loaded at first use.
+    """
 
     def __init__(self, folder: Path | None = None):
         """Lists the models, and checks their files.
 
         Args:
-            folder: Holds model folders, or is one. None for the bundled models only.
+            folder: Holds model folders and ONNX files, or is one. None for the bundled models only.
 
         Raises:
             InputError: If there are no models in `folder`, or one is damaged.
@@ -48,16 +47,20 @@ class OfferedModels:
     def _add(self, folder: Path) -> None:
         found = (
             [folder]
-            if (folder / INFO_FILE).is_file()
+            if (folder / INFO_FILE).is_file() or (is_onnx(folder) and folder.is_file())
             else sorted(path.parent for path in folder.glob(f"*/{INFO_FILE}"))
+            + sorted(path for path in folder.glob("*.onnx") if path.is_file())
         )
         if not found:
             raise InputError(
-                f"--models: {folder} holds no model folder. Give a folder of model folders, or one."
+                f"--models: {folder} holds no model folder and no ONNX file. Give a folder of"
+                " them, or one."
             )
         for place in found:
             info = load_model_info(place)
-            if info.task != "generate":  # generators read no images
+            if is_onnx(place):
+                self._folders["segment"][place.name] = place
+            elif info.task != "generate":  # generators read no images
                 check_files(place, info, OPENVINO_FILES if info.openvino else [MODEL_FILE])
                 self._folders[info.task][place.resolve().name] = place
 
@@ -70,7 +73,7 @@ class OfferedModels:
         return list(self._folders[task])
 
     def folder(self, task: Task, name: str) -> Path:
-        """Returns the folder of a model.
+        """Returns the folder or file of a model.
 
         Args:
             task: What the model does.

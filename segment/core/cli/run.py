@@ -114,7 +114,7 @@ def load_model_and_keras(model: Path, runtime: Runtime, console: ConsoleOptions)
     Raises:
         InputError: If the model cannot be loaded.
     """
-    from segment.core.model.runtime import load_model
+    from segment.core.onnx_models.loading import load_model
 
     with console.progress() as progress:
         network = load_model(model, runtime, progress=progress)

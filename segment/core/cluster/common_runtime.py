@@ -8,8 +8,8 @@ from segment.core.choices import Runtime
 from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError
 from segment.core.model.backend import has_gpu, may_have_gpu
-from segment.core.model.folder import load_model_info
-from segment.core.model.runtime import choose_runtime
+from segment.core.onnx_models.files import is_onnx
+from segment.core.onnx_models.loading import choose_runtime, load_model_info
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -38,7 +38,7 @@ def choose_common_runtime(
         SchedulerLost: If the scheduler does not answer any more.
     """
     workers.wait()
-    if runtime == "auto" and load_model_info(folder).openvino is not None:
+    if runtime == "auto" and not is_onnx(folder) and load_model_info(folder).openvino is not None:
         return "keras" if have_gpus(workers) else "openvino"
     return choose_runtime(folder, runtime)
 

@@ -27,8 +27,7 @@ from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError, Interrupted, explain
 from segment.core.maps.scene_outputs import SceneOutputs
 from segment.core.model.backend import load_keras
-from segment.core.model.folder import MODEL_FILE, OPENVINO_FILES, check_files, load_model_info
-from segment.core.model.runtime import identify
+from segment.core.onnx_models.loading import check_model, identify, load_model_info
 from segment.core.progress import Progress
 from segment.core.raster.blocks import Block
 from segment.core.raster.sources import Source, require_own_names
@@ -77,9 +76,7 @@ def do_scenes(
         if chosen == "keras":
             load_keras()
         info = load_model_info(folder)
-        check_files(
-            folder, info, OPENVINO_FILES if chosen == "openvino" else [MODEL_FILE], progress
-        )
+        check_model(folder, info, chosen, progress)
         reference = ModelReference.of(folder, package, chosen)
         identity, words = identify(folder, chosen)
         model = ClusterModel(reference=reference, identity=identity, runtime=words, info=info)

@@ -12,9 +12,8 @@ from typing import Literal
 
 from segment.core.errors import InputError
 from segment.core.machine import limit_threads
-from segment.core.model.folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES
-from segment.core.model.runtime import Model, load_model
-from segment.core.model.weight_files import checksum
+from segment.core.model.runtime import Model
+from segment.core.onnx_models.loading import load_model, model_checksums
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,8 @@ def _bundled(package: str) -> Path:
     return bundled
 
 
-def _fingerprint(folder: Path, runtime: str) -> str:
+def _fingerprint(folder: Path, runtime: Literal["keras", "openvino"]) -> str:
     total = hashlib.sha256(f"{runtime} {version(runtime)}".encode())
-    for name in (INFO_FILE, *(OPENVINO_FILES if runtime == "openvino" else [MODEL_FILE])):
-        total.update(bytes.fromhex(checksum(folder / name)))
+    for found in model_checksums(folder, runtime).values():
+        total.update(bytes.fromhex(found))
     return total.hexdigest()

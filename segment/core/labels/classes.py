@@ -1,5 +1,6 @@
 """Class tables: names, colours and values of classes."""
 
+import colorsys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,20 @@ def rgb_of(color: str) -> tuple[int, int, int]:
         Red, green and blue, 0 to 255.
     """
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def numbered_color(position: int) -> str:
+    """Chooses a colour for a class that has none: hues by the golden angle, three brightnesses.
+
+    Args:
+        position: Position of the class in its table, from 0.
+
+    Returns:
+        "#RRGGBB".
+    """
+    shade = (0.85, 0.6, 0.95)[position % 3]
+    rgb = colorsys.hsv_to_rgb(position * 0.381966 % 1, 0.65, shade)
+    return "#" + "".join(f"{round(255 * part):02X}" for part in rgb)
 
 
 class Class(Settings):

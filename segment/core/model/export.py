@@ -93,18 +93,17 @@ class Export:
         info = self.openvino
         lines = [f"{self.path}: OpenVINO in {info.precision}, {self.megabytes:.1f} MB"]
         if self.score_names:
+            before = next(name for name in info.scores if name != "int8")
             lines += [
                 (
                     f"quantised on {info.calibrated} {info.kind} of {info.data}, scored on"
                     f" {info.scored} others:"
                 ),
-                f"{'':14}{'keras':>8}{'int8':>8}",
+                f"{'':14}{before:>8}{'int8':>8}",
             ]
             for key, title in self.score_names.items():
-                before, after = info.scores["keras"][key], info.scores["int8"][key]
-                lines.append(
-                    f"{title:14}{before:8.4f}{after:8.4f}  {100 * (after - before):+.2f} points"
-                )
+                old, new = info.scores[before][key], info.scores["int8"][key]
+                lines.append(f"{title:14}{old:8.4f}{new:8.4f}  {100 * (new - old):+.2f} points")
         return "\n".join(lines)
 
 
@@ -154,7 +153,8 @@ def export_openvino(
             save_openvino(converted, partial / file.name)
             if sample:
                 int8 = OpenVinoModel(info, partial / file.name).predict
-                made = _score(sample, network.predict_on_batch, int8, made, progress)
+                forms = {"keras": network.predict_on_batch, "int8": int8}
+                made = scored_in_int8(sample, forms, made, progress)
             else:
                 shape = (1, info.tile, info.tile, info.bands)
                 noise = np.random.default_rng(seed).uniform(*info.range, shape).astype(info.dtype)
@@ -209,12 +209,24 @@ def warn_of_preprocessing(info: ModelInfo, progress: Progress) -> None:
         )
 
 
-def _score(
-    sample: Sample, original: Predict, int8: Predict, made: OpenVinoInfo, progress: Progress
+def scored_in_int8(
+    sample: Sample, forms: Mapping[str, Predict], made: OpenVinoInfo, progress: Progress
 ) -> OpenVinoInfo:
-    scores = {"keras": sample.score(original), "int8": sample.score(int8)}
+    """Scores a model before and after quantisation, and warns if that costs much.
+
+    Args:
+        sample: The sample that it was quantised on.
+        forms: What the model predicts before, and as "int8"; by the names of the two.
+        made: Description of the export without scores.
+        progress: Prints the warning.
+
+    Returns:
+        The description with precision, data and scores.
+    """
+    before = next(iter(forms))
+    scores = {name: sample.score(predict) for name, predict in forms.items()}
     for key, title in sample.score_names.items():
-        fall = scores["keras"][key] - scores["int8"][key]
+        fall = scores[before][key] - scores["int8"][key]
         if fall > TOLERATED_FALL:
             progress.say(
                 f"warning: int8 costs {100 * fall:.2f} points of {title}, which is more than"

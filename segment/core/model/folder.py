@@ -100,6 +100,11 @@ def load_model_info(folder: Path) -> ModelInfo:
     Raises:
         InputError: If the folder is no model folder, or its `model.yaml` is damaged.
     """
+    if folder.suffix.lower() == ".onnx":
+        raise InputError(
+            f"{folder}: ONNX files are taken by segment-predict, segment-evaluate and"
+            " segment-export. Give a model folder here."
+        )
     missing = [name for name in (MODEL_FILE, INFO_FILE) if not (folder / name).is_file()]
     if missing:
         raise InputError(

@@ -132,6 +132,7 @@ class ModelInfo(Settings):
         openvino: Description of the OpenVINO export; None without one.
         labels: Input and output of a model of scene labels; None for other models.
         training: Data, settings and other facts of the training.
+        notes: What reports of maps say of the model, such as what was assumed of it.
         scores: Scores of the model by part of the data.
         checksums: SHA-256 of the files in the folder by name, to detect a damaged or exchanged
             file; see `check_files`.
@@ -154,6 +155,7 @@ class ModelInfo(Settings):
     openvino: OpenVinoInfo | None = None
     labels: LabelInfo | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
     scores: dict[str, Any] = Field(default_factory=dict)
     checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
         default_factory=dict

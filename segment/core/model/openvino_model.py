@@ -40,8 +40,8 @@ class _Slot:
         return output
 
 
-class OpenVinoModel(LoadedModel):
-    """Inference with `openvino/model.xml` on the CPU.
+class CompiledModel(LoadedModel):
+    """A network that OpenVINO computes on the CPU.
 
     Each of several streams computes one tile at a time. The network is compiled for the size of
     the tiles. An output depends on its own tile only, bit for bit, and not on what else is
@@ -49,27 +49,27 @@ class OpenVinoModel(LoadedModel):
     """
 
     def __init__(
-        self, info: ModelInfo, file: Path, features: bool = False, cores: int | None = None
+        self,
+        info: ModelInfo,
+        folder: Path,
+        identity: tuple[str, str],
+        network: Any,
+        cores: int | None = None,
+        exact: bool = False,
     ):
-        """Reads a network that `segment.core.model.conversion` wrote.
+        """Prepares a network; it is compiled for each size of tiles at first use.
 
         Args:
-            info: Content of the model's `model.yaml`.
-            file: `openvino/model.xml` in its model folder.
-            features: As for `load_model`.
+            info: Description of the model.
+            folder: Model folder, or file of the model.
+            identity: `identity` and `runtime`, see `LoadedModel`.
+            network: OpenVINO network of (1, rows, columns, bands).
             cores: As for `load_model`.
-
-        Raises:
-            InputError: If the file cannot be read, or does not match `info`.
+            exact: Whether it computes in 32-bit floating point on all processors.
         """
-        openvino = import_openvino()
-        self._file, self._core = file, openvino.Core()
-        self._network = _read(self._core, info, file)
-        if features:
-            self._network = openvino.Model(
-                [_features(self._network, info.task)], self._network.get_parameters()
-            )
-        super().__init__(info, file.parent.parent, *identify_openvino(info, file))
+        super().__init__(info, folder, *identity)
+        self._file, self._cure = folder, ""
+        self._network, self._core, self._exact = network, import_openvino().Core(), exact
         self._cores, self._streams = cores, min(cores or available_cores(), _MOST_STREAMS)
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock, self._slots_kept = threading.Lock(), threading.local()
@@ -132,7 +132,7 @@ class OpenVinoModel(LoadedModel):
             settings["INFERENCE_NUM_THREADS"] = self._cores
             # With pinning, several processes on one machine would all use its first cores.
             settings["ENABLE_CPU_PINNING"] = False
-        if any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops()):
+        if self._exact or any(op.get_type_name() == "FakeQuantize" for op in network.get_ops()):
             # Int8: on processors with bfloat16, converting to and from it would halve the speed.
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         try:
@@ -141,9 +141,34 @@ class OpenVinoModel(LoadedModel):
         except RuntimeError as error:
             raise InputError(
                 f"{self._file}: network cannot compute tiles of {rows} x {columns} pixels. Choose"
-                " another --tile, or restore the model folder: its model.yaml names the sizes that"
-                " fit."
+                f" another --tile{self._cure}."
             ) from error
+
+
+class OpenVinoModel(CompiledModel):
+    """Inference with `openvino/model.xml` of a model folder."""
+
+    def __init__(
+        self, info: ModelInfo, file: Path, features: bool = False, cores: int | None = None
+    ):
+        """Reads a network that `segment.core.model.conversion` wrote.
+
+        Args:
+            info: Content of the model's `model.yaml`.
+            file: `openvino/model.xml` in its model folder.
+            features: As for `load_model`.
+            cores: As for `load_model`.
+
+        Raises:
+            InputError: If the file cannot be read, or does not match `info`.
+        """
+        openvino = import_openvino()
+        network = _read(openvino.Core(), info, file)
+        if features:
+            network = openvino.Model([_features(network, info.task)], network.get_parameters())
+        super().__init__(info, file.parent.parent, identify_openvino(info, file), network, cores)
+        self._file = file
+        self._cure = ", or restore the model folder: its model.yaml names the sizes that fit"
 
 
 def identify_openvino(info: ModelInfo, file: Path) -> tuple[str, str]:

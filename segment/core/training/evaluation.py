@@ -7,7 +7,8 @@ from typing import get_args
 
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
-from segment.core.model.runtime import Model, describe_use, load_model
+from segment.core.model.runtime import Model, describe_use
+from segment.core.onnx_models.loading import load_model
 from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import REPORT_FILES, Report, write_report_folder
@@ -50,7 +51,7 @@ class EvaluationOptions:
         """Loads the model, after checking that the report can be written.
 
         Args:
-            model: Model folder, or a model that is loaded.
+            model: Model folder, ONNX file, or a model that is loaded.
             output: Folder of the report; None for none.
 
         Returns:
@@ -62,7 +63,9 @@ class EvaluationOptions:
         if output is not None:
             refuse_existing(Path(output), self.overwrite, REPORT_FILES)
         if isinstance(model, (str, Path)):
-            return load_model(model, self.runtime, progress=self.progress)
+            model = load_model(model, self.runtime, progress=self.progress)
+            for note in model.info.notes:
+                self.progress.say(f"note: {note}")
         return model
 
     def write(
