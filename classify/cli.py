@@ -37,6 +37,8 @@ from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segment.core.raster.sources import Source
 
 DataFolders = Annotated[
@@ -172,8 +174,11 @@ def predict(
         str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
     ] = None,
     nodata: Annotated[
-        float | None,
-        Option(help="With --grid: a value that means no data, besides what the file says."),
+        str | None,
+        Option(
+            metavar="VALUE|LOW-HIGH",
+            help="With --grid: a value or range that means no data, besides what the file says.",
+        ),
     ] = None,
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
@@ -186,10 +191,11 @@ def predict(
     """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
     from classify.labelling.formats import as_csv, as_json, as_table
-    from classify.labelling.predict import predict_images
+    from classify.labelling.predict import band_notes, predict_images
     from classify.labelling.result import LABEL_ENDINGS
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
+    from segment.core.raster.nodata import parse_nodata
     from segment.core.raster.sources import (
         alpha_note,
         find_sources,
@@ -214,7 +220,7 @@ def predict(
         raise InputError(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
-    sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), nodata)
+    sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), parse_nodata(nodata))
     load_model_info(model).require_task("classify")
     if grid is not None:
         require_own_names(sources)
@@ -249,6 +255,9 @@ def predict(
         )
     if (note_on_alpha := alpha_note(sources)) and not console.quiet:
         print(f"note: {note_on_alpha}", file=sys.stderr)
+    if not console.quiet:
+        for note in band_notes(predictions):
+            print(note, file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     if len(problems) < len(predictions) or is_text:
         print((as_json if json else as_csv if csv else as_table)(predictions))
@@ -264,14 +273,25 @@ def _label_scenes(
     options: dict[str, Any],
 ) -> None:
     """Labels the cells of scenes one after the other; `options` are those of `label_scene`."""
-    from classify.labelling.scene import label_scene
+    from classify.labelling.scene import label_scene, open_scene
+    from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
 
+    info = load_model_info(model)
+
+    def check(source: "Source") -> None:
+        with open_scene(source, info, options["grid"]):
+            pass
+
     with console.progress() as progress:
-        network = load_model(model, runtime, progress=progress)
 
-        def label_one(source: "Source") -> None:
-            result = label_scene(source, network, output, progress=progress, **options)
-            progress.say(str(result))
+        def prepare() -> "Callable[[Source], None]":
+            network = load_model(model, runtime, progress=progress)
 
-        attempt_each("classify-predict", sources, label_one)
+            def label_one(source: "Source") -> None:
+                result = label_scene(source, network, output, progress=progress, **options)
+                progress.say(str(result))
+
+            return label_one
+
+        attempt_each("classify-predict", sources, check, prepare)

@@ -12,7 +12,8 @@ from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.nodata import Nodata
+from segment.core.raster.sources import Source, as_sources
 
 
 def label_scenes(  # noqa: PLR0913 - public, its parameters are options
@@ -24,7 +25,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     grid: int,
     block: int | None = None,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
@@ -60,7 +61,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     """
     folder = Path(model)
     label_info(load_model_info(folder))
-    sources = [as_source(scene, bands, nodata) for scene in scenes]
+    sources = as_sources(scenes, bands, nodata)
     blocks = BlockOptions(output=Path(output), edge=block, overwrite=overwrite)
 
     def plan(source: Source, model: ClusterModel) -> CellAssembly:

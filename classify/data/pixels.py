@@ -12,6 +12,7 @@ from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
+from segment.core.raster.bands import WantedBands
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, read_orientation, summarise_turned
 from segment.core.raster.reader import Raster
@@ -36,7 +37,10 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
 
 
 def read_pixels(
-    image: Path | str | Source, bands: Sequence[int] | None = None, expected: int | None = None
+    image: Path | str | Source,
+    bands: Sequence[int] | None = None,
+    expected: int | WantedBands | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Reads the pixels of an image, and which of them are valid.
 
@@ -44,7 +48,8 @@ def read_pixels(
         image: Image file or source.
         bands: Band numbers from 1, as for `read_image`. Not used with a `Source`, which has its
             own.
-        expected: Number of bands that a model reads, see `open_raster`.
+        expected: Bands that a model reads, or their number, see `open_raster`.
+        notes: Receives notes on the choice of bands.
 
     Returns:
         Pixels (rows, columns, bands) as in `read_image`, and a mask (rows, columns) that is False
@@ -59,6 +64,8 @@ def read_pixels(
         else Source(image, None if bands is None else tuple(bands))
     )
     with source.open(expected) as raster:
+        if notes is not None:
+            notes += raster.choice.notes
         pixels, valid = raster.read()
         if source.bands is None and is_picture_with_palette(raster):
             pixels = raster.colormap()[pixels[..., 0]]

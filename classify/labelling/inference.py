@@ -132,12 +132,13 @@ def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[li
     return [[names[i] for i in order if row[i]] for order, row in zip(orders, reached, strict=True)]
 
 
-def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
+def read_input(source: Source, info: ModelInfo, notes: list[str] | None = None) -> NDArray[Any]:
     """Reads an image as the network sees it.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
+        notes: Receives notes on the choice of bands; None where all bands are to be read.
 
     Returns:
         Pixels (size, size, bands).
@@ -145,15 +146,16 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
     Raises:
         InputError: If the image cannot be read, or its bands or dtype are not what the model takes.
     """
-    return centre_crop(read_resized(source, info), info.tile)
+    return centre_crop(read_resized(source, info, notes), info.tile)
 
 
-def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
+def read_resized(source: Source, info: ModelInfo, notes: list[str] | None = None) -> NDArray[Any]:
     """Reads an image as `read_input` does, but without the crop.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
+        notes: Receives notes on the choice of bands; None where all bands are to be read.
 
     Returns:
         Pixels (rows, columns, bands).
@@ -162,9 +164,10 @@ def read_resized(source: Source, info: ModelInfo) -> NDArray[Any]:
         InputError: As in `read_input`.
     """
     labels = label_info(info)
-    pixels, valid = read_pixels(
-        replace(source, bands=source.bands or scene_bands(source, labels)), expected=info.bands
-    )
+    source = replace(source, bands=source.bands or scene_bands(source, labels))
+    # bands are chosen only for callers that report it
+    expected = info.bands if notes is None else info.wanted_bands
+    pixels, valid = read_pixels(source, expected=expected, notes=notes)
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 

@@ -28,6 +28,7 @@ from segment.core.model.runtime import Model, load_model
 from segment.core.outputs import Stage, finish_moving, staged_files
 from segment.core.progress import Progress
 from segment.core.raster.grid import PixelGrid
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source, as_source
 
@@ -39,7 +40,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     *,
     grid: int,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     augment: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
@@ -63,9 +64,10 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
         grid: Edge of a cell in pixels of the scene, 8 or more. A cell is resized to the input of
             the network; see `Cells` for those at the right and lower edge. A scene that is smaller
             than a cell is treated like any other image.
-        bands: Band numbers from 1 in the order of the model. By default the bands that the model
-            reads.
-        nodata: Value that means no data in all bands, in addition to what the file declares.
+        bands: Band numbers from 1 in the order of the model; by default those that the file names
+            as the model's, see `choose_bands`.
+        nodata: Value, or range (lowest, highest), that means no data in all bands, in addition to
+            what the file declares.
         augment: Averages over the eight flips and quarter turns of each cell, which takes eight
             times as long.
         runtime: What computes, if `model` is a folder.
@@ -136,7 +138,8 @@ class OpenScene:
         self._write_polygons(files.polygons, labels)
         seconds = time.monotonic() - started
         report = describe(labels, self.cells, self.raster, self.info, seconds)
-        notes = [*report["notes"], *details.get("notes", [])]
+        undeclared = self.raster.undeclared_nodata()
+        notes = [*report["notes"], *details.get("notes", []), *filter(None, [undeclared])]
         return files.written({"scene": self.source.name} | report | details | {"notes": notes})
 
     def _write_raster(self, path: Path, rows: Path, labels: CellLabels) -> None:
@@ -190,10 +193,10 @@ def open_scene(source: Source, info: ModelInfo, grid: int) -> Iterator[OpenScene
     if grid < SMALLEST:
         raise InputError(f"grid: cells must be at least {SMALLEST} pixels wide. Received {grid}.")
     source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
-    with source.open(info.bands) as raster:
-        source = replace(source, alpha=raster.alpha)
+    with source.open(info.wanted_bands) as raster:
         _check_scene(raster, source, info)
-        yield OpenScene(source, raster, info, Cells(raster.height, raster.width, grid))
+        cells = Cells(raster.height, raster.width, grid)
+        yield OpenScene(source.as_opened(raster), raster, info, cells)
 
 
 def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:

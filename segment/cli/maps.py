@@ -1,7 +1,9 @@
 """Commands for maps: segment-predict and segment-app."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,7 @@ from segment.core.cli.options import (
     ClusterAddress,
     ConsoleOptions,
     ModelFolder,
+    NodataOption,
     Overwrite,
     RuntimeOption,
     require_cluster,
@@ -76,11 +79,12 @@ def predict(
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     truth: Annotated[Path | None, Option(help="True mask of the scene: the map is scored.")] = None,
     bands: Annotated[
-        str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")
+        str | None,
+        Option(
+            help="Bands to read, e.g. 4,3,2; by default red, green, blue as the file names them."
+        ),
     ] = None,
-    nodata: Annotated[
-        float | None, Option(help="A value that means no data, besides what the file says.")
-    ] = None,
+    nodata: NodataOption = None,
     runtime: RuntimeOption = "auto",
     cluster: ClusterAddress = None,
     block: BlockEdge = None,
@@ -97,13 +101,15 @@ def predict(
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
     from segment.core.model.runtime import load_model
+    from segment.core.raster.nodata import parse_nodata
     from segment.core.raster.sources import Source, find_sources, parse_bands
     from segment.mapping.options import MapOptions
-    from segment.mapping.predict import check_inputs, predict_scene
+    from segment.mapping.predict import check_input, check_inputs, predict_scene
     from segment.mapping.result import MAP_ENDINGS
 
     options = MapOptions(**vars(mapping))
-    sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
+    sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), parse_nodata(nodata))
+    info = check_inputs(sources, model, output, truth=truth, tile=mapping.tile)
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes
 
@@ -124,24 +130,27 @@ def predict(
             report_each("segment-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    check_inputs(sources, model, output, truth=truth)
     with console.progress() as progress:
-        network = load_model(model, runtime, progress=progress)
 
-        def map_one(source: Source) -> None:
-            result = predict_scene(
-                source,
-                network,
-                output,
-                truth=truth,
-                resume=resume,
-                overwrite=overwrite,
-                progress=progress,
-                **vars(mapping),
-            )
-            progress.say(repr(result))
+        def prepare() -> Callable[[Source], None]:
+            network = load_model(model, runtime, progress=progress)
 
-        attempt_each("segment-predict", sources, map_one)
+            def map_one(source: Source) -> None:
+                result = predict_scene(
+                    source,
+                    network,
+                    output,
+                    truth=truth,
+                    resume=resume,
+                    overwrite=overwrite,
+                    progress=progress,
+                    **vars(mapping),
+                )
+                progress.say(repr(result))
+
+            return map_one
+
+        attempt_each("segment-predict", sources, partial(check_input, info=info), prepare)
 
 
 @entry_point

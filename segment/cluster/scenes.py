@@ -11,7 +11,8 @@ from segment.core.cluster.scenes import do_scenes
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.nodata import Nodata
+from segment.core.raster.sources import Source, as_sources
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 
@@ -26,7 +27,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     truth: Path | str | None = None,
     options: MapOptions | None = None,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     runtime: Runtime = "auto",
     resume: bool = True,
     overwrite: bool = False,
@@ -65,7 +66,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     """
     folder, options = Path(model), options or MapOptions()
     load_model_info(folder).require_task("segment")
-    sources = [as_source(scene, bands, nodata) for scene in scenes]
+    sources = as_sources(scenes, bands, nodata)
     mask = None if truth is None else Source(Path(truth))
     if truth is not None and len(sources) > 1:
         raise InputError(

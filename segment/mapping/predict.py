@@ -15,13 +15,15 @@ from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.model.folder import load_model_info
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.progress import Progress
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.sources import Source, as_source, require_own_names
 from segment.mapping.journal import Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
-from segment.mapping.model_view import check_scene
+from segment.mapping.model_view import check_scene, choose_tile
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 from segment.mapping.scene import OpenScene, open_scene, output_names
@@ -42,7 +44,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     polygons: bool = False,
     min_area: float = 0.0,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     resample: bool | None = None,
     gsd: float | None = None,
     runtime: Runtime = "auto",
@@ -72,8 +74,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence: Writes SCENE_confidence.tif, too.
         polygons: Writes SCENE.gpkg, too.
         min_area: Smallest area of a polygon, see `write_polygons`.
-        bands: Band numbers from 1 in the order of the model, by default all but alpha.
-        nodata: Value that means "no data" in all bands, in addition to what the file declares.
+        bands: Band numbers from 1 in the order of the model; by default those that the file names
+            as the model's, see `choose_bands`.
+        nodata: Value, or range (lowest, highest), that means "no data" in all bands, in addition to
+            what the file declares.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
             to its nearer end for the network; True brings it to the ground sampling distance that
             the model learned from; False leaves pixels as they are. The map is on the scene's own
@@ -175,34 +179,60 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
 
 
 def check_inputs(
-    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None
-) -> None:
-    """Checks several scenes before any of them is mapped.
+    scenes: Sequence[Source],
+    model: Path,
+    output: Path,
+    *,
+    truth: Path | None = None,
+    tile: int | None = None,
+) -> ModelInfo:
+    """Checks what would stop `predict_scene` at every scene, or at one because of another.
+
+    Scenes are not opened; see `check_input`.
 
     Args:
         scenes: The scenes.
         model: Model folder.
         output: Folder of the outputs.
         truth: Reference mask of the only scene, or None.
+        tile: Edge of a tile in pixels that is asked for, or None.
+
+    Returns:
+        Description of the model.
 
     Raises:
-        InputError: If something would stop `predict_scene` at one of the scenes.
+        InputError: If the model does not map scenes or does not take such tiles, the mask is
+            missing or belongs to none of several scenes, or outputs would replace one another or a
+            scene.
     """
     info = load_model_info(model)
     info.require_task("segment")
+    choose_tile(info, tile)
     if truth is not None and len(scenes) > 1:
         raise InputError(
             f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one."
         )
+    if truth is not None and not truth.exists():
+        raise InputError(f"{truth}: no such file. Check the path of --truth.")
     require_own_names(scenes)
+    every = [*(scene.path for scene in scenes if is_utf8(scene.path)), truth]
     for source in scenes:
-        if len(scenes) > 1 and not is_utf8(source.path):  # the other scenes are mapped
-            continue
-        SceneMap.planned(source, output, True, True).spare(
-            [*(scene.path for scene in scenes), truth]
-        )
-        with source.open(info.bands) as raster:
-            check_scene(raster, info)
+        SceneMap.planned(source, output, True, True).spare(every)
+    return info
+
+
+def check_input(source: Source, info: ModelInfo) -> None:
+    """Checks by its header whether a model can map a scene.
+
+    Args:
+        source: The scene.
+        info: Description of the model.
+
+    Raises:
+        InputError: If the file cannot be opened, or the model does not take its bands or pixels.
+    """
+    with source.open(info.wanted_bands) as raster:
+        check_scene(raster, info)
 
 
 @contextmanager

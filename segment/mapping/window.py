@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from segment.core.choices import Runtime
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.sources import Source, as_source
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import ModelView, Region, check_scene, check_window
@@ -25,7 +25,7 @@ class WindowOptions(TypedDict, total=False):
     """Keywords of `predict_scene` that functions for windows take, too."""
 
     bands: Sequence[int] | None
-    nodata: float | None
+    nodata: Nodata | None
     runtime: Runtime
     overlap: float
     tile: int | None
@@ -117,8 +117,8 @@ def _predict(
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     info = network.info
     info.require_task("segment")
-    with source.open(info.bands) as raster:
-        source = replace(source, alpha=raster.alpha)
+    with source.open(info.wanted_bands) as raster:
+        source = source.as_opened(raster)
         check_scene(raster, info)
         check_window(raster, *region)
         factor = choose_scale(raster, info, seen.resample, seen.gsd).factor

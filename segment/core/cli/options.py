@@ -65,6 +65,14 @@ BlockEdge = Annotated[
         help="With --cluster: edge of what a worker does at a time, pixels.",
     ),
 ]
+NodataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--nodata",
+        metavar="VALUE|LOW-HIGH",
+        help="A value or range, e.g. 0-3, that means no data, besides what the file says.",
+    ),
+]
 Features = Annotated[
     bool,
     typer.Option(

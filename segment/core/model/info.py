@@ -9,6 +9,7 @@ from segment.core.common_settings import BandNumber, PreprocessSettings
 from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable
+from segment.core.raster.bands import WantedBands
 
 _MOST_PIXELS = 65_536  # of the edge of a tile or image
 
@@ -92,6 +93,8 @@ class ModelInfo(Settings):
             the enlargement and reduction of crops.
         openvino: Description of the OpenVINO export; None without one.
         labels: Input and output of a model of scene labels; None for other models.
+        band_names: What the bands of a model of maps are, by the names in the training images;
+            empty where these did not name them.
         training: Data, settings and other facts of the training.
         scores: Scores of the model by part of the data.
         checksums: SHA-256 of the files in the folder by name, to detect a damaged or exchanged
@@ -113,6 +116,7 @@ class ModelInfo(Settings):
     ground_sampling_range: tuple[_Metres, _Metres] | None = None
     openvino: OpenVinoInfo | None = None
     labels: LabelInfo | None = None
+    band_names: list[str] = Field(default_factory=list)
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
@@ -156,6 +160,15 @@ class ModelInfo(Settings):
     def class_table(self) -> ClassTable:
         """Class table of the model."""
         return ClassTable(self.classes)
+
+    @cached_property
+    def wanted_bands(self) -> WantedBands:
+        """The bands that the model reads, by which they are found in files."""
+        if self.labels is None:
+            return WantedBands(self.bands, tuple(self.band_names))
+        # bands that were chosen by number are no colours
+        chosen = [f"band {number}" for number in self.labels.read_bands or ()]
+        return WantedBands(self.bands, tuple(self.labels.band_names or chosen))
 
     @cached_property
     def class_count(self) -> int:
