@@ -229,5 +229,7 @@ def _write_tile(
         rasterio.open(path, "w", **profile) as file,
     ):
         file.write(pixels.transpose(2, 0, 1))
+        if any(names := [scene.descriptions[band - 1] for band in scene.bands]):
+            file.descriptions = names
         if not valid.all():
             file.write_mask(valid)

@@ -208,11 +208,10 @@ def check_inputs(
     info = load_model_info(model)
     info.require_task("segment")
     choose_tile(info, tile)
-    if truth is not None and len(scenes) > 1:
-        raise InputError(
-            f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one."
-        )
-    if truth is not None and not truth.exists():
+    if truth and len(scenes) > 1:
+        problem = f"--truth belongs to one scene. Received {len(scenes)} scenes."
+        raise InputError(f"{problem} Map them one by one.")
+    if truth and not truth.exists():
         raise InputError(f"{truth}: no such file. Check the path of --truth.")
     require_own_names(scenes)
     every = [*(scene.path for scene in scenes if is_utf8(scene.path)), truth]

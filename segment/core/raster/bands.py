@@ -22,6 +22,7 @@ _WAVELENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(nm|nanomet\w+|[uµμ]m|micromet\w+
 _OTHERS = {"edge", "coastal", "aerosol", "deep", "short", "shortwave", "swir", "mid", "thermal"}
 # Sentinel-2, HLS and Landsat 8 and 9 agree on these; Landsat 4 to 7 have other bands by such names
 _NUMBERED = {2: "blue", 3: "green", 4: "red"}
+_COUNTED = re.compile(r"(band|layer|channel)?[ _]*\d*", re.IGNORECASE)
 _NUMBER = re.compile(r"(SR_)?(?:B(\d{1,2}A?)|[Bb](0\d))(?![a-zA-Z0-9])")
 
 
@@ -93,14 +94,17 @@ def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -
             " poorer map than of a scene in colours."
         )
         return BandChoice(every * 3, (warning,))
-    if count > len(COLORS) and not any(map(known.get, COLORS)):
+    if count < len(COLORS):
+        return BandChoice()
+    if not any(found):
         usual = " (4,3,2 for all bands of Sentinel-2)" if count in (12, 13) else ""
         warning = (
             f"Warning: The file does not state which of its {count} bands are red, green and blue:"
             f" bands {listed(every[:3])} are read. Choose others with --bands{usual}."
         )
         return BandChoice(every[:3], (warning,))
-    return BandChoice()
+    lacking = [name for name, number in zip(names, found, strict=True) if number is None]
+    return BandChoice(notes=(f"The file names none of its bands {' or '.join(lacking)}.",))
 
 
 def find_bands(dataset: Any, candidates: Sequence[int]) -> dict[str, int]:
@@ -120,6 +124,7 @@ def find_bands(dataset: Any, candidates: Sequence[int]) -> dict[str, int]:
     # each property of a dataset walks over all bands, so none is read in a loop over them
     descriptions, colors = dataset.descriptions, dataset.colorinterp
     texts = {number: (descriptions[number - 1] or "").strip() for number in candidates}
+    texts = {n: "" if _COUNTED.fullmatch(text) else text for n, text in texts.items()}
     described = _by_wavelength(texts) | _by_letter(texts) | _by_number(texts) | _by_word(texts)
     taken = {*described.values(), *(number for number, text in texts.items() if _word(text))}
     interpreted = [(colors[number - 1].name, number) for number in candidates]
