@@ -165,7 +165,6 @@ def read_resized(source: Source, info: ModelInfo, notes: list[str] | None = None
     """
     labels = label_info(info)
     source = replace(source, bands=source.bands or scene_bands(source, labels))
-    # bands are chosen only for callers that report it
     expected = info.bands if notes is None else info.wanted_bands
     pixels, valid = read_pixels(source, expected=expected, notes=notes)
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)

@@ -201,9 +201,8 @@ def check_inputs(
         Description of the model.
 
     Raises:
-        InputError: If the model does not map scenes or does not take such tiles, the mask is
-            missing or belongs to none of several scenes, or outputs would replace one another or a
-            scene.
+        InputError: If the model does not map scenes or take such tiles, the mask is missing or
+            belongs to one of several scenes, or outputs would replace one another or a scene.
     """
     info = load_model_info(model)
     info.require_task("segment")

@@ -74,11 +74,11 @@ def test_bands_are_chosen(map_it):
     """The class is the value of the first band that is read; also where a pixel is looked up."""
     pixels = np.full((40, 40, 4), 1, np.uint8)
     pixels[..., 3] = 3
-    with pytest.raises(
-        InputError,
-        match=r"Received 4 bands of uint8\. To cure it, name those to use, e\.g\. (--)?bands 1,2,3",
-    ):
-        map_it(pixels, photometric="minisblack")
+    mapped = map_it(pixels, photometric="minisblack")
+    assert next(iter(find_probabilities(mapped, 0, 0))) == "land"
+    assert any("which of its 4 bands are red" in note for note in mapped.notes)
+    with pytest.raises(InputError, match=r"Received 2 bands of uint8\. .*: (--)?bands 1,1,1"):
+        map_it(pixels[..., :2], photometric="minisblack")
 
 
 @pytest.mark.parametrize(("bands", "name"), [("4,1,2", "vegetation"), (" 1,2,4 ", "land")])

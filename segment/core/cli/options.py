@@ -66,12 +66,7 @@ BlockEdge = Annotated[
     ),
 ]
 NodataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--nodata",
-        metavar="VALUE|LOW-HIGH",
-        help="A value or range, e.g. 0-3, that means no data, besides what the file says.",
-    ),
+    str | None, typer.Option("--nodata", help="Value or range, e.g. 0-3, that means no data, too.")
 ]
 Features = Annotated[
     bool,

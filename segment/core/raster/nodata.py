@@ -172,8 +172,8 @@ def _sides(values: NDArray[Any]) -> list[NDArray[Any]]:
 
 def _from_border(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keeps those of the chosen pixels that are connected with the border."""
-    from scipy.ndimage import label
+    import cv2
 
-    areas, _ = label(chosen)
+    areas = np.asarray(cv2.connectedComponents(chosen.astype(np.uint8), connectivity=4)[1])
     border = np.concatenate(_sides(areas))
     return np.isin(areas, np.unique(border[border > 0]))

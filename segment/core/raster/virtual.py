@@ -93,14 +93,11 @@ def with_range_masked(dataset: Any, bands: Sequence[int], low: float, high: floa
     root = _describe(dataset)
     if root.find("MaskBand") is not None:
         return None
-    mask = SubElement(
-        SubElement(root, "MaskBand"),
-        "VRTRasterBand",
-        dataType="Byte",
-        subClass="VRTDerivedRasterBand",
-    )
-    SubElement(mask, "PixelFunctionType").text = "max"
-    SubElement(mask, "SourceTransferType").text = "Byte"
+    mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
+    if len(set(bands)) > 1:  # GDAL takes no maximum of a single band
+        mask.set("subClass", "VRTDerivedRasterBand")
+        SubElement(mask, "PixelFunctionType").text = "max"
+        SubElement(mask, "SourceTransferType").text = "Byte"
     below, above = float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf))
     for band in root.findall("VRTRasterBand"):
         if int(band.get("band", 0)) in bands:
