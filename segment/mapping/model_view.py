@@ -148,9 +148,10 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         )
     if cures:
         reason = "" if raster.choice.bands else "".join(f" {n}" for n in raster.choice.notes)
+        received = _count(len(set(raster.bands)))
         raise InputError(
             f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
-            f"Received {_count(bands)} of {dtype}.{reason} To cure it, {'; and '.join(cures)}."
+            f"Received {received} of {dtype}.{reason} To cure it, {'; and '.join(cures)}."
         )
 
 
