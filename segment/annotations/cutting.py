@@ -120,6 +120,8 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
             (folder / name).mkdir(parents=True)
         if labels.class_table:
             save_class_table(labels.class_table, folder / "classes.yaml")
+        descriptions = raster.descriptions
+        names = [descriptions[band - 1] for band in raster.bands]
         written = empty = labelled = 0
         for row, column, pixels, valid, stored, declared in _tiles(
             raster, labels.mask, size, step, progress
@@ -132,7 +134,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
                 empty += 1
                 continue
             name = f"r{row:06}_c{column:06}.tif"
-            _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
+            _write_tile(folder / "images" / name, pixels, valid, raster, row, column, names)
             _write_tile(folder / "masks" / name, stored, declared, raster, row, column)
             written, labelled = written + 1, labelled + count
         if not written:
@@ -205,7 +207,13 @@ def _tiles(
 
 
 def _write_tile(
-    path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int
+    path: Path,
+    pixels: NDArray[Any],
+    valid: NDArray[np.bool_],
+    scene: Raster,
+    row: int,
+    column: int,
+    names: Sequence[str | None] = (),
 ) -> None:
     import rasterio
     from rasterio import Affine
@@ -229,7 +237,7 @@ def _write_tile(
         rasterio.open(path, "w", **profile) as file,
     ):
         file.write(pixels.transpose(2, 0, 1))
-        if any(names := [scene.descriptions[band - 1] for band in scene.bands]):
+        if any(names):
             file.descriptions = names
         if not valid.all():
             file.write_mask(valid)
