@@ -20,6 +20,7 @@ _WAVELENGTHS = {
 _WAVELENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(nm|nanomet\w+|[uµμ]m|micromet\w+)", re.IGNORECASE)
 # words that turn a colour into another band, such as "red edge" and "coastal blue"
 _OTHERS = {"edge", "coastal", "aerosol", "deep", "short", "shortwave", "swir", "mid", "thermal"}
+_INTERPRETED = {"red": "red", "green": "green", "blue": "blue", "nir": _INFRARED}  # by GDAL
 # Sentinel-2, HLS and Landsat 8 and 9 agree on these; Landsat 4 to 7 have other bands by such names
 _NUMBERED = {2: "blue", 3: "green", 4: "red"}
 _COUNTED = re.compile(r"(band|layer|channel)?[ _]*\d*", re.IGNORECASE)
@@ -58,9 +59,8 @@ class BandChoice:
 def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -> BandChoice:
     """Chooses the bands of a file for a model, where a user names none.
 
-    The bands that the file names as those of the model are read. A model of three bands that does
-    not name them reads red, green and blue: the colours of a palette, a single grey band three
-    times, and the first three where the file does not state which they are.
+    A model reads the bands that the file names as its own. One of three bands without names reads
+    red, green and blue: those of a palette, a grey band three times, or else the first three.
 
     Args:
         dataset: An open rasterio dataset.
@@ -97,12 +97,13 @@ def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -
     if count < len(COLORS):
         return BandChoice()
     if not any(found):
+        first = tuple(number for number in every if number != known.get(_INFRARED))[:3]
         usual = " (4,3,2 for all bands of Sentinel-2)" if count in (12, 13) else ""
         warning = (
             f"Warning: The file does not state which of its {count} bands are red, green and blue:"
-            f" bands {listed(every[:3])} are read. Choose others with --bands{usual}."
+            f" bands {listed(first)} are read. Choose others with --bands{usual}."
         )
-        return BandChoice(every[:3], (warning,))
+        return BandChoice(first, (warning,))
     lacking = [name for name, number in zip(names, found, strict=True) if number is None]
     return BandChoice(notes=(f"The file names none of its bands {' or '.join(lacking)}.",))
 
@@ -127,8 +128,8 @@ def find_bands(dataset: Any, candidates: Sequence[int]) -> dict[str, int]:
     texts = {n: "" if _COUNTED.fullmatch(text) else text for n, text in texts.items()}
     described = _by_wavelength(texts) | _by_letter(texts) | _by_number(texts) | _by_word(texts)
     taken = {*described.values(), *(number for number, text in texts.items() if _word(text))}
-    interpreted = [(colors[number - 1].name, number) for number in candidates]
-    stated = _once((name, n) for name, n in interpreted if name in COLORS and n not in taken)
+    interpreted = [(_INTERPRETED.get(colors[n - 1].name), n) for n in candidates if n not in taken]
+    stated = _once((name, number) for name, number in interpreted if name)
     return _once((text.casefold(), n) for n, text in texts.items() if text) | stated | described
 
 
@@ -160,8 +161,7 @@ def listed(bands: Iterable[int]) -> str:
 
 
 def _describe(dataset: Any, bands: Sequence[int], names: Sequence[str], count: int) -> str:
-    descriptions = dataset.descriptions
-    texts = [descriptions[band - 1] or "" for band in bands]
+    texts = [dataset.descriptions[band - 1] or "" for band in bands]
     source = f"names {', '.join(texts)}" if all(texts) else "colour interpretation"
     return (
         f"Bands {listed(bands)} of {count} are read as {', '.join(names)}, by the file's {source}."

@@ -81,6 +81,9 @@ def test_descriptions_come_before_the_colour_interpretation():
     assert colors_of(["B02", "B03", "B04", "B08"], colors) == (3, 2, 1)
     assert colors_of([None, None, None, "NIR"], colors) == (1, 2, 3)
     assert colors_of(["NIR", None, None, None], colors) == (None, 2, 3)
+    assert colors_of([None] * 5, ["nir", "red", "green", "blue", "rededge"]) == (2, 3, 4)
+    infrared = choose_bands(dataset([None] * 3, ["nir", "red", "green"]), (1, 2, 3), RGB)
+    assert "band 1 near infrared" in infrared.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,7 @@ def test_descriptions_come_before_the_colour_interpretation():
         (["NIR", "Red", "Green"], 3, None, "Warning: .*band 1 near infrared, and none blue"),
         ([None] * 3, 3, None, None),
         ([None] * 4, 3, (1, 2, 3), r"Warning: .* which of its 4 bands .*--bands\.$"),
+        (["NIR", None, None, None], 3, (2, 3, 4), "Warning: .* bands 2,3,4 are read"),
         ([None] * 13, 3, (1, 2, 3), "Warning: .*4,3,2 for all bands of Sentinel-2"),
         (["NIR", "Red", "Green", "SWIR1"], 3, None, "none of its bands blue"),
         ([None], 3, (1, 1, 1), "Warning: The scene is grey"),
