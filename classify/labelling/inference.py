@@ -1,6 +1,6 @@
 """Inference: images prefetched for a network, and its probabilities."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from segment.core.model.runtime import Model, nan_error
 from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
+from segment.core.raster.bands import listed
 from segment.core.raster.sources import Source
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ def read_resized(source: Source, info: ModelInfo, notes: list[str] | None = None
     source = replace(source, bands=source.bands or scene_bands(source, labels))
     expected = info.bands if notes is None else info.wanted_bands
     pixels, valid = read_pixels(source, expected=expected, notes=notes)
-    require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
+    reason = " ".join(notes or ())
+    require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info, reason)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
 
@@ -214,7 +216,7 @@ def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:
         return named or (tuple(labels.read_bands or ()) if same else None)
 
 
-def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
+def require_input(path: str, bands: int, dtype: str, info: ModelInfo, reason: str = "") -> None:
     """Checks that pixels have the bands and the dtype that a model takes.
 
     Args:
@@ -222,6 +224,7 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
         bands: Number of bands.
         dtype: Name of the dtype.
         info: Description of the model.
+        reason: Why other bands were not chosen.
 
     Raises:
         InputError: If they do not match.
@@ -229,12 +232,8 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
     if (bands, dtype) == (info.bands, info.dtype):
         return
     if bands != info.bands:
-        chosen = (
-            range(1, info.bands + 1)
-            if bands > info.bands
-            else [min(b, bands) for b in range(1, info.bands + 1)]
-        )
-        cure = f"Name those to use, e.g. --bands {_listed(chosen)}."
+        chosen = [min(band, bands) for band in range(1, info.bands + 1)]
+        cure = f"{reason} Name those to use, e.g. --bands {listed(chosen)}.".strip()
     else:
         cure = (
             f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
@@ -244,7 +243,3 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
         f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}."
         f" {cure}"
     )
-
-
-def _listed(bands: Sequence[int]) -> str:
-    return ",".join(str(band) for band in bands)

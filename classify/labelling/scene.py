@@ -206,4 +206,5 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
             f"{raster.path}: has a palette. Received indices of colours, not colours. Run:"
             " gdal_translate -expand rgb IN OUT"
         )
-    require_input(raster.path, len(raster.bands), raster.dtype.name, info)
+    reason = " ".join(raster.choice.notes)
+    require_input(raster.path, len(raster.bands), raster.dtype.name, info, reason)

@@ -60,6 +60,11 @@ def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, color
     found = list(predict_images(scenes, Labeller()))
     assert [one.given for one in found] == [["land"]] * 4 + [[]]
     assert "Received 2 of uint8" in str(found[4].problem)
+    infrared = write(tmp_path / "f.tif", colors, ("NIR", "Red", "Green", "SWIR"))
+    (refused,) = predict_images([infrared], Labeller())
+    assert "Received 4 of uint8. The file names none of its bands blue. Name" in str(refused)
+    with pytest.raises(InputError, match="none of its bands blue"):
+        label_scene(infrared, Labeller(), tmp_path / "maps", grid=16)
     named, unnamed = band_notes(found)
     assert named.startswith(f"note: {scenes[0]} (and 1 more): Bands 4,3,2 of 4 are read")
     assert unnamed.startswith(f"warning: {scenes[1]}: The file does not state which of its 4")
