@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # docstrings are their --help
-COMMANDS = ("segment/cli/", "classify/cli.py", "classify/generator_cli.py")
+COMMANDS = ("segment/cli/", "classify/cli/", "classify/generator_cli.py")
 FILES = sorted(
     file.relative_to(ROOT).as_posix()
     for package in ("segment", "classify")

@@ -14,7 +14,8 @@ from segment.core.cluster.scenes import do_scenes
 from segment.core.model.folder import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.nodata import Nodata
+from segment.core.raster.sources import Source, as_sources
 
 
 def label_scenes(  # noqa: PLR0913 - public, its parameters are options
@@ -26,7 +27,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     grid: int,
     block: int | None = None,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
     augment: bool = False,
     runtime: Runtime = "auto",
@@ -66,9 +67,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     folder = Path(model)
     info = load_model_info(folder)
     label_info(info)
-    sources = scaled_sources(
-        [as_source(scene, bands, nodata) for scene in scenes], info, scale, progress
-    )
+    sources = scaled_sources(as_sources(scenes, bands, nodata), info, scale, progress)
     blocks = BlockOptions(output=Path(output), edge=block, overwrite=overwrite)
 
     def plan(source: Source, model: ClusterModel) -> CellAssembly:

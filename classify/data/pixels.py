@@ -13,6 +13,7 @@ from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
+from segment.core.raster.bands import WantedBands
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, read_orientation, summarise_turned
 from segment.core.raster.reader import Raster
@@ -39,8 +40,9 @@ def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[
 def read_pixels(
     image: Path | str | Source,
     bands: Sequence[int] | None = None,
-    expected: int | None = None,
+    expected: int | WantedBands | None = None,
     scale: BandScale | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Reads the pixels of an image, and which of them are valid.
 
@@ -48,8 +50,9 @@ def read_pixels(
         image: Image file or source.
         bands: Band numbers from 1, as for `read_image`. Not used with a `Source`, which has its
             own.
-        expected: Number of bands that a model reads, see `open_raster`.
+        expected: Bands that a model reads, or their number, see `open_raster`.
         scale: Scale that brings images of its data type to 8 bits, if they have none of their own.
+        notes: Receives notes on the choice of bands.
 
     Returns:
         Pixels (rows, columns, bands) as in `read_image`, and a mask (rows, columns) that is False
@@ -66,6 +69,8 @@ def read_pixels(
     with source.open(expected) as raster:
         if scale is not None and raster.scale is None and raster.dtype.name == scale.dtype:
             raster = raster if raster.info.colors == ("palette",) else raster.scaled(scale)
+        if notes is not None:
+            notes += raster.choice.notes
         pixels, valid = raster.read()
         if source.bands is None and is_picture_with_palette(raster):
             pixels = raster.colormap()[pixels[..., 0]]

@@ -1,6 +1,6 @@
 """Inference: images prefetched for a network, and its probabilities."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
+from segment.core.raster.bands import listed
 from segment.core.raster.sources import Source
 
 if TYPE_CHECKING:
@@ -133,12 +134,13 @@ def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[li
     return [[names[i] for i in order if row[i]] for order, row in zip(orders, reached, strict=True)]
 
 
-def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
+def read_input(source: Source, info: ModelInfo, notes: list[str] | None = None) -> NDArray[Any]:
     """Reads an image as the network sees it.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
+        notes: Receives notes on the choice of bands; None where all bands are to be read.
 
     Returns:
         Pixels (size, size, bands).
@@ -146,16 +148,22 @@ def read_input(source: Source, info: ModelInfo) -> NDArray[Any]:
     Raises:
         InputError: If the image cannot be read, or its bands or dtype are not what the model takes.
     """
-    return centre_crop(read_resized(source, info), info.tile)
+    return centre_crop(read_resized(source, info, notes=notes), info.tile)
 
 
-def read_resized(source: Source, info: ModelInfo, scale: BandScale | None = None) -> NDArray[Any]:
+def read_resized(
+    source: Source,
+    info: ModelInfo,
+    scale: BandScale | None = None,
+    notes: list[str] | None = None,
+) -> NDArray[Any]:
     """Reads an image as `read_input` does, but without the crop.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
         scale: Scale of images of its data type that have none of their own.
+        notes: Receives notes on the choice of bands; None where all bands are to be read.
 
     Returns:
         Pixels (rows, columns, bands).
@@ -164,12 +172,11 @@ def read_resized(source: Source, info: ModelInfo, scale: BandScale | None = None
         InputError: As in `read_input`.
     """
     labels = label_info(info)
-    pixels, valid = read_pixels(
-        replace(source, bands=source.bands or scene_bands(source, labels)),
-        expected=info.bands,
-        scale=scale,
-    )
-    require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info)
+    source = replace(source, bands=source.bands or scene_bands(source, labels))
+    expected = info.bands if notes is None else info.wanted_bands
+    pixels, valid = read_pixels(source, expected=expected, scale=scale, notes=notes)
+    reason = " ".join(notes or ())
+    require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info, reason)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
 
@@ -189,7 +196,7 @@ def as_seen(pixels: NDArray[Any], info: ModelInfo) -> NDArray[Any]:
     )
 
 
-def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
+def require_input(path: str, bands: int, dtype: str, info: ModelInfo, reason: str = "") -> None:
     """Checks that pixels have the bands and the dtype that a model takes.
 
     Args:
@@ -197,6 +204,7 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
         bands: Number of bands.
         dtype: Name of the dtype.
         info: Description of the model.
+        reason: Why other bands were not chosen.
 
     Raises:
         InputError: If they do not match.
@@ -204,12 +212,8 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
     if (bands, dtype) == (info.bands, info.dtype):
         return
     if bands != info.bands:
-        chosen = (
-            range(1, info.bands + 1)
-            if bands > info.bands
-            else [min(b, bands) for b in range(1, info.bands + 1)]
-        )
-        cure = f"Name those to use, e.g. --bands {_listed(chosen)}."
+        chosen = [min(band, bands) for band in range(1, info.bands + 1)]
+        cure = f"{reason} Name those to use, e.g. --bands {listed(chosen)}.".strip()
     else:
         cure = (
             f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
@@ -219,7 +223,3 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
         f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}."
         f" {cure}"
     )
-
-
-def _listed(bands: Sequence[int]) -> str:
-    return ",".join(str(band) for band in bands)

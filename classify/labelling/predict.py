@@ -25,7 +25,7 @@ from segment.core.model.runtime import Model, load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source, as_source, scale_notes
+from segment.core.raster.sources import Source, as_sources, scale_notes
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,14 @@ class Prediction:
         given: Labels that the image is given: the most probable one or, with several labels, those
             that reach their thresholds.
         problem: Why there are no labels, if the image cannot be used; else None.
+        notes: Remarks on the bands that were read.
     """
 
     image: str
     labels: list[tuple[str, float]]
     given: list[str]
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.problem or f"{self.image}  {describe(self.labels)}"
@@ -98,10 +100,29 @@ def predict_images(
         raise InputError(f"top must be at least 1. Received {top}.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
-    sources = scaled_sources(
-        [as_source(image, bands) for image in images], network.info, scale, progress
-    )
+    sources = scaled_sources(as_sources(images, bands), network.info, scale, progress)
     return _predict(sources, network, top, augment, progress or Silent())
+
+
+def band_notes(predictions: Sequence[Prediction]) -> list[str]:
+    """Joins the remarks on the bands of several images.
+
+    Args:
+        predictions: Predictions of the images.
+
+    Returns:
+        A line for each remark, with the first image that it is about and the number of others.
+    """
+    images: dict[str, list[str]] = {}
+    for prediction in predictions:
+        for note in prediction.notes:
+            images.setdefault(note, []).append(prediction.image)
+    lines = []
+    for note, names in images.items():
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        kind = "warning" if note.startswith("Warning: ") else "note"
+        lines.append(f"{kind}: {names[0]}{more}: {note.removeprefix('Warning: ')}")
+    return lines
 
 
 @dataclass(frozen=True)
@@ -111,11 +132,13 @@ class _Batch:
     Attributes:
         names: Names of all images.
         problems: Why an image has no row in `pixels`; None if it has one.
+        notes: Remarks on the bands that were read of each image.
         pixels: Images that could be read; None if there are none.
     """
 
     names: list[str]
     problems: list[str | None]
+    notes: list[list[str]]
     pixels: NDArray[Any] | None
 
 
@@ -134,7 +157,7 @@ def _predict(
     with closing(prefetch(_batches(sources, network, size), compute, workers)) as answers:
         for batch, probabilities in answers:
             rows = iter(zip(probabilities, given_labels(probabilities, info), strict=True))
-            for name, problem in zip(batch.names, batch.problems, strict=True):
+            for name, problem, notes in zip(batch.names, batch.problems, batch.notes, strict=True):
                 done += 1
                 progress.advance("labelling", done, len(sources))
                 if problem is not None:
@@ -142,7 +165,8 @@ def _predict(
                     continue
                 row, given = next(rows)
                 likeliest = np.argsort(-row, kind="stable")[:top]
-                yield Prediction(name, [(names[i], float(row[i])) for i in likeliest], given)
+                labels = [(names[i], float(row[i])) for i in likeliest]
+                yield Prediction(name, labels, given, notes=tuple(notes))
 
 
 def _batches(sources: Sequence[Source], network: Model, size: int) -> Generator[_Batch, None, None]:
@@ -150,14 +174,16 @@ def _batches(sources: Sequence[Source], network: Model, size: int) -> Generator[
     while some := list(islice(left, size)):
         pixels: list[NDArray[Any]] = []
         problems: list[str | None] = []
-        for source in some:
+        notes: list[list[str]] = [[] for _ in some]
+        for source, remarks in zip(some, notes, strict=True):
             try:
-                pixels.append(read_input(source, network.info))
+                pixels.append(read_input(source, network.info, remarks))
                 problems.append(None)
             except InputError as error:
                 problems.append(str(error))
         yield _Batch(
             [printable(source.path) for source in some],
             problems,
+            notes,
             np.stack(pixels) if pixels else None,
         )

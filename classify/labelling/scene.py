@@ -33,6 +33,7 @@ from segment.core.outputs import Stage, finish_moving, staged_files
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
 from segment.core.raster.grid import PixelGrid
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source, as_source
 
@@ -44,7 +45,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     *,
     grid: int,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
     augment: bool = False,
     runtime: Runtime = "auto",
@@ -69,9 +70,10 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
         grid: Edge of a cell in pixels of the scene, 8 or more. A cell is resized to the input of
             the network; see `Cells` for those at the right and lower edge. A scene that is smaller
             than a cell is treated like any other image.
-        bands: Band numbers from 1 in the order of the model. By default the bands that the model
-            reads.
-        nodata: Value that means no data in all bands, in addition to what the file declares.
+        bands: Band numbers from 1 in the order of the model; by default those that the file names
+            as the model's, see `choose_bands`.
+        nodata: Value, or range (lowest, highest), that means no data in all bands, in addition to
+            what the file declares.
         scale: How pixels are brought to the 8 bits of a model. "auto": pixels of another type by
             the scale of the model's training, or else from their 0.5th to their 99.5th percentile;
             "never": pixels stay as they are. For all pixels: two values (low, high) or "LOW,HIGH",
@@ -147,7 +149,8 @@ class OpenScene:
         self._write_polygons(files.polygons, labels)
         seconds = time.monotonic() - started
         report = describe(labels, self.cells, self.raster, self.info, seconds)
-        notes = [*report["notes"], *details.get("notes", [])]
+        undeclared = self.raster.undeclared_nodata()
+        notes = [*report["notes"], *details.get("notes", []), *filter(None, [undeclared])]
         return files.written({"scene": self.source.name} | report | details | {"notes": notes})
 
     def _write_raster(self, path: Path, rows: Path, labels: CellLabels) -> None:
@@ -201,10 +204,10 @@ def open_scene(source: Source, info: ModelInfo, grid: int) -> Iterator[OpenScene
     if grid < SMALLEST:
         raise InputError(f"grid: cells must be at least {SMALLEST} pixels wide. Received {grid}.")
     source = replace(source, bands=source.bands or scene_bands(source, label_info(info)))
-    with source.open(info.bands) as raster:
-        source = replace(source, alpha=raster.alpha)
+    with source.open(info.wanted_bands) as raster:
         _check_scene(raster, source, info)
-        yield OpenScene(source, raster, info, Cells(raster.height, raster.width, grid))
+        cells = Cells(raster.height, raster.width, grid)
+        yield OpenScene(source.as_opened(raster), raster, info, cells)
 
 
 def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
@@ -214,4 +217,5 @@ def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
             f"{raster.path}: has a palette. Received indices of colours, not colours. Run:"
             " gdal_translate -expand rgb IN OUT"
         )
-    require_input(raster.path, len(raster.bands), raster.dtype.name, info)
+    reason = " ".join(raster.choice.notes)
+    require_input(raster.path, len(raster.bands), raster.dtype.name, info, reason)

@@ -18,6 +18,8 @@ def scaled_sources(
     info: ModelInfo,
     scale: ScaleOption,
     progress: Progress | None = None,
+    *,
+    measure: bool = True,
 ) -> list[Source]:
     """Gives images or scenes the bands that a model reads and their scale, see `SceneScales`.
 
@@ -26,6 +28,7 @@ def scaled_sources(
         info: Description of the model.
         scale: What a user wrote for --scale.
         progress: Where progress is reported.
+        measure: Whether a scale may be chosen from pixels; see `SceneScales.planned`.
 
     Returns:
         The sources in the same order; one that cannot be opened is left as it is.
@@ -42,7 +45,7 @@ def scaled_sources(
         with suppress(InputError):
             source = replace(source, bands=source.bands or scene_bands(source, info.labels))
         found.append(source)
-    return scales.scaled(found, progress)
+    return scales.scaled(found, progress) if measure else scales.planned(found)
 
 
 def scene_bands(source: Source, labels: LabelInfo) -> tuple[int, ...] | None:

@@ -20,8 +20,8 @@ from segment.annotations.vector_labels import (
 from segment.annotations.vector_layer import Layer, read_layer
 from segment.core.choices import LabelOrder
 from segment.core.errors import InputError
+from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.classes import IGNORED, ClassTable
-from segment.core.raster.alignment import ALIGNED, Alignment
 from segment.core.raster.reader import Raster
 
 

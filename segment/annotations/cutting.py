@@ -19,6 +19,7 @@ from segment.core.labels.masks import Mask, open_mask
 from segment.core.outputs import staged
 from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.nodata import Nodata, check_nodata
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
 from segment.data.mask_census import census_of_rows
@@ -61,6 +62,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
     *,
     classes: Path | str | None = None,
     min_labelled: float = 0.0,
+    nodata: Nodata | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> CutScene:
@@ -85,6 +87,8 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
             of their field are the classes.
         min_labelled: Share of a tile's pixels that must have a class, 0 to 1. With 0, one pixel
             is enough.
+        nodata: Value, or range (lowest, highest), that means "no data" in all bands of the scene,
+            in addition to what the file declares.
         overwrite: Whether an earlier output may be replaced.
         progress: Where progress is reported.
 
@@ -100,7 +104,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
     if not 0 <= min_labelled <= 1:
         raise InputError(f"--min-labelled is a share from 0 to 1. Received {min_labelled:g}.")
     with (
-        open_raster(scene) as raster,
+        open_raster(scene, nodata=check_nodata(nodata)) as raster,
         staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder,
         _open_labels(mask, raster, classes) as labels,
     ):
@@ -110,11 +114,14 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
                 f"{scene}: scene is {raster.width}x{raster.height}, smaller than a tile of {size}."
                 " Lower --size."
             )
-        notes = [*(f"note: {scene}: {note}" for note in raster.notes), *labels.notes]
+        remarks = [*raster.notes, *filter(None, [raster.undeclared_nodata()])]
+        notes = [*(f"note: {scene}: {note}" for note in remarks), *labels.notes]
         for name in ("images", "masks"):
             (folder / name).mkdir(parents=True)
         if labels.class_table:
             save_class_table(labels.class_table, folder / "classes.yaml")
+        descriptions = raster.descriptions
+        names = [descriptions[band - 1] for band in raster.bands]
         written = empty = labelled = 0
         for row, column, pixels, valid, stored, declared in _tiles(
             raster, labels.mask, size, step, progress
@@ -127,7 +134,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
                 empty += 1
                 continue
             name = f"r{row:06}_c{column:06}.tif"
-            _write_tile(folder / "images" / name, pixels, valid, raster, row, column)
+            _write_tile(folder / "images" / name, pixels, valid, raster, row, column, names)
             _write_tile(folder / "masks" / name, stored, declared, raster, row, column)
             written, labelled = written + 1, labelled + count
         if not written:
@@ -200,7 +207,13 @@ def _tiles(
 
 
 def _write_tile(
-    path: Path, pixels: NDArray[Any], valid: NDArray[np.bool_], scene: Raster, row: int, column: int
+    path: Path,
+    pixels: NDArray[Any],
+    valid: NDArray[np.bool_],
+    scene: Raster,
+    row: int,
+    column: int,
+    names: Sequence[str | None] = (),
 ) -> None:
     import rasterio
     from rasterio import Affine
@@ -224,5 +237,7 @@ def _write_tile(
         rasterio.open(path, "w", **profile) as file,
     ):
         file.write(pixels.transpose(2, 0, 1))
+        if any(names):
+            file.descriptions = names
         if not valid.all():
             file.write_mask(valid)

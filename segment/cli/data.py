@@ -15,6 +15,7 @@ from segment.core.cli.options import (
     ConsoleOptions,
     Features,
     ModelFolder,
+    NodataOption,
     Overwrite,
     SettingsOptions,
 )
@@ -136,6 +137,7 @@ def tile(
     min_labelled: Annotated[
         float, Option(min=0, max=1, help="Share of a tile that must have a class; 0: one pixel.")
     ] = 0.0,
+    nodata: NodataOption = None,
     overwrite: Overwrite = False,
     *,
     labels: LabelOptions,
@@ -144,9 +146,11 @@ def tile(
     """Cuts a scene and its mask, or its vector labels, into a tile folder."""
     chosen = labels.chosen()
     from segment.annotations.cutting import cut_scene
+    from segment.core.raster.nodata import parse_nodata
 
     cut = partial(cut_scene, scene, chosen, output, size, overlap, min_labelled=min_labelled)
-    console.show(partial(cut, classes=classes, overwrite=overwrite))
+    missing = parse_nodata(nodata)
+    console.show(partial(cut, classes=classes, nodata=missing, overwrite=overwrite))
 
 
 @entry_point

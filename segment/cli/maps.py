@@ -1,5 +1,6 @@
 """Commands for maps: segment-predict and segment-app."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from segment.core.cli.options import (
     BlockEdge,
     ClusterAddress,
     ConsoleOptions,
+    NodataOption,
     Overwrite,
     RuntimeOption,
     require_cluster,
@@ -85,11 +87,12 @@ def predict(
     ] = BUNDLED,
     output: Annotated[Path, Option(help="Folder for the maps.")] = Path(),
     bands: Annotated[
-        str | None, Option(help="Bands to read, e.g. 4,3,2; all but alpha by default.")
+        str | None,
+        Option(
+            help="Bands to read, e.g. 4,3,2; by default red, green, blue as the file names them."
+        ),
     ] = None,
-    nodata: Annotated[
-        float | None, Option(help="A value that means no data, besides what the file says.")
-    ] = None,
+    nodata: NodataOption = None,
     scale: Annotated[
         str,
         Option(
@@ -116,15 +119,17 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
-    from segment.core.onnx_models.loading import load_model, load_model_info
+    from segment.core.onnx_models.loading import load_model
+    from segment.core.raster.nodata import parse_nodata
     from segment.core.raster.scene_scales import SceneScales
     from segment.core.raster.sources import Source, find_sources, parse_bands
     from segment.mapping.options import MapOptions
-    from segment.mapping.predict import check_inputs, predict_scene
+    from segment.mapping.predict import check_input, check_inputs, predict_scene
     from segment.mapping.result import MAP_ENDINGS
 
     options, truth = MapOptions(**vars(mapping)), reference.chosen()
-    sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), nodata)
+    sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), parse_nodata(nodata))
+    info = check_inputs(sources, model, output, truth=truth, tile=mapping.tile)
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes
 
@@ -146,27 +151,34 @@ def predict(
             report_each("segment-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    scales = SceneScales.of(scale, load_model_info(model).pixels)
-    check_inputs(scales.planned(sources), model, output, truth=truth)
+    scales = SceneScales.of(scale, info.pixels)
+
+    def check(source: Source) -> None:
+        check_input(scales.planned([source])[0], info)
+
     with console.progress() as progress:
-        sources = scales.scaled(sources, progress)
-        network = load_model(model, runtime, progress=progress)
 
-        def map_one(source: Source) -> None:
-            result = predict_scene(
-                source,
-                network,
-                output,
-                truth=truth,
-                scale="never",  # in addition to that of the source
-                resume=resume,
-                overwrite=overwrite,
-                progress=progress,
-                **vars(mapping),
-            )
-            progress.say(repr(result))
+        def prepare(fit: list[Source]) -> tuple[list[Source], Callable[[Source], None]]:
+            scaled = scales.scaled(fit, progress)
+            network = load_model(model, runtime, progress=progress)
 
-        attempt_each("segment-predict", sources, map_one)
+            def map_one(source: Source) -> None:
+                result = predict_scene(
+                    source,
+                    network,
+                    output,
+                    truth=truth,
+                    scale="never",  # in addition to that of the source
+                    resume=resume,
+                    overwrite=overwrite,
+                    progress=progress,
+                    **vars(mapping),
+                )
+                progress.say(repr(result))
+
+            return scaled, map_one
+
+        attempt_each("segment-predict", sources, check, prepare)
 
 
 @entry_point

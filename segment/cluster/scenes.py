@@ -13,8 +13,9 @@ from segment.core.errors import InputError
 from segment.core.onnx_models.loading import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.scene_scales import SceneScales
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.sources import Source, as_sources
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 
@@ -29,7 +30,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     truth: Path | str | LabelSource | None = None,
     options: MapOptions | None = None,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
     runtime: Runtime = "auto",
     resume: bool = True,
@@ -73,7 +74,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     info = load_model_info(folder)
     info.require_task("segment")
     scales = SceneScales.of(scale, info.pixels)
-    sources = [as_source(scene, bands, nodata) for scene in scenes]
+    sources = as_sources(scenes, bands, nodata)
     mask = as_label_source(truth)
     if truth is not None and len(sources) > 1:
         raise InputError(

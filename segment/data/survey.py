@@ -13,10 +13,34 @@ from segment.core.errors import InputError
 from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
+from segment.core.raster.bands import names_of_bands
+from segment.core.raster.opening import open_raster
 from segment.core.splits import Part
 from segment.data.patches import Patch
 from segment.data.pixels import TilePixels
 from segment.data.recognition import remember
+
+_OPENED = 25  # images that are opened for the names of bands
+
+
+def find_band_names(images: Sequence[Path]) -> list[str]:
+    """Finds out what the bands of images are, as far as the files state it.
+
+    Args:
+        images: Image files, of which some, spread over all, are opened.
+
+    Returns:
+        A name for each band, by which it is found in scenes; empty where files name none, or differ
+        in the names.
+
+    Raises:
+        InputError: If an image cannot be opened.
+    """
+    found = set()
+    for path in images[:: max(1, len(images) // _OPENED)]:
+        with open_raster(path) as raster:
+            found.add(names_of_bands(raster.dataset, raster.bands))
+    return list(found.pop()) if len(found) == 1 else []
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segment.core.errors import InputError
 from segment.core.file_search import folders_below
-from segment.core.raster.alignment import ALIGNED, Alignment, align, summarise
+from segment.core.labels.alignment import ALIGNED, Alignment, align, summarise
 from segment.core.raster.info import RasterInfo
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import summarise_turned

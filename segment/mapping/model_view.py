@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
+from segment.core.raster.bands import COLORS
 from segment.core.raster.opening import resampled_size
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
@@ -131,7 +132,8 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
             f"name those to use, e.g. --bands {','.join(str(b + 1) for b in range(info.bands))}"
         )
     elif bands < info.bands:
-        cures.append(f"take a scene with {info.bands} bands, or train a model on {bands}")
+        grey = ", read one of them as grey: --bands 1,1,1" if info.bands == len(COLORS) else ""
+        cures.append(f"take a scene with {info.bands} bands{grey}, or train a model on {bands}")
     if dtype != info.dtype and not (
         (info.dtype.startswith("float") and dtype in ("float32", "float64"))
         or (info.dtype == "uint8" and bands != info.bands)  # scaled once its bands are right
@@ -146,9 +148,11 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
             " IN OUT"
         )
     if cures:
+        reason = "" if raster.choice.bands else "".join(f" {n}" for n in raster.choice.notes)
+        received = _count(len(set(raster.bands)))
         raise InputError(
             f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
-            f"Received {_count(bands)} of {dtype}. To cure it, {'; and '.join(cures)}."
+            f"Received {received} of {dtype}.{reason} To cure it, {'; and '.join(cures)}."
         )
 
 

@@ -15,16 +15,18 @@ from segment.annotations.label_source import LabelSource, as_label_source, files
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of
 from segment.core.onnx_models.loading import load_model, load_model_info
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source, require_own_names
 from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
-from segment.mapping.model_view import check_scene
+from segment.mapping.model_view import check_scene, choose_tile
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 from segment.mapping.scene import OpenScene, open_scene, output_names
@@ -46,7 +48,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     min_area: float = 0.0,
     boundary_width: int = BOUNDARY_WIDTH,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
     resample: bool | None = None,
     gsd: float | None = None,
@@ -81,8 +83,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         min_area: Smallest area of a polygon, see `write_polygons`.
         boundary_width: Width in pixels of the boundaries that are scored against `truth`, see
             `Boundaries`.
-        bands: Band numbers from 1 in the order of the model, by default all but alpha.
-        nodata: Value that means "no data" in all bands, in addition to what the file declares.
+        bands: Band numbers from 1 in the order of the model; by default those that the file names
+            as the model's, see `choose_bands`.
+        nodata: Value, or range (lowest, highest), that means "no data" in all bands, in addition to
+            what the file declares.
         scale: How pixels are brought to the 8 bits of a model. "auto": pixels of another type by
             the scale of the model's training, or else from their 0.5th to their 99.5th percentile;
             "never": pixels stay as they are. For all pixels: two values (low, high) or "LOW,HIGH",
@@ -192,34 +196,60 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
 
 
 def check_inputs(
-    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | LabelSource | None = None
-) -> None:
-    """Checks several scenes before any of them is mapped.
+    scenes: Sequence[Source],
+    model: Path,
+    output: Path,
+    *,
+    truth: Path | LabelSource | None = None,
+    tile: int | None = None,
+) -> ModelInfo:
+    """Checks what would stop `predict_scene` at every scene, or at one because of another.
+
+    Scenes are not opened; see `check_input`.
 
     Args:
         scenes: The scenes.
         model: Model folder or ONNX file.
         output: Folder of the outputs.
         truth: Reference of the only scene, or None.
+        tile: Edge of a tile in pixels that is asked for, or None.
+
+    Returns:
+        Description of the model.
 
     Raises:
-        InputError: If something would stop `predict_scene` at one of the scenes.
+        InputError: If the model does not map scenes or take such tiles, the mask is missing or
+            belongs to one of several scenes, or outputs would replace one another or a scene.
     """
     info = load_model_info(model)
     info.require_task("segment")
-    if truth is not None and len(scenes) > 1:
-        raise InputError(
-            f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one."
-        )
+    choose_tile(info, tile)
+    if truth and len(scenes) > 1:
+        problem = f"--truth belongs to one scene. Received {len(scenes)} scenes."
+        raise InputError(f"{problem} Map them one by one.")
+    references = files_of(as_label_source(truth))
+    for file in references:
+        if isinstance(file, Path) and not file.exists():
+            raise InputError(f"{file}: no such file. Check the path of --truth.")
     require_own_names(scenes)
+    every = [*(scene.path for scene in scenes if is_utf8(scene.path)), *references]
     for source in scenes:
-        if len(scenes) > 1 and not is_utf8(source.path):  # the other scenes are mapped
-            continue
-        SceneMap.planned(source, output, True, True).spare(
-            [*(scene.path for scene in scenes), *files_of(as_label_source(truth))]
-        )
-        with source.open(info.bands) as raster:
-            check_scene(raster, info)
+        SceneMap.planned(source, output, True, True).spare(every)
+    return info
+
+
+def check_input(source: Source, info: ModelInfo) -> None:
+    """Checks by its header whether a model can map a scene.
+
+    Args:
+        source: The scene.
+        info: Description of the model.
+
+    Raises:
+        InputError: If the file cannot be opened, or the model does not take its bands or pixels.
+    """
+    with source.open(info.wanted_bands) as raster:
+        check_scene(raster, info)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,9 @@ class OpenScene:
         self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
+        undeclared = filter(None, [self.raster.undeclared_nodata()])
         notes = [*self.info.notes, *report["notes"], *details.pop("notes", []), *warning]
+        notes += undeclared
         report |= {"unfamiliar": unfamiliar, **details}
         if self.reference:
             notes += self.reference.notes
@@ -206,8 +208,8 @@ def open_scene(
         InputError: If scene, reference, model and options do not fit together.
     """
     with ExitStack() as stack:
-        raster = stack.enter_context(source.open(info.bands))
-        source = replace(source, alpha=raster.alpha)
+        raster = stack.enter_context(source.open(info.wanted_bands))
+        source = source.as_opened(raster)
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
         table = info.class_table

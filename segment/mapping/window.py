@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
@@ -14,6 +13,7 @@ from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.onnx_models.loading import load_model
 from segment.core.pixels.scale_choice import ScaleOption
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source
 from segment.mapping.loop import RowStrip
@@ -28,7 +28,7 @@ class WindowOptions(TypedDict, total=False):
     """Keywords of `predict_scene` that functions for windows take, too."""
 
     bands: Sequence[int] | None
-    nodata: float | None
+    nodata: Nodata | None
     scale: ScaleOption
     runtime: Runtime
     overlap: float
@@ -122,8 +122,8 @@ def _predict(
     info = network.info
     info.require_task("segment")
     (source,) = scale_sources([source], scale, info.pixels)
-    with source.open(info.bands) as raster:
-        source = replace(source, alpha=raster.alpha)
+    with source.open(info.wanted_bands) as raster:
+        source = source.as_opened(raster)
         check_scene(raster, info)
         check_window(raster, *region)
         factor = choose_scale(raster, info, seen.resample, seen.gsd).factor

@@ -23,6 +23,7 @@ from segment.data.augment import augmentation
 from segment.data.collections import check_data
 from segment.data.dataset import TileDataset
 from segment.data.pixels import TilePixels
+from segment.data.survey import find_band_names
 from segment.data.training_data import TrainingData
 from segment.training.losses import Loss, build_loss
 from segment.training.models import (
@@ -150,6 +151,7 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
         name=f"{config.model.architecture}/{config.model.backbone}",
         classes=list(data.class_table.table),
         bands=first.bands,
+        band_names=find_band_names([pair.image for pair in data.pairs]),
         dtype=first.dtype,
         range=(float(low.min()), float(high.max())),
         scale=ScaleInfo.of(data.scale),

@@ -74,11 +74,25 @@ def test_bands_are_chosen(map_it):
     """The class is the value of the first band that is read; also where a pixel is looked up."""
     pixels = np.full((40, 40, 4), 1, np.uint8)
     pixels[..., 3] = 3
-    with pytest.raises(
-        InputError,
-        match=r"Received 4 bands of uint8\. To cure it, name those to use, e\.g\. (--)?bands 1,2,3",
-    ):
-        map_it(pixels, photometric="minisblack")
+    mapped = map_it(pixels, photometric="minisblack")
+    assert next(iter(find_probabilities(mapped, 0, 0))) == "land"
+    assert any("which of its 4 bands are red" in note for note in mapped.notes)
+
+
+def test_bands_that_do_not_fit_are_refused_with_the_setting_that_cures_it(map_it):
+    with pytest.raises(InputError, match=r"Received 2 bands of uint8\. .*: (--)?bands 1,1,1"):
+        map_it(np.full((40, 40, 2), 1, np.uint8), photometric="minisblack")
+
+
+@pytest.mark.parametrize("nodata", ["1", " 0-1 "])
+def test_a_visitor_names_nodata(map_it, nodata):
+    pixels = np.full((40, 40, 3), 1, np.uint8)
+    pixels[:10] = 2
+    mapped = map_it(pixels, settings=Settings("bundled", 0.25, nodata=nodata))
+    assert sum(mapped.files.report["pixels_by_class"].values()) == 400
+    assert find_probabilities(mapped, 30, 5) is None
+    with pytest.raises(InputError, match="neither a value nor a range"):
+        Settings("bundled", nodata="black").check()
 
 
 @pytest.mark.parametrize(("bands", "name"), [("4,1,2", "vegetation"), (" 1,2,4 ", "land")])

@@ -100,10 +100,17 @@ def test_bands_are_chosen_over_http(client, tmp_path):
     for bands, given in (("1,2,3", "bright"), ("4,4,4", "dark")):
         (answer,) = client.predict([image], model="tiny", bands=bands, api_name="/classify")
         assert answer["given"] == [given]
-    with pytest.raises(Exception, match=r"e\.g\. bands 1,2,3"):
-        client.predict([image], model="tiny", api_name="/classify")
-    with pytest.raises(Exception, match=r"name those to use, e\.g\. bands 1,2,3"):
-        client.predict(image, api_name="/map")
+    (answer,) = client.predict([image], model="tiny", api_name="/classify")
+    assert answer["given"] == ["bright"]  # of the first three bands
+    report, *_ = client.predict(image, api_name="/map")
+    assert any("which of its 4 bands are red" in note for note in report["notes"])
+    two = gradio_client.handle_file(
+        write_raster(tmp_path / "two.tif", pixels[..., :2], photometric="minisblack")
+    )
+    with pytest.raises(Exception, match=r"e\.g\. bands 1,2,2"):
+        client.predict([two], model="tiny", api_name="/classify")
+    with pytest.raises(Exception, match=r"as grey: bands 1,1,1"):
+        client.predict(two, api_name="/map")
 
 
 def test_calls_of_other_kinds_are_answered(server):

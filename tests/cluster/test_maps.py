@@ -225,6 +225,50 @@ def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(
     assert_same_files(tmp_path / "alone", tmp_path / "together")
 
 
+@pytest.mark.parametrize("resample", [None, True])
+@pytest.mark.parametrize("kind", ["named", "palette"])
+def test_chosen_bands_and_ranges_are_those_of_one_machine(
+    tmp_path: Path, cluster: Cluster, kind: str, resample: bool | None
+) -> None:
+    model = write_model(tmp_path / "model")
+    text = (model / "model.yaml").read_text()
+    assert "ground_sampling_distance: null" in text
+    (model / "model.yaml").write_text(
+        text.replace("ground_sampling_distance: null", "ground_sampling_distance: 0.4")
+    )
+    pixels = np.random.default_rng(0).integers(0, 250, (120, 90, 4), np.uint8)
+    pixels[:40] //= 80
+    if kind == "palette":
+        scene = write_raster(tmp_path / "scene.tif", pixels[..., :1])
+        with rasterio.open(scene, "r+") as file:
+            file.write_colormap(1, {i: (i, 255 - i, 7 * i % 256, 255) for i in range(256)})
+    else:
+        scene = write_raster(tmp_path / "scene.tif", pixels, photometric="minisblack")
+        with rasterio.open(scene, "r+") as file:
+            file.descriptions = ("B08", "B02", "B03", "B04")
+    gsd = None if resample is None else 0.2
+    options = {"tile": 64, "resample": resample, "gsd": gsd}
+    alone = predict_scene(scene, model, tmp_path / "alone", nodata=(0, 3), **options)
+    (done,) = predict_scenes(
+        [scene],
+        model,
+        tmp_path / "together",
+        cluster=cluster.address,
+        block=50,
+        nodata=(0, 3),
+        options=MapOptions(**options),
+    )
+    assert not done.problems
+    assert_same_files(tmp_path / "alone", tmp_path / "together")
+    assert figures(done.result.report) == figures(alone.report)
+    assert any("are read as red, green" in note for note in alone.report["notes"])
+    hidden = (pixels[..., : 1 if kind == "palette" else 4] < 4).all(axis=2)
+    np.testing.assert_array_equal(
+        read(alone.classes) == 255,
+        hidden if kind == "palette" else (pixels[..., 1:] < 4).all(axis=2),
+    )
+
+
 @pytest.mark.parametrize("grid", [16, 40])
 def test_cells_are_labelled_as_on_one_machine(tmp_path: Path, cluster: Cluster, grid: int) -> None:
     model, scene = (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
-from classify.labelling.predict import Prediction, predict_images
+from classify.labelling.predict import Prediction, band_notes, predict_images
 from classify.labelling.scene_inputs import scaled_sources
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
@@ -131,22 +131,23 @@ def label_uploads(
         predictions[number] = replace(prediction, image=images[number].name, problem=problem)
     if len(images) == 1 and predictions[0].problem:
         raise InputError(predictions[0].problem)
+    notes = [*_notes(images, sources), *band_notes(predictions)]
     listing = job.folder / "labels.csv"
     listing.write_text(as_csv(predictions) + "\n", encoding="utf-8")
     if not pictures:
-        return Labelled(predictions, [None] * len(images), listing, notes=_notes(images, sources))
+        return Labelled(predictions, [None] * len(images), listing, notes=notes)
     thumbnail, thumbnails = partial(_write_thumbnail, job.folder, network.info), []
     for number, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
         job.check()
         thumbnails.append(
             None if source is None or prediction.problem else thumbnail(number, source)
         )
-    labelled = Labelled(predictions, thumbnails, listing, notes=_notes(images, sources))
+    labelled = Labelled(predictions, thumbnails, listing, notes=notes)
     if len(images) > 1:
         return labelled
     assert sources[0] is not None
     return _add_heat(
-        job, models, model, labelled, read_input(sources[0], network.info), network.info
+        job, models, model, labelled, read_input(sources[0], network.info, []), network.info
     )
 
 
@@ -194,7 +195,7 @@ def _lay_heat_over(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArr
 
 
 def _write_thumbnail(folder: Path, info: ModelInfo, number: int, source: Source) -> Path:
-    with source.open() as raster:
+    with source.open(info.wanted_bands) as raster:
         reduction = max(raster.height, raster.width, _THUMBNAIL) / _THUMBNAIL
         pixels = raster.read_reduced(
             max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1)

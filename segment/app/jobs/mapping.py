@@ -16,9 +16,11 @@ from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands, choos
 from segment.app.uploads.visitors import rephrase
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
+from segment.core.raster.nodata import Nodata, parse_nodata
 from segment.core.raster.scene_scales import scale_sources
-from segment.core.raster.sources import Source
+from segment.core.raster.sources import Source, as_source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
 from segment.mapping.predict import predict_scene
@@ -46,6 +48,7 @@ class Settings:
         bands: Bands to read, see `choose_bands`.
         gsd: Ground sampling distance in metres per pixel. None: what the file says.
         scale: How more than 8 bits become 8, see `choose_scale`.
+        nodata: Value or range that means "no data", see `parse_nodata`; empty for none.
     """
 
     model: str
@@ -55,12 +58,14 @@ class Settings:
     bands: str = ""
     gsd: float | None = None
     scale: str = ""
+    nodata: str = ""
 
     def check(self) -> None:
         """Checks the values.
 
         Raises:
-            InputError: If `overlap`, `resample`, `gsd` or `scale` has a value that it cannot have.
+            InputError: If `overlap`, `resample`, `gsd`, `scale` or `nodata` has a value that it
+                cannot have.
         """
         choose_scale(self.scale)
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
@@ -70,6 +75,20 @@ class Settings:
         if self.resample not in (None, True, False):
             raise InputError(f"resample: {self.resample!r} is unknown. Choose true, false or null.")
         check_gsd(self.gsd)
+        self.parse_nodata()
+
+    def parse_nodata(self) -> Nodata | None:
+        """Parses `nodata`.
+
+        Returns:
+            The value or range, None for none.
+
+        Raises:
+            InputError: If it is neither.
+        """
+        if not isinstance(self.nodata, str):
+            raise InputError(f"nodata: {self.nodata!r} is no text. Write e.g. 0 or 0-3.")
+        return parse_nodata(self.nodata.strip() or None)
 
 
 @dataclass(frozen=True)
@@ -144,8 +163,9 @@ def map_upload(
         Interrupted: If the job is cancelled.
     """
     settings.check()
-    source = admit(
-        scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands)
+    source = as_source(
+        admit(scene, received, job.folder / "scene", SCENE_PIXELS, choose_bands(settings.bands)),
+        nodata=settings.parse_nodata(),
     )
     mask = (
         None
@@ -170,7 +190,7 @@ def map_upload(
     )
     job.check()
     photograph, picture = job.folder / "photograph.jpg", job.folder / "picture.png"
-    _write_pictures(source, files.mask, photograph, picture)
+    _write_pictures(source, model.info, files.mask, photograph, picture)
     return Mapped(files, source, model, settings, photograph, picture)
 
 
@@ -214,8 +234,10 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
     return {names[i]: float(found[i]) for i in np.argsort(-found, kind="stable")}
 
 
-def _write_pictures(source: Source, mask: Path, photograph: Path, picture: Path) -> None:
-    with source.open() as raster:
+def _write_pictures(
+    source: Source, info: ModelInfo, mask: Path, photograph: Path, picture: Path
+) -> None:
+    with source.open(info.wanted_bands) as raster:
         longest, area = max(raster.height, raster.width), raster.height * raster.width
         reduction = max(1, longest / LONGEST_SHOWN, math.sqrt(area) / SHOWN)
         height, width = (max(round(side / reduction), 1) for side in (raster.height, raster.width))

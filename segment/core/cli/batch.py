@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from segment.core.errors import Incomplete, InputError, Interrupted
+from segment.core.errors import Incomplete, InputError, Interrupted, explain
 from segment.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,28 +16,50 @@ if TYPE_CHECKING:
 
 
 def attempt_each(
-    command: str, sources: Sequence["Source"], process: Callable[["Source"], None]
+    command: str,
+    sources: Sequence["Source"],
+    check: Callable[["Source"], None],
+    prepare: Callable[[list["Source"]], tuple[Sequence["Source"], Callable[["Source"], None]]],
 ) -> None:
     """Processes one source after the other; the failure of one does not stop the others.
+
+    All sources are checked first, so that a user reads at once which of them cannot be used. With
+    several sources, a line for each problem is printed to stderr as soon as it is known.
 
     Args:
         command: Name of the command for messages.
         sources: Sources to process.
-        process: Processes one source.
+        check: Checks one source by its header.
+        prepare: Prepares the work, once some source is fit: given the sources that are, it returns
+            those to process, and the function that processes one.
 
     Raises:
-        InputError: After all sources were tried, if any of them failed. `Interrupted` is raised
-            at once.
+        InputError: After all sources were tried, if any of them failed: the problem of a single
+            source, or how many of several failed. `Interrupted` is raised at once.
     """
-    problems = []
-    for source in sources:
+    failed, count = 0, len(sources)
+
+    def succeeds(step: Callable[["Source"], None], source: "Source") -> bool:
+        nonlocal failed
         try:
-            process(source)
+            step(source)
         except Interrupted:
             raise
-        except InputError as error:
-            problems.append(str(error))
-    require_all(command, problems, len(sources))
+        except (InputError, OSError) as error:
+            if count == 1:
+                raise
+            failed += 1
+            print(f"{command}: {explain(error)}", file=sys.stderr, flush=True)
+            return False
+        return True
+
+    fit = [source for source in sources if succeeds(check, source)]
+    if fit:
+        ready, process = prepare(fit)
+        for source in ready:
+            succeeds(process, source)
+    if failed:
+        raise InputError(f"{failed} of {count} inputs failed, see above.")
 
 
 def require_all(command: str, problems: Sequence[str], count: int) -> None:

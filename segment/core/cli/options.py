@@ -88,6 +88,9 @@ BlockEdge = Annotated[
         help="With --cluster: edge of what a worker does at a time, pixels.",
     ),
 ]
+NodataOption = Annotated[
+    str | None, typer.Option("--nodata", help="Value or range, e.g. 0-3, that means no data, too.")
+]
 Features = Annotated[
     bool,
     typer.Option(

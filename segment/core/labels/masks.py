@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.classes import IGNORED
-from segment.core.raster.alignment import ALIGNED, align
-from segment.core.raster.nearest_pixels import NearestPixels
+from segment.core.labels.nearest_pixels import NearestPixels
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 

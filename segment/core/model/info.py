@@ -11,6 +11,7 @@ from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.pixels.band_scale import BandScale
+from segment.core.raster.bands import WantedBands
 from segment.core.raster.scene_scales import ModelPixels
 
 _TYPES = "^(u?int(8|16|32|64)|float(16|32|64))$"
@@ -131,6 +132,8 @@ class ModelInfo(Settings):
             the enlargement and reduction of crops.
         openvino: Description of the OpenVINO export; None without one.
         labels: Input and output of a model of scene labels; None for other models.
+        band_names: What the bands of a model of maps are, by the names in the training images;
+            empty where these did not name them.
         training: Data, settings and other facts of the training.
         notes: What reports of maps say of the model, such as what was assumed of it.
         scores: Scores of the model by part of the data.
@@ -154,6 +157,7 @@ class ModelInfo(Settings):
     ground_sampling_range: tuple[_Metres, _Metres] | None = None
     openvino: OpenVinoInfo | None = None
     labels: LabelInfo | None = None
+    band_names: list[str] = Field(default_factory=list)
     training: dict[str, Any] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     scores: dict[str, Any] = Field(default_factory=dict)
@@ -206,15 +210,27 @@ class ModelInfo(Settings):
     @property
     def pixels(self) -> ModelPixels:
         """Pixels that the model takes."""
-        if (own := self.scale) is None:
-            return ModelPixels(self.bands, self.dtype)
-        scale = BandScale(tuple(own.low), tuple(own.high), own.dtype, own.origin)
-        return ModelPixels(self.bands, self.dtype, scale)
+        own = self.scale
+        scale = (
+            None
+            if own is None
+            else BandScale(tuple(own.low), tuple(own.high), own.dtype, own.origin)
+        )
+        return ModelPixels(self.bands, self.dtype, scale, self.wanted_bands.names)
 
     @cached_property
     def class_table(self) -> ClassTable:
         """Class table of the model."""
         return ClassTable(self.classes)
+
+    @cached_property
+    def wanted_bands(self) -> WantedBands:
+        """The bands that the model reads, by which they are found in files."""
+        if self.labels is None:
+            return WantedBands(self.bands, tuple(self.band_names))
+        # bands that were chosen by number are no colours
+        chosen = [f"band {number}" for number in self.labels.read_bands or ()]
+        return WantedBands(self.bands, tuple(self.labels.band_names or chosen))
 
     @cached_property
     def class_count(self) -> int:

@@ -51,6 +51,22 @@ def alpha_bands(dataset: Any) -> list[int]:
     ]
 
 
+def spectral_bands(dataset: Any, tagged: Sequence[int], use: AlphaUse | None) -> tuple[int, ...]:
+    """Lists the bands of a dataset that are no masks.
+
+    Args:
+        dataset: An open rasterio dataset.
+        tagged: Numbers of the bands that the file tags as alpha.
+        use: Use of these bands.
+
+    Returns:
+        Their numbers, from 1.
+    """
+    masks = {band for band in alpha_bands(dataset) if use == "mask" or band not in tagged}
+    left_out = masks | {*(tagged if use == "none" else ())}
+    return tuple(band for band in dataset.indexes if band not in left_out)
+
+
 def choose_use(
     dataset: Any,
     path: str,
@@ -184,24 +200,19 @@ def alpha_content(values: NDArray[Any]) -> AlphaContent:
     return "mask" if at_edges.sum() >= _EDGES * between.sum() else "band"
 
 
-def without_alpha_tags(dataset: Any) -> str:
-    """Describes a dataset as a VRT whose alpha bands are ordinary bands.
-
-    They then mask nothing when the dataset is warped.
+def sparse_shape(dataset: Any, band: int) -> tuple[int, int]:
+    """Chooses the size at which a band is read by nearest neighbour in little time.
 
     Args:
         dataset: An open rasterio dataset.
+        band: Number of the band.
 
     Returns:
-        The VRT as XML.
+        Rows and columns, at most 512 each, or 64 of a large dataset without overviews.
     """
-    from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
-
-    with MemoryFile(ext=".vrt") as memory:
-        copy(dataset, memory.name, driver="VRT")
-        text: str = memory.read().decode()
-    return text.replace("<ColorInterp>Alpha</ColorInterp>", "<ColorInterp>Undefined</ColorInterp>")
+    is_cheap = dataset.overviews(band) or dataset.height * dataset.width <= _DENSE
+    longest = _EDGE if is_cheap else _COARSE_EDGE
+    return min(dataset.height, longest), min(dataset.width, longest)
 
 
 def _content_of(dataset: Any, path: str, band: int) -> AlphaContent:
@@ -211,14 +222,8 @@ def _content_of(dataset: Any, path: str, band: int) -> AlphaContent:
         return "mask"
     content = known_content(path)
     if content is None:
-        is_cheap = dataset.overviews(band) or dataset.height * dataset.width <= _DENSE
-        longest = _EDGE if is_cheap else _COARSE_EDGE
         try:
-            content = alpha_content(
-                dataset.read(
-                    band, out_shape=(min(dataset.height, longest), min(dataset.width, longest))
-                )
-            )
+            content = alpha_content(dataset.read(band, out_shape=sparse_shape(dataset, band)))
         except RasterioError:  # reading the raster to its end will report it
             # else the next call, whatever it is, would raise GDAL's last error
             with suppress(Exception):

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from segment.core.disk import file_stamp
-from segment.core.raster.alpha import AlphaUse, alpha_bands, describe_use
+from segment.core.raster.alpha import AlphaUse, alpha_bands, describe_use, spectral_bands
+from segment.core.raster.bands import BandChoice
 from segment.core.raster.georeference import fit_control_points
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.info import RasterInfo, common_type, require_bands, require_pixel_size
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
 
 
@@ -25,10 +27,12 @@ class RasterHeader(PixelGrid):
         bands: Numbers, from 1, of the bands in use. A band tagged as alpha is left out unless it is
             named or used as an ordinary band.
         dtype: Data type of the bands.
-        nodata: Value that means "no data" in all bands, in addition to what the file declares; None
-            for none.
+        nodata: Value or range that means "no data" in all bands, in addition to what the file
+            declares; None for none.
+        compared_nodata: What of `nodata` pixels are compared with; None where a mask hides it.
         alpha: Use of the alpha band, None where there is none.
         alpha_note: What to report of the alpha band, None for nothing.
+        choice: Bands that were chosen for a model.
         orientation: How the picture is turned upright. A picture with a georeference is read as it
             is stored.
         declared_orientation: EXIF orientation that the file declares.
@@ -42,10 +46,11 @@ class RasterHeader(PixelGrid):
         dataset: Any,
         path: str,
         bands: Sequence[int] | None,
-        nodata: float | None,
+        nodata: Nodata | None,
         tagged: Sequence[int] = (),
         alpha: AlphaUse | None = None,
         stored: Any = None,
+        choice: BandChoice | None = None,
     ):
         """Checks that the bands of a dataset can be read together.
 
@@ -53,10 +58,11 @@ class RasterHeader(PixelGrid):
             dataset: An open rasterio dataset.
             path: Path by which messages name the raster.
             bands: Numbers, from 1, of the bands to read; None for all but alpha.
-            nodata: Value that means "no data" in all bands, in addition to what the file declares.
+            nodata: Value or range that means "no data" in all bands, see `nodata`.
             tagged: Numbers of the bands that the file tags as alpha.
             alpha: Use of the tagged bands.
             stored: Dataset that `dataset` was resampled from, None where it was not.
+            choice: Bands chosen for a model, where none were asked for.
 
         Raises:
             InputError: If a band does not exist, none is left besides alpha, the bands differ in
@@ -65,11 +71,10 @@ class RasterHeader(PixelGrid):
         from rasterio.enums import MaskFlags
 
         # each property of a dataset walks over all bands, so none is read in a loop over them
-        indexes, types, flags = dataset.indexes, dataset.dtypes, dataset.mask_flag_enums
+        types, flags = dataset.dtypes, dataset.mask_flag_enums
         masks = [band for band in alpha_bands(dataset) if alpha == "mask" or band not in tagged]
-        left_out = {*masks, *(tagged if alpha == "none" else ())}
-        self.path = path
-        self.bands = tuple(bands) if bands else tuple(sorted({*indexes} - left_out))
+        self.path, self.choice = path, choice or BandChoice()
+        self.bands = tuple(bands or self.choice.bands or spectral_bands(dataset, tagged, alpha))
         require_bands(dataset, path, self.bands)
         self.dtype = common_type(path, {types[band - 1] for band in self.bands})
         require_pixel_size(path, dataset.transform)
@@ -80,7 +85,7 @@ class RasterHeader(PixelGrid):
         super().__init__(
             *self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform
         )
-        self.nodata = nodata
+        self.nodata = self.compared_nodata = nodata
         self.dataset = dataset
         self.alpha_bands = [band for band in masks[:1] if band not in self.bands]
         self.alpha, self.alpha_note = alpha, describe_use(alpha, tagged, self.bands, bool(bands))
@@ -171,8 +176,8 @@ class RasterHeader(PixelGrid):
     def notes(self) -> list[str]:
         """What to report of how the raster is read.
 
-        This concerns EXIF orientation, alpha, and further images in the file. The raster must be
-        open.
+        This concerns orientation, alpha, the choice of bands, and further images in the file. The
+        raster must be open.
         """
         within = self.dataset.subdatasets
         others = (
@@ -180,7 +185,8 @@ class RasterHeader(PixelGrid):
             if within
             else None
         )
-        return [note for note in (self.orientation_note, self.alpha_note, others) if note]
+        notes = (self.orientation_note, self.alpha_note, *self.choice.notes, others)
+        return [note for note in notes if note]
 
     def turned_by(self, orientation: Orientation) -> Self:
         """Returns the same raster with its stored pixels turned by another orientation.

@@ -9,28 +9,38 @@ from typing import Any
 
 from segment.core.errors import InputError, is_utf8, printable
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, without_alpha_tags
+from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, spectral_bands
+from segment.core.raster.bands import BandChoice, WantedBands, choose_bands, listed
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.info import MOST_BANDS, RasterInfo
+from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster, readable
+from segment.core.raster.virtual import (
+    has_palette,
+    with_colors_of_palette,
+    with_range_masked,
+    without_alpha_tags,
+)
 
 
 @contextmanager
 def open_raster(
     path: Path | str,
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
     factor: float = 1.0,
     driver: str | None = None,
     alpha: AlphaUse | None = None,
-    expected: int | None = None,
+    expected: int | WantedBands | None = None,
 ) -> Iterator[Raster]:
     """Opens a raster for reading.
 
     Args:
         path: File, or what GDAL resolves by itself (a string).
         bands: Numbers, from 1, of the bands to read, in the order wanted; by default all but alpha.
-        nodata: Value that means "no data" in all bands, in addition to what the file declares.
+            A palette has the bands 1 to 3, its colours, where more than band 1 is asked for.
+        nodata: Value, or range of values, that means "no data" in all bands, in addition to what
+            the file declares. Of a palette, it is an index.
         factor: Number of pixels to read in place of one along each axis. Below 1, pixels are means;
             above 1, they are interpolated. The raster then has `resampled_size`.
         driver: GDAL's name of the one format that the file may have, by default any. A file from an
@@ -38,8 +48,8 @@ def open_raster(
             network.
         alpha: Use of the alpha band, if there is one; by default it is decided from an overview,
             see `segment.core.raster.alpha`.
-        expected: Number of bands that a model reads. An alpha band that is no mask is left out
-            where it would be one too many.
+        expected: Bands that a model reads, see `choose_bands`; or their number alone, by which an
+            alpha band that is no mask is left out where it would be one too many.
 
     Yields:
         The open raster.
@@ -64,17 +74,52 @@ def open_raster(
                     f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are"
                     " read. Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
                 )
-            tagged = alpha_bands(dataset)
-            use = (
-                (alpha or choose_use(dataset, str(path), tagged, bands, expected))
-                if tagged
-                else None
-            )
+            bands, choice, tagged, use = _choose(dataset, str(path), bands, alpha, expected)
+            chosen = bands or choice.bands or spectral_bands(dataset, tagged, use)
+            compared = nodata
+            if max(chosen, default=1) in (2, 3) and has_palette(dataset):
+                colors = with_colors_of_palette(dataset, nodata)
+                dataset, compared = stack.enter_context(rasterio.open(colors)), None
             if factor != 1:
                 if use in ("band", "none"):  # warping would use it as a mask
                     dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
-                dataset = stack.enter_context(_resample(dataset, factor, nodata))
-        yield Raster(dataset, str(path), bands, nodata, tagged, use, stored)
+                if isinstance(compared, tuple) and use != "mask":
+                    masked = with_range_masked(dataset, chosen, *compared)
+                    if masked is not None:
+                        dataset, compared = stack.enter_context(rasterio.open(masked)), None
+                value = None if isinstance(compared, tuple) else compared
+                dataset = stack.enter_context(_resample(dataset, factor, value))
+        raster = Raster(dataset, str(path), bands, nodata, tagged, use, stored, choice)
+        raster.compared_nodata = compared
+        yield raster
+
+
+def _choose(
+    dataset: Any,
+    path: str,
+    bands: Sequence[int] | None,
+    alpha: AlphaUse | None,
+    expected: int | WantedBands | None,
+) -> tuple[Sequence[int] | None, BandChoice, list[int], AlphaUse | None]:
+    """Chooses bands: those that are asked for, those chosen for a model, alpha bands, their use."""
+    wanted = expected if isinstance(expected, WantedBands) else None
+    notes: tuple[str, ...] = ()
+    if wanted and wanted.if_present and bands and max(bands) > dataset.count:
+        notes = (
+            f"Warning: --bands {listed(bands)} does not apply, as the file has"
+            f" {dataset.count} band{'' if dataset.count == 1 else 's'}: they are chosen by what the"
+            " file states.",
+        )
+        bands = alpha = None
+    tagged = alpha_bands(dataset)
+    use = None
+    if tagged:
+        count = wanted.count if wanted else expected
+        use = alpha or choose_use(dataset, path, tagged, bands, count)  # type: ignore[arg-type]
+    choice = BandChoice()
+    if wanted and not bands:
+        choice = choose_bands(dataset, spectral_bands(dataset, tagged, use), wanted)
+    return bands, BandChoice(choice.bands, (*notes, *choice.notes)), tagged, use
 
 
 def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
+from segment.core.raster.alpha import sparse_shape
 from segment.core.raster.header import RasterHeader
+from segment.core.raster.nodata import is_nodata, undeclared_nodata
 from segment.core.raster.orientation import UPRIGHT
 
 # GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
@@ -97,18 +99,47 @@ class Raster(RasterHeader):
         pixels, valid = self.read_stored(
             [*self.bands, *self.alpha_bands], row, column, height, width, self.is_masked
         )
-        if self.alpha_bands:
-            pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
-            valid &= alpha
-        if self.nodata is not None:
-            valid &= (pixels != self.nodata).any(axis=2)
-        if pixels.dtype.kind == "f":
-            valid &= np.isfinite(pixels).all(axis=2)
+        pixels, valid = self._hide(pixels, valid)
         if self.scale is not None:
             pixels = self.scale.apply(pixels)
         if not valid.all():
             pixels[~valid] = 0
         return pixels, valid
+
+    def _hide(
+        self, pixels: NDArray[Any], valid: NDArray[np.bool_]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Takes the alpha band off stored values, and finds out which pixels are valid."""
+        if self.alpha_bands:
+            pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
+            valid = valid & alpha
+        if self.compared_nodata is not None:
+            valid = valid & ~is_nodata(pixels, self.compared_nodata)
+        if pixels.dtype.kind == "f":
+            valid = valid & np.isfinite(pixels).all(axis=2)
+        return pixels, valid
+
+    def undeclared_nodata(self) -> str | None:
+        """Finds a value that fills the scene from its border, and is not declared as nodata.
+
+        Few pixels are read, see `sparse_shape`. The raster must be open on its own grid.
+
+        Returns:
+            A sentence, see `undeclared_nodata`; None where there is no such value, or the file
+            cannot be read.
+        """
+        shape = sparse_shape(self.dataset, self.bands[0])
+        every = [*self.bands, *self.alpha_bands]
+        try:
+            with readable(self.path):
+                pixels = self.dataset.read(every, out_shape=(len(every), *shape))
+                valid = np.ones(shape, bool)
+                if self.is_masked:
+                    masks = self.dataset.read_masks(self.bands, out_shape=(len(self.bands), *shape))
+                    valid = (masks > 0).any(axis=0)
+        except InputError:  # reading the raster to its end reports it
+            return None
+        return undeclared_nodata(*self._hide(pixels.transpose(1, 2, 0), valid))
 
     def read_stored(
         self, bands: Sequence[int], row: int, column: int, height: int, width: int, masked: bool

@@ -12,6 +12,7 @@ from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale, Samples
 from segment.core.pixels.scale_choice import ScaleChoice, ScaleOption, parse_scale
 from segment.core.progress import Progress
+from segment.core.raster.bands import WantedBands
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
@@ -32,11 +33,18 @@ class ModelPixels:
         dtype: Name of the data type.
         scale: Scale by which the pixels of the training were brought to 8 bits, None if they were
             not.
+        names: What the bands are, as the training images named them; empty where they did not.
     """
 
     bands: int
     dtype: str
     scale: BandScale | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> WantedBands:
+        """The bands, by which they are found in files."""
+        return WantedBands(self.bands, self.names)
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ class SceneScales:
         """Data type of a scene that may be scaled, None for others."""
         if source.scale is not None:
             return None
-        with suppress(InputError), source.open(self.model.bands) as raster:
+        with suppress(InputError), source.open(self.model.wanted) as raster:
             if len(raster.bands) == self.model.bands and raster.info.colors != ("palette",):
                 return raster.dtype.name
         return None
@@ -178,7 +186,7 @@ class SceneScales:
         along = min(max(int(most**0.5) // _WINDOW, 1), _MOST_ALONG)
         values, weights = [], []
         for done, source in enumerate(chosen, 1):
-            with suppress(InputError), source.open(self.model.bands) as raster:
+            with suppress(InputError), source.open(self.model.wanted) as raster:
                 found, read = _sample(raster, along)
                 values.append(found)
                 weights.append(raster.height * raster.width / read)

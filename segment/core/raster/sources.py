@@ -12,6 +12,8 @@ from segment.core.errors import InputError
 from segment.core.file_search import files_matching
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, decide_together, known_content
+from segment.core.raster.bands import WantedBands
+from segment.core.raster.nodata import Nodata, check_nodata
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.subdatasets import subdataset_name
@@ -26,24 +28,26 @@ class Source:
     Attributes:
         path: File, or what GDAL resolves by itself (a string).
         bands: Bands to read, see `open_raster`.
-        nodata: Value that means "no data", see `open_raster`.
+        nodata: Value or range that means "no data", see `open_raster`.
         factor: Factor of resampling, see `open_raster`.
         driver: The one format that it may have, see `open_raster`.
         alpha: Use of the alpha band, see `open_raster`.
         scale: Scale that brings its pixels to 8 bits, None to leave them as they are.
+        if_present: Whether `bands` are left to the file where it lacks one of them.
     """
 
     path: Path | str
     bands: tuple[int, ...] | None = None
-    nodata: float | None = None
+    nodata: Nodata | None = None
     factor: float = 1.0
     driver: str | None = None
     alpha: AlphaUse | None = None
     scale: BandScale | None = None
+    if_present: bool = False
 
     @classmethod
     def of(
-        cls, path: Path | str, bands: Sequence[int] | None = None, nodata: float | None = None
+        cls, path: Path | str, bands: Sequence[int] | None = None, nodata: Nodata | None = None
     ) -> "Source":
         """Makes a source from what a user names.
 
@@ -106,12 +110,23 @@ class Source:
                     " file with all machines."
                 )
 
+    def as_opened(self, raster: Raster) -> "Source":
+        """Returns the source with the bands and the use of alpha that were chosen for a model.
+
+        Args:
+            raster: The source, open for the model.
+
+        Returns:
+            A source that opens the same bands without the model.
+        """
+        return replace(self, bands=raster.bands, alpha=raster.alpha, if_present=False)
+
     @contextmanager
-    def open(self, expected: int | None = None) -> Iterator[Raster]:
+    def open(self, expected: int | WantedBands | None = None) -> Iterator[Raster]:
         """Opens the source for reading.
 
         Args:
-            expected: Number of bands that a model reads, see `open_raster`.
+            expected: Bands that a model reads, or their number, see `open_raster`.
 
         Yields:
             The open raster.
@@ -119,6 +134,8 @@ class Source:
         Raises:
             InputError: On entry to the context, as `open_raster` does.
         """
+        if isinstance(expected, WantedBands):
+            expected = replace(expected, if_present=self.if_present)
         with open_raster(
             self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected
         ) as raster:
@@ -129,7 +146,7 @@ def find_sources(
     names: Sequence[str],
     outputs: Sequence[str] = (),
     bands: Sequence[int] | None = None,
-    nodata: float | None = None,
+    nodata: Nodata | None = None,
 ) -> list[Source]:
     """Finds the rasters that a user names.
 
@@ -140,8 +157,9 @@ def find_sources(
         names: The names, in the order of the sources.
         outputs: Endings that follow the stem of a raster in the names of files made from it. Such
             files beside the raster are skipped in folders and patterns.
-        bands: Bands to read from all of them, see `open_raster`.
-        nodata: Value that means "no data" in all of them, see `open_raster`.
+        bands: Bands to read, see `open_raster`. Of several sources, those that lack one of these
+            bands are read as if none were asked for.
+        nodata: Value or range that means "no data" in all of them, see `open_raster`.
 
     Returns:
         The sources, each once.
@@ -169,11 +187,31 @@ def find_sources(
                 f"{name}: no rasters found ({', '.join(SUFFIXES)}). Check the path, or name files."
             )
         found += chosen
-    return [as_source(source, bands, nodata) for source in dict.fromkeys(found)]
+    return as_sources(list(dict.fromkeys(found)), bands, nodata)
+
+
+def as_sources(
+    scenes: Sequence[Path | str | Source],
+    bands: Sequence[int] | None = None,
+    nodata: Nodata | None = None,
+) -> list[Source]:
+    """Converts the scenes of a command to sources and sets their options.
+
+    Args:
+        scenes: What a user names, or sources.
+        bands: As in `find_sources`.
+        nodata: As in `find_sources`.
+
+    Returns:
+        The sources.
+    """
+    sources = [as_source(scene, bands, nodata) for scene in scenes]
+    is_one_of_several = bands is not None and len(sources) > 1
+    return [replace(s, if_present=s.if_present or is_one_of_several) for s in sources]
 
 
 def as_source(
-    scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None
+    scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: Nodata | None = None
 ) -> Source:
     """Converts a scene to a source and sets its options.
 
@@ -181,7 +219,7 @@ def as_source(
         scene: What a user names, or a source.
         bands: Bands that replace those of a source; None keeps them. An alpha band that is not
             among them is no mask either.
-        nodata: Nodata value that replaces that of a source; None keeps it.
+        nodata: Nodata that replaces that of a source; None keeps it.
 
     Returns:
         The source.
@@ -189,7 +227,7 @@ def as_source(
     if not isinstance(scene, Source):
         return Source.of(scene, bands, nodata)
     chosen = scene if bands is None else replace(scene, bands=tuple(bands), alpha="none")
-    return chosen if nodata is None else replace(chosen, nodata=nodata)
+    return chosen if nodata is None else replace(chosen, nodata=check_nodata(nodata))
 
 
 def decide_alpha(paths: Sequence[Path]) -> None:

@@ -486,9 +486,7 @@ def test_progress_ends_with_all_cells(tmp_path: Path) -> None:
 
 def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", scene_of_cells(37, 53)[0])
-    rgbn = write_raster(
-        tmp_path / "rgbn.tif", np.zeros((40, 40, 4), np.uint8), photometric="MINISBLACK", alpha="no"
-    )
+    two = write_raster(tmp_path / "two.tif", np.zeros((40, 40, 2), np.uint8), alpha="no")
     grey16 = write_raster(tmp_path / "grey16.tif", np.zeros((40, 40, 1), np.uint16))
     palette = write_raster(
         tmp_path / "palette.tif", np.zeros((40, 40, 1), np.uint8), photometric="PALETTE"
@@ -511,10 +509,10 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         ("at least 8 pixels", scene, one, {"grid": -16}),
         ("one of task classify", scene, FakeModel(), {}),
         ("how images reach the network", scene, unfed, {}),
-        ("--bands 1,2,3", rgbn, rgb, {}),
-        ("--bands 1,2,3", rgbn, folder, {}),
+        ("--bands 1,2,2", two, rgb, {}),
+        ("--bands 1,2,2", two, folder, {}),
         ("Convert it to uint8", grey16, one, {"scale": "never"}),
-        ("-expand rgb", palette, rgb, {}),
+        ("-expand rgb", palette, one, {}),
         ("Choose from 1 to 1", scene, one, {"bands": [2]}),
         ("no such file", tmp_path / "none.tif", one, {}),
         ("read as a raster", cut, rgb, {}),

@@ -11,9 +11,9 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as to_crs
 
 from segment.core.errors import InputError
+from segment.core.labels.alignment import Alignment, align
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.labels.masks import open_mask
-from segment.core.raster.alignment import Alignment, align
 from segment.core.raster.opening import open_raster
 from segment.data.pixels import decode_mask
 from tests.conftest import write_raster
@@ -171,7 +171,7 @@ def test_any_window_is_that_of_the_whole(
     whole, labelled = read(mask, image)
     assert 0.1 < labelled.mean() < 1
     assert (whole[~labelled] == 255).all()
-    monkeypatch.setattr("segment.core.raster.nearest_pixels._MOST_PIXELS", most)
+    monkeypatch.setattr("segment.core.labels.nearest_pixels._MOST_PIXELS", most)
     for row, height, column, width in [
         (0, 70, 0, 90),
         (13, 21, 17, 40),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segment.core.errors import InputError
+from segment.core.labels.nearest_pixels import SAME, NearestPixels
 from segment.core.raster.georeference import crs_name, horizontal_crs
 from segment.core.raster.grid import PixelGrid
-from segment.core.raster.nearest_pixels import SAME, NearestPixels
 from segment.core.raster.orientation import Orientation
 from segment.core.raster.reader import Raster
 

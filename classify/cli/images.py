@@ -1,8 +1,7 @@
-"""The classify-* commands: parse options, call one library function, print the result."""
+"""The command that labels images, and the cells of scenes: classify-predict."""
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,148 +12,21 @@ from segment.core.choices import Runtime
 from segment.core.cli.batch import attempt_each, report_each, require_all
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
-    SCHEMA_HELP,
     Augment,
     BlockEdge,
     ClusterAddress,
     ConsoleOptions,
-    Features,
     ModelFolder,
     Overwrite,
-    RunOptions,
     RuntimeOption,
-    SettingsOptions,
-    print_schema,
     require_cluster,
 )
-from segment.core.cli.run import (
-    load_model_and_keras,
-    require_optuna,
-    run_tuning,
-    training,
-)
-from segment.core.cli.search_options import SearchOptions
 from segment.core.errors import InputError
-from segment.core.model.backend import load_keras
-from segment.core.splits import PartChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segment.core.raster.sources import Source
-
-DataFolders = Annotated[
-    list[Path],
-    Argument(
-        metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
-    ),
-]
-_SCHEMA = print_schema("classify.config", "Config")
-
-
-@entry_point
-def train(
-    data: DataFolders,
-    output: Annotated[Path, Option(help="Run folder to write.")],
-    schema: Annotated[
-        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
-    ] = False,
-    *,
-    options: RunOptions,
-    console: ConsoleOptions,
-) -> None:
-    """Trains a model on images in class folders."""
-    from classify.config import Config
-
-    with training(Config, output, options, console) as run:
-        from classify.training.train import train as train_model
-
-        run(train_model, data)
-
-
-@entry_point
-def explore(
-    data: DataFolders,
-    output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
-    features: Features = False,
-    model: ModelFolder = BUNDLED,
-    overwrite: Overwrite = False,
-    *,
-    settings: SettingsOptions,
-    console: ConsoleOptions,
-) -> None:
-    """Reports on labelled images before training: statistics, problems and how to fix them."""
-    from classify.config import Config
-    from classify.exploration.explore import explore as explore_images
-
-    wanted = settings.load(Config).data
-    network = model if features or model != BUNDLED else None
-    console.show(partial(explore_images, data, output, wanted, model=network, overwrite=overwrite))
-
-
-@entry_point
-def tune(
-    data: DataFolders,
-    output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
-    *,
-    search: SearchOptions,
-    settings: SettingsOptions,
-    console: ConsoleOptions,
-) -> None:
-    """Searches for the settings with which classify-train scores best on validation images."""
-    require_optuna()
-    from classify.config import Config
-    from classify.tuning import SPACE
-    from classify.tuning import tune as search_settings
-
-    run_tuning(search_settings, SPACE, data, output, settings.load(Config), search, console)
-
-
-@entry_point
-def evaluate(
-    data: DataFolders,
-    model: ModelFolder = BUNDLED,
-    output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
-    part: Annotated[
-        PartChoice, Option(help="Part of the data to score; test: what training never saw.")
-    ] = "all",
-    bands: Annotated[
-        str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
-    ] = None,
-    augment: Augment = False,
-    runtime: RuntimeOption = "auto",
-    overwrite: Overwrite = False,
-    *,
-    console: ConsoleOptions,
-) -> None:
-    """Scores a model on labelled images."""
-    from segment.core.raster.sources import parse_bands
-
-    numbers = parse_bands(bands)
-    network = load_model_and_keras(model, runtime, console)
-    from classify.training.evaluation import evaluate as score
-
-    scored = partial(score, data, network, output, part=part, bands=numbers, augment=augment)
-    console.show(partial(scored, overwrite=overwrite))
-
-
-@entry_point
-def export(
-    model: Annotated[Path, Argument(help="Model folder that classify-train wrote.")],
-    int8: Annotated[
-        list[Path],
-        Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable."),
-    ] = [],  # noqa: B006 - typer reads it, nothing writes to it
-    overwrite: Overwrite = False,
-    *,
-    console: ConsoleOptions,
-) -> None:
-    """Exports a model to OpenVINO, which runs several times faster without a GPU."""
-    from segment.core.model.folder import load_model_info
-
-    load_model_info(model)  # report a wrong folder before the slow import of Keras
-    load_keras()
-    from classify.training.export import export_model
-
-    console.show(partial(export_model, model, int8=int8 or None, overwrite=overwrite))
 
 
 @entry_point
@@ -188,8 +60,11 @@ def predict(
         ),
     ] = "auto",
     nodata: Annotated[
-        float | None,
-        Option(help="With --grid: a value that means no data, besides what the file says."),
+        str | None,
+        Option(
+            metavar="VALUE|LOW-HIGH",
+            help="With --grid: a value or range that means no data, besides what the file says.",
+        ),
     ] = None,
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
@@ -202,11 +77,12 @@ def predict(
     """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
     from classify.labelling.formats import as_csv, as_json, as_table
-    from classify.labelling.predict import predict_images
+    from classify.labelling.predict import band_notes, predict_images
     from classify.labelling.result import LABEL_ENDINGS
     from classify.labelling.scene_inputs import scaled_sources
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
+    from segment.core.raster.nodata import parse_nodata
     from segment.core.raster.sources import (
         alpha_note,
         find_sources,
@@ -232,7 +108,7 @@ def predict(
         raise InputError(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
-    sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), nodata)
+    sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), parse_nodata(nodata))
     info = load_model_info(model)
     info.require_task("classify")
     if grid is not None:
@@ -273,6 +149,9 @@ def predict(
         )
     if (note_on_alpha := alpha_note(sources)) and not console.quiet:
         print(f"note: {note_on_alpha}", file=sys.stderr)
+    if not console.quiet:
+        for note in band_notes(predictions):
+            print(note, file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     if len(problems) < len(predictions) or is_text:
         print((as_json if json else as_csv if csv else as_table)(predictions))
@@ -291,18 +170,34 @@ def _label_scenes(
 
     Its `scale` is that of all scenes together.
     """
-    from classify.labelling.scene import label_scene
+    from classify.labelling.scene import label_scene, open_scene
     from classify.labelling.scene_inputs import scaled_sources
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
 
+    info = load_model_info(model)
+
+    scale = options["scale"]
+
+    def check(source: "Source") -> None:
+        (planned,) = scaled_sources([source], info, scale, measure=False)
+        with open_scene(planned, info, options["grid"]):
+            pass
+
     with console.progress() as progress:
-        sources = scaled_sources(sources, load_model_info(model), options["scale"], progress)
-        network = load_model(model, runtime, progress=progress)
-        options = options | {"scale": "never"}  # in addition to that of the sources
 
-        def label_one(source: "Source") -> None:
-            result = label_scene(source, network, output, progress=progress, **options)
-            progress.say(str(result))
+        def prepare(
+            fit: "list[Source]",
+        ) -> "tuple[list[Source], Callable[[Source], None]]":
+            scaled = scaled_sources(fit, info, scale, progress)
+            network = load_model(model, runtime, progress=progress)
 
-        attempt_each("classify-predict", sources, label_one)
+            def label_one(source: "Source") -> None:
+                # the scale is that of the source
+                own = options | {"scale": "never"}
+                result = label_scene(source, network, output, progress=progress, **own)
+                progress.say(str(result))
+
+            return scaled, label_one
+
+        attempt_each("classify-predict", sources, check, prepare)

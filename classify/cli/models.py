@@ -1,0 +1,149 @@
+"""Commands for models: classify-explore, -tune, -train, -evaluate and -export."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from classify.bundled import BUNDLED
+from segment.core.cli.command import entry_point
+from segment.core.cli.options import (
+    SCHEMA_HELP,
+    Augment,
+    ConsoleOptions,
+    Features,
+    ModelFolder,
+    Overwrite,
+    RunOptions,
+    RuntimeOption,
+    SettingsOptions,
+    print_schema,
+)
+from segment.core.cli.run import (
+    load_model_and_keras,
+    require_optuna,
+    run_tuning,
+    training,
+)
+from segment.core.cli.search_options import SearchOptions
+from segment.core.model.backend import load_keras
+from segment.core.splits import PartChoice
+
+if TYPE_CHECKING:
+    pass
+
+DataFolders = Annotated[
+    list[Path],
+    Argument(
+        metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
+    ),
+]
+_SCHEMA = print_schema("classify.config", "Config")
+
+
+@entry_point
+def train(
+    data: DataFolders,
+    output: Annotated[Path, Option(help="Run folder to write.")],
+    schema: Annotated[
+        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
+    ] = False,
+    *,
+    options: RunOptions,
+    console: ConsoleOptions,
+) -> None:
+    """Trains a model on images in class folders."""
+    from classify.config import Config
+
+    with training(Config, output, options, console) as run:
+        from classify.training.train import train as train_model
+
+        run(train_model, data)
+
+
+@entry_point
+def explore(
+    data: DataFolders,
+    output: Annotated[Path, Option(help="Folder for report.html and report.json.")],
+    features: Features = False,
+    model: ModelFolder = BUNDLED,
+    overwrite: Overwrite = False,
+    *,
+    settings: SettingsOptions,
+    console: ConsoleOptions,
+) -> None:
+    """Reports on labelled images before training: statistics, problems and how to fix them."""
+    from classify.config import Config
+    from classify.exploration.explore import explore as explore_images
+
+    wanted = settings.load(Config).data
+    network = model if features or model != BUNDLED else None
+    console.show(partial(explore_images, data, output, wanted, model=network, overwrite=overwrite))
+
+
+@entry_point
+def tune(
+    data: DataFolders,
+    output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
+    *,
+    search: SearchOptions,
+    settings: SettingsOptions,
+    console: ConsoleOptions,
+) -> None:
+    """Searches for the settings with which classify-train scores best on validation images."""
+    require_optuna()
+    from classify.config import Config
+    from classify.tuning import SPACE
+    from classify.tuning import tune as search_settings
+
+    run_tuning(search_settings, SPACE, data, output, settings.load(Config), search, console)
+
+
+@entry_point
+def evaluate(
+    data: DataFolders,
+    model: ModelFolder = BUNDLED,
+    output: Annotated[Path | None, Option(help="Folder for report.json and report.html.")] = None,
+    part: Annotated[
+        PartChoice, Option(help="Part of the data to score; test: what training never saw.")
+    ] = "all",
+    bands: Annotated[
+        str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
+    ] = None,
+    augment: Augment = False,
+    runtime: RuntimeOption = "auto",
+    overwrite: Overwrite = False,
+    *,
+    console: ConsoleOptions,
+) -> None:
+    """Scores a model on labelled images."""
+    from segment.core.raster.sources import parse_bands
+
+    numbers = parse_bands(bands)
+    network = load_model_and_keras(model, runtime, console)
+    from classify.training.evaluation import evaluate as score
+
+    scored = partial(score, data, network, output, part=part, bands=numbers, augment=augment)
+    console.show(partial(scored, overwrite=overwrite))
+
+
+@entry_point
+def export(
+    model: Annotated[Path, Argument(help="Model folder that classify-train wrote.")],
+    int8: Annotated[
+        list[Path],
+        Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable."),
+    ] = [],  # noqa: B006 - typer reads it, nothing writes to it
+    overwrite: Overwrite = False,
+    *,
+    console: ConsoleOptions,
+) -> None:
+    """Exports a model to OpenVINO, which runs several times faster without a GPU."""
+    from segment.core.model.folder import load_model_info
+
+    load_model_info(model)  # report a wrong folder before the slow import of Keras
+    load_keras()
+    from classify.training.export import export_model
+
+    console.show(partial(export_model, model, int8=int8 or None, overwrite=overwrite))

@@ -1,0 +1,123 @@
+"""Images and scenes of all kinds: bands by what files state, nodata ranges, one bad file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.testing import assert_array_equal
+
+from classify import cli
+from classify.labelling.inference import read_input
+from classify.labelling.predict import band_notes, predict_images
+from classify.labelling.scene import label_scene
+from segment.core.cli.command import run
+from segment.core.errors import InputError
+from segment.core.model.info import LabelInfo
+from segment.core.raster.sources import Source
+from tests.conftest import write_raster
+from tests.fakes import FakeModel
+
+
+class Labeller(FakeModel):
+    """Knows an image's class by the mean of its first band: above 40 k it is class k."""
+
+    def __init__(self, labels: dict[str, Any] | None = None):
+        super().__init__(3, tile=16, labels=LabelInfo(**({"resize": 0} | (labels or {}))))
+        self.info = self.info.model_copy(update={"task": "classify"})
+
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
+        means = pixels[..., 0].mean(axis=(1, 2))
+        return np.eye(5, dtype=np.float32)[(means / 40).astype(int).clip(0, 4)] * 0.9 + 0.02
+
+
+@pytest.fixture
+def colors() -> np.ndarray:
+    """Red of class 1, and other bands of other classes."""
+    pixels = np.random.default_rng(0).integers(45, 75, (32, 48, 4), np.uint8)
+    return pixels + np.array([0, 40, 80, 120], np.uint8)
+
+
+def write(path: Path, pixels: np.ndarray, names: Any = None, **profile: Any) -> Path:
+    if pixels.shape[2] > 3:
+        profile = {"photometric": "minisblack", "alpha": "no"} | profile
+    write_raster(path, pixels, **profile)
+    with rasterio.open(path, "r+") as file:
+        if names:
+            file.descriptions = names
+    return path
+
+
+def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, colors) -> None:
+    scenes = [
+        write(tmp_path / "a.tif", colors[..., [3, 2, 1, 0]], ("NIR", "Blue", "Green", "Red")),
+        write(tmp_path / "b.tif", colors),
+        write(tmp_path / "c.tif", colors[..., :3]),
+        write(tmp_path / "d.tif", colors[..., [3, 2, 1, 0]], ("NIR", "Blue", "Green", "Red")),
+        write(tmp_path / "e.tif", colors[..., :2]),
+    ]
+    found = list(predict_images(scenes, Labeller()))
+    assert [one.given for one in found] == [["land"]] * 4 + [[]]
+    assert "Received 2 of uint8" in str(found[4].problem)
+    infrared = write(tmp_path / "f.tif", colors, ("NIR", "Red", "Green", "SWIR"))
+    (refused,) = predict_images([infrared], Labeller())
+    assert "Received 4 of uint8. The file names none of its bands blue. Name" in str(refused)
+    with pytest.raises(InputError, match="none of its bands blue"):
+        label_scene(infrared, Labeller(), tmp_path / "maps", grid=16)
+    named, unnamed = band_notes(found)
+    assert named.startswith(f"note: {scenes[0]} (and 1 more): Bands 4,3,2 of 4 are read")
+    assert unnamed.startswith(f"warning: {scenes[1]}: The file does not state which of its 4")
+    asked = list(predict_images(scenes[:4], Labeller(), bands=(4, 1, 2)))
+    assert [one.given[0] for one in asked] == ["land", "water", "land", "land"]
+    assert "does not apply, as the file has 3 bands" in " ".join(asked[2].notes)
+
+
+def test_bands_are_not_chosen_where_nobody_would_report_it(tmp_path: Path, colors) -> None:
+    """As in scores of a data set."""
+    scene = write(tmp_path / "b.tif", colors)
+    assert read_input(Source(scene), Labeller().info, []).shape == (16, 16, 3)
+    with pytest.raises(InputError, match="Received 4 of uint8"):
+        read_input(Source(scene), Labeller().info)
+
+
+def test_a_model_of_other_bands_takes_no_colours(tmp_path: Path, colors) -> None:
+    scene = write(tmp_path / "b.tif", colors)
+    for labels in ({"read_bands": [8, 4, 3], "file_bands": 13}, {"band_names": ["B08", "x", "y"]}):
+        (found,) = predict_images([scene], Labeller(labels))
+        assert "Received 4 of uint8" in str(found.problem)
+
+
+def test_cells_are_labelled_by_the_same_bands(tmp_path: Path, colors: np.ndarray) -> None:
+    colors[:, :16] = 0
+    scene = write(tmp_path / "a.tif", colors[..., [2, 1, 0, 3]], ("Blue", "Green", "Red", "NIR"))
+    plain = label_scene(scene, Labeller(), tmp_path / "plain", grid=16)
+    notes = " ".join(plain.report["notes"])
+    assert "Bands 3,2,1 of 4 are read" in notes and notes.endswith("--nodata 0")
+    result = label_scene(scene, Labeller(), tmp_path / "maps", grid=16, nodata=(0, 3))
+    with rasterio.open(result.labels) as file:
+        assert_array_equal(file.read(1), [[255, 10, 10]] * 2)
+
+
+def test_a_bad_scene_does_not_stop_the_cells_of_others(
+    tmp_path: Path, colors, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    folder = tmp_path / "scenes"
+    write(folder / "a.tif", colors)
+    write(folder / "b.tif", colors[..., :2])
+    (folder / "c.tif").write_text("no raster")
+    whole = write(folder / "d.tif", colors).read_bytes()
+    (folder / "d.tif").write_bytes(whole[:1000])
+    monkeypatch.setattr("segment.core.model.runtime.load_model", lambda *_, **__: Labeller())
+    monkeypatch.setattr("segment.core.model.folder.load_model_info", lambda _: Labeller().info)
+    out = tmp_path / "maps"
+    arguments = [str(folder), "--grid", "16", "--output", str(out)]
+    assert run(cli.predict.__wrapped__, arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1].strip() for line in lines[:3]] == [
+        str(folder / name) for name in ("b.tif", "c.tif", "d.tif")
+    ]
+    assert lines[3:] == ["classify-predict: 3 of 4 inputs failed, see above."]
+    assert (out / "a_labels.tif").is_file()
+    assert run(cli.predict.__wrapped__, [*arguments, "--nodata", "x"]) == 2
+    assert "--nodata: 'x' is neither a value nor a range" in capsys.readouterr().err
