@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from segment.annotations.area_of_interest import AreaOfInterest
 from segment.bundled import BUNDLED
 from segment.core.choices import OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
@@ -23,8 +24,8 @@ from segment.mapping.journal import Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene
 from segment.mapping.options import MapOptions
-from segment.mapping.result import SceneMap
-from segment.mapping.scene import OpenScene, open_scene, output_names
+from segment.mapping.result import SceneMap, output_names
+from segment.mapping.scene import OpenScene, open_scene
 
 
 def predict_scene(  # noqa: PLR0913 - public, its parameters are options
@@ -41,6 +42,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     confidence: bool = False,
     polygons: bool = False,
     min_area: float = 0.0,
+    aoi: AreaOfInterest | None = None,
+    suggest: int = 0,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
     resample: bool | None = None,
@@ -72,6 +75,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence: Writes SCENE_confidence.tif, too.
         polygons: Writes SCENE.gpkg, too.
         min_area: Smallest area of a polygon, see `write_polygons`.
+        aoi: Area of interest: a box (left, bottom, right, top) in the coordinates of the scene or
+            in longitude and latitude, or a vector file with polygons, see `open_area`. The map
+            covers the window around it and is nodata outside; its pixels are those of the whole.
+        suggest: Writes so many windows that are worth labelling next to SCENE_suggest.gpkg.
         bands: Band numbers from 1 in the order of the model, by default all but alpha.
         nodata: Value that means "no data" in all bands, in addition to what the file declares.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
@@ -109,12 +116,14 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence=confidence,
         polygons=polygons,
         min_area=min_area,
+        aoi=aoi,
+        suggest=suggest,
         resample=resample,
         gsd=gsd,
     )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
-    planned = SceneMap.planned(source, Path(output), confidence, polygons)
+    planned = SceneMap.planned(source, Path(output), confidence, polygons, suggest > 0)
     planned.spare([source.path, None if mask is None else mask.path])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
@@ -131,10 +140,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         stage = stack.enter_context(
             staged_files(Path(output), names, overwrite, description if resume else None)
         )
-        raster = opened.raster
-        journal = Journal(stage.work, raster.width)
-        with _resumable(journal, raster.height, resume):
-            remaining = (journal.rows, raster.height, 0, raster.width)
+        raster, area = opened.raster, opened.area
+        journal = Journal(stage.work, area.width)
+        with _resumable(journal, area.height, resume):
+            remaining = (area.top + journal.rows, *area.region[1:])
             advance = partial(progress.advance, f"mapping {source.name}") if progress else None
             strips = opened.view.map_region(
                 raster, remaining, network, rows=rows, batch_size=batch_size, advance=advance
@@ -158,13 +167,13 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
         if reference:
             reference.undeclared = Counter(journal.state["undeclared"])
     started = time.monotonic()
-    values = scene.info.class_table.values()
+    values, area = scene.info.class_table.values(), scene.area
     for strip in strips:
         labels = strip.labels()
-        rows = rows_to_keep(strip, labels, values, scene.options.confidence)
+        rows = rows_to_keep(strip, labels, values, scene.options.needs_confidence)
         stop = strip.start + len(labels)
-        true = reference.read(strip.start, stop) if reference else None
-        scene.tally.add(strip.start, labels, strip.probabilities, true)
+        true = reference.read(strip.start, stop, area.left, area.right) if reference else None
+        scene.tally.add(strip.start - area.top, labels, strip.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,
             "tally": scene.tally.state(),
@@ -198,7 +207,7 @@ def check_inputs(
     for source in scenes:
         if len(scenes) > 1 and not is_utf8(source.path):  # the other scenes are mapped
             continue
-        SceneMap.planned(source, output, True, True).spare(
+        SceneMap.planned(source, output, True, True, True).spare(
             [*(scene.path for scene in scenes), truth]
         )
         with source.open(info.bands) as raster:

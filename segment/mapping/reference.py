@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.areas import Area
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
@@ -90,21 +91,23 @@ class Reference:
         self.undeclared += undeclared
         return indices
 
-    def scored(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Reads which pixels of some rows have a class, without a change of `undeclared`.
+    def scored(self, start: int, stop: int, left: int, right: int) -> NDArray[np.bool_]:
+        """Reads which pixels of a rectangle have a class, without a change of `undeclared`.
 
         Args:
             start: First row.
             stop: Row after the last.
+            left: First column.
+            right: Column after the last.
 
         Returns:
-            Whether each pixel has a class, (rows, width) bool.
+            Whether each pixel has a class, (rows, columns) bool.
 
         Raises:
             InputError: If the rows cannot be decoded.
         """
         indices, _ = decode_values(
-            self._mask.read(start, stop - start), self.class_table, self._names
+            self._mask.read(start, stop - start, left, right - left), self.class_table, self._names
         )
         return np.asarray(indices != IGNORED)
 
@@ -174,7 +177,12 @@ def _require_classes(
 
 
 def recognise_scene(
-    record: TrainingRecord, scene: Raster, tile: int, reference: Reference, journal: Journal
+    record: TrainingRecord,
+    scene: Raster,
+    tile: int,
+    reference: Reference,
+    journal: Journal,
+    area: Area,
 ) -> Familiarity:
     """Counts the scored pixels of a mapped scene that a model was trained on.
 
@@ -187,6 +195,7 @@ def recognise_scene(
         tile: Edge of the tiles in pixels, that of the model.
         reference: The reference; pixels that have a class in it and in the map are scored.
         journal: Journal that holds the finished map.
+        area: Part of the scene that was mapped.
 
     Returns:
         The counts.
@@ -194,20 +203,27 @@ def recognise_scene(
     Raises:
         InputError: If the reference cannot be decoded.
     """
-    familiarity, file, done = Familiarity(None), journal.file(CLASSES), 0
+    familiarity, file, done = Familiarity(None), journal.file(CLASSES), area.top
+    starts = tile_starts(max(scene.width, tile), tile, tile)
+    lefts = [left for left in starts if left < area.right and left + tile > area.left]
+    first, last = lefts[0], min(lefts[-1] + tile, scene.width)
     for top in tile_starts(max(scene.height, tile), tile, tile):
         bottom = min(top + tile, scene.height)
-        codes = record.cover(scene, top, 0, bottom - top, scene.width)
+        stop = min(bottom, area.bottom)
+        if stop <= done:
+            continue
+        codes = record.cover(scene, top, first, bottom - top, last - first)
         with suppress(InputError):  # a part that cannot be read is not mapped either
-            pixels, _ = scene.read(top, height=bottom - top)
-            for left in tile_starts(max(scene.width, tile), tile, tile):
-                window = slice(None), slice(left, left + tile)
+            pixels, _ = scene.read(top, first, bottom - top, last - first)
+            for left in lefts:
+                window = slice(None), slice(left - first, left - first + tile)
                 codes[window] = np.minimum(
                     codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
                 )
-        mapped = np.fromfile(
-            file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width
-        ).reshape(-1, scene.width)
-        familiarity.add(codes[done - top :], reference.scored(done, bottom) & (mapped != IGNORED))
-        done = bottom
+        begin, count = (done - area.top) * area.width, (stop - done) * area.width
+        mapped = np.fromfile(file, np.uint8, count, offset=begin).reshape(-1, area.width)
+        scored = reference.scored(done, stop, area.left, area.right) & (mapped != IGNORED)
+        columns = slice(area.left - first, area.right - first)
+        familiarity.add(codes[done - top : stop - top, columns], scored)
+        done = stop
     return familiarity

@@ -13,8 +13,9 @@ from segment.core.choices import Runtime
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source, as_source
+from segment.mapping.area_tiles import Region
 from segment.mapping.loop import RowStrip
-from segment.mapping.model_view import ModelView, Region, check_scene, check_window
+from segment.mapping.model_view import ModelView, check_scene, check_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.scale import choose_scale
 
