@@ -63,7 +63,7 @@ def _file(given: AreaOfInterest) -> tuple[Path, str | None]:
     if not isinstance(given, (str, Path)):
         raise InputError(f"--aoi {given!r}: not a box of four numbers, nor a file. Give one.")
     name, _, layer = str(given).partition(_LAYER)
-    if not Path(name).exists():
+    if not name or not Path(name).exists():
         raise InputError(
             f"--aoi {str(given)!r}: neither a box LEFT,BOTTOM,RIGHT,TOP nor a file that exists."
             " Check the numbers or the path."

@@ -204,6 +204,6 @@ def suggest_windows(
     files = rows.file(CLASSES), rows.file(CONFIDENCE)
     found = WindowStatistics.of(*files, CONFIDENCE_STEPS, grid, class_table)
     written = write_suggestions(found, path, grid, class_table, count)
-    fewer = f"{written} of {count} windows are suggested: no more hold pixels that are uncertain."
+    fewer = f"{written} of {count} windows are suggested: no other window has uncertain pixels."
     report = {"file": path.name, "windows": written, "asked_for": count}
     return report, [fewer] if written < count else []
