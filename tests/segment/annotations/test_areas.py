@@ -64,8 +64,8 @@ def inside(found: Area) -> np.ndarray:
 def test_a_box_in_coordinates_of_the_scene_is_a_window(tmp_path):
     file, box = scene(tmp_path), at(10, 5, 30, 25).bounds
     text = ",".join(map(str, box))
-    for given in (box, list(box), text, f"scene:{text}", f" [{text.replace(',', ', ')}] "):
-        found = area(file, given)
+    for written in (box, list(box), text, f"scene:{text}", f" [{text.replace(',', ', ')}] "):
+        found = area(file, written)
         assert found.region == (5, 25, 10, 30) and found.polygons is None and not found.notes
     assert inside(found).sum() == 400 and inside(found)[5:25, 10:30].all()
     # cut to the scene, and by the middle of pixels
@@ -112,8 +112,8 @@ def test_a_box_that_fits_both_ways_is_refused_with_the_cure(tmp_path):
 
 def test_a_scene_without_a_georeference_has_pixels_as_coordinates(tmp_path):
     file = write_raster(tmp_path / "scene.png", np.zeros((40, 60, 3), np.uint8))
-    for given in ("10,25,30,5", "10,5,30,25"):
-        found = area(file, given)
+    for written in ("10,25,30,5", "10,5,30,25"):
+        found = area(file, written)
         assert found.region == (5, 25, 10, 30) and "taken for its pixels" in found.notes[0]
     assert "columns 0 to 60 and rows 0 to 40" in refusal(file, "70,0,90,10")
     assert "in pixels" in refusal(file, "lonlat:1,2,3,4")
