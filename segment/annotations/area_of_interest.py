@@ -101,7 +101,7 @@ def _read_polygons(given: AreaOfInterest, raster: Raster) -> tuple[Shapes, Path]
     near = polygons.touching(raster)
     if not len(near.geometries):
         raise InputError(
-            f"{path}: none of {len(parts)} polygons lies on {raster.path}, which has"
+            f"{path}: none of {len(parts)} polygons lies on {raster.path}, which covers"
             f" {describe_extent(raster)}. Check the CRS of both, or map another scene."
         )
     return near, path

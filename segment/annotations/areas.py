@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.annotations.boxes import Box
+from segment.annotations.boxes import Box, parse_box
 from segment.annotations.placed_boxes import describe_extent, place_box
 from segment.annotations.shapes import Burner, Shapes
 from segment.core.errors import InputError
@@ -80,6 +80,18 @@ class Area:
             return raster
         return raster.window(self.top, self.left, self.height, self.width)
 
+    @property
+    def report_notes(self) -> list[str]:
+        """The notes, and which part of the scene the map covers; none for a whole scene."""
+        if self.identity is None:
+            return []
+        window = (
+            f"Only the area of interest is mapped: rows {self.top} to {self.bottom}, columns"
+            f" {self.left} to {self.right} of the scene."
+        )
+        outside = " Outside of its polygons the map is nodata." if self.polygons else ""
+        return [*self.notes, window + outside]
+
     def covers(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.bool_]:
         """Finds the pixels of a rectangle that belong to the area.
 
@@ -112,9 +124,8 @@ def describe_area(given: Any, area: Area) -> dict[str, Any]:
         What was given, and the rows and columns of the scene that the map covers, as first and
         past the last.
     """
-    text = given if isinstance(given, str) else str(given)
     return {
-        "given": text,
+        "given": str(parse_box(given) or given),
         "rows": [area.top, area.bottom],
         "columns": [area.left, area.right],
         "polygons": area.polygons is not None,
@@ -202,6 +213,6 @@ def _has_pixel(area: Area) -> bool:
 
 def _too_small(named: str, raster: Raster) -> InputError:
     return InputError(
-        f"{named}: holds the middle of no pixel of {raster.path}, which has"
+        f"{named}: holds the middle of no pixel of {raster.path}, which covers"
         f" {describe_extent(raster)}. Give a larger area, or one that lies further inside."
     )

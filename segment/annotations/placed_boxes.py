@@ -92,7 +92,7 @@ def place_box(box: Box, raster: Raster) -> PlacedBox:
     if ground is not None and box.system != "lonlat" and box.bottom > box.top:
         raise InputError(f"--aoi {box}: BOTTOM must be less than TOP. {BOX_FORM}")
     raise InputError(
-        f"--aoi {box}: does not overlap {raster.path}, which has {describe_extent(raster)}. Give"
+        f"--aoi {box}: does not overlap {raster.path}, which covers {describe_extent(raster)}. Give"
         " a box that meets it."
     )
 

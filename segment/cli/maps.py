@@ -78,7 +78,7 @@ class MappingOptions:
         Option(
             metavar="N",
             min=0,
-            max=10_000,
+            max=1000,
             help="Write N windows to label next: SCENE_suggest.gpkg.",
         ),
     ] = 0

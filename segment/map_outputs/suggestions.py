@@ -18,7 +18,7 @@ SUGGESTION_FIELD = "class"
 """Field that is empty, to be filled in."""
 
 _LAYER = "suggestions"
-_MOST = 10_000
+_MOST = 1000
 _LEAST_MAPPED = 0.1  # share of a window that must hold pixels of the map
 _CANDIDATES = 8  # windows to choose among, per window wanted
 
@@ -121,11 +121,11 @@ def check_count(count: int) -> None:
         count: Windows wanted, 0 for none.
 
     Raises:
-        InputError: If it is below 0 or above 10,000.
+        InputError: If it is below 0 or above 1000.
     """
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= _MOST:
         raise InputError(
-            f"--suggest: a number of windows, 0 to {_MOST:,}. Received {count!r}. Give e.g. 20."
+            f"--suggest: a number of windows, 0 to {_MOST}. Received {count!r}. Give e.g. 20."
         )
 
 

@@ -83,8 +83,7 @@ class SceneMap(SceneOutputs):
     @property
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
-        optional = (self.confidence, self.polygons, self.suggestions)
-        asked = [file for file in optional if file is not None]
+        asked = filter(None, (self.confidence, self.polygons, self.suggestions))
         return [self.classes, self.mask, self.overlay, self.report_file, *asked]
 
     def __repr__(self) -> str:
@@ -104,6 +103,8 @@ class SceneMap(SceneOutputs):
             if "jaccard" in report:
                 line += f"  Jaccard {_figure(report['jaccard'][name])}"
             lines.append(line)
+        if found := report.get("suggestions"):
+            lines.append(f"  {found['windows']} windows to label next: {self.suggestions}")
         return "\n".join([*lines, *self.closing_lines(self.classes)])
 
 

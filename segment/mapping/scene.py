@@ -128,7 +128,7 @@ class OpenScene:
         self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
-        notes = [*self.area.notes, *report["notes"], *details.pop("notes", []), *warning]
+        notes = [*self.area.report_notes, *report["notes"], *details.pop("notes", []), *warning]
         report |= {"unfamiliar": unfamiliar, **details}
         if self.area.identity is not None:
             report["area_of_interest"] = describe_area(options.aoi, self.area)

@@ -161,7 +161,10 @@ def test_a_box_of_pixels_where_nothing_is_georeferenced(tmp_path):
     whole = predict_scene(scene, model, tmp_path / "whole", tile=32)
     found = predict_scene(scene, model, tmp_path / "area", tile=32, aoi=(20, 40, 120, 90))
     assert (read(found.classes) == read(whole.classes)[40:90, 20:120]).all()
-    assert any("taken for its pixels" in note for note in found.report["notes"])
+    notes = " ".join(found.report["notes"])
+    assert "taken for its pixels" in notes and "rows 40 to 90, columns 20 to 120" in notes
+    assert found.report["area_of_interest"]["given"] == "20,40,120,90"
+    assert "area_of_interest" not in whole.report
 
 
 class Stops(Silent):
