@@ -168,9 +168,10 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
             reference.undeclared = Counter(journal.state["undeclared"])
     started = time.monotonic()
     values, area = scene.info.class_table.values(), scene.area
+    keeps_confidence = scene.options.needs_confidence
     for strip in strips:
         labels = strip.labels()
-        rows = rows_to_keep(strip, labels, values, scene.options.needs_confidence)
+        rows = rows_to_keep(strip, labels, values, keeps_confidence)
         stop = strip.start + len(labels)
         true = reference.read(strip.start, stop, area.left, area.right) if reference else None
         scene.tally.add(strip.start - area.top, labels, strip.probabilities, true)
