@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 
+from segment import cli
 from segment.annotations.area_of_interest import open_area
 from segment.cluster.assemble import plan_blocks
+from segment.core.cli.command import run
 from segment.core.errors import InputError, Interrupted
 from segment.core.progress import Silent
 from segment.core.raster.reader import Raster
@@ -144,7 +146,7 @@ def test_outputs_cover_the_window_of_the_area(scene, tmp_path):
     right = (expected == read(truth)[10:130, 20:140])[expected != 255].mean()
     assert report["accuracy"] == pytest.approx(right, abs=1e-4)
     assert sum(report["area_m2"].values()) == pytest.approx(0.09 * pixels, rel=1e-3)
-    polygons = shapely.from_wkb(pyogrio.raw.read(found.polygons)[2])
+    polygons = shapely.from_wkb(pyogrio.raw.read(found.polygons, layer="land_cover")[2])
     assert shapely.area(polygons).sum() == pytest.approx(0.09 * pixels, rel=1e-3)
     drawn = shapely.union_all(polygons).buffer(0.01)
     assert drawn.within(on_ground(scene, shape).buffer(0.5))
@@ -222,3 +224,19 @@ def test_an_area_that_cannot_be_used_leaves_nothing_behind(scene, tmp_path):
     with pytest.raises(InputError, match="neither a box"):
         predict_scene(scene, FakeModel(bands=3), out, aoi="nowhere.gpkg")
     assert not out.exists()
+
+
+def test_the_command_refuses_areas_and_counts_before_a_model_is_loaded(scene, tmp_path, capsys):
+    wrong = {
+        ("--aoi", "nowhere.gpkg"): "neither a box LEFT,BOTTOM,RIGHT,TOP nor a file",
+        ("--aoi", "-4.1,50,-4.3,51"): "LEFT must be less than RIGHT",
+        ("--aoi", "-4.1,50,51"): "not the four numbers of a box",
+        ("--suggest", "1001"): "--suggest",
+        ("--suggest", "-1"): "--suggest",
+    }
+    for options, words in wrong.items():
+        arguments = [str(scene), "--output", str(tmp_path / "out"), *options]
+        assert run(cli.predict.__wrapped__, arguments) == 2
+        told = capsys.readouterr().err
+        assert words in told and told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
