@@ -154,16 +154,13 @@ def _state(path: Path) -> list[int]:
 
 def _within(shapes: Shapes, scene: Raster, path: Path) -> Shapes:
     """Returns the shapes whose bounds touch the scene."""
-    import shapely
-
-    left, top, right, bottom = shapely.bounds(shapes.geometries).reshape(-1, 4).T
-    near = (right >= 0) & (bottom >= 0) & (left <= scene.width) & (top <= scene.height)
-    if not near.any():
+    near = shapes.touching(scene)
+    if not len(near.features):
         raise InputError(
-            f"{path}: none of {len(near)} shapes lies on {scene.path}. Take the labels of this"
-            " scene, or check the CRS of both."
+            f"{path}: none of {len(shapes.features)} shapes lies on {scene.path}. Take the labels"
+            " of this scene, or check the CRS of both."
         )
-    return shapes.subset(near)
+    return near
 
 
 def _areal(shapes: Shapes) -> NDArray[np.bool_]:

@@ -42,6 +42,18 @@ class Shapes:
         """
         return replace(self, geometries=self.geometries[chosen], features=self.features[chosen])
 
+    def touching(self, grid: PixelGrid) -> "Shapes":
+        """Returns the shapes whose bounds touch the raster, in the same order.
+
+        Args:
+            grid: Grid of the raster.
+        """
+        import shapely
+
+        left, top, right, bottom = shapely.bounds(self.geometries).reshape(-1, 4).T
+        across = (right >= 0) & (left <= grid.width)
+        return self.subset(across & (bottom >= 0) & (top <= grid.height))
+
 
 def read_shapes(layer: Layer, raster: Raster) -> Shapes:
     """Reads the geometries of a layer onto the grid of a raster.

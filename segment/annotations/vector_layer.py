@@ -28,13 +28,16 @@ class Layer:
     fields: dict[str, NDArray[Any]]
 
 
-def read_layer(path: Path, layer: str | None, fields: Sequence[str]) -> Layer:
+def read_layer(
+    path: Path, layer: str | None, fields: Sequence[str], option: str = "--layer NAME"
+) -> Layer:
     """Reads fields of all features of a layer, without their geometries.
 
     Args:
         path: File that OGR reads: GeoPackage, GeoJSON, Shapefile, FlatGeobuf and others.
         layer: Name of the layer. None for the only one.
         fields: Names of the fields.
+        option: How a user names the layer, for messages.
 
     Returns:
         The layer with the values of the fields.
@@ -50,7 +53,7 @@ def read_layer(path: Path, layer: str | None, fields: Sequence[str]) -> Layer:
         raise InputError(f"{path}: no such file. Check the path.")
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-        name = _choose(path, layers, layer)
+        name = _choose(path, layers, layer, option)
         known = [str(field) for field in pyogrio.read_info(path, layer=name)["fields"]]
         for field in fields:
             if field not in known:
@@ -90,13 +93,13 @@ def fields_of(path: Path) -> list[str] | None:
     return list(dict.fromkeys(fields)) if layers else None
 
 
-def _choose(path: Path, layers: Sequence[str], layer: str | None) -> str:
+def _choose(path: Path, layers: Sequence[str], layer: str | None, option: str) -> str:
     """Returns the name of the layer to read."""
     if not layers:
         raise InputError(f"{path}: holds no layer with geometries. Export it with geometries.")
     if layer is None and len(layers) > 1:
         raise InputError(
-            f"{path}: has {len(layers)} layers ({_listed(layers)}). Choose one with --layer NAME."
+            f"{path}: has {len(layers)} layers ({_listed(layers)}). Choose one with {option}."
         )
     if layer is not None and layer not in layers:
         raise InputError(f"{path}: has no layer {layer!r}. {_nearest(layer, layers)}")

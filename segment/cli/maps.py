@@ -65,6 +65,26 @@ class MappingOptions:
         ),
     ] = 0
     boundary_width: BoundaryWidth = BOUNDARY_WIDTH
+    aoi: Annotated[
+        str | None,
+        Option(
+            metavar="BOX|FILE",
+            help=(
+                "Map an area alone: LEFT,BOTTOM,RIGHT,TOP in the scene's coordinates or in"
+                " longitude and latitude (lonlat: or scene: before it decides), or the polygons"
+                " of a vector file."
+            ),
+        ),
+    ] = None
+    suggest: Annotated[
+        int,
+        Option(
+            metavar="N",
+            min=0,
+            max=1000,
+            help="Write N windows to label next: SCENE_suggest.gpkg.",
+        ),
+    ] = 0
 
 
 @entry_point

@@ -18,12 +18,13 @@ from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob,
 from segment.core.labels.classes import IGNORED
 from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.sources import Source
 from segment.mapping.journal import CLASSES, CONFIDENCE, REFERENCE, Journal
 from segment.mapping.model_view import ModelView
 from segment.mapping.options import MapOptions
-from segment.mapping.result import SceneMap
-from segment.mapping.scene import OpenScene, open_scene, output_names
+from segment.mapping.result import SceneMap, output_names
+from segment.mapping.scene import OpenScene, open_scene
 
 _ROWS = 256  # assembled at a time
 
@@ -59,14 +60,16 @@ class MapAssembly(SceneJob[SceneMap]):
             model,
             partial(open_scene, source, model.info, options, reference),
         )
-        planned = SceneMap.planned(source, blocks.output, options.confidence, options.polygons)
+        planned = SceneMap.planned(
+            source, blocks.output, options.confidence, options.polygons, options.suggest > 0
+        )
         planned.spare([source.path, *files_of(reference)])
-        asked = {CONFIDENCE: options.confidence, REFERENCE: reference is not None}
+        asked = {CONFIDENCE: options.needs_confidence, REFERENCE: reference is not None}
         self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:
             description = work.describe(model.identity, model.runtime)
             plan = ScenePlan(
-                blocks=plan_blocks(work.view, work.raster.height, work.raster.width, blocks.size),
+                blocks=plan_blocks(work.view, work.raster, blocks.size),
                 job=partial(
                     MapJob,
                     model.reference,
@@ -74,7 +77,7 @@ class MapAssembly(SceneJob[SceneMap]):
                     likeness=work.raster.likeness,
                     reference=None if reference is None else absolute(reference),
                     reference_table=None if work.reference is None else work.reference.class_table,
-                    confidence=options.confidence,
+                    confidence=options.needs_confidence,
                 ),
                 ingredients=f"{description} in blocks of {blocks.size}",
                 made_of=work.made_of(description),
@@ -85,7 +88,7 @@ class MapAssembly(SceneJob[SceneMap]):
         self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]
     ) -> dict[str, Any]:
         with self._open_scene() as work:
-            journal = Journal(stage.work, work.raster.width)
+            journal = Journal(stage.work, work.area.width)
             for row in range(len(self.blocks.rows) - 1):
                 with ExitStack() as stack:
                     files = {
@@ -107,17 +110,15 @@ class MapAssembly(SceneJob[SceneMap]):
         self, row: int, files: Mapping[Block, BlockFile], journal: Journal, work: OpenScene
     ) -> None:
         """Appends a row of blocks to the journal; missing blocks are nodata."""
-        top, bottom = self.blocks.rows[row : row + 2]
+        (top, bottom), area = self.blocks.rows[row : row + 2], work.area
         for start in range(top, bottom, _ROWS):
             count = min(_ROWS, bottom - start)
-            rows = {
-                name: np.full((count, work.raster.width), IGNORED, np.uint8)
-                for name in self._rasters
-            }
+            rows = {name: np.full((count, area.width), IGNORED, np.uint8) for name in self._rasters}
             for block, file in files.items():
                 for name in self._rasters:
-                    rows[name][:, block.left : block.right] = file.read(name, count)
-            work.tally.add(start, self._model.info.class_table.indices(rows[CLASSES]))
+                    columns = slice(block.left - area.left, block.right - area.left)
+                    rows[name][:, columns] = file.read(name, count)
+            work.tally.add(start - area.top, self._model.info.class_table.indices(rows[CLASSES]))
             journal.append(rows, {})
         if work.reference:
             for file in files.values():
@@ -125,22 +126,37 @@ class MapAssembly(SceneJob[SceneMap]):
                 work.reference.undeclared.update(file.state["undeclared"])
 
 
-def plan_blocks(view: ModelView, height: int, width: int, edge: int) -> Blocks:
+def plan_blocks(view: ModelView, scene: PixelGrid, edge: int) -> Blocks:
     """Plans the blocks of a scene, which begin and end between rows and columns of tiles.
 
     Args:
         view: How the model sees the scene.
-        height: Rows of the scene.
-        width: Columns of the scene.
+        scene: Grid of the scene.
         edge: Approximate edge of a block in pixels.
 
     Returns:
-        The blocks.
+        The blocks of the view's area; those that hold no pixel of it are left out.
 
     Raises:
         InputError: If `edge` is not positive.
     """
-    plan = view.plan
-    rows = [round((start - plan.top) * height / plan.height) for start in plan.rows]
-    columns = [round((start - plan.left) * width / plan.width) for start in plan.columns]
-    return Blocks(divide(height, edge, rows), divide(width, edge, columns))
+    plan, area = view.plan, view.area
+    top, bottom, left, right = (0, scene.height, 0, scene.width) if area is None else area.region
+    rows = [round((start - plan.top) * scene.height / plan.height) - top for start in plan.rows]
+    columns = [
+        round((start - plan.left) * scene.width / plan.width) - left for start in plan.columns
+    ]
+    blocks = Blocks(
+        tuple(top + row for row in divide(bottom - top, edge, rows)),
+        tuple(left + column for column in divide(right - left, edge, columns)),
+    )
+    if area is None or area.polygons is None:
+        return blocks
+    return replace(
+        blocks,
+        left_out=frozenset(
+            (b.row, b.column)
+            for b in blocks
+            if not area.covers(b.top, b.bottom, b.left, b.right).any()
+        ),
+    )

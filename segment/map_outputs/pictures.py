@@ -14,7 +14,7 @@ from segment.core.disk import writable
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.class_raster import write_sidecar
 from segment.core.quiet_warnings import without_warnings
-from segment.core.raster.reader import Raster
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
@@ -28,7 +28,7 @@ _DRAWING = threading.Lock()  # Matplotlib is not safe for several threads
 
 def write_pictures(
     classes: Path,
-    scene: Raster,
+    scene: PixelGrid,
     photograph: NDArray[Any],
     class_table: ClassTable,
     mask: Path,
@@ -42,8 +42,8 @@ def write_pictures(
 
     Args:
         classes: The class raster.
-        scene: The open scene, for its georeference.
-        photograph: Pixels of the scene (height, width, bands), see `read_photograph`.
+        scene: Grid of the raster, for its georeference.
+        photograph: Pixels of the same ground (height, width, bands), see `read_photograph`.
         class_table: Class table of the raster.
         mask: PNG to write.
         overlay: JPEG to write.
@@ -68,12 +68,15 @@ def write_pictures(
     write_picture(overlay, canvas)
 
 
-def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
-    """Reads a scene at the size of its pictures.
+def read_photograph(
+    source: Source, damaged: bool = False, region: tuple[int, int, int, int] | None = None
+) -> NDArray[Any]:
+    """Reads a scene, or a rectangle of it, at the size of its pictures.
 
     Args:
         source: The scene.
         damaged: Whether rows that cannot be decoded are 0, see `Raster.read_reduced`.
+        region: Top, bottom, left and right of the rectangle, by default of the whole scene.
 
     Returns:
         Pixels (height, width, bands) in the dtype of the scene; the longer side is at most LARGEST.
@@ -82,9 +85,11 @@ def read_photograph(source: Source, damaged: bool = False) -> NDArray[Any]:
         InputError: If the scene cannot be read completely, unless `damaged`.
     """
     with source.open() as scene:
-        reduction = max(scene.height, scene.width, LARGEST) / LARGEST
-        height, width = (max(round(side / reduction), 1) for side in (scene.height, scene.width))
-        return scene.read_reduced(height, width, damaged)
+        top, bottom, left, right = region or (0, scene.height, 0, scene.width)
+        sides = bottom - top, right - left
+        reduction = max(*sides, LARGEST) / LARGEST
+        height, width = (max(round(side / reduction), 1) for side in sides)
+        return scene.read_reduced(height, width, damaged, region)
 
 
 def _read_indices(
@@ -213,7 +218,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 
-def _write_georeference(path: Path, scene: Raster, height: int, width: int) -> None:
+def _write_georeference(path: Path, scene: PixelGrid, height: int, width: int) -> None:
     transform = scene.transform @ type(scene.transform).scale(
         scene.width / width, scene.height / height
     )

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.geopackage import write_geopackage
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.opening import open_raster
-from segment.core.raster.reader import Raster
 from segment.map_outputs.outlines import insert_junctions, smooth_polygons, trace
 
 _ROWS = 1024  # rows read at a time
@@ -19,7 +19,7 @@ _ROWS = 1024  # rows read at a time
 
 def write_polygons(
     classes: Path,
-    scene: Raster,
+    scene: PixelGrid,
     class_table: ClassTable,
     path: Path,
     layer: str,
@@ -42,13 +42,13 @@ def write_polygons(
 
     Args:
         classes: The class raster.
-        scene: The open scene, for its grid.
+        scene: Grid of the raster.
         class_table: Class table of the raster.
         path: GeoPackage to write.
         layer: Name of the layer.
         min_area: Areas smaller than this become part of their largest neighbour (GDAL's sieve);
             those with only nodata around them stay. In square metres, or in pixels without a CRS.
-            Where the size of pixels differs, that in the middle of the scene counts.
+            Where the size of pixels differs, that in the middle of the raster counts.
         simplify: Tolerance in pixels. Borders lose the stairs of pixels, then each corner that cuts
             off less than the square of the tolerance (Visvalingam & Whyatt 1993). Borders with
             nodata and the edge of the scene stay, and so does the total area of all polygons. Areas
@@ -113,7 +113,7 @@ def _read_framed(classes: Path) -> NDArray[np.uint8]:
     return values
 
 
-def _pixels_of(min_area: float, scene: Raster) -> int:
+def _pixels_of(min_area: float, scene: PixelGrid) -> int:
     """Returns the smallest number of pixels whose area is not below `min_area`."""
     areas = scene.row_pixel_areas(scene.height // 2, scene.height // 2 + 1)
     pixels = min_area if areas is None else min_area / float(areas[0])
@@ -133,7 +133,10 @@ def _sieve(values: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
 
 
 def _fields(
-    polygons: NDArray[np.object_], values: NDArray[np.uint8], scene: Raster, class_table: ClassTable
+    polygons: NDArray[np.object_],
+    values: NDArray[np.uint8],
+    scene: PixelGrid,
+    class_table: ClassTable,
 ) -> dict[str, NDArray[Any]]:
     import shapely
 

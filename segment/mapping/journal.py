@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.disk import broken_write
+from segment.core.labels.classes import ClassTable
 from segment.core.maps.cog import BandContent, write_cog
-from segment.core.raster.reader import Raster
+from segment.core.raster.grid import PixelGrid
+from segment.map_outputs.suggestions import WindowStatistics, write_suggestions
 from segment.mapping.loop import RowStrip
 
 _JOURNAL = "journal.json"
@@ -28,7 +30,7 @@ class Journal:
 
     Attributes:
         folder: Folder of the files.
-        rows: Number of rows of the scene that are finished.
+        rows: Number of rows of the map that are finished.
         state: State passed to the last `append`; None before the first.
     """
 
@@ -39,7 +41,7 @@ class Journal:
 
         Args:
             folder: Folder of the journal.
-            width: Width of the scene in pixels.
+            width: Width of the map in pixels.
         """
         self.folder, self._width = folder, width
         self.rows = 0
@@ -173,15 +175,15 @@ def rows_to_keep(
     return rows
 
 
-def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
+def write_confidence_raster(rows: Journal, path: Path, grid: PixelGrid) -> None:
     """Writes a raster with the probability of the mapped class.
 
     Values of 0 to 254 are probabilities of 0 to 1. They are the rows named CONFIDENCE.
 
     Args:
-        rows: Journal with all rows of the scene.
+        rows: Journal with all rows of the map.
         path: GeoTIFF to write.
-        scene: The scene, whose grid the raster has.
+        grid: Grid of the map.
 
     Raises:
         InputError: If the file cannot be written.
@@ -192,4 +194,30 @@ def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
         tags={"content": f"probability of the mapped class, 0 to {CONFIDENCE_STEPS} for 0 to 1"},
         scale=1 / CONFIDENCE_STEPS,
     )
-    write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, scene, content)
+    write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, grid, content)
+
+
+def suggest_windows(
+    rows: Journal, path: Path, grid: PixelGrid, class_table: ClassTable, count: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Writes windows that are worth labelling next, see `write_suggestions`.
+
+    Args:
+        rows: Journal with all rows of CLASSES and CONFIDENCE.
+        path: GeoPackage to write.
+        grid: Grid of the map.
+        class_table: Class table of the map.
+        count: Windows wanted.
+
+    Returns:
+        What the report has of them, and a note where there are fewer.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    files = rows.file(CLASSES), rows.file(CONFIDENCE)
+    found = WindowStatistics.of(*files, CONFIDENCE_STEPS, grid, class_table)
+    written = write_suggestions(found, path, grid, class_table, count)
+    fewer = f"{written} of {count} windows are suggested: no other window has uncertain pixels."
+    report = {"file": path.name, "windows": written, "asked_for": count}
+    return report, [fewer] if written < count else []

@@ -24,6 +24,9 @@ from segment.tiling import Tile, Window, cut_strip
 
 Advance = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
+Mask = NDArray[np.bool_]
+Wanted = Callable[[int], Mask] | None
+"""Returns which tiles of a row of tiles, given by its first padded row, are wanted; None: all."""
 
 _PIECE = 64  # rows handled at a time, so that temporary arrays stay small
 
@@ -82,6 +85,7 @@ def map_window(
     rows: int = 256,
     batch_size: int | None = None,
     advance: Advance | None = None,
+    wanted: Wanted = None,
 ) -> Generator[RowStrip, None, None]:
     """Maps a window of a scene, row strip by row strip.
 
@@ -96,6 +100,7 @@ def map_window(
         rows: Rows read at a time.
         batch_size: Tiles predicted at a time; by default what suits the model.
         advance: Called after each batch.
+        wanted: Chooses tiles; the map holds nothing of the others. By default all are wanted.
 
     Yields:
         The strips from the top of the window to its bottom.
@@ -104,7 +109,7 @@ def map_window(
         InputError: If the scene cannot be read to its end, or the output of the network is wrong.
     """
     suited, workers = model.recommended_batches(window.plan.tile)
-    tile_rows = TileRowReader(source, window, rows)
+    tile_rows = TileRowReader(source, window, rows, wanted)
     batches = cut_batches(tile_rows, batch_size or suited, model.info)
 
     def predict(batch: Batch) -> NDArray[np.float32] | None:
@@ -155,29 +160,31 @@ class TileRowReader:
             valid; shape (rows, window width). The consumer removes each one that it uses.
     """
 
-    def __init__(self, source: Source, window: Window, rows: int = 256):
+    def __init__(self, source: Source, window: Window, rows: int = 256, wanted: Wanted = None):
         """Prepares to read; nothing is opened yet.
 
         Args:
             source: Scene on the grid that the model sees.
             window: Part of it to read.
             rows: Rows read at a time.
+            wanted: Chooses tiles; rows of tiles without one are not read.
         """
         self.window = window
         self.valid: deque[NDArray[np.bool_]] = deque()
         self._source, self._rows = source, rows
+        self._wanted = wanted or (lambda _: np.ones(len(window.columns), bool))
 
     @property
     def tile_count(self) -> int:
         """Number of all tiles of the window, those without a valid pixel included."""
         return len(self.window.rows) * len(self.window.columns)
 
-    def __iter__(self) -> Iterator[tuple[int, NDArray[Any], NDArray[np.bool_]]]:
+    def __iter__(self) -> Iterator[tuple[int, NDArray[Any], Mask, Mask]]:
         """Yields the pixels of each row of tiles.
 
         Yields:
-            The first padded row, the pixels of shape (tile, padded columns, bands), and which of
-            them are valid.
+            The first padded row, the pixels of shape (tile, padded columns, bands), which of them
+            are valid, and which tiles are wanted. Where none is, there are no pixels.
 
         Raises:
             InputError: If the file cannot be decoded to its end.
@@ -191,9 +198,15 @@ class TileRowReader:
             pixels = np.empty((0, len(columns), len(raster.bands)), raster.dtype)  # with padding
             valid = np.empty((0, right - left), bool)
             for row, (begin, end) in zip(window.rows, window.finished, strict=True):
+                tiles = self._wanted(row)
+                if not tiles.any():
+                    self.valid.append(np.zeros((end - begin, window.width), bool))
+                    yield row, pixels[:0], valid[:0], tiles
+                    continue
                 wanted = plan.scene_rows(row)
                 read = [(pixels[wanted.min() - first :], valid[wanted.min() - first :])]
                 first = int(wanted.min())
+                last = max(last, first)  # rows may have been passed over
                 while last <= wanted.max():
                     rows, is_valid = raster.read(
                         last, left, min(self._rows, plan.height - last), right - left
@@ -206,13 +219,14 @@ class TileRowReader:
                     row,
                     pixels[wanted - first],
                     valid[wanted - first].take(columns - left, axis=1),
+                    tiles,
                 )
 
 
 def cut_batches(
     tile_rows: TileRowReader, size: int, info: ModelInfo
 ) -> Generator[Batch, None, None]:
-    """Cuts rows of tiles into batches of exactly `size` tiles, without those that are all nodata.
+    """Cuts rows of tiles into batches of exactly `size` wanted tiles that are not all nodata.
 
     Args:
         tile_rows: Rows of tiles of a window.
@@ -220,7 +234,7 @@ def cut_batches(
         info: Description of the model, for dtype and preprocessing.
 
     Yields:
-        The batches in reading order, and one without pixels for each row of tiles that has none.
+        The batches in reading order, and one without pixels for each row of tiles without a tile.
     """
     pixels: list[NDArray[Any]] = []
     places: list[tuple[int, int]] = []
@@ -233,18 +247,20 @@ def cut_batches(
         )
         return Batch(stacked, places, done)
 
-    for row, row_pixels, valid in tile_rows:
-        if not valid.any():
+    for row, row_pixels, valid, wanted in tile_rows:
+        chosen = wanted & [valid[:, c - columns[0] :][:, : plan.tile].any() for c in columns]
+        if not chosen.any():
             if places:
                 yield batch()
                 pixels, places = [], []
             done += len(columns)
             yield Batch(None, [(row, columns[0])], done)
             continue
-        for column, tile in cut_strip(row_pixels, plan.tile, plan.step):
+        cut = cut_strip(row_pixels, plan.tile, plan.step)
+        for (column, tile), is_chosen in zip(cut, chosen, strict=True):
             done += 1
-            seen = valid[:, column : column + plan.tile]
-            if seen.any():
+            if is_chosen:
+                seen = valid[:, column : column + plan.tile]
                 pixels.append(tile if is_plain else preprocess(tile, info.preprocess, seen))
                 places.append((row, columns[0] + column))
             if len(places) == size:
@@ -293,10 +309,7 @@ def _single_tiles(
     count: int,
     advance: Advance | None,
 ) -> Iterator[Tile]:
-    """Yields the tiles of batches one by one.
-
-    Each row of tiles has at least one, even if it is an empty one.
-    """
+    """Yields the tiles of batches one by one, at least an empty one for each row of tiles."""
     for batch, probabilities in predicted:
         of_tiles = repeat(None) if probabilities is None else probabilities
         for (row, column), of_tile in zip(batch.places, of_tiles, strict=False):

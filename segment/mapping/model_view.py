@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
+from segment.annotations.areas import Area
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
@@ -10,6 +11,7 @@ from segment.core.raster.bands import COLORS
 from segment.core.raster.opening import resampled_size
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.mapping.area_tiles import Region, limited, wanted_tiles
 from segment.mapping.loop import Advance, RowStrip, map_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
@@ -17,8 +19,6 @@ from segment.tiling import TilePlan, Window
 
 TILE = 512
 """Edge of a tile in pixels: the fastest, see docs/tiles.md."""
-Region = tuple[int, int, int, int]
-"""Top, bottom, left, right in pixels of the scene; bottom and right are past the last."""
 
 _GDAL_TYPES = {
     "uint8": "Byte",
@@ -37,15 +37,23 @@ class ModelView:
         source: The scene, with the factor by which it is resampled.
         plan: Positions of its tiles.
         augment: Whether predictions are averaged over the eight flips and quarter turns.
+        area: What is mapped of a region, None for all of it.
     """
 
     source: Source
     plan: TilePlan
     augment: bool
+    area: Area | None = None
 
     @classmethod
     def of(
-        cls, source: Source, raster: Raster, info: ModelInfo, options: ViewOptions, factor: float
+        cls,
+        source: Source,
+        raster: Raster,
+        info: ModelInfo,
+        options: ViewOptions,
+        factor: float,
+        area: Area | None = None,
     ) -> "ModelView":
         """Plans how a model sees a scene.
 
@@ -55,6 +63,7 @@ class ModelView:
             info: Description of the model.
             options: How the model sees it.
             factor: Pixels that the model sees in place of one of the scene, along each axis.
+            area: What is mapped of it, None for all.
 
         Returns:
             The view.
@@ -63,7 +72,7 @@ class ModelView:
             InputError: If the model cannot take tiles of the size that `options` asks for.
         """
         plan = plan_tiles(raster, info, options.tile, options.overlap, factor)
-        return cls(replace(source, factor=factor), plan, options.augment)
+        return cls(replace(source, factor=factor), plan, options.augment, area)
 
     def map_region(
         self,
@@ -77,7 +86,8 @@ class ModelView:
     ) -> Generator[RowStrip, None, None]:
         """Maps a region of the scene on its own grid.
 
-        The map of a region equals the same part of the whole map, bit for bit.
+        The map of a region equals the same part of the whole map, bit for bit. Outside the area it
+        is not valid, and tiles that lie outside are neither read nor predicted.
 
         Args:
             raster: The scene, open on its own grid.
@@ -109,8 +119,11 @@ class ModelView:
             rows=rows,
             batch_size=batch_size,
             advance=advance,
+            wanted=wanted_tiles(self.area, window, region, raster),
         )
-        return regrid(strips, window, raster, *region) if is_resampled else strips
+        if is_resampled:
+            strips = regrid(strips, window, raster, *region)
+        return limited(strips, self.area, region)
 
 
 def check_scene(raster: Raster, info: ModelInfo) -> None:

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.areas import Area
 from segment.core.errors import InputError
 from segment.core.model.folder import NOVELTY_FILE
 from segment.core.model.info import ModelInfo
@@ -19,6 +20,7 @@ from segment.core.outputs import staged
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source
 from segment.data.patches import fill_up
+from segment.mapping.area_tiles import spread_tiles
 from segment.mapping.texture import channel_count, channels, describe_tile
 
 _EDGES = np.array([-1.2, -0.4, 0.4, 1.2])
@@ -174,16 +176,19 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
         raise InputError(f"{file}: damaged: {problem}. Restore it, or delete it.") from error
 
 
-def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo) -> tuple[int, int]:
-    """Counts the unfamiliar tiles of a scene.
+def unfamiliar_share(
+    detector: NoveltyDetector, source: Source, info: ModelInfo, area: Area | None = None
+) -> tuple[int, int]:
+    """Counts the unfamiliar tiles of a scene, or of an area of it.
 
-    At most 64 tiles are scored, spread evenly over the scene. Tiles of which half or more is
+    At most 64 tiles are scored, spread evenly. Tiles of which half or more is
     nodata, or that cannot be read, are not scored.
 
     Args:
         detector: Detector of the model.
         source: The scene as the network sees it.
         info: Description of the model.
+        area: Part of the scene that counts, on its own grid; None for the whole.
 
     Returns:
         The number of unfamiliar tiles, and of scored tiles.
@@ -193,7 +198,7 @@ def unfamiliar_share(detector: NoveltyDetector, source: Source, info: ModelInfo)
     """
     tile, unfamiliar, seen = info.tile, 0, 0
     with source.open() as raster:
-        for top, left in _places(raster.height, raster.width, tile):
+        for top, left in spread_tiles(raster, tile, _SAMPLED, area, source.factor):
             with suppress(InputError):
                 pixels, valid = raster.read(
                     top, left, min(tile, raster.height - top), min(tile, raster.width - left)
@@ -225,16 +230,3 @@ def describe_share(unfamiliar: int, seen: int) -> str | None:
         " that the model was trained on (other ground, season, sensor, resolution or order of"
         " bands). Check the map before you use it, or train on such scenes."
     )
-
-
-def _places(height: int, width: int, tile: int) -> list[tuple[int, int]]:
-    """Returns top and left of tiles that do not overlap, in reading order."""
-    rows, columns = max(height // tile, 1), max(width // tile, 1)
-    shrink = min((_SAMPLED / (rows * columns)) ** 0.5, 1)
-    rows = min(max(int(rows * shrink), 1), _SAMPLED)
-    columns = min(columns, _SAMPLED // rows)
-
-    def starts(length: int, count: int) -> list[int]:
-        return [max(int((i + 0.5) * length / count - tile / 2), 0) for i in range(count)]
-
-    return [(top, left) for top in starts(height, rows) for left in starts(width, columns)]

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from segment.annotations.area_of_interest import AreaOfInterest, check_area
 from segment.boundaries import check_boundary_width
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP
 from segment.map_outputs.polygons import check_options
+from segment.map_outputs.suggestions import check_count
 from segment.mapping.scale import check_gsd
 
 
@@ -45,6 +47,8 @@ class MapOptions(ViewOptions):
         polygons: Write SCENE.gpkg, too.
         min_area: Smaller polygons join a neighbour; square metres, or pixels without a CRS.
         boundary_width: Width in pixels of the boundaries that are scored against a reference.
+        aoi: Area of interest, see `open_area`; None maps the whole scene.
+        suggest: Windows to write to SCENE_suggest.gpkg, 0 for none.
 
     Raises:
         InputError: If an option is out of range.
@@ -54,9 +58,18 @@ class MapOptions(ViewOptions):
     polygons: bool = False
     min_area: float = 0.0
     boundary_width: int = BOUNDARY_WIDTH
+    aoi: AreaOfInterest | None = None
+    suggest: int = 0
 
     def __post_init__(self) -> None:
         """Checks the ranges of the options."""
         super().__post_init__()
         check_options(self.min_area)
         check_boundary_width(self.boundary_width)
+        check_area(self.aoi)
+        check_count(self.suggest)
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Whether the probability of the mapped class is kept for an output."""
+        return self.confidence or self.suggest > 0

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from segment.annotations.area_of_interest import AreaOfInterest
 from segment.annotations.label_source import LabelSource, as_label_source, files_of
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
@@ -28,8 +29,8 @@ from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene, choose_tile
 from segment.mapping.options import MapOptions
-from segment.mapping.result import SceneMap
-from segment.mapping.scene import OpenScene, open_scene, output_names
+from segment.mapping.result import SceneMap, output_names
+from segment.mapping.scene import OpenScene, open_scene
 
 
 def predict_scene(  # noqa: PLR0913 - public, its parameters are options
@@ -47,6 +48,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     polygons: bool = False,
     min_area: float = 0.0,
     boundary_width: int = BOUNDARY_WIDTH,
+    aoi: AreaOfInterest | None = None,
+    suggest: int = 0,
     bands: Sequence[int] | None = None,
     nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
@@ -83,6 +86,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         min_area: Smallest area of a polygon, see `write_polygons`.
         boundary_width: Width in pixels of the boundaries that are scored against `truth`, see
             `Boundaries`.
+        aoi: Area of interest: a box (left, bottom, right, top) in the coordinates of the scene or
+            in longitude and latitude, or a vector file with polygons, see `open_area`. The map
+            covers the window around it and is nodata outside; its pixels are those of the whole.
+        suggest: Writes so many windows that are worth labelling next to SCENE_suggest.gpkg.
         bands: Band numbers from 1 in the order of the model; by default those that the file names
             as the model's, see `choose_bands`.
         nodata: Value, or range (lowest, highest), that means "no data" in all bands, in addition to
@@ -127,13 +134,15 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         polygons=polygons,
         min_area=min_area,
         boundary_width=boundary_width,
+        aoi=aoi,
+        suggest=suggest,
         resample=resample,
         gsd=gsd,
     )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
-    planned = SceneMap.planned(source, Path(output), confidence, polygons)
+    planned = SceneMap.planned(source, Path(output), confidence, polygons, suggest > 0)
     planned.spare([source.path, *files_of(mask)])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
@@ -150,10 +159,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         stage = stack.enter_context(
             staged_files(Path(output), names, overwrite, description if resume else None)
         )
-        raster = opened.raster
-        journal = Journal(stage.work, raster.width)
-        with _resumable(journal, raster.height, resume):
-            remaining = (journal.rows, raster.height, 0, raster.width)
+        raster, area = opened.raster, opened.area
+        journal = Journal(stage.work, area.width)
+        with _resumable(journal, area.height, resume):
+            remaining = (area.top + journal.rows, *area.region[1:])
             advance = partial(progress.advance, f"mapping {source.name}") if progress else None
             strips = opened.view.map_region(
                 raster, remaining, network, rows=rows, batch_size=batch_size, advance=advance
@@ -177,15 +186,16 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
         if reference:
             reference.undeclared = Counter(journal.state["undeclared"])
     started = time.monotonic()
-    values = scene.info.class_table.values()
+    values, area = scene.info.class_table.values(), scene.area
+    keeps_confidence = scene.options.needs_confidence
     for strip in strips:
         labels = strip.labels()
-        rows = rows_to_keep(strip, labels, values, scene.options.confidence)
+        rows = rows_to_keep(strip, labels, values, keeps_confidence)
         stop = strip.start + len(labels)
-        true = reference.read(strip.start, stop) if reference else None
+        true = reference.read(strip.start, stop, area.left, area.right) if reference else None
         if true is not None:
             rows[REFERENCE] = true  # boundaries are scored once all rows are known
-        scene.tally.add(strip.start, labels, strip.probabilities, true)
+        scene.tally.add(strip.start - area.top, labels, strip.probabilities, true)
         state = {
             "seconds": earlier + time.monotonic() - started,
             "tally": scene.tally.state(),
@@ -234,7 +244,7 @@ def check_inputs(
     require_own_names(scenes)
     every = [*(scene.path for scene in scenes if is_utf8(scene.path)), *references]
     for source in scenes:
-        SceneMap.planned(source, output, True, True).spare(every)
+        SceneMap.planned(source, output, True, True, True).spare(every)
     return info
 
 

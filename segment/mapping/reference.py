@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.areas import Area
 from segment.annotations.burned_labels import BurnedLabels
 from segment.annotations.label_source import LabelSource, open_labels
 from segment.boundaries import Boundaries
@@ -170,7 +171,7 @@ def _require_classes(
 
 
 def recognise_scene(
-    record: TrainingRecord, scene: Raster, tile: int, journal: Journal
+    record: TrainingRecord, scene: Raster, tile: int, journal: Journal, area: Area
 ) -> Familiarity:
     """Counts the scored pixels of a mapped scene that a model was trained on.
 
@@ -183,24 +184,33 @@ def recognise_scene(
         tile: Edge of the tiles in pixels, that of the model.
         journal: Journal that holds the finished map and its reference; pixels that have a class in
             both are scored.
+        area: Part of the scene that was mapped.
 
     Returns:
         The counts.
     """
-    familiarity, done = Familiarity(None), 0
+    familiarity, done = Familiarity(None), area.top
+    starts = tile_starts(max(scene.width, tile), tile, tile)
+    lefts = [left for left in starts if left < area.right and left + tile > area.left]
+    first, last = lefts[0], min(lefts[-1] + tile, scene.width)
     for top in tile_starts(max(scene.height, tile), tile, tile):
         bottom = min(top + tile, scene.height)
-        codes = record.cover(scene, top, 0, bottom - top, scene.width)
+        stop = min(bottom, area.bottom)
+        if stop <= done:
+            continue
+        codes = record.cover(scene, top, first, bottom - top, last - first)
         with suppress(InputError):  # a part that cannot be read is not mapped either
-            pixels, _ = scene.read(top, height=bottom - top)
-            for left in tile_starts(max(scene.width, tile), tile, tile):
-                window = slice(None), slice(left, left + tile)
+            pixels, _ = scene.read(top, first, bottom - top, last - first)
+            for left in lefts:
+                window = slice(None), slice(left - first, left - first + tile)
                 codes[window] = np.minimum(
                     codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
                 )
-        rows = [journal.read(name, done, bottom) for name in (REFERENCE, CLASSES)]
-        familiarity.add(codes[done - top :], (np.stack(rows) != IGNORED).all(axis=0))
-        done = bottom
+        both = [journal.read(n, done - area.top, stop - area.top) for n in (REFERENCE, CLASSES)]
+        scored = (np.stack(both) != IGNORED).all(axis=0)
+        columns = slice(area.left - first, area.right - first)
+        familiarity.add(codes[done - top : stop - top, columns], scored)
+        done = stop
     return familiarity
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, describe_scene, format_area
 from segment.core.model.info import ModelInfo
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.scale import Scale
@@ -31,6 +33,7 @@ class SceneMap(SceneOutputs):
         overlay: Path of the overlay (JPEG).
         confidence: Path of the confidence raster (GeoTIFF), None where it is not asked for.
         polygons: Path of the polygons (GeoPackage), None where they are not asked for.
+        suggestions: Path of the windows to label next (GeoPackage), None where none are asked for.
     """
 
     classes: Path
@@ -38,9 +41,12 @@ class SceneMap(SceneOutputs):
     overlay: Path
     confidence: Path | None
     polygons: Path | None
+    suggestions: Path | None = None
 
     @classmethod
-    def planned(cls, scene: Source, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
+    def planned(
+        cls, scene: Source, folder: Path, confidence: bool, polygons: bool, suggest: bool = False
+    ) -> "SceneMap":
         """Returns the files that a scene will have, with an empty report.
 
         Args:
@@ -48,6 +54,7 @@ class SceneMap(SceneOutputs):
             folder: Folder of the outputs.
             confidence: Whether a confidence raster is asked for.
             polygons: Whether polygons are asked for.
+            suggest: Whether windows to label next are asked for.
 
         Returns:
             The paths; nothing is written.
@@ -69,14 +76,15 @@ class SceneMap(SceneOutputs):
             report_file=file("_report.json"),
             confidence=probability if confidence else None,
             polygons=file(".gpkg") if polygons else None,
+            suggestions=file("_suggest.gpkg") if suggest else None,
             report={},
         )
 
     @property
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
-        optional = [file for file in (self.confidence, self.polygons) if file is not None]
-        return [self.classes, self.mask, self.overlay, self.report_file, *optional]
+        asked = filter(None, (self.confidence, self.polygons, self.suggestions))
+        return [self.classes, self.mask, self.overlay, self.report_file, *asked]
 
     def __repr__(self) -> str:
         """Returns a table of the classes with their shares, areas and scores."""
@@ -97,7 +105,32 @@ class SceneMap(SceneOutputs):
                 line += f"  Jaccard {_figure(report['jaccard'][name])}"
                 line += f"  boundary {_figure(report['boundary_jaccard'][name])}"
             lines.append(line)
+        if found := report.get("suggestions"):
+            lines.append(f"  {found['windows']} windows to label next: {self.suggestions}")
         return "\n".join([*lines, *self.closing_lines(self.classes)])
+
+
+def output_names(source: Source, folder: Path) -> list[str]:
+    """Names all files that a scene can have, whether they are asked for or not.
+
+    A file that an earlier call left would not belong to the new map.
+
+    Args:
+        source: Scene.
+        folder: Folder of the outputs.
+
+    Returns:
+        The names, first that of the class raster.
+
+    Raises:
+        InputError: If the scene has no name.
+    """
+    every = SceneMap.planned(source, folder, True, True, True)
+    rasters = [file for file in (every.classes, every.confidence, every.mask) if file]
+    return [
+        *(file.name for file in every.files),
+        *(name for file in rasters for name in companions(file)),
+    ]
 
 
 def _figure(score: float | None) -> str:
@@ -111,15 +144,16 @@ class SceneTally:
         pixels: Number of pixels of each class, (classes,) int64.
     """
 
-    def __init__(self, scene: Raster, info: ModelInfo, scale: Scale):
+    def __init__(self, scene: Raster, grid: PixelGrid, info: ModelInfo, scale: Scale):
         """Starts without pixels.
 
         Args:
             scene: The open scene.
+            grid: Grid of the map.
             info: Description of the model.
             scale: Scale at which the model sees the scene.
         """
-        self._scene, self._info, self._scale = scene, info, scale
+        self._scene, self._grid, self._info, self._scale = scene, grid, info, scale
         self._names = info.class_table.names
         self.pixels = np.zeros(len(self._names), np.int64)
         self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
@@ -135,7 +169,7 @@ class SceneTally:
         """Adds rows of the map.
 
         Args:
-            start: First row.
+            start: First row, counted from the top of the map.
             labels: Class indices, (rows, width) uint8; 255 where not valid.
             probabilities: Class probabilities, (rows, width, classes); None leaves out the scores
                 that need them.
@@ -146,7 +180,7 @@ class SceneTally:
             [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
         )
         self.pixels += counts.sum(axis=0)
-        areas = self._scene.row_pixel_areas(start, start + len(labels))
+        areas = self._grid.row_pixel_areas(start, start + len(labels))
         if areas is None or self._areas is None:  # no CRS, or a part off the globe
             self._areas = None
         else:
@@ -198,7 +232,7 @@ class SceneTally:
             Keys of report.json. The scores are among them only if there was a reference.
         """
         areas = None if self._areas is None else self._areas.tolist()
-        report = describe_scene(self._scene, self._names, areas, seconds)
+        report = describe_scene(self._scene, self._names, areas, seconds, self._grid)
         report |= {
             "scene": Path(self._scene.path).name,
             "model": self._info.name,

@@ -11,16 +11,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segment.annotations.area_of_interest import open_area
+from segment.annotations.areas import Area, describe_area
 from segment.annotations.label_source import LabelSource
-from segment.core.maps.class_raster import companions, write_class_raster
+from segment.core.maps.class_raster import write_class_raster
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import load_record
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.map_outputs.pictures import read_photograph, write_pictures
 from segment.map_outputs.polygons import write_polygons
-from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
+from segment.mapping.journal import CLASSES, Journal, suggest_windows, write_confidence_raster
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
@@ -41,6 +44,7 @@ class OpenScene:
         reference: The open reference, or None.
         options: How the scene is mapped.
         scale: Scale at which the model sees the scene.
+        area: Part of the scene that is mapped.
         tally: Counts of the mapped pixels.
     """
 
@@ -51,7 +55,13 @@ class OpenScene:
     reference: Reference | None
     options: MapOptions
     scale: Scale
+    area: Area
     tally: SceneTally = field(repr=False)
+
+    @property
+    def grid(self) -> PixelGrid:
+        """Grid of the map."""
+        return self.area.grid(self.raster)
 
     def describe(self, identity: str, runtime: str) -> str:
         """Describes everything that the rows of the map depend on.
@@ -74,7 +84,8 @@ class OpenScene:
                 "factor": self.scale.factor,
                 "truth": self.reference and self.reference.identity,
                 "augment": self.options.augment,
-                "confidence": self.options.confidence,
+                "confidence": self.options.needs_confidence,
+                "area": self.area.identity,
             }
         )
 
@@ -88,8 +99,9 @@ class OpenScene:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
         min_area = self.options.polygons and self.options.min_area
-        width = [self.options.boundary_width] if self.reference else []
-        ingredients = [description, min_area, self.scale.pixel, self.scale.notes, *width]
+        outputs = [min_area, self.options.confidence, self.options.suggest]
+        outputs += [self.options.boundary_width] if self.reference else []
+        ingredients = [description, *outputs, self.scale.pixel, self.scale.notes]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     def write(
@@ -112,14 +124,23 @@ class OpenScene:
             InputError: If a file cannot be written, for example because the disk is full.
         """
         started, options = time.monotonic(), self.options
-        files = SceneMap.planned(self.source, folder, options.confidence, options.polygons)
+        files = SceneMap.planned(
+            self.source, folder, options.confidence, options.polygons, options.suggest > 0
+        )
         self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
-        undeclared = filter(None, [self.raster.undeclared_nodata()])
-        notes = [*self.info.notes, *report["notes"], *details.pop("notes", []), *warning]
-        notes += undeclared
+        notes = [*self.info.notes, *self.area.report_notes, *report["notes"]]
+        notes += [*details.pop("notes", []), *warning]
+        notes += filter(None, [self.raster.undeclared_nodata()])
         report |= {"unfamiliar": unfamiliar, **details}
+        if self.area.identity is not None:
+            report["area_of_interest"] = describe_area(options.aoi, self.area)
+        if files.suggestions:
+            path, table = files.suggestions, self.info.class_table
+            found = suggest_windows(journal, path, self.grid, table, options.suggest)
+            report["suggestions"], fewer = found
+            notes += fewer
         if self.reference:
             notes += self.reference.notes
             report["undeclared_share"] = self.reference.undeclared_share
@@ -138,7 +159,7 @@ class OpenScene:
         detector = None if model is None else load_novelty(model, self.info)
         if detector is None:
             return None, []
-        unfamiliar, seen = unfamiliar_share(detector, self.view.source, self.info)
+        unfamiliar, seen = unfamiliar_share(detector, self.view.source, self.info, self.area)
         warning = describe_share(unfamiliar, seen)
         return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
@@ -153,25 +174,25 @@ class OpenScene:
                 " this scene."
             )
             return dict(UNKNOWN)
-        familiarity = recognise_scene(record, self.raster, self.info.tile, journal)
+        familiarity = recognise_scene(record, self.raster, self.info.tile, journal, self.area)
         if known := str(familiarity):
             notes.append(f"{known[0].upper()}{known[1:]}.")
         return familiarity.report
 
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
-        raster, class_table, tally = self.raster, self.info.class_table, self.tally
+        grid, class_table, tally = self.grid, self.info.class_table, self.tally
         with ThreadPoolExecutor(1) as pool:
             # while the rasters are compressed
-            photograph = pool.submit(read_photograph, self.source, damaged)
+            photograph = pool.submit(read_photograph, self.source, damaged, self.area.region)
             rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
             write_class_raster(
-                rows, checksum, files.classes, raster, class_table, tally.pixels, "land cover"
+                rows, checksum, files.classes, grid, class_table, tally.pixels, "land cover"
             )
             if files.confidence:
-                write_confidence_raster(journal, files.confidence, raster)
+                write_confidence_raster(journal, files.confidence, grid)
             write_pictures(
                 files.classes,
-                raster,
+                grid,
                 photograph.result(),
                 class_table,
                 files.mask,
@@ -181,7 +202,7 @@ class OpenScene:
         if files.polygons:
             write_polygons(
                 files.classes,
-                raster,
+                grid,
                 class_table,
                 files.polygons,
                 "land_cover",
@@ -211,6 +232,7 @@ def open_scene(
         raster = stack.enter_context(source.open(info.wanted_bands))
         source = source.as_opened(raster)
         check_scene(raster, info)
+        area = open_area(options.aoi, raster)
         scale = choose_scale(raster, info, options.resample, options.gsd)
         table = info.class_table
         reference = stack.enter_context(open_reference(mask, raster, table)) if mask else None
@@ -218,32 +240,10 @@ def open_scene(
             source=source,
             raster=raster,
             info=info,
-            view=ModelView.of(source, raster, info, options, scale.factor),
+            view=ModelView.of(source, raster, info, options, scale.factor, area),
             reference=reference,
             options=options,
             scale=scale,
-            tally=SceneTally(raster, info, scale),
+            area=area,
+            tally=SceneTally(raster, area.grid(raster), info, scale),
         )
-
-
-def output_names(source: Source, folder: Path) -> list[str]:
-    """Names all files that a scene can have, whether they are asked for or not.
-
-    A file that an earlier call left would not belong to the new map.
-
-    Args:
-        source: Scene.
-        folder: Folder of the outputs.
-
-    Returns:
-        The names, first that of the class raster.
-
-    Raises:
-        InputError: If the scene has no name.
-    """
-    every = SceneMap.planned(source, folder, True, True)
-    rasters = [file for file in (every.classes, every.confidence, every.mask) if file]
-    return [
-        *(file.name for file in every.files),
-        *(name for file in rasters for name in companions(file)),
-    ]

@@ -16,8 +16,9 @@ from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source
+from segment.mapping.area_tiles import Region
 from segment.mapping.loop import RowStrip
-from segment.mapping.model_view import ModelView, Region, check_scene, check_window
+from segment.mapping.model_view import ModelView, check_scene, check_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.scale import choose_scale
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import shapely
@@ -117,6 +118,44 @@ def test_a_map_of_an_onnx_file_is_that_of_one_machine(tmp_path: Path, cluster: C
     assert_same_files(tmp_path / "alone", tmp_path / "together")
     again = predict_scene(scene, file, tmp_path / "together")
     assert again.report["notes"][-1] == "It was there already."
+
+
+def test_an_area_of_interest_is_mapped_alike(tmp_path: Path, cluster: Cluster, model: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", 301, 215, nodata=3)
+    truth = write_raster(
+        tmp_path / "truth.tif",
+        np.random.default_rng(1).choice([0, 10, 20, 30, 40], (301, 215, 1)).astype("u1"),
+    )
+    ring = shapely.Point(500_032, 2_699_955).buffer(28) - shapely.Point(500_032, 2_699_955).buffer(
+        9
+    )
+    wkb = shapely.to_wkb(np.array([ring]))
+    pyogrio.raw.write(
+        tmp_path / "area.gpkg", wkb, [], [], geometry_type="Polygon", crs="EPSG:32640"
+    )
+    areas = {"polygons": tmp_path / "area.gpkg", "box": "500010,2699940,500050,2699990"}
+    for name, aoi in areas.items():
+        options = {"tile": 64, "overlap": 0.4, "polygons": True, "aoi": aoi, "suggest": 2}
+        alone = predict_scene(scene, model, tmp_path / name / "alone", truth=truth, **options)
+        (done,) = predict_scenes(
+            [scene],
+            model,
+            tmp_path / name / "together",
+            cluster=cluster.address,
+            block=50,
+            truth=truth,
+            options=MapOptions(**options),
+        )
+        assert not done.problems
+        assert_same_files(tmp_path / name / "alone", tmp_path / name / "together")
+        assert figures(done.result.report) == figures(alone.report)
+        assert alone.report["area_of_interest"]["polygons"] == (name == "polygons")
+        left, right = (
+            pyogrio.raw.read(result.suggestions, layer="suggestions")
+            for result in (alone, done.result)
+        )
+        assert left[2].tolist() == right[2].tolist()
+        assert [column.tolist() for column in left[3]] == [column.tolist() for column in right[3]]
 
 
 def test_a_truth_on_another_grid_is_read_alike_by_all(

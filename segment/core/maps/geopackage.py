@@ -27,6 +27,7 @@ def write_geopackage(
     class_table: ClassTable,
     path: Path,
     layer: str,
+    with_empty: bool = False,
 ) -> None:
     """Writes polygons as one layer, styled by their field "class".
 
@@ -37,6 +38,7 @@ def write_geopackage(
         class_table: Class table with the colours of the classes.
         path: GeoPackage to write.
         layer: Name of the layer.
+        with_empty: Whether the style is that of a layer to be labelled, see `polygon_style`.
 
     Raises:
         InputError: If the file cannot be written to its end.
@@ -77,7 +79,7 @@ def write_geopackage(
     # the index is made when the file is closed, where GDAL reports no errors
     if not found["capabilities"]["fast_spatial_filter"] and _can_index():
         raise broken_write(path, "no spatial index")
-    store_polygon_style(path, layer, class_table)
+    store_polygon_style(path, layer, class_table, with_empty)
 
 
 @cache

@@ -5,6 +5,7 @@ defaults of QGIS.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -27,6 +28,15 @@ _CATEGORIZED = {
     "symbollevels": "0",
     "forceraster": "0",
     "enableorderby": "0",
+}
+
+_OUTLINE = {
+    "color": "255,255,255,0",
+    "style": "no",
+    "outline_color": "255,0,255,255",
+    "outline_style": "solid",
+    "outline_width": "0.8",
+    "outline_width_unit": "MM",
 }
 
 _STYLES_TABLE = """
@@ -102,16 +112,21 @@ def raster_style(class_table: ClassTable) -> str:
     return _text(root)
 
 
-def polygon_style(class_table: ClassTable) -> str:
+def polygon_style(class_table: ClassTable, with_empty: bool = False) -> str:
     """Makes the QGIS layer style of polygons, filled with the colour of their field "class".
 
     Args:
         class_table: Class table of the polygons.
+        with_empty: Whether the layer is to be labelled. Polygons without a class are then drawn as
+            outlines, the others let the image below show, and forms offer the classes.
 
     Returns:
         The style as XML.
     """
     root = _root()
+    if with_empty:
+        root.set("styleCategories", "Symbology|Fields|Forms")
+        _add_choices(root, class_table)
     renderer = SubElement(root, "renderer-v2", _CATEGORIZED)
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
     for number, c in enumerate(class_table.classes):
@@ -119,10 +134,19 @@ def polygon_style(class_table: ClassTable) -> str:
             categories, "category", value=c.name, label=c.name, symbol=str(number), render="true"
         )
         _add_fill(symbols, str(number), c)
+    if with_empty:
+        for symbol in symbols:
+            symbol.set("alpha", "0.5")
+        # an empty value is the category of all that have no other
+        entry = {"value": "", "label": "to be labelled", "symbol": str(len(class_table))}
+        SubElement(categories, "category", entry, render="true")
+        _add_symbol(symbols, entry["symbol"], _OUTLINE)
     return _text(root)
 
 
-def store_polygon_style(path: Path, layer: str, class_table: ClassTable) -> None:
+def store_polygon_style(
+    path: Path, layer: str, class_table: ClassTable, with_empty: bool = False
+) -> None:
     """Makes `polygon_style` the default style of a layer of a GeoPackage.
 
     It is stored in the table in which QGIS keeps styles.
@@ -131,6 +155,7 @@ def store_polygon_style(path: Path, layer: str, class_table: ClassTable) -> None
         path: GeoPackage to change.
         layer: Name of the layer.
         class_table: Class table of the polygons.
+        with_empty: Whether the layer is to be labelled.
 
     Raises:
         InputError: If the file cannot be written.
@@ -139,7 +164,7 @@ def store_polygon_style(path: Path, layer: str, class_table: ClassTable) -> None
         with writable(path), closing(sqlite3.connect(path)) as database, database:
             database.execute(_STYLES_TABLE)
             database.execute(_REGISTER_TABLE)
-            database.execute(_INSERT_STYLE, (polygon_style(class_table), layer))
+            database.execute(_INSERT_STYLE, (polygon_style(class_table, with_empty), layer))
     except sqlite3.Error as error:
         raise broken_write(path, str(error)) from error
 
@@ -150,12 +175,6 @@ def _root() -> Element:
 
 def _add_fill(symbols: Element, name: str, entry: Class) -> None:
     color = ",".join(str(part) for part in (*entry.rgb, 255))
-    symbol = SubElement(
-        symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0"
-    )
-    fill = SubElement(
-        symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"}
-    )
     # without a hairline of the same colour, the background would show between neighbours
     properties = {
         "color": color,
@@ -164,8 +183,29 @@ def _add_fill(symbols: Element, name: str, entry: Class) -> None:
         "outline_style": "solid",
         "outline_width": "0",
     }
+    _add_symbol(symbols, name, properties)
+
+
+def _add_symbol(symbols: Element, name: str, properties: Mapping[str, str]) -> None:
+    symbol = SubElement(
+        symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0"
+    )
+    fill = SubElement(
+        symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"}
+    )
     for key, value in properties.items():
         SubElement(fill, "prop", k=key, v=value)
+
+
+def _add_choices(root: Element, class_table: ClassTable) -> None:
+    """Makes forms offer the names of the classes for the field "class"."""
+    field = SubElement(SubElement(root, "fieldConfiguration"), "field", name="class")
+    config = SubElement(SubElement(field, "editWidget", type="ValueMap"), "config")
+    choices = SubElement(SubElement(config, "Option", type="Map"), "Option", type="List")
+    choices.set("name", "map")
+    for c in class_table.classes:
+        choice = SubElement(choices, "Option", type="Map")
+        SubElement(choice, "Option", name=c.name, value=c.name, type="QString")
 
 
 def _text(root: Element) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.machine import peak_memory_mb
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 
 _PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
@@ -129,7 +130,11 @@ class SceneOutputs(ABC):
 
 
 def describe_scene(
-    raster: Raster, classes: Sequence[str], areas: Sequence[float] | None, seconds: float
+    raster: Raster,
+    classes: Sequence[str],
+    areas: Sequence[float] | None,
+    seconds: float,
+    grid: PixelGrid | None = None,
 ) -> dict[str, Any]:
     """Makes what the reports of all scenes have in common.
 
@@ -140,11 +145,12 @@ def describe_scene(
         classes: Names of the classes.
         areas: Area of each class in square metres, None without a CRS.
         seconds: Time that the work took.
+        grid: Grid of the part that was worked on, by default the whole.
 
     Returns:
         Keys and values of the report.
     """
-    notes = list(raster.notes)
+    notes, grid = list(raster.notes), grid or raster
     if raster.has_only_control_points:
         notes.append(
             "The scene is georeferenced by control points only, so the outputs have no"
@@ -152,15 +158,15 @@ def describe_scene(
         )
     rounded = [] if areas is None else [round(area, 2) for area in areas]
     return {
-        "width": raster.width,
-        "height": raster.height,
+        "width": grid.width,
+        "height": grid.height,
         "crs": None if raster.crs is None else raster.crs.to_string(),
         "ground_sampling_distance": raster.ground_sampling_distance,
         "classes": list(classes),
         "area_m2": dict(zip(classes, rounded, strict=True)) if rounded else None,
         "scale": None if raster.scale is None else raster.scale.report,
         "notes": notes,
-        "megapixels_per_second": round(raster.width * raster.height / 1e6 / max(seconds, 1e-9), 4),
+        "megapixels_per_second": round(grid.width * grid.height / 1e6 / max(seconds, 1e-9), 4),
         "peak_memory_mb": peak_memory_mb(),
     }
 

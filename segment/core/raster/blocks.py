@@ -57,23 +57,25 @@ class Block:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks that cover a scene once.
+    """Blocks that cover a scene, or a part of it, once.
 
     They are made when they are asked for, so that a large number of them takes no memory.
 
     Attributes:
-        rows: Rows of pixels at which blocks begin and end, rising from 0 to the height of the
-            scene.
-        columns: Columns of pixels at which blocks begin and end, rising from 0 to the width of the
-            scene.
+        rows: Rows of pixels at which blocks begin and end, rising; of a whole scene from 0 to its
+            height.
+        columns: Columns of pixels at which blocks begin and end, rising; of a whole scene from 0 to
+            its width.
+        left_out: Row and column among the blocks of those that are not computed.
     """
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
+    left_out: frozenset[tuple[int, int]] = frozenset()
 
     def __len__(self) -> int:
         """The number of blocks."""
-        return (len(self.rows) - 1) * (len(self.columns) - 1)
+        return (len(self.rows) - 1) * (len(self.columns) - 1) - len(self.left_out)
 
     def __iter__(self) -> Iterator[Block]:
         """Iterates over the blocks in reading order."""
@@ -91,7 +93,8 @@ class Blocks:
         """
         top, bottom = self.rows[row : row + 2]
         for column, (left, right) in enumerate(pairwise(self.columns)):
-            yield Block(row, column, top, bottom, left, right)
+            if (row, column) not in self.left_out:
+                yield Block(row, column, top, bottom, left, right)
 
 
 def divide(size: int, edge: int, places: Sequence[int] = ()) -> tuple[int, ...]:

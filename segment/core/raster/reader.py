@@ -180,18 +180,25 @@ class Raster(RasterHeader):
             else (turned.turn(pixels), turned.turn(valid).copy())
         )
 
-    def read_reduced(self, height: int, width: int, damaged: bool = False) -> NDArray[Any]:
-        """Reads the whole raster at a smaller size.
+    def read_reduced(
+        self,
+        height: int,
+        width: int,
+        damaged: bool = False,
+        region: tuple[int, int, int, int] | None = None,
+    ) -> NDArray[Any]:
+        """Reads the whole raster, or a rectangle of it, at a smaller size.
 
         Each pixel is the mean of those that it covers; pixels that are not valid may count as 0.
         Overviews are used where there are some. Without them, the file is read forward only, unlike
         GDAL's resampling, which decodes a PNG many times over.
 
         Args:
-            height: Rows of the result, at most those of the raster.
-            width: Columns of the result, at most those of the raster.
+            height: Rows of the result, at most those of the rectangle.
+            width: Columns of the result, at most those of the rectangle.
             damaged: Whether rows that cannot be decoded are 0 instead of an error. Overviews are
                 then not used.
+            region: Top, bottom, left and right of the rectangle, by default of the whole raster.
 
         Returns:
             Pixels (height, width, bands).
@@ -200,24 +207,33 @@ class Raster(RasterHeader):
             InputError: If the file cannot be decoded, unless `damaged`.
         """
         from rasterio.enums import Resampling
+        from rasterio.windows import Window
 
         from segment.core.pixels.geometry import resize
 
+        top, bottom, left, right = region or (0, self.height, 0, self.width)
         if self.dataset.overviews(self.bands[0]) and not damaged:
+            row, column, rows, columns = self.orientation.stored_window(
+                top, left, bottom - top, right - left, (self.height, self.width)
+            )
             with readable(self.path):
                 shape = (len(self.bands), *self.orientation.size(height, width))
                 found: NDArray[Any] = self.dataset.read(
-                    self.bands, out_shape=shape, resampling=Resampling.average
+                    self.bands,
+                    window=Window(column, row, columns, rows),
+                    out_shape=shape,
+                    resampling=Resampling.average,
                 )
             turned = np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
             return turned if self.scale is None else self.scale.apply(turned)
-        tops = np.arange(height + 1) * self.height // height
+        tops = top + np.arange(height + 1) * (bottom - top) // height
         result = np.empty((height, width, len(self.bands)), self.dtype)
-        at_a_time = max(1, 256 * height // self.height)
+        at_a_time = max(1, 256 * height // (bottom - top))
         for first in range(0, height, at_a_time):
             last = min(first + at_a_time, height)
             try:
-                pixels, _ = self.read(int(tops[first]), height=int(tops[last] - tops[first]))
+                rows = int(tops[last] - tops[first])
+                pixels, _ = self.read(int(tops[first]), left, rows, right - left)
             except InputError:
                 if not damaged:
                     raise

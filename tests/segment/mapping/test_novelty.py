@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from segment.core.errors import InputError
 from segment.core.model.folder import NOVELTY_FILE, load_model_info
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.sources import Source
+from segment.mapping.area_tiles import spread_tiles
 from segment.mapping.novelty import (
     NoveltyDetector,
-    _places,
     describe_share,
     load_novelty,
     unfamiliar_share,
@@ -156,7 +158,7 @@ def test_a_damaged_file_is_refused(detector: NoveltyDetector, tmp_path: Path, da
     [(1, 1), (255, 10_000), (256, 256), (257, 511), (2048, 2048), (5000, 300), (90_000, 90_001)],
 )
 def test_tiles_are_spread_over_a_scene(height: int, width: int) -> None:
-    places = _places(height, width, 256)
+    places = spread_tiles(PixelGrid(height, width, None, Affine.identity()), 256, 64)
     assert places == sorted(places) and 1 <= len(places) <= 64
     if height >= 2048 and width >= 2048:
         assert len(places) == 64
