@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
     from segment.exploration.explore import explore as explore
+    from segment.map_outputs.image_map import ImageMap as ImageMap
+    from segment.mapping.arrays import predict_array as predict_array
     from segment.mapping.predict import predict_scene as predict_scene
     from segment.mapping.result import SceneMap as SceneMap
     from segment.mapping.window import predict_probabilities as predict_probabilities
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that `import segment` and every --help stay fast.
 _HOMES = {
     "Config": "segment.config",
+    "ImageMap": "segment.map_outputs.image_map",
     "ImitationConfig": "segment.training.distillation",
     "InputError": "segment.core.errors",
     "Model": "segment.core.model.runtime",
@@ -52,6 +55,7 @@ _HOMES = {
     "imitate": "segment.training.distillation",
     "load_model": "segment.core.model.runtime",
     "load_settings": "segment.core.config",
+    "predict_array": "segment.mapping.arrays",
     "predict_probabilities": "segment.mapping.window",
     "predict_scene": "segment.mapping.predict",
     "predict_scenes": "segment.cluster.scenes",

@@ -16,6 +16,7 @@ ROOMS = (
     "segment.core.labels",
     "segment.core.maps",
     "segment.core.model",
+    "segment.core.arrays",
     "segment.core.networks",
     "segment.core.reports",
     "segment.core.training",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.data.bands import bands_by_name
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
-from segment.core.errors import InputError
+from segment.core.errors import InputError, MisfitError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
@@ -222,7 +222,7 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
         info: Description of the model.
 
     Raises:
-        InputError: If they do not match.
+        MisfitError: If they do not match.
     """
     if (bands, dtype) == (info.bands, info.dtype):
         return
@@ -238,7 +238,7 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo) -> None:
             f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
             f" {info.range[1]:g})."
         )
-    raise InputError(
+    raise MisfitError(
         f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}."
         f" {cure}"
     )

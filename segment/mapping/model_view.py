@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, MisfitError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.raster.opening import resampled_size
@@ -120,7 +120,7 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         info: Description of the model.
 
     Raises:
-        InputError: If it does not.
+        MisfitError: If it does not.
     """
     bands, dtype = len(raster.bands), raster.dtype.name
     cures = []
@@ -145,7 +145,7 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
             " IN OUT"
         )
     if cures:
-        raise InputError(
+        raise MisfitError(
             f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
             f"Received {_count(bands)} of {dtype}. To cure it, {'; and '.join(cures)}."
         )

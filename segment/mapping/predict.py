@@ -18,7 +18,7 @@ from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.progress import Progress
-from segment.core.raster.sources import Source, as_source, require_own_names
+from segment.core.raster.sources import Scene, Source, as_source, require_own_names
 from segment.mapping.journal import Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene
@@ -28,7 +28,7 @@ from segment.mapping.scene import OpenScene, open_scene, output_names
 
 
 def predict_scene(  # noqa: PLR0913 - public, its parameters are options
-    scene: Path | str | Source,
+    scene: Scene,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
@@ -57,7 +57,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     polygons), never with its height; polygons take the whole class raster besides, a byte a pixel.
 
     Args:
-        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
+        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://..., or an open
+            rasterio dataset.
         model: Model folder, or a loaded model.
         output: Folder to write to.
         truth: Reference mask of the scene, in values or colours, for scores in the report. It may

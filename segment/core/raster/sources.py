@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Union
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, quoted
 from segment.core.file_search import files_matching
 from segment.core.raster.alpha import AlphaUse, decide_together, known_content
+from segment.core.raster.datasets import dataset_path, is_dataset
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.subdatasets import subdataset_name
 
+if TYPE_CHECKING:
+    from segment.core.raster.datasets import Dataset
+
+Scene = Union[Path, str, "Source", "Dataset"]
+"""What functions take as a scene: a file, what GDAL resolves, or an open rasterio dataset."""
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
 
 
@@ -168,21 +175,31 @@ def find_sources(
 
 
 def as_source(
-    scene: Path | str | Source, bands: Sequence[int] | None = None, nodata: float | None = None
+    scene: Scene, bands: Sequence[int] | None = None, nodata: float | None = None
 ) -> Source:
     """Converts a scene to a source and sets its options.
 
     Args:
-        scene: What a user names, or a source.
+        scene: What a user names, an open rasterio dataset, or a source.
         bands: Bands that replace those of a source; None keeps them. An alpha band that is not
             among them is no mask either.
         nodata: Nodata value that replaces that of a source; None keeps it.
 
     Returns:
         The source.
+
+    Raises:
+        InputError: If the scene is none of these, or the dataset cannot be opened again.
     """
-    if not isinstance(scene, Source):
+    if isinstance(scene, (str, Path)):
         return Source.of(scene, bands, nodata)
+    if is_dataset(scene):
+        return as_source(Source(dataset_path(scene)), bands, nodata)
+    if not isinstance(scene, Source):
+        raise InputError(
+            f"A scene is a path or an open rasterio dataset. Received {quoted(scene, 60)}"
+            f" ({type(scene).__name__}). Arrays and images are for predict_array."
+        )
     chosen = scene if bands is None else replace(scene, bands=tuple(bands), alpha="none")
     return chosen if nodata is None else replace(chosen, nodata=nodata)
 

@@ -1,0 +1,129 @@
+"""Results in notebooks: tables and pictures as HTML, and pictures on Matplotlib's axes."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHOWN = 480  # pixels, longest side of a picture in a table's cell
+_CELL = "padding:2px 8px;text-align:left;white-space:nowrap"
+_NUMBER = "padding:2px 8px;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+
+
+def result_html(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    colors: Sequence[str] = (),
+    picture: NDArray[np.uint8] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """Formats a result as HTML that needs nothing else, in the colours of the notebook.
+
+    Args:
+        title: Line above the table.
+        header: Headings of the columns; all but the first are aligned to the right.
+        rows: Cells of each row.
+        colors: "#RRGGBB" for each row; by default rows have none.
+        picture: RGB, (rows, columns, 3) uint8, shown beside the table at most 480 pixels large.
+        notes: Lines below the table.
+
+    Returns:
+        The HTML.
+    """
+    cells = [
+        "".join(
+            f'<{tag} style="{_NUMBER if i else _CELL}">{cell}</{tag}>' for i, cell in enumerate(row)
+        )
+        for tag, row in [
+            ("th", [escape(name) for name in header]),
+            *(("td", _with_color(row, colors, i)) for i, row in enumerate(rows)),
+        ]
+    ]
+    table = "".join(f"<tr>{row}</tr>" for row in cells)
+    lines = "".join(f"<div>{escape(note)}</div>" for note in notes)
+    image = "" if picture is None else f'<div style="flex:none">{_image(picture)}</div>'
+    return (
+        f'<div><div style="margin-bottom:4px"><b>{escape(title)}</b></div>'
+        '<div style="display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start">'
+        f'{image}<table style="border-collapse:collapse;margin:0">{table}</table></div>'
+        f'<div style="margin-top:4px;max-width:60em">{lines}</div></div>'
+    )
+
+
+def _with_color(row: Sequence[str], colors: Sequence[str], index: int) -> list[str]:
+    first, *others = map(escape, row)
+    if colors:
+        square = f"background:{colors[index]};border:1px solid #888;display:inline-block"
+        first = f'<span style="{square};width:0.8em;height:0.8em"></span> {first}'
+    return [first, *others]
+
+
+def _image(picture: NDArray[np.uint8]) -> str:
+    height, width = picture.shape[:2]
+    factor = min(_SHOWN / max(height, width), 1)
+    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+    text = base64.b64encode(encoded.tobytes()).decode()
+    return f'<img src="data:image/png;base64,{text}" style="max-width:100%" alt="map">'
+
+
+def new_axes(axes: "Axes | None" = None, size: tuple[float, float] = (8, 6)) -> "Axes":
+    """Returns axes to draw on.
+
+    Args:
+        axes: Axes that a user gives; None for those of a new figure of pyplot, which notebooks
+            show.
+        size: Width and height of the new figure in inches.
+
+    Returns:
+        The axes.
+    """
+    if axes is not None:
+        return axes
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=size, layout="constrained").add_subplot()
+
+
+def draw_picture(
+    picture: NDArray[np.uint8],
+    axes: "Axes | None",
+    title: str = "",
+    legend: Mapping[str, str] | None = None,
+) -> "Axes":
+    """Draws a picture, with a legend of colours beside it.
+
+    Args:
+        picture: RGB or RGBA, (rows, columns, 3 or 4) uint8.
+        axes: As for `new_axes`.
+        title: Title of the picture.
+        legend: Colours "#RRGGBB" by their names.
+
+    Returns:
+        The axes.
+    """
+    from matplotlib.patches import Patch
+
+    height, width = picture.shape[:2]
+    axes = new_axes(axes, (9, min(max(6 * height / width, 2), 12)))
+    axes.imshow(picture, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=10, parse_math=False)
+    if legend:
+        patches = [Patch(facecolor=c, edgecolor="#444444", label=n) for n, c in legend.items()]
+        found = axes.legend(
+            handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False
+        )
+        for text in found.get_texts():
+            text.set_parse_math(False)
+    return axes
