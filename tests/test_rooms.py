@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     "segment.core",
+    "segment.core.notebook",
     "segment.core.pixels",
     "segment.core.raster",
     "segment.core.labels",

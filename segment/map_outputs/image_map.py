@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.labels.classes import IGNORED, ClassTable
-from segment.core.reports.notebook import draw_picture, result_html
+from segment.core.maps.class_picture import plot_classes
+from segment.core.notebook.html import result_html
 from segment.map_outputs.pictures import lay_over
 
 if TYPE_CHECKING:
@@ -71,12 +72,8 @@ class ImageMap:
         Returns:
             The axes.
         """
-        legend = {
-            f"{c.name}  {_percent(self.shares[c.name])}": c.map_color
-            for c in self.class_table.classes
-            if self.pixels[c.name]
-        }
-        return draw_picture(self._picture(), axes, self._title(), legend)
+        colors = {c.name: c.map_color for c in self.class_table.classes}
+        return plot_classes(self._picture(), colors, self.pixels, self._title(), axes)
 
     def __repr__(self) -> str:
         longest = max(map(len, self.classes))
