@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from classify.generator.sampling import interpolate as interpolate
     from classify.generator.sampling import write_samples as write_samples
     from classify.generator.training import train_generator as train_generator
-    from classify.labelling.predict import Prediction as Prediction
+    from classify.labelling.arrays import predict_array as predict_array
     from classify.labelling.predict import predict_images as predict_images
+    from classify.labelling.prediction import Prediction as Prediction
     from classify.labelling.result import SceneLabels as SceneLabels
     from classify.labelling.scene import label_scene as label_scene
     from classify.training.evaluation import evaluate as evaluate
@@ -51,7 +52,7 @@ _HOMES = {
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",
     "Model": "segment.core.model.runtime",
-    "Prediction": "classify.labelling.predict",
+    "Prediction": "classify.labelling.prediction",
     "evaluate": "classify.training.evaluation",
     "explore": "classify.exploration.explore",
     "export_model": "classify.training.export",
@@ -63,6 +64,7 @@ _HOMES = {
     "load_generator": "classify.generator.generator",
     "load_model": "segment.core.model.runtime",
     "load_settings": "segment.core.config",
+    "predict_array": "classify.labelling.arrays",
     "predict_images": "classify.labelling.predict",
     "train": "classify.training.train",
     "train_generator": "classify.generator.training",

@@ -91,7 +91,8 @@ class Evaluation:
         return plot_scores(self.confusion, axes)
 
     def _repr_html_(self) -> str:
-        return scores_html(str(self).split("  (")[0], self.confusion, self.collections)
+        title = str(self).split("\n")[0].split("  (")[0]
+        return scores_html(title, self.confusion, self.collections)
 
     def __str__(self) -> str:
         if not self.collections:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
-from classify.labelling.predict import Prediction, predict_images
+from classify.labelling.predict import predict_images
+from classify.labelling.prediction import Prediction
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands
