@@ -5,9 +5,42 @@ Example:
     run = classify.train("images", "run")
     for prediction in classify.predict_images(["photo.jpg"], "run"):
         print(prediction)
+
+Functions:
+    evaluate: Scores a model on data folders.
+    explore: Reads every image of data folders and writes report.html and report.json.
+    export_model: Writes the OpenVINO form of a model into its model folder.
+    fill_classes: Draws the pictures that each class lacks to have as many images as the largest.
+    interpolate: Interpolates between the latents of two images and writes a strip of pictures.
+    judge: Draws pictures of each class and evaluates them with a classifier.
+    label_scene: Labels a scene cell by cell and writes a raster, polygons and a report.
+    label_scenes: Labels scenes cell by cell on a Dask cluster.
+    load_generator: Loads a generator from the run folder that `train_generator` wrote.
+    load_model: Loads a model folder.
+    load_settings: Loads settings from a YAML file and applies overrides.
+    predict_array: Labels an image in memory: array, PIL image or DataArray.
+    predict_images: Labels images one after the other, while the next ones are read.
+    train: Trains a model on labelled images and writes a run folder.
+    train_generator: Trains an autoencoder on labelled images and writes a run folder.
+    tune: Searches for the settings of `classify-train` with the best validation score.
+    write_samples: Draws pictures and writes them as PNG into class folders.
+
+Classes:
+    Config: All settings of a training run except the data themselves.
+    Draws: Which pictures are drawn for an evaluation.
+    Generator: A trained generator.
+    GeneratorConfig: All settings of a training of a generator except the data themselves.
+    InputError: Error in the input, described in one line: what is wrong, the value, and the cure.
+    Judgement: Evaluation of drawn pictures by a classifier.
+    Model: A trained model, ready to use with either runtime.
+    Prediction: Labels of one image.
+    SceneLabels: Output files and report of a labelled scene; prints as a short table.
+    Search: How a study searches.
+    Tuning: Result of a study.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,6 +105,14 @@ _HOMES = {
     "write_samples": "classify.generator.sampling",
 }
 __all__ = sorted(_HOMES)
+
+
+_EXTRAS = {"Tuning": "optuna", "tune": "optuna"}  # what they need
+
+
+def __dir__() -> list[str]:
+    """The public names, for the tab key and `help`; without extras that are not installed."""
+    return [name for name in __all__ if name not in _EXTRAS or find_spec(_EXTRAS[name])]
 
 
 def __getattr__(name: str) -> Any:

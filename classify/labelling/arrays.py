@@ -32,7 +32,7 @@ def predict_array(
     runtime: Runtime = "auto",
     progress: Progress | None = None,
 ) -> Prediction:
-    """Labels an image in memory.
+    """Labels an image in memory: array, PIL image or DataArray.
 
     Labels and probabilities are those of a file with the same pixels, see `predict_images`.
 

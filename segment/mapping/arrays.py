@@ -33,7 +33,7 @@ def predict_array(
     progress: Progress | None = None,
     **options: Unpack[ViewKeywords],
 ) -> ImageMap:
-    """Maps an image in memory.
+    """Maps an image in memory: array, PIL image or DataArray.
 
     Labels and probabilities are those that `predict_scene`, `predict_window` and
     `predict_probabilities` give for a file with the same pixels and georeference, bit for bit. They
