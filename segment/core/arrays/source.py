@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.arrays.data_array import data_array_pixels, is_data_array
-from segment.core.arrays.pixels import ImagePixels, image_pixels, parse_crs, parse_transform
+from segment.core.arrays.georeference import parse_crs, parse_transform
+from segment.core.arrays.pixels import ImagePixels, image_pixels
 from segment.core.errors import InputError, MisfitError, quoted
 from segment.core.model.info import ModelInfo
 from segment.core.quiet_warnings import without_warnings
