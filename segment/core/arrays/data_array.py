@@ -58,6 +58,8 @@ def data_array_pixels(image: "DataArray", name: str, expected: int) -> ImagePixe
         InputError: If rioxarray is not installed, or the dimensions are not those of one image.
     """
     y, x = spatial_dims(image, name)
+    if {"y", "x"}.isdisjoint(image.dims):  # names that rioxarray finds in what is made of it
+        image, y, x = image.rename({y: "y", x: "x"}), "y", "x"
     image = _one_image(image, y, x, name)
     band = next((dim for dim in image.dims if dim not in (y, x)), None)
     ordered = image.transpose(y, x, *([] if band is None else [band]))
@@ -117,8 +119,8 @@ def spatial_dims(image: "DataArray", name: str = "image") -> tuple[Any, Any]:
         return image.rio.y_dim, image.rio.x_dim
     except RioXarrayError as error:
         raise InputError(
-            f"{name}: no dimensions y and x among {image.dims}. Name them:"
-            ' image.rio.set_spatial_dims("COLUMNS", "ROWS")'
+            f"{name}: no dimensions y and x among {image.dims}. Rename those of rows and columns:"
+            ' image.rename(ROWS="y", COLUMNS="x")'
         ) from error
 
 
@@ -176,9 +178,11 @@ def _grid_of(image: "DataArray") -> "DataArray":
 
 
 def _placed(made: "DataArray", image: "DataArray") -> "DataArray":
-    crs = image.rio.crs
+    """Gives a result the CRS of an image, and the transform of the pixels that are left of it."""
+    y, x = spatial_dims(image)
+    crs, transform = image.rio.crs, _transform(image, x, y)
     placed: DataArray = made if crs is None else made.rio.write_crs(crs)
-    return placed
+    return placed if transform is None else placed.rio.write_transform(transform)
 
 
 def _one_image(image: "DataArray", y: Any, x: Any, name: str) -> "DataArray":

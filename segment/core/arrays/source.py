@@ -1,5 +1,6 @@
 """Images in memory as sources: all that reads files reads them, with the same result."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -163,12 +164,12 @@ def _describe_misfit(
 
 def _range(pixels: ImagePixels) -> tuple[float, float]:
     """Smallest and largest finite value."""
-    low, high, height = np.inf, -np.inf, pixels.shape[0]
+    low, high, height = math.inf, -math.inf, pixels.shape[0]
     for top in range(0, height, _AT_A_TIME):
         strip = pixels.read(top, min(top + _AT_A_TIME, height))
-        strip = strip[np.isfinite(strip)]
-        low, high = min(low, strip.min(initial=low)), max(high, strip.max(initial=high))
-    return float(low), float(high)
+        if len(finite := strip[np.isfinite(strip)]):
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return low, high
 
 
 def _bands(count: int) -> str:
