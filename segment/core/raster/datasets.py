@@ -84,6 +84,7 @@ def _header(dataset: Any) -> tuple[Any, ...]:
 
 def _describe(dataset: Any, name: str) -> str:
     import rasterio
+    from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
@@ -94,7 +95,7 @@ def _describe(dataset: Any, name: str) -> str:
             text = memory.read()
         with rasterio.open(text.decode()) as again:
             again.read(1, window=((0, 1), (0, 1)))
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise InputError(
             f"{name}: the dataset cannot be opened again, as reading from several threads needs."
             " Write it to a file first."
