@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SHOWN = 480  # pixels, longest side of a picture in a table's cell
+_SHOWN = 480  # pixels, longest side of a picture, which is enlarged below half of that
+_TABLE = "border-collapse:collapse;margin:0;color:inherit"
 _CELL = "padding:2px 8px;text-align:left;white-space:nowrap"
 _NUMBER = "padding:2px 8px;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 
@@ -29,7 +30,7 @@ def result_html(
         header: Headings of the columns; all but the first are aligned to the right.
         rows: Cells of each row.
         colors: "#RRGGBB" for each row; by default rows have none.
-        picture: RGB, (rows, columns, 3) uint8, shown beside the table at most 480 pixels large.
+        picture: RGB, (rows, columns, 3) uint8, shown beside the table, 240 to 480 pixels large.
         notes: Lines below the table.
 
     Returns:
@@ -50,7 +51,7 @@ def result_html(
     return (
         f'<div><div style="margin-bottom:4px"><b>{escape(title)}</b></div>'
         '<div style="display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start">'
-        f'{image}<table style="border-collapse:collapse;margin:0">{table}</table></div>'
+        f'{image}<table style="{_TABLE}">{table}</table></div>'
         f'<div style="margin-top:4px;max-width:60em">{lines}</div></div>'
     )
 
@@ -65,9 +66,11 @@ def _with_color(row: Sequence[str], colors: Sequence[str], index: int) -> list[s
 
 def _image(picture: NDArray[np.uint8]) -> str:
     height, width = picture.shape[:2]
-    factor = min(_SHOWN / max(height, width), 1)
+    longest = max(height, width)
+    factor = _SHOWN / longest if longest > _SHOWN else max(_SHOWN // 2 // longest, 1)
     size = max(round(width * factor), 1), max(round(height * factor), 1)
-    shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST  # pixels, such as cells, stay sharp
+    shown = cv2.resize(picture, size, interpolation=way)
     _, encoded = cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
     text = base64.b64encode(encoded.tobytes()).decode()
     return f'<img src="data:image/png;base64,{text}" style="max-width:100%" alt="map">'
