@@ -5,10 +5,43 @@ Example:
     run = classify.train("images", "run")
     for prediction in classify.predict_images(["photo.jpg"], "run"):
         print(prediction)
+
+Functions:
+    evaluate: Scores a model on data folders.
+    explore: Reads every image of data folders and writes report.html and report.json.
+    export_model: Writes the OpenVINO form of a model into its model folder.
+    fill_classes: Draws the pictures that each class lacks to have as many images as the largest.
+    interpolate: Interpolates between the latents of two images and writes a strip of pictures.
+    judge: Draws pictures of each class and evaluates them with a classifier.
+    label_scene: Labels a scene cell by cell and writes a raster, polygons and a report.
+    label_scenes: Labels scenes cell by cell on a Dask cluster.
+    load_generator: Loads a generator from the run folder that `train_generator` wrote.
+    load_model: Loads a model folder.
+    load_settings: Loads settings from a YAML file and applies overrides.
+    predict_array: Labels an image in memory: array, PIL image or DataArray.
+    predict_images: Labels images one after the other, while the next ones are read.
+    train: Trains a model on labelled images and writes a run folder.
+    train_generator: Trains an autoencoder on labelled images and writes a run folder.
+    tune: Searches for the settings of `classify-train` with the best validation score.
+    write_samples: Draws pictures and writes them as PNG into class folders.
+
+Classes:
+    Config: All settings of a training run except the data themselves.
+    Draws: Which pictures are drawn for an evaluation.
+    Generator: A trained generator.
+    GeneratorConfig: All settings of a training of a generator except the data themselves.
+    InputError: Error in the input, described in one line: what is wrong, the value, and the cure.
+    Judgement: Evaluation of drawn pictures by a classifier.
+    Model: A trained model, ready to use with either runtime.
+    Prediction: Labels of one image.
+    SceneLabels: Output files and report of a labelled scene; prints as a short table.
+    Search: How a study searches.
+    Tuning: Result of a study.
 """
 
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,8 +58,9 @@ if TYPE_CHECKING:
     from classify.generator.sampling import interpolate as interpolate
     from classify.generator.sampling import write_samples as write_samples
     from classify.generator.training import train_generator as train_generator
-    from classify.labelling.predict import Prediction as Prediction
+    from classify.labelling.arrays import predict_array as predict_array
     from classify.labelling.predict import predict_images as predict_images
+    from classify.labelling.prediction import Prediction as Prediction
     from classify.labelling.result import SceneLabels as SceneLabels
     from classify.labelling.scene import label_scene as label_scene
     from classify.training.evaluation import evaluate as evaluate
@@ -52,7 +86,7 @@ _HOMES = {
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",
     "Model": "segment.core.model.runtime",
-    "Prediction": "classify.labelling.predict",
+    "Prediction": "classify.labelling.prediction",
     "evaluate": "classify.training.evaluation",
     "explore": "classify.exploration.explore",
     "export_model": "classify.training.export",
@@ -64,6 +98,7 @@ _HOMES = {
     "load_generator": "classify.generator.generator",
     "load_model": "segment.core.model.runtime",
     "load_settings": "segment.core.config",
+    "predict_array": "classify.labelling.arrays",
     "predict_images": "classify.labelling.predict",
     "train": "classify.training.train",
     "train_generator": "classify.generator.training",
@@ -71,6 +106,14 @@ _HOMES = {
     "write_samples": "classify.generator.sampling",
 }
 __all__ = sorted(_HOMES)
+
+
+_EXTRAS = {"Tuning": "optuna", "tune": "optuna"}  # what they need
+
+
+def __dir__() -> list[str]:
+    """The public names, for the tab key and `help`; without extras that are not installed."""
+    return [name for name in __all__ if name not in _EXTRAS or find_spec(_EXTRAS[name])]
 
 
 def __getattr__(name: str) -> Any:

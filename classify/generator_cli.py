@@ -145,7 +145,7 @@ def interpolate(
     """Interpolates between two images and writes the steps as a strip of pictures."""
     load_keras()
     from classify.generator.sampling import interpolate as write_strip
-    from segment.core.raster.sources import parse_bands
+    from segment.core.inputs.named_scenes import parse_bands
 
     wanted = parse_bands(bands)
     write_strip(run, first, second, output, steps=steps, bands=wanted, overwrite=overwrite)

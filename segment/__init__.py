@@ -5,10 +5,40 @@ Example:
 
     run = segment.train("tiles", "run")
     print(segment.predict_scene("scene.tif", "run", "maps"))
+
+Functions:
+    cut_scene: Cuts a scene and its mask into a tile folder.
+    evaluate: Scores a model on a tile folder, each pixel once.
+    explore: Reads every image and mask of a tile folder, and reports what they hold.
+    export_model: Exports a model to `openvino/` inside its model folder, or to an ONNX file.
+    imitate: Trains an encoder to give the features of another one.
+    load_model: Loads a model folder.
+    load_settings: Loads settings from a YAML file and applies overrides.
+    predict_array: Maps an image in memory: array, PIL image or DataArray.
+    predict_probabilities: Predicts the class probabilities of one window of a scene.
+    predict_scene: Maps a scene and writes class raster, coloured mask, overlay and report.
+    predict_scenes: Maps scenes on a Dask cluster.
+    predict_window: Maps one window of a scene.
+    preprocess: Denoises an image, then enhances its contrast, then sharpens it.
+    train: Trains a model on a tile folder and writes a run folder.
+    tune: Searches for the settings of `segment-train` with the best mean Jaccard on validation.
+    write_sample: Writes a scene, its reference and their class table into a new folder.
+
+Classes:
+    Config: All settings of a training run, except the data themselves.
+    ImageMap: The map of an image in memory; prints as a short table.
+    ImitationConfig: Settings of distillation; the defaults are those of the bundled model's start.
+    InputError: Error in the input, described in one line: what is wrong, the value, and the cure.
+    Model: A trained model, ready to use with either runtime.
+    SceneMap: Output files and report of a mapped scene; prints as a short table.
+    Search: How a study searches.
+    Tuning: Result of a study.
+    VectorLabels: Vector labels and how they are read.
 """
 
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +54,8 @@ if TYPE_CHECKING:
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
     from segment.exploration.explore import explore as explore
+    from segment.map_outputs.image_map import ImageMap as ImageMap
+    from segment.mapping.arrays import predict_array as predict_array
     from segment.mapping.predict import predict_scene as predict_scene
     from segment.mapping.result import SceneMap as SceneMap
     from segment.mapping.window import predict_probabilities as predict_probabilities
@@ -39,6 +71,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that `import segment` and every --help stay fast.
 _HOMES = {
     "Config": "segment.config",
+    "ImageMap": "segment.map_outputs.image_map",
     "ImitationConfig": "segment.training.distillation",
     "InputError": "segment.core.errors",
     "Model": "segment.core.model.runtime",
@@ -53,6 +86,7 @@ _HOMES = {
     "imitate": "segment.training.distillation",
     "load_model": "segment.core.onnx_models.loading",
     "load_settings": "segment.core.config",
+    "predict_array": "segment.mapping.arrays",
     "predict_probabilities": "segment.mapping.window",
     "predict_scene": "segment.mapping.predict",
     "predict_scenes": "segment.cluster.scenes",
@@ -63,6 +97,14 @@ _HOMES = {
     "write_sample": "segment.sample",
 }
 __all__ = sorted(_HOMES)
+
+
+_EXTRAS = {"Tuning": "optuna", "tune": "optuna"}  # what they need
+
+
+def __dir__() -> list[str]:
+    """The public names, for the tab key and `help`; without extras that are not installed."""
+    return [name for name in __all__ if name not in _EXTRAS or find_spec(_EXTRAS[name])]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,7 @@ def test_scenes_and_pictures_are_mapped(tmp_path):
     scene = segment.write_sample(tmp_path / "town", 300, 300) / "scene.tif"
     areas = load("map_scene").main(scene, BUNDLED, tmp_path / "map")
     assert sum(areas.values()) == pytest.approx(300 * 300 * 0.09)
-    assert load("predict_array").main(scene, BUNDLED).shape == (256, 256)
+    assert load("predict_array").main(scene, BUNDLED).shape == (300, 300)
 
 
 def test_parts_are_put_back_in_reading_order(tmp_path):

@@ -11,13 +11,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     "segment.core",
+    "segment.core.notebook",
     "segment.core.pixels",
     "segment.core.raster",
+    "segment.core.inputs",
     "segment.core.labels",
     "segment.core.maps",
     "segment.core.model",
     "segment.core.hub",
     "segment.core.onnx_models",
+    "segment.core.arrays",
     "segment.core.networks",
     "segment.core.reports",
     "segment.core.training",

@@ -80,16 +80,16 @@ def predict(
     from classify.labelling.predict import band_notes, predict_images
     from classify.labelling.result import LABEL_ENDINGS
     from classify.labelling.scene_inputs import scaled_sources
-    from segment.core.model.folder import load_model_info
-    from segment.core.model.runtime import load_model
-    from segment.core.raster.nodata import parse_nodata
-    from segment.core.raster.sources import (
+    from segment.core.inputs.named_scenes import (
         alpha_note,
         find_sources,
         parse_bands,
         require_own_names,
         scale_notes,
     )
+    from segment.core.model.folder import load_model_info
+    from segment.core.model.runtime import load_model
+    from segment.core.raster.nodata import parse_nodata
 
     is_text = json or csv
     if json and csv:

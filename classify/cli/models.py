@@ -118,7 +118,7 @@ def evaluate(
     console: ConsoleOptions,
 ) -> None:
     """Scores a model on labelled images."""
-    from segment.core.raster.sources import parse_bands
+    from segment.core.inputs.named_scenes import parse_bands
 
     numbers = parse_bands(bands)
     network = load_model_and_keras(model, runtime, console)

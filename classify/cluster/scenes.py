@@ -11,11 +11,12 @@ from classify.labelling.scene_inputs import scaled_sources
 from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
+from segment.core.inputs.named_scenes import as_sources
 from segment.core.model.folder import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.nodata import Nodata
-from segment.core.raster.sources import Source, as_sources
+from segment.core.raster.sources import Source
 
 
 def label_scenes(  # noqa: PLR0913 - public, its parameters are options

@@ -15,10 +15,10 @@ from classify.data.bands import band_names, bands_by_name, choose_bands, rgb_pos
 from classify.data.images import LabelledImage
 from classify.data.pixels import is_picture_with_palette, read_pixels
 from segment.core.errors import InputError
+from segment.core.inputs.scene_scales import ModelPixels
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
 from segment.core.raster.opening import open_raster
-from segment.core.raster.scene_scales import ModelPixels
 from segment.core.raster.sources import Source, decide_alpha
 from segment.core.training.image_scale import choose_one_scale
 

@@ -19,12 +19,13 @@ from classify.data.pixels import orientation_notes, prepare_seen
 from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
 from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed
+from segment.core.inputs.named_scenes import alpha_note
 from segment.core.labels.classes import ClassTable
 from segment.core.model.info import LabelInfo
 from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.progress import Progress
 from segment.core.raster.opening import read_grid
-from segment.core.raster.sources import Source, alpha_note
+from segment.core.raster.sources import Source
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import ClassWeights, resolve_class_weights
 

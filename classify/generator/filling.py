@@ -46,7 +46,7 @@ def fill_classes(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Samples:
-    """Draws as many pictures of each class as it has fewer training images than the largest.
+    """Draws the pictures that each class lacks to have as many images as the largest.
 
     The images are read and split as `classify.train` does with the same settings. The pictures are
     written to `output/train/CLASS`, so that `classify.train([*data, output])` trains on them and

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from classify.labelling.predict import Prediction
+from classify.labelling.prediction import Prediction
 
 
 def as_table(predictions: Sequence[Prediction]) -> str:

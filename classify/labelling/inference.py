@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
 from classify.labelling.scene_inputs import scene_bands
-from segment.core.errors import InputError
+from segment.core.errors import InputError, MisfitError
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
@@ -207,7 +207,7 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo, reason: st
         reason: Why other bands were not chosen.
 
     Raises:
-        InputError: If they do not match.
+        MisfitError: If they do not match.
     """
     if (bands, dtype) == (info.bands, info.dtype):
         return
@@ -219,7 +219,7 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo, reason: st
             f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
             f" {info.range[1]:g})."
         )
-    raise InputError(
+    raise MisfitError(
         f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}."
         f" {cure}"
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,59 +12,24 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.data.pixels import orientation_notes
-from classify.labelling.inference import (
-    answer,
-    given_labels,
-    label_info,
-    read_input,
-)
+from classify.labelling.image_sources import Reading, readable_source
+from classify.labelling.inference import answer, given_labels, label_info, read_input
+from classify.labelling.prediction import Prediction
 from classify.labelling.scene_inputs import scaled_sources
+from segment.core.arrays.pixels import is_in_memory
 from segment.core.choices import Runtime
 from segment.core.errors import InputError, printable
+from segment.core.inputs.named_scenes import as_sources, scale_notes
+from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source, as_sources, scale_notes
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Labels of one image.
-
-    Attributes:
-        image: Name of the image.
-        labels: Most probable classes and their probabilities, the most probable first.
-        given: Labels that the image is given: the most probable one or, with several labels, those
-            that reach their thresholds.
-        problem: Why there are no labels, if the image cannot be used; else None.
-        notes: Remarks on the bands that were read.
-    """
-
-    image: str
-    labels: list[tuple[str, float]]
-    given: list[str]
-    problem: str | None = None
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return self.problem or f"{self.image}  {describe(self.labels)}"
-
-
-def describe(labels: Sequence[tuple[str, float]]) -> str:
-    """Formats labels with their probabilities in one line.
-
-    Args:
-        labels: Class names and probabilities.
-
-    Returns:
-        The line.
-    """
-    return "  ".join(f"{name} {probability:.3f}" for name, probability in labels)
+from segment.core.raster.sources import Source
 
 
 def predict_images(
-    images: Sequence[Path | str | Source],
+    images: Sequence[Any],
     model: Model | Path | str = BUNDLED,
     *,
     top: int = 3,
@@ -77,7 +42,8 @@ def predict_images(
     """Labels images one after the other, while the next ones are read.
 
     Args:
-        images: Files, or whatever GDAL reads.
+        images: Files, or whatever GDAL reads; also open rasterio datasets, and images in memory as
+            `predict_array` takes them.
         model: Model folder, or a loaded model.
         top: Number of most probable labels to return for each image.
         bands: Band numbers from 1 in the order of the model. By default the bands that the model
@@ -93,15 +59,60 @@ def predict_images(
         does not fit the model has a `problem` in place of labels.
 
     Raises:
-        InputError: If the model is not a scene classifier, `top` is below 1, or the scale is wrong
-            or does not suit the model.
+        InputError: If the model is not a scene classifier, `top` is below 1, `images` is a single
+            image, or the scale is wrong or does not suit the model.
+    """
+    if isinstance(images, (str, Path)) or getattr(images, "ndim", 4) < 4:
+        raise InputError("One image was given, needed is a list: [image]. Or call predict_array.")
+    network, listed = open_classifier(model, runtime, top), list(images)
+    named = as_sources([image for image in listed if not is_in_memory(image)], bands)
+    files = iter(scaled_sources(named, network.info, scale, progress))
+    sources = [image if is_in_memory(image) else next(files) for image in listed]
+    how = Reading(network.info, bands, scale)
+    return _predict(sources, network, how, top, augment, progress or Silent())
+
+
+def open_classifier(model: Model | Path | str, runtime: Runtime, top: int) -> Model:
+    """Loads a model for labelling images.
+
+    Args:
+        model: Model folder, or a loaded model.
+        runtime: What computes, if `model` is a folder.
+        top: Number of most probable labels to return for each image.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: If the model is not a scene classifier, or `top` is below 1.
     """
     if top < 1:
         raise InputError(f"top must be at least 1. Received {top}.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
-    sources = scaled_sources(as_sources(images, bands), network.info, scale, progress)
-    return _predict(sources, network, top, augment, progress or Silent())
+    return network
+
+
+def choose_labels(
+    names: Sequence[str], probabilities: NDArray[np.float32], info: ModelInfo, top: int
+) -> Iterator[Prediction]:
+    """Makes predictions of probabilities.
+
+    Args:
+        names: Names of the images.
+        probabilities: Calibrated probabilities (images, classes).
+        info: Description of the model.
+        top: Number of most probable labels of each image.
+
+    Yields:
+        The predictions.
+    """
+    classes = info.class_table.names
+    for name, row, given in zip(
+        names, probabilities, given_labels(probabilities, info), strict=True
+    ):
+        likeliest = np.argsort(-row, kind="stable")[:top]
+        yield Prediction(name, [(classes[i], float(row[i])) for i in likeliest], given)
 
 
 def band_notes(predictions: Sequence[Prediction]) -> list[str]:
@@ -132,7 +143,7 @@ class _Batch:
     Attributes:
         names: Names of all images.
         problems: Why an image has no row in `pixels`; None if it has one.
-        notes: Remarks on the bands that were read of each image.
+        notes: Remarks on how each image was read.
         pixels: Images that could be read; None if there are none.
     """
 
@@ -143,47 +154,54 @@ class _Batch:
 
 
 def _predict(
-    sources: Sequence[Source], network: Model, top: int, augment: bool, progress: Progress
+    images: Sequence[Any],
+    network: Model,
+    how: Reading,
+    top: int,
+    augment: bool,
+    progress: Progress,
 ) -> Generator[Prediction, None, None]:
     info = network.info
-    for note in [*orientation_notes([source.path for source in sources]), *scale_notes(sources)]:
+    paths = [image.path for image in images if isinstance(image, Source)]
+    scales = scale_notes([image for image in images if isinstance(image, Source)])
+    for note in [*orientation_notes(paths), *scales]:
         progress.say(note)
-    names, (size, workers), done = info.class_table.names, network.recommended_batches(info.tile), 0
+    (size, workers), done = network.recommended_batches(info.tile), 0
 
     def compute(batch: _Batch) -> NDArray[np.float32]:
-        empty = np.empty((0, len(names)), np.float32)
+        empty = np.empty((0, len(info.class_table)), np.float32)
         return empty if batch.pixels is None else answer(network, batch.pixels, augment)
 
-    with closing(prefetch(_batches(sources, network, size), compute, workers)) as answers:
+    batches = _batches(images, network, how, size)
+    with closing(prefetch(batches, compute, workers)) as answers:
         for batch, probabilities in answers:
-            rows = iter(zip(probabilities, given_labels(probabilities, info), strict=True))
+            labelled = [n for n, p in zip(batch.names, batch.problems, strict=True) if p is None]
+            found = choose_labels(labelled, probabilities, info, top)
             for name, problem, notes in zip(batch.names, batch.problems, batch.notes, strict=True):
                 done += 1
-                progress.advance("labelling", done, len(sources))
-                if problem is not None:
-                    yield Prediction(name, [], [], problem)
-                    continue
-                row, given = next(rows)
-                likeliest = np.argsort(-row, kind="stable")[:top]
-                labels = [(names[i], float(row[i])) for i in likeliest]
-                yield Prediction(name, labels, given, notes=tuple(notes))
+                progress.advance("labelling", done, len(images))
+                one = next(found) if problem is None else Prediction(name, [], [], problem)
+                yield replace(one, notes=tuple(notes))
 
 
-def _batches(sources: Sequence[Source], network: Model, size: int) -> Generator[_Batch, None, None]:
-    left = iter(sources)
+def _batches(
+    images: Sequence[Any], network: Model, how: Reading, size: int
+) -> Generator[_Batch, None, None]:
+    left = iter(enumerate(images, 1))
     while some := list(islice(left, size)):
+        names = [
+            printable(image.path) if isinstance(image, Source) else f"image {number}"
+            for number, image in some
+        ]
         pixels: list[NDArray[Any]] = []
         problems: list[str | None] = []
         notes: list[list[str]] = [[] for _ in some]
-        for source, remarks in zip(some, notes, strict=True):
+        for name, (_, image), remarks in zip(names, some, notes, strict=True):
             try:
-                pixels.append(read_input(source, network.info, remarks))
+                with readable_source(image, how, name) as (source, found):
+                    pixels.append(read_input(source, network.info, remarks))
+                remarks += found
                 problems.append(None)
             except InputError as error:
                 problems.append(str(error))
-        yield _Batch(
-            [printable(source.path) for source in some],
-            problems,
-            notes,
-            np.stack(pixels) if pixels else None,
-        )
+        yield _Batch(names, problems, notes, np.stack(pixels) if pixels else None)

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from classify.labelling.cell_labels import CellLabels
 from classify.labelling.cells import SMALLEST, Cells
+from segment.core.errors import InputError
+from segment.core.maps.class_picture import plot_classes, read_class_picture
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import (
     SceneOutputs,
@@ -16,8 +18,12 @@ from segment.core.maps.scene_outputs import (
     format_area,
 )
 from segment.core.model.info import ModelInfo
+from segment.core.notebook.html import result_html
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LABEL_ENDINGS = ("_labels.tif",)
 """What is appended to the name of a scene in the names of its rasters."""
@@ -69,13 +75,53 @@ class SceneLabels(SceneOutputs):
         """Names of all files."""
         return [file.name for file in self.files]
 
-    def __repr__(self) -> str:
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws the labels of the cells, with a legend.
+
+        Args:
+            axes: Axes of Matplotlib to draw on; by default those of a new figure.
+
+        Returns:
+            The axes.
+
+        Raises:
+            InputError: If the raster is gone.
+        """
+        picture, colors = read_class_picture(self.labels)
+        counts = self.report["cells_by_class"]
+        return plot_classes(picture, colors, counts, self.report["scene"], axes)
+
+    def _repr_html_(self) -> str:
+        counts, areas = self.report["cells_by_class"], self.report["area_m2"]
+        labelled = max(sum(counts.values()), 1)
+        header = ["class", "share", "cells", *["area"] * bool(areas)]
+        rows = [
+            [
+                name,
+                f"{100 * cells / labelled:.1f} %",
+                f"{cells:,}",
+                *([format_area(areas[name])] if areas else []),
+            ]
+            for name, cells in counts.items()
+        ]
+        lines = self.closing_lines(self.labels)
+        try:
+            picture, found = read_class_picture(self.labels)
+        except InputError:  # the files were moved
+            return result_html(self._title(), header, rows, notes=lines)
+        colors = [found[name] for name in counts]
+        return result_html(self._title(), header, rows, colors=colors, picture=picture, notes=lines)
+
+    def _title(self) -> str:
         report, probability = self.report, self.report["mean_probability"]
         title = (
             f"{report['scene']}: {report['width']} x {report['height']} px, {report['cells']:,}"
             f" cells of {report['grid']} px"
         )
-        lines = [title if probability is None else f"{title}, mean probability {probability:.3f}"]
+        return title if probability is None else f"{title}, mean probability {probability:.3f}"
+
+    def __repr__(self) -> str:
+        report, lines = self.report, [self._title()]
         longest = max(len(name) for name in report["classes"])
         labelled = max(sum(report["cells_by_class"].values()), 1)
         for name, cells in report["cells_by_class"].items():

@@ -35,11 +35,11 @@ from segment.core.progress import Progress
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.sources import Scene, Source, as_source
 
 
 def label_scene(  # noqa: PLR0913 - public, its parameters are options
-    scene: Path | str | Source,
+    scene: Scene,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
@@ -64,7 +64,8 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     kilobyte per cell.
 
     Args:
-        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
+        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://..., or an open
+            rasterio dataset.
         model: Model folder, or a loaded model.
         output: Folder to write to.
         grid: Edge of a cell in pixels of the scene, 8 or more. A cell is resized to the input of

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from classify.data.bands import bands_by_name
 from segment.core.errors import InputError
+from segment.core.inputs.scene_scales import SceneScales
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
-from segment.core.raster.scene_scales import SceneScales
 from segment.core.raster.sources import Source
 
 

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,13 +87,14 @@ def plot_precision_recall(
     return figure
 
 
-def plot_per_class(scores: "Scores") -> "Figure":
+def plot_per_class(scores: "Scores", axes: "Axes | None" = None) -> "Figure":
     """Plots the F1 of each class as bars, the highest on top.
 
     Classes that occur neither in the reference nor in the predictions come last, without a bar.
 
     Args:
         scores: Scores of images.
+        axes: Axes to draw on; by default those of a new figure.
 
     Returns:
         The figure.
@@ -104,8 +105,8 @@ def plot_per_class(scores: "Scores") -> "Figure":
     order = sorted(
         scores.names, key=lambda name: -1 if figures[name]["f1"] is None else figures[name]["f1"]
     )
-    figure = Figure(figsize=(7, 1.1 + 0.24 * len(order)), layout="constrained")
-    axes = figure.subplots()
+    if axes is None:
+        axes = Figure(figsize=(7, 1.1 + 0.24 * len(order)), layout="constrained").subplots()
     axes.barh(
         range(len(order)), [figures[name]["f1"] or 0 for name in order], color=_BLUE, height=0.75
     )
@@ -129,7 +130,7 @@ def plot_per_class(scores: "Scores") -> "Figure":
     axes.set_ylabel("class (images)")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
-    return figure
+    return cast("Figure", axes.figure)
 
 
 def _classes(

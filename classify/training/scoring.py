@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,19 @@ from classify.data.dataset import one_hot
 from classify.data.images import LabelledImage
 from classify.labelling.inference import label_info
 from classify.scores import Scores, score
+from classify.training.figures import plot_per_class
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import Familiarity
 from segment.core.model.record import TrainingRecord
+from segment.core.notebook.axes import new_axes
+from segment.core.notebook.html import result_html
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.progress import Progress
 from segment.core.raster.opening import read_grid
+from segment.core.reports.figures import confusion_size, plot_confusion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,42 @@ class Evaluation:
         """Keys and values of report.json."""
         return self.scores.report | self.familiar
 
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws the confusion matrix or, with several labels per image, the F1 of each class.
+
+        Args:
+            axes: Axes of Matplotlib to draw on; by default those of a new figure.
+
+        Returns:
+            The axes.
+        """
+        scores, names = self.scores, self.scores.names
+        if scores.multi_label:
+            axes = new_axes(axes, (7, 1.1 + 0.24 * len(names)))
+            plot_per_class(scores, axes)
+        else:
+            axes = new_axes(axes, confusion_size(names, names))
+            plot_confusion(scores.confusion, names, axes=axes)
+        return axes
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                name,
+                *(_figure(figures[key]) for key in ("f1", "precision", "recall")),
+                f"{figures['images']:,}",
+            ]
+            for name, figures in self.scores.report["per_class"].items()
+        ]
+        header = ("class", "F1", "precision", "recall", "images")
+        return result_html(str(self).split("\n")[0], header, rows)
+
     def __str__(self) -> str:
         return str(self.scores)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def score_images(

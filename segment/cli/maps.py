@@ -139,10 +139,11 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    from segment.core.inputs.named_scenes import find_sources, parse_bands
+    from segment.core.inputs.scene_scales import SceneScales
     from segment.core.onnx_models.loading import load_model
     from segment.core.raster.nodata import parse_nodata
-    from segment.core.raster.scene_scales import SceneScales
-    from segment.core.raster.sources import Source, find_sources, parse_bands
+    from segment.core.raster.sources import Source
     from segment.mapping.options import MapOptions
     from segment.mapping.predict import check_input, check_inputs, predict_scene
     from segment.mapping.result import MAP_ENDINGS

@@ -10,12 +10,13 @@ from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.errors import InputError
+from segment.core.inputs.named_scenes import as_sources
+from segment.core.inputs.scene_scales import SceneScales
 from segment.core.onnx_models.loading import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.nodata import Nodata
-from segment.core.raster.scene_scales import SceneScales
-from segment.core.raster.sources import Source, as_sources
+from segment.core.raster.sources import Source
 from segment.mapping.options import MapOptions
 from segment.mapping.result import SceneMap
 

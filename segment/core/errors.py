@@ -82,6 +82,10 @@ class Incomplete(InputError):
     """Work that was done except for some parts, which are missing from its results."""
 
 
+class MisfitError(InputError):
+    """The bands or the data type of an image are not those that a model reads."""
+
+
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C). The message says what to do next."""
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from segment.core.inputs.scene_scales import ModelPixels
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
-from segment.core.raster.scene_scales import ModelPixels
 from segment.core.raster.sources import Source
 from segment.core.training.image_scale import choose_one_scale
 from segment.data.collections import Labelled

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from segment.annotations.areas import Area
-from segment.core.errors import InputError
+from segment.core.errors import InputError, MisfitError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.raster.bands import COLORS
@@ -134,7 +134,7 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         info: Description of the model.
 
     Raises:
-        InputError: If it does not.
+        MisfitError: If it does not.
     """
     bands, dtype = len(raster.bands), raster.dtype.name
     cures = []
@@ -163,7 +163,7 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
     if cures:
         reason = "" if raster.choice.bands else "".join(f" {n}" for n in raster.choice.notes)
         received = _count(len(set(raster.bands)))
-        raise InputError(
+        raise MisfitError(
             f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
             f"Received {received} of {dtype}.{reason} To cure it, {'; and '.join(cures)}."
         )

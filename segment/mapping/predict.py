@@ -16,6 +16,8 @@ from segment.annotations.label_source import LabelSource, as_label_source, files
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
+from segment.core.inputs.named_scenes import require_own_names
+from segment.core.inputs.scene_scales import scale_sources
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of
 from segment.core.onnx_models.loading import load_model, load_model_info
@@ -23,8 +25,7 @@ from segment.core.outputs import finish_moving, staged_files
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress
 from segment.core.raster.nodata import Nodata
-from segment.core.raster.scene_scales import scale_sources
-from segment.core.raster.sources import Source, as_source, require_own_names
+from segment.core.raster.sources import Scene, Source, as_source
 from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene, choose_tile
@@ -34,7 +35,7 @@ from segment.mapping.scene import OpenScene, open_scene
 
 
 def predict_scene(  # noqa: PLR0913 - public, its parameters are options
-    scene: Path | str | Source,
+    scene: Scene,
     model: Path | str | Model = BUNDLED,
     output: Path | str = Path("."),
     *,
@@ -67,7 +68,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     polygons), never with its height; polygons take the whole class raster besides, a byte a pixel.
 
     Args:
-        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://...
+        scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://..., or an open
+            rasterio dataset.
         model: Model folder, ONNX file, or a loaded model; see `load_model`.
         output: Folder to write to.
         truth: Reference mask of the scene, in values or colours, for scores in the report. It may

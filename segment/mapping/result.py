@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,12 @@ from segment.core.model.info import ModelInfo
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.map_outputs.map_view import map_html, plot_map
 from segment.mapping.scale import Scale
 from segment.scores import Confusion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAP_ENDINGS = ("_classes.tif", "_mask.png", "_overlay.jpg", "_confidence.tif")
 """What is appended to the name of a scene in the names of its rasters and pictures."""
@@ -86,17 +90,39 @@ class SceneMap(SceneOutputs):
         asked = filter(None, (self.confidence, self.polygons, self.suggestions))
         return [self.classes, self.mask, self.overlay, self.report_file, *asked]
 
-    def __repr__(self) -> str:
-        """Returns a table of the classes with their shares, areas and scores."""
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draws the map over the scene, with a legend.
+
+        Args:
+            axes: Axes of Matplotlib to draw on; by default those of a new figure.
+
+        Returns:
+            The axes.
+
+        Raises:
+            InputError: If the files of the map are gone.
+        """
+        return plot_map(self.report, self.classes, self.overlay, axes)
+
+    def _repr_html_(self) -> str:
+        lines = self.closing_lines(self.classes)
+        return map_html(self._title(), self.report, self.classes, self.overlay, lines)
+
+    def _title(self) -> str:
         report = self.report
         title = f"{report['scene']}: {report['width']} x {report['height']} px"
         if "jaccard" in report:
             title += f", mean Jaccard {_figure(report['mean_jaccard'])}"
             title += f", boundary Jaccard {_figure(report['mean_boundary_jaccard'])}"
             title += f", accuracy {_figure(report['accuracy'])}"
+        return title
+
+    def __repr__(self) -> str:
+        """Returns a table of the classes with their shares, areas and scores."""
+        report = self.report
         longest = max(len(name) for name in report["classes"])
         valid = max(sum(report["pixels_by_class"].values()), 1)
-        lines = [title]
+        lines = [self._title()]
         for name, pixels in report["pixels_by_class"].items():
             line = f"  {name:<{longest}}  {100 * pixels / valid:5.1f} %"
             if report["area_m2"]:

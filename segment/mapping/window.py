@@ -1,21 +1,24 @@
 """Maps of single windows of a scene: nothing else of the scene is computed."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
+from segment.core.inputs.scene_scales import scale_sources
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.onnx_models.loading import load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.raster.nodata import Nodata
-from segment.core.raster.scene_scales import scale_sources
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Scene, as_source
 from segment.mapping.area_tiles import Region
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import ModelView, check_scene, check_window
@@ -25,11 +28,10 @@ from segment.mapping.scale import choose_scale
 T = TypeVar("T", np.uint8, np.float32)
 
 
-class WindowOptions(TypedDict, total=False):
-    """Keywords of `predict_scene` that functions for windows take, too."""
+class ViewKeywords(TypedDict, total=False):
+    """Keywords of `predict_scene` that functions for windows and arrays take, too."""
 
     bands: Sequence[int] | None
-    nodata: Nodata | None
     scale: ScaleOption
     runtime: Runtime
     overlap: float
@@ -39,13 +41,19 @@ class WindowOptions(TypedDict, total=False):
     gsd: float | None
 
 
+class WindowOptions(ViewKeywords, total=False):
+    """Keywords of `predict_scene` that functions for windows take, too."""
+
+    nodata: Nodata | None
+
+
 def predict_window(
-    scene: Path | str | Source,
-    model: Path | str | Model,
-    top: int,
-    left: int,
-    height: int,
-    width: int,
+    scene: Scene,
+    model: Path | str | Model = BUNDLED,
+    top: int = 0,
+    left: int = 0,
+    height: int | None = None,
+    width: int | None = None,
     **options: Unpack[WindowOptions],
 ) -> NDArray[np.uint8]:
     """Maps one window of a scene.
@@ -55,8 +63,8 @@ def predict_window(
         model: A model folder, an ONNX file, or a loaded model.
         top: First row of the window, pixels of the scene.
         left: First column of the window.
-        height: Rows of the window.
-        width: Columns of the window.
+        height: Rows of the window; by default all from `top` on.
+        width: Columns of the window; by default all from `left` on.
         **options: `bands`, `nodata`, `scale`, `runtime`, `overlap`, `tile`, `augment`, `resample`
             and `gsd` of `predict_scene`. The scale is that of the whole scene.
 
@@ -71,16 +79,16 @@ def predict_window(
     def values(strip: RowStrip, info: ModelInfo) -> NDArray[np.uint8]:
         return info.class_table.values()[strip.labels()]
 
-    return _predict((top, top + height, left, left + width), values, scene, model, options)
+    return _predict((top, left, height, width), values, scene, model, options)
 
 
 def predict_probabilities(
-    scene: Path | str | Source,
-    model: Path | str | Model,
-    top: int,
-    left: int,
-    height: int,
-    width: int,
+    scene: Scene,
+    model: Path | str | Model = BUNDLED,
+    top: int = 0,
+    left: int = 0,
+    height: int | None = None,
+    width: int | None = None,
     **options: Unpack[WindowOptions],
 ) -> NDArray[np.float32]:
     """Predicts the class probabilities of one window of a scene.
@@ -90,8 +98,8 @@ def predict_probabilities(
         model: A model folder, an ONNX file, or a loaded model.
         top: First row of the window, pixels of the scene.
         left: First column of the window.
-        height: Rows of the window.
-        width: Columns of the window.
+        height: Rows of the window; by default all from `top` on.
+        width: Columns of the window; by default all from `left` on.
         **options: As in `predict_window`.
 
     Returns:
@@ -104,17 +112,62 @@ def predict_probabilities(
     def probabilities(strip: RowStrip, _: ModelInfo) -> NDArray[np.float32]:
         return np.where(strip.valid[..., None], strip.probabilities, np.float32(np.nan))
 
-    return _predict((top, top + height, left, left + width), probabilities, scene, model, options)
+    return _predict((top, left, height, width), probabilities, scene, model, options)
 
 
 def _predict(
-    region: Region,
+    window: tuple[int, int, int | None, int | None],
     keep: Callable[[RowStrip, ModelInfo], NDArray[T]],
-    scene: Path | str | Source,
+    scene: Scene,
     model: Path | str | Model,
     options: WindowOptions,
 ) -> NDArray[T]:
-    """Maps a region of a scene, and keeps an array (rows, width, ...) of each finished strip."""
+    """Maps a window of a scene, and keeps an array (rows, width, ...) of each finished strip."""
+    top, left, height, width = window
+    with open_view(scene, model, options) as opened:
+        raster, info = opened.raster, opened.model.info
+        bottom = raster.height if height is None else top + height
+        right = raster.width if width is None else left + width
+        region: Region = (top, bottom, left, right)
+        check_window(raster, *region)
+        with closing(opened.view.map_region(raster, region, opened.model)) as strips:
+            return np.concatenate([keep(strip, info) for strip in strips])
+
+
+@dataclass(frozen=True)
+class OpenView:
+    """An open scene that fits a loaded model, and how the model sees it.
+
+    Attributes:
+        raster: The scene, open on its own grid.
+        model: Network in use.
+        view: How the model sees the scene.
+        notes: What to report of the scene and of its scale.
+    """
+
+    raster: Raster
+    model: Model
+    view: ModelView
+    notes: list[str]
+
+
+@contextmanager
+def open_view(
+    scene: Scene, model: Path | str | Model, options: WindowOptions
+) -> Iterator[OpenView]:
+    """Opens a scene for mapping without files.
+
+    Args:
+        scene: As in `predict_scene`.
+        model: A model folder, or a loaded model.
+        options: As in `predict_window`.
+
+    Yields:
+        The open scene.
+
+    Raises:
+        InputError: As `predict_window`.
+    """
     given: dict[str, Any] = dict(options)
     source = as_source(scene, given.pop("bands", None), given.pop("nodata", None))
     scale, runtime = given.pop("scale", "auto"), given.pop("runtime", "auto")
@@ -126,8 +179,6 @@ def _predict(
     with source.open(info.wanted_bands) as raster:
         source = source.as_opened(raster)
         check_scene(raster, info)
-        check_window(raster, *region)
-        factor = choose_scale(raster, info, seen.resample, seen.gsd).factor
-        view = ModelView.of(source, raster, info, seen, factor)
-        with closing(view.map_region(raster, region, network)) as strips:
-            return np.concatenate([keep(strip, info) for strip in strips])
+        size = choose_scale(raster, info, seen.resample, seen.gsd)
+        view = ModelView.of(source, raster, info, seen, size.factor)
+        yield OpenView(raster, network, view, [*raster.notes, *size.notes])

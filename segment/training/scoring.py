@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from segment.data.patches import Patch
 from segment.data.recognition import Recognizer
 from segment.label_sets import LabelSets
 from segment.scores import Confusion
+from segment.training.score_view import plot_scores, scores_html
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -88,6 +92,14 @@ class Evaluation:
         )
         scored = found[~np.isnan(found)]
         return float(scored.mean()) if len(scored) else float("nan")
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """See `plot_scores`."""
+        return plot_scores(self.confusion, axes)
+
+    def _repr_html_(self) -> str:
+        title = str(self).split("\n")[0].split("  (")[0]
+        return scores_html(title, self.confusion, self.collections)
 
     def __str__(self) -> str:
         if not self.collections:

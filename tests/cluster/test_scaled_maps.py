@@ -11,8 +11,8 @@ from classify.cluster.scenes import label_scenes
 from classify.labelling.scene import label_scene
 from classify.labelling.scene_inputs import scaled_sources
 from segment.cluster.scenes import predict_scenes
+from segment.core.inputs.scene_scales import scale_sources
 from segment.core.model.folder import load_model_info
-from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source
 from segment.mapping.predict import predict_scene
 from tests.cluster.conftest import write_model

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from classify.labelling.formats import as_csv
 from classify.labelling.inference import label_info, read_input
-from classify.labelling.predict import Prediction, band_notes, predict_images
+from classify.labelling.predict import band_notes, predict_images
+from classify.labelling.prediction import Prediction
 from classify.labelling.scene_inputs import scaled_sources
 from segment.app.jobs.job import Job, JobProgress
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands, choose_scale
 from segment.core.errors import InputError
+from segment.core.inputs.named_scenes import scale_notes
 from segment.core.model.info import ModelInfo
 from segment.core.pixels.geometry import resize
 from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.sources import Source, scale_notes
+from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
 

@@ -16,10 +16,10 @@ from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands, choos
 from segment.app.uploads.visitors import rephrase
 from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
+from segment.core.inputs.scene_scales import scale_sources
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.raster.nodata import Nodata, parse_nodata
-from segment.core.raster.scene_scales import scale_sources
 from segment.core.raster.sources import Source, as_source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from classify.labelling.predict import Prediction
+from classify.labelling.prediction import Prediction
 from segment.app.jobs.labelling import Labelled
 from segment.app.jobs.mapping import Mapped
 from segment.app.pages.html import (

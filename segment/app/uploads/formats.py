@@ -11,8 +11,9 @@ from typing import Any
 from segment.app.uploads.pictures import bytes_at_once, check_texts
 from segment.app.uploads.tiff import read_images
 from segment.core.errors import InputError
+from segment.core.inputs.named_scenes import parse_bands
 from segment.core.pixels.scale_choice import parse_scale
-from segment.core.raster.sources import Source, as_source, parse_bands
+from segment.core.raster.sources import Source, as_source
 
 IMAGE_PIXELS, SCENE_PIXELS, PICTURE_PIXELS = 50_000_000, 500_000_000, 120_000_000
 """Most pixels of an image to label, of a scene to map, and of a scene that is a PNG or JPEG.

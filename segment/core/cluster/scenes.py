@@ -25,12 +25,13 @@ from segment.core.cluster.tasks import BlockTask, compute_blocks
 from segment.core.cluster.worker_model import ModelReference
 from segment.core.cluster.workers import Workers
 from segment.core.errors import InputError, Interrupted, explain
+from segment.core.inputs.named_scenes import require_own_names
 from segment.core.maps.scene_outputs import SceneOutputs
 from segment.core.model.backend import load_keras
 from segment.core.onnx_models.loading import check_model, identify, load_model_info
 from segment.core.progress import Progress
 from segment.core.raster.blocks import Block
-from segment.core.raster.sources import Source, require_own_names
+from segment.core.raster.sources import Source
 
 R = TypeVar("R", bound=SceneOutputs)
 

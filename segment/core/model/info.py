@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from segment.core.common_settings import BandNumber, PreprocessSettings
 from segment.core.config import Settings
 from segment.core.errors import InputError
+from segment.core.inputs.scene_scales import ModelPixels
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.bands import WantedBands
-from segment.core.raster.scene_scales import ModelPixels
 
 _TYPES = "^(u?int(8|16|32|64)|float(16|32|64))$"
 _MOST_PIXELS = 65_536  # of the edge of a tile or image

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segment.core.model.calibration import Reliability
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _NUMBERED = 20  # largest number of classes whose shares are written into a confusion matrix
@@ -48,7 +49,10 @@ def plot_history(
 
 
 def plot_confusion(
-    matrix: NDArray[np.int64], names: Sequence[str], labels: Sequence[str] | None = None
+    matrix: NDArray[np.int64],
+    names: Sequence[str],
+    labels: Sequence[str] | None = None,
+    axes: "Axes | None" = None,
 ) -> "Figure":
     """Plots a confusion matrix as shares of each row.
 
@@ -58,21 +62,20 @@ def plot_confusion(
         matrix: Counts (labels, classes); rows are the reference, columns the predictions.
         names: Names of the classes.
         labels: Names of the rows; by default those of the classes.
+        axes: Axes to draw on; by default those of a new figure.
 
     Returns:
         The figure.
     """
     from matplotlib.figure import Figure
 
-    few = len(names) <= _NUMBERED
-
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     labels = labels or names
-    size, height = (2.2 + (0.65 if few else 0.28) * len(some) for some in (names, labels))
-    figure = Figure(figsize=(size + 0.8, height), layout="constrained")
-    axes = figure.subplots()
+    if axes is None:
+        figure = Figure(figsize=confusion_size(names, labels), layout="constrained")
+        axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*shares.shape) if few else ():
+    for row, column in np.ndindex(*shares.shape) if len(names) <= _NUMBERED else ():
         shade = "white" if shares[row, column] > 0.5 else "black"
         axes.text(
             column,
@@ -87,7 +90,21 @@ def plot_confusion(
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("reference")
-    return figure
+    return cast("Figure", axes.figure)
+
+
+def confusion_size(names: Sequence[str], labels: Sequence[str]) -> tuple[float, float]:
+    """Chooses the size of a figure of a confusion matrix.
+
+    Args:
+        names: Names of the classes.
+        labels: Names of the rows.
+
+    Returns:
+        Width and height in inches.
+    """
+    cell = 0.65 if len(names) <= _NUMBERED else 0.28
+    return 3 + cell * len(names), 2.2 + cell * len(labels)
 
 
 def plot_reliability(found: Reliability) -> "Figure":

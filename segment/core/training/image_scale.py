@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from segment.core.errors import InputError
+from segment.core.inputs.scene_scales import MOST_SCENES, ModelPixels, SceneScales
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
-from segment.core.raster.scene_scales import MOST_SCENES, ModelPixels, SceneScales
 from segment.core.raster.sources import Source
 
 

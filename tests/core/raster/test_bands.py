@@ -11,9 +11,10 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from segment.core.errors import InputError
+from segment.core.inputs.named_scenes import as_sources
 from segment.core.raster.bands import WantedBands, choose_bands, find_bands, names_of_bands
 from segment.core.raster.opening import open_raster
-from segment.core.raster.sources import Source, as_source, as_sources
+from segment.core.raster.sources import Source, as_source
 from tests.conftest import write_raster
 
 RGB = WantedBands(3)

@@ -10,8 +10,9 @@ from affine import Affine
 
 from segment.core.errors import InputError
 from segment.core.file_search import folders_below
+from segment.core.inputs.named_scenes import find_sources, require_own_names
 from segment.core.raster.opening import open_raster
-from segment.core.raster.sources import Source, find_sources, require_own_names
+from segment.core.raster.sources import Source
 from segment.core.raster.subdatasets import subdataset_name
 from tests.conftest import write_raster
 

@@ -16,8 +16,9 @@ from rasterio.transform import from_origin
 
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.inputs.named_scenes import find_sources
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.raster.sources import Source, find_sources
+from segment.core.raster.sources import Source
 from segment.mapping.loop import TileRowReader, cut_batches, map_window
 from segment.mapping.model_view import TILE, choose_tile, plan_tiles
 from segment.mapping.predict import predict_scene

@@ -10,13 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rasterio.enums import ColorInterp
 
 from segment.core.errors import InputError
-from segment.core.pixels.band_scale import BandScale
-from segment.core.progress import Silent
-from segment.core.raster.scene_scales import (
+from segment.core.inputs.scene_scales import (
     ModelPixels,
     SceneScales,
     scale_sources,
 )
+from segment.core.pixels.band_scale import BandScale
+from segment.core.progress import Silent
 from segment.core.raster.sources import Source
 from segment.core.training.image_scale import choose_one_scale
 from tests.conftest import write_raster
@@ -141,8 +141,8 @@ def test_windows_of_large_scenes(
     scene = write(tmp_path / "scene.tif", pixels)
     (whole,) = scales([scene], "2%,98%")
     assert_allclose(whole.low, np.percentile(pixels[..., 0], 2), atol=1)
-    monkeypatch.setattr("segment.core.raster.scene_scales._WINDOW", 8)
-    monkeypatch.setattr("segment.core.raster.scene_scales._MOST_ALONG", 12)
+    monkeypatch.setattr("segment.core.inputs.scene_scales._WINDOW", 8)
+    monkeypatch.setattr("segment.core.inputs.scene_scales._MOST_ALONG", 12)
     (sampled,) = scales([scene], "2%,98%")
     span = int(np.ptp(pixels))
     assert_allclose(sampled.low, whole.low, atol=0.06 * span)
@@ -150,7 +150,7 @@ def test_windows_of_large_scenes(
 
 
 def test_many_scenes_are_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segment.core.raster.scene_scales.MOST_SCENES", 3)
+    monkeypatch.setattr("segment.core.inputs.scene_scales.MOST_SCENES", 3)
     sources = [write(tmp_path / f"{k}.tif", noise(1000 + k, 2000, seed=k)) for k in range(7)]
     found = scales(sources)
     assert len(set(found)) == 1

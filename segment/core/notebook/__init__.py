@@ -1,0 +1,1 @@
+"""Results in notebooks: tables as HTML, pictures on the axes of Matplotlib."""
