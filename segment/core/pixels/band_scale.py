@@ -106,9 +106,8 @@ class BandScale:
 def _to_bytes(
     pixels: NDArray[Any], low: Sequence[float], high: Sequence[float]
 ) -> NDArray[np.uint8]:
-    start, length = np.array(low), np.subtract(high, low)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        shares = (pixels.astype(np.float64) - start) / length
+        shares = (pixels.astype(np.float64) - np.array(low)) / np.subtract(high, low)
         bytes_: NDArray[np.uint8] = np.nan_to_num(np.rint(shares.clip(0, 1) * 255)).astype(np.uint8)
     return bytes_
 
@@ -231,5 +230,7 @@ def _quantiles(
 
 def _rounded(low: float, high: float) -> tuple[float, float]:
     """Rounds the ends of a scale, so that they stay apart and a user can repeat them."""
+    if not math.isfinite(high - low):
+        return low, high
     decimals = _DIGITS - math.ceil(math.log10(high - low))
     return round(low, decimals), round(high, decimals)

@@ -153,6 +153,13 @@ def test_constant_bands() -> None:
     assert not constant.apply(np.full((1, 1, 3), 1234, np.uint16)).any()
 
 
+def test_numbers_without_a_range() -> None:
+    values = np.array([[-1.7e308], [1.7e308]] * 50)
+    scale = choose(values)
+    assert scale.low < scale.high
+    assert scale.apply(values[None]).dtype == np.uint8
+
+
 def test_nothing_valid() -> None:
     for values in (np.empty((0, 3), np.uint16), np.zeros((9, 3), np.uint16)):
         scale = choose(values)
