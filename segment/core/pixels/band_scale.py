@@ -1,5 +1,6 @@
 """Band scales: pixels of more than 8 bits brought to 8 bits, each band by a straight line."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ AUTO_PERCENTAGES = (0.5, 99.5)
 _FILLS = (0.0, -9999.0, -32767.0, -32768.0, *np.finfo(np.float32).min * np.array([1.0, -1.0]))
 _COLORS = 3  # bands that share their ends by default
 _SMALL = 0.005  # share of fill that is not worth reporting
-_DIGITS = 6  # of the ends, so that a user can repeat them
+_DIGITS = 6  # of the range to which its ends are rounded
 _AT_A_TIME = 2**20  # values
 
 
@@ -61,7 +62,9 @@ class BandScale:
     @property
     def ends(self) -> str:
         """The values that become 0 and 255, band by band where they differ; at most four bands."""
-        ends = [f"{low:,g} to {high:,g}" for low, high in zip(self.low, self.high, strict=True)]
+        ends = [
+            f"{low:,.10g} to {high:,.10g}" for low, high in zip(self.low, self.high, strict=True)
+        ]
         if len(set(ends)) == 1:
             return ends[0]
         return ", ".join(ends[:4]) + (" and so on" if len(ends) > 4 else "")
@@ -103,9 +106,8 @@ class BandScale:
 def _to_bytes(
     pixels: NDArray[Any], low: Sequence[float], high: Sequence[float]
 ) -> NDArray[np.uint8]:
-    start, length = np.array(low), np.subtract(high, low)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        shares = (pixels.astype(np.float64) - start) / length
+        shares = (pixels.astype(np.float64) - np.array(low)) / np.subtract(high, low)
         bytes_: NDArray[np.uint8] = np.nan_to_num(np.rint(shares.clip(0, 1) * 255)).astype(np.uint8)
     return bytes_
 
@@ -193,12 +195,14 @@ class Samples:
         low, high = seen[:, 0].min(), seen[:, 1].max()
         origin = f"{first:g} % and {last:g} % of the valid pixels of {scenes}"
         is_shared = percentages is None and 1 < bands <= _COLORS
-        ends[flat | is_shared] = low, high if high > low else low + 1
+        ends[flat | is_shared] = low, high if high > low else low + max(abs(low), 1)
         if is_shared:
             origin += ", one range for all bands"
         if (left_out := self._share_left_out(counted)) >= _SMALL:
             origin += f", without the {left_out:.0%} that hold a fill value in all bands"
-        return BandScale(_rounded(ends[:, 0]), _rounded(ends[:, 1]), self.dtype, origin)
+        rounded = [_rounded(float(low), float(high)) for low, high in ends]
+        lows, highs = zip(*rounded, strict=True)
+        return BandScale(lows, highs, self.dtype, origin)
 
     def _share_left_out(self, counted: Sequence[NDArray[np.bool_]]) -> float:
         kept, every = (
@@ -224,5 +228,9 @@ def _quantiles(
     return [float(values[order[min(place, len(order) - 1)]]) for place in places]
 
 
-def _rounded(ends: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(float(f"{end:.{_DIGITS}g}") for end in ends)
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """Rounds the ends of a scale, so that they stay apart and a user can repeat them."""
+    if not math.isfinite(high - low):
+        return low, high
+    decimals = _DIGITS - math.ceil(math.log10(high - low))
+    return round(low, decimals), round(high, decimals)

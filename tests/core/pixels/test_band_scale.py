@@ -80,13 +80,17 @@ def test_values_of_a_byte_in_another_type_stay() -> None:
         ("int8", -100, 100),
         ("float64", -1e20, 1e20),
         ("uint16", 1000, 1010),
+        ("int32", 2_000_000_000, 2_000_000_090),
+        ("float64", 1e9, 1e9 + 0.001),
     ],
 )
 def test_other_values_fill_the_range(dtype: str, low: float, high: float) -> None:
     scale = choose(noise(dtype, low, high))
     span = high - low
-    assert_allclose(scale.low, low, atol=0.02 * span + 1)
-    assert_allclose(scale.high, high, atol=0.02 * span + 1)
+    step = 1 if np.dtype(dtype).kind in "iu" else 0
+    assert (np.abs(np.subtract(scale.low, low)) <= 0.02 * span + step).all()
+    assert (np.abs(np.subtract(scale.high, high)) <= 0.02 * span + step).all()
+    assert scale.low < scale.high
     assert len(set(scale.low)) == len(set(scale.high)) == 1
     assert scale.dtype == dtype
 
@@ -141,9 +145,19 @@ def test_constant_bands() -> None:
     rare[:3] = 900
     assert choose(rare, (2, 98)) == choose(rare, (2, 98))
     assert (choose(rare, (2, 98)).low, choose(rare, (2, 98)).high) == ((500.0,), (900.0,))
+    for value in (1e20, -1e20, 0.25):
+        same = choose(np.full((50, 1), value))
+        assert same.low == (value,) and same.high > same.low
     constant = choose(np.full((50, 3), 1234, np.uint16))
     assert constant.low < constant.high
     assert not constant.apply(np.full((1, 1, 3), 1234, np.uint16)).any()
+
+
+def test_numbers_without_a_range() -> None:
+    values = np.array([[-1.7e308], [1.7e308]] * 50)
+    scale = choose(values)
+    assert scale.low < scale.high
+    assert scale.apply(values[None]).dtype == np.uint8
 
 
 def test_nothing_valid() -> None:
