@@ -18,7 +18,7 @@ from segment.core.config import Settings
 from segment.core.labels.classes import Class
 from segment.core.model.folder import load_model_info
 
-Split = Literal["group", "patch", "run"]
+Split = Literal["auto", "group", "block", "run", "patch"]
 Crops = Literal["fixed", "random"]
 Undeclared = Literal["ignore", "refuse"]
 Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
@@ -110,7 +110,11 @@ class DataSettings(PixelSettings):
         default="fixed", description="tiles on a fixed grid, or drawn at random places"
     )
     split: Split = Field(
-        default="group", description="what is never divided between training and validation"
+        default="auto",
+        description=(
+            "what is never divided between training and validation: groups, squares of ground"
+            " (block), runs of images or patches; auto: groups, or blocks where there is one group"
+        ),
     )
     val_fraction: float = Field(
         default=0.2, gt=0, lt=1, description="share of groups, patches or images for validation"

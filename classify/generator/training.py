@@ -164,7 +164,8 @@ def _build_loss(settings: ReconstructionLossSettings) -> Loss:
 
 
 def _build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
-    steps = -(-len(data.parts["train"]) // config.training.batch_size)
+    settings = config.training
+    steps = settings.steps_per_epoch or -(-len(data.parts["train"]) // settings.batch_size)
     return build_autoencoder(
         config.model,
         size=config.data.size,

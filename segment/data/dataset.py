@@ -17,7 +17,7 @@ from segment.core.labels.classes import IGNORED
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
 from segment.data.augment import Change
-from segment.data.patches import Patch
+from segment.data.patches import Patch, crop_areas
 from segment.data.pixels import Decoded, TilePixels
 
 
@@ -29,6 +29,8 @@ class Drawing:
         augment: Makes a change of tiles from a seed (see `augmentation`). Without it, tiles come in
             order.
         random_crops: Whether to draw each tile at random from the patch's image instead.
+        within: Whether random crops keep to the ground of the patches, as where an image is divided
+            between parts.
         zoom: Random crops are enlarged or reduced by up to this fraction.
         pixel_sizes: By collection, random crops are seen at pixels so many times as large as their
             own, in place of `zoom`.
@@ -40,6 +42,7 @@ class Drawing:
 
     augment: Callable[[int], Change] | None = None
     random_crops: bool = False
+    within: bool = False
     zoom: float = 0.0
     pixel_sizes: Mapping[str, PixelSizes] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class TileDataset(keras.utils.PyDataset):
         self._pixels, self._preprocessing, self._drawing = pixels, preprocessing, drawing
         self.epoch_tiles = drawing.tiles or len(self.patches)
         self._shares = self._draw_by(drawing.weights)
+        self._areas = crop_areas(self.patches, tile) if drawing.within else {}
 
     def _draw_by(self, weights: Mapping[str, float]) -> NDArray[np.float64] | None:
         """Returns the probability of each patch, (patches,); None where each comes once."""
@@ -162,9 +166,9 @@ class TileDataset(keras.utils.PyDataset):
         if self._drawing.random_crops:
             sizes = self._drawing.pixel_sizes.get(patch.pair.collection)
             image, valid, mask = (
-                self._random_crop(whole, random)
+                self._random_crop(whole, patch, random)
                 if sizes is None
-                else self._seen_at(whole, sizes, random)
+                else self._seen_at(whole, patch, sizes, random)
             )
         else:
             image, valid, mask = whole.cut(patch.row, patch.column, self.tile)
@@ -173,22 +177,30 @@ class TileDataset(keras.utils.PyDataset):
             mask[:, : patch.seen_columns] = IGNORED
         return preprocess(image, self._preprocessing, valid), mask
 
-    def _random_crop(self, whole: Decoded, random: np.random.Generator) -> Decoded:
+    def _random_crop(self, whole: Decoded, patch: Patch, random: np.random.Generator) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._drawing.zoom, 1 + self._drawing.zoom))
         # so no pixel comes from beyond the image
         size = min(size, max(self.tile, min(whole.mask.shape)))
+        if area := self._areas.get(patch.pair.image):
+            return self._at_tile_size(whole.cut(*area.place(patch.row, patch.column, size, random)))
         row, column = (
             int(random.integers(max(length - size, 0) + 1)) for length in whole.mask.shape
         )
         return self._at_tile_size(whole.cut(row, column, size))
 
-    def _seen_at(self, whole: Decoded, sizes: PixelSizes, random: np.random.Generator) -> Decoded:
+    def _seen_at(
+        self, whole: Decoded, patch: Patch, sizes: PixelSizes, random: np.random.Generator
+    ) -> Decoded:
         """Cuts a random square at pixels of a random size.
 
         Pixels twice as large are as likely as pixels half as large. Where an image is too small it
         is reflected, so that small images are seen at coarse pixels as well.
         """
         size = round(self.tile * math.exp(random.uniform(*np.log(sizes))))
+        if area := self._areas.get(patch.pair.image):
+            return self._at_tile_size(
+                whole.around(*area.place(patch.row, patch.column, size, random))
+            )
         row, column = (
             int(random.integers(min(length - size, 0), max(length - size, 0) + 1))
             for length in whole.mask.shape

@@ -71,9 +71,9 @@ class TrainingData:
         settings, seed = config.data, split_seed(config.data.split_seed, config.training)
         check_data(tiles, settings)
         collections = (
-            open_collections(settings, seed)
+            open_collections(settings, seed, progress)
             if tiles is None
-            else [open_tiles(tiles, settings, seed)]
+            else [open_tiles(tiles, settings, seed, progress)]
         )
         require_alike([pair for one in collections for pair in one.pairs])
         readings = [
@@ -264,7 +264,7 @@ def _print_notes(one: Labelled, progress: Progress) -> None:
         progress.say(f"note: {one.folder}: {note}")
     for note in one.notes:
         progress.say(f"note: {_prefix(one)}{note}")
-    for group in leaks(one.parts) if one.split != "run" else []:
+    for group in leaks(one.parts) if one.division.split not in ("run", "block") else []:
         progress.say(
             f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
         )
